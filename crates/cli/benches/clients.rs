@@ -1,14 +1,15 @@
-//! The command line beside other people's clients, all whole processes against the same drive
-//! server: seconds and requests for the same work.
+//! Compares the command line with other clients. All run as processes against one drive server. The
+//! output is seconds and requests for the same work.
 //!
 //! `cargo bench --bench clients [-- --latency-ms 20 --folders 10 --files 20 --rounds 3 --json]`.
-//! rclone is `DRIVEDAL_RCLONE`, else `rclone` in the PATH; acd_cli `DRIVEDAL_ACD_CLI`, else
-//! `acd_cli`. What is not there is left out, and said to be. Our own is `DRIVEDAL_PROGRAM`, else what
-//! was built for the bench, the cache included, of which a dependency gauges the processor's clock
-//! for some 20 ms whenever a process starts.
 //!
-//! Rounds are interleaved: each client does all of its work before the next one's turn, on an
-//! account that nobody has used, and what is shown is the median of all rounds.
+//! rclone is `DRIVEDAL_RCLONE`, or `rclone` in the PATH; acd_cli is `DRIVEDAL_ACD_CLI`, or
+//! `acd_cli` in the PATH. A missing client is skipped and reported. drivedal is `DRIVEDAL_PROGRAM`,
+//! or the program built for the benchmark. That build includes the cache, one of whose dependencies
+//! calibrates the processor's clock for about 20 ms at the start of each process.
+//!
+//! Rounds are interleaved: a client does all of its work before the next client starts, each with a
+//! new account. The output is the median of all rounds.
 
 use std::{
     collections::BTreeMap,
@@ -29,35 +30,35 @@ mod rclone;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
-/// Compares the command line with rclone and acd_cli on a drive server.
+/// Compare the command line with rclone and acd_cli on a drive server
 #[derive(Parser)]
 struct Arguments {
-    /// How long the server waits before it answers a request.
+    /// Delay each response of the server by this time
     #[arg(long, default_value_t = 20)]
     latency_ms: u64,
-    /// How many folders the files are in.
+    /// Use this many folders
     #[arg(long, default_value_t = 10)]
     folders: usize,
-    /// How many files are in each, of 1 to 8 kB.
+    /// Use this many files per folder, of 1 to 8 kB
     #[arg(long, default_value_t = 20)]
     files: usize,
-    /// How often everything is done.
+    /// Repeat the work this many times
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Only of drives whose names begin so.
+    /// Run only drives whose names start with this text
     #[arg(long, default_value = "")]
     drive: String,
-    /// One JSON document a line instead of a table.
+    /// Print one JSON document per line instead of a table
     #[arg(long)]
     json: bool,
-    /// Given by `cargo bench`.
+    /// Accepted because `cargo bench` passes it
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 const WORK: [&str; 6] = ["put", "list drive", "list folder", "get", "delete files", "delete tree"];
 
-/// A drive as one client uses it.
+/// A client with one drive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Contender {
     drive: &'static str,
@@ -140,7 +141,7 @@ fn main() -> Result {
     Ok(())
 }
 
-/// One client's turn, with an account and a folder of its own.
+/// One run of a client, with a new account and a new folder.
 struct Run<'a> {
     server: &'a Server,
     client: Client,
@@ -174,7 +175,7 @@ impl<'a> Run<'a> {
                 let mut uri = url::form_urlencoded::Serializer::new(format!("cloud={scheme}://?"));
                 uri.append_pair("endpoint", endpoint.as_str()).append_pair("access_token", &token);
                 if scheme == "onedrive" {
-                    // What rclone's configuration says too.
+                    // The same setting as in rclone's configuration.
                     uri.append_pair("account_kind", kind);
                 }
                 uri.finish()
@@ -206,10 +207,10 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    /// Does a part of the work; `None` where the client has no command for it.
+    /// Runs one part of the work. `None` if the client has no command for it.
     fn cost(&self, work: &str, source: &Path, files: &[String]) -> Result<Option<Cost>> {
         let back = self.folder.path().join("back");
-        // After single files were deleted, a tree is put again, which nobody counts.
+        // The earlier work deleted files, so the tree is uploaded again, without being measured.
         if work == "delete tree" {
             let put = self.command_line("put", source, &back, files);
             self.run(put.unwrap_or_default())?;
@@ -272,7 +273,7 @@ impl<'a> Run<'a> {
                     let name = source.file_name()?.to_string_lossy();
                     vec!["download".into(), format!("/{name}"), back_text]
                 }
-                // It removes an item a process, and works on what its cache knows.
+                // acd_cli removes one item per process, and uses its cache instead of requests.
                 _ => return None,
             },
         };

@@ -1,13 +1,13 @@
-//! Who gets through, and at what cost, when a fifth of the requests goes wrong: our retry, OpenDAL's
-//! on the same service, our command line and rclone.
+//! Measures which clients succeed, and at what cost, when a fifth of the requests fails: drivedal's
+//! retry layer, OpenDAL's retry layer on the same service, the command line and rclone.
 //!
-//! `cargo bench --bench faults [-- --files 500 --json]`. rclone is `DRIVEDAL_RCLONE`, else `rclone`
-//! in the PATH; what is not there is left out, and said to be.
+//! `cargo bench --bench faults [-- --files 500 --json]`. rclone is `DRIVEDAL_RCLONE`, or `rclone`
+//! in the PATH. A missing client is skipped and reported.
 //!
-//! The server fails 5 % of the requests with 503, resets 4 % of the connections and breaks off 5 %
-//! of the bodies; and every two seconds it refuses everything for one second with 429, in turn with
-//! `Retry-After: 1` and without. The same work is done before without faults, which is what it
-//! needs: what a client sends more was in vain. Files count as put or got when their bytes are compared.
+//! The server fails 5 % of the requests with 503, resets 4 % of the connections and cuts off 5 % of
+//! the bodies. Every two seconds it rejects all requests with 429 for one second, alternating with
+//! and without `Retry-After: 1`. The same work runs before without faults; requests beyond that
+//! number are the overhead. A file counts as uploaded or downloaded when its bytes are compared.
 
 use std::{
     collections::BTreeSet,
@@ -35,25 +35,25 @@ mod rclone;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
-/// Puts and gets files while a drive server fails.
+/// Upload and download files while the drive server fails
 #[derive(Parser)]
 struct Arguments {
-    /// How many files, of 1 to 8 kB, in 10 folders.
+    /// Use this many files of 1 to 8 kB, in 10 folders
     #[arg(long, default_value_t = 500)]
     files: usize,
-    /// How many at a time, where the program does not decide that.
+    /// Transfer this many files at once, if the program has no default
     #[arg(long, default_value_t = 8)]
     together: usize,
-    /// Who takes longer, in seconds, is stopped.
+    /// Stop a client after this many seconds
     #[arg(long, default_value_t = 300)]
     patience: u64,
-    /// Only clients whose names begin so.
+    /// Run only clients whose names start with this text
     #[arg(long, default_value = "")]
     client: String,
-    /// One JSON document a line instead of a table.
+    /// Print one JSON document per line instead of a table
     #[arg(long)]
     json: bool,
-    /// Given by `cargo bench`.
+    /// Accepted because `cargo bench` passes it
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -97,7 +97,7 @@ impl Client {
     }
 }
 
-/// What a part of the work came to.
+/// The cost of one part of the work.
 #[derive(Clone, Copy, Default)]
 struct Cost {
     finished: usize,
@@ -105,7 +105,7 @@ struct Cost {
     seconds: f64,
 }
 
-/// Files by path, each with other bytes.
+/// Files by path, each with different content.
 type Files = Vec<(String, Vec<u8>)>;
 
 fn main() -> Result {
@@ -144,7 +144,7 @@ fn main() -> Result {
     Ok(())
 }
 
-/// A client's turn, on a server of its own.
+/// One run of a client, on a new server.
 struct Run<'a> {
     arguments: &'a Arguments,
     runtime: &'a Runtime,
@@ -172,13 +172,13 @@ impl<'a> Run<'a> {
         Ok(Self { arguments, runtime, client, files, source, server, folder })
     }
 
-    /// Put, then get.
+    /// Runs the upload, then the download.
     fn work(self, faulty: bool) -> Result<[Cost; 2]> {
         let plain = self.operator()?;
         let put = self.part(faulty, "put")?;
-        let there = self.runtime.block_on(got(&plain, self.files, 16));
+        let there = self.runtime.block_on(downloaded(&plain, self.files, 16));
         let put = Cost { finished: there.len(), ..put };
-        // Who could not put everything gets everything all the same.
+        // The download is measured with all files, so missing ones are uploaded without faults.
         let missing: Files =
             self.files.iter().filter(|(path, _)| !there.contains(path)).cloned().collect();
         self.runtime.block_on(put_all(&plain, &missing, 16));
@@ -188,7 +188,7 @@ impl<'a> Run<'a> {
     }
 
     fn part(&self, faulty: bool, work: &str) -> Result<Cost> {
-        let weather = faulty.then(|| Weather::begin(self.runtime, &self.server));
+        let weather = faulty.then(|| ActiveFaults::begin(self.runtime, &self.server));
         self.server.control().reset_counters();
         let begun = Instant::now();
         let mut finished = 0;
@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
                 self.runtime.block_on(async {
                     match work {
                         "put" => put_all(&operator, self.files, together).await,
-                        _ => finished = got(&operator, self.files, together).await.len(),
+                        _ => finished = downloaded(&operator, self.files, together).await.len(),
                     }
                 });
             }
@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
         if work == "get" && self.client.program().is_some() {
             let back = self.folder.path().join("back");
             let is_same = |(path, bytes): &&(String, Vec<u8>)| {
-                fs::read(back.join(path)).is_ok_and(|got| got == *bytes)
+                fs::read(back.join(path)).is_ok_and(|downloaded| downloaded == *bytes)
             };
             finished = self.files.iter().filter(is_same).count();
         }
@@ -240,7 +240,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Runs a program; that some files failed is seen in what is there.
+    /// Runs a program. Its exit code is ignored, because the files themselves are compared.
     fn run(&self, program: &Path, work: &str) -> Result {
         let mut command = Command::new(program);
         command.env_remove("HTTP_PROXY").env_remove("HTTPS_PROXY").env("NO_PROXY", "127.0.0.1");
@@ -279,18 +279,19 @@ impl<'a> Run<'a> {
 async fn put_all(operator: &Operator, files: &Files, together: usize) {
     stream::iter(files)
         .for_each_concurrent(together, async |(path, bytes)| {
-            // Whether it is there is seen later.
+            // The comparison afterwards shows whether the file exists.
             let _ = operator.write(path, bytes.clone()).await;
         })
         .await;
 }
 
-/// The paths of those that came as they are.
-async fn got(operator: &Operator, files: &Files, together: usize) -> BTreeSet<String> {
+/// Returns the paths of the files whose downloaded bytes are correct.
+async fn downloaded(operator: &Operator, files: &Files, together: usize) -> BTreeSet<String> {
     stream::iter(files)
         .map(async |(path, bytes)| {
-            let got = operator.read(path).await.is_ok_and(|got| got.to_vec() == *bytes);
-            got.then(|| path.clone())
+            let downloaded =
+                operator.read(path).await.is_ok_and(|downloaded| downloaded.to_vec() == *bytes);
+            downloaded.then(|| path.clone())
         })
         .buffer_unordered(together)
         .filter_map(std::future::ready)
@@ -298,13 +299,13 @@ async fn got(operator: &Operator, files: &Files, together: usize) -> BTreeSet<St
         .await
 }
 
-/// The faults, while it lasts.
-struct Weather {
+/// Active faults. They end when it is dropped.
+struct ActiveFaults {
     over: Arc<AtomicBool>,
     turns: tokio::task::JoinHandle<()>,
 }
 
-impl Weather {
+impl ActiveFaults {
     fn begin(runtime: &Runtime, server: &Server) -> Self {
         let over = Arc::<AtomicBool>::default();
         let (control, ended) = (server.control(), Arc::clone(&over));
@@ -335,7 +336,7 @@ impl Weather {
     fn end(self, runtime: &Runtime, server: &Server) {
         self.over.store(true, Ordering::Relaxed);
         self.turns.abort();
-        // Aborted or ended: either is the end.
+        // The task was aborted or had ended.
         let _ = runtime.block_on(self.turns);
         server.control().clear_faults();
     }

@@ -1,10 +1,10 @@
-//! rclone, pointed at a drive server.
+//! Configuration of rclone for a drive server.
 
 use std::error::Error;
 
 use serde_json::json;
 
-/// What rclone's own dialogue would write.
+/// Returns the configuration that `rclone config` would write.
 pub fn config(
     url: &url::Url,
     kind: &str,

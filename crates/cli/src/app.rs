@@ -1,4 +1,4 @@
-//! What every command works with: remotes, output, the user's signals.
+//! State that every command shares: remotes, output and signals.
 
 use std::{
     collections::BTreeMap,
@@ -30,28 +30,28 @@ use crate::{
     waiting::WaitNotifier,
 };
 
-/// How long what a drive said of its tree is trusted by a command that works on much of it, and is
-/// taken to be the only one that does.
+/// Lifetime of path index entries for commands that work on many items. Such a command assumes that
+/// it is the only one that changes the tree.
 const BULK_INDEX_TTL: &str = "10m";
 
-/// What a remote is opened for.
+/// How many items a command works on. It decides how long the path index of a drive is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Workload {
-    /// A few items.
+    /// A few items: index entries expire after the default of the service.
     Interactive,
-    /// Many items, in one go.
+    /// Many items: index entries stay valid for [`BULK_INDEX_TTL`].
     Bulk,
 }
 
-/// What a command works with.
+/// State of one run of the program.
 pub(crate) struct App {
     pub(crate) output: Arc<Output>,
     pub(crate) interrupt: Interrupt,
-    /// RequestStats of all remotes.
+    /// Requests of all remotes.
     pub(crate) requests: RequestStats,
-    /// Where the drive server keeps its data, if the user said so.
+    /// `--data`: the data folder. `None`: the default folder.
     pub(crate) data: Option<PathBuf>,
-    /// How often a request is tried again, if the user said so.
+    /// `--retries`. `None`: the default of each service.
     retries: Option<u32>,
     remotes: Remotes,
     embedded: OnceCell<Embedded>,
@@ -79,21 +79,23 @@ impl App {
         })
     }
 
-    /// Ends what was started for this command.
+    /// Stops the embedded server, if this command started one.
     ///
     /// # Errors
-    /// When the data folder of the embedded drives is gone.
+    /// Returns an error if the data folder cannot be locked.
     pub(super) async fn close(self) -> Result {
         let Some(embedded) = self.embedded.into_inner() else { return Ok(()) };
-        // Connections that are kept for more requests would be waited for.
+        // The server waits for open connections, and operators keep idle ones.
         self.opened.into_inner().unwrap_or_else(PoisonError::into_inner).clear();
         embedded.close(&self.output, &self.interrupt).await
     }
 
-    /// The item that a location names; the remote is opened if it is not yet.
+    /// Returns the path of the item that an argument names. Opens the remote if it is not open yet.
+    /// `named` says whether the argument contains a path or an id.
     ///
     /// # Errors
-    /// When there is no such remote, or no item of that id.
+    /// Returns an error if the remote cannot be opened, if the path is invalid, and `NotFound` if
+    /// no item has the id.
     pub(crate) async fn resolve(
         &self,
         at: &Location,
@@ -112,10 +114,10 @@ impl App {
         Ok(RemotePath { path: address.into_path(of_id), remote })
     }
 
-    /// The remote that a location names.
+    /// Opens the remote of an argument, or returns the one that is open already.
     ///
     /// # Errors
-    /// When there is none, or its options are wrong.
+    /// Returns `Usage` if the remote is unknown or its options are invalid.
     pub(crate) async fn remote(
         &self,
         at: &Location,
@@ -125,18 +127,19 @@ impl App {
         opened.map_err(|failure| failure.doing("open").about(at))
     }
 
-    /// What is remembered of large transfers.
+    /// Returns the journal of large transfers. `None` if it cannot be written.
     pub(crate) async fn journal(&self) -> Option<Journal> {
         let open = || async { blocking(|| Ok(Journal::open())).await.unwrap_or_default() };
         self.journal.get_or_init(open).await.clone()
     }
 
-    /// Does the same for each of several arguments, in order. One that fails is reported and the
-    /// rest goes on.
+    /// Runs `work` for each argument, in order. With several arguments a failure is reported and
+    /// the next argument follows.
     ///
     /// # Errors
-    /// When there is one argument: its own failure. Else when results cannot be written.
-    pub(crate) async fn each<T>(
+    /// Returns the failure of a single argument. With several arguments, returns an error only if
+    /// results cannot be written.
+    pub(crate) async fn for_each_argument<T>(
         &self,
         arguments: &[T],
         mut work: impl AsyncFnMut(&T) -> Result,
@@ -175,7 +178,7 @@ impl App {
             None => operator,
         };
         let scheme = operator.info().scheme().to_owned();
-        // Inside of the retry, so that every try is seen.
+        // The statistics layer is inside of the retry layer, so that it counts every attempt.
         let operator = operator.layer(self.requests.layer());
         let policy = self.policy(&scheme);
         let waiting = WaitNotifier::new(at.remote_name(), &self.output);
@@ -206,15 +209,16 @@ impl App {
         Policy { attempts, retry_first_contact: false, ..policy }
     }
 
-    /// A remote's options.
+    /// Returns the options of a remote.
     ///
     /// # Errors
-    /// When there is no such remote.
+    /// Returns `Usage` if the remote is unknown.
     pub(crate) async fn options(&self, name: &str) -> Result<RemoteSource> {
         Ok(self.source(name).await?.source)
     }
 
-    /// Where a remote is. One that the user configured comes before an embedded one of its name.
+    /// Returns the options of a remote. A configured remote overrides an embedded one of the same
+    /// name.
     async fn source(&self, name: &str) -> Result<RemoteSpec> {
         let configured = self.remotes.names().any(|known| known == name);
         match embedded::source(name).filter(|_| !configured) {
@@ -257,7 +261,7 @@ impl App {
     }
 }
 
-/// A remote that is to be opened; the rest as [`OpenRemote`] has it.
+/// Everything that is needed to open a remote. The fields are those of [`OpenRemote`].
 struct RemoteSpec {
     source: RemoteSource,
     identity: String,
@@ -266,7 +270,7 @@ struct RemoteSpec {
     transport: Option<HttpTransporter>,
 }
 
-/// Has a drive of ours trust what it knows for the whole command, unless the user says otherwise.
+/// Sets [`BULK_INDEX_TTL`] for a cloud drive, unless the user configured `index_ttl`.
 fn with_bulk_index_ttl(source: RemoteSource) -> Result<RemoteSource> {
     match is_drive(&source.scheme()?) {
         true => Ok(source.with_default_option("index_ttl", BULK_INDEX_TTL)?),
@@ -274,63 +278,66 @@ fn with_bulk_index_ttl(source: RemoteSource) -> Result<RemoteSource> {
     }
 }
 
-/// Whether a service has no network between it and its bytes. OpenDAL calls every trouble with a
-/// local disk temporary, and trying again would only be slow.
+/// Returns whether a service works without a network. Its errors are not retried: OpenDAL marks
+/// every error of a local disk as temporary.
 fn is_local(scheme: &str) -> bool {
     matches!(scheme, "fs" | "memory")
 }
 
-/// A remote in use.
+/// An open remote.
 #[derive(Debug)]
 pub(crate) struct OpenRemote {
     name: String,
     scheme: String,
     pub(crate) operator: Operator,
     pub(crate) handle: Option<DriveHandle>,
-    /// How often, and after which waits, something is tried again.
+    /// The retry policy of its service, with `--retries`.
     pub(crate) policy: Policy,
-    /// Says when the remote is waited for.
+    /// Prints a message when a request waits for long.
     pub(crate) waiting: WaitNotifier,
-    /// What, beside scheme and account, tells its items from others: the endpoint that the user
-    /// gave, or the data folder of an embedded drive.
+    /// Together with scheme and account, identifies the remote's items across runs: the configured
+    /// endpoint, or the data folder of an embedded drive.
     pub(crate) identity: String,
-    /// How the URLs of an embedded drive's server begin: by another port each time it starts.
+    /// The base URL of an embedded drive's server, which differs from run to run. `None` for other
+    /// remotes.
     pub(crate) server: Option<String>,
     root_id: OnceCell<String>,
 }
 
 impl OpenRemote {
-    /// `REMOTE:PATH`, as messages show it.
+    /// Returns `REMOTE:PATH`, for messages.
     pub(crate) fn display_path(&self, path: &DrivePath) -> String {
         format!("{}:{path}", self.name)
     }
 
-    /// Returns the scheme of its service, such as `skydrive`.
+    /// Returns the scheme of the service, such as `skydrive`.
     pub(crate) fn scheme(&self) -> &str {
         &self.scheme
     }
 
-    /// Its name, as messages show it.
+    /// Returns the name for messages: the configured name, or the scheme of a URI.
     pub(crate) fn display_name(&self) -> &str {
         &self.name
     }
 
-    /// Says that a failed operation is tried again after `wait`, if the user has waited for long.
-    /// `elapsed`: time since it was first tried.
+    /// Announces that a failed operation is retried after `wait`, if the user has waited for long.
+    /// `elapsed` is the time since the first attempt.
     pub(crate) fn announce_wait(&self, error: &opendal::Error, elapsed: Duration, wait: Duration) {
         let reason = format!("{} error", error.kind());
         self.waiting.announce(&self.scheme, &reason, elapsed, Instant::now() + wait);
     }
 
-    /// Whether its writers understand [`drivedal::announce`]; others would store the words.
+    /// Returns whether its writers understand [`drivedal::announce`]. Other services would store
+    /// the announcement as user metadata.
     pub(crate) fn supports_announce(&self) -> bool {
         self.handle.is_some()
     }
 
-    /// The drive's extras.
+    /// Returns the handle of a cloud drive. `feature` is the object of "only cloud drives have",
+    /// for the message.
     ///
     /// # Errors
-    /// `Unsupported` for a service that is not a drive of ours.
+    /// Returns `Unsupported` if the service is not a cloud drive.
     pub(crate) fn drive(&self, feature: &str) -> Result<&DriveHandle> {
         self.handle.as_ref().ok_or_else(|| {
             let hint = format!("only onedrive, skydrive and amazon-drive remotes have {feature}");
@@ -338,10 +345,10 @@ impl OpenRemote {
         })
     }
 
-    /// What the cloud calls the root of its drive: asked once.
+    /// Returns the id of the drive's root. The first call sends a request.
     ///
     /// # Errors
-    /// Those of the request.
+    /// Returns the errors of the request, and `Unsupported` if the service is not a cloud drive.
     pub(crate) async fn root_id(&self) -> Result<&str> {
         let ask = || async {
             let id = self.drive("ids")?.root_id(&self.operator).await?;
@@ -356,14 +363,14 @@ impl OpenRemote {
     }
 }
 
-/// An item's place: a remote and a path in it. Nobody has looked whether it is there.
+/// A remote and a path in it. The item need not exist.
 #[derive(Clone, Debug)]
 pub(crate) struct RemotePath {
     pub(crate) remote: Arc<OpenRemote>,
     pub(crate) path: DrivePath,
 }
 
-/// An item that was looked at.
+/// Metadata of an existing item.
 #[derive(Clone, Debug)]
 pub(crate) enum EntryInfo {
     File(Metadata),
@@ -383,30 +390,31 @@ impl RemotePath {
         &self.remote.operator
     }
 
-    /// The item of that name in this folder.
+    /// Returns the path of a child of this folder.
     pub(crate) fn join(&self, name: &str) -> Self {
         Self { remote: Arc::clone(&self.remote), path: self.path.join(name) }
     }
 
-    /// As OpenDAL takes the path of a file.
+    /// Returns the path in the form that OpenDAL expects for files.
     ///
     /// # Errors
-    /// For the root, and for a name that OpenDAL would shorten.
+    /// Returns `Usage` for the root, and for a name that OpenDAL would trim.
     pub(crate) fn file_path(&self) -> Result<String> {
         self.path.to_file_arg().map_err(|failure| failure.about(self))
     }
 
-    /// Looks at the item, file or folder.
+    /// Returns the metadata of the item.
     ///
     /// # Errors
-    /// `NotFound`, or whatever the service says.
+    /// Returns `NotFound` if the item does not exist, and the errors of the service.
     pub(crate) async fn stat(&self) -> Result<EntryInfo> {
         let folder = self.path.to_folder_arg();
         let found = if self.path.is_folder_path() {
             self.operator().stat(&folder).await
         } else {
             match self.operator().stat(&self.file_path()?).await {
-                // An object store has folders only by what is below them; a drive has told of both.
+                // In an object store a folder exists only through its contents. The response of a
+                // drive covers files and folders.
                 Err(error)
                     if error.kind() == ErrorKind::NotFound && self.remote.handle.is_none() =>
                 {
@@ -422,12 +430,12 @@ impl RemotePath {
         }
     }
 
-    /// Where something of that name goes if this is its target: below it if it was written with a
-    /// slash (or is the root), else right here.
+    /// Returns where an item of that name belongs if this path is the target of a command: below
+    /// this path if it ends with a slash or is the root, otherwise at this path.
     pub(crate) fn target_for(&self, name: Option<&str>) -> Self {
         match name {
             Some(name) if self.path.is_folder_path() => self.join(name),
-            // A root has no name: it goes in itself.
+            // The root of a remote has no name, so its contents belong directly into the target.
             _ => self.clone(),
         }
     }

@@ -229,8 +229,8 @@ impl Command {
 }
 
 impl Cli {
-    /// Parses the arguments of this process. Prints help or an error and exits if that is all there
-    /// is to do.
+    /// Parses the arguments of this process. For `--help`, `--version` and invalid arguments it
+    /// prints a text and exits.
     pub(crate) fn parse() -> Self {
         let matches = grammar().get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())

@@ -32,7 +32,7 @@ pub(crate) struct Cat {
 
 impl Cat {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        app.each(&self.files, async |file| {
+        app.for_each_argument(&self.files, async |file| {
             let at = app.resolve(file, self.addressing.mode(), Workload::Interactive).await?;
             self.copy(app, &at).await
         })
@@ -61,7 +61,7 @@ impl Cat {
     }
 }
 
-/// The bytes of a file that a range names. A range may be longer than the file: what there is.
+/// Returns the bytes of a file that a range selects, cut at the end of the file.
 async fn part_of(at: &RemotePath, span: ByteSpan) -> Result<std::ops::Range<u64>> {
     match at.stat().await? {
         EntryInfo::Folder(_) => Err(Failure::is_folder().about(at)),

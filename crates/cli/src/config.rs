@@ -1,4 +1,4 @@
-//! Where the configured remotes come from: a file, and `--remote`.
+//! Configured remotes: the configuration file and `--remote`.
 
 use std::{
     collections::BTreeMap,
@@ -29,7 +29,7 @@ struct ConfigFile {
     remotes: BTreeMap<String, RemoteConfig>,
 }
 
-/// `uri` or `type`, and the service's options.
+/// `uri` or `type`, and the options of the service.
 #[derive(Deserialize)]
 struct RemoteConfig {
     uri: Option<String>,
@@ -45,10 +45,12 @@ impl std::fmt::Debug for RemoteConfig {
     }
 }
 
-/// The remotes of the configuration file, and those of the command line, which win.
+/// Returns the remotes of the configuration file and of the command line. The command line
+/// overrides the file. `file` is the argument of `--config`.
 ///
 /// # Errors
-/// When a file that was named is not there, or one is not understood.
+/// Returns `Usage` if a file named by `--config` cannot be read, and if the content of a file is
+/// invalid.
 pub(crate) fn remotes(file: Option<&Path>, named: &[(String, String)]) -> Result<Remotes> {
     let mut remotes = match (file, default_file()) {
         (Some(file), _) => read(file).map_err(|failure| failure.with_exit(Exit::Usage))?,
@@ -64,20 +66,21 @@ pub(crate) fn remotes(file: Option<&Path>, named: &[(String, String)]) -> Result
     Ok(remotes)
 }
 
-/// `drivedal/config.toml` in the user's configuration folder.
+/// Returns the path of `drivedal/config.toml` in the user's configuration folder. `None` if the
+/// user has no home folder.
 fn default_file() -> Option<PathBuf> {
     dirs().map(|dirs| dirs.config_dir().join("config.toml"))
 }
 
-/// The user's folders for this program.
+/// Returns the user's folders for this program. `None` if the user has no home folder.
 pub(crate) fn dirs() -> Option<ProjectDirs> {
     ProjectDirs::from("", "", "drivedal")
 }
 
-/// `NAME=URI`, as `--remote` takes it.
+/// Parses `NAME=URI`, the value of `--remote`.
 ///
 /// # Errors
-/// With a text for the user when it is not that. It does not repeat the URI, which may hold a token.
+/// Returns a message for the user. It does not repeat the URI, which may contain a token.
 pub(crate) fn named_uri(text: &str) -> Result<(String, String), String> {
     let (name, uri) = text.split_once('=').ok_or("use NAME=URI, such as disk=fs:///srv/data")?;
     if !drivedal::remote::is_name(name) {
@@ -98,7 +101,7 @@ fn read(path: &Path) -> Result<Remotes> {
 }
 
 fn parse(text: &str) -> Result<Remotes> {
-    // Not the parser's whole message: it repeats the line, which may hold a token.
+    // The complete message of the parser quotes the line, which may contain a token.
     let file: ConfigFile = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let line = 1 + text[..at.min(text.len())].matches('\n').count();
@@ -106,8 +109,8 @@ fn parse(text: &str) -> Result<Remotes> {
     })?;
     let mut remotes = Remotes::default();
     for (name, entry) in file.remotes {
-        let source =
-            source(entry).map_err(|said| Failure::usage(format!("[remotes.{name}]: {said}")))?;
+        let source = source(entry)
+            .map_err(|reason| Failure::usage(format!("[remotes.{name}]: {reason}")))?;
         remotes.insert(&name, source)?;
     }
     Ok(remotes)
@@ -147,8 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_no_value_is_shown() {
-        for (text, said) in [
+    fn a_configuration_error_names_the_field_and_shows_no_value() {
+        for (text, reason) in [
             ("[remotes.a1]\n", "`uri` or `type` is missing"),
             ("[remotes.a1]\nuri = 'x://'\ntype = 'x'", "exclude each other"),
             ("[remotes.a1]\ntype = 'x'\nlist = ['SECRET']", "`list`"),
@@ -158,7 +161,7 @@ mod tests {
         ] {
             let failure = parse(text).expect_err(text);
             assert_eq!(failure.exit, Exit::Usage);
-            assert!(failure.message.contains(said), "{failure}");
+            assert!(failure.message.contains(reason), "{failure}");
             assert!(!failure.message.contains("SECRET"), "{failure}");
         }
     }
@@ -167,7 +170,7 @@ mod tests {
     fn a_remote_of_the_command_line_has_name_and_uri() {
         assert_eq!(named_uri("disk=fs:///a=b"), Ok(("disk".into(), "fs:///a=b".into())));
         for text in ["disk", "d=fs:///a", "disk=SECRET", "=fs:///"] {
-            assert!(named_uri(text).is_err_and(|said| !said.contains("SECRET")), "{text}");
+            assert!(named_uri(text).is_err_and(|reason| !reason.contains("SECRET")), "{text}");
         }
     }
 }

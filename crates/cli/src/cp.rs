@@ -36,7 +36,7 @@ pub(crate) struct Cp {
     addressing: AddressingArgs,
 }
 
-/// Who did it.
+/// Where the bytes of a copy flowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CopyMethod {
@@ -44,7 +44,7 @@ pub(crate) enum CopyMethod {
     Client,
 }
 
-/// What became of one item that was given another place.
+/// Result of `cp` or `mv`, for `--json`.
 #[derive(Serialize)]
 pub(crate) struct MoveRecord<'a> {
     pub(crate) from: &'a str,
@@ -79,7 +79,11 @@ impl Cp {
     }
 }
 
-/// Source and target, which have to be in one remote.
+/// Resolves source and target of `cp` or `mv`.
+///
+/// # Errors
+/// Returns `Usage` if both are on different remotes, if they are the same item, and if the source
+/// is the root.
 pub(crate) async fn resolve_pair(
     app: &App,
     from: &Location,
@@ -104,7 +108,7 @@ pub(crate) async fn resolve_pair(
     Ok((from, to))
 }
 
-/// Reads a file and writes it again, and says so.
+/// Copies a file by downloading and uploading it, and announces that.
 pub(crate) async fn copy_through_client(
     app: &App,
     from: &RemotePath,
@@ -142,7 +146,8 @@ pub(crate) async fn copy_through_client(
     };
     let copied = app.interrupt.cancellable(copying).await;
     if copied.is_err() {
-        // The failure is what counts; a cloud that does not hear of it forgets by itself.
+        // The first failure is the one to report. A cloud that misses the abort discards the upload
+        // later.
         let _ = writer.abort().await;
     }
     copied

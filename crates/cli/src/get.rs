@@ -94,15 +94,15 @@ impl Get {
             },
         };
         let mut many = sources.len() > 1;
-        // Several things go below a folder that is there, as with a slash.
+        // With several sources an existing folder works like a target with a slash.
         let target = Target { is_folder_path: target.is_folder_path || many, ..target };
-        let mut wants = DownloadList { items: Vec::new(), complete: Vec::new() };
+        let mut downloads = DownloadList { items: Vec::new(), complete: Vec::new() };
         let mut folder = None;
         for (argument, source) in sources.iter().enumerate() {
             if app.interrupt.is_set() {
                 break;
             }
-            let listed = self.list(app, &download, argument, source, &target, &mut wants).await;
+            let listed = self.list(app, &download, argument, source, &target, &mut downloads).await;
             match listed {
                 Ok((is_tree, into)) => {
                     many |= is_tree;
@@ -112,7 +112,7 @@ impl Get {
             }
         }
         if let Some(folder) = folder {
-            download.run(wants, &folder).await?;
+            download.run(downloads, &folder).await?;
         }
         drop(progress);
         report.finish("get", many)
@@ -134,8 +134,8 @@ impl Get {
         Ok((sources, Target::new(last.map_or(Path::new("./"), PathBuf::as_path))))
     }
 
-    /// Finds out what there is to fetch of a source. Returns whether it is a tree, and the folder
-    /// that it goes to.
+    /// Lists a source and adds its items to `downloads`. Returns whether the source is a folder, and
+    /// the local folder that its items belong into.
     async fn list(
         &self,
         app: &App,
@@ -143,10 +143,10 @@ impl Get {
         argument: usize,
         source: &Location,
         target: &Target,
-        wants: &mut DownloadList,
+        downloads: &mut DownloadList,
     ) -> Result<(bool, PathBuf)> {
         let workload = if self.recursive { Workload::Bulk } else { Workload::Interactive };
-        let looking = async {
+        let listing = async {
             let at = app.resolve(source, self.addressing.mode(), workload).await?;
             let listed = match self.recursive {
                 true => Some(list(&at, Depth::Tree).await?),
@@ -154,17 +154,17 @@ impl Get {
             };
             Ok((at, listed))
         };
-        let (at, listed) = app.interrupt.cancellable(looking).await?;
-        // Sizes and hashes are compared here, by `fetch`.
+        let (at, listed) = app.interrupt.cancellable(listing).await?;
+        // `fetch` compares sizes and hashes itself.
         if let Some(handle) = &at.remote.handle {
             handle.set_checked_reads(false);
         }
         let metadata = match listed {
             Some(Listed::Folder(listing)) => {
                 let path = target.for_folder(at.path.name())?;
-                let items = &mut wants.items;
+                let items = &mut downloads.items;
                 if download.list(&at, listing, argument, path, items).await? {
-                    wants.complete.push(at);
+                    downloads.complete.push(at);
                 }
                 return Ok((true, target.path.clone()));
             }
@@ -181,8 +181,8 @@ impl Get {
             named: Some(to),
             id: None,
         };
-        wants.items.push(DownloadItem { path, is_folder: false, argument, facts });
-        wants.complete.push(at);
+        downloads.items.push(DownloadItem { path, is_folder: false, argument, facts });
+        downloads.complete.push(at);
         Ok((false, folder))
     }
 }
@@ -195,10 +195,10 @@ async fn file_at(at: &RemotePath) -> Result<opendal::Metadata> {
     }
 }
 
-/// Where things go on this computer.
+/// The local target of a download.
 struct Target {
     path: PathBuf,
-    /// It was written with a slash at its end, or as `.` or `..`.
+    /// The argument ends with a slash, or is `.` or `..`.
     is_folder_path: bool,
 }
 
@@ -213,8 +213,8 @@ impl Target {
         self.is_folder_path || self.path.is_dir()
     }
 
-    /// The path below this one of a folder that is to be a copy of one of that name. A root has no
-    /// name: it is this one itself.
+    /// Returns the path, below this target, of a copy of a folder of that name. The root of a
+    /// remote has no name; its copy is the target itself.
     fn for_folder<'n>(&self, name: Option<&'n str>) -> Result<&'n str> {
         match name {
             Some(name) if self.is_folder_path => checked(name),
@@ -222,7 +222,8 @@ impl Target {
         }
     }
 
-    /// Where a file of that name goes, if it goes below this one or is to be this one.
+    /// Returns the local path of a file of that name: below the target if the target is a folder,
+    /// otherwise the target itself.
     fn for_file(&self, name: Option<&str>) -> Result<PathBuf> {
         let name = name.ok_or_else(Failure::root_is_not_file)?;
         match self.is_folder() {
@@ -232,7 +233,7 @@ impl Target {
     }
 }
 
-/// A name that a file here can have.
+/// Returns the name if a local file can have it.
 fn checked(name: &str) -> Result<&str> {
     local_name(name).map_err(|why| Failure::new(Exit::Failed, why).about(name))
 }

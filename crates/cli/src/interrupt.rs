@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first one stops cleanly, the second one at once.
+//! Ctrl-C and SIGTERM. The first signal stops the command cleanly, the second one exits at once.
 
 use std::{
     process,
@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::{Exit, Failure, Result};
 
-/// Whether, and by what, the command was stopped: by the user, or because it cannot go on.
+/// Cancellation of the running command, by a signal or because it cannot continue. Clones share the
+/// state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupt {
     token: CancellationToken,
@@ -17,10 +18,10 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens for the signals from now on.
+    /// Starts to listen for signals.
     ///
     /// # Errors
-    /// When the system lets nobody listen.
+    /// Returns an error if the system does not allow a signal handler.
     pub(crate) fn listen() -> std::io::Result<Self> {
         let interrupt = Self::default();
         let mut signals = Signals::new()?;
@@ -32,31 +33,31 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Has everything that is under way end cleanly; the first reason counts.
+    /// Cancels the running work. The first exit code is kept.
     pub(crate) fn stop(&self, exit: Exit) {
         self.exit.get_or_init(|| exit);
         self.token.cancel();
     }
 
-    /// Whether it was stopped.
+    /// Returns whether the command was stopped.
     pub(crate) fn is_set(&self) -> bool {
         self.token.is_cancelled()
     }
 
-    /// Returns when it is stopped.
+    /// Waits until the command is stopped.
     pub(crate) async fn wait(&self) {
         self.token.cancelled().await;
     }
 
-    /// The failure that this makes of what was under way.
+    /// Returns the failure of work that was cancelled.
     pub(crate) fn failure(&self) -> Failure {
         Failure::new(self.exit.get().copied().unwrap_or(Exit::Interrupted), "interrupted")
     }
 
-    /// Waits for `work`, and drops it when it is stopped.
+    /// Runs `work` until it ends or the command is stopped. In the second case `work` is dropped.
     ///
     /// # Errors
-    /// The work's own, or [`failure`](Self::failure).
+    /// Returns the error of `work`, or [`failure`](Self::failure).
     pub(crate) async fn cancellable<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
@@ -100,7 +101,7 @@ impl Signals {
     }
 
     async fn next(&mut self) -> Exit {
-        // Without the signal there is nothing to stop for.
+        // The system offers no Ctrl-C handler, so only the end of the command ends it.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

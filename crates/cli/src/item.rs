@@ -1,4 +1,4 @@
-//! An item as results show it.
+//! The record of an item in results.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -9,41 +9,41 @@ use serde::Serialize;
 
 use crate::{location::DrivePath, units};
 
-/// What an item is.
+/// The kind of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     File,
     Folder,
-    /// Neither: a notebook, a device.
+    /// Neither a file nor a folder: a notebook, a device.
     Other,
 }
 
-/// An item, as `ls`, `stat` and `tree` give it with `--json`:
-/// `{"path": "a/b.txt", "name": "b.txt", "kind": "file", "size": 3, "modified": "…"}`.
+/// An item as `ls`, `stat` and `tree` print it with `--json`: `{"path": "a/b.txt", "name": "b.txt",
+/// "kind": "file", "size": 3, "modified": "…"}`.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ItemRecord {
-    /// From the remote's root, without slashes at its ends; the root's is empty.
+    /// Path from the root of the remote, without a slash at either end. Empty for the root.
     pub(crate) path: String,
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// Bytes of a file.
+    /// Length in bytes. `None` for folders, and if the drive does not provide it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) size: Option<u64>,
-    /// The user's time where the cloud keeps one, else the cloud's.
+    /// The user's modification time if the drive stores one, otherwise the drive's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) modified: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) etag: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) content_type: Option<String>,
-    /// What the cloud calls it; only `stat` asks.
+    /// The drive's id of the item. Only `stat` provides it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<String>,
-    /// When it was made; only `stat` asks.
+    /// Creation time. Only `stat` provides it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) created: Option<Timestamp>,
-    /// In hexadecimal, by name (`md5`, `quickxor`); only `stat` asks.
+    /// Hashes in hexadecimal, by name (`md5`, `quickxor`). Only `stat` provides them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) hashes: BTreeMap<&'static str, String>,
 }
@@ -69,7 +69,7 @@ impl ItemRecord {
         }
     }
 
-    /// With all that a drive says of it.
+    /// Creates a record with all fields that a drive provides.
     pub(crate) fn from_drive_item(path: &DrivePath, item: drive::Item) -> Self {
         let hashes = item.hashes.iter().map(|(kind, bytes)| (hash_name(*kind), hexadecimal(bytes)));
         Self {
@@ -94,7 +94,7 @@ impl ItemRecord {
         self.kind == Kind::Folder
     }
 
-    /// Size and time, in columns: `        1234  2014-02-03T04:05:06Z`.
+    /// Formats size and time in columns: `        1234  2014-02-03T04:05:06Z`.
     pub(crate) fn columns(&self, human: bool) -> String {
         let size = match self.size {
             Some(size) if human => units::HumanSize(size).to_string(),
@@ -122,7 +122,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-/// The user's modification time where the drive keeps one, else the drive's own.
+/// Returns the user's modification time if the drive stores one, otherwise the drive's.
 pub(crate) fn modified(metadata: &Metadata) -> Option<Timestamp> {
     let users = metadata.user_metadata().and_then(|kept| kept.get("mtime")?.parse().ok());
     users.or_else(|| metadata.last_modified().map(opendal::raw::Timestamp::into_inner))

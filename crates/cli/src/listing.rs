@@ -1,4 +1,4 @@
-//! What is in a folder, or below it.
+//! Listings of folders and trees.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -13,41 +13,42 @@ use crate::{
     units::ListRange,
 };
 
-/// Whether only a folder's own items are meant, or everything below.
+/// Whether a listing includes subfolders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
     Children,
     Tree,
 }
 
-/// What was found at a place that was to be listed.
+/// Result of listing a path.
 pub(crate) enum Listed {
-    /// A file: nothing to list.
+    /// The path is a file.
     File(Metadata),
     Folder(Listing),
 }
 
-/// The items of a folder, as they come, without the folder itself.
+/// A stream of the items in a folder, without the folder itself.
 pub(crate) struct Listing {
     lister: Lister,
     folder: RemotePath,
     first: Option<Entry>,
     part: ListRange,
-    /// Whether entries that are left out are reported.
+    /// Whether entries that the drive's adapter left out are reported as failures.
     reports: bool,
-    /// Those that are to be reported.
+    /// Entries that are left out and not reported yet.
     left_out: VecDeque<Failure>,
-    /// Entries that share their name with an entry that is shown; `None`: they are reported.
+    /// Left-out entries that have the name of another entry. `None`: they are reported as failures.
     twins: Option<Vec<LeftOut>>,
 }
 
-/// Lists a folder; of a drive with ids this costs no look beforehand.
+/// Starts a listing. On a drive with ids this needs no request for the folder's metadata.
 ///
 /// # Errors
-/// `NotFound`; `Failed` for a file that was written with a slash.
+/// Returns `NotFound` if the path does not exist, and `Failed` for a file whose path ends with a
+/// slash.
 pub(crate) async fn list(at: &RemotePath, depth: Depth) -> Result<Listed> {
     let folder = at.path.to_folder_arg();
-    // Those of an earlier listing are not this one's.
+    // The list may still contain entries of an earlier listing.
     drop(left_out(at));
     let opened = at.operator().lister_with(&folder).recursive(depth == Depth::Tree).await;
     let first = match opened {
@@ -64,7 +65,7 @@ pub(crate) async fn list(at: &RemotePath, depth: Depth) -> Result<Listed> {
             left_out: VecDeque::new(),
             twins: None,
         })),
-        // To OpenDAL what is not there is an empty folder, and a file in its place too.
+        // OpenDAL returns an empty listing for a missing folder, and for a file of that name.
         Ok((lister, None)) => match at.stat().await? {
             EntryInfo::Folder(_) => Ok(Listed::Folder(Listing {
                 lister,
@@ -88,33 +89,33 @@ pub(crate) async fn list(at: &RemotePath, depth: Depth) -> Result<Listed> {
 }
 
 impl Listing {
-    /// Without reports of entries that are left out.
-    pub(crate) fn of_shown(self) -> Self {
+    /// Disables reports of entries that are left out.
+    pub(crate) fn without_reports(self) -> Self {
         Self { reports: false, ..self }
     }
 
-    /// Entries that are left out because another one has their name are not reported, but kept for
-    /// [`take_twins`](Self::take_twins).
-    pub(crate) fn keeping_twins(self) -> Self {
+    /// Keeps left-out entries that have the name of another entry for
+    /// [`take_twins`](Self::take_twins), instead of reporting them.
+    pub(crate) fn with_twins(self) -> Self {
         Self { twins: Some(Vec::new()), ..self }
     }
 
-    /// Removes and returns the entries that were left out because another one has their name. They
-    /// are known when the listing has ended.
+    /// Removes and returns the left-out entries that have the name of another entry. They are
+    /// complete once the listing has finish.
     pub(crate) fn take_twins(&mut self) -> Vec<LeftOut> {
         self.twins.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Only a part of what comes.
+    /// Limits the listing to a range.
     pub(crate) fn slice(self, part: ListRange) -> Self {
         Self { part, ..self }
     }
 
-    /// The next item. Nothing is lost when the future is dropped.
+    /// Returns the next item. `None` at the end. Dropping the future loses no item.
     ///
     /// # Errors
-    /// The service's; an item that cannot be shown. Each is one failure among others: the listing
-    /// goes on with the next call, until there are no more items.
+    /// Returns the errors of the service, and one error for each item that cannot be shown. After
+    /// an error the next call continues the listing.
     pub(crate) async fn next(&mut self) -> Result<Option<(DrivePath, Metadata)>> {
         loop {
             if let Some(failure) = self.left_out.pop_front() {
@@ -158,7 +159,7 @@ impl Listing {
         }
     }
 
-    /// All that are left, sorted by path as code points, and the failures among them.
+    /// Returns the remaining items, sorted by path in code-point order, and the failures.
     pub(crate) async fn sorted(mut self) -> (Vec<(DrivePath, Metadata)>, Vec<Failure>) {
         let (mut items, mut failures) = (Vec::new(), Vec::new());
         loop {
@@ -168,7 +169,7 @@ impl Listing {
                 Err(failure) => failures.push(failure),
             }
         }
-        // Segment by segment: what is in a folder comes right behind it.
+        // Sorting by segments puts the contents of a folder directly after it.
         items.sort_by(|(a, _), (b, _)| a.as_str().split('/').cmp(b.as_str().split('/')));
         (items, failures)
     }
@@ -189,17 +190,18 @@ impl Listing {
         self.left_out = entries.into_iter().map(failure).collect();
     }
 
-    /// The folder's remote.
+    /// Returns a path on the remote of this listing.
     pub(crate) fn located(&self, path: DrivePath) -> RemotePath {
         RemotePath { remote: Arc::clone(&self.folder.remote), path }
     }
 }
 
-/// How a command ends whose listing had these failures, which are reported here.
+/// Reports the failures of a listing and returns the exit code of the command. `shown`: whether the
+/// listing had items.
 ///
 /// # Errors
-/// The only failure, if there was nothing to show; and when results cannot be written.
-pub(crate) fn ended(app: &App, shown: bool, mut failures: Vec<Failure>) -> Result<Exit> {
+/// Returns a single failure if no item was shown, and an error if results cannot be written.
+pub(crate) fn finish(app: &App, shown: bool, mut failures: Vec<Failure>) -> Result<Exit> {
     if let (1, false) = (failures.len(), shown) {
         return Err(failures.remove(0));
     }
@@ -209,7 +211,7 @@ pub(crate) fn ended(app: &App, shown: bool, mut failures: Vec<Failure>) -> Resul
     Ok(if failures.is_empty() { Exit::Done } else { Exit::Partial })
 }
 
-/// The entries that the listing of a folder has left out.
+/// Removes and returns the entries that listings of this remote left out.
 fn left_out(folder: &RemotePath) -> Vec<LeftOut> {
     folder.remote.handle.as_ref().map(|handle| handle.take_left_out()).unwrap_or_default()
 }

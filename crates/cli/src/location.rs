@@ -1,8 +1,8 @@
-//! How items are named on the command line: `REMOTE:PATH`, `REMOTE:ID`, a remote's URI.
+//! Names of items on the command line: `REMOTE:PATH`, `REMOTE:ID`, or the URI of a remote.
 //!
-//! `NAME:/a/b` and `NAME:a/b` are one, `NAME:` is the remote's root. A slash at the end says "this
-//! folder", and where something goes: below it. A URI (`fs:///srv/data`) stands for the remote
-//! that is there, and for its root.
+//! `REMOTE:/a/b` and `REMOTE:a/b` are the same, `REMOTE:` is the root. A slash at the end marks a
+//! folder; as a target it means "below this folder". A URI (`fs:///srv/data`) stands for the root
+//! of the remote at that URI.
 
 use std::fmt;
 
@@ -10,18 +10,20 @@ use drivedal::remote::is_name;
 
 use crate::failure::{Failure, Result};
 
-/// A path in a remote, relative to its root: no empty segment, no `.` and no `..`.
+/// A path on a remote, relative to its root. It has no empty segment, no `.` and no `..`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct DrivePath {
-    /// Segments joined by `/`; empty: the root.
+    /// Segments joined by `/`. Empty for the root.
     joined: String,
-    /// It was written with a slash at its end.
+    /// The argument ended with a slash.
     slash: bool,
 }
 
 impl DrivePath {
+    /// Parses a path. Duplicate slashes, and slashes at the start, have no meaning.
+    ///
     /// # Errors
-    /// With a text for the user when a segment is `.` or `..`.
+    /// Returns `Usage` if a segment is `.` or `..`.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let segments: Vec<_> = text.split('/').filter(|segment| !segment.is_empty()).collect();
         if segments.iter().any(|segment| matches!(*segment, "." | "..")) {
@@ -35,49 +37,49 @@ impl DrivePath {
         self.joined.is_empty()
     }
 
-    /// Whether the user said that it is a folder.
+    /// Returns whether the argument ended with a slash, or is the root.
     pub(crate) fn is_folder_path(&self) -> bool {
         self.slash
     }
 
-    /// Without slashes at its ends: as it is shown.
+    /// Returns the path without slashes at its ends.
     pub(crate) fn as_str(&self) -> &str {
         &self.joined
     }
 
-    /// As OpenDAL takes the path of a folder.
+    /// Returns the path in the form that OpenDAL expects for folders.
     pub(crate) fn to_folder_arg(&self) -> String {
-        // The leading slash keeps OpenDAL from trimming white space that is part of the name.
+        // The leading slash keeps OpenDAL from trimming white space at the start of the name.
         if self.is_root() { "/".into() } else { format!("/{}/", self.joined) }
     }
 
-    /// As OpenDAL takes the path of a file, and of any item that is renamed.
+    /// Returns the path in the form that OpenDAL expects for files, and for any item to rename.
     ///
     /// # Errors
-    /// For the root, and for a name that OpenDAL would shorten.
+    /// Returns `Usage` for the root, and for a name that OpenDAL would trim.
     pub(crate) fn to_file_arg(&self) -> Result<String> {
         if self.is_root() {
             return Err(Failure::root_is_not_file());
         }
-        // `normalize_path` trims: the item would silently be another.
+        // `normalize_path` trims white space, so the path would name another item.
         if self.joined.trim_end() != self.joined {
             return Err(Failure::usage("names that end in white space are not supported"));
         }
         Ok(format!("/{}", self.joined))
     }
 
-    /// The last segment; the root has none.
+    /// Returns the last segment. `None` for the root.
     pub(crate) fn name(&self) -> Option<&str> {
         self.joined.rsplit('/').next().filter(|name| !name.is_empty())
     }
 
-    /// The folder it is in; the root's is the root.
+    /// Returns the parent folder. The parent of the root is the root.
     pub(crate) fn parent(&self) -> Self {
         let joined = self.joined.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
         Self { joined, slash: true }
     }
 
-    /// An item in this folder.
+    /// Returns the path of a child of this folder.
     pub(crate) fn join(&self, name: &str) -> Self {
         let joined = match self.joined.as_str() {
             "" => name.to_owned(),
@@ -86,7 +88,7 @@ impl DrivePath {
         Self { joined, slash: false }
     }
 
-    /// A relative path below this folder; it keeps that one's slash.
+    /// Returns the path `rest` below this folder. The trailing slash is that of `rest`.
     fn below(&self, rest: Self) -> Self {
         match (self.is_root(), rest.is_root()) {
             (true, _) => rest,
@@ -102,27 +104,27 @@ impl fmt::Display for DrivePath {
     }
 }
 
-/// An item as the user named it, before anybody was asked.
+/// An argument that names an item on a remote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Location {
-    /// The remote: its name, or its URI.
+    /// Name or URI of the remote.
     pub(crate) remote: String,
-    /// What comes behind the colon.
+    /// The text after the colon: a path or an id.
     pub(crate) text: String,
 }
 
 impl Location {
-    /// Parses an argument that has to name something in a remote.
+    /// Parses an argument that must name an item on a remote.
     ///
     /// # Errors
-    /// With a text for the user when it names no remote.
+    /// Returns a message for the user if the argument names no remote.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         Self::detect(text).ok_or_else(|| {
             format!("`{text}` names no remote: use REMOTE:PATH, such as local-skydrive:photos")
         })
     }
 
-    /// The remote that an argument names; `None`: it is a local path.
+    /// Parses an argument that may name an item on a remote. `None`: it is a local path.
     pub(crate) fn detect(text: &str) -> Option<Self> {
         if is_uri(text) {
             return Some(Self { remote: text.to_owned(), text: String::new() });
@@ -131,7 +133,8 @@ impl Location {
         is_name(remote).then(|| Self { remote: remote.to_owned(), text: text.to_owned() })
     }
 
-    /// The remote as it is shown: of a URI only the scheme, the rest may hold a token.
+    /// Returns the remote's name for messages: of a URI only the scheme, because the rest may
+    /// contain a token.
     pub(crate) fn remote_name(&self) -> &str {
         self.remote.split_once("://").map_or(&self.remote, |(scheme, _)| scheme)
     }
@@ -149,30 +152,32 @@ fn is_uri(text: &str) -> bool {
     })
 }
 
-/// What the text behind a remote's colon is.
+/// How to interpret the text after the colon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Addressing {
-    /// An id if it looks like one of that drive, else a path.
+    /// An id if the text has the form of that drive's ids, otherwise a path.
     #[default]
     Auto,
-    /// A path, whatever it looks like.
+    /// A path.
     Path,
-    /// An id, whatever it looks like.
+    /// An id.
     Id,
 }
 
-/// The text behind a colon, taken apart.
+/// The parsed text after the colon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
     /// A path from the root.
     Path(DrivePath),
-    /// An item's id, and a path below that item.
+    /// The id of an item, and a path below that item.
     Id(String, DrivePath),
 }
 
 impl Address {
+    /// Parses the text after the colon. `scheme` is the service of the remote.
+    ///
     /// # Errors
-    /// With a text for the user when a path has `.` or `..` in it.
+    /// Returns `Usage` if the path contains `.` or `..`, and if the id is empty.
     pub(crate) fn parse(text: &str, named: Addressing, scheme: &str) -> Result<Self> {
         let (first, rest) = text.split_once('/').map_or((text, ""), |(first, rest)| (first, rest));
         let by_id = match named {
@@ -191,7 +196,8 @@ impl Address {
         Ok(Self::Id(first.to_owned(), DrivePath { slash, ..below }))
     }
 
-    /// The path, once it is known where the id's item is.
+    /// Returns the path from the root. `of_id` is the path of the item with the id; it must be
+    /// `Some` for [`Address::Id`].
     pub(crate) fn into_path(self, of_id: Option<DrivePath>) -> DrivePath {
         match (self, of_id) {
             (Self::Path(path), _) | (Self::Id(_, path), None) => path,
@@ -203,7 +209,7 @@ impl Address {
     }
 }
 
-/// Whether a word is an id in the form of a drive of that scheme.
+/// Returns whether a word has the form of an id of that service.
 fn looks_like_id(scheme: &str, word: &str) -> bool {
     match scheme {
         "skydrive" => looks_like_skydrive_id(word),
@@ -211,9 +217,9 @@ fn looks_like_id(scheme: &str, word: &str) -> bool {
     }
 }
 
-/// `folder.{cid}`, or `folder`, `album`, `file` with `.{cid}.{RESID}!{n}`: 16 lower-case hexadecimal
-/// digits, then the same in upper case, where leading zeros may be missing
-/// (live-connect#id-leading-zeros).
+/// Returns whether a word has one of these forms: `folder.{cid}`, or `folder`, `album` or `file`
+/// with `.{cid}.{RESID}!{n}`. `cid` is 16 lower-case hexadecimal digits. `RESID` is the same in
+/// upper case, and its leading zeros may be missing (live-connect#id-leading-zeros).
 fn looks_like_skydrive_id(word: &str) -> bool {
     let lower = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
     let upper = |c: u8| c.is_ascii_digit() || (b'A'..=b'F').contains(&c);
@@ -270,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_remote_given_as_uri_is_shown_without_what_may_be_secret() {
+    fn messages_show_only_the_scheme_of_a_uri() {
         let uri = Location::detect("skydrive://x/?access_token=SECRET").expect("a remote");
         assert_eq!(uri.to_string(), "skydrive:");
     }
@@ -284,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_whose_name_opendal_would_cut_is_refused_and_a_folder_is_not() {
+    fn a_file_name_that_opendal_would_trim_is_rejected() {
         assert!(path("a/b ").to_file_arg().is_err());
         assert_eq!(path("a/b ").to_folder_arg(), "/a/b /");
         assert_eq!(path(" a").to_file_arg(), Ok("/ a".into()));
@@ -292,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_known_by_its_looks_and_flags_decide_otherwise() {
+    fn an_id_is_detected_by_its_form_unless_a_flag_decides() {
         let id = "file.0bee3874468ef5b6.BEE3874468EF5B6!759";
         let by = |text: &str, named| Address::parse(text, named, "skydrive").expect("an address");
         assert_eq!(by(id, Addressing::Auto), Address::Id(id.into(), path("")).unslashed());
@@ -364,7 +370,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_joined_is_in_its_parent(folder in "[a-z/]{0,12}", name in "[a-z ]{1,8}") {
+        fn a_joined_path_is_a_child_of_its_parent(folder in "[a-z/]{0,12}", name in "[a-z ]{1,8}") {
             let folder = DrivePath::parse(&folder).expect("a path");
             let item = folder.join(&name);
             prop_assert_eq!(item.name(), Some(name.as_str()));

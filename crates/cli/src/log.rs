@@ -1,4 +1,4 @@
-//! What the library tells of its doings, for whoever wants to know.
+//! Log output: warnings on standard error, `-v`, and `--log-file`.
 
 use std::{
     fs::{File, OpenOptions},
@@ -17,23 +17,24 @@ use crate::{
     output::{MessageWriter, Output},
 };
 
-/// Our own warnings. Those of our dependencies are not addressed to the user: a slow statement of the
-/// server's database, the damaged tags of a picture. Entries and folders missing from a listing are
-/// reported by the commands themselves.
+/// Default filter: the warnings of this program. Warnings of dependencies (a slow SQL statement,
+/// damaged tags of a picture) do not help the user. Commands report missing entries of a listing
+/// themselves.
 const WARNINGS: &str = "off,drivedal=warn,drivedal::adapter::left_out=error,\
                         drivedal::adapter::failures=error";
 
-/// Every request, every wait.
+/// Filter of `-v` and `--log-file`: all requests and all waits.
 const REQUESTS: &str = "off,drivedal=info,drivedal::wire=debug";
 
-/// All of our own events, and the warnings of our dependencies.
+/// Filter of `-vv`: all events of this program, and the warnings of dependencies.
 const EVERYTHING: &str = "warn,sqlx=error,nom_exif=off,lofty=off,drivedal=trace";
 
-/// Warnings go to standard error, and more if the user wants more: by `-v`, or exactly by
-/// `DRIVEDAL_LOG`, as `DRIVEDAL_LOG=drivedal=debug`. A file has what `-v` tells, at least.
+/// Starts logging. Standard error gets warnings, or the events of `-v`; the environment variable
+/// `DRIVEDAL_LOG` replaces that filter (`DRIVEDAL_LOG=drivedal=debug`). The log file gets at least
+/// the events of `-v`.
 ///
 /// # Errors
-/// When the file cannot be opened.
+/// Returns an error if the log file cannot be opened.
 pub(super) fn init(global: &GlobalOptions, output: &Arc<Output>) -> Result<Option<LogFile>> {
     let wanted = match global.verbose {
         0 => WARNINGS,
@@ -54,8 +55,8 @@ pub(super) fn init(global: &GlobalOptions, output: &Arc<Output>) -> Result<Optio
     Ok(file)
 }
 
-/// A file that only the user can read, where the system can: names of files are in it. Clones write
-/// the same file.
+/// The file of `--log-file`. On Unix only the user can read it, because it contains file names.
+/// Clones write to the same file.
 #[derive(Clone)]
 pub(super) struct LogFile(Arc<Inner>);
 
@@ -66,7 +67,7 @@ struct Inner {
 
 struct State {
     file: File,
-    /// Nothing is written after the first failure.
+    /// The first error. Nothing is written after it.
     failed: Option<io::Error>,
 }
 
@@ -78,8 +79,7 @@ impl LogFile {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let failed = |error| Failure::local("open", path, &error);
         let file = options.open(path).map_err(failed)?;
-        // A file that exists keeps its mode. A device that the user names instead of a file may
-        // belong to somebody else.
+        // `mode` above applies to new files only. A device may belong to another user.
         #[cfg(unix)]
         if file.metadata().map_err(failed)?.is_file() {
             use std::os::unix::fs::PermissionsExt;
@@ -97,10 +97,10 @@ impl LogFile {
         layer.with_filter(EnvFilter::new(wanted))
     }
 
-    /// Whether the user has all of the log that was wanted.
+    /// Checks that the log file is complete.
     ///
     /// # Errors
-    /// When it could not be written.
+    /// Returns the first error of writing to the file.
     pub(super) fn check(&self) -> Result {
         match &self.state().failed {
             None => Ok(()),
@@ -117,7 +117,8 @@ impl LogFile {
 }
 
 impl Write for LogFile {
-    /// A line. What fails is filter at the end, not in the middle of something else.
+    /// Writes a line. An error is kept for [`check`](Self::check): reporting it here would
+    /// interrupt other output.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut state = self.state();
         if state.failed.is_none() {

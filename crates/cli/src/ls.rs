@@ -7,7 +7,7 @@ use crate::{
     args::AddressingArgs,
     failure::{Exit, Failure, Result},
     item::ItemRecord,
-    listing::{Depth, Listed, ended, list},
+    listing::{Depth, Listed, finish, list},
     location::{DrivePath, Location},
     skydrive::SkyDriveRemote,
     units::ListRange,
@@ -114,10 +114,10 @@ impl Ls {
                 self.show(app, relative(&at.path, &path), &ItemRecord::new(&path, &metadata))?;
             }
         }
-        ended(app, shown, failures)
+        finish(app, shown, failures)
     }
 
-    /// As the old client listed: names, or all that is said of each.
+    /// Prints the output of the old client: names, or objects with all fields.
     async fn old(&self, app: &App) -> Result<Exit> {
         let remote = app.remote(&self.folder, Workload::Interactive).await?;
         let named = self.addressing.mode();
@@ -133,7 +133,7 @@ impl Ls {
         };
         let is_shown = !shown.is_empty();
         app.output.value(&shown.into())?;
-        ended(app, is_shown, failures)
+        finish(app, is_shown, failures)
     }
 
     async fn records(&self, app: &App) -> Result<(Vec<Value>, Vec<Failure>)> {
@@ -168,7 +168,7 @@ impl Ls {
     }
 }
 
-/// A path below a folder, from that folder on.
+/// Returns a path relative to a folder above it.
 pub(crate) fn relative<'a>(folder: &DrivePath, path: &'a DrivePath) -> &'a str {
     let below = path.as_str().strip_prefix(folder.as_str()).unwrap_or(path.as_str());
     below.trim_start_matches('/')

@@ -53,7 +53,7 @@ impl Mkdir {
             (_, true) => Addressing::Id,
             _ => Addressing::Auto,
         };
-        app.each(&self.folders, async |folder| {
+        app.for_each_argument(&self.folders, async |folder| {
             if let Some(metadata) = &self.metadata {
                 let (parent, name) = new_folder(folder)?;
                 make_folder(app, folder, &parent, name, metadata).await?;
@@ -77,8 +77,8 @@ impl Mkdir {
     }
 }
 
-/// OpenDAL makes folders on the way, and is content with one that is there; without `-p` neither
-/// is wanted.
+/// Checks that the folder does not exist and that its parent does. OpenDAL would create parents and
+/// accept an existing folder, which is the behaviour of `-p`.
 async fn check_absent(at: &RemotePath) -> Result {
     let exists = || Failure::exists().about(at);
     if at.path.is_root() {

@@ -1,8 +1,8 @@
 //! Standard output for results, standard error for everything else.
 //!
-//! Results are text or, with `--json`, JSON: one document a line. Text is what was asked for and
-//! nothing else, so that it can be piped. Control characters in names are escaped in text, and JSON
-//! has them exactly: a line is one item, and no name commands the terminal.
+//! Results are text, or one JSON document per line with `--json`. Text output contains only
+//! results, so that it can be piped. Text escapes control characters in names: an item is always
+//! one line, and a name cannot control the terminal. JSON contains names unchanged.
 
 use std::{
     borrow::Cow,
@@ -33,7 +33,7 @@ pub(crate) enum Format {
     Yaml,
 }
 
-/// Where a command's results and messages go.
+/// Prints results and messages.
 pub(crate) struct Output {
     format: Format,
     template: Option<Template>,
@@ -65,26 +65,26 @@ impl Output {
         })
     }
 
-    /// Whether results are JSON.
+    /// Returns whether results are JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.format == Format::Json
     }
 
-    /// Whether results are as the old command-line client wrote them.
+    /// Returns whether results have the form of the old command-line client.
     pub(crate) fn is_yaml(&self) -> bool {
         self.format == Format::Yaml
     }
 
-    /// Whether only a part of each object is shown.
+    /// Returns whether only a field of each object is printed (`-k`).
     pub(crate) fn is_partial(&self) -> bool {
         self.template.is_some()
     }
 
-    /// A value that is an answer as a whole: a line of JSON, or as the old command-line client wrote
-    /// it; or what of it is asked for.
+    /// Prints a result that is one value: as a line of JSON, or in the form of the old command-line
+    /// client. With `-k` only the selected fields are printed.
     ///
     /// # Errors
-    /// As [`json`](Self::json).
+    /// Returns the errors of [`json`](Self::json).
     pub(crate) fn value(&self, value: &Value) -> Result {
         let part = match &self.template {
             Some(template) => match template.apply(value) {
@@ -102,7 +102,7 @@ impl Output {
         }
     }
 
-    /// A value in lines: as YAML, or a part that a template has made as it is.
+    /// Formats a value as YAML. The text of a template is printed without quotes.
     fn lines(&self, value: &Value) -> String {
         match (value, &self.template, self.is_yaml()) {
             (Value::String(text), _, false) => escaped(text).into_owned(),
@@ -114,45 +114,46 @@ impl Output {
         }
     }
 
-    /// A part of a line, shown at once.
+    /// Prints a part of a line and flushes it.
     ///
     /// # Errors
-    /// As [`json`](Self::json).
+    /// Returns the errors of [`json`](Self::json).
     pub(crate) fn part(&self, text: &str) -> Result {
         let mut results = self.results();
         write!(results, "{text}").map_err(|error| stdout_failure(&error))?;
         results.flush().map_err(|error| stdout_failure(&error))
     }
 
-    /// Whether nobody wants progress and summary.
+    /// Returns whether progress and summary are suppressed (`-q`).
     pub(crate) fn is_quiet(&self) -> bool {
         self.quiet
     }
 
-    /// Whether standard error is a terminal.
+    /// Returns whether standard error is a terminal.
     pub(crate) fn has_terminal(&self) -> bool {
         self.messages_on_terminal
     }
 
-    /// A result as one line of JSON.
+    /// Prints a result as one line of JSON.
     ///
     /// # Errors
-    /// When nobody reads any more, or it cannot be written.
+    /// Returns `ClosedPipe` if the reader closed standard output, and `Failed` for other write
+    /// errors.
     pub(crate) fn json(&self, record: &impl Serialize) -> Result {
         let text = serde_json::to_string(record)
             .map_err(|error| Failure::new(Exit::Failed, format!("cannot write JSON: {error}")))?;
         self.line(text)
     }
 
-    /// A result as one line of text.
+    /// Prints a result as one line of text.
     ///
     /// # Errors
-    /// As [`json`](Self::json).
+    /// Returns the errors of [`json`](Self::json).
     pub(crate) fn line(&self, text: impl Display) -> Result {
         let write = || {
             let mut results = self.results();
             writeln!(results, "{text}").map_err(|error| stdout_failure(&error))?;
-            // Somebody is looking on.
+            // A user at a terminal should see each line at once.
             if self.results_on_terminal {
                 results.flush().map_err(|error| stdout_failure(&error))?;
             }
@@ -161,18 +162,18 @@ impl Output {
         if self.results_on_terminal { self.bars.suspend(write) } else { write() }
     }
 
-    /// A name or path for a line of text, without control characters.
+    /// Escapes the control characters of a name or path.
     pub(crate) fn shown<'a>(&self, name: &'a str) -> Cow<'a, str> {
         escaped(name)
     }
 
-    /// A file's bytes.
+    /// Writes the bytes of a file.
     ///
     /// # Errors
-    /// As [`json`](Self::json).
+    /// Returns the errors of [`json`](Self::json).
     pub(crate) async fn bytes(self: &Arc<Self>, bytes: Buffer) -> Result {
         let output = Arc::clone(self);
-        // Whoever reads may do so slowly: not on a thread that others need.
+        // A slow reader must not block a thread of the async runtime.
         let written = tokio::task::spawn_blocking(move || {
             let mut results = output.results();
             Iterator::try_for_each(&mut bytes.into_iter(), |piece| results.write_all(&piece))
@@ -185,10 +186,10 @@ impl Output {
         }
     }
 
-    /// Hands everything written so far to the reader.
+    /// Flushes standard output.
     ///
     /// # Errors
-    /// As [`json`](Self::json).
+    /// Returns the errors of [`json`](Self::json).
     pub(crate) fn flush(&self) -> Result {
         self.results().flush().map_err(|error| stdout_failure(&error))
     }
@@ -202,16 +203,17 @@ impl Output {
     pub(crate) fn message(&self, text: impl Display) {
         let text = text.to_string();
         let text = escaped(&text);
-        // Nothing can be done for a user whose standard error is gone.
+        // If standard error is closed, the message cannot be shown anywhere.
         self.bars.suspend(|| {
             let _ = writeln!(io::stderr(), "{text}");
         });
     }
 
-    /// A failure: a message always, a record too where results are JSON.
+    /// Reports a failure: as a message, and with `--json` also as a record. A failure without a
+    /// verb gets the verb of the command.
     ///
     /// # Errors
-    /// As [`json`](Self::json).
+    /// Returns the errors of [`json`](Self::json).
     pub(crate) fn failed(&self, failure: &Failure) -> Result {
         if failure.is_silent() {
             return Ok(());
@@ -227,7 +229,7 @@ impl Output {
         Ok(())
     }
 
-    /// Puts a progress bar below the messages.
+    /// Adds a progress bar below the messages.
     pub(crate) fn add_bar(&self, bar: ProgressBar) -> ProgressBar {
         self.bars.add(bar)
     }
@@ -237,7 +239,7 @@ impl Output {
     }
 }
 
-/// For the log: whole lines, above the progress bars.
+/// A writer for log events. It prints whole lines above the progress bars.
 pub(crate) struct MessageWriter(pub(crate) Arc<Output>);
 
 impl io::Write for MessageWriter {
@@ -258,7 +260,7 @@ fn stdout_failure(error: &io::Error) -> Failure {
     }
 }
 
-/// Escapes what would end the line, command the terminal or change the order of what is shown.
+/// Escapes characters that would end the line, control the terminal or change the text direction.
 fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_control) {
         return Cow::Borrowed(text);
@@ -274,8 +276,8 @@ fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Control characters, separators of lines and paragraphs, and Unicode's bidirectional controls
-/// (UAX #9, table 1 and 2.6).
+/// Returns whether a character is a control character, a line or paragraph separator, or one of
+/// Unicode's bidirectional controls (UAX #9, table 1 and 2.6).
 pub(crate) fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -287,7 +289,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_cannot_command_the_terminal_end_the_line_or_turn_it_around() {
+    fn a_name_cannot_control_the_terminal_end_the_line_or_change_its_direction() {
         assert_eq!(escaped("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
         assert_eq!(escaped("two\nlines\r\t"), "two\\nlines\\r\\t");
         assert_eq!(escaped("bidi\u{202e}txt\u{2069}"), "bidi\\u{202e}txt\\u{2069}");

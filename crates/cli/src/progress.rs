@@ -1,4 +1,4 @@
-//! How far a transfer is: a bar on a terminal, plain lines elsewhere, and the summary at its end.
+//! Progress of a transfer: a bar on a terminal, plain lines elsewhere, and a summary at the end.
 
 use std::{
     collections::VecDeque,
@@ -19,34 +19,36 @@ use crate::{
     units::{HumanDuration, HumanSize},
 };
 
-/// How often a bar is drawn.
+/// Interval between two draws of the bar.
 const FRAME: Duration = Duration::from_millis(150);
-/// How often a plain line is written.
+/// Interval between two plain lines.
 const LINE: Duration = Duration::from_secs(5);
-/// How far the rate looks back.
+/// The rate is an average over this time.
 const WINDOW: Duration = Duration::from_secs(15);
-/// What a file costs beside its bytes, in bytes: a request takes about as long.
+/// Cost of a file in addition to its bytes, in bytes: one request takes about as long as this many
+/// bytes.
 const PER_FILE: u64 = 64 << 10;
 
-/// What a transfer has done and has yet to do. Shared by its jobs.
+/// Counters of a transfer, shared by its tasks.
 #[derive(Debug, Default)]
 pub(crate) struct TransferTotals {
-    /// Files that are done, and their bytes.
+    /// Completed files, and their bytes.
     files: AtomicU64,
     bytes: AtomicU64,
-    /// Folders that were made or found.
+    /// Folders that were created or that existed.
     folders: AtomicU64,
-    /// Files that were left as they are, because something is there.
+    /// Files that were not replaced because of `--no-overwrite`.
     kept: AtomicU64,
-    /// Items that were left out on purpose.
+    /// Items that were left out because of an option.
     skipped: AtomicU64,
     failed: AtomicU64,
-    /// Files that were sent and have yet to be checked.
+    /// Files that were sent and are not verified yet.
     unchecked: AtomicU64,
-    /// Files that came to an end, checked or not, and bytes that moved, of unfinished files too.
+    /// Files whose transfer ended, verified or not, and transferred bytes, including those of
+    /// unfinished files.
     arrived: AtomicU64,
     moved: AtomicU64,
-    /// Files that came up so far, and their bytes; and whether that is all.
+    /// Files found so far, their bytes, and whether the search has ended.
     known_files: AtomicU64,
     known_bytes: AtomicU64,
     all_known: AtomicBool,
@@ -71,17 +73,17 @@ impl TransferTotals {
         self.bytes.fetch_add(bytes, Relaxed);
     }
 
-    /// A file has come to its end; whether it is done may still have to be checked.
+    /// Counts a file whose transfer ended. It may still need to be verified.
     pub(crate) fn arrived(&self) {
         self.arrived.fetch_add(1, Relaxed);
     }
 
-    /// So many files wait to be checked.
+    /// Counts files that wait for verification.
     pub(crate) fn to_be_checked(&self, files: u64) {
         self.unchecked.fetch_add(files, Relaxed);
     }
 
-    /// So many files do not any more, whatever came of it.
+    /// Removes files from those that wait for verification, whatever its result.
     pub(crate) fn checked(&self, files: u64) {
         self.unchecked.fetch_sub(files, Relaxed);
     }
@@ -120,7 +122,7 @@ impl Sample {
     }
 }
 
-/// Rate over the last seconds, and what is left by it.
+/// Transfer rate over the last [`WINDOW`], and the remaining time at that rate.
 #[derive(Debug)]
 struct RateMeter(VecDeque<(Instant, Sample)>);
 
@@ -153,14 +155,14 @@ impl RateMeter {
     }
 }
 
-/// Shows a [`TransferTotals`] while it lives.
+/// Shows [`TransferTotals`] until it is dropped.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     shown: Option<JoinHandle<()>>,
 }
 
 impl Progress {
-    /// Starts to show `totals`; `verb` is the command's name.
+    /// Starts to show `totals`. `verb` is the name of the command.
     pub(crate) fn start(
         output: &Arc<Output>,
         verb: &'static str,
@@ -262,24 +264,24 @@ impl ProgressTask {
     }
 }
 
-/// What a transfer came to. As JSON, the last line of its output: `{"summary": {…}}`.
+/// Summary of a transfer. As JSON it is the last line of the output: `{"summary": {…}}`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Summary {
-    /// Files that arrived.
+    /// Files that were transferred.
     pub(crate) files: u64,
-    /// Folders that were made, or were there.
+    /// Folders that were created or that existed.
     pub(crate) folders: u64,
-    /// Bytes of those files.
+    /// Bytes of the transferred files.
     pub(crate) bytes: u64,
-    /// Files left alone because something has their name (`--no-overwrite`).
+    /// Files that were not replaced because of `--no-overwrite`.
     pub(crate) kept: u64,
-    /// Items left out on purpose (`--links skip`).
+    /// Items that were left out because of `--links skip`.
     pub(crate) skipped: u64,
-    /// Files that were sent when the command was stopped, and that nobody has compared.
+    /// Files that were sent but not verified, because the command was stopped.
     pub(crate) unchecked: u64,
-    /// Items that did not arrive.
+    /// Items that failed.
     pub(crate) failed: u64,
-    /// How long it took.
+    /// Duration in seconds.
     pub(crate) seconds: f64,
     /// HTTP requests to the cloud.
     pub(crate) requests: u64,
@@ -331,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_looks_back_a_few_seconds_and_forgets_what_was_before() {
+    fn the_rate_is_an_average_over_the_last_seconds() {
         let start = Instant::now();
         let mut meter = RateMeter::new(start);
         for second in 1..=60 {
@@ -344,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_moved_means_no_time_left_is_claimed() {
+    fn without_progress_no_remaining_time_is_shown() {
         let start = Instant::now();
         let mut meter = RateMeter::new(start);
         meter.note(start + Duration::from_secs(1), Sample::default());
@@ -352,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_names_only_what_there_was() {
+    fn a_summary_omits_zero_counts() {
         let totals = TransferTotals::default();
         totals.file_done(5_000_000);
         totals.folder_done();

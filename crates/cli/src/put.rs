@@ -108,7 +108,7 @@ impl Put {
         let surveying = blocking(move || survey.run(&surveyed, &into));
         let refused = match surveying.await {
             Ok(refused) => refused,
-            // The summary says that nothing was sent.
+            // The summary shows that no file was sent.
             Err(_) if app.interrupt.is_set() => return report.finish("put", many),
             Err(failure) => return Err(failure),
         };
@@ -141,7 +141,7 @@ impl Put {
         };
         let mut found: Vec<(PathBuf, Metadata)> = Vec::with_capacity(self.sources.len());
         for source in &self.sources {
-            // The same argument twice is one item.
+            // An argument that occurs twice is one item.
             if !found.iter().any(|(known, _)| known == source) {
                 found.push(find(source)?);
             }
@@ -150,7 +150,7 @@ impl Put {
     }
 }
 
-/// The sources with the items that they become.
+/// Pairs each source with the remote path that it is uploaded to.
 fn placed(target: &RemotePath, sources: Vec<(PathBuf, Metadata)>) -> Result<Vec<UploadSource>> {
     let place = |(path, found): (PathBuf, Metadata)| {
         let name = name(&path)?;
@@ -164,7 +164,7 @@ fn placed(target: &RemotePath, sources: Vec<(PathBuf, Metadata)>) -> Result<Vec<
     sources.into_iter().map(place).collect()
 }
 
-/// What there is to do, the first thing last.
+/// Returns the tasks of the upload as a stack: the first task is the last element.
 fn plan(
     folder: RemotePath,
     rules: &NameRules,
@@ -196,7 +196,7 @@ fn plan(
     Ok(work)
 }
 
-/// What a source is called; `.` and `/` have no name.
+/// Returns the name of a source. `None` for `.` and `/`.
 fn name(source: &Path) -> Result<Option<&str>> {
     source.file_name().map_or(Ok(None), |name| {
         let failure = || Failure::is_not_utf8().about(source.display());

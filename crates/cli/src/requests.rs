@@ -1,4 +1,4 @@
-//! What the requests of a command were: the log of the wire, its figures and its file.
+//! Statistics of a command's requests: the HTTP log, the counters of `--stats` and the HAR file.
 
 use std::{path::Path, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     units::HumanSize,
 };
 
-/// The requests of all remotes of a command.
+/// Statistics of the requests to all remotes. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestStats {
     layer: LoggingLayer,
@@ -22,10 +22,10 @@ pub(crate) struct RequestStats {
 }
 
 impl RequestStats {
-    /// Counts them, and writes them into a HAR file if the user wants one.
+    /// Creates empty statistics. Writes all requests to the HAR file `har`, if given.
     ///
     /// # Errors
-    /// When that cannot be made.
+    /// Returns an error if the HAR file cannot be created.
     pub(crate) fn new(har: Option<&Path>) -> Result<Self> {
         let made = har.map(|path| {
             HarFile::create(path).map_err(|error| Failure::local("create", path, &error))
@@ -39,12 +39,13 @@ impl RequestStats {
         Ok(Self { layer, har })
     }
 
-    /// The layer that sees them; it goes inside of the retry.
+    /// Returns the layer that counts requests. It belongs inside of the retry layer.
     pub(crate) fn layer(&self) -> LoggingLayer {
         self.layer.clone()
     }
 
-    /// How many there were so far. Redirects that the transport follows by itself are not seen.
+    /// Returns the number of requests so far. Redirects that the HTTP client follows are not
+    /// counted.
     pub(crate) fn count(&self) -> u64 {
         self.stats().requests()
     }
@@ -53,10 +54,10 @@ impl RequestStats {
         self.layer.stats()
     }
 
-    /// Whether the user has all of the file that was wanted.
+    /// Checks that the HAR file is complete.
     ///
     /// # Errors
-    /// When it could not be written.
+    /// Returns the first error of writing to the file.
     pub(crate) fn check(&self) -> Result {
         let Some(har) = &self.har else { return Ok(()) };
         har.check().map_err(|error| {
@@ -65,10 +66,10 @@ impl RequestStats {
         })
     }
 
-    /// Tells the figures: a table beside the results, or with JSON one more record.
+    /// Prints the counters: as a table on standard error, or with `--json` as one more record.
     ///
     /// # Errors
-    /// When the record cannot be written.
+    /// Returns an error if the record cannot be written.
     pub(crate) fn print(&self, output: &Output) -> Result {
         let (snapshot, total) = (self.stats().snapshot(), self.stats().total());
         if output.is_json() {
@@ -103,7 +104,7 @@ impl RequestStats {
     }
 }
 
-/// One operation's figures, as JSON.
+/// Counters of one operation, for JSON.
 #[derive(Serialize)]
 struct StatsRow<'a> {
     service: &'a str,
@@ -116,7 +117,7 @@ struct StatsRow<'a> {
     broken: u64,
     bytes_up: u64,
     bytes_down: u64,
-    /// Seconds.
+    /// Duration in seconds: median, 95th percentile and maximum.
     half: f64,
     most: f64,
     longest: f64,
@@ -142,7 +143,7 @@ impl<'a> StatsRow<'a> {
     }
 }
 
-/// One operation's figures, as a line of the table.
+/// Counters of one operation, as a row of the table.
 struct TableRow<'a>(&'a WireFigures);
 
 impl std::fmt::Display for TableRow<'_> {

@@ -51,17 +51,17 @@ struct RemovedRecord<'a> {
     result: &'static str,
 }
 
-/// So many removals are on their way at once.
+/// Maximum number of concurrent removals.
 const CONCURRENT_REMOVALS: usize = 16;
 
-/// In so many folders at once.
+/// Maximum number of folders that are worked on concurrently.
 const CONCURRENT_FOLDERS: usize = 4;
 
-/// From so many items of one folder on, the folder is listed instead of looking at each.
+/// From this many items of one folder, one listing replaces the request for each item's metadata.
 const LISTING_THRESHOLD: usize = 4;
 
-/// So many entries of a folder are looked through, for each item that is looked for in it: about
-/// what a page holds, so that a listing costs no more requests than the looks.
+/// Maximum number of entries to read per item. It is about the size of a page, so that the listing
+/// costs no more requests than one per item.
 const MAX_ENTRIES_PER_ITEM: usize = 200;
 
 impl Rm {
@@ -78,7 +78,7 @@ impl Rm {
             return self.ignore_missing(removed).map(|()| Exit::Done);
         }
         let mut all_done = true;
-        // By remote and folder, in the order of the command line.
+        // Grouped by remote and folder, in the order of the arguments.
         let mut folders: Vec<(RemotePath, Vec<RemotePath>)> = Vec::new();
         let mut known = HashMap::new();
         for item in &self.items {
@@ -104,15 +104,15 @@ impl Rm {
             all_done &= done?;
         }
         drop(removals);
-        // One after the other: one tree may be in another.
+        // Sequentially, because one tree may be inside of another.
         for at in trees.into_inner().unwrap_or_else(PoisonError::into_inner) {
             all_done &= self.report(app, self.remove_tree(app, &at).await)?;
         }
         Ok(if all_done { Exit::Done } else { Exit::Partial })
     }
 
-    /// Removes what are files of one folder's items, and puts the others to the trees; whether
-    /// nothing failed.
+    /// Removes the files among the items of one folder, and adds the folders to `trees`. Returns
+    /// whether every removal succeeded.
     async fn remove_files(
         &self,
         app: &App,
@@ -127,7 +127,7 @@ impl Rm {
         };
         let mut removals = stream::iter(items)
             .map(|at| async {
-                // It is never closed.
+                // The semaphore is never closed.
                 let _permit = permits.acquire().await.ok();
                 let listed = kinds.get(at.path.as_str()).filter(|_| !at.path.is_folder_path());
                 let is_file = match listed {
@@ -160,7 +160,7 @@ impl Rm {
         if !self.recursive {
             return Err(Failure::is_folder().hint("use -r to remove folders").about(at));
         }
-        // With the slash: on an object store a path without is a prefix, `ab` of `abc` too.
+        // Without the slash an object store takes the path as a prefix: `ab` would match `abc`.
         let removed = at.operator().delete_with(&at.path.to_folder_arg()).recursive(true).await;
         self.record(app, at, removed)
     }
@@ -170,7 +170,8 @@ impl Rm {
         self.record(app, at, removed)
     }
 
-    /// OpenDAL is content when there was nothing to remove; who looked before knows better.
+    /// Records a removal. OpenDAL also returns `Ok` for a missing item, so callers check that the
+    /// item exists before they remove it.
     fn record(&self, app: &App, at: &RemotePath, removed: opendal::Result<()>) -> Result {
         removed.map_err(|error| Failure::from(error).about(at))?;
         match app.output.is_json() {
@@ -186,7 +187,7 @@ impl Rm {
         }
     }
 
-    /// Says what failed of one of several; whether nothing did.
+    /// Reports the failure of one of several items. Returns whether the removal succeeded.
     fn report(&self, app: &App, removed: Result) -> Result<bool> {
         match self.ignore_missing(removed) {
             Ok(()) => Ok(true),
@@ -196,8 +197,8 @@ impl Rm {
     }
 }
 
-/// What kind of thing each of these is, as far as their folder tells at a low price. What it does
-/// not tell is to be looked at.
+/// Returns the kinds of these items, as far as a short listing of their folder shows them. Missing
+/// items need a request of their own.
 async fn kinds_in(folder: &RemotePath, items: &[RemotePath]) -> HashMap<String, EntryMode> {
     let mut wanted: HashSet<_> = items.iter().map(|at| at.path.as_str()).collect();
     let mut kinds = HashMap::new();
@@ -205,7 +206,7 @@ async fn kinds_in(folder: &RemotePath, items: &[RemotePath]) -> HashMap<String, 
         return kinds;
     };
     for _ in 0..items.len() * MAX_ENTRIES_PER_ITEM {
-        // A listing that fails leaves items to be looked at, which tells why.
+        // After a failed listing the request for each item reports the reason.
         let Ok(Some((path, metadata))) = listing.next().await else { break };
         if wanted.remove(path.as_str()) {
             kinds.insert(path.as_str().to_owned(), metadata.mode());

@@ -151,14 +151,14 @@ pub(crate) struct Serve {
     budget: Option<Budget>,
 }
 
-/// `1250/1m`.
+/// Parses `1250/1m`.
 fn budget(text: &str) -> std::result::Result<Budget, String> {
     let wrong = || format!("`{text}` is not a budget: use 1250/1m");
     let (units, time) = text.split_once('/').ok_or_else(wrong)?;
     Ok(Budget::new(units.trim().parse().map_err(|_| wrong())?, units::duration(time.trim())?))
 }
 
-/// A damaged file, for a person or a program.
+/// A damaged file, as text or JSON.
 #[derive(Serialize)]
 struct Damaged<'a> {
     account: &'a str,
@@ -195,7 +195,7 @@ impl fmt::Display for Damaged<'_> {
     }
 }
 
-/// An item that the repair of a damaged database moved or lost, for a person or a program.
+/// An item that the repair of a damaged database moved or lost, as text or JSON.
 #[derive(Serialize)]
 struct Salvaged<'a> {
     account: &'a str,
@@ -213,7 +213,7 @@ impl fmt::Display for Salvaged<'_> {
     }
 }
 
-/// The drive of an account, as messages show it.
+/// Returns the name of an account's drive for messages.
 fn drive_of(account: &str) -> &str {
     if account.is_empty() { "the default drive" } else { account }
 }
@@ -353,7 +353,7 @@ impl Serve {
         Ok(builder.kind(self.kind).latency(self.latency.unwrap_or_default()))
     }
 
-    /// Prints where the server listens, and how clients reach it.
+    /// Prints the server's address and how clients reach it.
     fn announce(&self, app: &App, server: &Server) -> Result {
         let url = server.url().as_str().trim_end_matches('/');
         match app.output.is_json() {
@@ -381,13 +381,14 @@ impl Serve {
         Ok(())
     }
 
-    /// Whether the server accepts only its own token: on the default data folder.
+    /// Returns whether the server accepts only its own token, which is so on the default data
+    /// folder.
     fn is_private(&self, app: &App) -> bool {
         !self.ephemeral && app.data.is_none()
     }
 }
 
-/// Prints what was saved of a damaged database, and what was not.
+/// Prints the result of the repair of a damaged database.
 fn show_recovery(app: &App, recovery: &Recovery) -> Result {
     let moved = recovery.moved.iter().map(|item| Salvaged {
         account: &item.account,

@@ -42,9 +42,9 @@ pub(crate) struct Stat {
 impl Stat {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let first = Cell::new(true);
-        app.each(&self.items, async |item| {
+        app.for_each_argument(&self.items, async |item| {
             let at = app.resolve(item, self.addressing.mode(), Workload::Interactive).await?;
-            let item = look(&at).await?;
+            let item = item_record(&at).await?;
             if !first.replace(false) && !app.output.is_json() {
                 app.output.line("")?;
             }
@@ -89,8 +89,8 @@ impl Stat {
     }
 }
 
-/// What is said of an item: by the drive itself if it is one of ours, which says more.
-async fn look(at: &RemotePath) -> Result<ItemRecord> {
+/// Returns the record of an item. A cloud drive provides more fields than OpenDAL's metadata.
+async fn item_record(at: &RemotePath) -> Result<ItemRecord> {
     let Some(drive) = &at.remote.handle else {
         return Ok(ItemRecord::new(&at.path, at.stat().await?.metadata()));
     };

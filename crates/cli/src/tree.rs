@@ -11,7 +11,7 @@ use crate::{
     args::AddressingArgs,
     failure::{Exit, Failure, Result},
     item::{ItemRecord, Kind},
-    listing::{Depth, Listed, Listing, ended, list},
+    listing::{Depth, Listed, Listing, finish, list},
     location::{DrivePath, Location},
     ls::relative,
     skydrive::SkyDriveRemote,
@@ -49,7 +49,7 @@ pub(crate) struct Tree {
     help: Option<bool>,
 }
 
-/// A folder or file, and what is in it.
+/// A file, or a folder with its contents.
 #[derive(Debug, Serialize)]
 struct Node {
     #[serde(flatten)]
@@ -58,7 +58,7 @@ struct Node {
     children: Option<Children>,
 }
 
-/// Items of a folder by their names, and by whether they are folders: an object store has a file
+/// The items of a folder by name and by whether they are folders. An object store may have a file
 /// and a folder of one name.
 type Children = BTreeMap<(String, bool), Node>;
 
@@ -79,22 +79,22 @@ impl Tree {
         let (root, failures) = read(&at.path, listing).await;
         let shown = root.children.as_ref().is_some_and(|children| !children.is_empty());
         if !shown && failures.len() == 1 {
-            return ended(app, shown, failures);
+            return finish(app, shown, failures);
         }
         if app.output.is_json() {
             app.output.json(&root)?;
-            return ended(app, shown, failures);
+            return finish(app, shown, failures);
         }
         if app.output.is_yaml() {
             let name = at.path.name().unwrap_or(at.remote.display_name());
             app.output.value(&json!({ name: root.old() }))?;
-            return ended(app, shown, failures);
+            return finish(app, shown, failures);
         }
         app.output.line(app.output.shown(&at.to_string()))?;
         let mut counts = (0, 0);
         self.show(app, &root, "", &mut counts)?;
         app.output.line(format_args!("{} folders, {} files", counts.0, counts.1))?;
-        ended(app, shown, failures)
+        finish(app, shown, failures)
     }
 
     fn show(&self, app: &App, folder: &Node, before: &str, counts: &mut (u64, u64)) -> Result {
@@ -139,12 +139,12 @@ impl Node {
         Self { item: ItemRecord::new(path, &metadata), children: Some(BTreeMap::new()) }
     }
 
-    /// As the old client showed it: what is below, or what it is.
+    /// Returns the tree in the form of the old client: a mapping for a folder, the kind for a file.
     fn old(&self) -> Value {
         match &self.children {
             Some(children) => {
-                // Of a file and a folder of one name the folder has a slash, because the keys of a
-                // mapping are unique.
+                // If a file and a folder share a name, the folder's key ends with a slash, because
+                // the keys of a mapping are unique.
                 let is_shared = |name: &String| children.contains_key(&(name.clone(), false));
                 let key = |name: &String, is_folder| match is_folder && is_shared(name) {
                     true => format!("{name}/"),
@@ -159,7 +159,7 @@ impl Node {
         }
     }
 
-    /// Puts an item where its path says; an object store does not list the folders on the way.
+    /// Inserts an item at its path. An object store does not list the folders above it.
     fn insert(&mut self, folder: &DrivePath, path: &DrivePath, metadata: &Metadata) {
         let mut node = self;
         let mut at = folder.clone();

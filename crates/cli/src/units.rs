@@ -1,10 +1,10 @@
-//! Sizes, durations and byte ranges, as people write and read them.
+//! Sizes, durations and ranges in arguments and in output.
 
 use std::{fmt, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Units of a size: decimal with `B` (`10GB`), binary with `iB` or alone (`10GiB`, `10G`).
+/// Units of a size: decimal with `B` (`10GB`), binary with `iB` or a letter alone (`10GiB`, `10G`).
 const UNITS: [(&str, u128); 13] = [
     ("KB", 1_000),
     ("MB", 1_000_000),
@@ -21,10 +21,10 @@ const UNITS: [(&str, u128); 13] = [
     ("B", 1),
 ];
 
-/// A number of bytes: `4096`, `10GB` (decimal), `1.5GiB` or `1.5G` (binary).
+/// Parses a number of bytes: `4096`, `10GB` (decimal), `1.5GiB` or `1.5G` (binary).
 ///
 /// # Errors
-/// With a text for the user when it is not a size, or no whole number of bytes that fits.
+/// Returns a message for the user if the text is not a size, or too large.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is not a size: use 4096, 10GB (decimal) or 1.5GiB (binary)");
     let text = text.trim();
@@ -51,30 +51,31 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     u64::try_from(scaled / places).map_err(|_| wrong())
 }
 
-/// A span of time: `20ms`, `1.5s`, `2m`.
+/// Parses a duration: `20ms`, `1.5s`, `2m`.
 ///
 /// # Errors
-/// With a text for the user when it is not one, or negative.
+/// Returns a message for the user if the text is not a duration, or is negative.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a time span: use 20ms, 1.5s or 2m");
     let span: SignedDuration = text.parse().map_err(|_| wrong())?;
     span.try_into().map_err(|_| wrong())
 }
 
-/// A part of a file, as in HTTP: both ends count.
+/// A range of bytes with inclusive ends, as in HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ByteSpan {
-    /// `A-B` or `A-`.
+    /// `A-B`, or `A-` for all bytes from `A`.
     From(u64, Option<u64>),
-    /// `-N`: the last N bytes.
+    /// `-N`: the last `N` bytes.
     Last(u64),
 }
 
 impl ByteSpan {
-    /// `0-99`, `100-`, `-100`.
+    /// Parses `0-99`, `100-` or `-100`.
     ///
     /// # Errors
-    /// With a text for the user when it is none of the three forms, or ends before it starts.
+    /// Returns a message for the user if the text has another form, or if the range ends before it
+    /// starts.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!("`{text}` is not a range: use 0-99 (100 bytes), 100- or -100 (the last 100)")
@@ -98,7 +99,8 @@ impl ByteSpan {
         }
     }
 
-    /// The bytes of a file of `size` that it names; `None`: it starts behind the end.
+    /// Returns the selected bytes of a file of `size` bytes. `None` if the range starts after the
+    /// end.
     pub(crate) fn within(self, size: u64) -> Option<std::ops::Range<u64>> {
         match self {
             Self::Last(count) => Some(size.saturating_sub(count)..size),
@@ -110,7 +112,7 @@ impl ByteSpan {
     }
 }
 
-/// A size with one decimal and a binary unit: `24.9 GiB`; below 1 KiB the bytes themselves.
+/// Formats a size with one decimal and a binary unit (`24.9 GiB`), below 1 KiB in bytes.
 pub(crate) struct HumanSize(pub(crate) u64);
 
 impl fmt::Display for HumanSize {
@@ -119,7 +121,7 @@ impl fmt::Display for HumanSize {
         if self.0 < 1024 {
             return f.pad(&format!("{} B", self.0));
         }
-        // Tenths of the unit, in whole numbers: no size is shown as 1024.0 of anything.
+        // Computed in tenths of the unit, so that rounding never shows 1024.0 of a unit.
         let mut unit: u128 = 1 << 10;
         let mut name = 0;
         while tenths(self.0, unit) >= 10_240 && name + 1 < NAMES.len() {
@@ -135,12 +137,12 @@ fn tenths(size: u64, unit: u128) -> u128 {
     (u128::from(size) * 10 + unit / 2) / unit
 }
 
-/// A time without its fraction of a second, RFC 3339 in UTC.
+/// Formats a time in UTC (RFC 3339) without fractions of a second.
 pub(crate) fn seconds(time: Timestamp) -> String {
     Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }
 
-/// What is left of a job: `12 s`, `3 min 05 s`, `2 h 10 min`.
+/// Formats a duration: `12 s`, `3 min 05 s`, `2 h 10 min`.
 pub(crate) struct HumanDuration(pub(crate) Duration);
 
 impl fmt::Display for HumanDuration {
@@ -154,7 +156,7 @@ impl fmt::Display for HumanDuration {
     }
 }
 
-/// A part of a list: how many items are passed over, and how many come at most.
+/// A range of a list: the number of items to skip, and the maximum number to return.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ListRange {
     pub(crate) offset: Option<u64>,
@@ -162,10 +164,10 @@ pub(crate) struct ListRange {
 }
 
 impl ListRange {
-    /// Parses `LIMIT`, `OFFSET-LIMIT` or `OFFSET:LIMIT`, either number left out or not.
+    /// Parses `LIMIT`, `OFFSET-LIMIT` or `OFFSET:LIMIT`. Either number may be missing.
     ///
     /// # Errors
-    /// With a text for the user when it is none of them.
+    /// Returns a message for the user if the text has another form.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not a range: use LIMIT, OFFSET-LIMIT or OFFSET:LIMIT");
         let number = |digits: &str| match digits {
@@ -180,8 +182,8 @@ impl ListRange {
     }
 }
 
-/// Bytes as the old SkyDrive client told them: in the largest unit that they are more than one of,
-/// so that 1024 are `1024.0B`.
+/// Formats a size like the old SkyDrive client: in the largest unit that the size exceeds, so that
+/// 1024 is `1024.0B`.
 pub(crate) fn old_size(bytes: u64) -> String {
     let units = [("T", 40), ("G", 30), ("M", 20), ("K", 10), ("B", 0)];
     let found = units.into_iter().find(|(_, shift)| bytes > 1 << shift);
@@ -212,9 +214,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_is_refused_with_the_text_that_was_given() {
+    fn an_invalid_size_is_rejected_and_the_message_quotes_it() {
         for text in ["", "GB", "10XB", "-1", "1e9", "1.2.3GB", "20000000000TB", "."] {
-            assert!(size(text).is_err_and(|said| said.contains(&format!("`{text}`"))), "{text}");
+            assert!(
+                size(text).is_err_and(|message| message.contains(&format!("`{text}`"))),
+                "{text}"
+            );
         }
     }
 
@@ -239,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_gives_what_the_file_has_of_it() {
+    fn a_range_is_cut_at_the_end_of_the_file() {
         let within = |text: &str, size| ByteSpan::parse(text).expect("a range").within(size);
         assert_eq!(within("0-99", 1000), Some(0..100));
         assert_eq!(within("0-99", 10), Some(0..10));
@@ -268,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn time_left_is_said_in_two_units_at_most() {
+    fn a_duration_has_at_most_two_units() {
         for (seconds, shown) in [(5, "5 s"), (65, "1 min 05 s"), (7_800, "2 h 10 min")] {
             assert_eq!(HumanDuration(Duration::from_secs(seconds)).to_string(), shown);
         }
@@ -288,8 +293,8 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_told_as_the_old_client_did() {
-        for (bytes, told) in [
+    fn sizes_have_the_form_of_the_old_client() {
+        for (bytes, shown) in [
             (0, "0.0B"),
             (1, "1.0B"),
             (1024, "1024.0B"),
@@ -297,7 +302,7 @@ mod tests {
             (26_843_545_600, "25.0G"),
             (26_736_147_988, "24.9G"),
         ] {
-            assert_eq!(old_size(bytes), told);
+            assert_eq!(old_size(bytes), shown);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Values as YAML in the form of the old command-line client (live-connect#cli-output-format), and
-//! the parts of them that a template selects.
+//! YAML in the form of the old command-line client (live-connect#cli-output-format), and the
+//! templates of `-k`.
 
 use std::borrow::Cow;
 
@@ -8,22 +8,23 @@ use serde_yaml_ng::{Mapping, Value as Yaml};
 
 use crate::output::is_control;
 
-/// Which part of each object is shown: one key, or a text with `{key}` in it.
+/// A template of `-k`: one field, or a text with `{field}` in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template(Vec<TemplatePart>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum TemplatePart {
     Text(String),
-    /// Keys down into an object.
+    /// Keys of nested objects, the outermost first.
     Keys(Vec<String>),
 }
 
 impl Template {
-    /// Parses `KEY`, `{KEY} … {KEY}` and the old client's `{0[KEY]}`; `{{` and `}}` are braces.
+    /// Parses `FIELD`, `{FIELD} … {FIELD}` and the old client's `{0[FIELD]}`. `{{` and `}}` are
+    /// literal braces.
     ///
     /// # Errors
-    /// With a text for the user when a brace is left alone.
+    /// Returns a message for the user if a brace is unmatched.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if !text.contains(['{', '}']) {
             return Ok(Self(vec![TemplatePart::Keys(vec![text.to_owned()])]));
@@ -57,8 +58,8 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// What is asked for: of an object its text, of a list each one's; `None`: the object has not
-    /// all of it, and is left out.
+    /// Applies the template to an object, or to each object of a list. `None` if the object lacks a
+    /// field.
     pub(crate) fn apply(&self, value: &Value) -> Option<Value> {
         match value {
             Value::Array(all) => Some(all.iter().filter_map(|one| self.apply(one)).collect()),
@@ -80,7 +81,7 @@ impl Template {
     }
 }
 
-/// `name`, `name[inner]` or `0[name][inner]`.
+/// Parses `name`, `name[inner]` or `0[name][inner]`.
 fn keys(text: &str) -> Option<Vec<String>> {
     let (first, mut rest) = match text.find('[') {
         Some(at) => text.split_at(at),
@@ -98,16 +99,16 @@ fn keys(text: &str) -> Option<Vec<String>> {
     keys.iter().all(|key| !key.is_empty()).then_some(keys)
 }
 
-/// A value as YAML, in the form that the old client wrote: keys sorted, texts plain where YAML reads
-/// them as the same text, all else as Python prints it. Without a line feed at its end; nothing at
-/// all of an empty list.
+/// Formats a value as YAML in the form of the old client: keys sorted, texts without quotes if YAML
+/// parsers read the same text, other values as Python prints them. The text has no line feed at its
+/// end. It is empty for an empty list.
 pub(crate) fn yaml(value: &Value) -> String {
     let mut lines = Vec::new();
     add(value, "", None, &mut lines);
     lines.join("\n")
 }
 
-/// `first`: what stands before the first line, if not `indent`.
+/// Appends the lines of a value. `first` replaces `indent` before the first line.
 fn add(value: &Value, indent: &str, first: Option<&str>, lines: &mut Vec<String>) {
     let mut start = first.unwrap_or(indent).to_owned();
     match value {
@@ -140,7 +141,7 @@ fn add(value: &Value, indent: &str, first: Option<&str>, lines: &mut Vec<String>
     }
 }
 
-/// An empty list or object, which has no lines of its own.
+/// Returns the notation of an empty list or object, which has no lines of its own.
 fn empty(value: &Value) -> Option<&'static str> {
     match value {
         Value::Array(all) if all.is_empty() => Some("[]"),
@@ -156,10 +157,10 @@ fn value_text(value: &Value) -> String {
     }
 }
 
-/// A text as YAML has it: plain if a parser then reads the same text.
+/// Returns a text in YAML: without quotes if a parser reads the same text.
 fn quoted(text: &str, is_plain: impl Fn(&str) -> bool) -> Cow<'_, str> {
     if !text.contains(is_control) {
-        if !is_something_else_in_yaml_1_1(text) && is_plain(text) {
+        if !is_not_string_in_yaml_1_1(text) && is_plain(text) {
             return Cow::Borrowed(text);
         }
         return Cow::Owned(format!("'{}'", text.replace('\'', "''")));
@@ -190,16 +191,16 @@ fn is_plain_value(text: &str) -> bool {
         && field.is_ok_and(|all| all.len() == 1 && is(all.get("x")))
 }
 
-/// Whether parsers of YAML 1.1, of which there are many, read a plain text as something else than
-/// parsers of YAML 1.2 do: a truth value, a number with underscores or in base 60, a date.
-fn is_something_else_in_yaml_1_1(text: &str) -> bool {
+/// Returns whether a parser of YAML 1.1 would not read the text as a string: a boolean, a number
+/// with underscores or in base 60, a date. Many parsers implement YAML 1.1.
+fn is_not_string_in_yaml_1_1(text: &str) -> bool {
     let words = ["yes", "no", "on", "off", "=", "<<"];
     let is_number_like = text.bytes().any(|byte| byte.is_ascii_digit())
         && text.bytes().all(|byte| byte.is_ascii_digit() || b"_:.+-".contains(&byte));
     is_number_like || words.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
-/// A value as Python prints it, and a text as it is.
+/// Formats a value as Python prints it, and a text unchanged.
 fn scalar(value: &Value) -> String {
     match value {
         Value::Null => "None".to_owned(),
@@ -293,7 +294,7 @@ mod tests {
         awkward.map(str::to_owned).to_vec()
     }
 
-    /// What a parser makes of the text.
+    /// Parses the YAML of a value.
     fn read(value: &Value) -> Yaml {
         let text = yaml(value);
         serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_names_are_a_parser_reads_the_same_names() {
+    fn a_parser_reads_the_same_names_from_the_yaml() {
         let names = names();
         assert_eq!(read(&json!(names)), to_yaml(&json!(names)));
         let below: serde_json::Map<_, _> =

@@ -1,4 +1,4 @@
-//! Says when a command waits for a cloud.
+//! Messages about long waits for a cloud.
 
 use std::{
     fmt,
@@ -14,18 +14,19 @@ use crate::{
     units::{self, HumanDuration},
 };
 
-/// How long a request is waited for in silence.
+/// A request waits this long before a message is printed.
 const QUIET_PERIOD: Duration = Duration::from_secs(5);
 
-/// How long after a message the next one of the same remote is written.
+/// Minimum time between two messages about one remote.
 const MIN_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Writes a message when a request of a remote has waited for [`QUIET_PERIOD`] and goes on waiting.
+/// Prints a message when a request of a remote has waited for [`QUIET_PERIOD`] and the wait
+/// continues. Clones share the time of the last message.
 #[derive(Clone)]
 pub(crate) struct WaitNotifier {
     remote: String,
     output: Arc<Output>,
-    /// When the next message may be written.
+    /// Earliest time of the next message.
     next: Arc<Mutex<Instant>>,
 }
 
@@ -38,8 +39,8 @@ impl WaitNotifier {
         }
     }
 
-    /// Writes a message at the end of the silence, unless the wait is over by then. `elapsed`: time
-    /// since the request was first to be sent.
+    /// Prints a message at the end of [`QUIET_PERIOD`], unless the wait ends before that at
+    /// `until`. `elapsed` is the time since the first attempt of the request.
     pub(crate) fn announce(&self, host: &str, reason: &str, elapsed: Duration, until: Instant) {
         let now = Instant::now();
         let from = now + QUIET_PERIOD.saturating_sub(elapsed);
@@ -53,7 +54,7 @@ impl WaitNotifier {
             until,
         };
         let (next, output) = (Arc::clone(&self.next), Arc::clone(&self.output));
-        // Another request of the remote may have said it by then.
+        // Another request of the remote may have printed the message meanwhile.
         let print = move || {
             let now = Instant::now();
             let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,7 +66,7 @@ impl WaitNotifier {
         if from <= now {
             return print();
         }
-        // Without a runtime nobody waits.
+        // Without a runtime no request is waiting.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 tokio::time::sleep_until(from.into()).await;

@@ -105,11 +105,11 @@ impl AmazonDriveConfig {
         let (access, refresh) = (secret(&self.access_token), secret(&self.refresh_token));
         if refresh.is_none() && self.token_file.is_none() {
             return access.map(TokenSource::fixed).ok_or_else(|| {
-                wrong("one of access_token, refresh_token and token_file is required")
+                wrong("cannot sign in: one of access_token, refresh_token and token_file is needed")
             });
         }
         let Some(client_id) = &self.client_id else {
-            return Err(wrong("client_id is required with refresh_token and token_file"));
+            return Err(wrong("cannot sign in: client_id is missing"));
         };
         let oauth = self.oauth_endpoint.as_deref().unwrap_or(OAUTH_ENDPOINT).trim_end_matches('/');
         let redirect = self.redirect_uri.as_deref().unwrap_or(REDIRECT_URI);

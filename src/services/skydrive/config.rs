@@ -148,9 +148,11 @@ impl SkyDriveConfig {
     /// Returns the application's id and secret.
     fn application(&self) -> Result<(String, Option<Secret>)> {
         let file = self.lcrc_file()?;
-        let client_id = self.client_id.clone().or(file.client_id).ok_or_else(|| {
-            wrong("client_id is required with refresh_token, token_file and lcrc")
-        })?;
+        let client_id = self
+            .client_id
+            .clone()
+            .or(file.client_id)
+            .ok_or_else(|| wrong("cannot sign in: client_id is missing"))?;
         let secret = self.client_secret.as_deref().map(Secret::from);
         Ok((client_id, secret.or(file.client_secret)))
     }
@@ -165,7 +167,7 @@ impl SkyDriveConfig {
         let storage = self.token_storage();
         if refresh.is_none() && storage.is_none() {
             return access.map(TokenSource::fixed).ok_or_else(|| {
-                wrong("one of access_token, refresh_token, token_file and lcrc is required")
+                wrong("cannot sign in: one of access_token, refresh_token, token_file and lcrc is needed")
             });
         }
         let (client_id, client_secret) = self.application()?;

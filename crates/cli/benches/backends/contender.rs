@@ -1,4 +1,4 @@
-//! Who is compared.
+//! The remotes that are compared.
 
 use drivedal::layers::RetryLayer;
 use drivedal_bench::Result;
@@ -9,31 +9,31 @@ use opendal::{
 
 use crate::{Task, rewriting::Rewriting};
 
-/// A remote.
+/// A remote of the comparison.
 pub struct Contender {
     pub name: &'static str,
-    /// Its scheme among drivedal's; empty: not one of them.
+    /// Scheme of drivedal's service. Empty for other services.
     pub scheme: &'static str,
-    /// What follows the server's URL.
+    /// Path of the endpoint, after the server's URL.
     path: &'static str,
-    /// What the account's name ends with.
+    /// Suffix of the account's name, which selects its kind.
     pub kind: &'static str,
-    /// Options besides.
+    /// Further options.
     options: &'static [(&'static str, &'static str)],
 }
 
 impl Contender {
-    /// Whether it needs a drive server.
+    /// Returns whether the remote needs a drive server.
     pub fn is_served(&self) -> bool {
         !matches!(self.name, "fs" | "memory")
     }
 
-    /// Whether it understands what is announced of a file.
+    /// Returns whether the remote understands `drivedal::announce`.
     pub fn is_ours(&self) -> bool {
         !self.scheme.is_empty()
     }
 
-    /// The access token of its account.
+    /// Returns the access token of its account.
     pub fn token(&self) -> String {
         format!("drivedal-dev-bench.{}", self.kind)
     }
@@ -66,7 +66,7 @@ impl Contender {
     }
 }
 
-/// A drive of ours on a drive server.
+/// A service of drivedal on a drive server.
 const fn drive(
     name: &'static str,
     scheme: &'static str,

@@ -1,4 +1,4 @@
-//! The large file by `curl`, to compare with.
+//! Transfer of the large file with `curl`, for comparison.
 
 use std::{
     path::Path,
@@ -13,10 +13,10 @@ use crate::{contender::Contender, process::Serving};
 
 pub const UP: &str = "curl up";
 pub const DOWN: &str = "curl down";
-/// What a client does that hashes what it reads.
+/// Download by a client that hashes the bytes.
 pub const DOWN_CHECKED: &str = "curl down, md5sum";
 
-/// Up and down again; nothing where there is no `curl`.
+/// Measures upload and download. Returns no measurement if `curl` is not installed.
 pub fn measure(
     contender: &Contender,
     server: &Serving,
@@ -38,7 +38,7 @@ pub fn measure(
     let id = node["id"].as_str().ok_or_else(|| format!("an upload by curl: {node}"))?;
     let url = match contender.scheme {
         "amazon-drive" => format!("{}cdproxy/nodes/{id}/content", server.url),
-        // Live Connect has no paths, and so a look for the id comes before.
+        // Live Connect has no paths, so the id must be requested first.
         "skydrive" => live_url(contender, server)?,
         _ => format!("{}v1.0/me/drive/root:/curl:/content", server.url),
     };
@@ -67,7 +67,7 @@ fn timed(work: &str, arguments: impl FnOnce(&mut Command)) -> Result<Measurement
     Ok(measured(work, began, status))
 }
 
-/// The same, with `sink` reading what comes.
+/// Measures a download whose output is read by `sink`.
 fn timed_through(
     work: &str,
     mut sink: Command,

@@ -1,17 +1,17 @@
-//! The same work put to every remote: the drives, each on a drive server of its own, OpenDAL's own
-//! OneDrive service on another, a folder, and memory.
+//! Runs the same work on every remote: the services of drivedal, each on its own drive server,
+//! OpenDAL's OneDrive service on another server, a folder, and memory.
 //!
 //! `cargo bench --bench backends [-- --rounds 3 --files 100 --large 64M --only onedrive]`
 //!
-//! Rounds are interleaved: each remote does all of its work before the next one's turn, in a process
-//! of its own against a server process of its own with a new data folder, so that nobody's memory
-//! is told for somebody else's. What is shown is the median of all rounds, and the spread. Requests
-//! are the server's count; peaks are the processes' (Linux), during that work alone.
+//! Rounds are interleaved: a remote does all of its work before the next remote starts. Each remote
+//! runs in a new process against a new server process with an empty data folder, so that memory is
+//! measured per remote. The output is the median of all rounds and the spread. Requests are counted
+//! by the server. Peak memory is that of the process (Linux) during the work.
 //!
-//! The large file goes up and down by `curl` too, against the same server, right after: up in one
-//! request in Amazon's form, the shortest way into the server that there is; down as that remote's
-//! cloud gives it, for nobody and for `md5sum`, which is what a client does that checks what it reads.
-//! It is source and target of files that are in the page cache.
+//! `curl` uploads and downloads the large file against the same server, immediately afterwards. The
+//! upload is one request in Amazon's form, the fastest way into the server. The download uses the
+//! protocol of the remote's cloud, once discarded and once piped to `md5sum`, which corresponds to
+//! a client that verifies hashes. Source and target files are in the page cache.
 
 mod contender;
 mod curl;
@@ -31,40 +31,40 @@ use serde::{Deserialize, Serialize};
 
 use contender::CONTENDERS;
 
-/// Puts the same work to every remote.
+/// Run the same work on every remote
 #[derive(Clone, Parser)]
 pub struct Arguments {
-    /// How often everything is done.
+    /// Repeat the work this many times
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// How many small files, of 1 to 8 kB.
+    /// Use this many small files of 1 to 8 kB
     #[arg(long, default_value_t = 100)]
     files: usize,
-    /// How large the large file is: 64M, 1G.
+    /// Use a large file of this size: 64M, 1G
     #[arg(long, default_value = "64M", value_parser = size)]
     large: u64,
-    /// How many ranges of 64 KiB are read of it.
+    /// Read this many ranges of 64 KiB
     #[arg(long, default_value_t = 100)]
     ranges: u64,
-    /// How long the server waits before it answers a request.
+    /// Delay each response of the server by this time
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
-    /// Only remotes whose names begin so.
+    /// Run only remotes whose names start with this text
     #[arg(long, default_value = "")]
     only: String,
-    /// Where the JSON is written.
+    /// Write the results as JSON to this file
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/backends.json"))]
     json: PathBuf,
-    /// Does the work of one remote, and prints what it measured: what the benchmark starts itself
-    /// as.
+    /// Do the work of one remote and print the measurements (the benchmark starts itself with this
+    /// option)
     #[arg(long, hide = true)]
     work: Option<String>,
-    /// Given by `cargo bench`.
+    /// Accepted because `cargo bench` passes it
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// Bytes, in units of 1,024.
+/// Parses a number of bytes, in units of 1,024.
 fn size(text: &str) -> std::result::Result<u64, String> {
     let (number, unit) = match text.strip_suffix(['M', 'G']) {
         Some(number) if text.ends_with('M') => (number, 1 << 20),
@@ -75,21 +75,21 @@ fn size(text: &str) -> std::result::Result<u64, String> {
     number.checked_mul(unit).filter(|size| *size > 0).ok_or_else(|| "no such size".into())
 }
 
-/// What a remote's process is told.
+/// The work of one remote, as passed to its process.
 #[derive(Debug, Serialize, Deserialize)]
 struct Task {
     contender: String,
-    /// The server's URL and process, where there is one.
+    /// URL and process id of the server. `None` if the remote needs none.
     server: Option<(String, u32)>,
     /// An empty folder.
     scratch: PathBuf,
-    /// Small files, and where they are.
+    /// The small files, and their folder.
     source: PathBuf,
     files: Vec<String>,
-    /// The large one.
+    /// The large file.
     large: PathBuf,
     ranges: u64,
-    /// Whether what comes back is compared, besides.
+    /// Whether downloaded bytes are compared, outside of the measurement.
     check: bool,
 }
 
@@ -112,7 +112,7 @@ fn main() -> Result {
     report::show(&arguments, &measured)
 }
 
-/// One remote's turn: a server of its own if it needs one, and a process.
+/// Runs the work of one remote: starts its server if it needs one, and its process.
 fn one_turn(
     arguments: &Arguments,
     contender: &contender::Contender,

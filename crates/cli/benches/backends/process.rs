@@ -1,4 +1,4 @@
-//! The server as a process.
+//! The drive server as a process.
 
 use std::{
     io::{BufRead, BufReader},
@@ -7,7 +7,7 @@ use std::{
 
 use crate::Result;
 
-/// A drive server with a data folder of its own; both are gone with this.
+/// A drive server with an empty data folder. Dropping it stops the server and removes the folder.
 pub struct Serving {
     child: Child,
     pub url: String,
@@ -15,7 +15,7 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Starts it; when this returns, it answers.
+    /// Starts the server and waits until it accepts requests.
     pub fn start(latency_ms: u64) -> Result<Self> {
         let data = tempfile::tempdir()?;
         let mut child = Command::new(env!("CARGO_BIN_EXE_drivedal"))

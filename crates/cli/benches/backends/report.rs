@@ -1,4 +1,4 @@
-//! What is shown, and written.
+//! Output of the results.
 
 use drivedal_bench::{
     Result,
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{Arguments, contender::CONTENDERS, curl};
 
-/// Prints tables, writes JSON.
+/// Prints tables and writes the JSON file.
 pub fn show(arguments: &Arguments, measured: &Rounds) -> Result {
     let works = PARTS.into_iter().chain([curl::UP, curl::DOWN, curl::DOWN_CHECKED]);
     let costs: Vec<Cost> = works
@@ -58,7 +58,7 @@ pub fn show(arguments: &Arguments, measured: &Rounds) -> Result {
     Ok(())
 }
 
-/// The large file's throughput, and how it compares with `curl`'s in the same rounds.
+/// Compares the throughput of the large file with that of `curl` in the same rounds.
 fn beside_curl(arguments: &Arguments, costs: &[Cost]) -> Vec<Value> {
     let seconds = |remote: &str, work: &str| {
         let cost = costs.iter().find(|cost| cost.remote == remote && cost.work == work)?;

@@ -1,4 +1,4 @@
-//! The work of one contender, in a process of its own.
+//! The work of one remote, which runs in its own process.
 
 use drivedal_bench::{
     Result,
@@ -11,7 +11,7 @@ use crate::{
     contender::{CONTENDERS, Contender},
 };
 
-/// Does all of the work, and prints the measurements.
+/// Runs the work and prints the measurements.
 pub fn run(task: &Task) -> Result {
     let runtime = tokio::runtime::Runtime::new()?;
     let contender = CONTENDERS.iter().find(|one| one.name == task.contender);
@@ -45,7 +45,7 @@ fn announce(size: u64) -> Vec<(String, String)> {
     drivedal::announce().size(size).into_iter().collect()
 }
 
-/// A drive server, which counts its requests.
+/// Counts the requests of a drive server.
 struct DriveServer {
     http: reqwest::Client,
     url: String,

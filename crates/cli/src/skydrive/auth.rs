@@ -1,4 +1,4 @@
-//! `drivedal auth`, `drivedal auth-refresh`
+//! `drivedal skydrive auth`, `drivedal skydrive auth-refresh`
 
 use std::io::BufRead;
 
@@ -33,7 +33,7 @@ pub(crate) struct Auth {
     #[arg(value_name = "REMOTE:", value_parser = Location::parse)]
     drive: Location,
 
-    /// The URL that the browser ended at; without one it is read_request_url for
+    /// The address of the page after the sign-in; read from standard input by default
     #[arg(value_name = "URL", conflicts_with = "listen")]
     url: Option<String>,
 
@@ -93,7 +93,7 @@ impl AuthRefresh {
     }
 }
 
-/// The options of a remote that is a SkyDrive.
+/// Returns the options of a SkyDrive remote.
 async fn config(app: &App, at: &Location) -> Result<SkyDriveConfig> {
     let source = app.options(&at.remote).await.map_err(|failure| failure.about(at))?;
     source.skydrive_config()?.ok_or_else(|| {
@@ -102,7 +102,7 @@ async fn config(app: &App, at: &Location) -> Result<SkyDriveConfig> {
     })
 }
 
-/// Exchanges a code, and keeps what it gives.
+/// Exchanges an authorization code for tokens and stores them in a file.
 async fn keep(
     cx: &Context,
     sign_in: &SignIn,
@@ -112,7 +112,7 @@ async fn keep(
     sign_in.tokens(cx, code, true).await?.save_to(file).await
 }
 
-/// The code out of the URL that the user gives.
+/// Returns the authorization code from the address that the user enters.
 async fn prompt_for_code(app: &App, sign_in: &SignIn, at: &Location) -> Result<Secret> {
     let output = &app.output;
     output.line(
@@ -130,7 +130,7 @@ async fn prompt_for_code(app: &App, sign_in: &SignIn, at: &Location) -> Result<S
     sign_in.code(line.await?.trim()).map_err(|error| failed(error, at))
 }
 
-/// The code out of the request that the browser makes at its end.
+/// Returns the authorization code from the redirect of the browser to this program.
 async fn wait_for_redirect(app: &App, sign_in: SignIn, at: &Location) -> Result<(SignIn, Secret)> {
     let listener = RedirectListener::new().await?;
     let sign_in = sign_in.redirect_uri(listener.url());

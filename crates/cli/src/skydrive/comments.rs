@@ -1,4 +1,4 @@
-//! `drivedal comments`, `drivedal comment-add`, `drivedal comment-delete`
+//! `drivedal skydrive comments`, `comment-add` and `comment-delete`
 
 use drivedal::services::skydrive::model::Comment;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ pub(crate) struct Comments {
 
 impl Comments {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let (live, id) = self.item.find(app).await?;
+        let (live, id) = self.item.resolve(app).await?;
         let comments = live.client()?.comments(&live.cx, &id).await;
         let comments = comments.map_err(|error| self.item.failed(error))?;
         app.output.value(&comments.iter().map(shown).collect())?;
@@ -47,7 +47,7 @@ pub(crate) struct CommentAdd {
 
 impl CommentAdd {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let (live, id) = self.item.find(app).await?;
+        let (live, id) = self.item.resolve(app).await?;
         let comment = live.client()?.add_comment(&live.cx, &id, &self.message).await;
         app.output.value(&shown(&comment.map_err(|error| self.item.failed(error))?))?;
         Ok(Exit::Done)
@@ -69,7 +69,8 @@ pub(crate) struct CommentDelete {
 impl CommentDelete {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let live = SkyDriveRemote::open(app, &self.comment).await?;
-        // What is no comment's id may be an item's, which would be removed with all that is below.
+        // Another id may be an item's, and the request would remove the item with everything below
+        // it.
         if !self.comment.text.starts_with("comment.") {
             return Err(Failure::usage("the id is not a comment's").about(&self.comment));
         }

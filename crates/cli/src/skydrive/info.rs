@@ -1,4 +1,4 @@
-//! `drivedal info`, `drivedal info-set`
+//! `drivedal skydrive info` and `info-set`
 
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub(crate) struct Info {
 
 impl Info {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let (live, id) = self.item.find(app).await?;
+        let (live, id) = self.item.resolve(app).await?;
         let object = live.client()?.document(&live.cx, &id, &[]).await;
         app.output.value(&object.map_err(|error| self.item.failed(error))?)?;
         Ok(Exit::Done)
@@ -53,7 +53,7 @@ pub(crate) struct InfoSet {
 
 impl InfoSet {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let (live, id) = self.item.find(app).await?;
+        let (live, id) = self.item.resolve(app).await?;
         let changed = live.client()?.update_document(&live.cx, &id, &self.fields).await;
         let changed = changed.map_err(|error| self.item.failed(error))?;
         if app.output.is_json() {
@@ -63,10 +63,10 @@ impl InfoSet {
     }
 }
 
-/// A JSON object, as an argument.
+/// Parses a JSON object.
 ///
 /// # Errors
-/// With a text for the user when it is something else.
+/// Returns a message for the user if the text is not a JSON object.
 pub(crate) fn object(text: &str) -> Result<Value, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     match value.is_object() {
@@ -75,10 +75,10 @@ pub(crate) fn object(text: &str) -> Result<Value, String> {
     }
 }
 
-/// Makes a folder with more than a name: `mkdir --metadata`.
+/// Creates a folder with further fields, for `mkdir --metadata`.
 ///
 /// # Errors
-/// Those of the request; `Unsupported` where it is no SkyDrive.
+/// Returns `Unsupported` if the remote is not a SkyDrive, and the errors of the request.
 pub(crate) async fn make_folder(
     app: &App,
     folder: &Location,
@@ -94,10 +94,10 @@ pub(crate) async fn make_folder(
     made.map_err(|error| failed(error, folder))
 }
 
-/// The place of a folder that is to be made: where, and its name.
+/// Splits the path of a new folder into its parent and its name.
 ///
 /// # Errors
-/// When it has no name.
+/// Returns `Usage` if the name is empty.
 pub(crate) fn new_folder(folder: &Location) -> Result<(Location, &str)> {
     let text = folder.text.trim_end_matches('/');
     let (above, name) = text.rsplit_once('/').unwrap_or(("", text));

@@ -1,4 +1,4 @@
-//! `drivedal link`
+//! `drivedal skydrive link`
 
 use clap::ValueEnum;
 use drivedal::services::skydrive::LinkType;
@@ -46,7 +46,7 @@ enum Kind {
 
 impl Link {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let (live, id) = self.item.find(app).await?;
+        let (live, id) = self.item.resolve(app).await?;
         let (kind, key) = match self.kind {
             Kind::SharedReadLink => (LinkType::Read, "link"),
             Kind::SharedEditLink => (LinkType::Edit, "link"),
@@ -54,7 +54,7 @@ impl Link {
         };
         let link = live.client()?.link(&live.cx, &id, kind).await;
         let link = link.map_err(|error| self.item.failed(error))?;
-        // It is what was asked for: a link to be given away.
+        // The user requests the link in order to share it, so it is not redacted.
         app.output.value(&json!({ key: link.expose() }))?;
         Ok(Exit::Done)
     }

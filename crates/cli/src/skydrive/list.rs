@@ -1,4 +1,4 @@
-//! `drivedal recent`, and `ls` and `tree` as the old client had them.
+//! `drivedal skydrive recent`, and the output of `ls` and `tree` in the form of the old client.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,8 +14,8 @@ use crate::{
     units::ListRange,
 };
 
-/// Folders that are listed at once.
-const AT_ONCE: usize = 8;
+/// Maximum number of concurrent listings.
+const CONCURRENT_LISTINGS: usize = 8;
 
 /// List the documents that were changed last
 #[derive(Debug, clap::Args)]
@@ -45,10 +45,10 @@ impl Recent {
 }
 
 impl SkyDriveRemote {
-    /// The objects in a folder, or a part of them, sorted by name.
+    /// Returns the Live Connect objects in a folder, or a range of them, sorted by name.
     ///
     /// # Errors
-    /// Those of the requests.
+    /// Returns the errors of the requests.
     pub(crate) async fn objects(
         &self,
         at: &Location,
@@ -78,8 +78,8 @@ impl SkyDriveRemote {
         let client = self.client().map_err(|failure| {
             drivedal::drive::Error::new(drivedal::drive::ErrorKind::Unsupported, failure.message)
         })?;
-        let mut answer = client.document(&self.cx, &format!("{id}/files"), &query).await?;
-        match answer["data"].take() {
+        let mut response = client.document(&self.cx, &format!("{id}/files"), &query).await?;
+        match response["data"].take() {
             Value::Array(all) => Ok(all),
             _ => Err(drivedal::drive::Error::new(
                 drivedal::drive::ErrorKind::Unexpected,
@@ -88,11 +88,11 @@ impl SkyDriveRemote {
         }
     }
 
-    /// A folder and all below it as the old client's `tree` had it: names, each with its own below
-    /// it or its type; `objects`: with the objects too.
+    /// Returns a tree in the form of the old client: a mapping from names to subtrees, or to the
+    /// type of a file. With `objects` a file has its type and its object.
     ///
     /// # Errors
-    /// Those of the requests.
+    /// Returns the errors of the requests.
     pub(crate) async fn tree(
         &self,
         at: &Location,
@@ -127,15 +127,16 @@ impl SkyDriveRemote {
                     };
                     drivedal::drive::Result::Ok((key, shown))
                 });
-            let below: Map<_, _> = below.buffer_unordered(AT_ONCE).try_collect().await?;
+            let below: Map<_, _> =
+                below.buffer_unordered(CONCURRENT_LISTINGS).try_collect().await?;
             Ok(below.into())
         })
     }
 }
 
-/// A key for each item of a folder: its name, as the old client had it. Items that share a name get
-/// `NAME (ID)`, because YAML has no mapping with equal keys, and the old client dropped all but one
-/// of them.
+/// Returns a key for each item of a folder. The key is the name, as in the old client. Items that
+/// share a name get `NAME (ID)`: keys of a YAML mapping are unique, and the old client dropped all
+/// but one of those items.
 fn keys(items: &[Value]) -> Vec<String> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for item in items {
@@ -145,7 +146,7 @@ fn keys(items: &[Value]) -> Vec<String> {
     let key = |item: &Value| {
         let mut key = name(item).to_owned();
         if counts[name(item)] > 1 {
-            // Another item may have such a key for its name.
+            // Another item may have that text as its name.
             while !taken.insert(key.clone()) {
                 key = format!("{key} ({})", item["id"].as_str().unwrap_or_default());
             }

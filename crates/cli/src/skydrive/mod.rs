@@ -1,5 +1,6 @@
-//! What the old command-line client of SkyDrive had and paths have no word for: each of its commands
-//! that another one here does not stand for already. `drivedal::services::skydrive::old_client` has the whole table.
+//! Commands that only SkyDrive has. They correspond to commands of SkyDrive's old command-line
+//! client. `drivedal::services::skydrive::old_client` lists all of its commands and their
+//! replacements.
 
 pub(crate) mod auth;
 pub(crate) mod comments;
@@ -82,7 +83,7 @@ impl SkyDriveCommand {
     }
 }
 
-/// The item that a command is about.
+/// Arguments that name the item of a command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ItemArgs {
     /// The file or folder
@@ -94,33 +95,34 @@ pub(crate) struct ItemArgs {
 }
 
 impl ItemArgs {
-    /// The drive that it is in, and its id.
+    /// Opens the remote and returns the id of the item.
     ///
     /// # Errors
-    /// `Unsupported` where that is no SkyDrive, `NotFound`.
-    async fn find(&self, app: &App) -> Result<(SkyDriveRemote, String)> {
+    /// Returns `Unsupported` if the remote is not a SkyDrive, and `NotFound` if the item does not
+    /// exist.
+    async fn resolve(&self, app: &App) -> Result<(SkyDriveRemote, String)> {
         let live = SkyDriveRemote::open(app, &self.item).await?;
         let id = live.id(&self.item, self.addressing.mode()).await?;
         Ok((live, id))
     }
 
-    /// A failure of the drive's, about it.
+    /// Converts an error of a request about this item.
     fn failed(&self, error: drive::Error) -> Failure {
         failed(error, &self.item)
     }
 }
 
-/// A SkyDrive that is asked in its own words.
+/// A SkyDrive remote, with access to Live Connect's objects.
 pub(crate) struct SkyDriveRemote {
     remote: Arc<OpenRemote>,
     pub(crate) cx: Context,
 }
 
 impl SkyDriveRemote {
-    /// The SkyDrive of a location.
+    /// Opens the remote of an argument.
     ///
     /// # Errors
-    /// `Unsupported` where it is another service.
+    /// Returns `Unsupported` if the remote is not a SkyDrive.
     pub(crate) async fn open(app: &App, at: &Location) -> Result<Self> {
         let remote = app.remote(at, Workload::Interactive).await?;
         let live = Self { cx: DriveHandle::context(&remote.operator), remote };
@@ -128,7 +130,7 @@ impl SkyDriveRemote {
         Ok(live)
     }
 
-    /// The SkyDrive behind a remote; `None`: it is another service.
+    /// Returns the SkyDrive of an open remote. `None` if it is another service.
     pub(crate) fn from_remote(remote: &Arc<OpenRemote>) -> Option<Self> {
         let live = Self { cx: DriveHandle::context(&remote.operator), remote: Arc::clone(remote) };
         live.find_client().is_ok().then_some(live)
@@ -139,19 +141,19 @@ impl SkyDriveRemote {
         client.ok_or_else(|| not_skydrive(self.remote.scheme()))
     }
 
-    /// The protocol itself.
+    /// Returns the protocol client.
     ///
     /// # Errors
-    /// Never once it is open.
+    /// Returns `Unsupported` if the remote is not a SkyDrive. [`open`](Self::open) checks that
+    /// already.
     pub(crate) fn client(&self) -> Result<&Client> {
         self.find_client()
     }
 
-    /// The id of the item that a location names. A friendly name (`me/skydrive/my_documents`) is an
-    /// id too.
+    /// Returns the id of an item. A well-known path (`me/skydrive/my_documents`) is an id too.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// Returns `NotFound` if the item does not exist.
     pub(crate) async fn id(&self, at: &Location, named: Addressing) -> Result<String> {
         let is_friendly = at.text.starts_with("me/skydrive");
         if is_friendly && named != Addressing::Path {
@@ -174,12 +176,12 @@ impl SkyDriveRemote {
     }
 }
 
-/// The remote is not a SkyDrive.
+/// Creates the failure for a remote that is not a SkyDrive.
 fn not_skydrive(scheme: &str) -> Failure {
     Failure::wrong_service(scheme).hint("this command works with skydrive remotes only")
 }
 
-/// A failure of the drive's, about what was named.
+/// Converts an error of a request about `at`.
 pub(crate) fn failed(error: drive::Error, at: &Location) -> Failure {
     Failure::from(DriveHandle::to_opendal_error(error)).about(at)
 }

@@ -1,4 +1,4 @@
-//! A browser's end at this program: one request to a port of this machine.
+//! The local end of a browser sign-in: a server that receives one redirect.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -8,22 +8,24 @@ use url::Url;
 
 use crate::failure::{Failure, Result};
 
-/// The longest request that is read, in bytes.
+/// Maximum length of a request, in bytes.
 const MAX_REQUEST: usize = 16 << 10;
 
-/// What the browser shows at its end.
+/// The page that the browser shows after the sign-in.
 const PAGE: &str = "<!doctype html><meta charset=utf-8><title>Signed in</title>\
                     <p>Signed in. You may close this page.</p>\n";
 
-/// Where a browser is to end.
+/// Receives the redirect at the end of a sign-in.
 pub(super) struct RedirectListener {
     listener: TcpListener,
     port: u16,
 }
 
 impl RedirectListener {
+    /// Listens on a free port of the loopback address.
+    ///
     /// # Errors
-    /// When there is no port.
+    /// Returns an error if no port is available.
     pub(super) async fn new() -> Result<Self> {
         let failed =
             |error: std::io::Error| Failure::from(&error).doing("listen on").about("a local port");
@@ -32,32 +34,32 @@ impl RedirectListener {
         Ok(Self { listener, port })
     }
 
-    /// The address to be redirected to.
+    /// Returns the redirect URL.
     pub(super) fn url(&self) -> String {
         format!("http://localhost:{}/", self.port)
     }
 
-    /// Waits for the redirect of the sign-in that has this state: the address it ends at. Anything
-    /// else that comes is sent away.
+    /// Waits for the redirect that carries this `state` and returns its URL. Other requests get a
+    /// 404.
     ///
     /// # Errors
-    /// When nothing can be received.
+    /// Returns an error if the port does not accept connections.
     pub(super) async fn wait_for_redirect(&self, state: &str) -> Result<String> {
         loop {
             let accepted = self.listener.accept().await;
             let (mut stream, _) = accepted.map_err(|error| {
                 Failure::from(&error).doing("accept").about("the browser's connection")
             })?;
-            // A browser that goes away comes again.
+            // A browser that closed the connection connects again.
             let Some(url) = self.read_request_url(&mut stream).await else { continue };
             let ours = url.query_pairs().any(|(name, value)| name == "state" && value == state);
             let (status, page) = if ours { ("200 OK", PAGE) } else { ("404 Not EntryInfo", "") };
-            let answer = format!(
+            let response = format!(
                 "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\n\
                  Content-Length: {}\r\nConnection: close\r\n\r\n{page}",
                 page.len()
             );
-            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.write_all(response.as_bytes()).await;
             let _ = stream.shutdown().await;
             if ours {
                 return Ok(url.into());
@@ -65,7 +67,7 @@ impl RedirectListener {
         }
     }
 
-    /// What a request asks for.
+    /// Reads a request and returns its URL. `None` if the request is invalid or incomplete.
     async fn read_request_url(&self, stream: &mut TcpStream) -> Option<Url> {
         let mut request = Vec::new();
         while !request.windows(4).any(|end| end == b"\r\n\r\n") {

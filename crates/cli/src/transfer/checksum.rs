@@ -1,4 +1,4 @@
-//! A file's hash, taken while its bytes come, and what the cloud says that it is.
+//! Hashes of downloads: the hash that the cloud lists, and the hash of the received bytes.
 
 use std::fmt;
 
@@ -12,33 +12,33 @@ use opendal::Metadata;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-/// What a file's hash is to be.
+/// The hash that the cloud lists for a file.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct ExpectedHash {
     kind: HashKind,
     hash: Box<[u8]>,
 }
 
-/// Kinds of hashes, the quickest first.
+/// Kinds of hashes, the fastest first.
 const KINDS: [HashKind; 4] = [HashKind::QuickXor, HashKind::Md5, HashKind::Sha1, HashKind::Sha256];
 
 impl ExpectedHash {
-    /// The hash that is taken most quickly of those that the cloud tells; `None`: it tells none.
+    /// Returns the hash of an item that is fastest to compute. `None` if the cloud lists no hash.
     pub(super) fn from_item(item: &Item) -> Option<Self> {
-        let told = |wanted| item.hashes.iter().find(|(kind, _)| *kind == wanted);
+        let find_kind = |wanted| item.hashes.iter().find(|(kind, _)| *kind == wanted);
         KINDS
             .into_iter()
-            .find_map(told)
+            .find_map(find_kind)
             .map(|(kind, hash)| Self { kind: *kind, hash: hash.clone() })
     }
 
-    /// What a service that is no drive of ours says.
+    /// Returns the MD5 hash in OpenDAL's metadata, for services that are not cloud drives.
     pub(super) fn from_metadata(metadata: &Metadata) -> Option<Self> {
         let hash = BASE64_STANDARD.decode(metadata.content_md5()?).ok()?;
         Some(Self { kind: HashKind::Md5, hash: hash.into() })
     }
 
-    /// Begins to take such a hash.
+    /// Creates a hasher of this kind.
     pub(super) fn hasher(&self) -> Hasher {
         match self.kind {
             HashKind::QuickXor => Hasher::QuickXor(Box::new(QuickXor::new())),
@@ -48,16 +48,16 @@ impl ExpectedHash {
         }
     }
 
-    /// Whether a hash that was taken is this one; one of another kind cannot be compared.
-    pub(super) fn matches(&self, taken: &ActualHash) -> bool {
-        self.kind == taken.0.kind && self.hash == taken.0.hash
+    /// Returns whether both are the same hash. Hashes of different kinds never match.
+    pub(super) fn matches(&self, actual: &ActualHash) -> bool {
+        self.kind == actual.0.kind && self.hash == actual.0.hash
     }
 }
 
 impl fmt::Display for ExpectedHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            // As the cloud writes it.
+            // In the cloud's own notation.
             HashKind::QuickXor => write!(f, "quickXorHash {}", BASE64_STANDARD.encode(&self.hash)),
             HashKind::Md5 => write!(f, "MD5 {}", hex::encode(&self.hash)),
             HashKind::Sha1 => write!(f, "SHA-1 {}", hex::encode(&self.hash)),
@@ -66,7 +66,7 @@ impl fmt::Display for ExpectedHash {
     }
 }
 
-/// The hash of bytes that came.
+/// The hash of the received bytes.
 pub(super) struct ActualHash(ExpectedHash);
 
 impl fmt::Display for ActualHash {
@@ -75,7 +75,7 @@ impl fmt::Display for ActualHash {
     }
 }
 
-/// A hash under way.
+/// Computes the hash of a stream of bytes.
 pub(super) enum Hasher {
     QuickXor(Box<QuickXor>),
     Md5(Md5),
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_of_hash_is_taken_and_compared() {
+    fn every_kind_of_hash_is_computed_and_compared() {
         let hashes = [
             (HashKind::Md5, "900150983cd24fb0d6963f7d28e17f72"),
             (HashKind::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
@@ -121,19 +121,19 @@ mod tests {
             let mut item = Item::new("i", "n", ItemKind::File);
             item.hashes.push((*kind, hex::decode(hash).expect("hexadecimal").into()));
             let expected = ExpectedHash::from_item(&item).expect("one");
-            let taken = |bytes: &[u8]| {
+            let actual = |bytes: &[u8]| {
                 let mut checksum = expected.hasher();
                 bytes.chunks(2).for_each(|piece| checksum.update(piece));
                 checksum.finish()
             };
-            assert!(expected.matches(&taken(b"abc")), "{kind:?}");
-            assert!(!expected.matches(&taken(b"abd")), "{kind:?}");
+            assert!(expected.matches(&actual(b"abc")), "{kind:?}");
+            assert!(!expected.matches(&actual(b"abd")), "{kind:?}");
             assert!(expected.to_string().ends_with(hash));
         }
     }
 
     #[test]
-    fn the_quickest_hash_of_those_that_are_told_is_taken() {
+    fn the_fastest_listed_hash_is_used() {
         let mut item = Item::new("i", "n", ItemKind::File);
         assert!(ExpectedHash::from_item(&item).is_none());
         item.hashes = vec![

@@ -1,7 +1,7 @@
-//! Files of remotes to here: what there is, which of it gets a prepare, and the work.
+//! Download of files and trees: listing, planning and the transfer itself.
 //!
-//! Everything is listed and planned before a file is fetched, so that no two items are fetched to
-//! one name.
+//! Everything is listed and planned before the first file is downloaded, so that no two items are
+//! downloaded to one name.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -39,54 +39,55 @@ use crate::{
     ls::relative,
 };
 
-/// How trees are fetched. Clones share everything.
+/// Settings and state of a download. Clones share the state.
 #[derive(Clone)]
 pub(crate) struct TreeDownload {
     pub(crate) report: Arc<TransferReport>,
     pub(crate) interrupt: Interrupt,
-    /// Large files that were begun.
+    /// Interrupted downloads of large files. `None` if they cannot be recorded.
     pub(crate) journal: Option<Journal>,
-    /// How many files at once.
+    /// Maximum number of concurrent files.
     pub(crate) jobs: usize,
     pub(crate) skipped_checks: SkippedChecks,
 }
 
-/// Where something comes from, and what was listed of it.
+/// A listed entry: its remote path and its metadata.
 #[derive(Clone)]
 pub(crate) struct SourceEntry {
     pub(crate) from: RemotePath,
-    /// `None` for an entry that has the name of another item.
+    /// `None` for an entry that the listing left out because another item has its name.
     pub(crate) metadata: Option<Metadata>,
-    /// The local file that it is to be, if the command line names the item itself.
+    /// The local target, if an argument names the item itself. `None` for items below a listed
+    /// folder.
     pub(crate) named: Option<PathBuf>,
-    /// Its id, if the listing shows several entries of this name.
+    /// The drive's id, if several entries of the folder have this name.
     pub(crate) id: Option<String>,
 }
 
 impl PartialEq for SourceEntry {
-    /// Whether two entries of one path are one item.
+    /// Returns whether two entries of one path are the same item.
     fn eq(&self, other: &Self) -> bool {
         self.metadata.is_some() && self.metadata == other.metadata
     }
 }
 
-/// An item that is to get a prepare below the target folder.
+/// An item to place below the target folder.
 pub(crate) type DownloadItem = plan::PlannedItem<SourceEntry>;
 
-/// Everything that a command is to fetch.
+/// All items that a command downloads.
 pub(crate) struct DownloadList {
     pub(crate) items: Vec<DownloadItem>,
-    /// The items that the command line names: what is not listed below them is not there.
+    /// Arguments whose listing is complete: an item below them that was not listed does not exist.
     pub(crate) complete: Vec<RemotePath>,
 }
 
-/// A file to be fetched.
+/// One file to download.
 pub(crate) struct FileDownload {
     pub(crate) from: RemotePath,
     pub(crate) to: PathBuf,
-    /// What was listed of it, or seen when it was looked at.
+    /// Metadata from the listing, or from a request for this file.
     pub(crate) metadata: Metadata,
-    /// The same in a drive's words, where it is one of ours.
+    /// The drive's own record of the file. `None` if the service is not a cloud drive.
     pub(crate) item: Option<Item>,
 }
 
@@ -99,7 +100,7 @@ impl FileDownload {
         Self { from, to, metadata, item }
     }
 
-    /// Its length in bytes, if the remote lists one.
+    /// Returns the length in bytes. `None` if the remote does not list it.
     pub(crate) fn size(&self) -> Option<u64> {
         match &self.item {
             Some(item) => item.size,
@@ -113,11 +114,12 @@ impl FileDownload {
 }
 
 impl TreeDownload {
-    /// Takes in a listing of the folder `top`, which becomes `path` below the target folder. Returns
-    /// whether the listing is complete; what fails of it is in the report.
+    /// Adds the items of a listing to `items`. The listed folder `top` becomes `path` below the
+    /// target folder. Returns whether the listing was complete. Failures of the listing are added
+    /// to the report.
     ///
     /// # Errors
-    /// When results cannot be written.
+    /// Returns an error if results cannot be written.
     pub(crate) async fn list(
         &self,
         top: &RemotePath,
@@ -127,7 +129,7 @@ impl TreeDownload {
         items: &mut Vec<DownloadItem>,
     ) -> Result<bool> {
         let folder = opendal::MetadataBuilder::dir().build();
-        let mut listing = listing.keeping_twins();
+        let mut listing = listing.with_twins();
         let facts =
             SourceEntry { from: top.clone(), metadata: Some(folder), named: None, id: None };
         items.push(DownloadItem { path: path.to_owned(), is_folder: true, argument, facts });
@@ -160,7 +162,7 @@ impl TreeDownload {
                         Err(failure) => failure.about(&at),
                     }
                 }
-                // One failure among the items: the listing goes on.
+                // A failure of one entry: the listing continues.
                 Err(failure) => failure,
             };
             is_complete = false;
@@ -168,9 +170,9 @@ impl TreeDownload {
         }
     }
 
-    /// Adds entries that a listing left out because the entry that it shows has their name. Each
-    /// gets the local path of that entry, so that the plan refuses all of them: their one remote
-    /// path would fetch the same item for each.
+    /// Adds entries that the listing left out because another entry has their name. Each gets the
+    /// local path of that entry, so that the plan rejects all of them: their common remote path
+    /// would download the same item each time.
     fn add_twins(
         &self,
         top: &RemotePath,
@@ -208,13 +210,13 @@ impl TreeDownload {
         Ok(())
     }
 
-    /// Fetches everything into the folder `target`. What is there already stays.
+    /// Downloads all items into the folder `target`. Other local files stay.
     ///
     /// # Errors
-    /// When results cannot be written; what fails of the items is in the report.
-    pub(crate) async fn run(&self, wants: DownloadList, target: &Path) -> Result {
+    /// Returns an error if results cannot be written. Failures of items are added to the report.
+    pub(crate) async fn run(&self, list: DownloadList, target: &Path) -> Result {
         self.report.totals.found_all();
-        let DownloadList { items, complete } = wants;
+        let DownloadList { items, complete } = list;
         let (rules, into) = (NameRules::for_folder(target), target.to_owned());
         let plan = blocking(move || Ok(DownloadPlan::new(items, &rules))).await?;
         for clash in &plan.clashes {
@@ -239,7 +241,7 @@ impl TreeDownload {
         .await
     }
 
-    /// Reports the items that would share a name here.
+    /// Reports the items that would get the same local name.
     fn refuse(&self, clash: &[ClashingItem<SourceEntry>], target: &Path) -> Result {
         let from: Vec<_> = clash.iter().map(describe).collect();
         for (at, (one, name)) in clash.iter().zip(&from).enumerate() {
@@ -292,7 +294,7 @@ impl TreeDownload {
         }
     }
 
-    /// Fetches one file and writes down what became of it.
+    /// Downloads one file and records the result.
     async fn file(self, file: FileDownload, unfinished: UnfinishedFiles) -> Result {
         match fetch(&file, &self).await {
             Ok(len) => {
@@ -304,7 +306,7 @@ impl TreeDownload {
         }
     }
 
-    /// Makes the folders that an item needs; a file is still to be fetched.
+    /// Creates the folders of an item. Returns the download of a file, and `None` for a folder.
     async fn prepare(
         &self,
         item: DownloadItem,
@@ -335,14 +337,14 @@ impl TreeDownload {
             folders.insert(folder);
             return Ok(Some(FileDownload::new(from, to, metadata)));
         }
-        // A listing need not have a folder before its contents, or at all.
+        // A listing may have a folder after its contents, or not at all.
         let parent = RemotePath { path: from.path.parent(), ..from.clone() };
         if let Some(folder) = local.parent() {
             self.create_folder(&parent, folder, folders).await?;
         }
         let metadata = match known_size(&metadata) {
             Some(_) => metadata,
-            // A look at the file finds out its size.
+            // The listing has no size for this file; its metadata has.
             None => from.stat().await?.metadata().clone(),
         };
         Ok(Some(FileDownload::new(from, local, metadata)))
@@ -370,8 +372,11 @@ impl TreeDownload {
     }
 }
 
-/// The regular file that is to be at a path: where a link is, what it leads to is replaced, not the
-/// link.
+/// Returns the path of the file to write. For a symbolic link it is the path that the link points
+/// to, so that the link stays.
+///
+/// # Errors
+/// Returns an error if a special file (a device, a pipe) has that path.
 fn resolve_target(path: PathBuf) -> Result<PathBuf> {
     let real = fs::canonicalize(&path).unwrap_or(path);
     match fs::metadata(&real) {
@@ -383,10 +388,11 @@ fn resolve_target(path: PathBuf) -> Result<PathBuf> {
     }
 }
 
-/// The remote path of something that clashes, with its id if others of its folder have its name.
+/// Returns the remote path of a clashing item. It includes the id if other entries of the folder
+/// have the same name.
 fn describe(one: &ClashingItem<SourceEntry>) -> String {
     let from = &one.example.facts.from;
-    // A folder that was not listed is above the item that shows it.
+    // A folder that was not listed itself is known only through an item below it.
     let (item, here) = (&one.example.path, &one.path);
     let levels = |path: &str| path.split('/').filter(|name| !name.is_empty()).count();
     let mut path = from.path.clone();
@@ -399,11 +405,12 @@ fn describe(one: &ClashingItem<SourceEntry>) -> String {
     }
 }
 
-/// The path below the target folder of an item in the listed folder `top`.
+/// Returns the path below the target folder of an item that was listed below `top`. `top` becomes
+/// `path`.
 ///
 /// # Errors
-/// For a name that no file here can have, or that would lead elsewhere, and for an item that is
-/// neither file nor folder.
+/// Returns an error for a name that is invalid on this computer or would leave the folder, and for
+/// an item that is neither a file nor a folder.
 fn checked_local_path(
     path: &str,
     top: &RemotePath,
@@ -417,10 +424,11 @@ fn checked_local_path(
     local_path(path, top, at)
 }
 
-/// The path below the target folder of an item in the listed folder `top`, which becomes `path`.
+/// Returns the path below the target folder of an item that was listed below `top`. `top` becomes
+/// `path`.
 ///
 /// # Errors
-/// For a name that no file here can have, or that would lead elsewhere.
+/// Returns an error for a name that is invalid on this computer or would leave the folder.
 fn local_path(path: &str, top: &RemotePath, at: &RemotePath) -> Result<String> {
     let mut local = path.to_owned();
     for name in relative(&top.path, &at.path).split('/') {
@@ -433,7 +441,7 @@ fn local_path(path: &str, top: &RemotePath, at: &RemotePath) -> Result<String> {
     Ok(local)
 }
 
-/// The files that a run has not fetched yet, by remote and path. Clones share them.
+/// Large files that this run has not downloaded yet, by remote and path. Clones share the set.
 #[derive(Clone)]
 struct UnfinishedFiles(Arc<Mutex<BTreeSet<(String, String)>>>);
 
@@ -441,7 +449,7 @@ impl UnfinishedFiles {
     fn new(plan: &DownloadPlan<SourceEntry>) -> Self {
         let mut remotes: Vec<(String, String)> = Vec::new();
         let mut key = |from: &RemotePath| {
-            // The hash is of the remote, of which there are few.
+            // A hash per remote, computed once: there are few remotes and many files.
             let known = remotes.iter().find(|(name, _)| name == from.remote.display_name());
             let remote = match known {
                 Some((_, remote)) => remote.clone(),
@@ -455,7 +463,7 @@ impl UnfinishedFiles {
         };
         let refused = plan.clashes.iter().flatten().map(|one| &one.example);
         let files = plan.accepted.iter().chain(refused).filter(|item| !item.is_folder);
-        // Only a large file is ever left for another run.
+        // Only large files are kept for a later run.
         let files = files.filter(|item| is_large(&item.facts));
         Self(Arc::new(Mutex::new(files.map(|item| key(&item.facts.from)).collect())))
     }

@@ -1,4 +1,4 @@
-//! One file from a remote to here.
+//! Download of one file.
 
 use std::{fmt, path::Path};
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 
 use super::{
-    PIECE,
+    CHUNK,
     checksum::{ActualHash, ExpectedHash},
     download::{FileDownload, TreeDownload},
     journal::transfer_name,
@@ -19,32 +19,32 @@ use crate::{
     units::HumanSize,
 };
 
-/// From this size on what has come of a file is kept when the command is stopped, in bytes.
+/// Files of at least this many bytes can be resumed by a later run.
 pub(super) const LARGE: u64 = 8 << 20;
 
-/// Fetches a file, and returns its length in bytes. It takes its place when it is whole, and its
-/// size and hash are those that the remote lists. When this fails there is none of it, but of a large one what a later run goes on
-/// with.
+/// Downloads a file and returns its length in bytes. The file replaces the target once it is
+/// complete and its size and hash equal those that the remote lists. After a failure the target is
+/// unchanged; the received part of a large file is kept for a later run.
 ///
 /// # Errors
-/// When it cannot be read or written, when it has another size or hash, when the command is
-/// stopped.
+/// Returns an error if the file cannot be read or written, if size or hash differ, and if the
+/// command is stopped.
 pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Result<u64> {
     let from = &file.from;
     let expected = expected(file);
-    let (mut partial, begun) = open(file, expected.as_ref(), download).await?;
+    let (mut partial, start) = open(file, expected.as_ref(), download).await?;
     let part = |len| Amount { len, of: file.size() };
-    match begun {
+    match start {
         DownloadStart::New => {}
         DownloadStart::Resumed => {
-            tell(download, from, format_args!("resuming at {}", part(partial.len())))
+            info(download, from, format_args!("resuming at {}", part(partial.len())))
         }
         DownloadStart::Adopted => {
             let at = part(partial.len());
-            tell(download, from, format_args!("resuming the download of acd_cli at {at}"));
+            info(download, from, format_args!("resuming the download of acd_cli at {at}"));
         }
         DownloadStart::Changed => {
-            tell(download, from, "changed since the download was interrupted, starting again");
+            info(download, from, "changed since the download was interrupted, starting again");
         }
     }
     download.report.totals.moved(partial.len());
@@ -61,7 +61,7 @@ pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Resul
                 return blocking(move || partial.finish(modified)).await.map(|()| len);
             }
             Ok(Some(why)) if partial.is_resumed() => {
-                tell(download, from, format_args!("{why}, starting again"));
+                info(download, from, format_args!("{why}, starting again"));
                 let expected = expected.clone();
                 partial =
                     blocking(move || partial.restart(expected.as_ref()).map(|()| partial)).await?;
@@ -89,7 +89,7 @@ pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Resul
                     let left = part(left);
                     let text =
                         format_args!("{left} received (run the same command again to resume)");
-                    tell(download, from, text);
+                    info(download, from, text);
                 }
                 return Err(failure);
             }
@@ -97,11 +97,11 @@ pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Resul
     }
 }
 
-fn tell(download: &TreeDownload, from: &RemotePath, text: impl fmt::Display) {
+fn info(download: &TreeDownload, from: &RemotePath, text: impl fmt::Display) {
     download.report.info(format_args!("{from}: {text}"));
 }
 
-/// A number of bytes, and of how many if that is known.
+/// A number of bytes and the total, if it is known: `2.0 MiB of 9.0 MiB`.
 pub(super) struct Amount {
     pub(super) len: u64,
     pub(super) of: Option<u64>,
@@ -116,13 +116,14 @@ impl fmt::Display for Amount {
     }
 }
 
-/// The file's hash, as far as the listing or the look that found it told one.
+/// Returns the hash that the remote lists for the file. `None` if it lists none.
 fn expected(file: &FileDownload) -> Option<ExpectedHash> {
     let of_metadata = || ExpectedHash::from_metadata(&file.metadata);
     file.item.as_ref().and_then(ExpectedHash::from_item).or_else(of_metadata)
 }
 
-/// Where its bytes go.
+/// Opens the local file that receives the bytes: a resumable one for a large file, otherwise a
+/// temporary one.
 async fn open(
     file: &FileDownload,
     expected: Option<&ExpectedHash>,
@@ -157,7 +158,7 @@ async fn open(
     .await
 }
 
-/// Where a file is fetched from, as the journal remembers it.
+/// Returns the origin of a file, as the journal stores it.
 pub(super) fn origin(from: &RemotePath) -> DownloadOrigin {
     let info = from.operator().info();
     let remote = &from.remote;
@@ -168,8 +169,9 @@ pub(super) fn origin(from: &RemotePath) -> DownloadOrigin {
     }
 }
 
-/// What tells a transfer from all others: the remote, what it is reached at, the path in it and the
-/// one here. `account`: whose drive it is, where that must be certain.
+/// Returns the key of a transfer in the journal: the remote and its identity, the remote path and
+/// the local path. `account` is the id of the drive's root, and empty if the remote's name is
+/// sufficient.
 pub(super) fn key(verb: &str, at: &RemotePath, account: &[u8], here: &Path) -> Vec<Vec<u8>> {
     let info = at.operator().info();
     let remote = &at.remote;
@@ -179,11 +181,12 @@ pub(super) fn key(verb: &str, at: &RemotePath, account: &[u8], here: &Path) -> V
     parts.chain([account.to_vec(), here.as_os_str().as_encoded_bytes().to_vec()]).collect()
 }
 
-/// Has all that is missing flow into the file. Stops only between two pieces: a write that is under
-/// way holds the file.
+/// Receives the missing bytes of a file. It stops only between two chunks, because a write owns the
+/// file.
 ///
 /// # Errors
-/// Outside: the file is lost. Inside: it is as far as it came.
+/// The outer error means that the local file is lost. The inner error leaves the file with the
+/// bytes received so far.
 async fn receive(
     file: &FileDownload,
     mut partial: PartialDownload,
@@ -213,24 +216,25 @@ async fn receive(
         Ok(bytes) => bytes,
         Err(failure) => return Ok((partial, Err(failure))),
     };
-    let (mut waiting, mut waits) = (Vec::<Bytes>::new(), 0);
+    let (mut chunks, mut buffered) = (Vec::<Bytes>::new(), 0);
     loop {
         let next = interrupt.cancellable(async { bytes.try_next().await.map_err(failed) }).await;
         let ended = !matches!(next, Ok(Some(_)));
         let failure = match next {
             Ok(Some(piece)) => {
-                waits += piece.len();
+                buffered += piece.len();
                 download.report.totals.moved(piece.len() as u64);
-                Extend::extend(&mut waiting, piece);
+                Extend::extend(&mut chunks, piece);
                 None
             }
             Ok(None) => None,
             Err(failure) => Some(failure),
         };
-        // What has come before a failure is worth keeping too.
-        if waits >= PIECE || (ended && waits > 0) {
-            let pieces = std::mem::take(&mut waiting);
-            waits = 0;
+        // Bytes received before a failure are written too, so that a later run can resume after
+        // them.
+        if buffered >= CHUNK || (ended && buffered > 0) {
+            let pieces = std::mem::take(&mut chunks);
+            buffered = 0;
             let written;
             (partial, written) = blocking(move || {
                 let written = partial.write(pieces);
@@ -247,27 +251,28 @@ async fn receive(
     }
 }
 
-/// What is wrong with a file that has come to its end; `None`: nothing, or nothing that the user or
-/// the cloud's known habits do not excuse.
+/// Compares a complete file with the remote. Returns the difference, or `None` if the file is
+/// accepted. A difference is accepted if the user disabled the check, or if the cloud is known to
+/// rewrite such files.
 ///
 /// # Errors
-/// When the remote has to be asked, and does not answer.
+/// Returns an error if the remote's current metadata cannot be read.
 async fn verify(
     file: &FileDownload,
     partial: &mut PartialDownload,
     expected: Option<&ExpectedHash>,
     download: &TreeDownload,
 ) -> Result<Option<String>> {
-    let (came, taken) = (partial.len(), partial.finish_hash());
+    let (len, taken) = (partial.len(), partial.finish_hash());
     let skipped_checks = download.skipped_checks;
-    let found = Received { len: came, hash: taken.as_ref() };
+    let found = Received { len, hash: taken.as_ref() };
     let problem = found.problem(file.size(), expected, skipped_checks);
     let Some(problem) = problem else { return Ok(None) };
-    // The listing may be older than the bytes.
+    // The file may have changed after it was listed.
     let now = item_now(&file.from, download).await?;
     if let Some(now) = &now {
         let hash = ExpectedHash::from_item(now);
-        // A hash that is gone does not excuse one that differed.
+        // If the remote no longer lists a hash, an earlier mismatch still counts.
         let is_checked = expected.is_none() || skipped_checks.checksum || hash.is_some();
         if is_checked && found.problem(now.size, hash.as_ref(), skipped_checks).is_none() {
             return Ok(None);
@@ -277,7 +282,7 @@ async fn verify(
         (Some(handle), Some(now)) => handle.drive().may_rewrite_content(now),
         _ => false,
     };
-    // What another run has left may be of another version.
+    // The part of an earlier run may be of another version.
     if is_inexact && !partial.is_resumed() {
         let why = "SharePoint rewrites Office and HTML files, so this one cannot be verified";
         let text = format_args!("warning: {problem}: {why}");
@@ -287,21 +292,22 @@ async fn verify(
     Ok(Some(problem))
 }
 
-/// Which differences between a file and its listing the user wants to be skipped_checks.
+/// Checks that the user disabled.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SkippedChecks {
     pub(crate) size: bool,
     pub(crate) checksum: bool,
 }
 
-/// The bytes that came.
+/// Length and hash of the received bytes.
 struct Received<'a> {
     len: u64,
     hash: Option<&'a ActualHash>,
 }
 
 impl Received<'_> {
-    /// How they differ from what a remote lists, as far as it lists anything.
+    /// Returns the difference to the size and the hash that the remote lists. `None` if they are
+    /// equal, or if the remote lists neither.
     fn problem(
         &self,
         size: Option<u64>,
@@ -322,16 +328,16 @@ impl Received<'_> {
     }
 }
 
-/// The item as the drive has it now; `None` where the remote is no drive of ours.
+/// Requests the drive's current record of the file. `None` if the service is not a cloud drive.
 async fn item_now(
     from: &RemotePath,
     download: &TreeDownload,
 ) -> Result<Option<drivedal::drive::Item>> {
     let Some(handle) = &from.remote.handle else { return Ok(None) };
     let path = from.file_path()?;
-    let looking = async {
-        let looked = handle.item(from.operator(), &path).await;
-        looked.map_err(|error| Failure::from(error).about(from))
+    let request = async {
+        let item = handle.item(from.operator(), &path).await;
+        item.map_err(|error| Failure::from(error).about(from))
     };
-    download.interrupt.cancellable(looking).await.map(Some)
+    download.interrupt.cancellable(request).await.map(Some)
 }

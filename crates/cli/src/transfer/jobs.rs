@@ -1,4 +1,4 @@
-//! Work that makes more work, a number of pieces at a time.
+//! A pool of concurrent tasks that may add tasks.
 
 use tokio::task::JoinSet;
 
@@ -7,12 +7,11 @@ use crate::{
     interrupt::Interrupt,
 };
 
-/// Does the work of a stack, `limit` pieces at once, each in a task of its own. A piece gives the
-/// work it found, the piece to be done first last. Once the command is stopped nothing new begins,
-/// and what is under way is waited for.
+/// Runs the tasks of a stack, at most `limit` concurrently. Each task returns further tasks, the
+/// next one last. After the command is stopped no task starts, and running tasks are awaited.
 ///
 /// # Errors
-/// When a piece says that nothing can go on: that stops the command.
+/// Returns the first error of a task. An error stops the command.
 pub(crate) async fn run_pool<W, F>(
     limit: usize,
     interrupt: &Interrupt,
@@ -43,10 +42,10 @@ where
     }
 }
 
-/// What a task gave.
+/// Returns the result of a finished task.
 ///
 /// # Errors
-/// Its own, or `Failed` if it died.
+/// Returns the task's error, or `Failed` if it panicked.
 pub(crate) fn join<T>(ended: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
     ended.unwrap_or_else(|died| Err(Failure::new(Exit::Failed, format!("a task panicked: {died}"))))
 }
@@ -79,7 +78,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_piece_that_dies_is_a_failure() {
+    async fn a_task_that_panics_is_a_failure() {
         let interrupt = Interrupt::default();
         let ended = run_pool(1, &interrupt, vec![0_u8], |piece| async move {
             assert_ne!(piece, 0, "on purpose");

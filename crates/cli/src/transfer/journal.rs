@@ -1,15 +1,16 @@
-//! What is remembered of large transfers, so that the same command goes on where it was stopped.
+//! The journal of large transfers, which lets the same command resume an interrupted transfer.
 //!
-//! A folder of the user's state with one small file per transfer that is under way or was stopped,
-//! named by a hash of what goes where. Only its owner can read it: an upload session in it is as
-//! good as a key to that file. An entry goes when its transfer is done, and by itself after
-//! [`RETENTION`].
+//! The journal is a folder in the user's state folder. It has one small file per running or
+//! interrupted transfer, named by a hash of source and target. Only the user can read it, because
+//! an upload session grants write access to its file. An entry is removed when its transfer ends,
+//! and expires after [`RETENTION`].
 //!
-//! Whoever works on a transfer holds the lock of its entry until it ends, by whatever end; another
-//! process then does without. Locks are taken, and their files removed, under the lock of the whole
-//! folder, which nobody holds for longer than that: so a lock is never one on a removed file.
+//! A process holds the lock of an entry while it works on the transfer. Another process then
+//! transfers the file without the journal. Entry locks are taken, and their files removed, while
+//! holding the lock of the folder. The folder lock is held for no longer than that. So a locked
+//! file is never one that was removed.
 //!
-//! Where nothing can be written down the user is failure_reported once, and all goes on without.
+//! If the journal cannot be written, the user gets one warning, and transfers cannot be resumed.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -28,30 +29,31 @@ use sha2::{Digest, Sha256};
 
 use crate::config;
 
-/// How long a stopped transfer is remembered.
+/// Maximum age of the entry of an interrupted transfer.
 const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The folder of a user's transfers.
+/// The folder of a user's entries. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Journal {
     folder: Arc<Path>,
-    /// The user knows that nothing can be written down.
+    /// The warning was printed.
     failure_reported: Arc<AtomicBool>,
 }
 
-/// A transfer as it is written down.
+/// An entry as stored.
 #[derive(Deserialize, Serialize)]
 struct JournalEntry<T> {
-    /// When it is forgotten.
+    /// Expiry of the entry.
     expires: Timestamp,
-    /// A file of ours that is to go with it.
+    /// The `.partial` file to remove when the entry expires.
     leaves: Option<PathBuf>,
     transfer: T,
 }
 
 impl Journal {
-    /// The journal in the user's state folder; transfers that nobody went on with are forgotten.
-    /// `None` where there can be none: then nothing goes on, and all else works. Waits for the disk.
+    /// Opens the journal in the user's state folder and removes expired entries. `None` if the user
+    /// has no home folder or the folder cannot be written; transfers then cannot be resumed. Blocks
+    /// on the disk.
     pub(crate) fn open() -> Option<Self> {
         let dirs = config::dirs()?;
         let folder = dirs.state_dir().unwrap_or(dirs.data_local_dir()).join("transfers");
@@ -65,7 +67,7 @@ impl Journal {
         }
     }
 
-    /// Tells the user that nothing can be written down, unless he knows.
+    /// Prints the warning that the journal cannot be written, once.
     fn report(&self, error: &io::Error) {
         if !self.failure_reported.swap(true, Ordering::Relaxed) {
             let folder = self.folder.display();
@@ -79,13 +81,13 @@ impl Journal {
         Self { folder: folder.into(), failure_reported: Arc::default() }
     }
 
-    /// Takes on the transfer that `key` tells from all others; `None` if another process is at it, or
-    /// it cannot be written down. Waits for the disk.
+    /// Locks the entry of the transfer that `key` identifies. `None` if another process holds it,
+    /// or if it cannot be written. Blocks on the disk.
     pub(crate) fn claim<'k>(&self, key: impl IntoIterator<Item = &'k [u8]>) -> Option<Claim> {
         self.claim_named(transfer_name(key))
     }
 
-    /// As [`claim`](Self::claim), by the name of the transfer.
+    /// Like [`claim`](Self::claim), by the name of the entry.
     pub(super) fn claim_named(&self, name: String) -> Option<Claim> {
         let taken = self.lock_folder().and_then(|_alone| self.lock_entry(name));
         taken.unwrap_or_else(|error| {
@@ -94,12 +96,13 @@ impl Journal {
         })
     }
 
-    /// Whether a transfer of that name is remembered.
+    /// Returns whether the journal has an entry of that name.
     pub(super) fn knows(&self, name: &str) -> bool {
         self.file(name, "json").exists()
     }
 
-    /// Called by who is [alone](Self::alone).
+    /// Locks an entry. The caller must hold the [folder lock](Self::lock_folder). `None` if another
+    /// process holds the entry.
     fn lock_entry(&self, name: String) -> io::Result<Option<Claim>> {
         let lock = private().create(true).truncate(false).open(self.file(&name, "lock"))?;
         match lock.try_lock() {
@@ -109,7 +112,7 @@ impl Journal {
         }
     }
 
-    /// The lock of the folder.
+    /// Creates the folder if necessary and takes its lock.
     fn lock_folder(&self) -> io::Result<File> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
@@ -121,7 +124,7 @@ impl Journal {
         Ok(lock)
     }
 
-    /// Forgets what has expired, and what it left.
+    /// Removes expired entries and their `.partial` files.
     fn prune(&self, now: Timestamp) -> io::Result<()> {
         let _alone = self.lock_folder()?;
         for entry in fs::read_dir(&self.folder)? {
@@ -131,7 +134,7 @@ impl Journal {
             else {
                 continue;
             };
-            // What another version wrote, or nobody wrote to its end, is as old as its file.
+            // An entry of another version, or an incomplete one, expires by the age of its file.
             let (expires, leaves) = match read::<serde_json::Value>(&path) {
                 Some(kept) => (Some(kept.expires), kept.leaves),
                 None => (modified(&path).and_then(|time| time.checked_add(RETENTION).ok()), None),
@@ -154,7 +157,7 @@ impl Journal {
     }
 }
 
-/// The name of a transfer: a hash of its key.
+/// Returns the name of an entry: a hash of its key.
 pub(super) fn transfer_name<'k>(key: impl IntoIterator<Item = &'k [u8]>) -> String {
     let mut hash = Sha256::new();
     for part in key {
@@ -164,7 +167,7 @@ pub(super) fn transfer_name<'k>(key: impl IntoIterator<Item = &'k [u8]>) -> Stri
     hex::encode(&hash.finalize()[..16])
 }
 
-/// A file that only its owner can read and write.
+/// Returns options to create a file that only its owner can read and write.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
@@ -181,28 +184,28 @@ fn modified(path: &Path) -> Option<Timestamp> {
     Timestamp::try_from(fs::metadata(path).ok()?.modified().ok()?).ok()
 }
 
-/// How the name of a file begins that is being fetched, and how it ends.
+/// Prefix and suffix of the name of a partial download.
 pub(super) const PARTIAL: (&str, &str) = (".drivedal-", ".partial");
 
-/// Whether a file is one of ours that is being fetched, or was.
+/// Returns whether the path has the name of a partial download.
 pub(super) fn is_partial(path: &Path) -> bool {
     partial_name(path).is_some()
 }
 
-/// The part of such a file's name that differs.
+/// Returns the variable part of the name of a partial download. `None` for other names.
 pub(super) fn partial_name(path: &Path) -> Option<&str> {
     let name = path.file_name()?.to_str()?;
     let middle = name.strip_prefix(PARTIAL.0)?.strip_suffix(PARTIAL.1)?;
     let is_ours =
         (6..=32).contains(&middle.len()) && middle.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    // A file that shows how a file system compares names has a letter more.
+    // A probe file, which shows how a file system compares names, has one more letter.
     let is_probe = middle.starts_with(|c: char| c.is_ascii_alphanumeric())
         && ["é", "e\u{301}"].iter().any(|letter| middle.ends_with(letter))
         && middle.chars().count() <= 8;
     (is_ours || is_probe).then_some(middle)
 }
 
-/// A transfer that this process is at, until it is dropped.
+/// The lock of an entry, held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Claim {
     journal: Journal,
@@ -211,20 +214,21 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// A name that no other transfer has: letters and digits.
+    /// Returns the unique name of the entry: letters and digits.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// What was written down last, if it can be read.
+    /// Returns the stored transfer. `None` if the entry does not exist, has expired or cannot be
+    /// read.
     pub(crate) fn load<T: DeserializeOwned>(&self) -> Option<T> {
         let kept = read::<T>(&self.journal.file(&self.name, "json"))?;
         (kept.expires > Timestamp::now()).then_some(kept.transfer)
     }
 
-    /// Writes the transfer down; a process that dies meanwhile leaves what was written before.
-    /// `expires`: not to be remembered for longer; `leaves`: what is removed with it then. Whether
-    /// that could be done; if not, what was written before stands.
+    /// Stores the transfer atomically: a process that is killed leaves the old or the new version.
+    /// The entry expires at `expires`, at the latest after [`RETENTION`]. `leaves` is the file to
+    /// remove then. Returns whether the entry was stored; otherwise the old version stays.
     #[must_use]
     pub(crate) fn save<T: Serialize>(
         &self,
@@ -254,18 +258,18 @@ impl Claim {
         fs::rename(new, self.journal.file(&self.name, "json"))
     }
 
-    /// Forgets the transfer: it is done, or nothing can go on with it.
+    /// Removes the entry, because the transfer ended or cannot be resumed.
     pub(crate) fn forget(self) {
-        // Without the folder's lock the next one would have a lock on a file that is gone.
+        // Without the folder lock another process could lock a file that is removed here.
         if let Ok(_alone) = self.journal.lock_folder() {
             self.remove();
         }
     }
 
-    /// Called by who is alone in the folder.
+    /// Removes the files of the entry. The caller must hold the folder lock.
     fn remove(self) {
         for extension in ["new", "json", "lock"] {
-            // What stays is forgotten later.
+            // A remaining file expires later.
             let _ = fs::remove_file(self.journal.file(&self.name, extension));
         }
     }
@@ -295,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_there_for_the_next_process_and_gone_when_it_is_done() {
+    fn an_entry_is_visible_to_the_next_process_until_the_transfer_ends() {
         let (_dir, journal) = journal();
         let first = claim(&journal, "a").expect("nobody else");
         assert_eq!(first.load::<String>(), None);
@@ -312,11 +316,11 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_can_be_written_down_there_is_no_claim_and_what_was_written_before_stands() {
+    fn without_a_writable_journal_there_is_no_claim_and_the_stored_entry_stays() {
         let (dir, journal) = journal();
         let first = claim(&journal, "a").expect("nobody else");
         assert!(first.save("half", None, None));
-        // In the way of the file that is to take the place of the one before.
+        // This folder prevents the write of the next version.
         fs::create_dir(journal.file(first.name(), "new")).expect("made");
         assert!(!first.save("more", None, None));
         assert_eq!(first.load::<String>().as_deref(), Some("half"));
@@ -328,7 +332,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn nobody_else_can_read_it() {
+    fn only_the_owner_can_read_the_journal() {
         use std::os::unix::fs::PermissionsExt;
         let (_dir, journal) = journal();
         let claim = claim(&journal, "a").expect("nobody else");
@@ -342,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_went_on_with_is_forgotten_with_what_it_left_but_for_other_peoples_files() {
+    fn expired_entries_are_removed_with_their_partial_files_but_no_other_files() {
         let (dir, journal) = journal();
         let now = Timestamp::now();
         let later = |days: i64| now + jiff::SignedDuration::from_hours(24 * days);
@@ -368,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_at_once_one_has_it_and_no_lock_is_on_a_file_that_is_gone() {
+    fn concurrent_claims_exclude_each_other_and_never_lock_a_removed_file() {
         let (_dir, journal) = journal();
         let at_it = std::sync::atomic::AtomicUsize::new(0);
         std::thread::scope(|scope| {
@@ -388,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_ours_is_known_by_its_whole_name() {
+    fn a_partial_download_is_recognised_by_its_whole_name() {
         for name in [".drivedal-abc123.partial", "/a/.drivedal-0123456789abcdef.partial"] {
             assert!(is_partial(Path::new(name)), "{name}");
         }

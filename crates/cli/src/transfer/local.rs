@@ -1,4 +1,4 @@
-//! Files and folders of this computer.
+//! Local files and folders.
 
 use std::{
     fs::{self, File, Metadata},
@@ -10,10 +10,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use super::{PIECE, journal::is_partial};
+use super::{CHUNK, journal::is_partial};
 use crate::failure::{Exit, Failure, Result};
 
-/// What to do with symbolic links in a tree.
+/// Handling of symbolic links in a tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Links {
     /// Report each link as a failure
@@ -25,20 +25,20 @@ pub(crate) enum Links {
     Follow,
 }
 
-/// What a name in a folder stands for.
+/// An entry of a local folder.
 #[derive(Debug)]
 pub(crate) enum LocalEntry {
     File {
         name: String,
         path: PathBuf,
-        /// Its length in bytes when the folder was read.
+        /// Length in bytes when the folder was read.
         len: u64,
     },
     Folder {
         name: String,
         path: PathBuf,
     },
-    /// A link that is to be left out, or a file that is being fetched.
+    /// A link that is left out, or a partial download.
     Skipped {
         name: String,
         path: PathBuf,
@@ -47,7 +47,7 @@ pub(crate) enum LocalEntry {
 }
 
 impl LocalEntry {
-    /// The name, the path and whether it is a folder, if it is to be sent.
+    /// Returns name, path and whether it is a folder. `None` for an entry that is not uploaded.
     pub(crate) fn sendable(&self) -> Option<(&str, &Path, bool)> {
         match self {
             Self::File { name, path, .. } => Some((name, path, false)),
@@ -57,18 +57,19 @@ impl LocalEntry {
     }
 }
 
-/// Runs something that waits for the disk.
+/// Runs work that blocks on the disk, on a thread for such work.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     super::jobs::join(spawn_blocking(work).await)
 }
 
-/// The entries of a folder, sorted by name. `above`: the real paths of the folders it is in, with
-/// its own; a link to one of them would never end.
+/// Returns the entries of a folder, sorted by name. `above` is the real paths of the folder and its
+/// parents: a link to one of them would be an endless loop.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// Returns an error if the folder cannot be read. A failure of one entry is a
+/// [`LocalEntry::Failed`].
 pub(crate) fn entries(folder: &Path, links: Links, above: &[PathBuf]) -> Result<Vec<LocalEntry>> {
     let read = fs::read_dir(folder).map_err(|error| Failure::local("read", folder, &error))?;
     let mut found = Vec::new();
@@ -130,43 +131,43 @@ fn classify(
     }
 }
 
-/// A file that is read from its start to its end.
+/// A local file that is read sequentially.
 pub(crate) struct LocalFile {
     file: File,
     pub(crate) path: PathBuf,
-    /// Its size and time when it was opened.
+    /// Length in bytes and modification time when the file was opened.
     pub(crate) size: u64,
     pub(crate) modified: Option<Timestamp>,
     read: u64,
-    /// There is nothing left.
+    /// The end of the file was reached.
     ended: bool,
 }
 
 impl LocalFile {
-    /// Opens a file and reads its first piece: of most files that is all.
+    /// Opens a file and reads its first chunk. Most files have only one.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Returns an error if the file cannot be read.
     pub(crate) fn open(path: PathBuf) -> Result<(Self, Bytes)> {
         let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
         let (metadata, file) = opened.map_err(|error| Failure::local("read", &path, &error))?;
         let modified = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
         let mut source = Self { file, path, size: metadata.len(), modified, read: 0, ended: false };
-        let first = source.next_piece()?;
+        let first = source.read_chunk()?;
         Ok((source, first))
     }
 
-    /// The next piece; empty: that was all.
+    /// Reads the next chunk. It is empty at the end of the file.
     ///
     /// # Errors
-    /// When it cannot be read, or is no longer as long as it was.
+    /// Returns an error if the file cannot be read, or if it changed since it was opened.
     pub(crate) async fn next(mut self) -> Result<(Self, Bytes)> {
         if self.ended {
             return Ok((self, Bytes::new()));
         }
         blocking(move || {
-            let piece = self.next_piece()?;
-            Ok((self, piece))
+            let chunk = self.read_chunk()?;
+            Ok((self, chunk))
         })
         .await
     }
@@ -182,29 +183,30 @@ impl LocalFile {
         Ok(found.modified().ok().and_then(|time| Timestamp::try_from(time).ok()))
     }
 
-    fn next_piece(&mut self) -> Result<Bytes> {
-        // One byte more than is left, to see a file that has grown.
-        let left = usize::try_from(self.size - self.read + 1).unwrap_or(PIECE).min(PIECE);
-        let mut piece = Vec::with_capacity(left);
-        let read = self.file.by_ref().take(left as u64).read_to_end(&mut piece);
+    fn read_chunk(&mut self) -> Result<Bytes> {
+        // One more byte than expected, to detect a file that has grown.
+        let left = usize::try_from(self.size - self.read + 1).unwrap_or(CHUNK).min(CHUNK);
+        let mut chunk = Vec::with_capacity(left);
+        let read = self.file.by_ref().take(left as u64).read_to_end(&mut chunk);
         read.map_err(|error| Failure::local("read", &self.path, &error))?;
-        self.read += piece.len() as u64;
-        self.ended = piece.len() < left;
+        self.read += chunk.len() as u64;
+        self.ended = chunk.len() < left;
         if self.read > self.size || (self.ended && self.read < self.size) {
             return Err(self.changed());
         }
-        // Before the last piece is given away: a file may be rewritten at its size.
+        // Checked before the last chunk is returned: a file may be rewritten without a change of
+        // its size.
         if self.ended && self.modified_now()? != self.modified {
             return Err(self.changed());
         }
-        Ok(piece.into())
+        Ok(chunk.into())
     }
 }
 
-/// Whether a drive's name for an item can be a file's name here, and nothing but that.
+/// Returns the name if a local file can have it and it stays within its folder.
 ///
 /// # Errors
-/// With the reason.
+/// Returns the reason.
 pub(crate) fn local_name(name: &str) -> Result<&str, &'static str> {
     if matches!(name, "" | "." | "..") {
         return Err("the name stands for a folder on this computer");
@@ -230,24 +232,24 @@ mod tests {
     fn a_file_is_read_piece_by_piece_and_one_that_changes_is_refused() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("a");
-        fs::write(&path, vec![7; PIECE * 2 + 1]).expect("written");
+        fs::write(&path, vec![7; CHUNK * 2 + 1]).expect("written");
         let (mut source, first) = LocalFile::open(path.clone()).expect("opened");
-        assert_eq!((first.len(), source.next_piece().expect("read").len()), (PIECE, PIECE));
-        assert_eq!(source.next_piece().expect("read").len(), 1);
-        assert!(source.next_piece().expect("read").is_empty());
+        assert_eq!((first.len(), source.read_chunk().expect("read").len()), (CHUNK, CHUNK));
+        assert_eq!(source.read_chunk().expect("read").len(), 1);
+        assert!(source.read_chunk().expect("read").is_empty());
 
-        for len in [PIECE * 2, PIECE * 2 + 2] {
+        for len in [CHUNK * 2, CHUNK * 2 + 2] {
             let (mut source, _) = LocalFile::open(path.clone()).expect("opened");
             fs::write(&path, vec![7; len]).expect("written");
-            let changed = std::iter::repeat_with(|| source.next_piece()).find_map(Result::err);
+            let changed = std::iter::repeat_with(|| source.read_chunk()).find_map(Result::err);
             assert!(changed.is_some_and(|failure| failure.message.contains("changed")), "{len}");
-            fs::write(&path, vec![7; PIECE * 2 + 1]).expect("written");
+            fs::write(&path, vec![7; CHUNK * 2 + 1]).expect("written");
         }
     }
 
     #[cfg(unix)]
     #[test]
-    fn nothing_in_a_folder_is_passed_over_in_silence() {
+    fn every_entry_of_a_folder_is_returned() {
         use std::os::unix::{ffi::OsStrExt, fs::symlink};
         let dir = tempfile::tempdir().expect("a folder");
         let root = dir.path().canonicalize().expect("a real path");

@@ -1,9 +1,12 @@
-//! Files on their way between here and a remote, many at a time.
+//! Transfers between this computer and a remote.
 //!
-//! `send` and `fetch` move one file, `large` one that goes to a drive from where it is; `upload` and
-//! `download` move trees with them; `jobs` keeps a number of them going; `report` writes down what
-//! became of each item. `journal` remembers large files between two runs of a command, `partial` is
-//! one that is being fetched, and `checksum` compares it with what the cloud has.
+//! - `upload` and `download` transfer trees; `jobs` runs their concurrent tasks.
+//! - `send` and `fetch` transfer one file; `resumable_upload` uploads a large file in fragments.
+//! - `survey`, `plan` and `names` find items that would get the same name, before the transfer.
+//! - `partial` is the local file of a download, `checksum` verifies it, and `sweep` removes
+//!   abandoned ones.
+//! - `journal` stores interrupted transfers for the next run.
+//! - `report` records the result of each item.
 
 mod checksum;
 pub(crate) mod download;
@@ -21,8 +24,8 @@ pub(crate) mod survey;
 pub(crate) mod sweep;
 pub(crate) mod upload;
 
-/// How many files are on their way at once, if the user does not say.
+/// Default number of concurrent files.
 pub(crate) const JOBS: &str = "16";
 
-/// How much of a file is handed on at once, in bytes.
-const PIECE: usize = 512 << 10;
+/// Size of a chunk, in bytes.
+const CHUNK: usize = 512 << 10;

@@ -1,4 +1,4 @@
-//! How the target of a transfer compares names, and which sources would therefore get one name.
+//! How the target of a transfer compares names, and which sources would get the same name.
 
 use std::{
     borrow::Cow,
@@ -13,7 +13,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::partial::probe_file;
 use crate::app::OpenRemote;
 
-/// How a target compares the names in a folder.
+/// Rules by which a target compares the names in a folder.
 #[derive(Clone)]
 pub(crate) struct NameRules(Rule);
 
@@ -21,9 +21,9 @@ pub(crate) struct NameRules(Rule);
 enum Rule {
     /// Byte by byte: object stores, memory.
     Exact,
-    /// By the key of a drive.
+    /// By the collision key of a drive.
     Drive(fn(&str) -> Cow<'_, str>),
-    /// By the file system of a local folder, which is examined when that matters.
+    /// By the file system of a local folder, which is probed on demand.
     Local(Arc<LocalFolder>),
 }
 
@@ -32,7 +32,7 @@ struct LocalFolder {
     folding: OnceLock<NameFolding>,
 }
 
-/// Which differences between two names a file system ignores.
+/// Differences between names that a file system ignores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct NameFolding {
     case: bool,
@@ -43,13 +43,13 @@ struct NameFolding {
 impl NameFolding {
     const ALL: Self = Self { case: true, normalization: true, trailing_dots: true };
 
-    /// Examines the file system of a folder with a file of ours. Where none can be created, every
-    /// difference counts as ignored: nothing will be written there either.
+    /// Probes the file system of a folder with a temporary file. If the file cannot be created,
+    /// every difference counts as ignored; a transfer to that folder fails anyway.
     fn probe(folder: &Path) -> Self {
         let exists =
             |at: &Path, name: String| fs::symlink_metadata(at.with_file_name(name)).is_ok();
         for letter in ["é", ""] {
-            // A file system without that letter has ASCII only.
+            // The first attempt fails on a file system that supports ASCII names only.
             let Ok(probe) = probe_file(folder, letter) else { continue };
             let path = probe.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
@@ -86,19 +86,19 @@ impl NameFolding {
 }
 
 impl NameRules {
-    /// Names differ if a byte does.
+    /// Creates rules that compare names byte by byte.
     #[cfg(test)]
     pub(crate) fn exact() -> Self {
         Self(Rule::Exact)
     }
 
-    /// Names differ if their keys do.
+    /// Creates rules that compare names by a key.
     #[cfg(test)]
     pub(crate) fn with_key(key: fn(&str) -> Cow<'_, str>) -> Self {
         Self(Rule::Drive(key))
     }
 
-    /// The rules of a remote.
+    /// Returns the rules of a remote.
     pub(crate) fn for_remote(remote: &OpenRemote) -> Self {
         let info = remote.operator.info();
         match &remote.handle {
@@ -108,7 +108,8 @@ impl NameRules {
         }
     }
 
-    /// The rules of a local folder, or of the nearest one above it that exists.
+    /// Returns the rules of a local folder. If it does not exist, the nearest existing parent is
+    /// probed.
     pub(crate) fn for_folder(folder: &Path) -> Self {
         Self(Rule::Local(Arc::new(LocalFolder {
             folder: folder.to_owned(),
@@ -116,7 +117,7 @@ impl NameRules {
         })))
     }
 
-    /// A key that names share only if they can be one. It costs no look at the disk.
+    /// Returns a key that names share if they may be equal. It does not access the disk.
     fn coarse_key<'a>(&self, name: &'a str) -> Cow<'a, str> {
         match &self.0 {
             Rule::Exact => Cow::Borrowed(name),
@@ -125,7 +126,7 @@ impl NameRules {
         }
     }
 
-    /// The key that names share exactly if they are one. Waits for the disk.
+    /// Returns a key that names share exactly if they are equal. May block on the disk.
     pub(crate) fn key<'a>(&self, name: &'a str) -> Cow<'a, str> {
         match &self.0 {
             Rule::Local(disk) => Cow::Owned(disk.folding().key(name)),
@@ -133,8 +134,8 @@ impl NameRules {
         }
     }
 
-    /// Groups entries of one folder by the item that they would become, in the order of the first
-    /// of each. A group of more than one is a clash.
+    /// Groups entries of one folder by equal names, in the order of the first entry of each group.
+    /// A group with several entries is a clash.
     pub(crate) fn group<T>(&self, entries: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<Vec<T>> {
         let coarse = group_by(entries, |entry| self.coarse_key(name(entry)));
         coarse
@@ -206,7 +207,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_folder_is_examined_and_nothing_of_that_stays() {
+    fn probing_a_folder_leaves_no_file() {
         let dir = tempfile::tempdir().expect("a folder");
         let rules = NameRules::for_folder(&dir.path().join("not/yet"));
         let entries = vec!["README", "readme", "U\u{308}", "Ü", "a", "a."];
@@ -217,9 +218,10 @@ mod tests {
     }
 
     proptest! {
-        /// What is joined by a file system is joined by the coarse key, so it is examined.
+        /// Names that a file system treats as equal share the coarse key, so the file system is
+        /// probed.
         #[test]
-        fn the_rough_key_joins_whatever_any_file_system_joins(
+        fn names_that_a_file_system_treats_as_equal_share_the_coarse_key(
             one in "[aAéÉe\u{301}ßſ. ]{0,6}", other in "[aAéÉe\u{301}ßſ. ]{0,6}", folding in folding(),
         ) {
             if folding.key(&one) == folding.key(&other) {

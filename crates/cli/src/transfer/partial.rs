@@ -1,9 +1,9 @@
-//! A file that grows beside its target and takes its place when it is whole.
+//! The local file of a download, which replaces its target once it is complete.
 //!
-//! Until then it has a hidden name beside it, `.drivedal-….partial`. A small one is gone when it is
-//! not wanted any more, or swept up later if its process was killed. A large one that the journal
-//! knows stays, and the next run goes on with it if the remote's file is still the same one; where
-//! the journal cannot know it, it is as a small one.
+//! Until then it has a hidden name beside the target, `.drivedal-….partial`. A small file is
+//! removed when its download fails; if the process is killed, a later run sweeps it. A large file
+//! with an entry in the journal stays, and the next run resumes it if the remote's file is
+//! unchanged. If the journal cannot be written, a large file is treated like a small one.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -19,7 +19,7 @@ use opendal::Metadata;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    PIECE,
+    CHUNK,
     checksum::{ActualHash, ExpectedHash, Hasher},
     journal::{Claim, PARTIAL},
 };
@@ -28,20 +28,21 @@ use crate::{
     interrupt::Interrupt,
 };
 
-/// What acd_cli calls a file that it has not fetched to its end
-/// (amazon-drive#acdcli-partial-suffix, amazon-drive#acdcli-resume).
+/// Suffix of acd_cli's incomplete downloads (amazon-drive#acdcli-partial-suffix,
+/// amazon-drive#acdcli-resume).
 const ACD_CLI_PARTIAL: &str = ".__incomplete";
 
-/// How many of such a file's last bytes acd_cli does not trust, and one more.
-const ACD_CLI_DOUBTED: u64 = 131_072 + 1;
+/// Number of bytes to discard at the end of acd_cli's incomplete download: acd_cli discards one
+/// less.
+const ACD_CLI_DISCARDED: u64 = 131_072 + 1;
 
-/// How many letters and digits a small file has between the beginning and the end of its name.
-const RANDOM: usize = 6;
+/// Number of random letters and digits in the name of a small file.
+const RANDOM_CHARS: usize = 6;
 
-/// How often a file that cannot be checked by a hash is put on the disk for certain, in bytes.
-const DURABLE: u64 = 64 << 20;
+/// A file without a hash is synced to disk each time this many bytes were written.
+const SYNC_INTERVAL: u64 = 64 << 20;
 
-/// What tells one version of a remote's file from another.
+/// Fields that identify a version of a remote file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) struct RemoteVersion {
     size: u64,
@@ -52,7 +53,8 @@ pub(super) struct RemoteVersion {
 }
 
 impl RemoteVersion {
-    /// `None` where the service tells nothing that would change with the bytes.
+    /// Collects the fields of a version. `None` if the service provides no field that changes with
+    /// the content.
     pub(super) fn new(size: u64, metadata: &Metadata, item: Option<&Item>) -> Option<Self> {
         let version = Self {
             size,
@@ -61,23 +63,23 @@ impl RemoteVersion {
             version: metadata.version().map(str::to_owned),
             modified: metadata.last_modified().map(opendal::raw::Timestamp::into_inner),
         };
-        let tells =
+        let has_version =
             version.etag.is_some() || version.version.is_some() || version.modified.is_some();
-        tells.then_some(version)
+        has_version.then_some(version)
     }
 }
 
-/// Where a file is fetched from.
+/// The remote file of a download.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) struct DownloadOrigin {
     /// A hash of the remote: its service, endpoint, name and root.
     pub(super) remote: String,
-    /// The path in it.
+    /// Path on that remote.
     pub(super) path: String,
 }
 
 impl DownloadOrigin {
-    /// Whether it is `top`, or an item below it.
+    /// Returns whether it is `top`, or an item below it.
     pub(super) fn is_within(&self, top: &Self) -> bool {
         let below = self.path.strip_prefix(top.path.as_str());
         self.remote == top.remote
@@ -87,40 +89,40 @@ impl DownloadOrigin {
     }
 }
 
-/// What the journal keeps of a file that is being fetched.
+/// The journal entry of a download.
 #[derive(Debug, Deserialize, Serialize)]
 struct SavedDownload {
     partial: PathBuf,
     version: RemoteVersion,
-    /// How many of its bytes outlast a computer that loses its power.
+    /// Number of bytes that survive a power failure.
     durable: u64,
-    /// Which start of this computer it was written under.
+    /// The boot id of the computer when the file was written. `None` if the system has none.
     boot: Option<String>,
-    /// Missing in entries of earlier versions.
+    /// `None` in entries of earlier versions.
     #[serde(default)]
     origin: Option<DownloadOrigin>,
 }
 
-/// How a file that is being fetched began.
+/// How a download started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DownloadStart {
     New,
-    /// Where it was stopped.
+    /// It resumed an interrupted download.
     Resumed,
-    /// Where acd_cli was stopped.
+    /// It resumed an interrupted download of acd_cli.
     Adopted,
-    /// Anew, because the remote's file is not the one of before.
+    /// It started again, because the remote file changed.
     Changed,
 }
 
-/// The file.
+/// A download in progress.
 pub(super) struct PartialDownload {
     storage: Storage,
     target: PathBuf,
     hasher: Option<Hasher>,
     len: u64,
-    /// Some of its bytes came in another run.
-    continued: bool,
+    /// Some of its bytes were received in an earlier run.
+    resumed: bool,
 }
 
 enum Storage {
@@ -130,27 +132,28 @@ enum Storage {
         // Boxed: an entry is ten times as large as the other variant.
         entry: Box<SavedDownload>,
         claim: Claim,
-        /// The journal has it, so somebody will find it.
+        /// The entry is stored, so that a later run finds the file.
         in_journal: bool,
     },
 }
 
 impl PartialDownload {
-    /// A small file.
+    /// Creates the file of a small download.
     ///
     /// # Errors
-    /// When nothing can be written beside the target.
+    /// Returns an error if no file can be created beside the target.
     pub(super) fn temporary(target: PathBuf, expected: Option<&ExpectedHash>) -> Result<Self> {
-        let file =
-            temporary(&target, RANDOM).map_err(|error| Failure::local("write", &target, &error))?;
+        let file = temporary(&target, RANDOM_CHARS)
+            .map_err(|error| Failure::local("write", &target, &error))?;
         let hasher = expected.map(ExpectedHash::hasher);
-        Ok(Self { storage: Storage::Temporary(file), target, hasher, len: 0, continued: false })
+        Ok(Self { storage: Storage::Temporary(file), target, hasher, len: 0, resumed: false })
     }
 
-    /// A large file: what is there of it, or else a new one.
+    /// Opens the file of a large download: the part of an earlier run, or a new file. `acd_cli`:
+    /// whether an incomplete download of acd_cli may be resumed.
     ///
     /// # Errors
-    /// When nothing can be written beside the target, or the command is stopped.
+    /// Returns an error if no file can be created beside the target, and if the command is stopped.
     pub(super) fn resumable(
         target: PathBuf,
         claim: Claim,
@@ -161,7 +164,7 @@ impl PartialDownload {
         interrupt: &Interrupt,
     ) -> Result<(Self, DownloadStart)> {
         let failed = |error: io::Error| Failure::local("write", &target, &error);
-        let (mut begun, mut place) = (DownloadStart::New, None);
+        let (mut start, mut place) = (DownloadStart::New, None);
         if let Some(entry) = claim.load::<SavedDownload>() {
             if entry.version == version
                 && is_file(&entry.partial)
@@ -169,12 +172,12 @@ impl PartialDownload {
             {
                 let len = entry.trusted_len(&file, expected.is_some()).map_err(failed)?;
                 file.set_len(len).map_err(failed)?;
-                (begun, place) = (DownloadStart::Resumed, Some((file, entry, len)));
+                (start, place) = (DownloadStart::Resumed, Some((file, entry, len)));
             } else {
-                // Whatever the journal names is ours.
+                // Files that the journal names were created by this program.
                 let _ = fs::remove_file(&entry.partial);
                 if entry.version != version {
-                    begun = DownloadStart::Changed;
+                    start = DownloadStart::Changed;
                 }
             }
         }
@@ -183,45 +186,45 @@ impl PartialDownload {
             None => {
                 let (mut file, entry) = create(&target, &claim, version, origin).map_err(failed)?;
                 if !entry.save(&claim) {
-                    // Nobody would find it.
+                    // Without an entry no later run would find the file.
                     let _ = fs::remove_file(&entry.partial);
                     claim.forget();
-                    return Ok((Self::temporary(target, expected)?, begun));
+                    return Ok((Self::temporary(target, expected)?, start));
                 }
                 let mut len = 0;
                 if acd_cli && expected.is_some() {
                     len = adopt(&target, &entry, &mut file).map_err(failed)?;
                 }
                 if len > 0 {
-                    begun = DownloadStart::Adopted;
+                    start = DownloadStart::Adopted;
                 }
                 (file, entry, len)
             }
         };
         let hasher = expected.map(ExpectedHash::hasher);
         let storage = Storage::Journaled { file, entry: Box::new(entry), claim, in_journal: true };
-        let mut download = Self { storage, target, hasher, len, continued: len > 0 };
-        if len == 0 && begun != DownloadStart::Changed {
-            begun = DownloadStart::New;
+        let mut download = Self { storage, target, hasher, len, resumed: len > 0 };
+        if len == 0 && start != DownloadStart::Changed {
+            start = DownloadStart::New;
         }
         download.rehash(interrupt)?;
-        Ok((download, begun))
+        Ok((download, start))
     }
 
-    /// How many of its bytes are there.
+    /// Returns the number of bytes received so far.
     pub(super) fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether some of its bytes came in another run.
+    /// Returns whether some bytes were received in an earlier run.
     pub(super) fn is_resumed(&self) -> bool {
-        self.continued
+        self.resumed
     }
 
-    /// Writes pieces to its end.
+    /// Appends chunks.
     ///
     /// # Errors
-    /// When the disk is full, for example.
+    /// Returns an error if the file cannot be written, for example on a full disk.
     pub(super) fn write(&mut self, pieces: impl IntoIterator<Item = Bytes>) -> Result {
         for piece in pieces {
             self.append(&piece).map_err(|error| Failure::local("write", &self.target, &error))?;
@@ -236,47 +239,47 @@ impl PartialDownload {
             hasher.update(piece);
             return Ok(());
         }
-        // What comes of a computer that stops would be found by a hash, and here by nothing.
+        // Without a hash nothing detects bytes that a power failure lost.
         if let Storage::Journaled { file, entry, claim, .. } = &mut self.storage
-            && self.len - entry.durable >= DURABLE
+            && self.len - entry.durable >= SYNC_INTERVAL
         {
             file.sync_data()?;
             entry.durable = self.len;
-            // Where that cannot be written down, less is trusted than could be.
+            // If the entry cannot be stored, a later run resumes at an earlier offset.
             let _ = entry.save(claim);
         }
         Ok(())
     }
 
-    /// The hash of all its bytes, if one is wanted. Given once.
+    /// Returns the hash of all bytes. `None` if no hash is expected, and on a second call.
     pub(super) fn finish_hash(&mut self) -> Option<ActualHash> {
         self.hasher.take().map(Hasher::finish)
     }
 
-    /// Begins anew: what is there is no part of the file.
+    /// Discards all bytes and starts again.
     ///
     /// # Errors
-    /// Those of the disk.
+    /// Returns an error if the file cannot be truncated.
     pub(super) fn restart(&mut self, expected: Option<&ExpectedHash>) -> Result {
         let mut restart = || {
             self.file().set_len(0)?;
             self.file().seek(SeekFrom::Start(0))?;
             if let Storage::Journaled { entry, claim, in_journal, .. } = &mut self.storage {
                 entry.durable = 0;
-                // What is written there now speaks of bytes that are gone.
+                // The stored entry describes bytes that no longer exist.
                 *in_journal = entry.save(claim);
             }
             io::Result::Ok(())
         };
         restart().map_err(|error| Failure::local("write", &self.target, &error))?;
-        (self.len, self.continued, self.hasher) = (0, false, expected.map(ExpectedHash::hasher));
+        (self.len, self.resumed, self.hasher) = (0, false, expected.map(ExpectedHash::hasher));
         Ok(())
     }
 
-    /// Puts it in its place.
+    /// Moves the file to its target, with the modification time `modified`.
     ///
     /// # Errors
-    /// When a folder is there, for example.
+    /// Returns an error if the target cannot be replaced, for example because it is a folder.
     pub(super) fn finish(mut self, modified: Option<Timestamp>) -> Result {
         let target = self.target.clone();
         let failed = |error: &io::Error| Failure::local("write", &target, error);
@@ -296,7 +299,8 @@ impl PartialDownload {
         }
     }
 
-    /// Leaves what is there for another run; how many bytes that are, if any.
+    /// Keeps the file for a later run. Returns the number of bytes kept. `None` if the file cannot
+    /// be resumed; it is then removed.
     pub(super) fn suspend(self) -> Option<u64> {
         match self.storage {
             Storage::Journaled { in_journal: true, .. } if self.len > 0 => Some(self.len),
@@ -307,11 +311,11 @@ impl PartialDownload {
         }
     }
 
-    /// Removes what is there.
+    /// Removes the file and its entry.
     pub(super) fn discard(self) {
         if let Storage::Journaled { file, entry, claim, .. } = self.storage {
             drop(file);
-            // What stays is forgotten with its entry.
+            // A file that cannot be removed is removed when its entry expires.
             if fs::remove_file(&entry.partial).is_ok() {
                 claim.forget();
             }
@@ -325,18 +329,18 @@ impl PartialDownload {
         }
     }
 
-    /// Takes the hash of what is there, and goes to its end.
+    /// Computes the hash of the existing bytes and moves to the end of the file.
     fn rehash(&mut self, interrupt: &Interrupt) -> Result {
         let (len, target) = (self.len, self.target.clone());
         let failed = |error: io::Error| Failure::local("write", &target, &error);
         if let Some(mut hasher) = self.hasher.take() {
-            let (mut left, mut piece) = (len, vec![0; PIECE]);
+            let (mut left, mut piece) = (len, vec![0; CHUNK]);
             self.file().seek(SeekFrom::Start(0)).map_err(failed)?;
             while left > 0 {
                 if interrupt.is_set() {
                     return Err(interrupt.failure());
                 }
-                let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+                let most = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
                 self.file().read_exact(&mut piece[..most]).map_err(failed)?;
                 hasher.update(&piece[..most]);
                 left -= most as u64;
@@ -347,21 +351,22 @@ impl PartialDownload {
     }
 }
 
-/// Where a file is fetched from, and where it grows, as its entry in the journal has them.
+/// Returns the origin and the path of the partial file in a journal entry. `None` if the entry has
+/// no origin.
 pub(super) fn saved_location(claim: &Claim) -> Option<(DownloadOrigin, PathBuf)> {
     let entry = claim.load::<SavedDownload>()?;
     Some((entry.origin?, entry.partial))
 }
 
 impl SavedDownload {
-    /// Writes it down; whether that could be done.
+    /// Stores the entry. Returns whether that succeeded.
     #[must_use]
     fn save(&self, claim: &Claim) -> bool {
         claim.save(self, None, Some(&self.partial))
     }
 
-    /// How many bytes of what is there are certainly those that came: of a file that was written
-    /// under this very start of the computer all, and of one that a hash will be taken of.
+    /// Returns the number of bytes that are certainly valid. It is the whole length if a hash will
+    /// be verified (`is_checked`), or if the computer has not restarted since.
     fn trusted_len(&self, file: &File, is_checked: bool) -> io::Result<u64> {
         let len = file.metadata()?.len().min(self.version.size);
         let no_power_was_lost = self.boot.is_some() && self.boot == boot_id();
@@ -369,7 +374,7 @@ impl SavedDownload {
     }
 }
 
-/// A new file beside the target, and its entry.
+/// Creates a file beside the target, and its entry.
 fn create(
     target: &Path,
     claim: &Claim,
@@ -386,10 +391,10 @@ fn create(
         }
     };
     let file = match create(&partial) {
-        // Nobody knows whose it is, so it is left alone.
+        // The existing file may belong to the user, so it is not touched.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let (file, path) =
-                temporary(target, 2 * RANDOM)?.keep().map_err(|error| error.error)?;
+                temporary(target, 2 * RANDOM_CHARS)?.keep().map_err(|error| error.error)?;
             partial = path;
             file
         }
@@ -401,7 +406,8 @@ fn create(
     ))
 }
 
-/// Puts what acd_cli has left of a file in the place of a new one: how many bytes.
+/// Replaces the new file by an incomplete download of acd_cli. Returns the number of bytes to keep;
+/// 0 if acd_cli left no file.
 fn adopt(target: &Path, entry: &SavedDownload, file: &mut File) -> io::Result<u64> {
     let Some(name) = target.file_name() else { return Ok(0) };
     let mut name = name.to_owned();
@@ -413,21 +419,21 @@ fn adopt(target: &Path, entry: &SavedDownload, file: &mut File) -> io::Result<u6
     fs::rename(&left, &entry.partial)?;
     *file = OpenOptions::new().read(true).write(true).open(&entry.partial)?;
     lock(file, &entry.partial)?;
-    let len = file.metadata()?.len().saturating_sub(ACD_CLI_DOUBTED);
+    let len = file.metadata()?.len().saturating_sub(ACD_CLI_DISCARDED);
     file.set_len(len)?;
     Ok(len)
 }
 
-/// Opens a file that another run has left, and locks it; `None` if it was swept away meanwhile.
+/// Opens and locks the partial file of an earlier run. `None` if a sweep removed it meanwhile.
 fn open_locked(path: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     Ok(lock(&file, path)?.then_some(file))
 }
 
-/// Locks a file, so that no [sweep](super::sweep) takes it for abandoned. Returns whether it is still at its
-/// path: a sweep may have come between its creation and the lock.
+/// Locks a file, so that a [sweep](super::sweep) does not remove it. Returns whether it still is at
+/// its path: a sweep may have removed it before the lock was taken.
 fn lock(file: &File, path: &Path) -> io::Result<bool> {
-    // Where there are no locks, a sweep goes by its age.
+    // On a file system without locks a sweep decides by age.
     let _ = file.lock();
     is_at_path(file, path)
 }
@@ -454,32 +460,32 @@ fn temporary(target: &Path, random: usize) -> io::Result<tempfile::NamedTempFile
     }
 }
 
-/// A file that shows how the file system of a folder compares names. It is gone when dropped, and
-/// swept up if the process is killed before.
+/// Creates a probe file, which shows how a file system compares names. It is removed when it is
+/// dropped, and swept if the process is killed before that.
 pub(super) fn probe_file(folder: &Path, letter: &str) -> io::Result<tempfile::NamedTempFile> {
-    create_in(folder, RANDOM, letter)
+    create_in(folder, RANDOM_CHARS, letter)
 }
 
 fn create_in(folder: &Path, random: usize, letter: &str) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     let suffix = format!("{letter}{}", PARTIAL.1);
-    // Short, so that it fits wherever the target's own name does.
+    // A short name, so that it fits wherever the name of the target fits.
     builder.prefix(PARTIAL.0).suffix(&suffix).rand_bytes(random);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // As any new file's: what the user's mask leaves of it.
+        // The permissions of a new file, which the user's umask reduces.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     builder.tempfile_in(folder)
 }
 
-/// Whether a regular file is there, and no link to one.
+/// Returns whether the path is a regular file, and not a link to one.
 pub(super) fn is_file(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
-/// Which start of this computer it is, where the system tells.
+/// Returns the boot id of the computer. `None` if the system has none.
 fn boot_id() -> Option<String> {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())

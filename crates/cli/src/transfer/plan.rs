@@ -1,27 +1,28 @@
-//! The plan of a download: which items get a place in the local folder, and which would share one.
+//! The plan of a download: which items are downloaded, and which would get the same local name.
 //!
 //! Items are compared folder by folder, by the [rules](NameRules) of the local file system. Two
-//! items clash if they would get one name there; a folder that clashes takes everything below it
-//! along. No accepted item shares its name with another item.
+//! items clash if they would get the same name. A clash of folders includes everything below them.
+//! No accepted item has the name of another item.
 
 use super::names::NameRules;
 
-/// Something that is to get a place in the target folder.
+/// An item to place below the target folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PlannedItem<T> {
-    /// Its path below the target folder, with `/` between names; empty: the folder itself.
+    /// Path below the target folder, with `/` between names. Empty for the target folder itself.
     pub(crate) path: String,
     pub(crate) is_folder: bool,
-    /// Which argument of the command brought it. Items of two arguments are never one item.
+    /// Index of the argument that the item belongs to. Items of two arguments are never the same
+    /// item.
     pub(crate) argument: usize,
-    /// An entry that is listed twice with equal facts is one item.
+    /// Entries of one path with equal facts are the same item.
     pub(crate) facts: T,
 }
 
-/// The items that have a place of their own, and those that have not.
+/// Accepted items, and groups of items that clash.
 #[derive(Debug)]
 pub(crate) struct DownloadPlan<T> {
-    /// In the order of their paths: folders before their contents.
+    /// Sorted by path: a folder precedes its contents.
     pub(crate) accepted: Vec<PlannedItem<T>>,
     pub(crate) clashes: Vec<Vec<ClashingItem<T>>>,
 }
@@ -29,16 +30,16 @@ pub(crate) struct DownloadPlan<T> {
 /// One of several items that would get the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClashingItem<T> {
-    /// Its path below the target folder.
+    /// Path below the target folder.
     pub(crate) path: String,
     pub(crate) is_folder: bool,
-    /// An item at that path or, if a folder was not listed itself, below it.
+    /// The item at that path. If a folder was not listed itself, an item below it.
     pub(crate) example: PlannedItem<T>,
-    /// How many listed items it stands for.
+    /// Number of listed items that it stands for.
     pub(crate) items: usize,
 }
 
-/// Items of one name in a folder that are one item, with everything below them.
+/// Listed entries of one name that are the same item, with everything below it.
 struct Node<T> {
     name: String,
     is_folder: bool,
@@ -46,13 +47,13 @@ struct Node<T> {
 }
 
 impl<T: Clone + PartialEq> DownloadPlan<T> {
-    /// Plans items that all go below one folder. Waits for the disk.
+    /// Plans items that belong below one folder. May block on the disk.
     pub(crate) fn new(mut items: Vec<PlannedItem<T>>, rules: &NameRules) -> Self {
         items.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
         let mut plan = Self { accepted: Vec::new(), clashes: Vec::new() };
         let below = items.iter().position(|item| !item.path.is_empty()).unwrap_or(items.len());
         let mut contents = items.split_off(below);
-        // Arguments that are the target folder itself, as the root of a remote is.
+        // Arguments that become the target folder itself, such as the root of a remote.
         let tops = distinct(items);
         match tops.len() {
             0 | 1 => plan.accepted.extend(tops.into_iter().flat_map(|node| node.items).take(1)),
@@ -66,7 +67,8 @@ impl<T: Clone + PartialEq> DownloadPlan<T> {
         plan
     }
 
-    /// Plans what is in a folder whose path is `above`, which ends with a slash or is empty.
+    /// Plans the contents of a folder. `above` is its path, with a slash at the end unless it is
+    /// empty.
     fn folder(&mut self, items: Vec<PlannedItem<T>>, above: &str, rules: &NameRules) {
         let mut nodes: Vec<Node<T>> = Vec::new();
         let mut named: Vec<PlannedItem<T>> = Vec::new();
@@ -85,7 +87,7 @@ impl<T: Clone + PartialEq> DownloadPlan<T> {
                 let path = format!("{above}{}", node.name);
                 let (here, below): (Vec<_>, Vec<_>) =
                     node.items.into_iter().partition(|item| item.path == path);
-                // An entry that was listed twice.
+                // An entry that was listed twice is taken once.
                 self.accepted.extend(here.into_iter().next());
                 if !below.is_empty() {
                     self.folder(below, &format!("{path}/"), rules);
@@ -107,8 +109,7 @@ impl<T: Clone + PartialEq> DownloadPlan<T> {
     }
 }
 
-/// Splits listed items of one name into those that are one item each: files, folders, and what is
-/// below folders.
+/// Splits listed entries of one name into items: files, folders, and contents of folders.
 fn distinct_at<T: PartialEq>(items: Vec<PlannedItem<T>>, above: &str) -> Vec<Node<T>> {
     let Some(first) = items.first() else { return Vec::new() };
     let name = first_name(&first.path[above.len()..]).to_owned();
@@ -117,7 +118,8 @@ fn distinct_at<T: PartialEq>(items: Vec<PlannedItem<T>>, above: &str) -> Vec<Nod
         items.into_iter().partition(|item| item.path.len() == len);
     let mut nodes = distinct(here);
     for item in below {
-        // The contents of the argument's folder; of two folders of one name nobody knows whose.
+        // Contents belong to the folder of the same argument. If two folders have one name, the
+        // first one gets them.
         let folder = nodes.iter_mut().find(|node| {
             node.is_folder && node.items.iter().any(|known| known.argument == item.argument)
         });
@@ -132,7 +134,7 @@ fn distinct_at<T: PartialEq>(items: Vec<PlannedItem<T>>, above: &str) -> Vec<Nod
     nodes
 }
 
-/// Splits entries of one path into those that are one item each.
+/// Splits entries of one path into items.
 fn distinct<T: PartialEq>(entries: Vec<PlannedItem<T>>) -> Vec<Node<T>> {
     let mut nodes: Vec<Node<T>> = Vec::new();
     for entry in entries {
@@ -165,7 +167,7 @@ mod tests {
         PlannedItem { path: path.trim_end_matches('/').to_owned(), is_folder, argument, facts }
     }
 
-    /// Rules that ignore case, as for a disk that was examined.
+    /// Rules that ignore case.
     fn ignoring_case() -> NameRules {
         NameRules::with_key(|name| name.to_lowercase().into())
     }
@@ -221,7 +223,7 @@ mod tests {
         let items = vec![item(0, "x/", 0), item(0, "x/a", 0), item(1, "x/", 0), item(1, "x/b", 0)];
         let plan = DownloadPlan::new(items, &NameRules::exact());
         assert_eq!(paths(&plan), (vec![], vec![vec!["x", "x"]]));
-        // The root of one remote, and a folder of another beside what is in it.
+        // The root of one remote, and a folder of another remote.
         let items = vec![item(0, "", 0), item(0, "a", 0), item(0, "b", 0), item(1, "a", 0)];
         let plan = DownloadPlan::new(items, &NameRules::exact());
         assert_eq!(paths(&plan), (vec!["", "b"], vec![vec!["a", "a"]]));
@@ -258,7 +260,7 @@ mod tests {
                         prop_assert_eq!(&folder.path, above, "below a folder of another name");
                     }
                 }
-                // The spelling of a folder is one for all that is below it.
+                // All items below a folder use the same spelling of its name.
                 for other in &plan.accepted {
                     for (one, two) in item.path.split('/').zip(other.path.split('/')) {
                         if one.to_lowercase() != two.to_lowercase() { break; }

@@ -1,4 +1,4 @@
-//! What became of each item of a transfer.
+//! Results of the items of a transfer, and its summary.
 
 use std::{
     path::Path,
@@ -17,8 +17,8 @@ use crate::{
     requests::RequestStats,
 };
 
-/// What became of an item, as `put` and `get` give it with `--json`:
-/// `{"path": "a/b", "local": "x/b", "result": "sent", "bytes": 3}`.
+/// The result of an item, as `put` and `get` print it with `--json`: `{"path": "a/b", "local":
+/// "x/b", "result": "sent", "bytes": 3}`.
 #[derive(Serialize)]
 struct ItemReport<'a> {
     path: &'a str,
@@ -28,31 +28,31 @@ struct ItemReport<'a> {
     bytes: Option<u64>,
 }
 
-/// The word for it.
+/// The result of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ItemResult {
-    /// The remote has it, and the size is right.
+    /// The file was uploaded, and its size verified.
     Sent,
-    /// It is here, and the size is right.
+    /// The file was downloaded and verified.
     Fetched,
-    /// A folder that is there now.
+    /// The folder was created or existed.
     Made,
-    /// A file that was there, and was to be left alone.
+    /// The file existed and was kept (`--no-overwrite`).
     Kept,
-    /// Left out, as asked.
+    /// The item was left out because of an option.
     Skipped,
 }
 
-/// Keeps count of a transfer, reports what fails, and says at the end how it went.
+/// Counts and reports the results of a transfer.
 pub(crate) struct TransferReport {
     pub(crate) totals: Arc<TransferTotals>,
     output: Arc<Output>,
     interrupt: Interrupt,
     requests: RequestStats,
     started: Instant,
-    /// The one failure, as long as there is one.
-    only: Mutex<Option<Failure>>,
+    /// The last failure. It is the only one if the command has one item.
+    last_failure: Mutex<Option<Failure>>,
 }
 
 impl TransferReport {
@@ -63,39 +63,40 @@ impl TransferReport {
             interrupt: app.interrupt.clone(),
             requests: app.requests.clone(),
             started: Instant::now(),
-            only: Mutex::default(),
+            last_failure: Mutex::default(),
         })
     }
 
-    /// Shows how far it is, until the answer is dropped.
+    /// Shows progress until the returned value is dropped.
     pub(crate) fn show_progress(&self, verb: &'static str) -> Progress {
         Progress::start(&self.output, verb, &self.totals)
     }
 
-    /// Something that the user may want to know; not what was asked for, and no failure.
+    /// Prints a message, unless `-q` suppresses it.
     pub(crate) fn info(&self, text: impl std::fmt::Display) {
         if !self.output.is_quiet() {
             self.output.notice(text);
         }
     }
 
-    /// Something that the user has to know, and no failure.
+    /// Prints a warning. `-q` does not suppress it.
     pub(crate) fn warn(&self, text: impl std::fmt::Display) {
         self.output.notice(text);
     }
 
-    /// An item is where it should be, or was left out as asked.
+    /// Records the result of an item that did not fail. `bytes` is the length of a transferred
+    /// file.
     ///
     /// # Errors
-    /// When results cannot be written.
+    /// Returns an error if results cannot be written.
     pub(crate) fn record(
         &self,
         item: &RemotePath,
         local: &Path,
-        became: ItemResult,
+        result: ItemResult,
         bytes: Option<u64>,
     ) -> Result {
-        match became {
+        match result {
             ItemResult::Sent | ItemResult::Fetched => {
                 self.totals.file_done(bytes.unwrap_or_default())
             }
@@ -107,13 +108,13 @@ impl TransferReport {
             return Ok(());
         }
         let local = local.to_string_lossy().into_owned();
-        self.output.json(&ItemReport { path: item.path.as_str(), local, result: became, bytes })
+        self.output.json(&ItemReport { path: item.path.as_str(), local, result, bytes })
     }
 
-    /// An item failed; the rest goes on. What a signal cut off is not a failure of its own.
+    /// Records the failure of an item. Failures that a signal caused are ignored.
     ///
     /// # Errors
-    /// When results cannot be written.
+    /// Returns an error if results cannot be written.
     pub(crate) fn record_failure(&self, failure: Failure) -> Result {
         if self.interrupt.is_set() && failure == self.interrupt.failure() {
             return Ok(());
@@ -123,15 +124,16 @@ impl TransferReport {
         }
         self.totals.failed();
         self.output.failed(&failure)?;
-        *self.only.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
         Ok(())
     }
 
-    /// The summary, and how the command ends. `many`: more than one item was asked for, so one
-    /// that failed is a part.
+    /// Prints the summary and returns the exit code. `many`: the command has several items, so that
+    /// a failure of one makes the result `Partial`.
     ///
     /// # Errors
-    /// When the results cannot be written, or a signal came.
+    /// Returns an error if results cannot be written, and `Interrupted` or `Terminated` after a
+    /// signal.
     pub(crate) fn finish(&self, verb: &str, many: bool) -> Result<Exit> {
         let summary = Summary::new(&self.totals, self.started.elapsed(), self.requests.count());
         if self.output.is_json() {
@@ -148,7 +150,7 @@ impl TransferReport {
         if self.interrupt.is_set() {
             return Err(self.interrupt.failure());
         }
-        let only = self.only.lock().unwrap_or_else(PoisonError::into_inner);
+        let only = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(match &*only {
             None => Exit::Done,
             Some(failure) if !many => failure.exit,

@@ -1,5 +1,5 @@
-//! One large file from here to a drive, read where it is. In fragments, if the drive takes them: then
-//! what was stopped goes on.
+//! Upload of one large local file to a cloud drive. The drive's adapter reads the file itself. If
+//! the cloud accepts fragments, a later run can resume an interrupted upload.
 
 use std::{
     fs,
@@ -33,20 +33,22 @@ use crate::{
     progress::TransferTotals,
 };
 
-/// What the journal keeps of an upload.
+/// The journal entry of an upload.
 #[derive(Deserialize, Serialize)]
 struct SavedSession {
-    /// In the library's own words; it has secrets in it.
+    /// The upload in the library's own format. It contains secrets.
     saved: String,
-    /// Where the drive server was whose URLs are in it, if that is elsewhere each time.
+    /// The base URL of an embedded drive's server. URLs in `saved` begin with it, and it differs
+    /// from run to run.
     server: Option<String>,
 }
 
-/// Sends a file; without a journal nothing goes on.
+/// Uploads a file. Without a journal the upload cannot be resumed.
 ///
 /// # Errors
-/// When it cannot be read or written, when it changes meanwhile, when a signal comes. What has
-/// arrived by then stays with the cloud for a while, and the same command goes on from there.
+/// Returns an error if the file cannot be read or written, if it changes meanwhile, and after a
+/// signal. The fragments sent so far stay with the cloud for a while, and the same command resumes
+/// the upload.
 pub(super) async fn send(
     from: PathBuf,
     to: &RemotePath,
@@ -73,11 +75,11 @@ pub(super) async fn send(
         shown: Arc::default(),
         resume_reported: false,
     };
-    let (mut failures, mut began) = (0, Instant::now());
+    let (mut failures, mut started) = (0, Instant::now());
     loop {
         let arrived = sending.arrived();
         if failures == 0 {
-            began = Instant::now();
+            started = Instant::now();
         }
         let sent = interrupt.cancellable(sending.attempt(handle, &path, params)).await;
         let error = match sent {
@@ -92,7 +94,7 @@ pub(super) async fn send(
         let policy = &to.remote.policy;
         if error.is_temporary() && failures < policy.attempts {
             let wait = policy.wait(failures, fastrand::f64());
-            to.remote.announce_wait(&error, began.elapsed(), wait);
+            to.remote.announce_wait(&error, started.elapsed(), wait);
             tokio::select! {
                 () = interrupt.wait() => {}
                 () = tokio::time::sleep(wait) => {}
@@ -104,9 +106,10 @@ pub(super) async fn send(
     }
 }
 
-/// Takes the transfer on; `None` where another process is at it, or it cannot be remembered.
+/// Locks the journal entry of the upload. `None` if another process holds it, or if it cannot be
+/// written.
 async fn claim(journal: &Journal, to: &RemotePath, from: &Path) -> Result<Option<Claim>> {
-    // An upload that went on in another account would be lost.
+    // The account is part of the key: an upload session of another account must not be resumed.
     let account = to.remote.root_id().await.map_err(|failure| failure.about(to))?.to_owned();
     let (journal, to, from) = (journal.clone(), to.clone(), from.to_owned());
     blocking(move || {
@@ -118,7 +121,7 @@ async fn claim(journal: &Journal, to: &RemotePath, from: &Path) -> Result<Option
     .await
 }
 
-/// What another run has begun.
+/// Returns the upload of an earlier run. `None` if it has another target or has expired.
 fn saved(claim: &Claim, server: Option<&str>, path: &str) -> Option<SavedUpload> {
     let entry = claim.load::<SavedSession>()?;
     let saved = SavedUpload::from_json(&entry.saved).ok()?;
@@ -130,7 +133,7 @@ fn saved(claim: &Claim, server: Option<&str>, path: &str) -> Option<SavedUpload>
     (saved.path() == path && !is_over).then_some(saved)
 }
 
-/// Shows that a file is so far, what is repeated of it only once.
+/// Counts progress up to `far` bytes of the file. Bytes that a retry sends again are counted once.
 fn show(totals: &TransferTotals, shown: &AtomicU64, far: u64) {
     let before = shown.fetch_max(far, Ordering::Relaxed);
     totals.moved(far.saturating_sub(before));
@@ -143,9 +146,9 @@ struct ResumableUpload<'a> {
     claim: Option<Claim>,
     server: Option<String>,
     saved: Option<SavedUpload>,
-    /// Bytes that the user has been shown.
+    /// Number of bytes counted as progress.
     shown: Arc<AtomicU64>,
-    /// That it goes on was resume_reported.
+    /// The message about resuming was printed.
     resume_reported: bool,
 }
 
@@ -154,7 +157,7 @@ impl ResumableUpload<'_> {
         self.saved.as_ref().map_or(0, SavedUpload::arrived)
     }
 
-    /// Sends what is missing, until it is there or fails.
+    /// Sends the missing fragments, once.
     async fn attempt(
         &mut self,
         handle: &DriveHandle,
@@ -183,7 +186,7 @@ impl ResumableUpload<'_> {
         Ok(handle.upload_file(to.operator(), path, file, &options, resume, &mut keep).await)
     }
 
-    /// Writes down how far it is: a few hundred bytes, which are not worth another thread.
+    /// Stores the progress. An entry has a few hundred bytes, so it is written on this thread.
     fn keep(&mut self, upload: &SavedUpload, is_resumed: bool) {
         let (arrived, of) = (upload.arrived(), upload.size());
         if is_resumed && !std::mem::replace(&mut self.resume_reported, true) {
@@ -215,13 +218,14 @@ impl ResumableUpload<'_> {
         SentFile { size: sent.size, unchecked: sent.item.size.is_none() }
     }
 
-    /// It has failed, and is not tried again.
+    /// Handles the last failure, which is not retried: keeps the entry if the upload can be
+    /// resumed.
     fn ended(&mut self, error: &opendal::Error) {
         use ErrorKind::{PermissionDenied, RateLimited, Unexpected};
         let goes_on = error.is_temporary()
             || matches!(error.kind(), PermissionDenied | RateLimited | Unexpected);
         match (goes_on, self.claim.take()) {
-            // The library has cancelled it.
+            // The library has cancelled the upload session.
             (false, Some(claim)) => claim.forget(),
             (true, Some(claim)) => {
                 self.claim = Some(claim);

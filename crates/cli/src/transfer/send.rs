@@ -1,4 +1,4 @@
-//! One file from here to a remote.
+//! Upload of one file through OpenDAL's writer.
 
 use std::path::PathBuf;
 
@@ -15,21 +15,21 @@ use crate::{
     progress::TransferTotals,
 };
 
-/// What is said of a file before its bytes come, and how it is written.
+/// Announced properties of a file, and how to write it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct WriteParams {
     pub(crate) size: u64,
     pub(crate) modified: Option<Timestamp>,
-    /// Fail with `Exists` if something is there.
+    /// Fail with `Exists` if an item of that name exists.
     pub(crate) new_only: bool,
-    /// The caller compares sizes itself, by a listing.
+    /// The caller verifies sizes itself, with a listing.
     pub(crate) checked_later: bool,
 }
 
-/// Opens a file of a remote to be written; drives of ours are told what will come.
+/// Opens a writer for a remote file. Cloud drives get size and modification time in advance.
 ///
 /// # Errors
-/// The service's; for a path that cannot be a file's.
+/// Returns the errors of the service, and `Usage` for a path that a file cannot have.
 pub(crate) async fn writer(to: &RemotePath, writing: WriteParams) -> Result<Writer> {
     let path = to.file_path()?;
     let mut opening = to.operator().writer_with(&path);
@@ -49,19 +49,19 @@ pub(crate) async fn writer(to: &RemotePath, writing: WriteParams) -> Result<Writ
     opening.await.map_err(|error| Failure::from(error).doing("write").about(to))
 }
 
-/// A file that has arrived.
+/// Result of an upload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SentFile {
     pub(crate) size: u64,
-    /// The cloud did not tell how much of it: the caller has to look.
+    /// The cloud did not return the size, so the caller must verify it.
     pub(crate) unchecked: bool,
 }
 
-/// Sends a file.
+/// Uploads a file.
 ///
 /// # Errors
-/// When it cannot be read or written, when it changes meanwhile, when a signal comes. Then what
-/// has arrived of it is given up.
+/// Returns an error if the file cannot be read or written, if it changes meanwhile, and after a
+/// signal. The upload is then aborted.
 pub(crate) async fn send(
     from: PathBuf,
     to: &RemotePath,
@@ -77,7 +77,8 @@ pub(crate) async fn send(
     match sent {
         Ok(written) => Ok(SentFile { size, unchecked: Announce::left_to_check(&written) }),
         Err(failure) => {
-            // The failure is what counts; a cloud that does not hear of it forgets by itself.
+            // The first failure is the one to report. A cloud that misses the abort discards the
+            // upload later.
             let _ = writer.abort().await;
             Err(failure)
         }
@@ -86,17 +87,17 @@ pub(crate) async fn send(
 
 async fn write_all(
     mut source: LocalFile,
-    mut piece: Bytes,
+    mut chunk: Bytes,
     writer: &mut Writer,
     to: &RemotePath,
     totals: &TransferTotals,
 ) -> Result<Metadata> {
     let failed = |error| Failure::from(error).doing("write").about(to);
-    while !piece.is_empty() {
-        let len = piece.len() as u64;
-        writer.write(piece).await.map_err(failed)?;
+    while !chunk.is_empty() {
+        let len = chunk.len() as u64;
+        writer.write(chunk).await.map_err(failed)?;
         totals.moved(len);
-        (source, piece) = source.next().await?;
+        (source, chunk) = source.next().await?;
     }
     writer.close().await.map_err(failed)
 }

@@ -1,9 +1,9 @@
-//! The look through local trees before an upload: what there is, and which of it would share a name
-//! on the remote.
+//! The search for files and clashes before an upload: how many files there are, and which items
+//! would get the same name on the remote.
 //!
-//! Each folder of the remote gets its contents from one local folder, and the folder that the whole
-//! upload goes to from the sources of the command line. So two items can share a name only within a
-//! local folder, or among the sources; one folder at a time is compared.
+//! Each folder on the remote gets its contents from one local folder; the target of the command
+//! gets the sources of the command line. Two items can therefore clash only within a local folder,
+//! or among the sources, and folders are compared one by one.
 
 use std::{
     collections::HashSet,
@@ -22,23 +22,23 @@ use crate::{
     progress::TransferTotals,
 };
 
-/// How many of the items that share a name are named in a message about one of them.
+/// Maximum number of clashing items that a message lists.
 const NAMED_MAX: usize = 3;
 
-/// A file or folder that the command line names.
+/// A file or folder of the command line.
 #[derive(Clone, Debug)]
 pub(crate) struct UploadSource {
     pub(crate) path: PathBuf,
     pub(crate) is_folder: bool,
-    /// Its length in bytes, if it is a file.
+    /// Length in bytes of a file. Meaningless for a folder.
     pub(crate) len: u64,
-    /// The item that it becomes.
+    /// The remote path that it is uploaded to.
     pub(crate) to: RemotePath,
-    /// The contents of the folder go to the target itself, as those of `.` do.
+    /// The folder has no name (`.` or `/`), so its contents are uploaded into the target itself.
     pub(crate) is_nameless: bool,
 }
 
-/// One of several local items that would share a name.
+/// One of several local items that would get the same name.
 #[derive(Clone, Debug)]
 pub(crate) struct ClashingSource {
     name: String,
@@ -46,16 +46,16 @@ pub(crate) struct ClashingSource {
     is_folder: bool,
 }
 
-/// What an upload is to send.
+/// Settings of the search.
 pub(crate) struct Survey {
     pub(crate) rules: NameRules,
     pub(crate) links: Links,
     pub(crate) interrupt: Interrupt,
-    /// Counts the files and bytes that are found.
+    /// Counts the files and bytes found.
     pub(crate) totals: Arc<TransferTotals>,
 }
 
-/// Items that an upload leaves out, and why.
+/// Items that are not uploaded, and their failures.
 #[derive(Default)]
 pub(crate) struct Refused {
     pub(crate) paths: HashSet<PathBuf>,
@@ -63,10 +63,11 @@ pub(crate) struct Refused {
 }
 
 impl Survey {
-    /// Looks through all sources, which go to the folder `target`. Waits for the disk.
+    /// Searches all sources. `target` is the folder that they are uploaded into. Blocks on the
+    /// disk.
     ///
     /// # Errors
-    /// When the command is stopped. A folder that cannot be read is reported when it is to be sent.
+    /// Returns an error if the command is stopped. Unreadable folders are reported by the upload.
     pub(crate) fn run(&self, sources: &[UploadSource], target: &RemotePath) -> Result<Refused> {
         let mut refused = Refused::default();
         self.sources(sources, target, &mut refused);
@@ -83,7 +84,7 @@ impl Survey {
         Ok(refused)
     }
 
-    /// Compares the sources with each other, and with the contents of one that has no name.
+    /// Compares the sources with each other, and with the contents of a source without a name.
     fn sources(&self, sources: &[UploadSource], target: &RemotePath, refused: &mut Refused) {
         let contender = |source: &UploadSource| ClashingSource {
             name: source.to.path.name().unwrap_or_default().to_owned(),
@@ -95,7 +96,7 @@ impl Survey {
         let mut contenders: Vec<_> = named.into_iter().map(contender).collect();
         match nameless.as_slice() {
             [] => {}
-            // Within the folder they are compared with its contents.
+            // `tree` compares the contents of that folder.
             [_] if contenders.is_empty() => {}
             [only] => contenders.extend(
                 local::entries(&only.path, self.links, &real(&only.path))
@@ -146,7 +147,7 @@ impl Survey {
     }
 }
 
-/// The real path of a folder; none where it cannot be known.
+/// Returns the real path of a folder. Empty if it cannot be resolved.
 fn real(folder: &Path) -> Vec<PathBuf> {
     folder.canonicalize().into_iter().collect()
 }
@@ -168,7 +169,7 @@ impl Refused {
     }
 }
 
-/// Takes those entries of a folder out that would share a name.
+/// Separates entries of a folder that would get the same name from the others.
 pub(super) fn split(
     entries: Vec<LocalEntry>,
     rules: &NameRules,
@@ -185,7 +186,7 @@ pub(super) fn split(
     (entries.into_iter().filter(|entry| !is_refused(entry)).collect(), clashes)
 }
 
-/// A failure for each item of a clash. `folder`: the remote's folder that they would go to.
+/// Returns a failure for each clashing item. `folder` is their target folder on the remote.
 pub(super) fn failures(clash: &[ClashingSource], folder: &RemotePath) -> Vec<(PathBuf, Failure)> {
     let mut failures = Vec::with_capacity(clash.len());
     for (at, one) in clash.iter().enumerate() {
@@ -197,7 +198,7 @@ pub(super) fn failures(clash: &[ClashingSource], folder: &RemotePath) -> Vec<(Pa
     failures
 }
 
-/// The failure of an item that would share its name with `others` in `folder`.
+/// Creates the failure of an item that would get the same name in `folder` as `others`.
 pub(super) fn shared_name(others: &[String], folder: &str, is_folder: bool) -> Failure {
     let mut named = others.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
     if others.len() > NAMED_MAX {

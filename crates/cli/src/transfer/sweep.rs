@@ -1,4 +1,4 @@
-//! Removes what earlier runs have left of files that were being fetched.
+//! Removal of partial downloads that earlier runs left.
 
 use std::{
     fs::{self, OpenOptions},
@@ -11,18 +11,18 @@ use super::{
     partial::{DownloadOrigin, is_file, saved_location},
 };
 
-/// Age from which a file is abandoned on a file system without locks. Elsewhere the process that
-/// works on it holds its lock.
+/// Age at which a partial download counts as abandoned on a file system without locks. On other
+/// file systems the downloading process holds a lock.
 const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
 
-/// Length of the name of a claim, which a large file has in its own name.
+/// Length of the name of a journal entry, which is part of the name of a large partial download.
 const CLAIMED: usize = 32;
 
-/// Removes files of a folder that killed processes have left and that no run will go on with: small
-/// ones, and large ones that the journal does not know.
+/// Removes the partial downloads of a folder that no run will resume: small ones of killed
+/// processes, and large ones without an entry in the journal.
 pub(super) fn sweep(folder: &Path, journal: Option<&Journal>) {
     for path in partials(folder) {
-        // Without a journal nobody knows which of the large ones are to go on.
+        // Without the journal every large file might be resumable.
         let is_known = claimed_name(&path)
             .is_some_and(|name| journal.is_none_or(|journal| journal.knows(name)));
         if !is_known {
@@ -31,9 +31,8 @@ pub(super) fn sweep(folder: &Path, journal: Option<&Journal>) {
     }
 }
 
-/// Removes large files of a folder that were begun by an earlier run from one of these places and
-/// that this run has not left unfinished: the remote has them no more, or they are here now.
-/// `is_stale` decides by the origin.
+/// Removes large partial downloads of a folder that are stale: the remote file no longer exists, or
+/// this run has downloaded it. `is_stale` decides that by the origin.
 pub(super) fn sweep_stale(
     folder: &Path,
     journal: &Journal,
@@ -41,7 +40,7 @@ pub(super) fn sweep_stale(
 ) {
     for path in partials(folder) {
         let Some(name) = claimed_name(&path).filter(|name| journal.knows(name)) else { continue };
-        // Another process works on it.
+        // Another process is downloading the file.
         let Some(claim) = journal.claim_named(name.to_owned()) else { continue };
         if let Some((origin, partial)) = saved_location(&claim)
             && is_stale(&origin)
@@ -52,19 +51,19 @@ pub(super) fn sweep_stale(
     }
 }
 
-/// The name of its claim, if it is a large file.
+/// Returns the name of the journal entry of a large partial download. `None` for a small one.
 fn claimed_name(path: &Path) -> Option<&str> {
     partial_name(path).filter(|name| name.len() == CLAIMED)
 }
 
-/// The files of a folder that are being fetched, or were.
+/// Returns the partial downloads in a folder.
 fn partials(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());
     paths.filter(|path| is_partial(path) && is_file(path)).collect()
 }
 
-/// Removes a file unless somebody works on it.
+/// Removes a partial download unless a process holds its lock.
 fn remove_abandoned(path: &Path) {
     let Ok(file) = OpenOptions::new().read(true).write(true).open(path) else { return };
     let is_abandoned = match file.try_lock() {
@@ -73,13 +72,13 @@ fn remove_abandoned(path: &Path) {
         Err(fs::TryLockError::Error(_)) => is_old(&file),
     };
     if is_abandoned {
-        // What stays is in nobody's way.
+        // A file that cannot be removed does no harm.
         let _ = fs::remove_file(path);
     }
 }
 
-/// Whether a file was not written to for so long that nobody works on it; `false` where its time is
-/// not known.
+/// Returns whether a file was last written before [`ABANDONED_AFTER`]. `false` if its time is
+/// unknown.
 fn is_old(file: &fs::File) -> bool {
     let modified = file.metadata().and_then(|file| file.modified()).ok();
     let age = modified.and_then(|time| time.elapsed().ok());
@@ -128,14 +127,14 @@ mod tests {
         left.sort_unstable();
         assert_eq!(names(&folder), left);
 
-        // Without a journal nobody knows whose the large ones are.
+        // Without the journal every large file might be resumable.
         make(".drivedal-0123456789abcdef0123456789abcdef.partial");
         sweep(&folder, None);
         assert_eq!(names(&folder).len(), 4);
     }
 
     #[test]
-    fn a_young_file_is_not_older_than_it_is() {
+    fn only_a_file_that_was_not_written_for_long_is_old() {
         let dir = tempfile::tempdir().expect("a folder");
         let file = File::create(dir.path().join("a")).expect("made");
         assert!(!is_old(&file));

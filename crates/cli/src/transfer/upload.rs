@@ -1,8 +1,8 @@
-//! Local trees to a remote.
+//! Upload of local trees.
 //!
-//! Folder by folder: a folder is made, its files are sent side by side, and one listing of it at
-//! the end shows that each has arrived in full, if the cloud did not say so before. On a cloud that is walked by id this costs a
-//! request per file and two per folder.
+//! Folders are processed one by one: the folder is created, its files are uploaded concurrently,
+//! and one listing verifies the sizes that the cloud did not return with the uploads. On a cloud
+//! that addresses items by id this takes one request per file and two per folder.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -33,39 +33,39 @@ use crate::{
     listing::{Depth, Listed, list},
 };
 
-/// How trees are sent.
+/// Settings and state of an upload.
 pub(crate) struct TreeUpload {
     pub(crate) report: Arc<TransferReport>,
     pub(crate) interrupt: Interrupt,
-    /// Large files that were begun.
+    /// Interrupted uploads of large files. `None` if they cannot be recorded.
     pub(crate) journal: Option<Journal>,
-    /// Files that are there stay as they are.
+    /// Files that exist on the remote are not replaced.
     pub(crate) keep_existing: bool,
     pub(crate) links: Links,
     /// How the remote compares names.
     pub(crate) rules: NameRules,
-    /// Local items that the survey refused: each would share its name with another.
+    /// Local items that the survey rejected, because each would get the name of another item.
     pub(crate) refused: HashSet<PathBuf>,
 }
 
-/// A piece of the work.
+/// A task of the upload.
 pub(crate) enum UploadTask {
-    /// Make a folder, and see what is to go in it. `above`: the real paths of the local folders it
-    /// is in, where links are followed.
+    /// Creates a folder and returns the tasks for its contents. `above` is the real paths of its
+    /// parent folders, used if links are synchronise.
     Folder { from: PathBuf, to: RemotePath, above: Arc<[PathBuf]> },
-    /// Send a file.
+    /// Uploads a file.
     File { from: PathBuf, name: String, to: RemotePath, group: Arc<FolderGroup> },
 }
 
-/// Files that go into one folder, and are checked together.
+/// The files of one folder, which are verified together.
 pub(crate) struct FolderGroup {
     folder: RemotePath,
     rules: NameRules,
-    /// Keys of the names that were taken before.
+    /// Keys of the names that existed before the upload.
     taken: HashSet<String>,
-    /// A file that is kept was all that was asked for, so it is a failure.
+    /// The command has only this file, so an existing file is a failure.
     alone: bool,
-    /// ListedSizes that a cloud does not tell are compared when all are there.
+    /// Sizes that the cloud does not return are verified after the last upload.
     checked_later: bool,
     left: AtomicUsize,
     sent: Mutex<Vec<UncheckedFile>>,
@@ -99,10 +99,10 @@ impl FolderGroup {
 }
 
 impl TreeUpload {
-    /// Sends everything, `jobs` files at once.
+    /// Runs all tasks, `jobs` concurrently.
     ///
     /// # Errors
-    /// When results cannot be written; what fails of the items is in the report.
+    /// Returns an error if results cannot be written. Failures of items are added to the report.
     pub(crate) async fn run(self: Arc<Self>, jobs: usize, work: Vec<UploadTask>) -> Result {
         let interrupt = self.interrupt.clone();
         run_pool(jobs, &interrupt, work, move |piece| Arc::clone(&self).step(piece)).await
@@ -135,7 +135,7 @@ impl TreeUpload {
         to: &RemotePath,
         above: Arc<[PathBuf]>,
     ) -> Result<Vec<UploadTask>> {
-        // Read first: what cannot be read is not made either.
+        // The local folder is read first: if it is unreadable, no folder is created.
         let (folder, links, parents) = (from.to_owned(), self.links, Arc::clone(&above));
         let rules = self.rules.clone();
         let (mut entries, clashes) = blocking(move || {
@@ -143,7 +143,7 @@ impl TreeUpload {
             Ok(survey::split(entries, &rules))
         })
         .await?;
-        // A file may have appeared since the survey.
+        // An entry may have been added since the survey.
         for clash in clashes {
             for failure in survey::failures(&clash, to) {
                 if !self.refused.contains(&failure.0) {
@@ -182,14 +182,14 @@ impl TreeUpload {
                 LocalEntry::Failed(failure) => self.report.record_failure(failure)?,
             }
         }
-        // The last is done first: files before folders, so that few folders are open at once.
+        // Tasks are a stack: files run before subfolders, so that few folders are open at once.
         folders.reverse();
         sends.reverse();
         folders.append(&mut sends);
         Ok(folders)
     }
 
-    /// The real paths of the folders above, with this one: only needed where links are followed.
+    /// Adds the real path of a folder to those of its parents, if links are synchronise.
     fn with_real_path(&self, folder: &Path, above: &Arc<[PathBuf]>) -> Arc<[PathBuf]> {
         match (self.links, folder.canonicalize()) {
             (Links::Follow, Ok(real)) => above.iter().cloned().chain([real]).collect(),
@@ -271,7 +271,7 @@ impl TreeUpload {
                 let journal = self.journal.as_ref();
                 resumable_upload::send(from, to, handle, params, report, interrupt, journal).await
             }
-            // There is nothing that could go on.
+            // The file is sent in one request, so it cannot be resumed.
             size if handle.needs_temporary_file(size) => {
                 resumable_upload::send(from, to, handle, params, report, interrupt, None).await
             }
@@ -286,7 +286,7 @@ impl TreeUpload {
         self.report.record(to, from, ItemResult::Kept, None)
     }
 
-    /// One listing says whether every file of the folder is there in full.
+    /// Verifies the files of a folder with one listing.
     async fn check_sizes(&self, group: &FolderGroup) -> Result {
         let sent = std::mem::take(&mut *group.sent.lock().unwrap_or_else(PoisonError::into_inner));
         if sent.is_empty() {
@@ -315,11 +315,11 @@ impl TreeUpload {
     }
 }
 
-/// The sizes that a listing tells, for names that were sent.
+/// Sizes of a listing, looked up by the names that were sent.
 struct ListedSizes<'a> {
     exact: &'a HashMap<String, u64>,
     rules: &'a NameRules,
-    /// By the key of the name, where no two sent names share one.
+    /// Sizes by the key of the name, for keys that only one sent name has.
     by_key: HashMap<String, u64>,
 }
 
@@ -333,9 +333,9 @@ impl<'a> ListedSizes<'a> {
         Self { exact: listed, rules, by_key }
     }
 
-    /// What is wrong with a file that was sent; `None`: nothing.
+    /// Returns the difference between a sent file and the listing. `None` if they agree.
     fn mismatch(&self, name: &str, size: u64) -> Option<String> {
-        // A file may have kept the name it had, in other case.
+        // An existing file may keep its name in another case.
         match self.exact.get(name).or_else(|| self.by_key.get(&*self.rules.key(name))) {
             Some(listed) if *listed == size => None,
             Some(listed) => Some(format!("sent {size} bytes, but the drive has {listed}")),
@@ -347,14 +347,14 @@ impl<'a> ListedSizes<'a> {
 async fn sizes_in(folder: &RemotePath) -> Result<HashMap<String, u64>> {
     let mut sizes = HashMap::new();
     if let Listed::Folder(listing) = list(folder, Depth::Children).await? {
-        let mut listing = listing.of_shown();
+        let mut listing = listing.without_reports();
         while let Some((path, metadata)) = listing.next().await? {
             let Some(name) = path.name().filter(|_| metadata.is_file()).map(str::to_owned) else {
                 continue;
             };
             let size = match known_size(&metadata) {
                 Some(size) => size,
-                // A look at the file finds out its size.
+                // The listing has no size for this file; its metadata has.
                 None => listing.located(path).stat().await?.metadata().content_length(),
             };
             sizes.insert(name, size);
@@ -366,7 +366,7 @@ async fn sizes_in(folder: &RemotePath) -> Result<HashMap<String, u64>> {
 async fn names_in(folder: &RemotePath) -> Result<HashSet<String>> {
     let mut names = HashSet::new();
     if let Listed::Folder(listing) = list(folder, Depth::Children).await? {
-        let mut listing = listing.of_shown();
+        let mut listing = listing.without_reports();
         while let Some((path, _)) = listing.next().await? {
             names.extend(path.name().map(str::to_owned));
         }
@@ -395,22 +395,31 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_arrived_short_or_not_at_all_is_seen() {
-        let said = mismatches(&[("a", 3), ("b", 2)], &[("a", 3), ("b", 3), ("c", 0)]);
-        assert_eq!(said[0], None);
-        assert!(said[1].as_ref().is_some_and(|said| said.contains("the drive has 2")), "{said:?}");
-        assert!(said[2].as_ref().is_some_and(|said| said.contains("not in the folder")));
+    fn a_truncated_or_missing_file_is_detected() {
+        let differences = mismatches(&[("a", 3), ("b", 2)], &[("a", 3), ("b", 3), ("c", 0)]);
+        assert_eq!(differences[0], None);
+        assert!(
+            differences[1]
+                .as_ref()
+                .is_some_and(|differences| differences.contains("the drive has 2")),
+            "{differences:?}"
+        );
+        assert!(
+            differences[2]
+                .as_ref()
+                .is_some_and(|differences| differences.contains("not in the folder"))
+        );
     }
 
     #[test]
-    fn a_file_that_kept_its_name_in_other_case_has_arrived() {
+    fn a_file_that_kept_its_name_in_another_case_is_verified() {
         assert_eq!(mismatches(&[("readme", 3)], &[("README", 3)]), [None]);
     }
 
     #[test]
-    fn of_two_names_that_are_one_to_the_drive_only_the_one_listed_has_arrived() {
-        let said = mismatches(&[("a", 3)], &[("a", 3), ("A", 3)]);
-        assert_eq!(said[0], None);
-        assert!(said[1].is_some());
+    fn of_two_names_with_one_key_only_the_listed_one_is_verified() {
+        let differences = mismatches(&[("a", 3)], &[("a", 3), ("A", 3)]);
+        assert_eq!(differences[0], None);
+        assert!(differences[1].is_some());
     }
 }

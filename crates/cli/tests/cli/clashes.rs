@@ -1,4 +1,5 @@
-//! Two sources that would get one name: neither is transferred, each is named, and the rest goes on.
+//! Two sources with one target name: neither is transferred, both are reported, and other items are
+//! transferred.
 
 use std::fs;
 
@@ -12,7 +13,7 @@ use crate::{
     shell::{Ran, Shell},
 };
 
-/// The names of everything below a folder of a remote.
+/// Lists the names of everything below a remote folder.
 fn listed(shell: &Shell, uri: &str, folder: &str) -> Vec<String> {
     let names = shell.out(&["--remote", uri, "ls", "-R", folder]);
     names.lines().map(str::to_owned).collect()
@@ -25,7 +26,7 @@ fn counts(ran: &Ran, files: u64, failed: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_that_the_drive_takes_for_one_are_found_before_anything_is_sent() {
+async fn names_that_are_equal_on_the_drive_are_detected_before_the_upload() {
     for cloud in [OneDrive, SkyDrive, Amazon] {
         let rig = Rig::new(cloud).await;
         let twins = [
@@ -77,7 +78,7 @@ async fn letters_that_sharepoint_takes_for_two_are_one_name_where_the_account_ma
     let mut command =
         rig.shell.command(&["--remote", &personal, "put", "-r", "src", "it:personal"]);
     let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
-    let ran = Ran::of(ran.expect("the binary runs"));
+    let ran = Ran::new(ran.expect("the binary runs"));
     assert_eq!(ran.code, 0, "{ran:?}");
     let names = listed(&rig.shell, &rig.uri, "it:personal");
     assert_eq!(names, ["Maersk.txt", "Mærsk.txt", "rest"]);
@@ -100,21 +101,21 @@ async fn sources_of_one_name_are_not_sent_over_each_other() {
         ran.fails(6, "da/d: db/d would have the same name in it:folders (the folder was left out");
         assert_eq!(listed(&rig.shell, &rig.uri, "it:folders"), ["y"], "{cloud:?}");
 
-        // The contents of a source without a name go beside the others.
+        // The contents of a source without a name are siblings of the other sources.
         let mut command = rig.command(&["put", "-r", ".", "../db/X", "it:here/"]);
         command.current_dir(rig.shell.path("da"));
         let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
-        Ran::of(ran.expect("it runs")).fails(6, "../db/X: ./x would have the same");
+        Ran::new(ran.expect("it runs")).fails(6, "../db/X: ./x would have the same");
         assert_eq!(listed(&rig.shell, &rig.uri, "it:here"), ["d/", "d/1"], "{cloud:?}");
 
-        // One file that is named twice is one file.
+        // A file that is named twice is one file.
         let ran = rig.run(&["put", "dc/y", "dc/y", "it:twice/"]).await;
         assert_eq!(ran.code, 0, "{ran:?}");
     }
 }
 
 #[test]
-fn an_embedded_drive_and_one_in_memory_have_rules_of_their_own() {
+fn name_rules_differ_between_an_embedded_drive_and_memory() {
     let shell = Shell::new();
     for name in ["README", "readme", "rest"] {
         shell.write(&format!("src/{name}"), name);
@@ -126,7 +127,7 @@ fn an_embedded_drive_and_one_in_memory_have_rules_of_their_own() {
     }
     let ran = shell.run(&["--remote", "mem=memory://", "put", "-r", "src", "mem:x"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    // Most disks of Linux take every name.
+    // Most file systems of Linux allow all of these names.
     #[cfg(target_os = "linux")]
     assert_eq!(shell.run(&["put", "-r", "src", "disk:x"]).code, 0);
 }
@@ -191,7 +192,7 @@ fn items_of_several_remotes_are_not_fetched_over_each_other() {
     ran.fails(6, "disk:b/d: disk:a/d would have the same name in folders");
     assert_eq!(crate::shell::tree(&shell.path("folders")).len(), 1);
 
-    // Below a folder that is there, as with a slash.
+    // An existing folder works like a target with a slash.
     fs::create_dir(shell.path("there")).expect("made");
     shell.out(&["get", "-r", "disk:a/d", "disk:b", "there"]);
     let names: Vec<_> =

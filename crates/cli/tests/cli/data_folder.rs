@@ -1,10 +1,10 @@
-//! The data folder of the embedded drives and of `serve`: its space, its rights, its damage.
+//! The data folder of the embedded drives and of `serve`: disk space, permissions, damage.
 
 use std::{fs, path::PathBuf};
 
 use crate::shell::{Shell, tree};
 
-/// The files that have bytes of the user's files.
+/// Returns the files that hold the content of the user's files.
 fn blobs(shell: &Shell) -> Vec<PathBuf> {
     let entries = fs::read_dir(shell.path("data/blobs")).expect("lists");
     let folders = entries.map(|entry| entry.expect("entry").path()).filter(|path| path.is_dir());
@@ -84,7 +84,7 @@ fn a_damaged_database_is_replaced_by_a_repair_which_says_so() {
 }
 
 #[test]
-fn without_its_database_a_data_folder_is_left_alone_and_the_message_says_how_to_go_on() {
+fn a_data_folder_without_its_database_is_not_touched_and_the_message_names_the_next_step() {
     let shell = Shell::new();
     shell.write("file", vec![1; 100_000]);
     shell.out(&["put", "file", "local-onedrive:file"]);
@@ -96,11 +96,11 @@ fn without_its_database_a_data_folder_is_left_alone_and_the_message_says_how_to_
 
 #[cfg(unix)]
 #[test]
-fn what_commands_write_for_themselves_is_their_users_alone() {
+fn files_of_the_program_are_readable_by_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let shell = Shell::new();
     shell.write("file", vec![1; 100_000]);
-    // Also over files that others could read.
+    // Also for files that other users could read before.
     for name in ["log.txt", "calls.har"] {
         let file = shell.write(name, "");
         fs::set_permissions(file, fs::Permissions::from_mode(0o644)).expect("sets");

@@ -1,4 +1,4 @@
-//! The embedded SkyDrive, and a SkyDrive on a server of the test's own.
+//! The embedded SkyDrive, and a SkyDrive on a server of the test.
 
 use std::{fs, time::Duration};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::shell::{Ran, Shell, tree};
 
-/// A server, and a remote on it, `sky:` if nothing else is said.
+/// A server and a remote on it, by default `sky:`.
 struct Sky {
     shell: Shell,
     server: Server,
@@ -22,12 +22,12 @@ impl Sky {
         Self { shell: Shell::new(), server, remote }
     }
 
-    /// Runs a command while the server answers.
+    /// Runs a command while the server in this process handles requests.
     async fn run(&self, arguments: &[&str]) -> Ran {
         let mut command = self.shell.command(&["--remote", &self.remote]);
         command.args(arguments);
         let ended = tokio::task::spawn_blocking(move || command.output()).await;
-        Ran::of(ended.expect("no panic").expect("the binary runs"))
+        Ran::new(ended.expect("no panic").expect("the binary runs"))
     }
 
     async fn out(&self, arguments: &[&str]) -> String {
@@ -56,7 +56,7 @@ fn a_tree_goes_to_the_embedded_drive_and_comes_back_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_there_is_looked_for_once() {
+async fn a_missing_item_costs_one_request() {
     let server = Server::builder().ephemeral().start().await.expect("the server starts");
     let endpoint = server.url().as_str().replace(':', "%3A").replace('/', "%2F");
     let remote = format!("one=onedrive://?endpoint={endpoint}v1.0&access_token=drivedal-dev");
@@ -112,7 +112,7 @@ async fn a_tree_costs_a_request_a_file_and_two_a_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_fails_is_told_and_the_others_are_sent() {
+async fn a_failed_file_is_reported_and_the_others_are_uploaded() {
     let sky = Sky::new().await;
     for name in ["a", "b", "c"] {
         sky.shell.write(&format!("src/{name}"), name);
@@ -136,7 +136,7 @@ async fn a_file_that_fails_is_told_and_the_others_are_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_for_a_while_is_tried_again_and_what_is_paused_waits() {
+async fn transient_errors_are_retried_and_pauses_are_respected() {
     let sky = Sky::new().await;
     sky.shell.write("src/a", "1");
     let busy = Fault::on("live.files.put").times(1).status(503);
@@ -147,18 +147,18 @@ async fn what_fails_for_a_while_is_tried_again_and_what_is_paused_waits() {
     assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
     assert_eq!(sky.server.control().counters().count("live.files.put"), 3);
 
-    // Nobody waits for an hour.
+    // A pause of an hour fails the command at once.
     let closed = Fault::on("live.*").status(420).header("retry-after", "3600");
     sky.server.control().add_faults([closed]).expect("a rule");
     sky.run(&["put", "src/a", "sky:b"]).await.fails(7, "wants a pause of 3600 s");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_that_cannot_be_checked_are_not_called_sent() {
+async fn files_that_cannot_be_verified_are_not_reported_as_sent() {
     let sky = Sky::new().await;
     sky.shell.write("src/a", "1");
     sky.shell.write("src/b", "2");
-    // The first listing looks whether there is a folder x.
+    // The first listing checks whether the folder x exists.
     let busy = Fault::on("live.files.list").skip(1).status(503);
     sky.server.control().add_faults([busy]).expect("a rule");
     let ran = sky.run(&["--retries=0", "put", "-r", "src", "sky:x"]).await;
@@ -166,7 +166,7 @@ async fn files_that_cannot_be_checked_are_not_called_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_not_there_as_it_was_sent_is_found_out() {
+async fn a_file_that_another_client_changed_fails_verification() {
     let sky = Sky::new().await;
     sky.shell.write("src/a", "1");
     sky.shell.write("src/b", "2");
@@ -188,7 +188,7 @@ async fn a_file_that_is_not_there_as_it_was_sent_is_found_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_that_the_drive_refuses_are_told_one_by_one() {
+async fn names_that_the_drive_rejects_are_reported_one_by_one() {
     let sky = Sky::new().await;
     for name in ["good", "a:b", "x?", "tab\there"] {
         sky.shell.write(&format!("src/{name}"), name);
@@ -224,7 +224,7 @@ async fn items_are_named_by_id_where_it_looks_like_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_drive_tells_quota_and_user() {
+async fn quota_and_user_are_printed() {
     let sky = Sky::new().await;
     sky.shell.write("a", "hello");
     sky.out(&["put", "a", "sky:"]).await;
@@ -236,7 +236,7 @@ async fn the_drive_tells_quota_and_user() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_no_bytes_is_no_empty_file() {
+async fn an_item_without_content_is_not_downloaded_as_an_empty_file() {
     let sky = Sky::new().await;
     sky.shell.write("src/a", "1");
     sky.out(&["put", "-r", "src", "sky:x"]).await;
@@ -260,7 +260,7 @@ async fn no_connection_and_no_permission_have_exit_codes_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transfer_that_is_stopped_says_how_far_it_came_and_leaves_nothing_half() {
+async fn an_interrupted_transfer_prints_a_summary_and_leaves_no_incomplete_file() {
     let sky = Sky::new().await;
     for name in ["a", "b", "c"] {
         sky.shell.write(&format!("src/{name}"), name);
@@ -280,7 +280,7 @@ async fn a_transfer_that_is_stopped_says_how_far_it_came_and_leaves_nothing_half
                     control.counters().count(begun) > seen + 1
                 });
                 crate::stops::signal(&child, "INT");
-                Ran::of(child.wait_with_output().expect("it ends"))
+                Ran::new(child.wait_with_output().expect("it ends"))
             })
             .await
             .expect("no panic")

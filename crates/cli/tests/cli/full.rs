@@ -1,5 +1,5 @@
-//! Full disks, and folders that are none. What stands for a full disk is a limit on the size of the
-//! files that a process may write: a write beyond it fails as one on a full disk does, half done.
+//! Full disks, and files where folders are expected. A limit on file sizes replaces the full disk:
+//! a write beyond the limit fails half done, like one on a full disk.
 
 #![cfg(unix)]
 
@@ -21,17 +21,18 @@ use crate::{
 
 const MIB: usize = 1 << 20;
 
-/// What the system says.
+/// The system's text for the error.
 const TOO_LARGE: &str = "File too large";
 
 fn bytes(len: usize) -> Vec<u8> {
     (0..len as u32).map(|n| (n ^ n >> 7 ^ n >> 13) as u8).collect()
 }
 
-/// The same command, in whose process no file becomes longer than so many KiB.
+/// Returns the command with a limit of `kib` KiB for each file that it writes.
 fn limited(command: &Command, kib: usize) -> Command {
     let mut limited = Command::new("/bin/sh");
-    // The shell counts in half KiB. A signal would come before the error.
+    // The shell counts in units of 512 bytes. The signal XFSZ is ignored, so that the write returns
+    // an error.
     limited.args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", &(2 * kib).to_string()]);
     limited.arg(command.get_program()).args(command.get_args()).env_clear();
     for (name, value) in command.get_envs() {
@@ -48,14 +49,14 @@ fn limited(command: &Command, kib: usize) -> Command {
 
 async fn run(mut command: Command) -> Ran {
     let ended = tokio::task::spawn_blocking(move || command.output()).await;
-    Ran::of(ended.expect("no panic").expect("it runs"))
+    Ran::new(ended.expect("no panic").expect("it runs"))
 }
 
 async fn run_limited(rig: &Rig, arguments: &[&str], kib: usize) -> Ran {
     run(limited(&rig.command(arguments), kib)).await
 }
 
-/// The files in a folder of the shell's.
+/// Returns the names in a local folder.
 fn names(rig: &Rig, folder: &str) -> Vec<String> {
     let read = fs::read_dir(rig.shell.path(folder)).expect("a folder");
     let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("listed").file_name();
@@ -84,7 +85,7 @@ async fn get(cloud: Cloud) {
     for file in ["large", "small"] {
         assert_eq!(rig.shell.read(&format!("here/{file}")), b"old");
     }
-    // There is room now.
+    // The limit is lifted.
     let ran = rig.run(&["get", "it:large", "here/"]).await;
     assert!(ran.code == 0 && ran.err.contains("resuming at 9.0 MiB"), "{ran:?}");
     assert!(rig.shell.read("here/large") == large, "other bytes");
@@ -107,12 +108,12 @@ async fn a_file_that_does_not_fit_leaves_what_was_there_and_goes_on_when_there_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nothing_can_be_remembered_large_files_are_sent_and_fetched_all_the_same() {
+async fn without_a_journal_large_files_are_still_transferred() {
     let rig = Rig::new(OneDrive).await;
     let large = bytes(9 * MIB);
     rig.shell.write("a/large", &large);
     rig.shell.write("a/larger", bytes(10 * MIB));
-    // A file where the folder should be.
+    // A file at the path of the journal's folder.
     let state = rig.shell.write(".local/state/drivedal/transfers", "");
     let state = state.display().to_string();
     for command in [["put", "-r", "a", "it:a"], ["get", "-r", "it:a", "b"]] {
@@ -121,7 +122,7 @@ async fn where_nothing_can_be_remembered_large_files_are_sent_and_fetched_all_th
         assert!(ran.err.contains("an interrupted large transfer will start again"), "{ran:?}");
     }
     assert!(rig.shell.read("b/large") == large, "other bytes");
-    // Of one that is stopped nothing is left that nobody would know.
+    // An interrupted download leaves no file that the journal does not know.
     rig.shell.write("b/large", "old");
     let ran = run_limited(&rig, &["get", "it:a/large", "b/"], MIB / 1024).await;
     ran.fails(1, TOO_LARGE);
@@ -153,7 +154,7 @@ async fn a_log_or_a_har_file_that_is_not_complete_is_a_failure_but_the_work_is_d
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_room_for_new_tokens_none_are_asked_for_and_with_room_all_goes_on() {
+async fn tokens_are_not_refreshed_while_their_file_cannot_be_written() {
     let rig = Rig::new(SkyDrive).await;
     let url = rig.server.url().as_str().trim_end_matches('/').replace(':', "%3A");
     let url = url.replace('/', "%2F");
@@ -175,7 +176,7 @@ async fn without_room_for_new_tokens_none_are_asked_for_and_with_room_all_goes_o
         (asked(), names(&rig, ".")),
         (1, vec!["tokens.json".to_owned(), "tokens.json.lock".to_owned()])
     );
-    // The token in the file is refused: it would have to be replaced.
+    // The token in the file is rejected, so the client refreshes it.
     let refused = Fault::on("live.files.list").times(1).status(401);
     rig.server.control().add_faults([refused]).expect("a rule");
     run_limited(&rig, &["ls", "it:"], 8).await.fails(1, "tokens.json");

@@ -1,4 +1,4 @@
-//! Files whose listed size or hash is not that of their bytes.
+//! Files whose listed size or hash differs from their content.
 
 use drivedal_server::{Fault, FixtureItem};
 
@@ -44,14 +44,14 @@ async fn an_office_file_that_sharepoint_may_have_rewritten_is_fetched_with_a_war
     ran.fails(6, "it:x/a.bin: checksum mismatch");
     ran.fails(6, "it:x/Report.docx: warning: checksum mismatch");
     assert_eq!(rig.shell.read("out/Report.docx"), b"bytes");
-    // A consumer's drive rewrites nothing.
+    // A personal drive rewrites no files.
     let personal = format!("{}&account_kind=personal", rig.uri);
     let mut command = rig.shell.command(&["--remote", &personal, "get", "it:x/Report.docx", "p"]);
     let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
-    crate::shell::Ran::of(ran.expect("it runs")).fails(7, "it:x/Report.docx: checksum mismatch");
+    crate::shell::Ran::new(ran.expect("it runs")).fails(7, "it:x/Report.docx: checksum mismatch");
 }
 
-/// The answer of a look at `x/NAME` that says another size, or none.
+/// A response to the metadata request for `x/NAME` with another size, or none.
 fn told(name: &str, size: &str) -> Fault {
     let body = format!(
         r#"{{"id":"local!1","name":"{name}"{size},"file":{{}},"eTag":"\"x\"","lastModifiedDateTime":"2014-02-03T04:05:06Z"}}"#

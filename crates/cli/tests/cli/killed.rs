@@ -1,6 +1,6 @@
-//! Large files, and a client that is killed in the middle of them: run again, it goes on.
+//! Transfers of large files by a client that is killed: the next run resumes them.
 //!
-//! `DRIVEDAL_KILLS` says how often each transfer is killed on each remote; 3 if it is not set.
+//! `DRIVEDAL_KILLS` is the number of kills per transfer and remote (default 3).
 
 #![cfg(unix)]
 
@@ -24,7 +24,8 @@ use crate::{
 
 const MIB: usize = 1 << 20;
 
-/// Runs a command and kills it as soon as something holds; whether that came before its end.
+/// Runs a command and kills it as soon as `holds` is true. Returns whether the command was still
+/// running.
 fn kill_when(rig: &Rig, arguments: &[&str], holds: impl Fn() -> bool) -> bool {
     let mut child = rig.command(arguments).spawn().expect("the binary runs");
     let mut ended = false;
@@ -37,7 +38,7 @@ fn kill_when(rig: &Rig, arguments: &[&str], holds: impl Fn() -> bool) -> bool {
 }
 
 fn kill(mut child: Child) {
-    // It may have come to its end.
+    // The command may have ended already.
     let _ = child.kill();
     child.wait().expect("a child");
 }
@@ -46,7 +47,7 @@ fn kills() -> u64 {
     std::env::var("DRIVEDAL_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(3)
 }
 
-/// Numbers that look like any, the same ones in every run.
+/// Pseudo-random numbers, the same in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -67,10 +68,10 @@ impl Dice {
     }
 }
 
-/// What the small file has in it that is fetched together with a large one.
+/// Content of the small file that is downloaded together with a large one.
 const SMALL: &str = "small";
 
-/// What is in the hidden file of the large download.
+/// Returns the length of the large download's partial file.
 fn partial(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let ours = entries.filter(|entry| {
@@ -82,7 +83,7 @@ fn partial(folder: &Path) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_sent_before_the_client_was_killed_is_not_sent_again() {
+async fn an_upload_of_a_killed_client_is_resumed() {
     for cloud in [SkyDrive, OneDrive, Amazon] {
         let rig = Rig::new(cloud).await;
         let mut dice = Dice(0x5eed);
@@ -94,7 +95,7 @@ async fn what_was_sent_before_the_client_was_killed_is_not_sent_again() {
             let target = format!("it:a/large {turn}");
             let put = ["put", "large", &target];
             rig.server.control().reset_counters();
-            // 1, 2, 4 and the rest of the megabytes.
+            // Fragments of 1, 2 and 4 MB, and the rest.
             let fragments = if cloud == Amazon { 0 } else { dice.below(4) };
             let later = Duration::from_micros(dice.below(30_000));
             were_killed += u64::from(kill_when(&rig, &put, || {
@@ -111,8 +112,8 @@ async fn what_was_sent_before_the_client_was_killed_is_not_sent_again() {
             let broken = |record: &RequestRecord| {
                 is_fragment(record) && record.status.is_none_or(|status| status >= 300)
             };
-            // What was on its way when the client died; a byte that asks where to go on, or the form
-            // around a file.
+            // Bytes in transit when the client was killed, one byte of a status request, and the
+            // form around a file.
             let broken = rig.bytes(broken, |record| record.bytes_in).await + 1024;
             let twice = sent.saturating_sub(size as u64);
             assert!(twice <= broken, "{cloud:?}: {twice} bytes again, {broken} broke off");
@@ -131,7 +132,7 @@ async fn what_was_sent_before_the_client_was_killed_is_not_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_came_before_the_client_was_killed_does_not_come_again() {
+async fn a_download_of_a_killed_client_is_resumed() {
     for cloud in [SkyDrive, OneDrive, Amazon] {
         let rig = Rig::new(cloud).await;
         let mut dice = Dice(0xfe7c4);
@@ -180,14 +181,15 @@ async fn what_came_before_the_client_was_killed_does_not_come_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_was_begun_and_is_no_longer_there_leaves_nothing() {
+async fn a_partial_file_of_a_deleted_remote_file_is_removed() {
     for cloud in [SkyDrive, OneDrive, Amazon] {
         let rig = Rig::new(cloud).await;
         rig.shell.write("src/large", Dice(7).bytes(24 * MIB));
         rig.shell.write("src/rest", "rest");
         assert_eq!(rig.run(&["put", "-r", "src", "it:src"]).await.code, 0);
         let (get, folder) = (["get", "-r", "it:src", "back"], rig.shell.path("back"));
-        // Gone from the remote; small by now; fetched although the journal does not know it.
+        // Three cases: the remote file was deleted; it is small now; it is downloaded although the
+        // journal does not know it.
         for turn in 0..3 {
             assert!(kill_when(&rig, &get, || partial(&folder) > MIB as u64), "{cloud:?} {turn}");
             rig.settled().await;
@@ -217,7 +219,7 @@ async fn a_file_that_was_begun_and_is_no_longer_there_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_file_that_is_stopped_says_how_far_it_is_and_then_from_where_it_goes_on() {
+async fn an_interrupted_large_upload_reports_its_progress_and_where_it_resumes() {
     for cloud in [SkyDrive, OneDrive] {
         let rig = Rig::new(cloud).await;
         let written = Dice(1).bytes(12 * MIB);
@@ -227,11 +229,11 @@ async fn a_large_file_that_is_stopped_says_how_far_it_is_and_then_from_where_it_
         let child = rig.command(&["put", "-r", "src", "it:x"]).spawn().expect("the binary runs");
         until("fragments come", || rig.server.control().counters().count(cloud.fragment()) > 2);
         signal(&child, "INT");
-        let stopped = Ran::of(child.wait_with_output().expect("it ends"));
+        let stopped = Ran::new(child.wait_with_output().expect("it ends"));
         stopped.fails(130, "it:x/large: 2.").fails(130, "run the same command again to resume");
         rig.server.control().clear_faults();
 
-        // What was begun belongs to this file in this account.
+        // The entry belongs to this file in this account.
         let journal = rig.shell.path(".local/state/drivedal/transfers");
         let kept = || {
             let entries = fs::read_dir(&journal).expect("a folder").flatten();
@@ -251,7 +253,7 @@ async fn a_large_file_that_is_stopped_says_how_far_it_is_and_then_from_where_it_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_changed_since_it_was_stopped_is_sent_whole() {
+async fn a_file_that_changed_after_the_interruption_is_uploaded_again() {
     for cloud in [SkyDrive, OneDrive] {
         let rig = Rig::new(cloud).await;
         rig.shell.write("large", Dice(1).bytes(12 * MIB));
@@ -276,7 +278,7 @@ async fn a_file_that_changed_since_it_was_stopped_is_sent_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_download_is_not_put_in_place() {
-    // What was kept is spoiled: the hash tells, and it begins anew.
+    // The partial file is corrupted: the hash detects it, and the download starts again.
     for cloud in [OneDrive, Amazon] {
         let rig = Rig::new(cloud).await;
         let written = Dice(3).bytes(24 * MIB);
@@ -303,7 +305,7 @@ async fn a_damaged_download_is_not_put_in_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_acd_cli_left_of_a_file_is_gone_on_with_on_amazon_and_left_alone_elsewhere() {
+async fn a_download_of_acd_cli_is_resumed_on_amazon_only() {
     for cloud in [SkyDrive, OneDrive, Amazon] {
         let rig = Rig::new(cloud).await;
         let written = Dice(5).bytes(12 * MIB);
@@ -320,7 +322,7 @@ async fn what_acd_cli_left_of_a_file_is_gone_on_with_on_amazon_and_left_alone_el
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_who_move_the_same_file_at_the_same_time_both_get_it_whole() {
+async fn two_processes_that_transfer_the_same_file_both_complete_it() {
     for cloud in [SkyDrive, OneDrive] {
         let rig = Rig::new(cloud).await;
         let written = Dice(6).bytes(16 * MIB);
@@ -372,7 +374,7 @@ fn an_upload_to_an_embedded_drive_goes_on_although_its_server_died_with_it() {
 }
 
 #[test]
-fn files_that_are_being_fetched_are_not_sent() {
+fn partial_downloads_are_not_uploaded() {
     let shell = Shell::new();
     shell.write("src/a", "1");
     shell.write("src/x.partial", "mine");

@@ -1,4 +1,4 @@
-//! Listings that fail in part, and what they must not be taken for.
+//! Listings that fail in part: they must not look like complete ones.
 
 use drivedal_server::{Fault, FixtureItem};
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::{
 
 const CLOUDS: [Cloud; 3] = [Cloud::SkyDrive, Cloud::OneDrive, Cloud::Amazon];
 
-/// The request that lists a folder.
+/// The operation that lists a folder.
 fn listing(cloud: Cloud) -> &'static str {
     match cloud {
         Cloud::SkyDrive => "live.files.list",
@@ -70,7 +70,7 @@ async fn a_folder_that_cannot_be_listed_is_reported_and_the_others_are_done() {
             {
                 let control = rig.server.control();
                 control.clear_faults();
-                // SkyDrive lists the root and the folder on the way.
+                // SkyDrive lists the root and the parent folder first.
                 let skip = if cloud == Cloud::SkyDrive { 3 } else { 2 };
                 control.add_faults([fault().skip(skip)]).expect("a rule");
                 let ran = rig.run(arguments).await;
@@ -231,7 +231,7 @@ async fn with_twins(cloud: Cloud) -> (Rig, Vec<String>) {
         Cloud::OneDrive => json!({ "value": items }),
         _ => json!({ "data": items }),
     };
-    // SkyDrive lists the root on the way.
+    // SkyDrive lists the root first.
     let skip = if cloud == Cloud::SkyDrive { 1 } else { 0 };
     let twins = Fault::on(listing(cloud)).skip(skip).times(1).status(200).body(page.to_string());
     rig.server.control().add_faults([twins]).expect("a rule");
@@ -257,7 +257,7 @@ async fn of_items_that_share_a_name_none_is_fetched_and_each_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_form_of_a_listing_drops_an_item_that_shares_its_name_in_silence() {
-    // The old client's forms, which show a SkyDrive's own objects.
+    // Output in the form of the old client, which prints a SkyDrive's objects.
     for arguments in [
         &["tree", "-o", "yaml", "it:top"][..],
         &["tree", "-o", "yaml", "--objects", "it:top"],
@@ -282,7 +282,7 @@ async fn no_form_of_a_listing_drops_an_item_that_shares_its_name_in_silence() {
             assert_eq!(item.get("x").is_some(), path.ends_with('/'), "{key}: {ran:?}");
         }
     }
-    // A path can lead to one of them only: the others are reported.
+    // A path can lead to only one of them. The others are reported.
     for cloud in [Cloud::SkyDrive, Cloud::OneDrive] {
         for arguments in [
             &["tree", "-o", "json", "it:top"][..],

@@ -101,7 +101,7 @@ fn several_items_are_shown_and_one_that_is_missing_does_not_stop_the_others() {
 }
 
 #[test]
-fn what_is_not_there_has_its_own_exit_code() {
+fn a_missing_item_has_its_own_exit_code() {
     let shell = with_files();
     for arguments in [["ls", "disk:x"], ["stat", "disk:x"], ["cat", "disk:x"], ["tree", "disk:x/y"]]
     {
@@ -127,7 +127,7 @@ fn files_go_to_standard_output_whole_and_in_parts() {
 }
 
 #[test]
-fn a_reader_who_has_seen_enough_ends_the_command_without_a_word() {
+fn a_closed_standard_output_ends_the_command_silently() {
     use std::io::Read;
     let shell = Shell::new();
     shell.write("disk/large", vec![b'x'; 4 << 20]);

@@ -1,4 +1,4 @@
-//! The command line as a user has it: the real binary, its output, its exit codes.
+//! The command line as a process: output and exit codes.
 
 mod clashes;
 mod data_folder;

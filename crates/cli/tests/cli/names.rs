@@ -1,4 +1,4 @@
-//! Names that a terminal, a line or YAML would take for something else.
+//! Names that a terminal, a line-based format or YAML would misinterpret.
 
 #![cfg(unix)]
 
@@ -38,7 +38,7 @@ const AWKWARD: [&str; 22] = [
     "!bang",
 ];
 
-/// Names that no cloud takes, and a disk does.
+/// Names that a disk allows and no cloud does.
 const ON_DISK: [&str; 6] =
     ["two\nlines", "bell\u{7}", "esc\u{1b}[2J", "a: b", "\"double\".txt", "*star"];
 
@@ -78,7 +78,7 @@ fn text_lines_have_no_control_characters_and_json_has_the_names_exactly() {
     written.sort_unstable();
     assert_eq!(names, written);
 
-    // Errors and messages too.
+    // Error messages escape names too.
     let ran = shell.run(&["stat", "disk:no\u{1b}[2J\nbody\u{202e}"]);
     ran.fails(3, "no\\u{1b}[2J\\nbody\\u{202e}: not found");
     assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
@@ -116,7 +116,7 @@ fn yaml_is_yaml_whatever_the_names_are() {
         let item = parse(&shell.out(&["stat", "-o", "yaml", &format!("disk:d/{name}")]));
         assert_eq!(item.get("name"), Some(&Yaml::from(name)), "{item:?}");
     }
-    // In the old client's form where that is valid.
+    // The form of the old client, if it is valid YAML.
     assert!(shell.out(&["ls", "-o", "yaml", "disk:d"]).contains("\n- (final).txt\n"));
 }
 
@@ -124,7 +124,7 @@ fn yaml_is_yaml_whatever_the_names_are() {
 async fn awkward_names_go_to_a_cloud_and_back() {
     for cloud in [SkyDrive, OneDrive, Amazon] {
         let rig = Rig::new(cloud).await;
-        // A cloud may refuse some, which are then named.
+        // A cloud may reject some names, which are then reported.
         for name in AWKWARD {
             rig.shell.write(&format!("src/{name}"), name);
         }

@@ -1,4 +1,4 @@
-//! Files that are rewritten at equal size while they are sent.
+//! Files that are rewritten with the same size during an upload.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ const MIB: usize = 1 << 20;
 async fn a_file_that_is_rewritten_while_it_is_sent_is_not_sent_and_the_old_version_stays() {
     for cloud in [SkyDrive, OneDrive, Amazon] {
         let mut rig = Rig::new(cloud).await;
-        // In one request.
+        // The upload is one request.
         rig.uri = rig.uri.replace("&bits_from=1000000&bits_fragment=1000000", "");
         rig.server
             .control()
@@ -42,7 +42,7 @@ async fn a_file_that_is_rewritten_while_it_is_sent_is_not_sent_and_the_old_versi
         let mut file = fs::File::options().write(true).open(path).expect("opened");
         file.rewind().and_then(|()| file.write_all(&vec![b'b'; 6 * MIB])).expect("written");
         let ended = tokio::task::spawn_blocking(move || child.wait_with_output()).await;
-        let ran = Ran::of(ended.expect("no panic").expect("it ends"));
+        let ran = Ran::new(ended.expect("no panic").expect("it ends"));
         assert_eq!(ran.code, 1, "{cloud:?}: {ran:?}");
         assert!(ran.err.contains("changed"), "{cloud:?}: {ran:?}");
         assert!(!ran.err.contains("not supported"), "{cloud:?}: {ran:?}");

@@ -1,4 +1,4 @@
-//! A drive of each cloud, on a server of the test's own.
+//! A drive of each cloud, on a server of the test.
 
 use std::{
     process::{Command, Stdio},
@@ -9,7 +9,7 @@ use drivedal_server::{RequestRecord, Server};
 
 use crate::shell::{Ran, Shell};
 
-/// A remote `it:` on a server of the test's own.
+/// The cloud of the remote `it:`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cloud {
     SkyDrive,
@@ -29,7 +29,7 @@ impl Cloud {
         format!("it={scheme}://?endpoint={endpoint}&access_token=drivedal-dev{options}")
     }
 
-    /// The request that brings a fragment to the server.
+    /// The operation that uploads a fragment.
     pub fn fragment(self) -> &'static str {
         match self {
             Self::SkyDrive => "live.bits.fragment",
@@ -39,7 +39,7 @@ impl Cloud {
     }
 }
 
-/// A server, and what the command line needs to use a remote on it.
+/// A server, and a command line with a remote on it.
 pub struct Rig {
     pub server: Server,
     pub shell: Shell,
@@ -62,11 +62,11 @@ impl Rig {
     pub async fn run(&self, arguments: &[&str]) -> Ran {
         let mut command = self.command(arguments);
         let ended = tokio::task::spawn_blocking(move || command.output()).await;
-        Ran::of(ended.expect("no panic").expect("the binary runs"))
+        Ran::new(ended.expect("no panic").expect("the binary runs"))
     }
 
-    /// Waits until the server knows what has become of every request: of a client that was killed
-    /// it hears a little later.
+    /// Waits until the server has recorded every request. It detects the end of a killed client
+    /// with a delay.
     pub async fn settled(&self) {
         let control = self.server.control();
         let settled = async {
@@ -77,7 +77,7 @@ impl Rig {
         tokio::time::timeout(Duration::from_secs(10), settled).await.expect("requests end");
     }
 
-    /// Bytes of some requests.
+    /// Returns the sum of `bytes` over the requests that `of` selects.
     pub async fn bytes(
         &self,
         of: impl Fn(&RequestRecord) -> bool,

@@ -1,4 +1,4 @@
-//! `serve`, and how commands share a server.
+//! `drivedal serve`, and commands that share a server.
 
 #![cfg(unix)]
 
@@ -17,7 +17,7 @@ use crate::{
     stops::{signal, until},
 };
 
-/// A server in a process of its own.
+/// A server process.
 pub struct Serving(Process);
 
 impl Deref for Serving {
@@ -39,7 +39,7 @@ impl Serving {
         format!("sky=skydrive://?endpoint={endpoint}&access_token={token}")
     }
 
-    /// Sends it a signal and waits for its end; it has nothing more to say.
+    /// Sends a signal and waits for the end of the process.
     pub fn stop(mut self, name: &str) -> Ran {
         let Process { child, out, .. } = &mut self.0;
         signal(child, name);
@@ -48,14 +48,14 @@ impl Serving {
         let mut err = child.stderr.take().expect("piped");
         err.read_to_end(&mut stderr).expect("what it complained of");
         let status = child.wait().expect("it ends");
-        let ran = Ran::of(Output { status, stdout, stderr });
+        let ran = Ran::new(Output { status, stdout, stderr });
         assert_eq!(ran.out, "", "{ran:?}");
         ran
     }
 }
 
 #[test]
-fn it_says_where_it_listens_and_stops_cleanly_at_either_signal() {
+fn serve_prints_its_address_and_stops_cleanly_on_signals() {
     let shell = Shell::new();
     for name in ["INT", "TERM"] {
         let serving = Serving::start(&shell, &["--http", "127.0.0.1:0"]);
@@ -66,7 +66,7 @@ fn it_says_where_it_listens_and_stops_cleanly_at_either_signal() {
         assert_eq!((ran.code, ran.err.as_str()), (0, ""));
         assert!(!shell.path("data/server.json").exists());
     }
-    // What it kept is there for whoever comes next.
+    // The data is still in the folder after the server has stopped.
     assert_eq!(shell.out(&["ls", "local-skydrive:"]), "kept/\n");
 }
 
@@ -81,7 +81,7 @@ fn the_embedded_drive_uses_the_server_that_runs_on_its_data() {
     assert_eq!(serving.stop("TERM").code, 0);
 }
 
-/// Exit code of a request that is not let in.
+/// Exit code of a command whose token is rejected.
 const REFUSED: i32 = 4;
 
 #[test]
@@ -101,7 +101,7 @@ fn the_default_data_folder_has_a_token_that_only_its_owner_can_read() {
     for public in ["drivedal-dev", "drivedal-dev-anna"] {
         assert_eq!(ls(public), REFUSED, "{public}");
     }
-    // The embedded drives know it.
+    // The embedded drives use the private token.
     let mut mkdir = shell.command(&["mkdir", "local-onedrive:here"]);
     let made = mkdir.env_remove("DRIVEDAL_DATA").output().expect("it runs");
     assert!(made.status.success(), "{made:?}");
@@ -119,7 +119,7 @@ fn an_embedded_drive_has_no_port_and_its_socket_is_private() {
     let shell = Shell::new();
     shell.write("large", vec![7; 8 << 20]);
     shell.out(&["put", "large", "local-skydrive:"]);
-    // It serves while its reader does not read.
+    // The command runs a server until its output is read.
     let mut cat = shell.command(&["cat", "local-skydrive:large"]);
     let mut cat = cat.stdout(Stdio::piped()).spawn().expect("the binary runs");
     let mut out = cat.stdout.take().expect("piped");
@@ -129,7 +129,7 @@ fn an_embedded_drive_has_no_port_and_its_socket_is_private() {
         serde_json::from_slice(&shell.read("data/server.json")).expect("JSON");
     let socket = std::path::Path::new(notice["socket"].as_str().expect("a socket"));
     assert_eq!(socket.metadata().expect("a socket").permissions().mode() & 0o777, 0o600);
-    // Another command of this user reaches it there.
+    // Another command of this user reaches that server through the socket.
     assert_eq!(shell.out(&["ls", "local-skydrive:"]), "large\n");
     shell.out(&["mkdir", "local-onedrive:folder"]);
     assert!(cat.try_wait().expect("a process").is_none(), "it still serves");
@@ -159,7 +159,7 @@ fn listening_ports(pid: u32) -> Vec<String> {
 }
 
 #[test]
-fn it_fails_as_a_file_says_and_tells_the_seed() {
+fn serve_injects_the_faults_of_a_file_and_prints_the_seed() {
     let shell = Shell::new();
     shell.write("bad.json", r#"[{"operation": "live.files.list", "count": 1, "status": 418}]"#);
     let arguments = ["--ephemeral", "--faults", "bad.json", "--fault-seed", "42"];
@@ -176,7 +176,7 @@ fn it_fails_as_a_file_says_and_tells_the_seed() {
 }
 
 #[test]
-fn it_begins_with_files_keeps_to_its_quota_and_waits_as_told() {
+fn serve_applies_seed_quota_and_latency() {
     let shell = Shell::new();
     shell.write("seed/a/b.txt", "hello");
     shell.write("big", vec![0; 20_000]);
@@ -201,7 +201,7 @@ fn it_begins_with_files_keeps_to_its_quota_and_waits_as_told() {
 }
 
 #[test]
-fn it_keeps_accounts_to_a_budget() {
+fn serve_limits_accounts_to_a_budget() {
     let shell = Shell::new();
     let serving = Serving::start(&shell, &["--ephemeral", "--budget", "3/1h"]);
     let remote = serving.remote("drivedal-dev");
@@ -213,7 +213,7 @@ fn it_keeps_accounts_to_a_budget() {
 }
 
 #[test]
-fn it_listens_for_other_machines_only_if_that_is_said() {
+fn serve_listens_for_other_computers_only_with_insecure_listen() {
     let shell = Shell::new();
     shell.run(&["serve", "--http", "0.0.0.0:0", "--ephemeral"]).fails(2, "other machines");
     let serving = Serving::start(&shell, &["--insecure-listen", "0.0.0.0:0", "--ephemeral"]);
@@ -236,7 +236,7 @@ fn a_command_whose_server_others_use_waits_for_them() {
     shell.write("large", vec![7; 8 << 20]);
     shell.out(&["put", "large", "local-skydrive:"]);
 
-    // The first one has the server and a reader who does not read.
+    // The first command runs the server, and nothing reads its output yet.
     let spawn = || {
         let mut command = shell.command(&["cat", "local-skydrive:large"]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
@@ -251,7 +251,7 @@ fn a_command_whose_server_others_use_waits_for_them() {
     let mut second = spawn();
     let mut second_out = begin(&mut second);
 
-    // The first one is through with its own work, and the second one still gets all of its bytes.
+    // The first command has finished its work, and the second one still receives all bytes.
     let mut rest = vec![0; (8 << 20) - 10];
     first_out.read_exact(&mut rest).expect("the rest");
     let mut first_err = BufReader::new(first.stderr.take().expect("piped"));
@@ -259,7 +259,7 @@ fn a_command_whose_server_others_use_waits_for_them() {
     first_err.read_line(&mut said).expect("a message");
     assert!(said.contains("waiting for other commands"), "{said:?}");
     assert!(first.try_wait().expect("asked").is_none());
-    // A third one comes, uses the same server and goes.
+    // A third command uses the same server meanwhile.
     assert_eq!(shell.out(&["ls", "local-skydrive:"]), "large\n");
 
     rest.clear();
@@ -281,14 +281,14 @@ fn commands_that_begin_together_find_one_server() {
         })
         .collect();
     for child in children {
-        let ran = Ran::of(child.wait_with_output().expect("it ends"));
+        let ran = Ran::new(child.wait_with_output().expect("it ends"));
         assert_eq!(ran.code, 0, "{ran:?}");
     }
     assert_eq!(shell.out(&["ls", "local-skydrive:"]), "0/\n1/\n2/\n3/\n4/\n5/\n");
 }
 
 #[test]
-fn it_is_an_account_of_the_kind_it_is_told() {
+fn serve_shows_the_kind_of_account() {
     let shell = Shell::new();
     for (kind, looks) in
         [("personal", "!s"), ("personal-legacy", "!1"), ("business", "01"), ("library", "01")]
@@ -312,7 +312,7 @@ fn it_is_an_account_of_the_kind_it_is_told() {
 #[test]
 fn broken_media_files_are_stored_and_nothing_is_printed() {
     let shell = Shell::new();
-    // A parser of the first two panics, and one of the third logs an error.
+    // The parser panics on the first two files and logs an error for the third.
     shell.write("1.ogg", media::OPUS[0]);
     shell.write("2.ogg", media::OPUS[1]);
     shell.write("3.mp4", b"\0\0\0\x10ftypisom\0\0\0\0\xff\xff\xff\xffmoov\0\0\0\0");

@@ -1,4 +1,4 @@
-//! Runs the binary in a home of its own.
+//! Runs the program in a temporary home folder.
 
 use std::{
     ffi::OsStr,
@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A folder to work in, that is also the user's home, and a remote `disk:` in it.
+/// A temporary working folder, which is also the home folder, and a remote `disk:` in it.
 pub struct Shell {
     home: TempDir,
 }
@@ -20,12 +20,12 @@ impl Shell {
         Self { home: TempDir::new().expect("a temporary folder") }
     }
 
-    /// A path in the working folder.
+    /// Returns a path in the working folder.
     pub fn path(&self, path: &str) -> PathBuf {
         self.home.path().join(path)
     }
 
-    /// Writes a file and the folders above it.
+    /// Writes a file and creates its parent folders.
     pub fn write(&self, path: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(path);
         fs::create_dir_all(path.parent().expect("it is in the home")).expect("made");
@@ -37,12 +37,12 @@ impl Shell {
         fs::read(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// A file of the remote `disk:`.
+    /// Returns the local path of a file of the remote `disk:`.
     pub fn on_disk(&self, path: &str) -> PathBuf {
         self.path("disk").join(path)
     }
 
-    /// The command, to be run.
+    /// Returns the command without running it.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_drivedal"));
         command
@@ -59,10 +59,10 @@ impl Shell {
 
     /// Runs the command to its end.
     pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Ran {
-        Ran::of(self.command(arguments).output().expect("the binary runs"))
+        Ran::new(self.command(arguments).output().expect("the binary runs"))
     }
 
-    /// Runs a command that has to succeed: its output.
+    /// Runs a command that must succeed and returns its output.
     pub fn out<S: AsRef<OsStr>>(&self, arguments: &[S]) -> String {
         let ran = self.run(arguments);
         assert_eq!(ran.code, 0, "{ran:?}");
@@ -70,17 +70,17 @@ impl Shell {
     }
 }
 
-/// What a command came to.
+/// Exit code and output of a command.
 #[derive(Debug)]
 pub struct Ran {
-    /// The exit code; 128 and the signal's number if it died of one.
+    /// The exit code. 128 plus the signal's number if a signal ended the process.
     pub code: i32,
     pub out: String,
     pub err: String,
 }
 
 impl Ran {
-    pub fn of(output: Output) -> Self {
+    pub fn new(output: Output) -> Self {
         #[cfg(unix)]
         let signal = std::os::unix::process::ExitStatusExt::signal(&output.status);
         #[cfg(not(unix))]
@@ -92,13 +92,13 @@ impl Ran {
         }
     }
 
-    /// The lines of standard output, as JSON.
+    /// Parses the lines of standard output as JSON.
     pub fn json(&self) -> Vec<Value> {
         let parse = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));
         self.out.lines().map(parse).collect()
     }
 
-    /// Asserts code and what standard error tells.
+    /// Asserts the exit code, and that standard error contains a text.
     pub fn fails(&self, code: i32, said: &str) -> &Self {
         assert_eq!(self.code, code, "{self:?}");
         assert!(self.err.contains(said), "{said:?} is not in {self:?}");
@@ -106,7 +106,7 @@ impl Ran {
     }
 }
 
-/// Every file and folder below a folder, with the files' bytes.
+/// Returns every file and folder below a folder, with the content of files.
 pub fn tree(folder: &Path) -> Vec<(String, Option<Vec<u8>>)> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];

@@ -1,4 +1,4 @@
-//! `cp`, `mv`, `rm`, `mkdir`, `quota`, `user`, and the command line itself.
+//! `cp`, `mv`, `rm`, `mkdir`, `quota`, `user`, and the arguments.
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ fn a_file_is_copied_and_moved_to_a_name_or_below_a_folder() {
 }
 
 #[test]
-fn what_cannot_be_copied_or_moved_says_why() {
+fn cp_and_mv_report_why_they_fail() {
     let shell = Shell::new();
     shell.write("disk/a", "one");
     shell.write("disk/d/x", "two");
@@ -37,15 +37,15 @@ fn what_cannot_be_copied_or_moved_says_why() {
 }
 
 #[test]
-fn a_service_that_can_neither_copy_nor_rename_has_it_done_here_and_is_told_of() {
+fn cp_of_a_missing_file_on_a_service_without_copy_fails() {
     let shell = Shell::new();
-    // In memory nothing outlives the command: what is missing is found to be missing.
+    // A memory remote is empty in each new process.
     let ran = shell.run(&["--remote", "ram=memory://", "cp", "ram:a", "ram:b"]);
     ran.fails(3, "ram:a: not found");
 }
 
 #[test]
-fn folders_are_removed_only_when_that_is_said() {
+fn folders_are_removed_only_with_r() {
     let shell = Shell::new();
     shell.write("disk/d/x", "1");
     shell.write("disk/dd", "2");
@@ -61,7 +61,7 @@ fn folders_are_removed_only_when_that_is_said() {
 }
 
 #[test]
-fn a_new_folder_needs_its_parent_and_a_free_name_unless_told_otherwise() {
+fn mkdir_needs_the_parent_and_a_new_name_without_p() {
     let shell = Shell::new();
     shell.out(&["mkdir", "disk:a"]);
     shell.run(&["mkdir", "disk:a"]).fails(5, "disk:a: already exists");
@@ -82,7 +82,7 @@ fn a_service_without_accounts_says_that_it_has_none() {
 }
 
 #[test]
-fn wrong_arguments_are_told_apart_from_failures() {
+fn invalid_arguments_have_their_own_exit_code() {
     let shell = Shell::new();
     shell.run(&["ls", "here"]).fails(2, "names no remote");
     shell

@@ -1,4 +1,4 @@
-//! Commands that ask the clouds themselves, by their own names, and reach a server of the test's.
+//! Commands that use the clouds' own host names and reach a server of the test.
 
 #![cfg(unix)]
 
@@ -17,7 +17,7 @@ fn remotes_without_an_endpoint_are_led_to_a_server_that_stands_in_for_their_clou
     let serving = Serving::start(&shell, &["--ephemeral", "--stand-in", told]);
     let run = |mut command: Command| {
         command.env("HTTPS_PROXY", &serving.url).env("SSL_CERT_FILE", &authority);
-        Ran::of(command.output().expect("it runs"))
+        Ran::new(command.output().expect("it runs"))
     };
     shell.write("src/a/small", "small");
     shell.write("src/large", vec![7; 30 << 20]);
@@ -30,17 +30,17 @@ fn remotes_without_an_endpoint_are_led_to_a_server_that_stands_in_for_their_clou
         }
         assert_eq!(tree(&shell.path("src")), tree(&shell.path(&back)), "{scheme}");
     }
-    // Without the authority nothing is sent.
+    // Without the certificate authority no request is sent.
     let remote = "cloud=onedrive://?access_token=drivedal-dev";
     let mut command = shell.command(&["--remote", remote, "--retries", "0", "ls", "cloud:"]);
     command.env("HTTPS_PROXY", &serving.url);
-    let ran = Ran::of(command.output().expect("it runs"));
+    let ran = Ran::new(command.output().expect("it runs"));
     assert!(ran.code != 0 && ran.err.contains("certificate"), "{ran:?}");
     assert_eq!(serving.stop("TERM").code, 0);
 }
 
 #[test]
-fn without_certificates_of_the_systems_there_is_plain_http() {
+fn without_system_certificates_only_plain_http_works() {
     let shell = Shell::new();
     let authority = shell.path("ca.pem");
     let told = authority.to_str().expect("a name");
@@ -51,7 +51,7 @@ fn without_certificates_of_the_systems_there_is_plain_http() {
         let mut command = shell.command(&["--remote", remote, "--retries", "0", "ls", "cloud:"]);
         command.env("HTTPS_PROXY", &serving.url);
         command.env("SSL_CERT_DIR", &folder).env("SSL_CERT_FILE", folder.join("none.pem"));
-        Ran::of(command.output().expect("it runs"))
+        Ran::new(command.output().expect("it runs"))
     };
     let plain =
         format!("cloud=onedrive://?endpoint={}/v1.0&access_token=drivedal-dev", serving.url);

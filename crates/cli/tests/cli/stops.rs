@@ -1,4 +1,4 @@
-//! Signals: what was under way ends cleanly, and the exit code says that it did not finish.
+//! Signals: running work ends cleanly, and the exit code shows that the command did not finish.
 
 #![cfg(unix)]
 
@@ -11,13 +11,13 @@ use std::{
 
 use crate::shell::{Ran, Shell};
 
-/// Sends a signal to a command that was started here.
+/// Sends a signal to a child process.
 pub fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status();
     assert!(sent.expect("kill runs").success());
 }
 
-/// Waits for something that a command is about to do.
+/// Waits until `holds` is true, at most for a fixed time.
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
@@ -32,17 +32,17 @@ fn spawn(shell: &Shell, arguments: &[&str]) -> Child {
 }
 
 fn end(child: Child) -> Ran {
-    Ran::of(child.wait_with_output().expect("it ends"))
+    Ran::new(child.wait_with_output().expect("it ends"))
 }
 
-/// A file of zeros that takes no room and takes long to read.
+/// Creates a sparse file of zeros that takes long to read.
 fn endless(shell: &Shell, path: &str) {
     let file = File::create(shell.write(path, "")).expect("made");
     file.set_len(64 << 30).expect("as long as that");
 }
 
 #[test]
-fn a_fetch_that_is_stopped_keeps_what_came_of_a_large_file_and_goes_on_with_it() {
+fn an_interrupted_large_download_is_resumed() {
     let shell = Shell::new();
     endless(&shell, "disk/x/large");
     shell.write("disk/x/small", "1");
@@ -55,7 +55,7 @@ fn a_fetch_that_is_stopped_keeps_what_came_of_a_large_file_and_goes_on_with_it()
             let ours = names.filter(|entry| of(&entry.file_name().to_string_lossy()));
             ours.map(|entry| entry.metadata().map_or(0, |file| file.len())).max().unwrap_or(0)
         };
-        // More than the small one has.
+        // More bytes than the small file has.
         until("bytes come", || partial() > had.max(1));
         signal(&child, name);
         let ran = end(child);
@@ -66,7 +66,7 @@ fn a_fetch_that_is_stopped_keeps_what_came_of_a_large_file_and_goes_on_with_it()
         had = partial();
         assert!(had > 0);
     }
-    // It is another one by now.
+    // The remote file has changed.
     shell.write("disk/x/large", "short");
     let ran = shell.run(&["get", "-r", "disk:x", "back"]);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -89,7 +89,7 @@ fn a_send_that_is_stopped_ends_with_the_signals_code() {
 }
 
 #[test]
-fn a_command_whose_reader_does_not_read_stops_all_the_same() {
+fn a_command_blocked_on_its_output_can_be_stopped() {
     let shell = Shell::new();
     endless(&shell, "disk/large");
     let mut child = spawn(&shell, &["cat", "disk:large"]);

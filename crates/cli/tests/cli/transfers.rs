@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::shell::{Shell, tree};
 
-/// Names that every service here takes.
+/// Names that every service of these tests allows.
 const ODD: [&str; 9] = [
     "plain.txt",
     "with space and #%&+'.txt",
@@ -49,10 +49,10 @@ fn without_a_slash_the_target_is_the_copy_and_with_one_it_goes_below() {
         shell.out(&["put", "-r", "src", target]);
         assert!(shell.on_disk(at).is_file(), "{target}");
     }
-    // Once more: the same place, not one below.
+    // A second upload replaces the first one, instead of creating a folder below it.
     shell.out(&["put", "-r", "src", "disk:one"]);
     assert_eq!(shell.out(&["ls", "-R", "disk:one"]), "a\n");
-    // What has no name goes in itself.
+    // The contents of a source without a name are uploaded into the target itself.
     let here =
         shell.command(&["put", "-r", ".", "disk:three/"]).current_dir(shell.path("src")).status();
     assert!(here.expect("the binary runs").success());
@@ -116,7 +116,7 @@ fn several_files_go_below_a_folder() {
 }
 
 #[test]
-fn what_is_there_and_not_in_the_source_stays_and_a_file_is_replaced() {
+fn other_files_in_the_target_stay_and_files_are_replaced() {
     let shell = Shell::new();
     shell.write("src/a", "new");
     shell.write("disk/x/a", "old");
@@ -133,7 +133,7 @@ fn what_is_there_and_not_in_the_source_stays_and_a_file_is_replaced() {
 }
 
 #[test]
-fn files_that_are_there_are_kept_if_that_is_asked_for() {
+fn existing_files_are_kept_with_no_overwrite() {
     let shell = Shell::new();
     shell.write("src/a", "new");
     shell.write("src/b", "new");
@@ -146,13 +146,13 @@ fn files_that_are_there_are_kept_if_that_is_asked_for() {
         (shell.read("disk/x/a"), shell.read("disk/x/b")),
         (b"old".to_vec(), b"new".to_vec())
     );
-    // Where it is all that was asked for, it is not done.
+    // With a single file an existing target is a failure.
     shell.run(&["put", "-n", "src/a", "disk:x/a"]).fails(5, "disk:x/a: already exists");
     assert_eq!(shell.out(&["put", "-n", "src/a", "disk:x/c"]), "");
 }
 
 #[test]
-fn json_tells_of_every_item_and_comes_to_a_sum() {
+fn json_reports_every_item_and_a_summary() {
     let shell = Shell::new();
     shell.write("src/a", "12345");
     fs::create_dir(shell.path("src/d")).expect("made");
@@ -199,7 +199,7 @@ fn a_fetched_file_gets_the_drives_time_and_the_users_permissions() {
 }
 
 #[test]
-fn a_folder_in_the_way_of_a_file_is_told_of_and_nothing_is_left_behind() {
+fn a_local_folder_with_the_name_of_a_file_is_reported() {
     let shell = Shell::new();
     shell.write("disk/x/a", "1");
     shell.write("disk/x/b", "2");
@@ -218,7 +218,7 @@ mod unix {
     use super::*;
 
     #[test]
-    fn links_pipes_and_names_that_are_no_text_are_reported_and_the_rest_is_sent() {
+    fn links_pipes_and_names_that_are_not_utf8_are_reported() {
         let shell = Shell::new();
         shell.write("src/good", "1");
         shell.write("elsewhere/x", "2");

@@ -1,4 +1,4 @@
-//! What the user sees while a cloud is waited for, and where none is.
+//! Messages while a command waits for a cloud.
 
 use std::{
     io::{BufRead, BufReader},
@@ -15,7 +15,7 @@ use crate::{
     shell::Shell,
 };
 
-/// Runs a command until it says that it waits: the lines of standard error so far.
+/// Runs a command until it prints that it waits. Returns the lines of standard error.
 async fn until_it_waits(rig: &Rig, arguments: &[&str]) -> Vec<String> {
     let mut child = rig.command(arguments).spawn().expect("the binary runs");
     let err = child.stderr.take().expect("piped");
@@ -29,7 +29,7 @@ async fn until_it_waits(rig: &Rig, arguments: &[&str]) -> Vec<String> {
                 break;
             }
         }
-        // Of its own it would go on for minutes.
+        // The command would run for minutes.
         let _ = child.kill();
         child.wait().expect("a child");
         lines
@@ -38,7 +38,7 @@ async fn until_it_waits(rig: &Rig, arguments: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cloud_that_is_waited_for_is_named_with_the_reason_and_the_end_of_the_wait() {
+async fn a_long_wait_is_announced_with_reason_and_end() {
     let waits = [SkyDrive, OneDrive, Amazon].map(|cloud| async move {
         let rig = Rig::new(cloud).await;
         let busy = Fault::on("*").status(503).header("retry-after", "20");
@@ -53,7 +53,7 @@ async fn a_cloud_that_is_waited_for_is_named_with_the_reason_and_the_end_of_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn short_waits_are_not_worth_a_word_and_quiet_is_quiet() {
+async fn short_waits_and_quiet_commands_print_no_message() {
     let rig = Rig::new(OneDrive).await;
     let busy = || Fault::on("*").times(1).status(503).header("retry-after", "0.2");
     rig.server.control().add_faults([busy()]).expect("a rule");

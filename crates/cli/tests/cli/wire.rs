@@ -1,4 +1,4 @@
-//! What a command tells of its requests: messages, log file, HAR file, figures.
+//! Output about requests: messages, log file, HAR file, statistics.
 
 use drivedal_server::{AccountKind, Fault, Server};
 use serde_json::Value;
@@ -28,10 +28,10 @@ impl Drive {
         let mut command = self.shell.command(&["--remote", &self.remote]);
         command.args(arguments);
         let ended = tokio::task::spawn_blocking(move || command.output()).await;
-        Ran::of(ended.expect("no panic").expect("the binary runs"))
+        Ran::new(ended.expect("no panic").expect("the binary runs"))
     }
 
-    /// Puts a folder and gets it back, one request refused on the way.
+    /// Uploads and downloads a folder. One request is rejected meanwhile.
     async fn there_and_back(&self, options: &[&str]) -> [Ran; 2] {
         let busy = Fault::on("graph.session.create").skip(2).times(1).status(429);
         let busy = busy.header("retry-after", "0.1");
@@ -43,15 +43,15 @@ impl Drive {
     }
 }
 
-/// Of the drive server: its tokens, tickets, upload sessions.
-fn tells_no_secret(text: &str) {
+/// Asserts that a text contains no token, download URL or upload URL of the drive server.
+fn assert_no_secret(text: &str) {
     for secret in ["drivedal-dev", "/s1p", "/rup/", "Bearer"] {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_request_is_told_to_the_screen_or_into_a_file_and_no_secret_with_it() {
+async fn every_request_is_logged_without_secrets() {
     let drive = Drive::new().await;
     let [put, get] = drive.there_and_back(&["-v", "--log-file", "wire.log"]).await;
     let counters = drive.server.control().counters();
@@ -74,9 +74,9 @@ async fn every_request_is_told_to_the_screen_or_into_a_file_and_no_secret_with_i
         assert!(log.contains(text), "{text}: {log}");
     }
     for text in [&log, &put.err, &get.err] {
-        tells_no_secret(text);
+        assert_no_secret(text);
     }
-    // Without them nothing is told, and the file is gone on with.
+    // Without the options nothing is printed, and the file is appended to.
     let ran = drive.run(&["ls", "one:dst"]).await;
     assert_eq!((ran.code, &*ran.err), (0, ""));
     drive.run(&["--log-file", "wire.log", "ls", "one:dst"]).await;
@@ -95,7 +95,7 @@ async fn a_har_file_has_every_request_and_no_secret() {
         let ran = drive.run(&[&["--har", file][..], &run[..]].concat()).await;
         assert_eq!((ran.code, ran.err.contains("WARN")), (0, false), "{ran:?}");
         let text = String::from_utf8(drive.shell.read(file)).expect("text");
-        tells_no_secret(&text);
+        assert_no_secret(&text);
         let har: Value = serde_json::from_str(&text).expect("JSON");
         let list = har["log"]["entries"].as_array().expect("a list");
         assert!(list.iter().all(|entry| entry["response"]["status"].as_u64() >= Some(200)));

@@ -1,8 +1,7 @@
-//! How much memory a client takes for large files: whose size it does not know before, and of the
-//! user's own. A process of its own, because the figure is the process's peak; the server is in
-//! another one.
+//! Memory of a client that uploads large files: of unknown size, and of local files. It is a
+//! separate process, because the figure is the peak of the process; the server is another process.
 //!
-//! `DRIVEDAL_UNANNOUNCED_MIB` says how large the files are; 96 MiB if it is not set.
+//! `DRIVEDAL_UNANNOUNCED_MIB` is the size of the files (default 96 MiB).
 
 use std::process::Command;
 
@@ -15,8 +14,8 @@ use futures::TryStreamExt;
 
 const MIB: u64 = 1 << 20;
 
-/// What a file of any size may add to the peak, in bytes: the largest fragment, the one that is
-/// prepared meanwhile, and what is on its way.
+/// Maximum increase of the peak for a file of any size, in bytes: the largest fragment, the
+/// fragment that is prepared meanwhile, and the bytes in transit.
 const BOUND: u64 = 150 * MIB;
 
 pub async fn measure() {
@@ -54,7 +53,8 @@ pub async fn measure() {
         let (handle, options) = (handle.expect("a drive"), FileUpload::default());
         let sent = handle.upload_file(&operator, "file", file, &options, None, &mut |_| ()).await;
         assert_eq!(sent.expect("sent").sent, size);
-        // The system counts in lots, and may tell a little less than before.
+        // The system counts memory in pages per processor, so a value may be slightly below an
+        // earlier one.
         let mib = |from: u64, to: u64| to.saturating_sub(from) as f64 / MIB as f64;
         println!(
             "{scheme}: peak {:.0} MiB before; {} MiB of unknown size add {:.1}, reading them {:.1}, a \

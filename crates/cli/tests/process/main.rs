@@ -1,5 +1,5 @@
-//! The program `drivedal` as a process among others: killed, on a full disk, on one that ignores case, with many clients, and
-//! followed by the sync client `onedrive`. Also the memory of a client of it.
+//! Tests of the program `drivedal` that need separate processes: kills, a full disk, a disk that
+//! ignores case, many clients, the sync client `onedrive`, and a client's memory.
 
 #[cfg(target_os = "linux")]
 mod case_insensitive_disk;
@@ -24,7 +24,7 @@ use tokio::runtime::Runtime;
 
 fn main() {
     let mut arguments = Arguments::from_args();
-    // One after another: each loads the machine, and some have time limits.
+    // Sequentially: each test uses the whole machine, and some have time limits.
     arguments.test_threads.get_or_insert(1);
     let mut trials = onedrive::trials();
     #[cfg(unix)]
@@ -39,8 +39,8 @@ fn main() {
             Box::pin(many_clients::every_one_of_many_clients_is_served())
         }),
         Trial::ignorable_test(
-            "full_disk::a_full_disk_costs_nothing_that_was_acknowledged",
-            full_disk::a_full_disk_costs_nothing_that_was_acknowledged,
+            "full_disk::a_full_disk_loses_no_acknowledged_file",
+            full_disk::a_full_disk_loses_no_acknowledged_file,
         ),
         Trial::test(CLIENT_MEMORY, || {
             in_child_process(CLIENT_MEMORY, || run(Box::pin(client_memory::measure())));

@@ -1,7 +1,7 @@
-//! Many clients at a time, each with a connection of its own that it keeps: every one is served.
+//! Many concurrent clients, each with a persistent connection: every request succeeds.
 //!
-//! `DRIVEDAL_CLIENTS`, `DRIVEDAL_CLIENTS_SECONDS` and `DRIVEDAL_CLIENTS_PAUSE_MS` (between the requests
-//! of a client) make it a measurement: `cargo test --test process many_clients`.
+//! `DRIVEDAL_CLIENTS`, `DRIVEDAL_CLIENTS_SECONDS` and `DRIVEDAL_CLIENTS_PAUSE_MS` (between the
+//! requests of a client) turn it into a measurement: `cargo test --test process many_clients`.
 
 use std::{
     io::{BufRead, BufReader},
@@ -19,17 +19,17 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Requests of each client where no time is set.
+/// Requests of each client, if no duration is set.
 const REQUESTS: usize = 10;
 
-/// How often one request is repeated on a new connection or after a 503, with a pause of a second.
+/// Maximum number of attempts per request, on new connections and after a 503, one second apart.
 const ATTEMPTS: usize = 60;
 
 fn variable(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
 }
 
-/// A server in a process of its own, so that its memory can be measured.
+/// A server process, so that its memory can be measured.
 struct Served {
     process: Child,
     address: SocketAddr,
@@ -49,7 +49,7 @@ impl Served {
         Self { address: address.parse().expect("an address"), process }
     }
 
-    /// Resident memory, in MiB.
+    /// Returns the resident memory, in MiB.
     fn memory(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
         let status = status.expect("it runs");
@@ -83,7 +83,7 @@ struct Client {
 }
 
 impl Client {
-    /// Sends a request until it is served.
+    /// Sends a request until it succeeds.
     async fn request(&mut self, turn: usize) {
         let (file, address) = (self.number % 100, self.address);
         let request = |line: String, body: &str| {
@@ -108,7 +108,7 @@ impl Client {
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
                 Ok(status) => panic!("client {}: status {status}", self.number),
-                // The server closed the connection because others waited.
+                // The server closed the connection in favour of waiting clients.
                 Err(_) => {
                     self.totals.reconnects.fetch_add(1, Ordering::Relaxed);
                     self.stream = None;
@@ -164,7 +164,7 @@ pub async fn every_one_of_many_clients_is_served() {
         .map(|number| {
             let mut client = client(number);
             tokio::spawn(async move {
-                // Not all at the same moment.
+                // Spreads the starts of the clients over one pause.
                 tokio::time::sleep(pause * number as u32 / clients as u32).await;
                 let mut turn = 0;
                 let goes_on = |turn: usize, client: &Client| match seconds {

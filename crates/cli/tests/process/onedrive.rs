@@ -1,11 +1,11 @@
-//! The sync client `onedrive` 2.4 (abraunegg's, as Debian has it), unmodified, against the drive
-//! server: two machines that follow one drive.
+//! The sync client `onedrive` 2.4 (abraunegg's, as packaged by Debian), unmodified, against the
+//! drive server: two machines that synchronise one drive.
 //!
-//! Its hosts are fixed, so it is told a proxy; and it believes no authorities but the system's, so
-//! it runs where another file stands in their place: in a mount namespace of its own, which takes
-//! `unshare` and the right to use it. The program is `DRIVEDAL_ONEDRIVE`, else `onedrive` in the
-//! PATH. Where it is missing the tests say that they are ignored, and fail if
-//! `DRIVEDAL_REQUIRE_CLIENTS` is set; where it cannot be told another authority they are ignored.
+//! The client's hosts are fixed, so it uses the server as a proxy. It trusts the system's
+//! certificate authorities only, so it runs in a mount namespace in which another file replaces
+//! them. That needs `unshare` and the right to use it. The program is `DRIVEDAL_ONEDRIVE`, or
+//! `onedrive` in the PATH. If it is missing, the tests are ignored, or fail if
+//! `DRIVEDAL_REQUIRE_CLIENTS` is set. Without the right to use `unshare` they are ignored.
 
 use std::{
     collections::BTreeMap,
@@ -24,27 +24,27 @@ use drivedal_test_support::{
 use libtest_mimic::Trial;
 use tempfile::TempDir;
 
-/// Where Debian's libcurl reads which authorities to believe.
+/// The file of certificate authorities that Debian's libcurl reads.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// Larger than one fragment of the client's, 10 MiB.
+/// More than one fragment of the client, which is 10 MiB.
 const LARGE: usize = 12_000_000;
 
-/// A test for each kind of account.
+/// Returns a test for each kind of account.
 pub fn trials() -> Vec<Trial> {
     let missing = program().err();
-    let confined = missing.is_none().then(can_be_told).and_then(Result::err);
+    let confined = missing.is_none().then(check_authorities_replaceable).and_then(Result::err);
     let trials = AccountKind::ALL.map(|kind| {
         let name = format!("onedrive_follows_changes_of_two_machines_{kind}");
         match &confined {
-            None => trial(name, missing.as_deref(), move || followed(kind)),
+            None => trial(name, missing.as_deref(), move || synchronise(kind)),
             Some(why) => Trial::test(format!("{name} ({why})"), || Ok(())).with_ignored_flag(true),
         }
     });
     trials.into()
 }
 
-/// The program, if it is there; else why not.
+/// Returns the path of the program, or the reason why it is missing.
 fn program() -> Result<PathBuf, String> {
     let program = env::var_os("DRIVEDAL_ONEDRIVE").unwrap_or_else(|| "onedrive".into());
     let output = Command::new(&program).arg("--version").output();
@@ -55,8 +55,9 @@ fn program() -> Result<PathBuf, String> {
     }
 }
 
-/// What runs a program where `authorities` are the system's.
-fn where_believed(authorities: &Path) -> Command {
+/// Returns a command that runs a program with `authorities` as the system's certificate
+/// authorities.
+fn with_authorities(authorities: &Path) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
     command.arg(r#"mount --bind "$1" "$2" && shift 2 && exec "$@""#);
@@ -64,21 +65,21 @@ fn where_believed(authorities: &Path) -> Command {
     command
 }
 
-/// Whether that can be done here.
-fn can_be_told() -> Result<(), String> {
+/// Returns an error if the certificate authorities cannot be replaced on this system.
+fn check_authorities_replaceable() -> Result<(), String> {
     let file = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
-    let output = where_believed(file.path()).arg("true").output();
+    let output = with_authorities(file.path()).arg("true").output();
     let output = output.map_err(|error| format!("no unshare: {error}"))?;
     match output.status.success() {
         true => Ok(()),
         false => Err(format!(
-            "it cannot be told another authority: {}",
+            "cannot replace the certificate authorities: {}",
             String::from_utf8_lossy(&output.stderr).trim()
         )),
     }
 }
 
-/// A machine that has signed in: its configuration, and the folder that it keeps equal.
+/// A signed-in machine: its configuration and its synchronised folder.
 struct Machine {
     home: TempDir,
     authorities: PathBuf,
@@ -99,8 +100,8 @@ impl Machine {
         self.home.path().join("drive").join(path)
     }
 
-    /// Each time a second later: the client takes a file that was changed within a second for what
-    /// it was.
+    /// Writes a file, one second after the last write: the client does not notice a second change
+    /// within one second.
     fn write(&self, path: &str, bytes: impl AsRef<[u8]>) -> Outcome {
         static SECOND: AtomicU64 = AtomicU64::new(1_000_000_000);
         let path = self.path(path);
@@ -112,7 +113,7 @@ impl Machine {
     }
 
     fn sync(&self) -> Outcome {
-        let Output { status, stdout, stderr } = where_believed(&self.authorities)
+        let Output { status, stdout, stderr } = with_authorities(&self.authorities)
             .arg(program()?)
             .args(["--synchronize", "--confdir"])
             .arg(self.home.path())
@@ -123,14 +124,14 @@ impl Machine {
         let said = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
         let [out, error] = said;
         let done = status.success() && out.contains("Sync with OneDrive is complete");
-        // What it could not do it tells, and ends as if it had.
+        // The client prints some failures and exits with 0.
         match done && !out.contains("ERROR") && !error.contains("ERROR") {
             true => Ok(()),
             false => Err(format!("onedrive: {status}\n{out}\n{error}").into()),
         }
     }
 
-    /// The files, by their paths, and the folders with a slash.
+    /// Returns the files by path, and the folders with a slash at the end.
     fn files(&self) -> Outcome<BTreeMap<String, Vec<u8>>> {
         fn below(folder: &Path, prefix: &str, found: &mut BTreeMap<String, Vec<u8>>) -> Outcome {
             for entry in fs::read_dir(folder)? {
@@ -152,8 +153,8 @@ impl Machine {
     }
 }
 
-/// What one machine puts and changes the other one gets, and the other way round.
-fn followed(kind: AccountKind) -> Outcome {
+/// Uploads changes on one machine and downloads them on the other, in both directions.
+fn synchronise(kind: AccountKind) -> Outcome {
     let scratch = tempfile::tempdir()?;
     let authority = scratch.path().join("ca.pem");
     let mut serve = Command::new(env!("CARGO_BIN_EXE_drivedal"));

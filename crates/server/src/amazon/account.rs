@@ -1,25 +1,23 @@
-//! The account: where its requests go, what it may hold and holds (amazon-drive#endpoint-discovery,
+//! Handlers of the account: its endpoints, quota and usage (amazon-drive#endpoint-discovery,
 //! amazon-drive#requests-account).
 
 use axum::{http::StatusCode, response::Response};
 use serde_json::json;
 
 use super::{
-    AmazonRequest,
-    error::{AmazonError, Result, json_answer},
+    error::{AmazonError, Result},
     node::time,
+    request::{AmazonRequest, BATCH},
+    response::json_response,
     route::{CONTENT, METADATA},
 };
 use crate::tree::{NodeKind, State};
 
-/// How many nodes are counted at once.
-const BATCH: u64 = 1_000;
-
-/// `GET account/endpoint`. On a vendor's host the answer names the vendor's others, elsewhere the
-/// same host.
+/// Handles `GET account/endpoint`. On one of the vendor's host names, the response contains the
+/// vendor's other host names, else the host of the request.
 pub(super) fn endpoint(request: &AmazonRequest) -> Response {
-    let cloud = request.base_url.host().ends_with(".amazonaws.com");
-    let (content, metadata) = match cloud {
+    let is_vendor_host = request.base_url.host().ends_with(".amazonaws.com");
+    let (content, metadata) = match is_vendor_host {
         true => (
             format!("https://content-na.drive.amazonaws.com{CONTENT}/"),
             format!("https://cdws.us-east-1.amazonaws.com{METADATA}/"),
@@ -29,22 +27,22 @@ pub(super) fn endpoint(request: &AmazonRequest) -> Response {
             request.base_url.url(&format!("{METADATA}/")),
         ),
     };
-    json_answer(
+    json_response(
         StatusCode::OK,
         &json!({ "customerExists": true, "contentUrl": content, "metadataUrl": metadata }),
     )
 }
 
-/// `GET account/info`.
+/// Handles `GET account/info`.
 pub(super) fn info() -> Response {
-    json_answer(StatusCode::OK, &json!({ "termsOfUse": "1.0.0", "status": "ACTIVE" }))
+    json_response(StatusCode::OK, &json!({ "termsOfUse": "1.0.0", "status": "ACTIVE" }))
 }
 
-/// `GET account/quota`.
+/// Handles `GET account/quota`.
 pub(super) async fn quota(request: &AmazonRequest) -> Result<Response> {
     let drive = request.state.tree.drive_info(request.drive()).await;
     let drive = drive.map_err(|error| AmazonError::tree(error, "?"))?;
-    Ok(json_answer(
+    Ok(json_response(
         StatusCode::OK,
         &json!({
             "quota": drive.quota,
@@ -54,7 +52,7 @@ pub(super) async fn quota(request: &AmazonRequest) -> Result<Response> {
     ))
 }
 
-/// `GET account/usage`: live files, by what their media types say they are.
+/// Handles `GET account/usage`: the number and the size of all live files, by category.
 pub(super) async fn usage(request: &AmazonRequest) -> Result<Response> {
     let mut sums = [("other", (0u64, 0u64)), ("doc", (0, 0)), ("photo", (0, 0)), ("video", (0, 0))];
     let mut after = -1;
@@ -67,8 +65,8 @@ pub(super) async fn usage(request: &AmazonRequest) -> Result<Response> {
             if node.kind != NodeKind::File || node.state != State::Live {
                 continue;
             }
-            let sort = sort_of(node.media_type.as_deref().unwrap_or_default());
-            if let Some((_, (bytes, count))) = sums.iter_mut().find(|(name, _)| *name == sort) {
+            let category = usage_category(node.media_type.as_deref().unwrap_or_default());
+            if let Some((_, (bytes, count))) = sums.iter_mut().find(|(name, _)| *name == category) {
                 *bytes += node.size;
                 *count += 1;
             }
@@ -82,11 +80,12 @@ pub(super) async fn usage(request: &AmazonRequest) -> Result<Response> {
         let amount = json!({ "bytes": bytes, "count": count });
         body[name] = json!({ "total": amount, "billable": amount });
     }
-    Ok(json_answer(StatusCode::OK, &body))
+    Ok(json_response(StatusCode::OK, &body))
 }
 
-/// What a file of a media type counts as. Inferred: the cloud does not say which are documents.
-fn sort_of(media_type: &str) -> &'static str {
+/// Returns the usage category of a media type. Inferred: the cloud does not document which types
+/// are documents.
+fn usage_category(media_type: &str) -> &'static str {
     match media_type.split_once('/') {
         Some(("image", _)) => "photo",
         Some(("video", _)) => "video",

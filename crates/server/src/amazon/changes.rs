@@ -1,5 +1,5 @@
-//! The changes stream: a JSON object per line, each with a checkpoint to go on from
-//! (amazon-drive#changes-stream).
+//! Handler of the changes stream: JSON objects separated by line feeds, each with a checkpoint for
+//! the next request (amazon-drive#changes-stream).
 
 use std::sync::Arc;
 
@@ -14,53 +14,57 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    AmazonRequest,
     error::{AmazonError, Result},
     node::is_shown,
+    request::{AmazonRequest, json_body},
 };
 use crate::tree::{DriveInfo, State};
 
-/// How many nodes are in a set unless the client says otherwise. Inferred.
-const CHUNK: u64 = 1_000;
+/// Number of nodes per object of the stream, unless the client requests another. Inferred.
+const DEFAULT_BATCH: u64 = 1_000;
 
-/// How every checkpoint begins.
+/// Prefix of all checkpoints.
 const PREFIX: &str = "CPX";
 
-/// What a client asks for.
+/// The body of a request. Clients send numbers and flags as JSON values or as text.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Question {
+struct ChangesBody {
     checkpoint: Option<String>,
     chunk_size: Option<Value>,
     max_nodes: Option<Value>,
     include_purged: Option<Value>,
 }
 
-/// A place in the feed of a drive; another drive, or one that was made anew, has others.
+/// A position in the change feed of a drive. It is invalid for other drives, and after the drive
+/// was recreated.
 #[derive(Debug, Serialize, Deserialize)]
 struct Checkpoint {
-    /// When the drive was made.
+    /// Creation time of the drive, in microseconds since the epoch.
     drive: i64,
     feed: i64,
 }
 
-/// `POST changes`.
+/// Handles `POST changes`.
+///
+/// # Errors
+/// 400 if a number is invalid.
 pub(super) async fn changes(request: AmazonRequest, body: Body) -> Result<Response> {
-    let question: Question = super::json_body(body).await?;
+    let options: ChangesBody = json_body(body).await?;
     let drive = request.state.tree.drive_info(request.drive()).await;
     let drive = drive.map_err(|error| AmazonError::tree(error, "?"))?;
-    let known = question.checkpoint.as_deref().and_then(|text| opened(text, &drive));
-    let told = Told {
+    let position = options.checkpoint.as_deref().and_then(|text| decode_checkpoint(text, &drive));
+    let changes = ChangeStream {
         request: Arc::new(request),
-        made: drive.created.as_microsecond(),
+        drive_created: drive.created.as_microsecond(),
         until: drive.feed,
-        after: known.unwrap_or(-1),
-        reset: known.is_none(),
-        chunk: number(question.chunk_size.as_ref(), "chunkSize")?.unwrap_or(CHUNK),
-        left: number(question.max_nodes.as_ref(), "maxNodes")?,
-        purged: known.is_some() && is_true(question.include_purged.as_ref()),
+        after: position.unwrap_or(-1),
+        reset: position.is_none(),
+        batch_size: number(options.chunk_size.as_ref(), "chunkSize")?.unwrap_or(DEFAULT_BATCH),
+        remaining: number(options.max_nodes.as_ref(), "maxNodes")?,
+        purged: position.is_some() && is_true(options.include_purged.as_ref()),
     };
-    let lines = stream::unfold(Next::Sets(told), Next::line);
+    let lines = stream::unfold(StreamState::Batches(changes), StreamState::next_line);
     let mut response = Response::new(Body::from_stream(lines));
     *response.status_mut() = StatusCode::OK;
     response
@@ -69,16 +73,18 @@ pub(super) async fn changes(request: AmazonRequest, body: Body) -> Result<Respon
     Ok(response)
 }
 
-/// A number that clients may write as text.
+/// Parses a positive number, which clients may send as text; `None` if it is missing or null.
+/// `name` is for the message.
 fn number(value: Option<&Value>, name: &str) -> Result<Option<u64>> {
     let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
     let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
     match number.filter(|number| *number > 0) {
         Some(number) => Ok(Some(number)),
-        None => Err(AmazonError::bad(format!("Invalid {name}"))),
+        None => Err(AmazonError::invalid(format!("Invalid {name}"))),
     }
 }
 
+/// Returns whether a flag is set, as a boolean or as text.
 fn is_true(value: Option<&Value>) -> bool {
     match value {
         Some(Value::Bool(flag)) => *flag,
@@ -87,50 +93,61 @@ fn is_true(value: Option<&Value>) -> bool {
     }
 }
 
-/// What is still to be told.
-struct Told {
+/// The state of a response that is being streamed.
+struct ChangeStream {
     request: Arc<AmazonRequest>,
-    made: i64,
-    /// Where the feed was when the client asked; what comes later is for another time.
+    /// Creation time of the drive, in microseconds since the epoch.
+    drive_created: i64,
+    /// The last position of the feed at the time of the request. Later changes belong to the next
+    /// request.
     until: i64,
+    /// The feed position of the last node that was sent; -1 before the first.
     after: i64,
+    /// Whether the next object declares a reset.
     reset: bool,
-    chunk: u64,
-    /// Most nodes to come.
-    left: Option<u64>,
+    /// Maximum number of nodes per object.
+    batch_size: u64,
+    /// Maximum number of nodes that remain to be sent; `None`: no limit.
+    remaining: Option<u64>,
+    /// Whether to send purged nodes.
     purged: bool,
 }
 
-enum Next {
-    Sets(Told),
-    Last,
-    Nothing,
+/// The state of a response stream.
+enum StreamState {
+    /// Further nodes may follow.
+    Batches(ChangeStream),
+    /// Only the end marker follows.
+    End,
+    /// The stream has ended.
+    Done,
 }
 
-impl Next {
-    async fn line(self) -> Option<(std::io::Result<Bytes>, Self)> {
+impl StreamState {
+    /// Returns the next line and the state after it; `None` at the end of the stream.
+    async fn next_line(self) -> Option<(std::io::Result<Bytes>, Self)> {
         let line = match self {
-            Self::Nothing => return None,
-            Self::Last => Ok((json!({ "end": true }), Self::Nothing)),
-            Self::Sets(told) => told.set().await,
+            Self::Done => return None,
+            Self::End => Ok((json!({ "end": true }), Self::Done)),
+            Self::Batches(changes) => changes.next_batch().await,
         };
         match line {
             Ok((line, next)) => Some((Ok(Bytes::from(format!("{line}\n"))), next)),
             Err(error) => {
-                tracing::error!(message = %error.message, "the changes broke off");
-                Some((Err(std::io::Error::other(error.message)), Self::Nothing))
+                tracing::error!(message = %error.message, "cannot continue a changes stream");
+                Some((Err(std::io::Error::other(error.message)), Self::Done))
             }
         }
     }
 }
 
-impl Told {
-    /// The next set; where nothing changed at all, the last line at once.
-    async fn set(mut self) -> Result<(Value, Next)> {
+impl ChangeStream {
+    /// Returns the next object and the state after it. Without any change, that is the end marker.
+    async fn next_batch(mut self) -> Result<(Value, StreamState)> {
         if self.after >= self.until && !self.reset {
-            return Ok((json!({ "end": true }), Next::Nothing));
+            return Ok((json!({ "end": true }), StreamState::Done));
         }
-        let limit = self.chunk.min(self.left.unwrap_or(u64::MAX)).min(CHUNK * 10);
+        let limit = self.batch_size.min(self.remaining.unwrap_or(u64::MAX)).min(DEFAULT_BATCH * 10);
         let tree = &self.request.state.tree;
         let batch = tree.changes(self.request.drive(), self.after, limit).await;
         let batch = batch.map_err(|error| AmazonError::tree(error, "?"))?;
@@ -138,32 +155,35 @@ impl Told {
         if let Some(last) = batch.last() {
             self.after = last.feed;
         }
-        self.left = self.left.map(|left| left.saturating_sub(batch.len() as u64));
-        let wanted = |state| self.purged || state != State::Purged;
+        self.remaining =
+            self.remaining.map(|remaining| remaining.saturating_sub(batch.len() as u64));
+        let includes = |state| self.purged || state != State::Purged;
         let nodes: Vec<Value> = batch
             .iter()
-            .filter(|node| is_shown(node) && wanted(node.state))
-            .map(|node| self.request.shown(node))
+            .filter(|node| is_shown(node) && includes(node.state))
+            .map(|node| self.request.node_object(node))
             .collect();
-        let checkpoint = Checkpoint { drive: self.made, feed: self.after };
+        let checkpoint = Checkpoint { drive: self.drive_created, feed: self.after };
         let line = json!({
-            "checkpoint": sealed(&checkpoint),
+            "checkpoint": encode_checkpoint(&checkpoint),
             "reset": std::mem::take(&mut self.reset),
             "nodes": nodes,
             "statusCode": 200,
         });
-        let ends = !more || self.left == Some(0) || self.after >= self.until;
-        Ok((line, if ends { Next::Last } else { Next::Sets(self) }))
+        let ends = !more || self.remaining == Some(0) || self.after >= self.until;
+        Ok((line, if ends { StreamState::End } else { StreamState::Batches(self) }))
     }
 }
 
-fn sealed(checkpoint: &Checkpoint) -> String {
+/// Encodes a checkpoint as clients receive it.
+fn encode_checkpoint(checkpoint: &Checkpoint) -> String {
     let json = serde_json::to_vec(checkpoint).unwrap_or_default();
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(json))
 }
 
-/// The place that a checkpoint names; `None`: it is none of this drive's, everything is told anew.
-fn opened(text: &str, drive: &DriveInfo) -> Option<i64> {
+/// Returns the feed position of a checkpoint. `None` if it is invalid for this drive: the client
+/// then receives a reset and all nodes.
+fn decode_checkpoint(text: &str, drive: &DriveInfo) -> Option<i64> {
     let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
     let checkpoint: Checkpoint = serde_json::from_slice(&bytes).ok()?;
     let is_ours = checkpoint.drive == drive.created.as_microsecond();

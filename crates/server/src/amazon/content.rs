@@ -1,5 +1,5 @@
-//! Bytes in and out (amazon-drive#requests-content, amazon-drive#upload-multipart): multipart forms
-//! as real clients send them, ranges.
+//! Handlers of file content: multipart uploads, and downloads with ranges
+//! (amazon-drive#requests-content, amazon-drive#upload-multipart).
 
 use std::io;
 
@@ -12,14 +12,15 @@ use futures::TryStreamExt;
 use multer::Multipart;
 
 use super::{
-    AmazonRequest,
     error::{AmazonError, Result},
+    metadata::Metadata,
     node::md5,
-    nodes::Metadata,
+    request::AmazonRequest,
 };
 use crate::{
     content::{self, LongSuffix},
     form::{self, FormBody},
+    headers::content_length,
     tree::{
         ChildName, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, State, Stored,
         TreeError,
@@ -27,37 +28,40 @@ use crate::{
     upload::discard,
 };
 
-/// The largest file, in bytes: about 50 GiB (amazon-drive#max-file-size).
+/// Maximum length of a file in bytes, about 50 GiB (amazon-drive#max-file-size).
 const FILE_MAX: u64 = 50 << 30;
 
-/// The longest metadata part, in bytes.
+/// Maximum length of the metadata part, in bytes.
 const METADATA_MAX: usize = 256 << 10;
 
-/// What a form may have around its file, in bytes.
-const FORM_AROUND: u64 = 64 << 10;
+/// Maximum length of a form without its file, in bytes.
+const FORM_OVERHEAD: u64 = 64 << 10;
 
-/// How often a download begins anew because the file was overwritten just then.
-const TRIES: usize = 16;
+/// Maximum number of attempts at a download that concurrent overwrites interfere with.
+const MAX_ATTEMPTS: usize = 16;
 
-/// What an upload brought.
-struct Form {
+/// A received upload form. The content is already stored in the tree.
+struct UploadForm {
     metadata: Option<Metadata>,
     stored: Stored,
     media_type: Option<String>,
 }
 
-/// `POST nodes` at the content endpoint: makes a file.
+/// Handles `POST nodes` of the content endpoint: creates a file.
+///
+/// # Errors
+/// Those of [`preflight`], [`form`] and [`check`]; 409 if the name is in use.
 pub(super) async fn upload(request: &AmazonRequest, parts: &Parts, body: Body) -> Result<Response> {
-    acceptable(request, parts).await?;
+    preflight(request, parts).await?;
     let local_id = request.local_id().await?;
-    let Form { metadata, stored, media_type } = form(request, parts, body).await?;
+    let UploadForm { metadata, stored, media_type } = form(request, parts, body).await?;
     let checked = check(request, metadata, &stored).await;
     let (metadata, name, parents) = match checked {
         Ok(checked) => checked,
-        Err(error) => return Err(forgotten(request, stored, error).await),
+        Err(error) => return Err(discard_upload(request, stored, error).await),
     };
     let new = NewItem { media_type, ..metadata.new_item(local_id.as_deref()) };
-    let made = request
+    let result = request
         .state
         .tree
         .put(
@@ -68,98 +72,117 @@ pub(super) async fn upload(request: &AmazonRequest, parts: &Parts, body: Body) -
             Precondition::Any,
         )
         .await;
-    let made = made.map_err(|error| request.refused(error, &name, parents[0]))?;
-    let node = request.put_into(made.node, &name, &parents).await?;
-    Ok(request.created(&node))
+    let written = result.map_err(|error| request.tree_error(error, &name, parents[0]))?;
+    let node = request.add_parents(written.node, &name, &parents).await?;
+    Ok(request.created_response(&node))
 }
 
+/// Checks the metadata of a new file. Returns it with the name and the parent folders.
+///
+/// # Errors
+/// 400 if the metadata is missing or invalid; 404 for an invalid parent id; those of
+/// [`check_duplicate`].
 async fn check(
     request: &AmazonRequest,
     metadata: Option<Metadata>,
     stored: &Stored,
 ) -> Result<(Metadata, String, Vec<ItemKey>)> {
-    let metadata = metadata.ok_or_else(|| AmazonError::bad("The part metadata is missing"))?;
+    let metadata = metadata.ok_or_else(|| AmazonError::invalid("The part metadata is missing"))?;
     if metadata.kind.as_deref() != Some("FILE") {
-        return Err(AmazonError::bad("kind must be FILE"));
+        return Err(AmazonError::invalid("kind must be FILE"));
     }
     let name = metadata.name()?.to_owned();
     let parents = request.parents(&metadata).await?;
-    deduplicated(request, stored, None).await?;
+    check_duplicate(request, stored, None).await?;
     Ok((metadata, name, parents))
 }
 
-/// `PUT nodes/{id}/content`: replaces a file's bytes.
+/// Handles `PUT nodes/{id}/content`: replaces the content of a file.
+///
+/// # Errors
+/// 400 for a folder; 403 for a node in the trash; those of [`preflight`], [`form`] and
+/// [`check_duplicate`].
 pub(super) async fn overwrite(
     request: &AmazonRequest,
     id: &str,
     parts: &Parts,
     body: Body,
 ) -> Result<Response> {
-    let node = request.known(id).await?;
+    let node = request.find_node(id).await?;
     if node.kind != NodeKind::File {
-        return Err(AmazonError::bad(format!("Node {id} is not a file")));
+        return Err(AmazonError::not_a_file(id));
     }
     if node.state == State::Trashed {
-        return Err(AmazonError::forbidden("The node is in the trash"));
+        return Err(AmazonError::in_trash());
     }
-    acceptable(request, parts).await?;
-    let Form { stored, media_type, .. } = form(request, parts, body).await?;
-    if let Err(error) = deduplicated(request, &stored, Some(node.no)).await {
-        return Err(forgotten(request, stored, error).await);
+    preflight(request, parts).await?;
+    let UploadForm { stored, media_type, .. } = form(request, parts, body).await?;
+    if let Err(error) = check_duplicate(request, &stored, Some(node.no)).await {
+        return Err(discard_upload(request, stored, error).await);
     }
     let new = NewItem { media_type, ..NewItem::default() };
     let tree = &request.state.tree;
     let node = tree.overwrite(request.drive(), node.no, stored, new, Precondition::Any).await;
-    Ok(request.ok(&node.map_err(|error| AmazonError::tree(error, id))?))
+    Ok(request.node_response(&node.map_err(|error| AmazonError::tree(error, id))?))
 }
 
-/// `GET nodes/{id}/content`.
+/// Handles `GET nodes/{id}/content`.
+///
+/// # Errors
+/// 409 after [`MAX_ATTEMPTS`] concurrent overwrites.
 pub(super) async fn download(request: &AmazonRequest, id: &str, parts: &Parts) -> Result<Response> {
-    for _ in 0..TRIES {
-        let node = request.known(id).await?;
+    for _ in 0..MAX_ATTEMPTS {
+        let node = request.find_node(id).await?;
         match content::serve(&request.state.tree, &node, parts, true, LongSuffix::Satisfied).await {
-            // Other bytes have taken the place of those that were to be read.
+            // The content was replaced after the lookup of the node.
             Err(TreeError::Changed) => {}
             served => return served.map_err(|error| AmazonError::tree(error, id)),
         }
     }
-    Err(AmazonError::conflict("The node is being changed by other requests"))
+    Err(AmazonError::busy())
 }
 
-/// Without `suppress=deduplication` bytes that the drive has are refused, but no bytes at all
-/// (amazon-drive#deduplication). Looking for them is a look at every file.
-async fn deduplicated(
+/// Rejects content that the drive already has, unless `suppress=deduplication` or the content is
+/// empty (amazon-drive#deduplication). The node `except` may have it. The check reads every node of
+/// the drive.
+///
+/// # Errors
+/// 409 with the id of the other node.
+async fn check_duplicate(
     request: &AmazonRequest,
     stored: &Stored,
-    but: Option<ItemKey>,
+    except: Option<ItemKey>,
 ) -> Result<()> {
-    // No other value passes the check of parameters.
+    // The parameter check admits no other value.
     let suppressed = request.query.get("suppress").is_some_and(|value| !value.is_empty());
     if suppressed || stored.size == 0 {
         return Ok(());
     }
-    let same = |node: &Node| {
+    let is_duplicate = |node: &Node| {
         node.state == State::Live
-            && Some(node.no) != but
+            && Some(node.no) != except
             && node.content.as_ref().is_some_and(|content| {
                 content.hashes.md5 == stored.hashes.md5 && content.size == stored.size
             })
     };
-    match request.find(same).await? {
-        Some(twin) => {
-            Err(AmazonError::duplicate(&md5(&twin).unwrap_or_default(), request.ids.id(twin.no)))
+    match request.find_first(is_duplicate).await? {
+        Some(other) => {
+            Err(AmazonError::duplicate(&md5(&other).unwrap_or_default(), request.ids.id(other.no)))
         }
         None => Ok(()),
     }
 }
 
-/// What can never fit is refused before it is taken in; what it overwrites may make room for less.
-async fn acceptable(request: &AmazonRequest, parts: &Parts) -> Result<()> {
-    let length = parts.headers.get(header::CONTENT_LENGTH);
-    let length: u64 = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
-    let bytes = length.saturating_sub(FORM_AROUND);
+/// Rejects an upload by its declared length, before it is received. Overwriting a file may free
+/// space, so only a file that can never fit is rejected.
+///
+/// # Errors
+/// 400 over [`FILE_MAX`]; 403 if the file exceeds the whole quota.
+async fn preflight(request: &AmazonRequest, parts: &Parts) -> Result<()> {
+    let length = content_length(&parts.headers).unwrap_or(0);
+    let bytes = length.saturating_sub(FORM_OVERHEAD);
     if bytes > FILE_MAX {
-        return Err(AmazonError::bad("Cannot complete upload: the file is too large"));
+        return Err(AmazonError::too_large());
     }
     if bytes > 0 {
         let drive = request.state.tree.drive_info(request.drive()).await;
@@ -171,26 +194,30 @@ async fn acceptable(request: &AmazonRequest, parts: &Parts) -> Result<()> {
     Ok(())
 }
 
-/// The form's parts, in either order, the bytes taken in as they come. What follows the closing
-/// boundary is nobody's business: a client sends its own content type there
+/// Receives the parts of a form in any order. The content is stored while it arrives. Data after
+/// the closing boundary is ignored, because one client sends its own content type there
 /// (amazon-drive#upload-epilogue).
-async fn form(request: &AmazonRequest, parts: &Parts, body: Body) -> Result<Form> {
+///
+/// # Errors
+/// 400 if the form is invalid, has an unknown part, or has no content; 403 if the drive is full.
+/// Stored content is discarded.
+async fn form(request: &AmazonRequest, parts: &Parts, body: Body) -> Result<UploadForm> {
     let content_type = parts.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary = multer::parse_boundary(content_type)
-        .map_err(|_| AmazonError::bad("The request is not multipart/form-data"))?;
+        .map_err(|_| AmazonError::invalid("The request is not multipart/form-data"))?;
     let body = FormBody::new(body, &boundary);
     let mut form = Multipart::new(body, boundary);
     let mut metadata = None;
     let mut content: Option<(Stored, Option<String>)> = None;
-    let broken = loop {
+    let error = loop {
         let mut part = match form.next_field().await {
             Ok(Some(part)) => part,
             Ok(None) => break None,
-            Err(error) => break Some(unreadable(&error)),
+            Err(error) => break Some(form_error(&error)),
         };
         match (part.name(), &content) {
-            (Some("metadata"), _) => match text(&mut part).await.and_then(parsed) {
+            (Some("metadata"), _) => match read_part(&mut part).await.and_then(parse_metadata) {
                 Ok(parsed) => metadata = Some(parsed),
                 Err(error) => break Some(error),
             },
@@ -205,54 +232,69 @@ async fn form(request: &AmazonRequest, parts: &Parts, body: Body) -> Result<Form
                     Err(error) => break Some(AmazonError::tree(error, "?")),
                 }
             }
-            (Some("content"), Some(_)) => break Some(AmazonError::bad("More than one content")),
+            (Some("content"), Some(_)) => {
+                break Some(AmazonError::invalid("More than one part content"));
+            }
             (name, _) => {
                 let name = name.unwrap_or_default();
-                break Some(AmazonError::bad(format!("There is no part '{name}'")));
+                break Some(AmazonError::invalid(format!("Unknown part '{name}'")));
             }
         }
     };
-    match (content, broken) {
-        (Some((stored, media_type)), None) => Ok(Form { metadata, stored, media_type }),
-        (None, None) => Err(AmazonError::bad("The part content is missing")),
-        (Some((stored, _)), Some(error)) => Err(forgotten(request, stored, error).await),
+    match (content, error) {
+        (Some((stored, media_type)), None) => Ok(UploadForm { metadata, stored, media_type }),
+        (None, None) => Err(AmazonError::invalid("The part content is missing")),
+        (Some((stored, _)), Some(error)) => Err(discard_upload(request, stored, error).await),
         (None, Some(error)) => Err(error),
     }
 }
 
-/// A small part's text, whatever its content type, or without one.
-async fn text(part: &mut multer::Field<'_>) -> Result<Vec<u8>> {
+/// Reads the metadata part, whatever its content type is.
+///
+/// # Errors
+/// 400 over [`METADATA_MAX`] bytes.
+async fn read_part(part: &mut multer::Field<'_>) -> Result<Vec<u8>> {
     let mut text = Vec::new();
-    while let Some(piece) = part.chunk().await.map_err(|error| unreadable(&error))? {
+    while let Some(piece) = part.chunk().await.map_err(|error| form_error(&error))? {
         if text.len() + piece.len() > METADATA_MAX {
-            return Err(AmazonError::bad("The part metadata is too long"));
+            return Err(AmazonError::invalid("The part metadata is too long"));
         }
         text.extend_from_slice(&piece);
     }
     Ok(text)
 }
 
-fn parsed(text: Vec<u8>) -> Result<Metadata> {
-    serde_json::from_slice(&text)
-        .map_err(|error| AmazonError::bad(format!("The part metadata is no JSON: {error}")))
+/// Parses the metadata part.
+fn parse_metadata(text: Vec<u8>) -> Result<Metadata> {
+    serde_json::from_slice(&text).map_err(|error| {
+        AmazonError::invalid(format!("The part metadata is not valid JSON: {error}"))
+    })
 }
 
-fn unreadable(error: &multer::Error) -> AmazonError {
-    tracing::debug!(%error, "a form could not be read");
+/// Converts an error of the form parser to a response.
+fn form_error(error: &multer::Error) -> AmazonError {
+    tracing::debug!(%error, "cannot read an upload form");
     if form::has_too_long_headers(error) {
-        return AmazonError::bad("Cannot read from request: the headers of a part are too long.");
+        return AmazonError::invalid(
+            "Cannot read from request: the headers of a part are too long.",
+        );
     }
-    AmazonError::bad("Cannot read from request.")
+    AmazonError::unreadable_body()
 }
 
-/// The refusal of an upload, whose bytes were taken in for nothing.
-async fn forgotten(request: &AmazonRequest, stored: Stored, error: AmazonError) -> AmazonError {
+/// Discards the stored content of a rejected upload, and returns `error`.
+async fn discard_upload(
+    request: &AmazonRequest,
+    stored: Stored,
+    error: AmazonError,
+) -> AmazonError {
     discard(&request.state.tree, stored).await;
     error
 }
 
-/// Whether a request without a body should have told so (amazon-drive#error-length-required: 411).
-pub(super) fn tells_length(parts: &Parts) -> bool {
+/// Returns whether a request declares the length of its body, or needs not
+/// (amazon-drive#error-length-required).
+pub(super) fn declares_length(parts: &Parts) -> bool {
     parts.version >= axum::http::Version::HTTP_2
         || parts.headers.contains_key(header::CONTENT_LENGTH)
         || parts.headers.contains_key(header::TRANSFER_ENCODING)

@@ -1,29 +1,29 @@
-//! Refusals in Amazon's words (amazon-drive#errors).
+//! Error responses, with the messages of Amazon Cloud Drive (amazon-drive#errors).
 
-use axum::{
-    body::Body,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{http::StatusCode, response::Response};
 use serde_json::{Map, Value, json};
 
+use super::response::{json_response, request_id, with_body};
 use crate::{account::AuthError, tree::TreeError};
 
-/// A refusal: a status, a message, and where the cloud tells them a code and a node's id.
+/// An error response: a status and a message. Some errors of the cloud also have a code and the id
+/// of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AmazonError {
     pub status: StatusCode,
     pub message: String,
+    /// The member `code`.
     code: Option<&'static str>,
+    /// Id of the conflicting node.
     node: Option<String>,
 }
 
 pub(super) type Result<T, E = AmazonError> = std::result::Result<T, E>;
 
-/// The code of a 409 for bytes that the drive has already. Inferred: no source says it.
+/// Code of the 409 for content that the drive already has. Inferred: no source documents it.
 const DUPLICATE: &str = "MD5_DUPLICATE";
 
-/// The body of the 404 for a path that is no operation: the one that is not JSON
+/// The body of the 404 for an unknown path, the only body that is not JSON
 /// (amazon-drive#unknown-operation).
 const UNKNOWN_OPERATION: &str = "<UnknownOperationException/>";
 
@@ -32,27 +32,62 @@ impl AmazonError {
         Self { status, message: message.into(), code: None, node: None }
     }
 
-    /// The request is wrong.
-    pub(super) fn bad(message: impl Into<String>) -> Self {
+    /// The request is invalid.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// It may not be done.
+    /// The request body could not be received.
+    pub(super) fn unreadable_body() -> Self {
+        Self::invalid("Cannot read from request.")
+    }
+
+    /// The file exceeds the maximum length.
+    pub(super) fn too_large() -> Self {
+        Self::invalid("Cannot complete upload: the file is too large")
+    }
+
+    /// The operation is only available for folders.
+    pub(super) fn not_a_folder(id: &str) -> Self {
+        Self::invalid(format!("Node {id} is not a folder"))
+    }
+
+    /// The operation is only available for files.
+    pub(super) fn not_a_file(id: &str) -> Self {
+        Self::invalid(format!("Node {id} is not a file"))
+    }
+
+    /// The operation is not available for nodes in the trash.
+    pub(super) fn in_trash() -> Self {
+        Self::forbidden("The node is in the trash")
+    }
+
+    /// Concurrent requests changed the node in every attempt.
+    pub(super) fn busy() -> Self {
+        Self::conflict("The node is being changed by other requests")
+    }
+
+    /// The node has no property of this key.
+    pub(super) fn no_property(key: &str) -> Self {
+        Self::part_not_found(format!("No property {key}"))
+    }
+
+    /// The operation is not allowed.
     pub(super) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
-    /// No such node.
+    /// The node does not exist, or the id is invalid.
     pub(super) fn not_found(id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("Invalid nodeId: {id}"))
     }
 
-    /// No such thing of a node's.
-    pub(super) fn missing(what: impl Into<String>) -> Self {
+    /// A part of a node does not exist: a child or a property.
+    pub(super) fn part_not_found(what: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, what)
     }
 
-    /// What is there is in the way.
+    /// The state of a node conflicts with the request.
     pub(super) fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, message)
     }
@@ -62,18 +97,18 @@ impl AmazonError {
         Self::new(StatusCode::NOT_FOUND, UNKNOWN_OPERATION)
     }
 
-    /// The method does not go with the path.
+    /// The path does not support the method.
     pub(super) fn method(method: &str) -> Self {
         let message = format!("The method {method} is not allowed here");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, message)
     }
 
-    /// A request that could have a body does not tell its length.
+    /// A request that may have a body does not declare its length.
     pub(super) fn length_required() -> Self {
         Self::new(StatusCode::LENGTH_REQUIRED, "Content-Length is missing")
     }
 
-    /// A node has the name.
+    /// A node has the same name. `parent` is the id of the folder, `node` the id of that node.
     pub(super) fn name_taken(name: &str, parent: &str, node: String) -> Self {
         let name = name.to_lowercase();
         let message = format!(
@@ -87,61 +122,64 @@ impl AmazonError {
         }
     }
 
-    /// A file has these bytes.
+    /// The file `node` has the same content.
     pub(super) fn duplicate(md5: &str, node: String) -> Self {
         let message = format!("Node with the MD5 {md5} already exists, conflicting NodeId: {node}");
         Self { code: Some(DUPLICATE), node: Some(node), ..Self::new(StatusCode::CONFLICT, message) }
     }
 
-    /// The drive is full: as a client has seen it.
+    /// The drive is full. The code and the message were observed by a client.
     pub(super) fn full() -> Self {
         let message = "File size exceeds account allowance.";
         Self { code: Some("NO_ACTIVE_SUBSCRIPTION_FOUND"), ..Self::forbidden(message) }
     }
 
+    /// An internal error, which the response does not describe.
     pub(super) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal failure")
     }
 
-    /// What the tree said of a node. A name that is taken is worded where the names are known.
+    /// Converts an error of the tree. `id` is the id of the node. A name conflict needs more
+    /// context: use `AmazonRequest::tree_error`.
+    /// Internal errors are logged, and the response does not describe them.
     pub(super) fn tree(error: TreeError, id: &str) -> Self {
         match error {
             TreeError::NotFound => Self::not_found(id),
-            TreeError::NotAFolder(_) => Self::bad(format!("Node {id} is not a folder")),
-            TreeError::NotAFile(_) => Self::bad(format!("Node {id} is not a file")),
+            TreeError::NotAFolder(_) => Self::not_a_folder(id),
+            TreeError::NotAFile(_) => Self::not_a_file(id),
             TreeError::QuotaExceeded => Self::full(),
             error @ TreeError::NoRoom(_) => {
-                tracing::error!(%error, "an Amazon Drive request failed");
+                tracing::error!(%error, "cannot serve an Amazon Drive request");
                 Self::full()
             }
             TreeError::IntoItself => {
                 Self::conflict("A folder cannot be put below itself on this server")
             }
             TreeError::Root => Self::forbidden("Operation not allowed on the root node"),
-            TreeError::BadName(reason) => Self::bad(format!("Invalid name: {reason}")),
+            TreeError::BadName(reason) => Self::invalid(format!("Invalid name: {reason}")),
             TreeError::Body(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
-                Self::bad("Cannot complete upload: the file is too large")
+                Self::too_large()
             }
-            TreeError::Body(_) => Self::bad("Cannot read from request."),
+            TreeError::Body(_) => Self::unreadable_body(),
             TreeError::Changed => Self::conflict("The node was changed by another request"),
             error @ (TreeError::NameTaken(_)
             | TreeError::NoSession
             | TreeError::OutOfOrder(_)
             | TreeError::PastTheEnd(_)
             | TreeError::Storage(_)) => {
-                tracing::error!(%error, "Amazon Drive request failed");
+                tracing::error!(%error, "cannot serve an Amazon Drive request");
                 Self::internal()
             }
         }
     }
 
-    /// The answer.
+    /// Returns the HTTP response.
     pub(super) fn response(&self) -> Response {
         if self.message == UNKNOWN_OPERATION {
-            return answer(self.status, "application/xml", UNKNOWN_OPERATION.to_owned());
+            return with_body(self.status, "application/xml", UNKNOWN_OPERATION.to_owned());
         }
         let mut body = Map::new();
-        body.insert("logref".into(), super::request_id().into());
+        body.insert("logref".into(), request_id().into());
         body.insert("message".into(), self.message.clone().into());
         if let Some(code) = self.code {
             body.insert("code".into(), code.into());
@@ -149,11 +187,11 @@ impl AmazonError {
         if let Some(node) = &self.node {
             body.insert("info".into(), json!({ "nodeId": node }));
         }
-        json_answer(self.status, &Value::Object(body))
+        json_response(self.status, &Value::Object(body))
     }
 
-    /// What the cloud says with a status that a fault rule asked for.
-    pub(super) fn on_demand(status: StatusCode) -> Self {
+    /// The response to a status that a fault rule injects.
+    pub(super) fn for_status(status: StatusCode) -> Self {
         let message = match status.as_u16() {
             400 => "Cannot read from request.",
             401 => "Token has expired",
@@ -177,16 +215,4 @@ impl From<AuthError> for AmazonError {
         };
         Self::new(StatusCode::UNAUTHORIZED, message)
     }
-}
-
-/// An answer in JSON.
-pub(super) fn json_answer(status: StatusCode, body: &Value) -> Response {
-    answer(status, "application/json", body.to_string())
-}
-
-fn answer(status: StatusCode, media_type: &'static str, body: String) -> Response {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    response
 }

@@ -1,176 +1,23 @@
-//! Which nodes: the grammar of `filters`, as clients have been seen to use it
-//! (amazon-drive#filter-grammar).
+//! The parameter `filters`, as clients use it (amazon-drive#filter-grammar).
 //!
-//! `field:value`, joined by `AND` and `OR` (of either case, `AND` first), in parentheses; values are
-//! bare or quoted, with a backslash before what would mean something, end in `*` for whatever
-//! begins so, are several in parentheses, or a range `[a TO b]` where `*` is no end.
+//! A condition is `field:value`. Conditions are joined by `AND` and `OR` in either case, and
+//! grouped by parentheses. `AND` takes precedence. A value is bare or quoted; a backslash escapes
+//! special characters. A value that ends in `*` matches a prefix. `(a OR b)` matches several
+//! values. `[a TO b]` matches a range, in which `*` is an open end.
 //!
-//! Inferred: which binds tighter; ranges; which fields there are beyond those that clients use.
+//! Inferred: the precedence, ranges, and the fields that no known client uses.
 
+mod condition;
 mod parse;
 
-use jiff::Timestamp;
-
-use super::error::Result;
-use crate::{time, tree::NameFolding};
-
-/// A condition on nodes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Filter {
-    All(Vec<Filter>),
-    Any(Vec<Filter>),
-    Is(Field, Value),
-}
-
-/// What a node is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field {
-    Id,
-    Kind,
-    Status,
-    IsRoot,
-    Name,
-    Parents,
-    Labels,
-    Description,
-    CreatedBy,
-    CreatedDate,
-    ModifiedDate,
-    Md5,
-    Size,
-    ContentType,
-    Extension,
-}
-
-impl Field {
-    /// The field of that name.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "id" => Self::Id,
-            "kind" => Self::Kind,
-            "status" => Self::Status,
-            "isRoot" => Self::IsRoot,
-            "name" => Self::Name,
-            "parents" => Self::Parents,
-            "labels" => Self::Labels,
-            "description" => Self::Description,
-            "createdBy" => Self::CreatedBy,
-            "createdDate" => Self::CreatedDate,
-            "modifiedDate" => Self::ModifiedDate,
-            "contentProperties.md5" => Self::Md5,
-            "contentProperties.size" => Self::Size,
-            "contentProperties.contentType" => Self::ContentType,
-            "contentProperties.extension" => Self::Extension,
-            // What a photo tells of itself; of other files the day they were made.
-            "contentProperties.contentDate" => Self::CreatedDate,
-            _ => return None,
-        })
-    }
-}
-
-/// What a field must have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
-    /// This.
-    Exactly(String),
-    /// Something that begins so.
-    Prefix(String),
-    /// Something between two, both included; `None`: no end.
-    Range(Option<String>, Option<String>),
-}
-
-impl Filter {
-    /// The condition that a text says.
-    pub(super) fn parse(text: &str) -> Result<Self> {
-        parse::filter(text)
-    }
-
-    /// Whether a node is one of them, given the values of its fields. Texts are compared in the
-    /// folding of the drive's names.
-    pub(super) fn holds(
-        &self,
-        values: &impl Fn(Field) -> Vec<String>,
-        folding: NameFolding,
-    ) -> bool {
-        match self {
-            Self::All(filters) => filters.iter().all(|filter| filter.holds(values, folding)),
-            Self::Any(filters) => filters.iter().any(|filter| filter.holds(values, folding)),
-            Self::Is(field, value) => {
-                values(*field).iter().any(|had| value.holds(*field, had, folding))
-            }
-        }
-    }
-
-    /// Whether the condition says anything of a field.
-    pub(super) fn mentions(&self, wanted: Field) -> bool {
-        match self {
-            Self::All(filters) | Self::Any(filters) => {
-                filters.iter().any(|filter| filter.mentions(wanted))
-            }
-            Self::Is(field, _) => *field == wanted,
-        }
-    }
-
-    /// The value that a field of every such node has, if the condition says one.
-    pub(super) fn requires(&self, wanted: Field) -> Option<&str> {
-        match self {
-            Self::All(filters) => filters.iter().find_map(|filter| filter.requires(wanted)),
-            Self::Any(_) => None,
-            Self::Is(field, Value::Exactly(text)) if *field == wanted => Some(text),
-            Self::Is(..) => None,
-        }
-    }
-}
-
-impl Value {
-    fn holds(&self, field: Field, had: &str, folding: NameFolding) -> bool {
-        let comparable = |text: &str| comparable(field, text, folding);
-        match self {
-            Self::Exactly(text) => comparable(text) == comparable(had),
-            Self::Prefix(text) => comparable(had).starts_with(&comparable(text)),
-            Self::Range(from, to) => {
-                let within = |end: &Option<String>, order| {
-                    end.as_ref().is_none_or(|end| compare(field, had, end, folding) != Some(order))
-                };
-                within(from, std::cmp::Ordering::Less) && within(to, std::cmp::Ordering::Greater)
-            }
-        }
-    }
-}
-
-/// Ids are compared as they are, everything else without case.
-fn comparable(field: Field, text: &str, folding: NameFolding) -> String {
-    match field {
-        Field::Id | Field::Parents | Field::CreatedBy => text.to_owned(),
-        _ => folding.fold(text),
-    }
-}
-
-/// Sizes as numbers, times as times, the rest as text. `None`: they cannot be compared, so nothing
-/// is outside of the range.
-fn compare(
-    field: Field,
-    one: &str,
-    other: &str,
-    folding: NameFolding,
-) -> Option<std::cmp::Ordering> {
-    match field {
-        Field::Size => Some(one.parse::<u64>().ok()?.cmp(&other.parse().ok()?)),
-        Field::CreatedDate | Field::ModifiedDate => Some(moment(one)?.cmp(&moment(other)?)),
-        _ => Some(comparable(field, one, folding).cmp(&comparable(field, other, folding))),
-    }
-}
-
-/// A time, or the beginning of a day.
-fn moment(text: &str) -> Option<Timestamp> {
-    time::parse(text).or_else(|| time::parse(&format!("{text}T00:00:00Z")))
-}
+pub(super) use condition::{Field, Filter};
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::tree::NameFolding;
 
     fn holds(filter: &str, node: &[(Field, &str)]) -> bool {
         let values = |field| {
@@ -179,7 +26,7 @@ mod tests {
         };
         Filter::parse(filter)
             .unwrap_or_else(|error| panic!("{filter}: {error:?}"))
-            .holds(&values, NameFolding::Consumer)
+            .matches(&values, NameFolding::Consumer)
     }
 
     const NODE: &[(Field, &str)] = &[
@@ -194,7 +41,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_clients_send_is_understood() {
+    fn filters_of_known_clients_are_supported() {
         for filter in [
             "kind:FILE",
             "status:AVAILABLE AND kind:FILE",
@@ -226,24 +73,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_filter_is_refused_with_where_it_went_wrong() {
-        for (filter, said) in [
+    fn invalid_filters_are_rejected_with_the_position() {
+        for (filter, message) in [
             ("", "a field"),
             ("kind", "':'"),
             ("kind:", "a value"),
-            ("nothing:1", "no field 'nothing'"),
+            ("nothing:1", "unknown field 'nothing'"),
             ("kind:FILE status:TRASH", "unexpected 's'"),
             ("kind:FILE AND", "a field"),
             ("(kind:FILE", "')'"),
-            ("name:\"x", "no end"),
+            ("name:\"x", "not terminated"),
             ("name:a:b", "':' must be escaped"),
             ("name:a*b", "'*'"),
             ("contentProperties.size:[1 2]", "TO"),
             ("createdDate:[soon TO *]", "soon"),
-            ("name:x\\", "escaped"),
+            ("name:x\\", "backslash"),
         ] {
             let error = Filter::parse(filter).expect_err(filter);
-            assert!(error.message.contains(said), "{filter}: {}", error.message);
+            assert!(error.message.contains(message), "{filter}: {}", error.message);
         }
     }
 
@@ -254,20 +101,20 @@ mod tests {
         let wide = |conditions: usize| vec!["kind:FILE"; conditions].join(" OR ");
         assert!(holds(&wide(1_000), NODE));
         let values = format!("kind:({})", vec!["FILE"; 1_001].join(" OR "));
-        for (filter, said) in [
+        for (filter, message) in [
             (nested(33), "32 deep"),
             (nested(100_000), "32 deep"),
             ("(".repeat(100_000), "32 deep"),
             (wide(1_001), "1000 conditions"),
             (values, "1000 conditions"),
         ] {
-            let error = Filter::parse(&filter).expect_err(said);
-            assert!(error.message.contains(said), "{}", error.message);
+            let error = Filter::parse(&filter).expect_err(message);
+            assert!(error.message.contains(message), "{}", error.message);
         }
     }
 
     #[test]
-    fn what_every_node_has_is_known_only_where_all_conditions_hold() {
+    fn required_values_need_a_conjunction() {
         let filter = |text| Filter::parse(text).expect("a filter");
         let both = filter("parents:P AND name:x");
         assert_eq!(

@@ -1,16 +1,18 @@
-//! Which folders a node is in: moved, added, removed (amazon-drive#requests-parents).
+//! Handlers of the parent folders of a node: move, add, remove (amazon-drive#requests-parents).
 
 use axum::{body::Body, response::Response};
 use serde::Deserialize;
 
 use super::{
-    AmazonRequest,
     error::{AmazonError, Result},
-    nodes::TRIES,
+    request::{AmazonRequest, MAX_ATTEMPTS, json_body},
 };
 use crate::tree::{Change, ItemKey, Node, OnConflict, Precondition, ROOT, State, TreeError};
 
-/// `POST nodes/{id}/children`: from one of its folders to another.
+/// Handles `POST nodes/{id}/children`: moves a node from one of its parents to another.
+///
+/// # Errors
+/// 400 if the node is not a child of the first; those of [`AmazonRequest::update_parents`].
 pub(super) async fn move_child(request: &AmazonRequest, to: &str, body: Body) -> Result<Response> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -18,13 +20,13 @@ pub(super) async fn move_child(request: &AmazonRequest, to: &str, body: Body) ->
         from_parent: String,
         child_id: String,
     }
-    let Move { from_parent, child_id } = super::json_body(body).await?;
-    let (from, to) = (request.number(&from_parent)?, request.number(to)?);
+    let Move { from_parent, child_id } = json_body(body).await?;
+    let (from, to) = (request.item_key(&from_parent)?, request.item_key(to)?);
     let node = request
-        .rehang(&child_id, |parents| {
+        .update_parents(&child_id, |parents| {
             let place = parents.iter().position(|parent| *parent == from);
             let place = place.ok_or_else(|| {
-                AmazonError::bad(format!("Node {child_id} is not a child of {from_parent}"))
+                AmazonError::invalid(format!("Node {child_id} is not a child of {from_parent}"))
             })?;
             match parents.contains(&to) {
                 true => drop(parents.remove(place)),
@@ -33,39 +35,44 @@ pub(super) async fn move_child(request: &AmazonRequest, to: &str, body: Body) ->
             Ok(())
         })
         .await?;
-    Ok(request.ok(&node))
+    Ok(request.node_response(&node))
 }
 
-/// `PUT nodes/{parent}/children/{child}`. A node that is there already stays as it is: inferred.
+/// Handles `PUT nodes/{parent}/children/{child}`. Inferred: a node that is already a child stays
+/// unchanged.
 pub(super) async fn add_child(
     request: &AmazonRequest,
     parent: &str,
     child: &str,
 ) -> Result<Response> {
-    let folder = request.number(parent)?;
+    let folder = request.item_key(parent)?;
     let node = request
-        .rehang(child, |parents| {
+        .update_parents(child, |parents| {
             if !parents.contains(&folder) {
                 parents.push(folder);
             }
             Ok(())
         })
         .await?;
-    Ok(request.ok(&node))
+    Ok(request.node_response(&node))
 }
 
-/// `DELETE nodes/{parent}/children/{child}`: out of its last folder, into the root.
+/// Handles `DELETE nodes/{parent}/children/{child}`. A node without further parents moves to the
+/// root folder.
+///
+/// # Errors
+/// 404 if the node is not a child; those of [`AmazonRequest::update_parents`].
 pub(super) async fn remove_child(
     request: &AmazonRequest,
     parent: &str,
     child: &str,
 ) -> Result<Response> {
-    let folder = request.number(parent)?;
+    let folder = request.item_key(parent)?;
     let node = request
-        .rehang(child, |parents| {
+        .update_parents(child, |parents| {
             if !parents.contains(&folder) {
                 let what = format!("Node {child} is not a child of {parent}");
-                return Err(AmazonError::missing(what));
+                return Err(AmazonError::part_not_found(what));
             }
             parents.retain(|parent| *parent != folder);
             if parents.is_empty() {
@@ -74,20 +81,25 @@ pub(super) async fn remove_child(
             Ok(())
         })
         .await?;
-    Ok(request.ok(&node))
+    Ok(request.node_response(&node))
 }
 
 impl AmazonRequest {
-    /// Changes the folders that a node is in, as one step.
-    async fn rehang(
+    /// Changes the parents of a node atomically. `change` may be called several times, because the
+    /// update is repeated after a concurrent change.
+    ///
+    /// # Errors
+    /// Those of `change`; 403 for a node in the trash; 404 if the node or a parent does not exist;
+    /// 409 if a parent has a node of the same name, or after [`MAX_ATTEMPTS`] concurrent changes.
+    async fn update_parents(
         &self,
         child: &str,
         change: impl Fn(&mut Vec<ItemKey>) -> Result<()>,
     ) -> Result<Node> {
-        for _ in 0..TRIES {
-            let node = self.known(child).await?;
+        for _ in 0..MAX_ATTEMPTS {
+            let node = self.find_node(child).await?;
             if node.state == State::Trashed {
-                return Err(AmazonError::forbidden("The node is in the trash"));
+                return Err(AmazonError::in_trash());
             }
             let mut parents = node.parents.clone();
             change(&mut parents)?;
@@ -96,17 +108,17 @@ impl AmazonRequest {
             }
             let joined = parents.iter().find(|parent| !node.parents.contains(parent)).copied();
             let change = Change { parents: Some(parents), ..Change::default() };
-            let expect = Precondition::Version(node.version);
+            let precondition = Precondition::Version(node.version);
             let tree = &self.state.tree;
-            match tree.update(self.drive(), node.no, change, OnConflict::Fail, expect).await {
+            match tree.update(self.drive(), node.no, change, OnConflict::Fail, precondition).await {
                 Ok(node) => return Ok(node),
-                // Another request came between; what it did is to stay.
+                // A concurrent request changed the node. Its changes must be preserved.
                 Err(TreeError::Changed) => {}
                 Err(error) => {
-                    return Err(self.refused(error, &node.name, joined.unwrap_or(ROOT)));
+                    return Err(self.tree_error(error, &node.name, joined.unwrap_or(ROOT)));
                 }
             }
         }
-        Err(AmazonError::conflict("The node is being changed by other requests"))
+        Err(AmazonError::busy())
     }
 }

@@ -1,14 +1,16 @@
-//! The parsers of this protocol, for fuzz targets.
+//! Runs the parsers of Amazon Cloud Drive for fuzz targets.
 
 use axum::http::request::Parts;
 
 use super::{filter::Filter, query::Query, route::Action, sort::Sort};
 
+/// Parses a filter and a sort order.
 pub(crate) fn parse(text: &str) {
     let _ = (Filter::parse(text), Sort::parse(text));
 }
 
+/// Parses a request and the filter in its query.
 pub(crate) fn route(request: &Parts) {
-    let query = Query::of(request.uri.query());
-    let _ = (Action::of(request), query.get("filters").map(Filter::parse));
+    let query = Query::parse(request.uri.query());
+    let _ = (Action::from_request(request), query.get("filters").map(Filter::parse));
 }

@@ -1,18 +1,18 @@
-//! What Amazon calls things (amazon-drive#node-ids): 22 characters, the URL-safe base64 of 128
-//! bits, as UUIDs look.
+//! The ids of Amazon Cloud Drive (amazon-drive#node-ids): 22 characters, the URL-safe base64 of 128
+//! bits.
 //!
-//! A bijection of an account's items: the first half is the item's number, scrambled with the
-//! account's id, the second half a check of the first, so that an id of another account, or one
-//! that was made up, names nothing.
+//! Ids map one-to-one to the items of an account, so no table is needed. The first half is the key
+//! of the item, scrambled with the id of the account. The second half is a checksum of the first
+//! half. An id of another account, or an invented one, is therefore invalid.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::tree::{ItemKey, Node};
 
-/// The longest id, and the shortest.
+/// Length of every id, in characters.
 const LENGTH: usize = 22;
 
-/// Keeps the check of a number unlike the number's own scramble.
+/// Makes the checksum of a number different from the scrambled number.
 const CHECK: u64 = 0x6163_645f_6e6f_6465;
 
 /// The ids of one account.
@@ -22,12 +22,12 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    /// Of the account with that cid.
-    pub(super) fn of(cid: &str) -> Self {
+    /// Returns the ids of the account with that cid.
+    pub(super) fn for_account(cid: &str) -> Self {
         Self { account: u64::from_str_radix(cid, 16).unwrap_or(0) }
     }
 
-    /// The id of an item.
+    /// Returns the id of an item.
     pub(super) fn id(self, item: ItemKey) -> String {
         let number = scramble(item.0.cast_unsigned() ^ self.account);
         let check = scramble(number ^ self.account.rotate_left(32) ^ CHECK);
@@ -37,8 +37,8 @@ impl Ids {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The item that an id names; `None` if it is no id of this account's.
-    pub(super) fn number(self, id: &str) -> Option<ItemKey> {
+    /// Returns the item of an id; `None` if the id is invalid for this account.
+    pub(super) fn item_key(self, id: &str) -> Option<ItemKey> {
         if id.len() != LENGTH {
             return None;
         }
@@ -49,15 +49,15 @@ impl Ids {
     }
 }
 
-/// What changes with every change of a node (amazon-drive#node-etag): 11 characters of the base64
-/// of 64 bits.
+/// Returns the etag of a node, which changes with every change of the node: 11 characters, the
+/// base64 of 64 bits (amazon-drive#node-etag).
 pub(super) fn etag(node: &Node) -> String {
-    let mark = scramble(node.no.0.cast_unsigned().rotate_left(32) ^ node.version.cast_unsigned());
-    URL_SAFE_NO_PAD.encode(mark.to_be_bytes())
+    let value = scramble(node.no.0.cast_unsigned().rotate_left(32) ^ node.version.cast_unsigned());
+    URL_SAFE_NO_PAD.encode(value.to_be_bytes())
 }
 
-/// A bijection of 64 bits in which every bit of the result depends on every bit: the finalizer of
-/// MurmurHash3.
+/// A bijection on 64 bits: the finalizer of MurmurHash3. Every bit of the result depends on every
+/// bit of the input.
 fn scramble(mut x: u64) -> u64 {
     x ^= x >> 33;
     x = x.wrapping_mul(0xff51_afd7_ed55_8ccd);
@@ -66,7 +66,7 @@ fn scramble(mut x: u64) -> u64 {
     x ^ (x >> 33)
 }
 
-/// The way back; the factors are the inverses modulo 2^64.
+/// The inverse of [`scramble`]. The factors are the inverses modulo 2^64.
 fn unscramble(mut x: u64) -> u64 {
     x ^= x >> 33;
     x = x.wrapping_mul(0x9cb4_b2f8_1293_37db);
@@ -89,18 +89,18 @@ mod tests {
             let id = ids.id(item);
             prop_assert_eq!(id.len(), 22);
             prop_assert!(id.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_'));
-            prop_assert_eq!(ids.number(&id), Some(item));
+            prop_assert_eq!(ids.item_key(&id), Some(item));
         }
 
         #[test]
-        fn what_was_made_up_names_nothing(id in "[A-Za-z0-9_-]{0,24}") {
-            prop_assert_eq!(Ids::of("00000000000000aa").number(&id), None);
+        fn invented_ids_are_invalid(id in "[A-Za-z0-9_-]{0,24}") {
+            prop_assert_eq!(Ids::for_account("00000000000000aa").item_key(&id), None);
         }
     }
 
     #[test]
-    fn another_accounts_id_names_nothing() {
-        let id = Ids::of("0123456789abcdef").id(ROOT);
-        assert_eq!(Ids::of("0123456789abcdee").number(&id), None);
+    fn ids_of_other_accounts_are_invalid() {
+        let id = Ids::for_account("0123456789abcdef").id(ROOT);
+        assert_eq!(Ids::for_account("0123456789abcdee").item_key(&id), None);
     }
 }

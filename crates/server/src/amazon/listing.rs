@@ -1,10 +1,10 @@
-//! Lists of nodes: filtered, sorted, page by page (amazon-drive#list-pages, amazon-drive#filters,
-//! amazon-drive#sort).
+//! Handlers of node lists: filters, sort orders, pages (amazon-drive#list-pages,
+//! amazon-drive#filters, amazon-drive#sort).
 //!
-//! A page token names the last node of the page and the number of all nodes of the listing. It is
-//! valid for ten minutes and for the same query only. The next page starts behind that node, even if
-//! it is gone by then: nodes that stay as they are appear once. A sorted listing is sorted for every
-//! page, of which only keys and numbers are in memory.
+//! A page token contains the last node of the page and the total number of nodes. It is valid for
+//! ten minutes, and for the same query only. The next page starts after that node, even if it was
+//! deleted meanwhile: nodes that do not change appear exactly once. A sorted list is sorted again
+//! for every page; only sort keys and item keys are held in memory.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -15,174 +15,182 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    AmazonRequest,
-    error::{AmazonError, Result, json_answer},
+    error::{AmazonError, Result},
     filter::{Field, Filter},
     node::{is_shown, values},
+    request::{AmazonRequest, BATCH},
+    response::json_response,
     sort::{self, Key, Sort},
 };
 use crate::tree::{ItemKey, Listing, ListingKey, Node, NodeKind, Order, ROOT, State, TreeError};
 
-/// Most nodes of a page, and how many there are unless fewer are wanted.
-const PAGE: usize = 200;
+/// Maximum and default number of nodes per page.
+const MAX_PAGE: usize = 200;
 
-/// How long a page token is good.
+/// Validity of a page token.
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_mins(10);
 
-/// How many nodes the tree is asked for at once where all are counted or sorted.
-const BATCH: u64 = 1_000;
-
-/// How far a listing came.
+/// The state of a list between two pages.
 #[derive(Debug, Serialize, Deserialize)]
-struct Token {
-    /// The last node of the page: its place in its source.
+struct PageToken {
+    /// Position of the last node of the page: in its source, or its item key if the list is sorted.
     at: i64,
-    /// The values that a sorted listing is sorted by.
+    /// Sort keys of the last node, if the list is sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     keys: Vec<Key>,
-    /// How many nodes there are in all.
+    /// Total number of nodes in the list.
     count: u64,
-    /// The question.
-    of: u64,
+    /// Hash of the query, see [`query_hash`].
+    query: u64,
+    /// Expiry time, in microseconds since the epoch.
     expires: i64,
 }
 
-/// Where nodes are looked for. Everything that matches is there; not everything there matches.
+/// The part of the drive to search. It contains all nodes that match the filter, and possibly
+/// others.
 #[derive(Debug, PartialEq, Eq)]
-enum Source {
+enum NodeSource {
+    /// No node matches.
     Nothing,
+    /// A single node.
     Node(ItemKey),
+    /// The child of a folder with a name.
     Child(ItemKey, String),
+    /// The children of a folder.
     Children(ItemKey),
+    /// The nodes in the trash.
     Trash,
-    /// Every node of the drive, in whatever state, in the order of the feed.
+    /// All nodes of the drive in any state, in the order of the change feed.
     Drive,
 }
 
-/// Which nodes are wanted.
-struct Question {
-    source: Source,
+/// The nodes that a request lists.
+struct NodeQuery {
+    source: NodeSource,
     filter: Option<Filter>,
-    /// Only what is not in the trash, unless the filter speaks of it.
-    available: bool,
+    /// Whether to exclude nodes in the trash: unless the filter has a condition on the status.
+    exclude_trash: bool,
 }
 
-/// `GET nodes`.
+/// Handles `GET nodes`.
 pub(super) async fn nodes(request: &AmazonRequest) -> Result<Response> {
     let filter = request.query.get("filters").filter(|text| !text.is_empty());
     let filter = filter.map(Filter::parse).transpose()?;
-    let available = !filter.as_ref().is_some_and(|filter| filter.mentions(Field::Status));
+    let exclude_trash = !filter.as_ref().is_some_and(|filter| filter.mentions(Field::Status));
     let source = source(request, filter.as_ref()).await?;
-    list(request, Question { source, filter, available }).await
+    list(request, NodeQuery { source, filter, exclude_trash }).await
 }
 
-/// `GET nodes/{id}/children`.
+/// Handles `GET nodes/{id}/children`.
 pub(super) async fn children(request: &AmazonRequest, id: &str) -> Result<Response> {
-    let folder = request.known(id).await?;
+    let folder = request.find_node(id).await?;
     if folder.kind != NodeKind::Folder {
-        return Err(AmazonError::bad(format!("Node {id} is not a folder")));
+        return Err(AmazonError::not_a_folder(id));
     }
     let filter = request.query.get("filters").filter(|text| !text.is_empty());
-    let within = Filter::parse(&format!("parents:\"{id}\""))?;
+    let in_folder = Filter::parse(&format!("parents:\"{id}\""))?;
     let filter = match filter.map(Filter::parse).transpose()? {
-        Some(filter) => Filter::All(vec![within, filter]),
-        None => within,
+        Some(filter) => Filter::All(vec![in_folder, filter]),
+        None => in_folder,
     };
-    let available = !filter.mentions(Field::Status);
+    let exclude_trash = !filter.mentions(Field::Status);
     let source = source(request, Some(&filter)).await?;
-    list(request, Question { source, filter: Some(filter), available }).await
+    list(request, NodeQuery { source, filter: Some(filter), exclude_trash }).await
 }
 
-/// `GET trash`: what is in the trash by itself.
+/// Handles `GET trash`: the nodes that were moved to the trash themselves, without those below
+/// them.
 pub(super) async fn trashed(request: &AmazonRequest) -> Result<Response> {
     let filter = request.query.get("filters").filter(|text| !text.is_empty());
     let filter = filter.map(Filter::parse).transpose()?;
-    list(request, Question { source: Source::Trash, filter, available: false }).await
+    list(request, NodeQuery { source: NodeSource::Trash, filter, exclude_trash: false }).await
 }
 
-/// The smallest place where everything that the filter wants is.
-async fn source(request: &AmazonRequest, filter: Option<&Filter>) -> Result<Source> {
-    let Some(filter) = filter else { return Ok(Source::Drive) };
+/// Returns the smallest source that contains all nodes that match the filter.
+async fn source(request: &AmazonRequest, filter: Option<&Filter>) -> Result<NodeSource> {
+    let Some(filter) = filter else { return Ok(NodeSource::Drive) };
     let requires = |field| filter.requires(field);
     if let Some(id) = requires(Field::Id) {
-        return Ok(request.ids.number(id).map_or(Source::Nothing, Source::Node));
+        return Ok(request.ids.item_key(id).map_or(NodeSource::Nothing, NodeSource::Node));
     }
     if requires(Field::IsRoot).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        return Ok(Source::Node(ROOT));
+        return Ok(NodeSource::Node(ROOT));
     }
     if requires(Field::Status).is_some_and(|value| value.eq_ignore_ascii_case("TRASH")) {
-        return Ok(Source::Trash);
+        return Ok(NodeSource::Trash);
     }
-    // In the trash there are nodes of this folder too.
+    // Nodes in the trash keep their parents, but are not in the folder's list.
     let in_folder = requires(Field::Parents).filter(|_| {
         !filter.mentions(Field::Status)
             || requires(Field::Status).is_some_and(|value| value.eq_ignore_ascii_case("AVAILABLE"))
     });
-    let Some(id) = in_folder else { return Ok(Source::Drive) };
-    let Some(folder) = request.ids.number(id) else { return Ok(Source::Nothing) };
+    let Some(id) = in_folder else { return Ok(NodeSource::Drive) };
+    let Some(folder) = request.ids.item_key(id) else { return Ok(NodeSource::Nothing) };
     match request.state.tree.any_node(request.drive(), folder).await {
         Ok(node) if node.state == State::Live && node.kind == NodeKind::Folder => {
             Ok(match requires(Field::Name) {
-                Some(name) => Source::Child(folder, name.to_owned()),
-                None => Source::Children(folder),
+                Some(name) => NodeSource::Child(folder, name.to_owned()),
+                None => NodeSource::Children(folder),
             })
         }
-        // What is below a trashed folder is as available as ever.
-        Ok(_) => Ok(Source::Drive),
-        Err(TreeError::NotFound) => Ok(Source::Nothing),
+        // Nodes below a trashed folder keep the status AVAILABLE.
+        Ok(_) => Ok(NodeSource::Drive),
+        Err(TreeError::NotFound) => Ok(NodeSource::Nothing),
         Err(error) => Err(AmazonError::tree(error, id)),
     }
 }
 
-async fn list(request: &AmazonRequest, question: Question) -> Result<Response> {
+/// Responds with a page of the nodes that `node_query` selects.
+async fn list(request: &AmazonRequest, node_query: NodeQuery) -> Result<Response> {
     let sort = request.query.get("sort").filter(|text| !text.is_empty());
     let sort = sort.map(Sort::parse).transpose()?;
     let limit = limit(request)?;
-    let of = mark(request, &question, sort.as_ref());
+    let query = query_hash(request, &node_query, sort.as_ref());
     let token = request.query.get("startToken").filter(|text| !text.is_empty());
-    let token = token.map(|text| opened(text, of)).transpose()?;
+    let token = token.map(|text| decode_token(text, query)).transpose()?;
     let page = match &sort {
-        Some(sort) => sorted(request, &question, sort, limit, token).await?,
-        None => unsorted(request, &question, limit, token).await?,
+        Some(sort) => sorted(request, &node_query, sort, limit, token).await?,
+        None => unsorted(request, &node_query, limit, token).await?,
     };
     let mut body = Map::new();
     body.insert("count".into(), page.count.into());
     if let Some((keys, at)) = page.next {
         let expires = (Timestamp::now() + TOKEN_LIFE).as_microsecond();
-        let token = Token { at, keys, count: page.count, of, expires };
-        body.insert("nextToken".into(), sealed(&token).into());
+        let token = PageToken { at, keys, count: page.count, query, expires };
+        body.insert("nextToken".into(), encode_token(&token).into());
     }
-    let nodes: Vec<Value> = page.nodes.iter().map(|node| request.shown(node)).collect();
+    let nodes: Vec<Value> = page.nodes.iter().map(|node| request.node_object(node)).collect();
     body.insert("data".into(), nodes.into());
-    Ok(json_answer(StatusCode::OK, &Value::Object(body)))
+    Ok(json_response(StatusCode::OK, &Value::Object(body)))
 }
 
+/// A page of a list.
 struct Page {
     nodes: Vec<Node>,
     count: u64,
-    /// The keys and the place of the last node, if there are more.
+    /// The sort keys and the position of the last node, if further pages exist.
     next: Option<(Vec<Key>, i64)>,
 }
 
-/// A page in the source's order. The first counts all there are.
+/// Returns a page in the order of the source. The first page counts all nodes.
 async fn unsorted(
     request: &AmazonRequest,
-    question: &Question,
+    node_query: &NodeQuery,
     limit: usize,
-    token: Option<Token>,
+    token: Option<PageToken>,
 ) -> Result<Page> {
     let mut from = token.as_ref().map_or(-1, |token| token.at);
     let counted = token.map(|token| token.count);
     let mut page = Page { nodes: Vec::new(), count: 0, next: None };
-    // One more than the page tells whether there are more.
-    let most = if counted.is_some() { limit as u64 + 1 } else { BATCH };
+    // One more node than the page has shows whether further pages exist.
+    let batch_size = if counted.is_some() { limit as u64 + 1 } else { BATCH };
     let mut found = 0;
     let mut last = from;
     'batches: loop {
-        let (batch, more) = batch(request, &question.source, from, most).await?;
+        let (batch, more) = batch(request, &node_query.source, from, batch_size).await?;
         for (at, node) in batch {
             from = at;
-            if !question.wants(request, &node) {
+            if !node_query.matches(request, &node) {
                 continue;
             }
             found += 1;
@@ -204,21 +212,21 @@ async fn unsorted(
     Ok(page)
 }
 
-/// A page in the order wanted.
+/// Returns a page in the requested order.
 async fn sorted(
     request: &AmazonRequest,
-    question: &Question,
+    node_query: &NodeQuery,
     sort: &Sort,
     limit: usize,
-    token: Option<Token>,
+    token: Option<PageToken>,
 ) -> Result<Page> {
     let mut keys: Vec<(Vec<Key>, ItemKey)> = Vec::new();
     let mut from = -1;
     loop {
-        let (batch, more) = batch(request, &question.source, from, BATCH).await?;
+        let (batch, more) = batch(request, &node_query.source, from, BATCH).await?;
         for (at, node) in batch {
             from = at;
-            if question.wants(request, &node) {
+            if node_query.matches(request, &node) {
                 keys.push((sort.keys(&node), node.no));
             }
         }
@@ -246,17 +254,18 @@ async fn sorted(
     Ok(Page { nodes, count, next })
 }
 
-impl Question {
-    fn wants(&self, request: &AmazonRequest, node: &Node) -> bool {
-        let there = match node.state {
+impl NodeQuery {
+    /// Returns whether a node is part of the list.
+    fn matches(&self, request: &AmazonRequest, node: &Node) -> bool {
+        let is_visible = match node.state {
             State::Live | State::Hidden => true,
-            State::Trashed => !self.available,
+            State::Trashed => !self.exclude_trash,
             State::Purged => false,
         };
-        there
+        is_visible
             && is_shown(node)
             && self.filter.as_ref().is_none_or(|filter| {
-                filter.holds(
+                filter.matches(
                     &|field| values(node, field, request.ids, &request.account),
                     request.state.accounts.folding(&request.account),
                 )
@@ -264,81 +273,92 @@ impl Question {
     }
 }
 
-/// The nodes of a source after a place in it, each with its own place, and whether there are more.
+/// Returns at most `limit` nodes of a source with their positions, starting after the position
+/// `after`, and whether more may follow.
 async fn batch(
     request: &AmazonRequest,
-    source: &Source,
+    source: &NodeSource,
     after: i64,
-    most: u64,
+    limit: u64,
 ) -> Result<(Vec<(i64, Node)>, bool)> {
     let (tree, drive) = (&request.state.tree, request.drive());
-    // The feed's numbers and the items' both begin above 0.
+    // Feed positions and item keys start above 0.
     let key = (after > 0).then(|| ListingKey {
         number: after,
         item: ItemKey(after),
         ..Default::default()
     });
-    let part =
-        Listing { order: Order::Number, after: key, limit: Some(most), ..Listing::default() };
+    let page =
+        Listing { order: Order::Number, after: key, limit: Some(limit), ..Listing::default() };
     let one = |node: Result<Node, TreeError>| match node {
         Ok(node) => Ok(Vec::from_iter((after < 0).then_some(node))),
         Err(TreeError::NotFound) => Ok(Vec::new()),
         Err(error) => Err(error),
     };
     let found = match source {
-        Source::Nothing => Ok(Vec::new()),
-        Source::Node(no) => one(tree.any_node(drive, *no).await),
-        Source::Child(folder, name) => one(tree.child(drive, *folder, name).await),
-        Source::Children(folder) => match tree.children(drive, *folder, part).await {
-            // It went into the trash between two pages.
+        NodeSource::Nothing => Ok(Vec::new()),
+        NodeSource::Node(no) => one(tree.any_node(drive, *no).await),
+        NodeSource::Child(folder, name) => one(tree.child(drive, *folder, name).await),
+        NodeSource::Children(folder) => match tree.children(drive, *folder, page).await {
+            // The folder was moved to the trash between two pages.
             Err(TreeError::NotFound) => Ok(Vec::new()),
             found => found,
         },
-        Source::Trash => tree.trashed(drive, Listing { descending: true, ..part }).await,
-        Source::Drive => tree.changes(drive, after, most).await,
+        NodeSource::Trash => tree.trashed(drive, Listing { descending: true, ..page }).await,
+        NodeSource::Drive => tree.changes(drive, after, limit).await,
     };
     let found = found.map_err(|error| AmazonError::tree(error, "?"))?;
-    let several = matches!(source, Source::Children(_) | Source::Trash | Source::Drive);
-    let more = several && found.len() as u64 == most;
-    let places = found.into_iter().map(|node| match source {
-        Source::Drive | Source::Trash => (node.feed, node),
+    let is_paged =
+        matches!(source, NodeSource::Children(_) | NodeSource::Trash | NodeSource::Drive);
+    let more = is_paged && found.len() as u64 == limit;
+    let positions = found.into_iter().map(|node| match source {
+        NodeSource::Drive | NodeSource::Trash => (node.feed, node),
         _ => (node.no.0, node),
     });
-    // The feed, which stands for the whole drive here, tells of what no listing shows yet.
-    Ok((places.filter(|(_, node)| !tree.hidden(drive, node.no)).collect(), more))
+    // The change feed contains nodes that no list shows yet.
+    Ok((positions.filter(|(_, node)| !tree.hidden(drive, node.no)).collect(), more))
 }
 
+/// Returns the page size.
+///
+/// # Errors
+/// 400 if `limit` is not a positive number.
 fn limit(request: &AmazonRequest) -> Result<usize> {
     let Some(text) = request.query.get("limit").filter(|text| !text.is_empty()) else {
-        return Ok(PAGE);
+        return Ok(MAX_PAGE);
     };
     match text.parse::<usize>() {
-        Ok(limit) if limit > 0 => Ok(limit.min(PAGE)),
-        _ => Err(AmazonError::bad(format!("Invalid limit: {text}"))),
+        Ok(limit) if limit > 0 => Ok(limit.min(MAX_PAGE)),
+        _ => Err(AmazonError::invalid(format!("Invalid limit: {text}"))),
     }
 }
 
-/// Tells one question from another.
-fn mark(request: &AmazonRequest, question: &Question, sort: Option<&Sort>) -> u64 {
+/// Returns a hash that identifies the query of a page token.
+fn query_hash(request: &AmazonRequest, node_query: &NodeQuery, sort: Option<&Sort>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let text = format!("{:?} {:?} {sort:?}", question.source, question.filter);
+    let text = format!("{:?} {:?} {sort:?}", node_query.source, node_query.filter);
     (request.drive(), text).hash(&mut hasher);
     hasher.finish()
 }
 
-fn sealed(token: &Token) -> String {
+/// Encodes a page token as clients receive it.
+fn encode_token(token: &PageToken) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(token).unwrap_or_default())
 }
 
-fn opened(text: &str, of: u64) -> Result<Token> {
-    let invalid = || AmazonError::bad("Invalid startToken");
+/// Decodes a page token.
+///
+/// # Errors
+/// 400 if it is invalid, expired, or of another query.
+fn decode_token(text: &str, query: u64) -> Result<PageToken> {
+    let invalid = || AmazonError::invalid("Invalid startToken");
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
-    let token: Token = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
-    if token.of != of {
+    let token: PageToken = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
+    if token.query != query {
         return Err(invalid());
     }
     if token.expires < Timestamp::now().as_microsecond() {
-        return Err(AmazonError::bad("Next token is expired"));
+        return Err(AmazonError::invalid("Next token is expired"));
     }
     Ok(token)
 }

@@ -10,51 +10,44 @@ mod folders;
 pub(super) mod fuzzing;
 mod ids;
 mod listing;
+mod metadata;
 mod node;
+mod node_object;
 mod nodes;
 mod properties;
 mod query;
+mod request;
+mod response;
 mod route;
 mod sign_in;
 mod sort;
 #[cfg(test)]
 mod walk;
 
-use std::sync::Arc;
-
 use axum::{
     body::Body,
-    http::{HeaderValue, Method, header, request::Parts},
+    http::{HeaderValue, Method, request::Parts},
     response::Response,
 };
-use http_body_util::{BodyExt, Limited};
-use serde::de::DeserializeOwned;
 
 use super::{
-    account::Account,
-    base_url::BaseUrl,
     cross_site::CrossSite,
     parameters::{self, Values},
     protocol::{Declaration, OverBudget, Protocol, RequestContext, Routed},
     state::ServerState,
-    tree::{DriveKey, ItemKey, Node, State, TreeError},
     upload,
 };
 use error::{AmazonError, Result};
 use ids::Ids;
 use query::Query;
-use route::{Action, METADATA, OPERATIONS, UNKNOWN};
+use request::AmazonRequest;
+use response::request_id;
+use route::{Action, OPERATIONS, UNKNOWN};
 
-/// The longest JSON body, in bytes.
-const JSON_MAX: usize = 1 << 20;
-
-/// How many nodes are looked through at once.
-const BATCH: u64 = 1_000;
-
-/// Amazon Cloud Drive.
+/// The protocol Amazon Cloud Drive REST v1.
 pub(super) struct Amazon;
 
-/// A request as it was parsed.
+/// A parsed request: its action, or the reason why it has none.
 pub(super) struct AmazonCall(Result<Action>);
 
 impl Protocol for Amazon {
@@ -65,14 +58,14 @@ impl Protocol for Amazon {
         secret_urls: &[],
         hash_members: &["md5"],
         over_budget: OverBudget::BARE,
-        failure: |status| AmazonError::on_demand(status).response(),
+        failure: |status| AmazonError::for_status(status).response(),
     };
 
     fn route(_: &ServerState, parts: &Parts) -> Option<Routed<AmazonCall>> {
         if !route::serves(parts.uri.path()) {
             return None;
         }
-        let action = Action::of(parts);
+        let action = Action::from_request(parts);
         let operation = action.as_ref().map_or(UNKNOWN, Action::operation);
         let (cost, cross_site) = match &action {
             Ok(Action::Token) => (0, CrossSite::Refused),
@@ -88,7 +81,7 @@ impl Protocol for Amazon {
         parts: Parts,
         body: Body,
     ) -> Response {
-        let mut response = match answer(action, context, parts, body).await {
+        let mut response = match respond(action, context, parts, body).await {
             Ok(response) => response,
             Err(error) => error.response(),
         };
@@ -99,14 +92,15 @@ impl Protocol for Amazon {
     }
 }
 
-async fn answer(
+/// Checks the parameters, the token and the declared length, then runs the handler of the action.
+async fn respond(
     action: Result<Action>,
     context: RequestContext,
     parts: Parts,
     body: Body,
 ) -> Result<Response> {
     let action = action?;
-    let query = Query::of(parts.uri.query());
+    let query = Query::parse(parts.uri.query());
     let state = context.state;
     match action {
         Action::Token => return Ok(sign_in::token(&state, &parts.headers, body).await),
@@ -120,23 +114,29 @@ async fn answer(
     let declared = [action.parameters()];
     if let Some((parameter, value)) = parameters::invalid(&declared, |name| query.get(name)) {
         let name = parameter.name;
-        return Err(AmazonError::bad(match parameter.values {
+        return Err(AmazonError::invalid(match parameter.values {
             Values::Unsupported => format!("{name} is not supported by this server"),
             _ => format!("Invalid {name}: {value}"),
         }));
     }
     let has_body = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
-    if has_body && !content::tells_length(&parts) {
+    if has_body && !content::declares_length(&parts) {
         return Err(AmazonError::length_required());
     }
     let account = state.accounts.open(&grant.account).await;
     let account = account.map_err(|error| AmazonError::tree(error, &grant.account))?;
-    let ids = Ids::of(&account.cid);
+    let ids = Ids::for_account(&account.cid);
     let request = AmazonRequest { state, base_url: context.base_url, account, ids, query };
-    act(request, action, parts, body).await
+    dispatch(request, action, parts, body).await
 }
 
-async fn act(request: AmazonRequest, action: Action, parts: Parts, body: Body) -> Result<Response> {
+/// Runs the handler of an action. Uploads run in a task of their own.
+async fn dispatch(
+    request: AmazonRequest,
+    action: Action,
+    parts: Parts,
+    body: Body,
+) -> Result<Response> {
     match action {
         Action::Token | Action::SignIn => Err(AmazonError::unknown_operation()),
         Action::Endpoint => Ok(account::endpoint(&request)),
@@ -176,87 +176,13 @@ async fn act(request: AmazonRequest, action: Action, parts: Parts, body: Body) -
     }
 }
 
+/// Runs an upload in its own task, so that a client that disconnects cannot interrupt it half-way.
+///
+/// # Errors
+/// Those of the upload; 500 if its task panics.
 async fn detached(
     upload: impl Future<Output = Result<Response>> + Send + 'static,
 ) -> Result<Response> {
-    let answer = upload::detached(upload).await;
-    answer.unwrap_or_else(|| Err(AmazonError::internal()))
-}
-
-/// A body in JSON; clients send none of its content type. An empty body is an empty object.
-async fn json_body<T: DeserializeOwned>(body: Body) -> Result<T> {
-    let bytes = Limited::new(body, JSON_MAX)
-        .collect()
-        .await
-        .map_err(|_| AmazonError::bad("Cannot read from request."))?
-        .to_bytes();
-    let bytes = if bytes.trim_ascii().is_empty() { b"{}".as_slice() } else { &bytes };
-    serde_json::from_slice(bytes)
-        .map_err(|error| AmazonError::bad(format!("The body is not the JSON expected: {error}")))
-}
-
-/// As the cloud's look: a random UUID.
-fn request_id() -> String {
-    let bytes = u128::from_be_bytes(rand::random());
-    let hex = format!("{bytes:032x}");
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-}
-
-/// A request of somebody known.
-struct AmazonRequest {
-    state: Arc<ServerState>,
-    base_url: BaseUrl,
-    account: Arc<Account>,
-    ids: Ids,
-    query: Query,
-}
-
-impl AmazonRequest {
-    fn drive(&self) -> DriveKey {
-        self.account.drive
-    }
-
-    /// The number that an id names; whether the node is there is not known.
-    fn number(&self, id: &str) -> Result<ItemKey> {
-        self.ids.number(id).ok_or_else(|| AmazonError::not_found(id))
-    }
-
-    /// The node of that id, in the trash or not.
-    async fn known(&self, id: &str) -> Result<Node> {
-        let node = self.state.tree.any_node(self.drive(), self.number(id)?).await;
-        match node {
-            Ok(node) if node.state != State::Purged && node::is_shown(&node) => Ok(node),
-            Ok(_) | Err(TreeError::NotFound) => Err(AmazonError::not_found(id)),
-            Err(error) => Err(AmazonError::tree(error, id)),
-        }
-    }
-
-    /// The first node of the drive of which something is true. A look at every node.
-    async fn find(&self, wanted: impl Fn(&Node) -> bool) -> Result<Option<Node>> {
-        let mut after = -1;
-        loop {
-            let batch = self.state.tree.changes(self.drive(), after, BATCH).await;
-            let batch = batch.map_err(|error| AmazonError::tree(error, "?"))?;
-            let Some(last) = batch.last() else { return Ok(None) };
-            after = last.feed;
-            let full = batch.len() as u64 == BATCH;
-            if let Some(found) = batch.into_iter().find(|node| wanted(node)) {
-                return Ok(Some(found));
-            }
-            if !full {
-                return Ok(None);
-            }
-        }
-    }
-
-    /// Where a node is asked for.
-    fn url_of(&self, id: &str) -> String {
-        self.base_url.url(&format!("{METADATA}/nodes/{id}"))
-    }
-
-    fn locate(&self, response: &mut Response, node: &Node) {
-        if let Ok(url) = HeaderValue::try_from(self.url_of(&self.ids.id(node.no))) {
-            response.headers_mut().insert(header::LOCATION, url);
-        }
-    }
+    let response = upload::detached(upload).await;
+    response.unwrap_or_else(|| Err(AmazonError::internal()))
 }

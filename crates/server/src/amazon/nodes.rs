@@ -1,103 +1,44 @@
-//! Nodes: got, made, changed, trashed, restored (amazon-drive#requests-nodes,
+//! Handlers of nodes: get, create, change, trash, restore (amazon-drive#requests-nodes,
 //! amazon-drive#requests-trash).
 
 use axum::{body::Body, http::StatusCode, response::Response};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    AmazonRequest,
-    error::{AmazonError, Result, json_answer},
-    node::FACET,
+    error::{AmazonError, Result},
+    metadata::{Metadata, check_name},
+    node::{FACET, facet},
+    request::{AmazonRequest, json_body},
+    response::json_response,
 };
 use crate::tree::{
-    Change, ChildName, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, ROOT, State,
-    TreeError,
+    Change, ChildName, ItemKey, Node, NodeKind, OnConflict, Precondition, ROOT, State, TreeError,
 };
 
-/// The longest name, in characters (amazon-drive#node-names).
-const NAME_MAX: usize = 256;
-
-/// How often a change that depends on what a node is like is tried again because another request
-/// came between.
-pub(super) const TRIES: usize = 16;
-
-/// What a node is made of, or changed to.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Metadata {
-    pub kind: Option<String>,
-    pub name: Option<String>,
-    pub parents: Option<Vec<String>>,
-    pub labels: Option<Vec<String>>,
-    pub description: Option<String>,
-    pub properties: Option<Map<String, Value>>,
-    pub status: Option<String>,
-    pub content_properties: Option<Value>,
-}
-
-impl Metadata {
-    /// The name, which must be there.
-    pub(super) fn name(&self) -> Result<&str> {
-        let name = self.name.as_deref().filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| AmazonError::bad("name is missing"))?;
-        check_name(name)?;
-        Ok(name)
-    }
-
-    /// What the tree keeps of it besides name and folders.
-    pub(super) fn new_item(&self, local_id: Option<&str>) -> NewItem {
-        let mut facets = Map::new();
-        let facet = self.facet(local_id);
-        if !facet.is_empty() {
-            facets.insert(FACET.to_owned(), Value::Object(facet));
-        }
-        NewItem { description: self.description.clone(), facets, ..NewItem::default() }
-    }
-
-    fn facet(&self, local_id: Option<&str>) -> Map<String, Value> {
-        let mut facet = Map::new();
-        if let Some(labels) = &self.labels {
-            facet.insert("labels".into(), labels.clone().into());
-        }
-        if let Some(properties) = &self.properties {
-            facet.insert("properties".into(), Value::Object(properties.clone()));
-        }
-        if let Some(id) = local_id {
-            facet.insert("localId".into(), id.into());
-        }
-        facet
-    }
-}
-
-fn check_name(name: &str) -> Result<()> {
-    if name.chars().count() > NAME_MAX {
-        return Err(AmazonError::bad(format!("name has more than {NAME_MAX} characters")));
-    }
-    Ok(())
-}
-
-/// `GET nodes/{id}`.
+/// Handles `GET nodes/{id}`.
 pub(super) async fn get(request: &AmazonRequest, id: &str) -> Result<Response> {
-    let node = request.known(id).await?;
-    Ok(request.ok(&node))
+    let node = request.find_node(id).await?;
+    Ok(request.node_response(&node))
 }
 
-/// `POST nodes`: makes a folder.
+/// Handles `POST nodes` of the metadata endpoint: creates a folder.
+///
+/// # Errors
+/// 400 if the kind is not FOLDER, or if the name is invalid; 409 if the name is in use.
 pub(super) async fn create(request: &AmazonRequest, body: Body) -> Result<Response> {
-    let metadata: Metadata = super::json_body(body).await?;
+    let metadata: Metadata = json_body(body).await?;
     match metadata.kind.as_deref() {
         Some("FOLDER") => {}
         Some("FILE") => {
-            return Err(AmazonError::bad("A file is made at the content endpoint"));
+            return Err(AmazonError::invalid("Files are created at the content endpoint"));
         }
-        _ => return Err(AmazonError::bad("kind must be FOLDER")),
+        _ => return Err(AmazonError::invalid("kind must be FOLDER")),
     }
     let name = metadata.name()?.to_owned();
     let parents = request.parents(&metadata).await?;
     let local_id = request.local_id().await?;
     let new = metadata.new_item(local_id.as_deref());
-    let made = request
+    let result = request
         .state
         .tree
         .make(
@@ -107,23 +48,27 @@ pub(super) async fn create(request: &AmazonRequest, body: Body) -> Result<Respon
             OnConflict::Fail,
         )
         .await;
-    let made = made.map_err(|error| request.refused(error, &name, parents[0]))?;
-    let node = request.put_into(made.node, &name, &parents).await?;
-    Ok(request.created(&node))
+    let written = result.map_err(|error| request.tree_error(error, &name, parents[0]))?;
+    let node = request.add_parents(written.node, &name, &parents).await?;
+    Ok(request.created_response(&node))
 }
 
-/// `PATCH nodes/{id}`.
+/// Handles `PATCH nodes/{id}`.
+///
+/// # Errors
+/// 403 if the content properties are changed, or if a node in the trash is; 409 if the name is in
+/// use.
 pub(super) async fn patch(request: &AmazonRequest, id: &str, body: Body) -> Result<Response> {
-    let metadata: Metadata = super::json_body(body).await?;
+    let metadata: Metadata = json_body(body).await?;
     if metadata.content_properties.is_some() {
         return Err(AmazonError::forbidden("contentProperties cannot be changed"));
     }
-    let mut node = request.known(id).await?;
+    let mut node = request.find_node(id).await?;
     if let Some(status) = &metadata.status {
         node = set_status(request, node, status).await?;
     }
     if node.state == State::Trashed && metadata.changes_anything_else() {
-        return Err(AmazonError::forbidden("The node is in the trash"));
+        return Err(AmazonError::in_trash());
     }
     if let Some(name) = &metadata.name {
         check_name(name)?;
@@ -135,19 +80,10 @@ pub(super) async fn patch(request: &AmazonRequest, id: &str, body: Body) -> Resu
     if metadata.changes_anything_else() {
         node = change(request, &node, &metadata, parents).await?;
     }
-    Ok(request.ok(&node))
+    Ok(request.node_response(&node))
 }
 
-impl Metadata {
-    fn changes_anything_else(&self) -> bool {
-        self.name.is_some()
-            || self.parents.is_some()
-            || self.labels.is_some()
-            || self.description.is_some()
-            || self.properties.is_some()
-    }
-}
-
+/// Changes the metadata of a node. `parents`: its new parent folders; `None`: unchanged.
 async fn change(
     request: &AmazonRequest,
     node: &Node,
@@ -155,10 +91,10 @@ async fn change(
     parents: Option<Vec<ItemKey>>,
 ) -> Result<Node> {
     let mut facets = Map::new();
-    let facet = metadata.facet(None);
-    if !facet.is_empty() {
+    let changed = metadata.facet(None);
+    if !changed.is_empty() {
         let mut merged = node.facets.get(FACET).and_then(Value::as_object).cloned();
-        merged.get_or_insert_default().extend(facet);
+        merged.get_or_insert_default().extend(changed);
         facets.insert(FACET.to_owned(), Value::Object(merged.unwrap_or_default()));
     }
     let change = Change {
@@ -179,71 +115,89 @@ async fn change(
         Err(TreeError::NotFound) => Err(AmazonError::not_found(&request.ids.id(node.no))),
         Err(error) => {
             let folders = parents.as_deref().unwrap_or(&node.parents);
-            Err(request.refused(error, name, folders.first().copied().unwrap_or(ROOT)))
+            Err(request.tree_error(error, name, folders.first().copied().unwrap_or(ROOT)))
         }
     }
 }
 
-/// `AVAILABLE` brings a node back, `TRASH` puts it into the trash.
+/// Applies a change of the status: `AVAILABLE` restores the node, `TRASH` moves it to the trash.
+///
+/// # Errors
+/// 400 for any other status.
 async fn set_status(request: &AmazonRequest, node: Node, status: &str) -> Result<Node> {
     match (status, node.state) {
-        ("AVAILABLE", State::Trashed) => request.bring_back(&node).await,
+        ("AVAILABLE", State::Trashed) => request.restore_from_trash(&node).await,
         ("AVAILABLE", _) | ("TRASH", State::Trashed) => Ok(node),
-        ("TRASH", _) => request.put_away(&node).await,
-        _ => Err(AmazonError::bad(format!("Invalid status: {status}"))),
+        ("TRASH", _) => request.move_to_trash(&node).await,
+        _ => Err(AmazonError::invalid(format!("Invalid status: {status}"))),
     }
 }
 
-/// `PUT trash/{id}`. What is in the trash already is answered as it is: inferred.
+/// Handles `PUT trash/{id}`. Inferred: a node that is already in the trash stays unchanged.
 pub(super) async fn trash(request: &AmazonRequest, id: &str) -> Result<Response> {
-    let node = request.known(id).await?;
+    let node = request.find_node(id).await?;
     let node = match node.state {
         State::Trashed => node,
-        _ => request.put_away(&node).await?,
+        _ => request.move_to_trash(&node).await?,
     };
-    Ok(request.ok(&node))
+    Ok(request.node_response(&node))
 }
 
-/// `POST trash/{id}/restore`. What is not in the trash is 400: inferred.
+/// Handles `POST trash/{id}/restore`.
+///
+/// # Errors
+/// 400 if the node is not in the trash (inferred); 409 if its name is in use.
 pub(super) async fn restore(request: &AmazonRequest, id: &str) -> Result<Response> {
-    let node = request.known(id).await?;
+    let node = request.find_node(id).await?;
     if node.state != State::Trashed {
-        return Err(AmazonError::bad(format!("Node {id} is not in the trash")));
+        return Err(AmazonError::invalid(format!("Node {id} is not in the trash")));
     }
-    let node = request.bring_back(&node).await?;
-    Ok(request.ok(&node))
+    let node = request.restore_from_trash(&node).await?;
+    Ok(request.node_response(&node))
 }
 
-/// `DELETE nodes/{id}`: nobody but Amazon may.
+/// The response to `DELETE nodes/{id}`, which the cloud does not allow to any application.
 pub(super) fn purge() -> AmazonError {
     AmazonError::forbidden("Insufficient permissions granted for operation: purgeNode")
 }
 
 impl AmazonRequest {
-    async fn put_away(&self, node: &Node) -> Result<Node> {
+    /// Moves a node to the trash, and returns it.
+    async fn move_to_trash(&self, node: &Node) -> Result<Node> {
         let trashed = self.state.tree.trash(self.drive(), node.no, Precondition::Any).await;
         trashed.map_err(|error| AmazonError::tree(error, &self.ids.id(node.no)))
     }
 
-    async fn bring_back(&self, node: &Node) -> Result<Node> {
+    /// Restores a node from the trash to its folders, and returns it.
+    ///
+    /// # Errors
+    /// 409 if its name is in use.
+    async fn restore_from_trash(&self, node: &Node) -> Result<Node> {
         let restored = self.state.tree.restore(self.drive(), node.no, None, None).await;
         let folder = node.parents.first().copied().unwrap_or(ROOT);
         restored.map_err(|error| match error {
-            TreeError::NameTaken(_) => self.refused(error, &node.name, folder),
+            TreeError::NameTaken(_) => self.tree_error(error, &node.name, folder),
             error => AmazonError::tree(error, &self.ids.id(node.no)),
         })
     }
 
-    /// The folders that a node is to be in: the root, unless it says others.
+    /// Returns the parent folders of a node to create or to change. The default is the root folder.
+    ///
+    /// # Errors
+    /// 404 for an invalid id.
     pub(super) async fn parents(&self, metadata: &Metadata) -> Result<Vec<ItemKey>> {
         let Some(ids) = metadata.parents.as_ref().filter(|ids| !ids.is_empty()) else {
             return Ok(vec![ROOT]);
         };
-        ids.iter().map(|id| self.number(id)).collect()
+        ids.iter().map(|id| self.item_key(id)).collect()
     }
 
-    /// Puts a node just made into the rest of its folders; if that fails it is gone again.
-    pub(super) async fn put_into(
+    /// Adds a new node to all its `parents`, the first of which already contains it. If that fails,
+    /// the node is removed again.
+    ///
+    /// # Errors
+    /// Those of [`tree_error`](Self::tree_error).
+    pub(super) async fn add_parents(
         &self,
         node: Node,
         name: &str,
@@ -258,15 +212,16 @@ impl AmazonRequest {
             Ok(node) => Ok(node),
             Err(error) => {
                 if let Err(error) = tree.purge(drive, node.no).await {
-                    tracing::warn!(%error, "a node that could not be made whole stays");
+                    tracing::warn!(%error, "cannot remove a node that is missing from some of its folders");
                 }
-                Err(self.refused(error, name, parents[1]))
+                Err(self.tree_error(error, name, parents[1]))
             }
         }
     }
 
-    /// What the tree said of a name in a folder.
-    pub(super) fn refused(&self, error: TreeError, name: &str, folder: ItemKey) -> AmazonError {
+    /// Converts an error of the tree. `name` and `folder` are the name and the folder that the
+    /// operation gives to a node.
+    pub(super) fn tree_error(&self, error: TreeError, name: &str, folder: ItemKey) -> AmazonError {
         let folder = self.ids.id(folder);
         match error {
             TreeError::NameTaken(occupant) => {
@@ -276,30 +231,33 @@ impl AmazonRequest {
         }
     }
 
-    /// The client's own name of a new node, which no other may have.
+    /// Returns the `localId` of a new node, an id that the client chooses; `None` without one.
+    ///
+    /// # Errors
+    /// 409 if another node has it.
     pub(super) async fn local_id(&self) -> Result<Option<String>> {
         let Some(id) = self.query.get("localId").filter(|id| !id.is_empty()) else {
             return Ok(None);
         };
-        let same =
-            |node: &Node| super::node::facet(node, "localId").and_then(Value::as_str) == Some(id);
-        match self.find(same).await? {
+        let has_id = |node: &Node| facet(node, "localId").and_then(Value::as_str) == Some(id);
+        match self.find_first(has_id).await? {
             Some(node) => Err(AmazonError::conflict(format!(
-                "Node {} was made with the localId {id}",
+                "Node {} was created with the localId {id}",
                 self.ids.id(node.no)
             ))),
             None => Ok(Some(id.to_owned())),
         }
     }
 
-    pub(super) fn ok(&self, node: &Node) -> Response {
-        json_answer(StatusCode::OK, &self.shown(node))
+    /// Responds with 200 and the node object.
+    pub(super) fn node_response(&self, node: &Node) -> Response {
+        json_response(StatusCode::OK, &self.node_object(node))
     }
 
-    /// 201, and where the node is.
-    pub(super) fn created(&self, node: &Node) -> Response {
-        let mut response = json_answer(StatusCode::CREATED, &self.shown(node));
-        self.locate(&mut response, node);
+    /// Responds with 201, the node object and its location.
+    pub(super) fn created_response(&self, node: &Node) -> Response {
+        let mut response = json_response(StatusCode::CREATED, &self.node_object(node));
+        self.set_location(&mut response, node);
         response
     }
 }

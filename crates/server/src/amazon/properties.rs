@@ -1,58 +1,66 @@
-//! What applications keep with a node under names of their own (amazon-drive#requests-properties).
+//! Handlers of properties, which applications store with a node (amazon-drive#requests-properties).
 
 use axum::{body::Body, http::StatusCode, response::Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    AmazonRequest,
-    error::{AmazonError, Result, json_answer},
+    error::{AmazonError, Result},
     node::{FACET, PROFILE, creator, facet},
-    nodes::TRIES,
+    request::{AmazonRequest, MAX_ATTEMPTS, json_body},
+    response::json_response,
 };
 use crate::tree::{Change, Node, OnConflict, Precondition, TreeError};
 
-/// `{owner}` of a property: the security profile, or the profile and the user.
+/// Returns whether `{owner}` is this application: its security profile, with or without the user.
 fn is_own(request: &AmazonRequest, owner: &str) -> bool {
     owner == PROFILE || owner == creator(&request.account)
 }
 
-/// Most keys of an owner, and the longest value in characters (amazon-drive#property-limits).
+/// Maximum number of properties per owner of a node (amazon-drive#property-limits).
 const KEYS_MAX: usize = 10;
+/// Maximum length of a property's value, in characters (amazon-drive#property-limits).
 const VALUE_MAX: usize = 500;
 
+/// Returns the properties of an owner. Invalid data of a fixture counts as none.
 fn properties_of(node: &Node, owner: &str) -> Map<String, Value> {
     let all = facet(node, "properties").and_then(|all| all.get(owner));
     all.and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
-/// `GET nodes/{id}/properties/{owner}`; of somebody else's, none.
+/// Handles `GET nodes/{id}/properties/{owner}`. Another application's properties are an empty list.
 pub(super) async fn list(request: &AmazonRequest, id: &str, owner: &str) -> Result<Response> {
-    let node = request.known(id).await?;
+    let node = request.find_node(id).await?;
     let data = match is_own(request, owner) {
         true => properties_of(&node, owner),
         false => Map::new(),
     };
-    Ok(json_answer(StatusCode::OK, &json!({ "count": data.len(), "data": data })))
+    Ok(json_response(StatusCode::OK, &json!({ "count": data.len(), "data": data })))
 }
 
-/// `GET nodes/{id}/properties/{owner}/{key}`.
+/// Handles `GET nodes/{id}/properties/{owner}/{key}`.
+///
+/// # Errors
+/// 404 if the property does not exist, or if it belongs to another application.
 pub(super) async fn get(
     request: &AmazonRequest,
     id: &str,
     owner: &str,
     key: &str,
 ) -> Result<Response> {
-    let node = request.known(id).await?;
+    let node = request.find_node(id).await?;
     let value = match is_own(request, owner) {
         true => properties_of(&node, owner).remove(key),
         false => None,
     };
-    let value = value.ok_or_else(|| AmazonError::missing(format!("No property {key}")))?;
-    Ok(json_answer(StatusCode::OK, &property(request, id, owner, key, &value)))
+    let value = value.ok_or_else(|| AmazonError::no_property(key))?;
+    Ok(json_response(StatusCode::OK, &property(request, id, owner, key, &value)))
 }
 
-/// `PUT nodes/{id}/properties/{owner}/{key}`.
+/// Handles `PUT nodes/{id}/properties/{owner}/{key}`.
+///
+/// # Errors
+/// 400 over [`KEYS_MAX`] or [`VALUE_MAX`]; 403 for another application's properties.
 pub(super) async fn put(
     request: &AmazonRequest,
     id: &str,
@@ -64,23 +72,26 @@ pub(super) async fn put(
     struct Put {
         value: String,
     }
-    let Put { value } = super::json_body(body).await?;
+    let Put { value } = json_body(body).await?;
     if value.chars().count() > VALUE_MAX {
-        return Err(AmazonError::bad(format!("value has more than {VALUE_MAX} characters")));
+        return Err(AmazonError::invalid(format!("value has more than {VALUE_MAX} characters")));
     }
     let value = Value::from(value);
     set_properties(request, id, owner, |properties| {
         properties.insert(key.to_owned(), value.clone());
         match properties.len() > KEYS_MAX {
-            true => Err(AmazonError::bad(format!("More than {KEYS_MAX} properties"))),
+            true => Err(AmazonError::invalid(format!("More than {KEYS_MAX} properties"))),
             false => Ok(()),
         }
     })
     .await?;
-    Ok(json_answer(StatusCode::CREATED, &property(request, id, owner, key, &value)))
+    Ok(json_response(StatusCode::CREATED, &property(request, id, owner, key, &value)))
 }
 
-/// `DELETE nodes/{id}/properties/{owner}/{key}`.
+/// Handles `DELETE nodes/{id}/properties/{owner}/{key}`.
+///
+/// # Errors
+/// 403 for another application's properties; 404 if the property does not exist.
 pub(super) async fn delete(
     request: &AmazonRequest,
     id: &str,
@@ -89,7 +100,7 @@ pub(super) async fn delete(
 ) -> Result<Response> {
     set_properties(request, id, owner, |properties| {
         let removed = properties.remove(key);
-        removed.map(drop).ok_or_else(|| AmazonError::missing(format!("No property {key}")))
+        removed.map(drop).ok_or_else(|| AmazonError::no_property(key))
     })
     .await?;
     let mut response = Response::new(Body::empty());
@@ -97,11 +108,17 @@ pub(super) async fn delete(
     Ok(response)
 }
 
+/// Returns the JSON object of a property.
 fn property(request: &AmazonRequest, id: &str, owner: &str, key: &str, value: &Value) -> Value {
-    let location = format!("{}/properties/{owner}/{key}", request.url_of(id));
+    let location = format!("{}/properties/{owner}/{key}", request.node_url(id));
     json!({ "key": key, "location": location, "value": value })
 }
 
+/// Changes the properties of an owner. `change` may be called several times, because the update is
+/// repeated after a concurrent change.
+///
+/// # Errors
+/// Those of `change`; 403 for another application; 409 after [`MAX_ATTEMPTS`] concurrent changes.
 async fn set_properties(
     request: &AmazonRequest,
     id: &str,
@@ -111,27 +128,27 @@ async fn set_properties(
     if !is_own(request, owner) {
         return Err(AmazonError::forbidden("The properties belong to another application"));
     }
-    for _ in 0..TRIES {
-        let node = request.known(id).await?;
+    for _ in 0..MAX_ATTEMPTS {
+        let node = request.find_node(id).await?;
         let mut own = properties_of(&node, owner);
         change(&mut own)?;
-        let kept = node.facets.get(FACET).and_then(Value::as_object).cloned();
-        let mut kept = kept.unwrap_or_default();
-        // AddedFixture, they may be anything.
-        let all = kept.get("properties").and_then(Value::as_object).cloned();
+        let facet_map = node.facets.get(FACET).and_then(Value::as_object).cloned();
+        let mut facet_map = facet_map.unwrap_or_default();
+        // A fixture may contain any JSON here.
+        let all = facet_map.get("properties").and_then(Value::as_object).cloned();
         let mut all = all.unwrap_or_default();
         all.insert(owner.to_owned(), Value::Object(own));
-        kept.insert("properties".to_owned(), Value::Object(all));
+        facet_map.insert("properties".to_owned(), Value::Object(all));
         let mut facets = Map::new();
-        facets.insert(FACET.to_owned(), Value::Object(kept));
+        facets.insert(FACET.to_owned(), Value::Object(facet_map));
         let change = Change { facets, ..Change::default() };
-        let expect = Precondition::Version(node.version);
+        let precondition = Precondition::Version(node.version);
         let tree = &request.state.tree;
-        match tree.update(request.drive(), node.no, change, OnConflict::Fail, expect).await {
+        match tree.update(request.drive(), node.no, change, OnConflict::Fail, precondition).await {
             Ok(_) => return Ok(()),
             Err(TreeError::Changed) => {}
             Err(error) => return Err(AmazonError::tree(error, id)),
         }
     }
-    Err(AmazonError::conflict("The node is being changed by other requests"))
+    Err(AmazonError::busy())
 }

@@ -1,4 +1,4 @@
-//! What a request is about (amazon-drive#requests): method and path to an action.
+//! Parses the method and the path of a request into an action (amazon-drive#requests).
 
 use axum::http::{Method, request::Parts};
 use percent_encoding::percent_decode_str;
@@ -6,19 +6,19 @@ use percent_encoding::percent_decode_str;
 use super::error::{AmazonError, Result};
 use crate::parameters::{Parameter, Values};
 
-/// Where metadata is asked.
+/// Path prefix of metadata.
 pub(super) const METADATA: &str = "/drive/v1";
 
-/// Where bytes go and come from.
+/// Path prefix of content.
 pub(super) const CONTENT: &str = "/cdproxy";
 
-/// Where tokens are asked.
+/// Path of the token endpoint.
 pub(super) const TOKEN: &str = "/auth/o2/token";
 
-/// Where users sign in.
+/// Path of the sign-in page.
 pub(super) const SIGN_IN: &str = "/ap/oa";
 
-/// What is to be done, with the ids and names of the path.
+/// An action, with the ids and names of its path in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Token,
@@ -49,10 +49,10 @@ pub(super) enum Action {
     Overwrite(String),
 }
 
-/// What anything else is called.
+/// Operation name of requests that match no action.
 pub(super) const UNKNOWN: &str = "amazon.unknown";
 
-/// What every operation is called in counters, log and fault rules.
+/// All operation names, for counters, the request log and fault rules.
 pub(super) const OPERATIONS: &[&str] = &[
     "amazon.token",
     "amazon.signin",
@@ -83,7 +83,7 @@ pub(super) const OPERATIONS: &[&str] = &[
     UNKNOWN,
 ];
 
-/// The shape of a node in a response.
+/// Parameters that change the node objects of a response.
 const NODE: &[Parameter] = &[
     Parameter::new("asset", Values::OneOf(&["ALL", "FIRST", "NONE"])),
     Parameter::new("tempLink", Values::Flag),
@@ -107,11 +107,11 @@ const UPLOAD: &[Parameter] = &[
 
 const OVERWRITE: &[Parameter] = &[Parameter::new("suppress", Values::OneOf(&["deduplication"]))];
 
-/// There are no thumbnails.
+/// This server has no thumbnails.
 const DOWNLOAD: &[Parameter] = &[Parameter::new("viewBox", Values::Unsupported)];
 
 impl Action {
-    /// Parameters that the reference describes for this action.
+    /// Returns the parameters that the reference documents for this action.
     pub(super) fn parameters(&self) -> &'static [Parameter] {
         match self {
             Self::List | Self::Children(_) | Self::Trashed => LIST,
@@ -143,7 +143,7 @@ impl Action {
 }
 
 impl Action {
-    /// What it is called in counters, log and fault rules.
+    /// Returns the operation name for counters, the request log and fault rules.
     pub(super) fn operation(&self) -> &'static str {
         match self {
             Self::Token => "amazon.token",
@@ -175,49 +175,54 @@ impl Action {
         }
     }
 
-    /// What a request asks for.
-    pub(super) fn of(request: &Parts) -> Result<Self> {
-        let path = collapsed(request.uri.path());
+    /// Parses a request.
+    ///
+    /// # Errors
+    /// 404 for an unknown path; 405 for a method that the path does not support; 400 if the path is
+    /// not UTF-8.
+    pub(super) fn from_request(request: &Parts) -> Result<Self> {
+        let path = collapse_slashes(request.uri.path());
         let method = &request.method;
         if path == TOKEN {
-            return only(method, Method::POST, Self::Token);
+            return require_method(method, Method::POST, Self::Token);
         }
         if path == SIGN_IN {
-            // Its page posts the form of a private server to itself.
+            // The sign-in page of a private server posts its form to its own URL.
             let method = if *method == Method::POST { &Method::GET } else { method };
-            return only(method, Method::GET, Self::SignIn);
+            return require_method(method, Method::GET, Self::SignIn);
         }
-        if let Some(rest) = below(path, METADATA) {
+        if let Some(rest) = strip_base(path, METADATA) {
             return metadata(method, &segments(rest)?);
         }
-        match below(path, CONTENT) {
+        match strip_base(path, CONTENT) {
             Some(rest) => content(method, &segments(rest)?),
             None => Err(AmazonError::unknown_operation()),
         }
     }
 }
 
-/// Whether a path is Amazon's.
+/// Returns whether a path belongs to this protocol.
 pub(super) fn serves(path: &str) -> bool {
-    let path = collapsed(path);
+    let path = collapse_slashes(path);
     path == TOKEN
         || path == SIGN_IN
-        || below(path, METADATA).is_some()
-        || below(path, CONTENT).is_some()
+        || strip_base(path, METADATA).is_some()
+        || strip_base(path, CONTENT).is_some()
 }
 
-/// A path with one slash at its beginning.
-fn collapsed(path: &str) -> &str {
+/// Replaces the slashes at the start of a path by one.
+fn collapse_slashes(path: &str) -> &str {
     let end = path.len() - path.trim_start_matches('/').len();
     &path[end.saturating_sub(1)..]
 }
 
-fn below<'a>(path: &'a str, base: &str) -> Option<&'a str> {
+/// Returns the rest of a path below `base`; `None` if it is not below it.
+fn strip_base<'a>(path: &'a str, base: &str) -> Option<&'a str> {
     path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The segments of a path, decoded. Clients join base addresses and paths with a slash too many;
-/// an empty segment further on is kept, because an empty owner is answered in a way of its own.
+/// Decodes the segments of a path. Clients join base URLs and paths with redundant slashes. Only
+/// those at the start are removed: an empty property owner has a response of its own.
 fn segments(rest: &str) -> Result<Vec<String>> {
     rest.trim_start_matches('/')
         .split('/')
@@ -225,15 +230,20 @@ fn segments(rest: &str) -> Result<Vec<String>> {
             let decoded = percent_decode_str(segment).decode_utf8();
             decoded
                 .map(|text| text.into_owned())
-                .map_err(|_| AmazonError::bad("The path is not UTF-8"))
+                .map_err(|_| AmazonError::invalid("The path is not UTF-8"))
         })
         .collect()
 }
 
-fn only(method: &Method, wanted: Method, action: Action) -> Result<Action> {
+/// Returns `action` if the method is `wanted`.
+///
+/// # Errors
+/// 405 if it is another.
+fn require_method(method: &Method, wanted: Method, action: Action) -> Result<Action> {
     if *method == wanted { Ok(action) } else { Err(AmazonError::method(method.as_str())) }
 }
 
+/// Matches a path below [`METADATA`].
 fn metadata(method: &Method, segments: &[String]) -> Result<Action> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let owned = |text: &str| text.to_owned();
@@ -242,59 +252,65 @@ fn metadata(method: &Method, segments: &[String]) -> Result<Action> {
         (["account", "info"], "GET") => Action::Info,
         (["account", "quota"], "GET") => Action::Quota,
         (["account", "usage"], "GET") => Action::Usage,
-        (["account", "endpoint" | "info" | "quota" | "usage"], _) => return refused(method),
+        (["account", "endpoint" | "info" | "quota" | "usage"], _) => {
+            return method_not_allowed(method);
+        }
         (["nodes"], "GET") => Action::List,
         (["nodes"], "POST") => Action::Create,
-        (["nodes"], _) => return refused(method),
+        (["nodes"], _) => return method_not_allowed(method),
         (["nodes", _, "properties", "", ..], _) | (["nodes", ""], _) => {
             return Err(AmazonError::unknown_operation());
         }
         (["nodes", id], "GET") => Action::Get(owned(id)),
         (["nodes", id], "PATCH") => Action::Patch(owned(id)),
         (["nodes", id], "DELETE") => Action::Purge(owned(id)),
-        (["nodes", _], _) => return refused(method),
+        (["nodes", _], _) => return method_not_allowed(method),
         (["nodes", id, "children"], "GET") => Action::Children(owned(id)),
         (["nodes", id, "children"], "POST") => Action::MoveChild(owned(id)),
-        (["nodes", _, "children"], _) => return refused(method),
+        (["nodes", _, "children"], _) => return method_not_allowed(method),
         (["nodes", id, "children", child], "PUT") => Action::AddChild(owned(id), owned(child)),
         (["nodes", id, "children", child], "DELETE") => {
             Action::RemoveChild(owned(id), owned(child))
         }
-        (["nodes", _, "children", _], _) => return refused(method),
+        (["nodes", _, "children", _], _) => return method_not_allowed(method),
         (["nodes", id, "properties", owner], "GET") => Action::Properties(owned(id), owned(owner)),
-        (["nodes", _, "properties", _], _) => return refused(method),
+        (["nodes", _, "properties", _], _) => return method_not_allowed(method),
         (["nodes", id, "properties", owner, key], name) => {
             let (id, owner, key) = (owned(id), owned(owner), owned(key));
             match name {
                 "GET" => Action::GetProperty(id, owner, key),
                 "PUT" => Action::PutProperty(id, owner, key),
                 "DELETE" => Action::DeleteProperty(id, owner, key),
-                _ => return refused(method),
+                _ => return method_not_allowed(method),
             }
         }
         (["trash"], "GET") => Action::Trashed,
         (["trash", id], "PUT") => Action::Trash(owned(id)),
         (["trash", id, "restore"], "POST") => Action::Restore(owned(id)),
-        (["trash"] | ["trash", _] | ["trash", _, "restore"], _) => return refused(method),
+        (["trash"] | ["trash", _] | ["trash", _, "restore"], _) => {
+            return method_not_allowed(method);
+        }
         (["changes"], "POST") => Action::Changes,
-        (["changes"], _) => return refused(method),
+        (["changes"], _) => return method_not_allowed(method),
         _ => return Err(AmazonError::unknown_operation()),
     };
     Ok(action)
 }
 
+/// Matches a path below [`CONTENT`].
 fn content(method: &Method, segments: &[String]) -> Result<Action> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match (segments.as_slice(), method.as_str()) {
         (["nodes"], "POST") => Ok(Action::Upload),
         (["nodes", id, "content"], "GET" | "HEAD") => Ok(Action::Download((*id).to_owned())),
         (["nodes", id, "content"], "PUT") => Ok(Action::Overwrite((*id).to_owned())),
-        (["nodes"] | ["nodes", _, "content"], _) => refused(method),
+        (["nodes"] | ["nodes", _, "content"], _) => method_not_allowed(method),
         _ => Err(AmazonError::unknown_operation()),
     }
 }
 
-fn refused(method: &Method) -> Result<Action> {
+/// Rejects a method that the path does not support.
+fn method_not_allowed(method: &Method) -> Result<Action> {
     Err(AmazonError::method(method.as_str()))
 }
 
@@ -306,7 +322,7 @@ mod tests {
 
     fn action(method: &str, path: &str) -> Result<Action> {
         let request = axum::http::Request::builder().method(method).uri(path);
-        Action::of(&request.body(()).expect("a request").into_parts().0)
+        Action::from_request(&request.body(()).expect("a request").into_parts().0)
     }
 
     #[test]

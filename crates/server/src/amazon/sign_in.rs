@@ -1,8 +1,8 @@
-//! Login with Amazon (amazon-drive#oauth): codes and refresh tokens for access tokens.
+//! Login with Amazon (amazon-drive#oauth): authorization codes, refresh tokens and access tokens.
 //!
-//! `/ap/oa` asks no user and redirects at once, with a code, to an address on this machine;
-//! `/auth/o2/token` exchanges it. Any client id and secret will do. A refresh answers the refresh
-//! token that it was asked with: the cloud does not replace it.
+//! `/ap/oa` shows no page, unless the server is private. It redirects at once, with a code, to an
+//! address on this machine. `/auth/o2/token` exchanges the code. Every client id and secret is
+//! accepted. A refresh returns the same refresh token, because the cloud does not rotate it.
 
 use axum::{
     body::Body,
@@ -19,13 +19,15 @@ use crate::{
     state::ServerState,
 };
 
-struct Refusal {
+/// An error response of the token endpoint.
+struct OAuthError {
     status: StatusCode,
     error: &'static str,
     description: String,
 }
 
-impl Refusal {
+impl OAuthError {
+    /// Creates an error with a code of RFC 6749. The status is 401 for `invalid_client`, else 400.
     fn new(error: &'static str, description: impl Into<String>) -> Self {
         let status = match error {
             "invalid_client" => StatusCode::UNAUTHORIZED,
@@ -35,9 +37,9 @@ impl Refusal {
     }
 }
 
-/// `POST /auth/o2/token`.
+/// Handles `POST /auth/o2/token`.
 pub(super) async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Response {
-    match granted(state, headers, body).await {
+    match issue_grant(state, headers, body).await {
         Ok((grant, refresh)) => json_response(
             StatusCode::OK,
             &json!({
@@ -47,47 +49,50 @@ pub(super) async fn token(state: &ServerState, headers: &HeaderMap, body: Body) 
                 "expires_in": state.accounts.settings().token_life.as_secs(),
             }),
         ),
-        Err(Refusal { status, error, description }) => {
+        Err(OAuthError { status, error, description }) => {
             json_response(status, &json!({ "error": error, "error_description": description }))
         }
     }
 }
 
-/// What is granted, and the refresh token that goes with it.
-async fn granted(
+/// Returns the grant of a token request, and its refresh token.
+///
+/// # Errors
+/// The OAuth error if the form is incomplete, or if its code or token is invalid.
+async fn issue_grant(
     state: &ServerState,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(Grant, String), Refusal> {
+) -> Result<(Grant, String), OAuthError> {
     let form = Form::read(body).await;
     let form =
-        form.map_err(|error| Refusal::new("invalid_request", format!("The form: {error}")))?;
-    let missing = |error, name| Refusal::new(error, format!("The request is missing {name}"));
+        form.map_err(|error| OAuthError::new("invalid_request", format!("The form: {error}")))?;
+    let missing = |error, name| OAuthError::new(error, format!("The request is missing {name}"));
     let required = |name| form.get(name).ok_or_else(|| missing("invalid_request", name));
     let client = form.client(headers).ok_or_else(|| missing("invalid_client", "client_id"))?;
     match required("grant_type")? {
         "refresh_token" => {
             let token = required("refresh_token")?;
             let grant = state.accounts.refresh_grant(token).ok_or_else(|| {
-                Refusal::new("invalid_grant", "The refresh token is invalid or has expired")
+                OAuthError::new("invalid_grant", "The refresh token is invalid or has expired")
             })?;
             Ok((grant, token.to_owned()))
         }
         "authorization_code" => {
             let redirect = required("redirect_uri")?;
             let grant = exchange_code(state, required("code")?, &client, redirect)
-                .map_err(|error| Refusal::new("invalid_grant", error.to_string()))?;
+                .map_err(|error| OAuthError::new("invalid_grant", error.to_string()))?;
             let refresh = state.accounts.issue_refresh(&grant);
             Ok((grant, refresh))
         }
-        other => Err(Refusal::new(
+        other => Err(OAuthError::new(
             "unsupported_grant_type",
             format!("{other} is not one of authorization_code and refresh_token"),
         )),
     }
 }
 
-/// `GET /ap/oa`; `POST` of its form on a private server.
+/// Handles `GET /ap/oa`, and the `POST` of its form on a private server.
 pub(super) async fn sign_in(
     state: &ServerState,
     base_url: &BaseUrl,
@@ -107,13 +112,14 @@ pub(super) async fn sign_in(
     };
     let (Some(client), Some("code")) = (field("client_id"), field("response_type")) else {
         let error = ("error", "invalid_request".to_owned());
-        let said = ("error_description", "client_id and response_type=code are needed".to_owned());
-        return redirect_to(target, &[error, said], false);
+        let description =
+            ("error_description", "client_id and response_type=code are needed".to_owned());
+        return redirect_to(target, &[error, description], false);
     };
     let scope = field("scope").map(str::to_owned);
-    let mut answer = vec![("code", code_for(state, Grant::new("", scope), client, redirect))];
+    let mut parameters = vec![("code", code_for(state, Grant::new("", scope), client, redirect))];
     if let Some(state) = field("state") {
-        answer.push(("state", state.to_owned()));
+        parameters.push(("state", state.to_owned()));
     }
-    redirect_to(target, &answer, false)
+    redirect_to(target, &parameters, false)
 }

@@ -1,4 +1,5 @@
-//! In which order: `["name ASC"]`, `['createdDate DESC']`, of either quotes (amazon-drive#sort).
+//! The parameter `sort`: `["name ASC"]`, `['createdDate DESC']`, with either quotes
+//! (amazon-drive#sort).
 
 use std::cmp::Ordering;
 
@@ -11,11 +12,11 @@ use super::{
 };
 use crate::tree::{ItemKey, Node};
 
-/// Fields, each with whether the largest comes first.
+/// The sort fields in order, each with whether it is descending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sort(Vec<(Field, bool)>);
 
-/// What a node is sorted by.
+/// The sort value of a field.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Key {
@@ -24,14 +25,17 @@ pub(super) enum Key {
 }
 
 impl Sort {
-    /// The order that a text says.
+    /// Parses a sort order.
+    ///
+    /// # Errors
+    /// 400 if the list or a field is invalid.
     pub(super) fn parse(text: &str) -> Result<Self> {
-        let bad = |what: String| AmazonError::bad(format!("Invalid sort: {what}"));
+        let bad = |what: String| AmazonError::invalid(format!("Invalid sort: {what}"));
         let inner = text
             .trim()
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
-            .ok_or_else(|| bad("a list in brackets was to come".into()))?;
+            .ok_or_else(|| bad("expected a list in brackets".into()))?;
         let mut fields = Vec::new();
         for entry in inner.split(',') {
             let entry = entry.trim();
@@ -41,9 +45,9 @@ impl Sort {
                 .ok_or_else(|| bad(format!("{entry} is not quoted")))?;
             let mut words = unquoted.split_whitespace();
             let name = words.next().unwrap_or_default();
-            let field = Field::named(name)
+            let field = Field::parse(name)
                 .filter(|field| is_sortable(*field))
-                .ok_or_else(|| bad(format!("'{name}' is no field to sort by")))?;
+                .ok_or_else(|| bad(format!("cannot sort by '{name}'")))?;
             let descending = match (words.next(), words.next()) {
                 (None | Some("ASC" | "asc"), None) => false,
                 (Some("DESC" | "desc"), None) => true,
@@ -54,12 +58,13 @@ impl Sort {
         Ok(Self(fields))
     }
 
-    /// What a node is sorted by.
+    /// Returns the sort values of a node, one per field.
     pub(super) fn keys(&self, node: &Node) -> Vec<Key> {
         self.0.iter().map(|(field, _)| key(node, *field)).collect()
     }
 }
 
+/// Returns whether nodes can be sorted by a field: it has one value per node.
 fn is_sortable(field: Field) -> bool {
     !matches!(
         field,
@@ -67,6 +72,7 @@ fn is_sortable(field: Field) -> bool {
     )
 }
 
+/// Returns the sort value of a field. Names and extensions ignore case.
 fn key(node: &Node, field: Field) -> Key {
     match field {
         Field::Name => Key::Text(crate::tree::fold(&node.name)),
@@ -83,7 +89,7 @@ fn key(node: &Node, field: Field) -> Key {
     }
 }
 
-/// Which of two nodes comes first; of equal ones the older.
+/// Compares two nodes, given as sort values and item key. Of equal nodes, the older is first.
 pub(super) fn order(
     sort: &Sort,
     one: &(Vec<Key>, ItemKey),

@@ -1,19 +1,16 @@
-//! Walks every action with each of its parameters, a value that it cannot have, and a parameter that
-//! no reference describes.
-
-use std::collections::BTreeSet;
+//! Tests of the query parameters of every operation.
 
 use http::Request;
 
 use super::route::{Action, OPERATIONS, UNKNOWN};
-use crate::parameters::walk::{Answer, Cloud, with};
+use crate::parameters::walk::{Answer, Cloud, Example, Walk, WalkedOperation};
 
 const FORM: &str = "multipart/form-data; boundary=b";
 const CONTENT: &str = "--b\r\nContent-Disposition: form-data; name=\"content\"; filename=\"f\"\r\n\r\n{name}\r\n--b--\r\n";
 
-/// A request of every operation: method, path, type of the body, body. `{file}`, `{folder}`,
-/// `{other}`, `{root}` and `{trashed}` stand for ids of nodes that are made for it.
-const EXAMPLES: [(&str, &str, &str, &str); 22] = [
+/// An example of every operation. `{file}`, `{folder}`, `{other}` and `{trashed}` are ids of nodes that
+/// [`fixture`] creates, `{name}` is a unique number.
+const EXAMPLES: [Example; 22] = [
     ("GET", "/drive/v1/account/endpoint", "", ""),
     ("GET", "/drive/v1/account/info", "", ""),
     ("GET", "/drive/v1/account/quota", "", ""),
@@ -38,15 +35,14 @@ const EXAMPLES: [(&str, &str, &str, &str); 22] = [
     ("POST", "/drive/v1/changes", "", "{}"),
     ("GET", "/cdproxy/nodes/{file}/content", "", ""),
     ("PUT", "/cdproxy/nodes/{file}/content", FORM, CONTENT),
-    // An application has only properties under its own name, and nobody purges.
+    // These are rejected: the owner is another application, and no client may purge.
     ("GET", "/drive/v1/nodes/{file}/properties/o/k", "", ""),
     ("DELETE", "/drive/v1/nodes/{file}/properties/o/k", "", ""),
     ("DELETE", "/drive/v1/nodes/{file}", "", ""),
 ];
 
-/// Operations whose requests are tested elsewhere, since they need no token or another body for
-/// each.
-const APART: [&str; 5] =
+/// Operations that other tests cover: they need no token, or a different body in each request.
+const WITHOUT_EXAMPLE: [&str; 5] =
     ["amazon.token", "amazon.signin", "amazon.content.upload", "amazon.property.put", UNKNOWN];
 
 fn upload(name: &str, parent: &str) -> String {
@@ -58,7 +54,7 @@ fn upload(name: &str, parent: &str) -> String {
     )
 }
 
-/// The ids that a request names.
+/// Creates the items of one example, and returns the placeholders and their values.
 async fn fixture(cloud: &Cloud, number: usize) -> Vec<(&'static str, String)> {
     let id = |answer: Answer| {
         let id = answer.json()["id"].as_str().map(str::to_owned);
@@ -85,52 +81,28 @@ async fn fixture(cloud: &Cloud, number: usize) -> Vec<(&'static str, String)> {
     ]
 }
 
+fn resolve(method: &str, path: &str, _: &str) -> WalkedOperation {
+    let request = Request::builder().method(method).uri(path).body(()).unwrap();
+    let action = Action::from_request(&request.into_parts().0).unwrap();
+    let is_rejected =
+        matches!(action, Action::Purge(_) | Action::GetProperty(..) | Action::DeleteProperty(..));
+    let parameters = action.parameters().to_vec();
+    WalkedOperation { name: action.operation(), parameters, is_rejected }
+}
+
 #[tokio::test]
-async fn every_action_reads_or_refuses_the_parameters_that_are_described() {
+async fn every_declared_parameter_is_read_or_rejected() {
     let cloud = Cloud::new().await;
-    let mut walked: BTreeSet<&str> = APART.into();
-    let mut number = 0;
-    for (method, path, content_type, body) in EXAMPLES {
-        let mut send = async |option: &str| {
-            number += 1;
-            let mut path = if option.is_empty() { path.to_owned() } else { with(path, option) };
-            let mut body = body.to_owned();
-            for (name, value) in fixture(&cloud, number).await {
-                path = path.replace(name, &value);
-                body = body.replace(name, &value);
-            }
-            (cloud.send(method, &path, content_type, &body).await, path)
-        };
-        let (plain, sent) = send("").await;
-        let request = Request::builder().method(method).uri(&sent).body(()).unwrap();
-        let action = Action::of(&request.into_parts().0).unwrap();
-        walked.insert(action.operation());
-        let refuses = matches!(
-            action,
-            Action::Purge(_) | Action::GetProperty(..) | Action::DeleteProperty(..)
-        );
-        assert!(plain.status.as_u16() < 400 || refuses, "{method} {path}: {plain:?}");
-        for option in ["colour=red", "$colour=red"] {
-            let (answer, _) = send(option).await;
-            assert_eq!(answer.status, plain.status, "{method} {path} {option}: {answer:?}");
-            assert_eq!(answer.keys(), plain.keys(), "{method} {path} {option}");
-        }
-        for parameter in action.parameters() {
-            if let Some(value) = parameter.good() {
-                let option = format!("{}={value}", parameter.name);
-                let (answer, _) = send(&option).await;
-                assert_eq!(answer.status, plain.status, "{method} {path} {option}: {answer:?}");
-            }
-            if let Some(value) = parameter.bad() {
-                let option = format!("{}={value}", parameter.name);
-                let (answer, _) = send(&option).await;
-                assert_eq!(answer.status, 400, "{method} {path} {option}: {answer:?}");
-                let message = answer.json()["message"].as_str().unwrap().to_owned();
-                assert!(message.contains(parameter.name), "{message}");
-            }
-        }
-    }
-    assert_eq!(walked, OPERATIONS.iter().copied().collect(), "every operation has an example");
+    let walk = Walk {
+        cloud: &cloud,
+        base: "",
+        examples: &EXAMPLES,
+        without_example: &WITHOUT_EXAMPLE,
+        operations: OPERATIONS,
+        resolve,
+        error_message: |answer| answer.json()["message"].as_str().unwrap().to_owned(),
+    };
+    walk.run(async |number| fixture(&cloud, number).await).await;
 }
 
 #[tokio::test]

@@ -1,54 +1,56 @@
-//! Lists that are no folder's (live-connect#op-list-albums, live-connect#endpoints-sharing):
-//! albums, recent documents, what others share, what a search finds.
+//! Lists across folders (live-connect#op-list-albums, live-connect#endpoints-sharing): albums,
+//! recent documents, items shared by other users, search results.
 //!
-//! But for the albums, everything below a folder is looked at, a page at a time: no more is in
-//! memory than the answer needs.
+//! All lists except the albums scan everything below a folder in batches. Memory use is limited to
+//! one batch and the items of the response.
 
 use std::collections::HashMap;
 
 use axum::response::Response;
 
 use super::{
+    action::ListKind,
     error::{LiveError, Result},
-    listing::{self, Request},
+    listing::{self, PageOptions},
     object_access::Access,
     object_type::ObjectType,
     request::LiveRequest,
-    route::{BASE, Which},
+    route::BASE,
 };
 use crate::tree::{ItemKey, Listing, Media, Node, NodeKind, Order, ROOT, fold};
 
-/// Items that are looked at with one question to the tree.
-const STRIDE: u64 = 1000;
+/// Number of items per query to the tree.
+const BATCH: u64 = 1000;
 
-/// How many items an answer has where nobody says: of searches (live-connect#page-sizes), and of
-/// recent documents (inferred).
-const PAGE: u64 = 100;
+/// Page size without a `limit`: of searches (live-connect#page-sizes), and of recent documents
+/// (inferred).
+const DEFAULT_PAGE: u64 = 100;
 
-/// `GET {user}/albums`.
+/// Handles `GET {user}/albums`.
 pub(super) async fn albums(request: &LiveRequest) -> Result<Response> {
-    let mut options = Request::of(&request.query)?;
+    let mut options = PageOptions::from_query(&request.query)?;
     options.narrow(&[ObjectType::Album]);
-    let which = Listing { order: Order::Name, ..Listing::default() };
-    let children = request.state().tree.children(request.drive(), ROOT, which).await;
-    let mut nodes = children.map_err(|error| LiveError::tree(error, request.shown()))?;
-    nodes.retain(|node| options.takes(ObjectType::of(node)));
-    found(request, &options, nodes, "me/albums").await
+    let by_name = Listing { order: Order::Name, ..Listing::default() };
+    let children = request.state().tree.children(request.drive(), ROOT, by_name).await;
+    let mut nodes = children.map_err(|error| LiveError::tree(error, request.subject_id()))?;
+    nodes.retain(|node| options.includes(ObjectType::from_node(node)));
+    respond(request, &options, nodes, "me/albums").await
 }
 
-/// `GET {user}/skydrive/recent_docs`: files, those last changed by the user first.
+/// Handles `GET {user}/skydrive/recent_docs`: all files, sorted by the client's modification time,
+/// newest first.
 pub(super) async fn recent(request: &LiveRequest) -> Result<Response> {
-    let mut options = Request::of(&request.query)?;
-    let most = usize::try_from(options.wanted(PAGE)).unwrap_or(usize::MAX);
+    let mut options = PageOptions::from_query(&request.query)?;
+    let limit = usize::try_from(options.scan_limit(DEFAULT_PAGE)).unwrap_or(usize::MAX);
     let mut nodes: Vec<Node> = Vec::new();
     let newest_first = |nodes: &mut Vec<Node>| {
         nodes.sort_by_key(|node| std::cmp::Reverse((node.client_modified, node.no)));
-        nodes.truncate(most);
+        nodes.truncate(limit);
     };
     scan(request, ROOT, |node| {
-        if node.kind == NodeKind::File && options.takes(ObjectType::of(&node)) {
+        if node.kind == NodeKind::File && options.includes(ObjectType::from_node(&node)) {
             nodes.push(node);
-            if nodes.len() >= most.saturating_mul(2).max(STRIDE as usize) {
+            if nodes.len() >= limit.saturating_mul(2).max(BATCH as usize) {
                 newest_first(&mut nodes);
             }
         }
@@ -56,102 +58,112 @@ pub(super) async fn recent(request: &LiveRequest) -> Result<Response> {
     })
     .await?;
     newest_first(&mut nodes);
-    found(request, &options, nodes, "me/skydrive/recent_docs").await
+    respond(request, &options, nodes, "me/skydrive/recent_docs").await
 }
 
-/// `GET {user}/skydrive/shared…`: what others put here.
-pub(super) async fn shared(request: &LiveRequest, which: Which) -> Result<Response> {
-    let mut options = Request::of(&request.query)?;
-    if let Some(types) = which.types() {
+/// Handles `GET {user}/skydrive/shared…`: the items on this drive that belong to another user.
+pub(super) async fn shared(request: &LiveRequest, kind: ListKind) -> Result<Response> {
+    let mut options = PageOptions::from_query(&request.query)?;
+    if let Some(types) = kind.types() {
         options.narrow(types);
     }
     let mut nodes = Vec::new();
     scan(request, ROOT, |node| {
-        if node.owner.is_some() && options.takes(ObjectType::of(&node)) {
+        if node.owner.is_some() && options.includes(ObjectType::from_node(&node)) {
             nodes.push(node);
         }
         true
     })
     .await?;
-    let path = match which {
-        Which::Files => "me/skydrive/shared".to_owned(),
-        which => format!("me/skydrive/shared/{}", which.name()),
+    let path = match kind {
+        ListKind::Files => "me/skydrive/shared".to_owned(),
+        kind => format!("me/skydrive/shared/{}", kind.name()),
     };
-    found(request, &options, nodes, &path).await
+    respond(request, &options, nodes, &path).await
 }
 
-/// `GET {folder}/search?q=…`: files and folders whose name, description or song has the words.
+/// Handles `GET {folder}/search?q=…`: files and folders whose name, description or audio metadata
+/// contains the text.
+///
+/// # Errors
+/// 400 without a `q`; those of [`LiveRequest::folder_key`].
 pub(super) async fn search(request: &LiveRequest) -> Result<Response> {
-    let mut options = Request::of(&request.query)?;
-    let sought = fold(request.query.get("q").ok_or_else(|| LiveError::missing("q"))?);
-    let most = options.wanted(PAGE);
-    let (folder, shown) = request.folder()?;
+    let mut options = PageOptions::from_query(&request.query)?;
+    let words = fold(request.query.get("q").ok_or_else(|| LiveError::missing("q"))?);
+    let limit = options.scan_limit(DEFAULT_PAGE);
+    let (folder, folder_id) = request.folder_key()?;
     let mut nodes = Vec::new();
     scan(request, folder, |node| {
-        if options.takes(ObjectType::of(&node)) && has(&node, &sought) {
+        if options.includes(ObjectType::from_node(&node)) && matches(&node, &words) {
             nodes.push(node);
         }
-        (nodes.len() as u64) < most
+        (nodes.len() as u64) < limit
     })
     .await?;
-    found(request, &options, nodes, &format!("{shown}/search")).await
+    respond(request, &options, nodes, &format!("{folder_id}/search")).await
 }
 
-/// Whether a text is in what an item says of itself.
-fn has(node: &Node, sought: &str) -> bool {
-    let within =
-        |text: &Option<String>| text.as_deref().is_some_and(|text| fold(text).contains(sought));
-    let song = match node.content.as_ref().and_then(|content| content.media.as_deref()) {
-        Some(Media::Audio(song)) => Some(song),
+/// Returns whether the name, the description or the audio metadata contains `words`, which are
+/// case-folded.
+fn matches(node: &Node, words: &str) -> bool {
+    let contains =
+        |text: &Option<String>| text.as_deref().is_some_and(|text| fold(text).contains(words));
+    let audio = match node.content.as_ref().and_then(|content| content.media.as_deref()) {
+        Some(Media::Audio(audio)) => Some(audio),
         _ => None,
     };
-    fold(&node.name).contains(sought)
-        || within(&node.description)
-        || song.is_some_and(|song| [&song.title, &song.artist, &song.album].into_iter().any(within))
+    fold(&node.name).contains(words)
+        || contains(&node.description)
+        || audio.is_some_and(|audio| {
+            [&audio.title, &audio.artist, &audio.album].into_iter().any(contains)
+        })
 }
 
-/// Gives every item below a folder to `take`, until it has enough.
+/// Calls `visit` with every item below a folder, in the tree's order, until it returns `false`.
 async fn scan(
     request: &LiveRequest,
     folder: ItemKey,
-    mut take: impl FnMut(Node) -> bool,
+    mut visit: impl FnMut(Node) -> bool,
 ) -> Result<()> {
-    let mut at = Some(0);
-    while let Some(from) = at {
-        let page = request.state().tree.below(request.drive(), folder, from, STRIDE).await;
-        let (nodes, next) = page.map_err(|error| LiveError::tree(error, request.shown()))?;
+    let mut next_start = Some(0);
+    while let Some(start) = next_start {
+        let page = request.state().tree.below(request.drive(), folder, start, BATCH).await;
+        let (nodes, next) = page.map_err(|error| LiveError::tree(error, request.subject_id()))?;
         for node in nodes {
-            if !take(node) {
+            if !visit(node) {
                 return Ok(());
             }
         }
-        at = next;
+        next_start = next;
     }
     Ok(())
 }
 
-/// A page of what was found, from the first on; each with who can see it.
-async fn found(
+/// Responds with the page that `options` select from `nodes`. `path` is the path of the list below
+/// [`BASE`], for the URLs of the other pages.
+///
+/// The access of each parent folder is looked up once.
+async fn respond(
     request: &LiveRequest,
-    options: &Request,
+    options: &PageOptions,
     nodes: Vec<Node>,
     path: &str,
 ) -> Result<Response> {
-    let (nodes, more) = options.cut(nodes);
-    let mut known: HashMap<Option<ItemKey>, Access> = HashMap::new();
-    let mut shown = Vec::with_capacity(nodes.len());
+    let (nodes, more) = options.slice(nodes);
+    let mut cache: HashMap<Option<ItemKey>, Access> = HashMap::new();
+    let mut with_access = Vec::with_capacity(nodes.len());
     for node in nodes {
         let folder = node.parents.first().copied();
-        let above = match known.get(&folder) {
+        let above = match cache.get(&folder) {
             Some(&above) => above,
             None => {
                 let above = request.access_above(&node).await?;
-                known.insert(folder, above);
+                cache.insert(folder, above);
                 above
             }
         };
-        shown.push((node, above));
+        with_access.push((node, above));
     }
     let url = request.objects.base_url.url(&format!("{BASE}/{path}"));
-    Ok(listing::answer(request, shown, options.paging(&url, more)))
+    Ok(listing::response(request, with_access, options.paging(&url, more)))
 }

@@ -1,4 +1,4 @@
-//! Comments and tags (live-connect#op-list-comments, live-connect#op-comment,
+//! Handlers of comments and tags (live-connect#op-list-comments, live-connect#op-comment,
 //! live-connect#op-tags).
 
 use axum::{
@@ -14,26 +14,28 @@ use super::{
     facets::{Comment, LiveFacets, Person, Tag},
     fields::Fields,
     ids::{CommentId, TagId},
-    items::no_content,
-    listing::{Paging, Request},
+    listing::{PageOptions, Paging},
     object_type::ObjectType,
-    objects::{Objects, time},
+    objects::{Objects, UserName, time},
     request::LiveRequest,
+    response_format::no_content,
     route::BASE,
 };
 use crate::tree::{Node, NodeKind};
 
-/// The longest comment, in characters (live-connect#comment-max-length).
-const LONGEST: usize = 10_000;
+/// Maximum length of a comment, in characters (live-connect#comment-max-length).
+const MAX_MESSAGE: usize = 10_000;
 
+/// The JSON object of a comment.
 #[derive(Serialize)]
 struct CommentObject<'a> {
     id: String,
-    from: super::objects::From<'a>,
+    from: UserName<'a>,
     message: &'a str,
     created_time: String,
 }
 
+/// The JSON object of a tag.
 #[derive(Serialize)]
 struct TagObject<'a> {
     id: String,
@@ -45,6 +47,7 @@ struct TagObject<'a> {
     created_time: String,
 }
 
+/// A page of a list.
 #[derive(Serialize)]
 struct Collection<T> {
     data: Vec<T>,
@@ -52,16 +55,18 @@ struct Collection<T> {
     paging: Option<Paging>,
 }
 
-/// The page of a list that `limit` and `offset` select.
-fn page<T: Serialize>(request: &LiveRequest, all: Vec<T>, list: &str) -> Result<Response> {
-    let options = Request::of(&request.query)?;
-    let (data, more) = options.cut(all);
-    let url = request.objects.base_url.url(&format!("{BASE}/{}/{list}", request.shown()));
+/// Responds with the page of `all` that `limit` and `offset` select. `list` is the last segment of
+/// the list's path.
+fn page_response<T: Serialize>(request: &LiveRequest, all: Vec<T>, list: &str) -> Result<Response> {
+    let options = PageOptions::from_query(&request.query)?;
+    let (data, more) = options.slice(all);
+    let url = request.objects.base_url.url(&format!("{BASE}/{}/{list}", request.subject_id()));
     let paging = options.paging(&url, more);
     Ok(request.format.json(StatusCode::OK, &Collection { data, paging }))
 }
 
 impl Objects {
+    /// Returns the JSON object of a comment on `node`.
     fn comment<'a>(&'a self, node: &Node, comment: &'a Comment) -> CommentObject<'a> {
         CommentObject {
             id: CommentId::new(&self.account.cid, node.no, comment.number).to_string(),
@@ -71,11 +76,11 @@ impl Objects {
         }
     }
 
-    /// A tag; its place only on photos.
-    fn tag<'a>(&self, node: &Node, at: usize, tag: &'a Tag) -> TagObject<'a> {
-        let is_photo = ObjectType::of(node) == ObjectType::Photo;
+    /// Returns the JSON object of a tag. Only tags of photos have a position.
+    fn tag<'a>(&self, node: &Node, index: usize, tag: &'a Tag) -> TagObject<'a> {
+        let is_photo = ObjectType::from_node(node) == ObjectType::Photo;
         TagObject {
-            id: TagId::new(&self.account.cid, node.no, at).to_string(),
+            id: TagId::new(&self.account.cid, node.no, index).to_string(),
             user: &tag.user,
             x: is_photo.then_some(tag.x),
             y: is_photo.then_some(tag.y),
@@ -84,8 +89,8 @@ impl Objects {
     }
 }
 
-/// An item that can be commented.
-async fn commented(request: &LiveRequest) -> Result<Node> {
+/// Returns the item of the request if it can have comments: only files can.
+async fn commentable_node(request: &LiveRequest) -> Result<Node> {
     let node = request.node().await?;
     match node.kind {
         NodeKind::File => Ok(node),
@@ -93,89 +98,89 @@ async fn commented(request: &LiveRequest) -> Result<Node> {
     }
 }
 
-/// `GET {item}/comments`.
+/// Handles `GET {item}/comments`.
 pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
-    let node = commented(request).await?;
-    let extra = LiveFacets::of(&node);
+    let node = commentable_node(request).await?;
+    let facets = LiveFacets::from_node(&node);
     let all =
-        extra.comments.iter().map(|comment| request.objects.comment(&node, comment)).collect();
-    page(request, all, "comments")
+        facets.comments.iter().map(|comment| request.objects.comment(&node, comment)).collect();
+    page_response(request, all, "comments")
 }
 
-/// `POST {item}/comments`.
+/// Handles `POST {item}/comments`.
 pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
-    let fields = Fields::of(parts, body, &request.query).await?;
+    let fields = Fields::read(parts, body, &request.query).await?;
     let message = fields.required("message")?;
-    if message.chars().count() > LONGEST {
+    if message.chars().count() > MAX_MESSAGE {
         return Err(LiveError::parameter(format!(
-            "The value of 'message' is longer than {LONGEST} characters."
+            "The value of 'message' is longer than {MAX_MESSAGE} characters."
         )));
     }
-    let node = commented(request).await?;
+    let node = commentable_node(request).await?;
     let created = Timestamp::now();
     let (node, comment) = request
-        .change_facets(node, |extra| {
-            extra.last_comment += 1;
+        .change_facets(node, |facets| {
+            facets.last_comment += 1;
             let comment = Comment {
-                number: extra.last_comment,
+                number: facets.last_comment,
                 from: request.objects.account.name.clone(),
                 message: message.to_owned(),
                 created,
             };
-            extra.comments.push(comment.clone());
+            facets.comments.push(comment.clone());
             Ok((comment, true))
         })
         .await?;
     let object = request.objects.comment(&node, &comment);
     let mut response = request.format.json(StatusCode::CREATED, &object);
     let location = request.objects.base_url.url(&format!("{BASE}/{}", object.id));
-    // An id has no character that a header may not have.
+    // An id contains no character that is invalid in a header.
     if let Ok(location) = HeaderValue::try_from(location) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
 }
 
-/// `GET {comment}`.
+/// Handles `GET {comment}`.
 pub(super) async fn get(request: &LiveRequest, id: &CommentId) -> Result<Response> {
     let node = request.node().await?;
-    let extra = LiveFacets::of(&node);
-    let comment = extra.comments.iter().find(|comment| comment.number == id.number);
+    let facets = LiveFacets::from_node(&node);
+    let comment = facets.comments.iter().find(|comment| comment.number == id.number);
     let comment = comment.ok_or_else(|| LiveError::not_found(id))?;
     Ok(request.format.json(StatusCode::OK, &request.objects.comment(&node, comment)))
 }
 
-/// `DELETE {comment}`.
+/// Handles `DELETE {comment}`.
 pub(super) async fn delete(request: &LiveRequest, id: &CommentId) -> Result<Response> {
     let node = request.node().await?;
-    let gone = |extra: &mut LiveFacets| {
-        let before = extra.comments.len();
-        extra.comments.retain(|comment| comment.number != id.number);
-        match extra.comments.len() == before {
+    let remove = |facets: &mut LiveFacets| {
+        let before = facets.comments.len();
+        facets.comments.retain(|comment| comment.number != id.number);
+        match facets.comments.len() == before {
             true => Err(LiveError::not_found(id)),
             false => Ok(((), true)),
         }
     };
-    request.change_facets(node, gone).await?;
+    request.change_facets(node, remove).await?;
     Ok(no_content())
 }
 
-/// `GET {item}/tags`.
+/// Handles `GET {item}/tags`. Only photos and videos have tags.
 pub(super) async fn tags(request: &LiveRequest) -> Result<Response> {
     let node = request.node().await?;
-    if !matches!(ObjectType::of(&node), ObjectType::Photo | ObjectType::Video) {
+    if !matches!(ObjectType::from_node(&node), ObjectType::Photo | ObjectType::Video) {
         return Err(request.unsupported(&node, "tags"));
     }
-    let extra = LiveFacets::of(&node);
-    let tags = extra.tags.iter().enumerate();
-    let all = tags.map(|(at, tag)| request.objects.tag(&node, at, tag)).collect();
-    page(request, all, "tags")
+    let facets = LiveFacets::from_node(&node);
+    let tags = facets.tags.iter().enumerate();
+    let all = tags.map(|(index, tag)| request.objects.tag(&node, index, tag)).collect();
+    page_response(request, all, "tags")
 }
 
-/// `GET {tag}`.
+/// Handles `GET {tag}`.
 pub(super) async fn tag(request: &LiveRequest, id: &TagId) -> Result<Response> {
     let node = request.node().await?;
-    let extra = LiveFacets::of(&node);
-    let tag = extra.tags.get(id.at).ok_or_else(|| LiveError::not_found(id))?;
-    Ok(request.format.json(StatusCode::OK, &request.objects.tag(&node, id.at, tag)))
+    let facets = LiveFacets::from_node(&node);
+    let tag = facets.tags.get(id.index).ok_or_else(|| LiveError::not_found(id))?;
+    Ok(request.format.json(StatusCode::OK, &request.objects.tag(&node, id.index, tag)))
 }

@@ -1,8 +1,8 @@
-//! The structures of photo, audio and video objects, as true as the files are
+//! The type-specific members of photo, audio and video objects, from the metadata of the files
 //! (live-connect#photo-object, live-connect#audio-object, live-connect#video-object).
 //!
-//! What a file does not tell is null, or 0 where the reference has a number, as in later documents
-//! of the cloud's. The place is left out of others' photos.
+//! A value that is not in the file is null, or 0 where the reference has a number, as in later
+//! documents of the cloud. The location of a photo is left out if another user owns it.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -10,15 +10,15 @@ use serde_json::{Map, Value};
 use super::{
     facets::LiveFacets,
     object_type::ObjectType,
-    objects::{ObjectView, Objects, time},
-    pictures::Size,
+    objects::{ObjectView, Objects, PictureUrls, time},
+    picture_size::PictureSize,
 };
 use crate::{
     media::picture::{fit, is_decodable},
     tree::{Audio, Media, MediaPlace, Node, Photo, Video},
 };
 
-/// What photos, sound and films have besides.
+/// The type-specific members of an object.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Details {
@@ -27,6 +27,7 @@ pub(super) enum Details {
     Video(VideoDetails),
 }
 
+/// The members of a photo (live-connect#photo-object).
 #[derive(Serialize)]
 pub(super) struct PhotoDetails {
     picture: String,
@@ -44,15 +45,17 @@ pub(super) struct PhotoDetails {
     exposure_denominator: f64,
 }
 
+/// A size in which a photo is available. Lengths are in pixels.
 #[derive(Serialize)]
 struct Image {
     height: u32,
     width: u32,
     source: String,
     #[serde(rename = "type")]
-    size: Size,
+    size: PictureSize,
 }
 
+/// Where a photo was taken, in degrees. The unit of the altitude is that of the camera.
 #[derive(Serialize)]
 struct Location {
     latitude: f64,
@@ -60,6 +63,7 @@ struct Location {
     altitude: f64,
 }
 
+/// The members of an audio file (live-connect#audio-object). The duration is in milliseconds.
 #[derive(Serialize)]
 pub(super) struct AudioDetails {
     title: Value,
@@ -71,6 +75,8 @@ pub(super) struct AudioDetails {
     picture: String,
 }
 
+/// The members of a video (live-connect#video-object). The duration is in milliseconds, the bit
+/// rate in bits per second.
 #[derive(Serialize)]
 pub(super) struct VideoDetails {
     picture: String,
@@ -81,16 +87,17 @@ pub(super) struct VideoDetails {
 }
 
 impl Objects {
-    /// What an object has besides, by its type.
+    /// Returns the type-specific members of an object, or `None` if its type has none, or if it has
+    /// no content.
     pub(super) fn details(
         &self,
         node: &Node,
         object_type: ObjectType,
-        extra: &LiveFacets,
-        shown: ObjectView,
+        facets: &LiveFacets,
+        view: ObjectView,
     ) -> Option<Details> {
         let media = node.content.as_ref().and_then(|content| content.media.as_deref());
-        let pictures = || self.pictures(node, shown.attachment);
+        let pictures = || self.picture_urls(node, view.attachment);
         match object_type {
             ObjectType::Photo => {
                 let photo = match media {
@@ -105,7 +112,7 @@ impl Objects {
                     Some(Media::Audio(audio)) => audio.clone(),
                     _ => Audio::default(),
                 };
-                Some(Details::Audio(AudioDetails::new(audio, extra, &pictures()?)))
+                Some(Details::Audio(AudioDetails::new(audio, facets, &pictures()?)))
             }
             ObjectType::Video => {
                 let video = match media {
@@ -121,28 +128,29 @@ impl Objects {
     }
 }
 
-/// The URL of an item's picture in a size.
-pub(super) type Pictures = dyn Fn(Size) -> String;
-
 impl PhotoDetails {
-    fn new(photo: Photo, picture: &Pictures, own: bool) -> Self {
+    /// `is_own`: the photo belongs to the user who sends the request.
+    fn new(photo: Photo, pictures: &PictureUrls, is_own: bool) -> Self {
         let is_decodable = is_decodable(&photo);
         let Photo { width, height, taken, place, camera_make, camera_model, .. } = photo;
-        // What is no picture, or takes too much memory, has none in other sizes.
-        let sizes =
-            if width > 0 && height > 0 && is_decodable { &Size::OF_PHOTOS[..] } else { &[] };
+        // A photo that cannot be decoded, or only with too much memory, has no other sizes.
+        let sizes = if width > 0 && height > 0 && is_decodable {
+            &PictureSize::FOR_PHOTOS[..]
+        } else {
+            &[]
+        };
         let images = sizes.iter().map(|&size| {
             let (width, height) = fit((width, height), size.pixels());
-            Image { height, width, source: picture(size), size }
+            Image { height, width, source: pictures.url(size), size }
         });
         let (exposure_numerator, exposure_denominator) = photo.exposure.unwrap_or_default();
         Self {
-            picture: picture(Size::Thumbnail),
+            picture: pictures.url(PictureSize::Thumbnail),
             images: images.collect(),
             when_taken: taken.map(time),
             height,
             width,
-            location: own.then(|| place.map(Location::from)),
+            location: is_own.then(|| place.map(Location::from)),
             camera_make,
             camera_model,
             focal_ratio: photo.focal_ratio.unwrap_or_default(),
@@ -160,12 +168,13 @@ impl From<MediaPlace> for Location {
 }
 
 impl AudioDetails {
-    fn new(audio: Audio, extra: &LiveFacets, picture: &Pictures) -> Self {
-        let nothing = Map::new();
-        let said = extra.audio.as_ref().map_or(&nothing, |song| &song.said);
-        let text = |name: &str, told: Option<String>| match said.get(name) {
-            Some(said) => said.clone(),
-            None => told.into(),
+    /// Values that the user edited replace those of the file.
+    fn new(audio: Audio, facets: &LiveFacets, pictures: &PictureUrls) -> Self {
+        let none = Map::new();
+        let overrides = facets.audio.as_ref().map_or(&none, |audio| &audio.fields);
+        let text = |name: &str, from_file: Option<String>| match overrides.get(name) {
+            Some(value) => value.clone(),
+            None => from_file.into(),
         };
         Self {
             title: text("title", audio.title),
@@ -174,13 +183,13 @@ impl AudioDetails {
             album_artist: text("album_artist", audio.album_artist),
             genre: text("genre", audio.genre),
             duration: audio.duration,
-            picture: picture(Size::Album),
+            picture: pictures.url(PictureSize::Album),
         }
     }
 }
 
 impl VideoDetails {
-    fn new(Video { width, height, duration, bitrate }: Video, picture: &Pictures) -> Self {
-        Self { picture: picture(Size::Thumbnail), height, width, duration, bitrate }
+    fn new(Video { width, height, duration, bitrate }: Video, pictures: &PictureUrls) -> Self {
+        Self { picture: pictures.url(PictureSize::Thumbnail), height, width, duration, bitrate }
     }
 }

@@ -1,26 +1,26 @@
-//! Refusals in Live Connect's words (live-connect#errors).
+//! Error responses, with the codes and messages of Live Connect (live-connect#errors).
 
 use axum::http::StatusCode;
 
 use crate::{account::AuthError, tree::TreeError};
 
-/// A refusal: an HTTP status, the reference's code, and a message.
+/// An error response: an HTTP status, a code of the reference, and a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LiveError {
     pub status: StatusCode,
     pub code: &'static str,
     pub message: String,
-    /// What `WWW-Authenticate` says of it.
+    /// The `WWW-Authenticate` header, of authentication errors.
     pub(super) challenge: Option<&'static str>,
 }
 
 pub(super) type Result<T, E = LiveError> = std::result::Result<T, E>;
 
-/// The largest body of a PUT or POST, in bytes: 100 MB (live-connect#upload-max-size).
-pub(super) const LARGEST_BODY: u64 = 100 << 20;
+/// Maximum length of a `PUT` or `POST` body: 100 MB, in bytes (live-connect#upload-max-size).
+pub(super) const MAX_BODY: u64 = 100 << 20;
 
-/// A name that is taken. The reference names the code and no status; clients look only at whether
-/// it is 200. Inferred.
+/// Status of a name conflict. Inferred: the reference documents only the code, and clients only
+/// check for 200.
 const TAKEN: StatusCode = StatusCode::CONFLICT;
 
 impl LiveError {
@@ -28,53 +28,68 @@ impl LiveError {
         Self { status, code, message: message.into(), challenge: None }
     }
 
-    /// The URL cannot mean anything.
+    /// The URL has no meaning, or none for this type of item.
     pub(super) fn url(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "request_url_invalid", message)
     }
 
-    /// The method does not go with the URL.
+    /// The URL does not support the method.
     pub(super) fn method(method: &str) -> Self {
         let message = format!("The provided HTTP method '{method}' is not allowed.");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "request_method_invalid", message)
     }
 
-    /// A parameter, of the query or the body, has no good value.
+    /// A parameter of the query or the body has an invalid value.
     pub(super) fn parameter(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "request_parameter_invalid", message)
     }
 
-    /// A parameter is missing.
+    /// The value of the parameter `name` is not one of the documented values.
+    pub(super) fn invalid_value(name: &str, value: &str) -> Self {
+        Self::parameter(format!("The value '{value}' of '{name}' isn't valid."))
+    }
+
+    /// An item name breaks a rule of [`names`](super::names), which also provides `reason`.
+    pub(super) fn invalid_name(name: &str, reason: &str) -> Self {
+        Self::parameter(format!("The name '{name}' isn't valid: {reason}."))
+    }
+
+    /// A required parameter is missing.
     pub(super) fn missing(name: &str) -> Self {
         let message =
             format!("The request entity body is missing the required parameter: '{name}'.");
         Self::new(StatusCode::BAD_REQUEST, "request_parameter_missing", message)
     }
 
-    /// The body is not what its type says, or ended early.
+    /// The body does not match its content type, or ended early.
     pub(super) fn body(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "request_body_invalid", message)
     }
 
-    /// The body is of a kind that is not taken.
+    /// The body could not be received.
+    pub(super) fn unreadable_body(error: impl std::fmt::Display) -> Self {
+        Self::body(format!("The request entity body couldn't be read: {error}."))
+    }
+
+    /// The content type or encoding of the body is not supported.
     pub(super) fn media_type(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "request_body_invalid", message)
     }
 
-    /// The body is too large. Where the source has a page without a code, this has one: inferred.
+    /// The body exceeds `limit` bytes. Inferred: the cloud sent an HTML page without a code.
     pub(super) fn too_large(limit: u64) -> Self {
         let message =
             format!("Request Entity Too Large. A request body has at most {limit} bytes.");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request_body_invalid", message)
     }
 
-    /// No such thing.
+    /// The item, folder, comment or link does not exist.
     pub(super) fn not_found(id: impl std::fmt::Display) -> Self {
         let message = format!("The resource '{id}' doesn't exist.");
         Self::new(StatusCode::NOT_FOUND, "resource_not_found", message)
     }
 
-    /// The name is taken.
+    /// The name is already in use in the folder.
     pub(super) fn taken(name: &str) -> Self {
         let message = format!(
             "The resource '{name}' already exists. Specify another name or allow overwriting."
@@ -88,7 +103,7 @@ impl LiveError {
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "resource_quota_exceeded", message)
     }
 
-    /// The token does not allow it; one of these scopes would.
+    /// The token has none of the `scopes`, one of which is required.
     pub(super) fn unauthorized(scopes: &[&str]) -> Self {
         let scopes: Vec<_> = scopes.iter().map(|scope| format!("'{scope}'")).collect();
         let message = format!(
@@ -99,7 +114,7 @@ impl LiveError {
         Self::new(StatusCode::FORBIDDEN, "request_token_unauthorized", message)
     }
 
-    /// It cannot be done now.
+    /// The request failed for a reason that is likely to pass.
     pub(super) fn busy() -> Self {
         let message = "The server is busy. Please try again later.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_busy", message)
@@ -110,7 +125,8 @@ impl LiveError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_internal_error", message)
     }
 
-    /// What the tree said of an item, or of a name given to one.
+    /// Converts an error of the tree. `subject` is the id or the name of the item in the message.
+    /// Internal errors are logged, and the response does not describe them.
     pub(super) fn tree(error: TreeError, subject: impl std::fmt::Display) -> Self {
         match error {
             TreeError::NotFound => Self::not_found(subject),
@@ -123,35 +139,31 @@ impl LiveError {
             }
             TreeError::QuotaExceeded => Self::full(),
             error @ TreeError::NoRoom(_) => {
-                tracing::error!(%error, "a Live Connect request failed");
+                tracing::error!(%error, "cannot serve a Live Connect request");
                 Self::full()
             }
             TreeError::IntoItself => {
                 Self::parameter("A folder can't be moved into itself or into a folder below it.")
             }
             TreeError::Root => Self::url("The root folder can't be renamed, moved or deleted."),
-            TreeError::BadName(reason) => {
-                Self::parameter(format!("The name '{subject}' isn't valid: {reason}."))
-            }
+            TreeError::BadName(reason) => Self::invalid_name(&subject.to_string(), reason),
             TreeError::Body(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
-                Self::too_large(LARGEST_BODY)
+                Self::too_large(MAX_BODY)
             }
-            TreeError::Body(error) => {
-                Self::body(format!("The request entity body couldn't be read: {error}."))
-            }
+            TreeError::Body(error) => Self::unreadable_body(error),
             error @ (TreeError::Changed
             | TreeError::NoSession
             | TreeError::OutOfOrder(_)
             | TreeError::PastTheEnd(_)
             | TreeError::Storage(_)) => {
-                tracing::error!(%error, "Live Connect request failed");
+                tracing::error!(%error, "cannot serve a Live Connect request");
                 Self::internal()
             }
         }
     }
 
-    /// What the tree said of a name in what an id calls a folder. A folder's place is never taken
-    /// by a file.
+    /// Converts an error of an operation that places an item called `name` into a folder. `folder`
+    /// is the id of that folder. A file never replaces a folder, so that is a name conflict.
     pub(super) fn in_folder(error: TreeError, name: &str, folder: &str) -> Self {
         match error {
             TreeError::NameTaken(_) | TreeError::NotAFile(_) => Self::taken(name),
@@ -161,8 +173,8 @@ impl LiveError {
         }
     }
 
-    /// What the cloud says with a status that a fault rule asked for.
-    pub(super) fn on_demand(status: StatusCode) -> Self {
+    /// The response to a status that a fault rule injects.
+    pub(super) fn for_status(status: StatusCode) -> Self {
         let (code, message) = match status.as_u16() {
             401 => ("request_token_expired", "The provided access token has expired."),
             403 => (

@@ -1,5 +1,5 @@
-//! What only Live Connect knows of an item: links, comments, tags, an album's being one, what the
-//! user said of a song. Kept as the item's facet `live`.
+//! The item data that only Live Connect has: links, comments, tags, albums, edited audio metadata.
+//! The tree stores it as the facet `live` of the item.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,43 +10,45 @@ use crate::{
     tree::{ItemKey, Node},
 };
 
-/// What only Live Connect knows of an item. A [`FixtureItem`](crate::FixtureItem)'s facet `live` has
-/// the same fields.
+/// The item data that only Live Connect has. The facet `live` of a
+/// [`FixtureItem`](crate::FixtureItem) has the same members.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct LiveFacets {
-    /// Whose links, comments and tags these are: a copy has its original's among its own, and they
-    /// are not its. `None`: whoever's they are found with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) of: Option<ItemKey>,
-    /// A folder is an album.
+    /// The item that the links, comments and tags belong to. A copied item carries the data of its
+    /// original, which [`from_node`](Self::from_node) discards. `None`: they belong to the item
+    /// that has the facet.
+    #[serde(rename = "of", skip_serializing_if = "Option::is_none")]
+    pub(super) item: Option<ItemKey>,
+    /// Whether the folder is an album.
     #[serde(skip_serializing_if = "is_false")]
     pub album: bool,
-    /// A folder's order, where a listing does not name another.
+    /// The order of the folder's lists that request no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sort_by: Option<SortBy>,
-    /// Everyone may look at it and what is below.
+    /// Whether everyone can see the item and everything below it.
     #[serde(skip_serializing_if = "is_false")]
     pub public: bool,
-    /// The links that there are, each with a key: a link without the key is revoked.
+    /// The sharing links of the item, each with its key. A link whose key is not stored here is
+    /// revoked.
     #[serde(skip_serializing_if = "LinkKeys::is_empty", deserialize_with = "deserialize_keys")]
     pub links: LinkKeys,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub comments: Vec<Comment>,
-    /// The number of the last comment there was.
+    /// The number of the newest comment, including deleted ones.
     #[serde(skip_serializing_if = "is_zero")]
     pub last_comment: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Tag>,
-    /// What the user said of a song.
+    /// Audio metadata that the user edited.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub audio: Option<Song>,
-    /// What is not understood here.
+    pub audio: Option<AudioOverrides>,
+    /// Members that this version does not know. They are preserved.
     #[serde(flatten)]
     others: Map<String, Value>,
 }
 
-/// An order of a folder's contents (live-connect#param-sort-by).
+/// A sort order of a list (live-connect#param-sort-by).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum SortBy {
@@ -57,52 +59,57 @@ pub(super) enum SortBy {
 }
 
 impl SortBy {
-    /// Reads a value, in any case.
+    /// Parses a parameter value, ignoring case; `None` if it is not an order.
     pub(super) fn parse(text: &str) -> Option<Self> {
         serde_json::from_value(text.to_ascii_lowercase().into()).ok()
     }
 }
 
-/// A comment on an item.
+/// A comment on a file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Comment {
+    /// Number of the comment on its item, from 1.
     pub number: u64,
-    /// The account's name.
+    /// The name of the account that wrote it.
     pub from: String,
     pub message: String,
     pub created: Timestamp,
 }
 
-/// A person on a photo or in a film.
+/// A person in a photo or a video.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Tag {
     pub user: Person,
-    /// Percent from the left edge.
+    /// Distance from the left edge, in percent of the width.
     #[serde(default)]
     pub x: f64,
-    /// Percent from the top edge.
+    /// Distance from the top edge, in percent of the height.
     #[serde(default)]
     pub y: f64,
+    /// When the person was tagged. `None`: when the item was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_time: Option<Timestamp>,
 }
 
-/// Who is on a photo; not everyone has an account.
+/// The person of a tag, with or without an account.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Person {
     pub name: String,
+    /// Id of the person's account; `None` without an account.
     #[serde(default)]
     pub id: Option<String>,
 }
 
-/// What the user said of a song, in place of what its file says; of no other bytes than those.
+/// Audio metadata that the user edited. It replaces the values from the file until the content
+/// changes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Song {
-    /// The content's number in the tree.
+pub(super) struct AudioOverrides {
+    /// The key of the content that the values belong to.
     pub content: Option<i64>,
+    /// JSON members of the audio object, by name. A null value removes the value of the file.
     #[serde(flatten)]
-    pub said: Map<String, Value>,
+    pub fields: Map<String, Value>,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -114,54 +121,55 @@ fn is_zero(value: &u64) -> bool {
 }
 
 impl LiveFacets {
-    /// What is known of an item. What was planted and is not understood counts as nothing.
-    pub(super) fn of(node: &Node) -> Self {
+    /// Reads the data of an item. A facet that cannot be parsed is logged and ignored.
+    pub(super) fn from_node(node: &Node) -> Self {
         let Some(value) = node.facets.get(FACET) else { return Self::default() };
-        let mut extra: Self = serde_json::from_value(value.clone()).unwrap_or_else(|error| {
-            tracing::warn!(%error, item = %node.no, "the facet `live` of an item is not understood");
+        let mut facets: Self = serde_json::from_value(value.clone()).unwrap_or_else(|error| {
+            tracing::warn!(%error, item = %node.no, "cannot parse the facet `live` of an item");
             Self::default()
         });
-        if extra.of.is_some_and(|of| of != node.no) {
-            extra.links.clear();
-            extra.comments.clear();
-            extra.last_comment = 0;
-            extra.tags.clear();
+        if facets.item.is_some_and(|item| item != node.no) {
+            facets.links.clear();
+            facets.comments.clear();
+            facets.last_comment = 0;
+            facets.tags.clear();
         }
-        if extra.audio.as_ref().is_some_and(|song| song.content != content(node)) {
-            extra.audio = None;
+        if facets.audio.as_ref().is_some_and(|audio| audio.content != content_key(node)) {
+            facets.audio = None;
         }
-        extra
+        facets
     }
 
-    /// What is known of a new folder.
-    pub(super) fn of_folder(album: bool, sort_by: Option<SortBy>) -> Self {
+    /// Returns the data of a new folder.
+    pub(super) fn for_folder(album: bool, sort_by: Option<SortBy>) -> Self {
         Self { album, sort_by, ..Self::default() }
     }
 
-    /// What lets everybody see a folder.
-    pub(super) fn of_public() -> Self {
+    /// Returns the data of a folder that everyone can see.
+    pub(super) fn for_public_folder() -> Self {
         Self { public: true, ..Self::default() }
     }
 
-    /// Whether a folder is an album.
+    /// Returns whether an item is an album.
     pub(super) fn is_album(node: &Node) -> bool {
-        node.facets.get(FACET).and_then(|extra| extra.get("album")?.as_bool()).unwrap_or(false)
+        node.facets.get(FACET).and_then(|facets| facets.get("album")?.as_bool()).unwrap_or(false)
     }
 
-    /// As the facets of an item that is new or changed.
-    pub(super) fn facets(&self) -> Map<String, Value> {
+    /// Returns the facets of an item to create or to update.
+    pub(super) fn to_map(&self) -> Map<String, Value> {
         let value = serde_json::to_value(self).unwrap_or_default();
         Map::from_iter([(FACET.to_owned(), value)])
     }
 
-    /// Takes over what the user says of a song.
-    pub(super) fn set_song(&mut self, node: &Node, said: Map<String, Value>) {
-        let song = self.audio.get_or_insert_default();
-        song.content = content(node);
-        song.said.extend(said);
+    /// Sets audio metadata of `node`'s current content. Keeps the values that are not in `fields`.
+    pub(super) fn set_audio(&mut self, node: &Node, fields: Map<String, Value>) {
+        let audio = self.audio.get_or_insert_default();
+        audio.content = content_key(node);
+        audio.fields.extend(fields);
     }
 }
 
-fn content(node: &Node) -> Option<i64> {
+/// Returns the key of the current content, or `None` if the item has none.
+fn content_key(node: &Node) -> Option<i64> {
     node.content.as_ref().map(|content| content.no)
 }

@@ -1,4 +1,4 @@
-//! The fields of a small body: JSON as documented, or a form, as the old client sends it
+//! The members of a small request body: JSON as documented, or a form as the old client sends it
 //! (live-connect#request-bodies).
 
 use axum::{
@@ -13,26 +13,29 @@ use super::{
     query::Query,
 };
 
-/// The largest body that is no file, in bytes.
-const LARGEST: usize = 1 << 20;
+/// Maximum length of a body that is not a file, in bytes.
+const MAX_LENGTH: usize = 1 << 20;
 
-/// The fields of a body.
+/// The members of a body, by name.
 #[derive(Debug, PartialEq)]
 pub(super) struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Reads the fields of a request. Where the method is given in the query, so are the fields
-    /// that the body does not have: whoever cannot send the method cannot send a body with it.
-    /// (Inferred.)
-    pub(super) async fn of(request: &Parts, body: Body, query: &Query) -> Result<Self> {
-        let bytes = Limited::new(body, LARGEST)
+    /// Reads the body of a request. With `?method=`, the query parameters are also members, unless
+    /// the body has them: a client that cannot send the method cannot send a body with it either
+    /// (inferred).
+    ///
+    /// # Errors
+    /// 413 over [`MAX_LENGTH`]; 400 if the body ends early, or is neither a JSON object nor a form.
+    pub(super) async fn read(request: &Parts, body: Body, query: &Query) -> Result<Self> {
+        let bytes = Limited::new(body, MAX_LENGTH)
             .collect()
             .await
             .map_err(|error| {
                 if error.is::<LengthLimitError>() {
-                    LiveError::too_large(LARGEST as u64)
+                    LiveError::too_large(MAX_LENGTH as u64)
                 } else {
-                    LiveError::body(format!("The request entity body couldn't be read: {error}."))
+                    LiveError::unreadable_body(error)
                 }
             })?
             .to_bytes();
@@ -47,6 +50,7 @@ impl Fields {
         Ok(fields)
     }
 
+    /// Parses a body. Without a content type, it is JSON.
     fn parse(content_type: &str, bytes: &[u8]) -> Result<Self> {
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         if bytes.is_empty() {
@@ -65,7 +69,10 @@ impl Fields {
         }
     }
 
-    /// A field that is text.
+    /// Returns a text member; `None` if it is missing or null.
+    ///
+    /// # Errors
+    /// 400 if the member is not a string.
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -74,12 +81,19 @@ impl Fields {
         }
     }
 
-    /// A field that is text and must be there.
+    /// Returns a required text member.
+    ///
+    /// # Errors
+    /// 400 if it is missing, empty or not a string.
     pub(super) fn required(&self, name: &str) -> Result<&str> {
         self.text(name)?.filter(|text| !text.is_empty()).ok_or_else(|| LiveError::missing(name))
     }
 
-    /// A field that is text, or null to have it removed; the outer `None`: it is not there.
+    /// Returns a text member that can be removed: `None` if it is missing, `Some(None)` if it is
+    /// null.
+    ///
+    /// # Errors
+    /// 400 if the member is not a string.
     pub(super) fn nullable(&self, name: &str) -> Result<Option<Option<&str>>> {
         if self.0.contains_key(name) { self.text(name).map(Some) } else { Ok(None) }
     }
@@ -92,7 +106,7 @@ mod tests {
     const FORM: &str = "application/x-www-form-urlencoded";
 
     #[test]
-    fn json_and_forms_say_the_same() {
+    fn json_and_forms_have_the_same_fields() {
         let json = r#"{"name": "d e", "description": "ä"}"#.as_bytes();
         let json = Fields::parse("application/json; charset=utf-8", json);
         assert_eq!(json, Fields::parse(FORM, b"name=d+e&description=%C3%A4"));
@@ -113,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_field_is_refused_in_the_words_of_the_reference() {
+    fn invalid_bodies_have_the_codes_of_the_reference() {
         let code = |bytes: &[u8]| Fields::parse("", bytes).map_err(|error| error.code);
         assert_eq!(code(b"{"), Err("request_body_invalid"));
         assert_eq!(code(b"[]"), Err("request_body_invalid"));

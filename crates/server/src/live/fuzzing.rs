@@ -1,4 +1,4 @@
-//! The parsers of this protocol, for fuzz targets.
+//! Runs the parsers of Live Connect for fuzz targets.
 
 use axum::http::request::Parts;
 
@@ -11,8 +11,8 @@ use super::{
 };
 
 pub(crate) fn parse(request: &Parts) {
-    let query = Query::of(request.uri.query());
-    let _ = Route::of(request, &query);
+    let query = Query::parse(request.uri.query());
+    let _ = Route::parse(request, &query);
     let path = request.uri.path();
     bits::fuzzing(path);
     for text in path.split('/') {

@@ -1,5 +1,5 @@
-//! What Live Connect calls things (live-connect#id-formats): a bijection of kind, account and item
-//! number.
+//! The ids of Live Connect (live-connect#id-formats). Ids map one-to-one to an account, the kind of
+//! an item and its key, so no table is needed.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::tree::{ItemKey, Node, NodeKind, ROOT};
 
-/// What an id says that an item is.
+/// The kind of item that an id states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum IdKind {
-    /// `folder.…`; albums are called so too.
+    /// `folder.…`: folders and albums.
     Folder,
-    /// `file.…`: files of every kind, and notebooks.
+    /// `file.…`: files of all types, and notebooks.
     File,
 }
 
@@ -25,29 +25,29 @@ impl From<NodeKind> for IdKind {
     }
 }
 
-/// The id of an item: `folder.{cid}` for a root, else `{kind}.{cid}.{CID}!{number}`, where the
+/// The id of an item: `folder.{cid}` for a root folder, else `{kind}.{cid}.{CID}!{number}`. The
 /// upper-case CID has no leading zeros.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LiveId {
     pub kind: IdKind,
-    /// 16 lower-case hexadecimal digits.
+    /// The account: 16 lower-case hexadecimal digits.
     pub cid: String,
     pub number: ItemKey,
 }
 
 impl LiveId {
-    /// The id of an item on the drive of that account.
+    /// Creates the id of an item on the drive of the account `cid`.
     pub(super) fn new(cid: &str, kind: impl Into<IdKind>, number: ItemKey) -> Self {
         Self { kind: kind.into(), cid: cid.to_owned(), number }
     }
 
-    /// The id of the folder with that number.
+    /// Creates the id of a folder on the drive of the account `cid`.
     pub(super) fn folder(cid: &str, number: ItemKey) -> Self {
         Self::new(cid, IdKind::Folder, number)
     }
 
-    /// What an id says; `None` if it is none. The hexadecimal digits may be of either case: the
-    /// reference has both.
+    /// Parses an id; `None` if it is invalid. Hexadecimal digits may have either case, as in the
+    /// reference.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once('.')?;
         let kind = match kind {
@@ -67,7 +67,7 @@ impl LiveId {
             (None, IdKind::File) => return None,
             (Some(resource), _) => {
                 let (owner, number) = resource.split_once('!')?;
-                if !owner.eq_ignore_ascii_case(short(cid)) || !is_number(number) {
+                if !owner.eq_ignore_ascii_case(trim_zeros(cid)) || !is_number(number) {
                     return None;
                 }
                 number.parse().ok()?
@@ -76,9 +76,9 @@ impl LiveId {
         Some(Self { kind, cid: cid.to_ascii_lowercase(), number })
     }
 
-    /// The part after the second dot: `{CID}!{number}`.
-    pub(super) fn resource(&self) -> String {
-        format!("{}!{}", short(&self.cid).to_ascii_uppercase(), self.number)
+    /// Returns the part after the second dot: `{CID}!{number}`.
+    pub(super) fn resource_id(&self) -> String {
+        format!("{}!{}", trim_zeros(&self.cid).to_ascii_uppercase(), self.number)
     }
 }
 
@@ -91,13 +91,13 @@ impl fmt::Display for LiveId {
         if self.number == ROOT {
             write!(f, "{kind}.{}", self.cid)
         } else {
-            write!(f, "{kind}.{}.{}", self.cid, self.resource())
+            write!(f, "{kind}.{}.{}", self.cid, self.resource_id())
         }
     }
 }
 
-/// The id of a comment: `comment.{cid}.{cid}!{item}.{CID}!{number}`, where the first `{cid}` has
-/// leading zeros and the others have not.
+/// The id of a comment: `comment.{cid}.{cid}!{item}.{CID}!{number}`. The first `{cid}` has leading
+/// zeros, the others have none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CommentId {
     pub cid: String,
@@ -106,13 +106,14 @@ pub(super) struct CommentId {
 }
 
 impl CommentId {
+    /// Creates the id of the comment `number` on an item of the account `cid`.
     pub(super) fn new(cid: &str, item: ItemKey, number: u64) -> Self {
         Self { cid: cid.to_owned(), item, number }
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let (cid, item, last) = below("comment", text)?;
-        let number = numbered(&cid, last)?.try_into().ok()?;
+        let (cid, item, last) = parse_item_part("comment", text)?;
+        let number = parse_resource(&cid, last)?.try_into().ok()?;
         Some(Self { cid, item, number })
     }
 }
@@ -120,7 +121,7 @@ impl CommentId {
 impl fmt::Display for CommentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { cid, item, number } = self;
-        let owner = short(cid);
+        let owner = trim_zeros(cid);
         write!(f, "comment.{cid}.{owner}!{item}.{}!{number}", owner.to_ascii_uppercase())
     }
 }
@@ -130,65 +131,69 @@ impl fmt::Display for CommentId {
 pub(super) struct TagId {
     pub cid: String,
     pub item: ItemKey,
-    /// Which of the item's tags.
-    pub at: usize,
+    /// Index of the tag in the item's list of tags.
+    pub index: usize,
 }
 
 impl TagId {
-    pub(super) fn new(cid: &str, item: ItemKey, at: usize) -> Self {
-        Self { cid: cid.to_owned(), item, at }
+    /// Creates the id of the tag at `index` of an item of the account `cid`.
+    pub(super) fn new(cid: &str, item: ItemKey, index: usize) -> Self {
+        Self { cid: cid.to_owned(), item, index }
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let (cid, item, last) = below("tag", text)?;
+        let (cid, item, last) = parse_item_part("tag", text)?;
         let bytes = URL_SAFE_NO_PAD.decode(last).ok()?;
-        let at = u32::from_be_bytes(bytes.try_into().ok()?);
-        Some(Self { cid, item, at: at.try_into().ok()? })
+        let index = u32::from_be_bytes(bytes.try_into().ok()?);
+        Some(Self { cid, item, index: index.try_into().ok()? })
     }
 }
 
 impl fmt::Display for TagId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cid, item, at } = self;
-        let opaque = URL_SAFE_NO_PAD.encode(u32::try_from(*at).unwrap_or(u32::MAX).to_be_bytes());
-        write!(f, "tag.{cid}.{}!{item}.{opaque}", short(cid))
+        let Self { cid, item, index } = self;
+        let opaque =
+            URL_SAFE_NO_PAD.encode(u32::try_from(*index).unwrap_or(u32::MAX).to_be_bytes());
+        write!(f, "tag.{cid}.{}!{item}.{opaque}", trim_zeros(cid))
     }
 }
 
-/// Account, item and last part of the id of something that belongs to an item.
-fn below<'a>(kind: &str, text: &'a str) -> Option<(String, ItemKey, &'a str)> {
+/// Parses the id of a comment or a tag. Returns the account, the item and the last part.
+fn parse_item_part<'a>(kind: &str, text: &'a str) -> Option<(String, ItemKey, &'a str)> {
     let rest = text.strip_prefix(kind)?.strip_prefix('.')?;
     let (cid, rest) = rest.split_once('.')?;
     let (item, last) = rest.split_once('.')?;
     if !is_cid(cid) {
         return None;
     }
-    Some((cid.to_ascii_lowercase(), numbered(cid, item).map(ItemKey)?, last))
+    Some((cid.to_ascii_lowercase(), parse_resource(cid, item).map(ItemKey)?, last))
 }
 
-/// The number in `{CID}!{number}`.
-fn numbered(cid: &str, text: &str) -> Option<i64> {
+/// Parses `{CID}!{number}`; `None` if the account is not `cid`.
+fn parse_resource(cid: &str, text: &str) -> Option<i64> {
     let (owner, number) = text.split_once('!')?;
-    (owner.eq_ignore_ascii_case(short(cid)) && is_number(number)).then(|| number.parse().ok())?
+    (owner.eq_ignore_ascii_case(trim_zeros(cid)) && is_number(number))
+        .then(|| number.parse().ok())?
 }
 
-/// The id of an item on the drive of that account.
+/// Returns the id of an item on the drive of the account `cid`, as a string.
 pub(crate) fn id_of(cid: &str, node: &Node) -> String {
     LiveId::new(cid, node.kind, node.no).to_string()
 }
 
-/// Whether a text is an account's id.
+/// Returns whether `text` is the id of an account.
 pub(super) fn is_cid(text: &str) -> bool {
     text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// A cid without leading zeros.
-fn short(cid: &str) -> &str {
-    let short = cid.trim_start_matches('0');
-    if short.is_empty() { "0" } else { short }
+/// Removes the leading zeros of an account id.
+fn trim_zeros(cid: &str) -> &str {
+    let trimmed = cid.trim_start_matches('0');
+    if trimmed.is_empty() { "0" } else { trimmed }
 }
 
-/// Decimal digits without leading zeros: one way to write each.
+/// Returns whether `text` is a positive decimal number without leading zeros, so that each number
+/// has one spelling.
 fn is_number(text: &str) -> bool {
     !text.starts_with('0') && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -234,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_quite_an_id_is_none() {
+    fn invalid_ids_are_rejected() {
         for text in [
             "",
             "me",

@@ -1,4 +1,4 @@
-//! Objects: got, made, changed, removed, moved, copied (live-connect#endpoints-objects,
+//! Handlers of users, folders and files (live-connect#endpoints-objects,
 //! live-connect#endpoints-changes, live-connect#op-quota).
 
 use axum::{
@@ -18,12 +18,13 @@ use super::{
     object_type::ObjectType,
     objects::time,
     request::LiveRequest,
+    response_format::no_content,
 };
 use crate::tree::{
     Change, ChildName, DriveInfo, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, ROOT,
 };
 
-/// `GET /me`, with the structures that need no scope of their own.
+/// The response to `GET /me`: the members that need no additional scope.
 #[derive(Serialize)]
 struct User<'a> {
     id: &'a str,
@@ -36,13 +37,14 @@ struct User<'a> {
     updated_time: String,
 }
 
-/// The drive of the user that was asked for.
+/// Returns the drive of the request's account.
 async fn drive(request: &LiveRequest) -> Result<DriveInfo> {
     let account = &request.objects.account;
     let drive = request.state().tree.drive_info(account.drive).await;
     drive.map_err(|error| LiveError::tree(error, &account.cid))
 }
 
+/// Handles `GET {user}`.
 pub(super) async fn user(request: &LiveRequest) -> Result<Response> {
     let account = &request.objects.account;
     let drive = drive(request).await?;
@@ -64,6 +66,7 @@ pub(super) async fn user(request: &LiveRequest) -> Result<Response> {
     Ok(request.format.json(StatusCode::OK, &user))
 }
 
+/// Handles `GET {user}/skydrive/quota`.
 pub(super) async fn quota(request: &LiveRequest) -> Result<Response> {
     let drive = drive(request).await?;
     let available = drive.quota.saturating_sub(drive.used);
@@ -71,39 +74,44 @@ pub(super) async fn quota(request: &LiveRequest) -> Result<Response> {
     Ok(request.format.json(StatusCode::OK, &quota))
 }
 
-/// `GET me/permissions`.
+/// Handles `GET me/permissions`.
 pub(super) fn permissions(request: &LiveRequest) -> Response {
-    request.format.json(StatusCode::OK, &json!({ "data": [request.scopes.told()] }))
+    request.format.json(StatusCode::OK, &json!({ "data": [request.scopes.to_permissions()] }))
 }
 
+/// Handles `GET {item}`.
 pub(super) async fn get(request: &LiveRequest) -> Result<Response> {
-    let node = request.readable().await?;
-    request.object(StatusCode::OK, &node).await
+    let node = request.readable_node().await?;
+    request.object_response(StatusCode::OK, &node).await
 }
 
-/// `POST {folder}`, or `POST me/albums`: albums are in the root folder.
+/// Handles `POST {folder}`, and `POST me/albums` with `album`. Albums are created in the root
+/// folder.
+///
+/// # Errors
+/// 400 without a valid `name`, or with an invalid `sort_by`; 409 if the name is in use.
 pub(super) async fn create_folder(
     request: &LiveRequest,
     album: bool,
     parts: &Parts,
     body: Body,
 ) -> Result<Response> {
-    let fields = Fields::of(parts, body, &request.query).await?;
+    let fields = Fields::read(parts, body, &request.query).await?;
     let name = fields.required("name")?;
-    names::check(name).map_err(|reason| bad_name(name, reason))?;
+    names::check(name).map_err(|reason| LiveError::invalid_name(name, reason))?;
     let sort_by = match fields.text("sort_by")?.filter(|order| !order.is_empty()) {
-        Some(order) => Some(SortBy::parse(order).ok_or_else(|| {
-            LiveError::parameter(format!("The value '{order}' of 'sort_by' isn't valid."))
-        })?),
+        Some(order) => {
+            Some(SortBy::parse(order).ok_or_else(|| LiveError::invalid_value("sort_by", order))?)
+        }
         None => None,
     };
-    let (parent, shown) = match album {
+    let (parent, folder_id) = match album {
         true => (ROOT, LiveId::folder(&request.objects.account.cid, ROOT).to_string()),
-        false => request.folder()?,
+        false => request.folder_key()?,
     };
     let facets = match (album, sort_by) {
         (false, None) => Map::new(),
-        _ => LiveFacets::of_folder(album, sort_by).facets(),
+        _ => LiveFacets::for_folder(album, sort_by).to_map(),
     };
     let new = NewItem {
         description: fields.text("description")?.map(str::to_owned),
@@ -120,32 +128,37 @@ pub(super) async fn create_folder(
             OnConflict::Fail,
         )
         .await
-        .map_err(|error| LiveError::in_folder(error, name, &shown))?;
-    request.created(&written.node).await
+        .map_err(|error| LiveError::in_folder(error, name, &folder_id))?;
+    request.created_response(&written.node).await
 }
 
+/// Handles `PUT {item}`: changes the name, the description or the audio metadata.
+///
+/// # Errors
+/// 400 if nothing is changed, or if the name is invalid or drops the file's extension; 409 if the
+/// name is in use.
 pub(super) async fn update(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
-    let fields = Fields::of(parts, body, &request.query).await?;
+    let fields = Fields::read(parts, body, &request.query).await?;
     let name = fields.text("name")?;
     if let Some(name) = name {
-        names::check(name).map_err(|reason| bad_name(name, reason))?;
+        names::check(name).map_err(|reason| LiveError::invalid_name(name, reason))?;
     }
     let description = fields.nullable("description")?;
-    let song = song(&fields)?;
-    if name.is_none() && description.is_none() && song.is_empty() {
+    let audio = audio_fields(&fields)?;
+    if name.is_none() && description.is_none() && audio.is_empty() {
         return Err(LiveError::missing("name"));
     }
     let mut node = request.node().await?;
     if let Some(name) = name.filter(|name| loses_extension(&node, name)) {
-        return Err(bad_name(name, "a file's name needs its filename extension"));
+        return Err(LiveError::invalid_name(name, "a file's name needs its filename extension"));
     }
-    if !song.is_empty() && ObjectType::of(&node) == ObjectType::Audio {
-        let was = node.clone();
-        let say = |extra: &mut LiveFacets| {
-            extra.set_song(&was, song.clone());
+    if !audio.is_empty() && ObjectType::from_node(&node) == ObjectType::Audio {
+        let original = node.clone();
+        let set = |facets: &mut LiveFacets| {
+            facets.set_audio(&original, audio.clone());
             Ok(((), true))
         };
-        node = request.change_facets(node, say).await?.0;
+        node = request.change_facets(node, set).await?.0;
     }
     let change = Change {
         name: name.map(str::to_owned),
@@ -157,12 +170,14 @@ pub(super) async fn update(request: &LiveRequest, parts: &Parts, body: Body) -> 
         .tree
         .update(request.drive(), node.no, change, OnConflict::Fail, Precondition::Any)
         .await
-        .map_err(|error| LiveError::in_folder(error, name.unwrap_or_default(), &request.shown()))?;
-    request.object(StatusCode::OK, &node).await
+        .map_err(|error| {
+            LiveError::in_folder(error, name.unwrap_or_default(), &request.subject_id())
+        })?;
+    request.object_response(StatusCode::OK, &node).await
 }
 
-/// Whether a new name has no extension where the old one had: "filename extension is required when
-/// updating the file name", as the reference says.
+/// Returns whether a new file name drops the extension. The reference: "filename extension is
+/// required when updating the file name".
 fn loses_extension(node: &Node, name: &str) -> bool {
     let has_extension = |name: &str| {
         let parts = name.rsplit_once('.');
@@ -171,18 +186,19 @@ fn loses_extension(node: &Node, name: &str) -> bool {
     node.kind == NodeKind::File && has_extension(&node.name) && !has_extension(name)
 }
 
-/// What can be said of a song (live-connect#audio-object); other objects have none of it, and leave
-/// it.
-fn song(fields: &Fields) -> Result<Map<String, Value>> {
-    let mut said = Map::new();
+/// Returns the members that change audio metadata (live-connect#audio-object). Objects of other
+/// types ignore them.
+fn audio_fields(fields: &Fields) -> Result<Map<String, Value>> {
+    let mut values = Map::new();
     for name in ["title", "artist", "album", "album_artist", "genre"] {
         if let Some(text) = fields.nullable(name)? {
-            said.insert(name.to_owned(), text.into());
+            values.insert(name.to_owned(), text.into());
         }
     }
-    Ok(said)
+    Ok(values)
 }
 
+/// Handles `DELETE {item}`: moves the item to the recycle bin.
 pub(super) async fn delete(request: &LiveRequest) -> Result<Response> {
     let node = request.node().await?;
     request
@@ -190,91 +206,89 @@ pub(super) async fn delete(request: &LiveRequest) -> Result<Response> {
         .tree
         .trash(request.drive(), node.no, Precondition::Any)
         .await
-        .map_err(|error| LiveError::tree(error, request.shown()))?;
+        .map_err(|error| LiveError::tree(error, request.subject_id()))?;
     Ok(no_content())
 }
 
-/// It is gone, and there is no more to say.
-pub(super) fn no_content() -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
-}
-
-/// `MOVE`: the same item in another folder, under its name. Nothing is overwritten.
+/// Handles `MOVE`: moves an item to another folder under the same name.
+///
+/// # Errors
+/// 409 if the name is in use: a move never overwrites.
 pub(super) async fn move_to(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
-    let (to, shown) = destination(request, parts, body).await?;
+    let (target, target_id) = destination(request, parts, body).await?;
     let node = request.node().await?;
-    let change = Change { parents: Some(vec![to]), ..Change::default() };
+    let change = Change { parents: Some(vec![target]), ..Change::default() };
     let node = request
         .state()
         .tree
         .update(request.drive(), node.no, change, OnConflict::Fail, Precondition::Any)
         .await
-        .map_err(|error| LiveError::in_folder(error, &node.name, &shown))?;
-    request.created(&node).await
+        .map_err(|error| LiveError::in_folder(error, &node.name, &target_id))?;
+    request.created_response(&node).await
 }
 
-/// `COPY`: a new file in another folder, under the same name. Nothing is overwritten, and folders
-/// are not copied.
+/// Handles `COPY`: copies a file to another folder under the same name.
+///
+/// # Errors
+/// 400 for a folder; 409 if the name is in use: a copy never overwrites.
 pub(super) async fn copy_to(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
-    let (to, shown) = destination(request, parts, body).await?;
+    let (target, target_id) = destination(request, parts, body).await?;
     let node = request.node().await?;
     if node.kind != NodeKind::File {
         return Err(LiveError::url(format!(
             "Resource type '{}' can't be copied.",
-            ObjectType::of(&node).name()
+            ObjectType::from_node(&node).name()
         )));
     }
     let copy = request
         .state()
         .tree
-        .copy(request.drive(), node.no, to, None, OnConflict::Fail)
+        .copy(request.drive(), node.no, target, None, OnConflict::Fail)
         .await
-        .map_err(|error| LiveError::in_folder(error, &node.name, &shown))?;
-    request.created(&copy).await
+        .map_err(|error| LiveError::in_folder(error, &node.name, &target_id))?;
+    request.created_response(&copy).await
 }
 
-/// The folder that `MOVE` and `COPY` go to. Well-known names do not do: it must be an id.
+/// Returns the key and the id of the folder that `MOVE` and `COPY` name as `destination`.
+///
+/// # Errors
+/// 400 if it is not the id of a folder: well-known names are not accepted; 404 if the folder
+/// belongs to another user.
 async fn destination(
     request: &LiveRequest,
     parts: &Parts,
     body: Body,
 ) -> Result<(ItemKey, String)> {
-    let fields = Fields::of(parts, body, &request.query).await?;
+    let fields = Fields::read(parts, body, &request.query).await?;
     let text = fields.required("destination")?;
     let id = LiveId::parse(text).filter(|id| id.kind == IdKind::Folder).ok_or_else(|| {
         LiveError::parameter(format!(
             "The destination '{text}' isn't the ID of a folder or an album."
         ))
     })?;
-    // Nothing is moved or copied from one user to another.
+    // Items cannot move between users.
     if id.cid != request.objects.account.cid {
         return Err(LiveError::not_found(text));
     }
     Ok((id.number, text.to_owned()))
 }
 
-pub(super) fn bad_name(name: &str, reason: &str) -> LiveError {
-    LiveError::parameter(format!("The name '{name}' isn't valid: {reason}."))
-}
-
 impl LiveRequest {
-    /// An item as the whole answer.
-    async fn object(&self, status: StatusCode, node: &Node) -> Result<Response> {
+    /// Responds with the object of an item.
+    async fn object_response(&self, status: StatusCode, node: &Node) -> Result<Response> {
         let above = self.access_above(node).await?;
-        let object = self.objects.object(node, self.shown_how, above);
+        let object = self.objects.object(node, self.view, above);
         Ok(self.format.json(status, &object))
     }
 
-    /// An item that is somewhere new.
-    async fn created(&self, node: &Node) -> Result<Response> {
-        Ok(self.located(self.object(StatusCode::CREATED, node).await?, node))
+    /// Responds with 201, the object of an item, and its location.
+    async fn created_response(&self, node: &Node) -> Result<Response> {
+        Ok(self.with_location(self.object_response(StatusCode::CREATED, node).await?, node))
     }
 
-    /// An answer that says where an item is.
-    pub(super) fn located(&self, mut response: Response, node: &Node) -> Response {
-        // Scheme, host and id have no character that a header may not have.
+    /// Adds the `Location` of an item to a response.
+    pub(super) fn with_location(&self, mut response: Response, node: &Node) -> Response {
+        // Scheme, host and id contain no character that is invalid in a header.
         if let Ok(location) = HeaderValue::try_from(self.objects.location(node)) {
             response.headers_mut().insert(header::LOCATION, location);
         }

@@ -1,13 +1,14 @@
-//! `GET {folder}/files`: filtered, sorted, in pages, written as it is sent.
+//! Handler of `GET {folder}/files`: filters, sorts, pages, and streams the response.
 //!
-//! Pages go by `limit` and `offset`, as the reference has it: a client that removes or adds objects
-//! between two pages skips or repeats others.
+//! Pages are offsets, as in the reference. If a client adds or removes objects between two pages,
+//! other objects are skipped or repeated.
 
 use axum::{body::Body, http::StatusCode, response::Response};
 use bytes::Bytes;
 use serde::Serialize;
 
 use super::{
+    action::ListKind,
     error::{LiveError, Result},
     facets::SortBy,
     object_access::Access,
@@ -16,109 +17,119 @@ use super::{
     query::Query,
     request::LiveRequest,
     response_format::ResponseFormat,
-    route::{BASE, Which},
+    route::BASE,
 };
 use crate::tree::{self, Node, Order};
 
-/// How many objects are written at once.
-const PIECE: usize = 64;
+/// Number of objects that are serialized per chunk of the response.
+const CHUNK: usize = 64;
 
-/// What of a folder is asked for.
+/// The filter, the order and the page that a request selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Request {
+pub(super) struct PageOptions {
     order: Order,
-    /// By what `updated_time` tells, which is none of the tree's orders: it knows the time that
-    /// the client told.
-    by_update: bool,
+    /// Sort by `updated_time`. The tree cannot: its own order by time uses the modification time of
+    /// the client.
+    by_update_time: bool,
     descending: bool,
     offset: u64,
     limit: Option<u64>,
-    /// Only objects of these types; `None`: all.
+    /// Only objects of these types; `None`: all types.
     types: Option<Vec<ObjectType>>,
-    /// Parameters that the URLs of other pages repeat, encoded, each with `&` before it.
-    kept: String,
+    /// Percent-encoded parameters that the URLs of the other pages repeat, each with a leading `&`.
+    repeated: String,
 }
 
-impl Request {
-    pub(super) fn of(query: &Query) -> Result<Self> {
+impl PageOptions {
+    /// Parses the query of a list.
+    ///
+    /// # Errors
+    /// 400 if a parameter has an invalid value, or if `limit` is 0.
+    pub(super) fn from_query(query: &Query) -> Result<Self> {
         let sort_by = match query.get("sort_by") {
-            Some(name) => Some(SortBy::parse(name).ok_or_else(|| unknown("sort_by", name))?),
+            Some(name) => {
+                Some(SortBy::parse(name).ok_or_else(|| LiveError::invalid_value("sort_by", name))?)
+            }
             None => None,
         };
-        let (order, by_update) = ordered(sort_by.unwrap_or(SortBy::Default));
+        let (order, by_update_time) = tree_order(sort_by.unwrap_or(SortBy::Default));
         let descending = match query.get("sort_order").map(str::to_ascii_lowercase).as_deref() {
             None | Some("ascending") => false,
             Some("descending") => true,
-            Some(other) => return Err(unknown("sort_order", other)),
+            Some(other) => return Err(LiveError::invalid_value("sort_order", other)),
         };
         let limit = query.number("limit")?;
         if limit == Some(0) {
-            return Err(unknown("limit", "0"));
+            return Err(LiveError::invalid_value("limit", "0"));
         }
-        let kept = ["filter", "sort_by", "sort_order", "download", "pretty", "q", "locale"]
+        let repeated = ["filter", "sort_by", "sort_order", "download", "pretty", "q", "locale"]
             .iter()
             .filter_map(|name| Some((name, query.get(name)?)))
             .map(|(name, value)| format!("&{name}={}", crate::content::encoded(value)))
             .collect();
         Ok(Self {
             order,
-            by_update,
+            by_update_time,
             descending,
-            // The reference's text counts from 1, its samples and every client from 0.
+            // The text of the reference counts from 1; its samples and all clients count from 0.
             offset: query.number("offset")?.unwrap_or(0),
             limit,
             types: query.get("filter").map(types).transpose()?,
-            kept,
+            repeated,
         })
     }
 
-    /// Whether a page is cut out here: types and times of update are not the tree's business.
-    fn cut_here(&self) -> bool {
-        self.types.is_some() || self.by_update
+    /// Returns whether the page is selected here: the tree knows neither object types nor update
+    /// times.
+    fn pages_in_memory(&self) -> bool {
+        self.types.is_some() || self.by_update_time
     }
 
-    /// What the tree is asked: one child more than the page has, to know whether that is all.
+    /// Returns the query to the tree. It requests one child more than the page has, to detect
+    /// further pages.
     fn listing(&self) -> tree::Listing {
-        let (offset, limit) = if self.cut_here() {
+        let (offset, limit) = if self.pages_in_memory() {
             (0, None)
         } else {
             (self.offset, self.limit.map(|limit| limit.saturating_add(1)))
         };
         tree::Listing {
             order: self.order,
-            descending: self.descending && !self.by_update,
+            descending: self.descending && !self.by_update_time,
             after: None,
             offset,
             limit,
         }
     }
 
-    /// How many items of what was found are looked for, at most: those of the page and those before
-    /// it, and one to know whether there are more. `default`: the page's where nothing was said.
-    pub(super) fn wanted(&mut self, default: u64) -> u64 {
+    /// Returns how many results a scan needs at most: those before the page, those of the page, and
+    /// one to detect further pages. `default` is the page size without a `limit`.
+    pub(super) fn scan_limit(&mut self, default: u64) -> u64 {
         let limit = *self.limit.get_or_insert(default);
         self.offset.saturating_add(limit).saturating_add(1)
     }
 
-    /// Whether an object of that type is wanted.
-    pub(super) fn takes(&self, object_type: ObjectType) -> bool {
+    /// Returns whether the list contains objects of this type.
+    pub(super) fn includes(&self, object_type: ObjectType) -> bool {
         self.types.as_ref().is_none_or(|types| types.contains(&object_type))
     }
 
-    /// Wants only those of these types that are wanted already.
+    /// Restricts the list to these types, in addition to the restrictions it has.
     pub(super) fn narrow(&mut self, to: &[ObjectType]) {
-        let narrowed = to.iter().copied().filter(|one| self.takes(*one)).collect();
+        let narrowed =
+            to.iter().copied().filter(|object_type| self.includes(*object_type)).collect();
         self.types = Some(narrowed);
     }
 
-    /// The page's part of items that were found from the first on.
-    pub(super) fn cut<T>(&self, mut all: Vec<T>) -> (Vec<T>, bool) {
+    /// Selects the page from a complete list. The flag is whether further pages exist.
+    pub(super) fn slice<T>(&self, mut all: Vec<T>) -> (Vec<T>, bool) {
         let skipped = usize::try_from(self.offset).unwrap_or(usize::MAX).min(all.len());
         all.drain(..skipped);
-        self.ended(all)
+        self.truncate(all)
     }
 
-    fn ended<T>(&self, mut all: Vec<T>) -> (Vec<T>, bool) {
+    /// Cuts a list to the page size. The flag is whether it was longer.
+    fn truncate<T>(&self, mut all: Vec<T>) -> (Vec<T>, bool) {
         let limit =
             self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let more = all.len() > limit;
@@ -126,24 +137,26 @@ impl Request {
         (all, more)
     }
 
-    /// The page's items, and whether there are more behind it.
+    /// Filters and sorts the children from the tree, and selects the page. The flag is whether
+    /// further pages exist.
     fn page(&self, mut nodes: Vec<Node>) -> (Vec<Node>, bool) {
         if let Some(types) = &self.types {
-            nodes.retain(|node| types.contains(&ObjectType::of(node)));
+            nodes.retain(|node| types.contains(&ObjectType::from_node(node)));
         }
-        if self.by_update {
+        if self.by_update_time {
             nodes.sort_by_key(|node| node.modified);
             if self.descending {
                 nodes.reverse();
             }
         }
-        if self.cut_here() { self.cut(nodes) } else { self.ended(nodes) }
+        if self.pages_in_memory() { self.slice(nodes) } else { self.truncate(nodes) }
     }
 
-    /// Where the pages before and behind are.
+    /// Returns the URLs of the previous and the next page; `None` if neither exists.
     pub(super) fn paging(&self, url: &str, more: bool) -> Option<Paging> {
-        let page =
-            |limit: u64, offset: u64| format!("{url}?limit={limit}&offset={offset}{}", self.kept);
+        let page = |limit: u64, offset: u64| {
+            format!("{url}?limit={limit}&offset={offset}{}", self.repeated)
+        };
         let previous = (self.offset > 0).then(|| {
             let limit = self.limit.unwrap_or(self.offset).min(self.offset);
             page(limit, self.offset - limit)
@@ -154,8 +167,8 @@ impl Request {
     }
 }
 
-/// The tree's order, and whether the page is sorted by the time of the last update instead.
-fn ordered(by: SortBy) -> (Order, bool) {
+/// Returns the tree's order for `by`, and whether the list is sorted by update time afterwards.
+fn tree_order(by: SortBy) -> (Order, bool) {
     match by {
         SortBy::Default => (Order::FoldersThenName, false),
         SortBy::Name => (Order::Name, false),
@@ -164,11 +177,7 @@ fn ordered(by: SortBy) -> (Order, bool) {
     }
 }
 
-fn unknown(name: &str, value: &str) -> LiveError {
-    LiveError::parameter(format!("The value '{value}' of '{name}' isn't valid."))
-}
-
-/// The types that `filter` lets through.
+/// Parses `filter`: types, separated by commas.
 fn types(filter: &str) -> Result<Vec<ObjectType>> {
     let mut types = Vec::new();
     for word in filter.split(',') {
@@ -178,13 +187,13 @@ fn types(filter: &str) -> Result<Vec<ObjectType>> {
             "folders" => types.push(ObjectType::Folder),
             "photos" => types.push(ObjectType::Photo),
             "videos" => types.push(ObjectType::Video),
-            other => return Err(unknown("filter", other)),
+            other => return Err(LiveError::invalid_value("filter", other)),
         }
     }
     Ok(types)
 }
 
-/// Where other pages are.
+/// URLs of the neighbouring pages.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Paging {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,8 +202,8 @@ pub(super) struct Paging {
     next: Option<String>,
 }
 
-impl Which {
-    /// The types of objects that are meant; `None`: all.
+impl ListKind {
+    /// Returns the object types of the list; `None`: all types.
     pub(super) fn types(self) -> Option<&'static [ObjectType]> {
         match self {
             Self::Files => None,
@@ -205,107 +214,111 @@ impl Which {
     }
 }
 
-/// What `wl.photos` lets see.
-pub(super) const VISUAL: &[ObjectType] = &[ObjectType::Album, ObjectType::Photo, ObjectType::Video];
+/// The object types that the scope `wl.photos` can read.
+pub(super) const PHOTO_SCOPE_TYPES: &[ObjectType] =
+    &[ObjectType::Album, ObjectType::Photo, ObjectType::Video];
 
-/// Lists a folder.
-pub(super) async fn list(request: &LiveRequest, which: Which) -> Result<Response> {
-    let mut options = Request::of(&request.query)?;
-    let (folder, shown) = request.folder()?;
-    if let Some(types) = which.types() {
+/// Handles `GET {folder}/files`, and its subsets `photos` and `videos`.
+pub(super) async fn list(request: &LiveRequest, kind: ListKind) -> Result<Response> {
+    let mut options = PageOptions::from_query(&request.query)?;
+    let (folder, folder_id) = request.folder_key()?;
+    if let Some(types) = kind.types() {
         options.narrow(types);
     }
     if !request.scopes.reads_all() {
-        options.narrow(VISUAL);
+        options.narrow(PHOTO_SCOPE_TYPES);
     }
     let (above, own_order) = request.access_and_order(folder).await?;
     if let (Some(order), None) = (own_order, request.query.get("sort_by")) {
-        (options.order, options.by_update) = ordered(order);
+        (options.order, options.by_update_time) = tree_order(order);
     }
     let children = request.state().tree.children(request.drive(), folder, options.listing()).await;
-    let children = children.map_err(|error| LiveError::in_folder(error, "", &shown))?;
+    let children = children.map_err(|error| LiveError::in_folder(error, "", &folder_id))?;
     let (nodes, more) = options.page(children);
-    let url = request.objects.base_url.url(&format!("{BASE}/{shown}/{}", which.name()));
+    let url = request.objects.base_url.url(&format!("{BASE}/{folder_id}/{}", kind.name()));
     let nodes = nodes.into_iter().map(|node| (node, above)).collect();
-    Ok(answer(request, nodes, options.paging(&url, more)))
+    Ok(response(request, nodes, options.paging(&url, more)))
 }
 
-/// Items, each with who can see the folder it is in, as the answer.
-pub(super) fn answer(
+/// Responds with a list. Each item is paired with the access of its parent folder.
+pub(super) fn response(
     request: &LiveRequest,
     nodes: Vec<(Node, Access)>,
     paging: Option<Paging>,
 ) -> Response {
-    let body = body(&request.format, &request.objects, nodes, paging, request.shown_how);
-    request.format.body(StatusCode::OK, body)
+    let body = body(&request.format, &request.objects, nodes, paging, request.view);
+    request.format.with_body(StatusCode::OK, body)
 }
 
-/// The answer's body: whole if it is short, else written piece by piece as the client takes it.
+/// Returns the body of a list: in one piece if it is short, else as a stream.
 fn body(
     format: &ResponseFormat,
     objects: &Objects,
     nodes: Vec<(Node, Access)>,
     paging: Option<Paging>,
-    shown: ObjectView,
+    view: ObjectView,
 ) -> Body {
-    let short = nodes.len() <= PIECE;
-    let writer = Writer { format: format.clone(), objects: objects.clone(), shown };
+    let is_short = nodes.len() <= CHUNK;
+    let writer = ListWriter { format: format.clone(), objects: objects.clone(), view };
     let end = writer.end(nodes.is_empty(), paging);
     let mut first = writer.begin();
     let mut nodes = nodes.into_iter();
-    let pieces = std::iter::from_fn(move || {
-        let mut piece = std::mem::take(&mut first);
-        let begun = !piece.is_empty();
-        for (at, (node, above)) in nodes.by_ref().take(PIECE).enumerate() {
-            writer.separate(&mut piece, begun && at == 0);
-            piece.extend(writer.object(&node, above));
+    let chunks = std::iter::from_fn(move || {
+        let mut chunk = std::mem::take(&mut first);
+        let has_begun = !chunk.is_empty();
+        for (at, (node, above)) in nodes.by_ref().take(CHUNK).enumerate() {
+            writer.separate(&mut chunk, has_begun && at == 0);
+            chunk.extend(writer.object(&node, above));
         }
-        (!piece.is_empty()).then(|| Bytes::from(piece))
+        (!chunk.is_empty()).then(|| Bytes::from(chunk))
     })
     .chain([Bytes::from(end)]);
-    if short {
-        let whole: Vec<u8> = pieces.flatten().collect();
+    if is_short {
+        let whole: Vec<u8> = chunks.flatten().collect();
         return Body::from(whole);
     }
-    Body::from_stream(futures::stream::iter(pieces.map(Ok::<_, std::io::Error>)))
+    Body::from_stream(futures::stream::iter(chunks.map(Ok::<_, std::io::Error>)))
 }
 
-/// Writes the pieces of a listing.
-struct Writer {
+/// Serializes a list in chunks.
+struct ListWriter {
     format: ResponseFormat,
     objects: Objects,
-    shown: ObjectView,
+    view: ObjectView,
 }
 
-impl Writer {
+impl ListWriter {
+    /// Returns everything before the first object.
     fn begin(&self) -> Vec<u8> {
         let array = if self.format.pretty { "{\n  \"data\": [" } else { "{\"data\":[" };
-        (self.format.opening() + array).into_bytes()
+        (self.format.prefix() + array).into_bytes()
     }
 
-    /// What stands before an object.
-    fn separate(&self, piece: &mut Vec<u8>, first: bool) {
+    /// Appends the separator that precedes an object.
+    fn separate(&self, chunk: &mut Vec<u8>, first: bool) {
         if !first {
-            piece.push(b',');
+            chunk.push(b',');
         }
         if self.format.pretty {
-            piece.extend_from_slice(b"\n    ");
+            chunk.extend_from_slice(b"\n    ");
         }
     }
 
+    /// Serializes an object of the list.
     fn object(&self, node: &Node, above: Access) -> Vec<u8> {
-        self.format.value(&self.objects.object(node, self.shown, above), 2)
+        self.format.serialize(&self.objects.object(node, self.view, above), 2)
     }
 
+    /// Returns everything after the last object. `empty`: the list has no objects.
     fn end(&self, empty: bool, paging: Option<Paging>) -> Vec<u8> {
         let pretty = self.format.pretty;
         let mut end = if pretty && !empty { b"\n  ]".to_vec() } else { b"]".to_vec() };
         if let Some(paging) = paging {
             end.extend_from_slice(if pretty { b",\n  \"paging\": " } else { b",\"paging\":" });
-            end.extend(self.format.value(&paging, 1));
+            end.extend(self.format.serialize(&paging, 1));
         }
         end.extend_from_slice(if pretty { b"\n}" } else { b"}" });
-        end.extend_from_slice(self.format.closing().as_bytes());
+        end.extend_from_slice(self.format.suffix().as_bytes());
         end
     }
 }
@@ -314,8 +327,8 @@ impl Writer {
 mod tests {
     use super::*;
 
-    fn options(query: &str) -> Request {
-        Request::of(&Query::of(Some(query))).expect("a good query")
+    fn options(query: &str) -> PageOptions {
+        PageOptions::from_query(&Query::parse(Some(query))).expect("a good query")
     }
 
     fn paging(query: &str, more: bool) -> Option<(Option<String>, Option<String>)> {
@@ -324,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_name_their_neighbours_and_keep_what_was_asked() {
+    fn pages_link_to_their_neighbours_with_the_same_parameters() {
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(paging("", false), None);
         assert_eq!(paging("limit=2", false), None);
@@ -344,14 +357,14 @@ mod tests {
     }
 
     #[test]
-    fn one_child_more_is_asked_for_than_the_page_has() {
+    fn the_tree_is_queried_for_one_child_more_than_the_page() {
         let listing = options("limit=2&offset=4&sort_by=Size&sort_order=descending").listing();
         assert_eq!((listing.offset, listing.limit), (4, Some(3)));
         assert_eq!((listing.order, listing.descending), (Order::Size, true));
     }
 
     #[test]
-    fn parameters_that_mean_nothing_are_refused() {
+    fn invalid_parameters_are_rejected() {
         for query in [
             "limit=x",
             "limit=-1",
@@ -362,7 +375,7 @@ mod tests {
             "filter=files",
             "filter=folders,x",
         ] {
-            let error = Request::of(&Query::of(Some(query)));
+            let error = PageOptions::from_query(&Query::parse(Some(query)));
             assert_eq!(
                 error.map_err(|error| error.code),
                 Err("request_parameter_invalid"),

@@ -1,9 +1,10 @@
 #![doc = include_str!("live.md")]
 
+mod action;
 pub(super) mod bits;
-mod bytes;
 mod collections;
 mod comments;
+mod content;
 mod details;
 mod error;
 mod facets;
@@ -14,9 +15,11 @@ mod ids;
 mod items;
 mod listing;
 mod names;
+mod object;
 mod object_access;
 mod object_type;
 mod objects;
+mod picture_size;
 pub(super) mod pictures;
 mod query;
 mod request;
@@ -43,6 +46,7 @@ use super::{
     state::ServerState,
     upload,
 };
+use action::{Action, OPERATIONS, PREVIEW, UNKNOWN};
 use error::{LiveError, Result};
 use ids::LiveId;
 pub(super) use ids::id_of;
@@ -51,13 +55,13 @@ use objects::{ObjectView, Objects};
 use query::Query;
 use request::LiveRequest;
 use response_format::{OVER_BUDGET, ResponseFormat, failure};
-use route::{Action, BASE, OPERATIONS, PREVIEW, Route, Subject, UNKNOWN};
+use route::{BASE, Route, Subject};
 use scopes::{READ, Scopes};
 
-/// Live Connect.
+/// The protocol Live Connect REST v5.0.
 pub(super) struct Live;
 
-/// A request as it was parsed.
+/// A parsed request: its query, and its route or the reason why it has none.
 pub(super) struct LiveCall {
     query: Query,
     route: Result<Route>,
@@ -79,8 +83,8 @@ impl Protocol for Live {
         if !(rest.is_empty() || rest.starts_with('/')) {
             return None;
         }
-        let query = Query::of(parts.uri.query());
-        let route = Route::of(parts, &query);
+        let query = Query::parse(parts.uri.query());
+        let route = Route::parse(parts, &query);
         let operation = route.as_ref().map_or(UNKNOWN, |route| match route.subject {
             Subject::Preview => PREVIEW,
             _ => route.action.operation(),
@@ -96,18 +100,19 @@ impl Protocol for Live {
     }
 
     async fn handle(call: LiveCall, context: RequestContext, parts: Parts, body: Body) -> Response {
-        let format = match ResponseFormat::of(&call.query, &parts.method) {
+        let format = match ResponseFormat::from_query(&call.query, &parts.method) {
             Ok(format) => format,
             Err(error) => return ResponseFormat::default().error(&error),
         };
-        match answer(call, context, parts, body, &format).await {
+        match respond(call, context, parts, body, &format).await {
             Ok(response) => response,
             Err(error) => format.error(&error),
         }
     }
 }
 
-async fn answer(
+/// Checks the parameters, the token and its scopes, then runs the handler of the action.
+async fn respond(
     call: LiveCall,
     context: RequestContext,
     parts: Parts,
@@ -117,27 +122,24 @@ async fn answer(
     let LiveCall { query, route } = call;
     let Route { subject, action } = route?;
     let state = context.state;
-    let declared = [route::COMMON, action.parameters()];
+    let declared = [action::COMMON, action.parameters()];
     if let Some((parameter, value)) = parameters::invalid(&declared, |name| query.get(name)) {
-        return Err(LiveError::parameter(format!(
-            "The value '{value}' of '{}' isn't valid.",
-            parameter.name
-        )));
+        return Err(LiveError::invalid_value(parameter.name, value));
     }
     if subject == Subject::Preview {
         return sharing::preview(&state, &context.base_url, &query).await;
     }
     let grant = context.grant?;
-    let scopes = Scopes::of(&grant);
+    let scopes = Scopes::from_grant(&grant);
     let account = state
         .accounts
         .open(&grant.account)
         .await
         .map_err(|error| LiveError::tree(error, &grant.account))?;
-    let shown_how = ObjectView {
+    let view = ObjectView {
         attachment: query.flag("download")?.unwrap_or(false),
-        whole: scopes.has(READ),
-        locale: Locale::of(query.get("locale"))?,
+        full: scopes.has(READ),
+        locale: Locale::parse(query.get("locale"))?,
     };
     let base_url = match query.flag("return_ssl_resources")? {
         Some(false) => context.base_url.with_plain_resources(),
@@ -145,20 +147,27 @@ async fn answer(
     };
     let objects = Objects { state: Arc::clone(&state), base_url, account };
     let format = format.clone();
-    let mut request = LiveRequest { objects, query, format, subject, scopes, shown_how };
-    request.own()?;
-    request.scopes.allow(&action)?;
-    if let Subject::Friendly(_, name) = request.subject {
-        let folder = well_known_folders::folder(&state, &request.objects.account, name).await?;
+    let mut request = LiveRequest { objects, query, format, subject, scopes, view };
+    request.require_own()?;
+    request.scopes.check_action(&action)?;
+    if let Subject::WellKnownFolder(_, name) = request.subject {
+        let folder =
+            well_known_folders::find_or_create(&state, &request.objects.account, name).await?;
         request.subject = Subject::Item(LiveId::folder(&request.objects.account.cid, folder));
     }
-    act(request, action, parts, body).await
+    dispatch(request, action, parts, body).await
 }
 
-async fn act(request: LiveRequest, action: Action, parts: Parts, body: Body) -> Result<Response> {
+/// Runs the handler of an action. Uploads run in a task of their own.
+async fn dispatch(
+    request: LiveRequest,
+    action: Action,
+    parts: Parts,
+    body: Body,
+) -> Result<Response> {
     match action {
         Action::GetUser => items::user(&request).await,
-        Action::GetUserPicture => pictures::of_user(&request),
+        Action::GetUserPicture => pictures::user_picture(&request),
         Action::Permissions => Ok(items::permissions(&request)),
         Action::GetQuota => items::quota(&request).await,
         Action::Get => items::get(&request).await,
@@ -169,32 +178,32 @@ async fn act(request: LiveRequest, action: Action, parts: Parts, body: Body) -> 
         Action::CreateFolder => items::create_folder(&request, false, &parts, body).await,
         Action::CreateAlbum => items::create_folder(&request, true, &parts, body).await,
         Action::ListAlbums => collections::albums(&request).await,
-        Action::List(which) => listing::list(&request, which).await,
-        Action::ListShared(which) => collections::shared(&request, which).await,
+        Action::List(kind) => listing::list(&request, kind).await,
+        Action::ListShared(kind) => collections::shared(&request, kind).await,
         Action::Recent => collections::recent(&request).await,
         Action::Search => collections::search(&request).await,
-        Action::GetContent => bytes::get_content(&request).await,
-        Action::GetPicture => pictures::of_item(&request).await,
+        Action::GetContent => content::get_content(&request).await,
+        Action::GetPicture => pictures::item_picture(&request).await,
         Action::Link(kind) => sharing::link(&request, kind).await,
         Action::ListComments => comments::list(&request).await,
         Action::AddComment => comments::add(&request, &parts, body).await,
         Action::GetComment | Action::DeleteComment | Action::ListTags | Action::GetTag => {
-            of_parts(&request, &action).await
+            comment_or_tag(&request, &action).await
         }
         Action::Put(name) => {
-            detached(async move { bytes::put(&request, &name, &parts, body).await }).await
+            detached(async move { content::put(&request, &name, &parts, body).await }).await
         }
         Action::PutContent => {
-            detached(async move { bytes::put_content(&request, &parts, body).await }).await
+            detached(async move { content::put_content(&request, &parts, body).await }).await
         }
         Action::Post => {
-            detached(async move { bytes::post_from_page(&request, &parts, body).await }).await
+            detached(async move { content::post_from_page(&request, &parts, body).await }).await
         }
     }
 }
 
-/// What is asked of an item's comments and tags.
-async fn of_parts(request: &LiveRequest, action: &Action) -> Result<Response> {
+/// Dispatches the actions on comments and tags.
+async fn comment_or_tag(request: &LiveRequest, action: &Action) -> Result<Response> {
     match (action, &request.subject) {
         (Action::GetComment, Subject::Comment(id)) => comments::get(request, id).await,
         (Action::DeleteComment, Subject::Comment(id)) => comments::delete(request, id).await,
@@ -203,9 +212,13 @@ async fn of_parts(request: &LiveRequest, action: &Action) -> Result<Response> {
     }
 }
 
+/// Runs an upload in its own task, so that a client that disconnects cannot interrupt it half-way.
+///
+/// # Errors
+/// Those of the upload; 500 if its task panics.
 async fn detached(
     upload: impl Future<Output = Result<Response>> + Send + 'static,
 ) -> Result<Response> {
-    let answer = upload::detached(upload).await;
-    answer.unwrap_or_else(|| Err(LiveError::on_demand(StatusCode::INTERNAL_SERVER_ERROR)))
+    let response = upload::detached(upload).await;
+    response.unwrap_or_else(|| Err(LiveError::for_status(StatusCode::INTERNAL_SERVER_ERROR)))
 }

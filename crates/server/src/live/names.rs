@@ -1,23 +1,27 @@
-//! Which names SkyDrive takes (live-connect#file-names; inferred from its consumer rules).
+//! The naming rules of SkyDrive (live-connect#file-names; inferred from the rules of the consumer
+//! OneDrive).
 
-/// Characters that no name has.
+/// Characters that a name cannot contain.
 const FORBIDDEN: &[char] = &['\\', '/', ':', '*', '?', '"', '<', '>', '|'];
 
-/// Names that belong to devices, in whatever case.
+/// Reserved device names of Windows, in any case.
 const DEVICES: &[&str] = &[
     "CON", "PRN", "AUX", "NUL", "COM1", "COM2", "COM3", "COM4", "COM5", "COM6", "COM7", "COM8",
     "COM9", "LPT1", "LPT2", "LPT3", "LPT4", "LPT5", "LPT6", "LPT7", "LPT8", "LPT9",
 ];
 
-/// The longest name, in UTF-16 units.
-const LONGEST: usize = 255;
+/// Maximum length of a name, in UTF-16 code units.
+const MAX_LENGTH: usize = 255;
 
-/// What is wrong with a name.
+/// Checks a name.
+///
+/// # Errors
+/// The rule that the name breaks, as the end of a sentence.
 pub(super) fn check(name: &str) -> Result<(), &'static str> {
     if name.is_empty() {
         return Err("it is empty");
     }
-    if name.encode_utf16().count() > LONGEST {
+    if name.encode_utf16().count() > MAX_LENGTH {
         return Err("it is longer than 255 characters");
     }
     if name.contains(FORBIDDEN) {

@@ -1,4 +1,4 @@
-//! Who can see an item: what `shared_with` tells, and who gave links away.
+//! The access level of items: the member `shared_with`, and its translations.
 
 use super::{
     error::{LiveError, Result},
@@ -6,17 +6,17 @@ use super::{
 };
 use crate::tree::Node;
 
-/// Who can see an item; the later, the more people.
+/// Who can see an item, in ascending order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Access {
     #[default]
     Owner,
-    /// Whoever has a link.
+    /// Everyone who has a sharing link.
     Link,
     Everyone,
 }
 
-/// In which language localized values are told.
+/// The language of translated values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Locale {
     #[default]
@@ -27,8 +27,12 @@ pub(super) enum Locale {
 }
 
 impl Locale {
-    /// The language of a culture's name, `de-DE`; one that is not spoken here is English.
-    pub(super) fn of(culture: Option<&str>) -> Result<Self> {
+    /// Parses the name of a culture such as `de-DE`. English is the default, and the fallback for
+    /// languages without translation.
+    ///
+    /// # Errors
+    /// 400 if `culture` is not the name of a culture.
+    pub(super) fn parse(culture: Option<&str>) -> Result<Self> {
         let Some(culture) = culture else { return Ok(Self::default()) };
         let is_name = culture.split(['-', '_']).all(|part| {
             (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
@@ -49,18 +53,18 @@ impl Locale {
 }
 
 impl Access {
-    /// Who can see an item because of what was done with itself.
-    pub(super) fn of(extra: &LiveFacets) -> Self {
-        if extra.public {
+    /// Returns the access that the item itself grants, without its parent folders.
+    pub(super) fn from_facets(facets: &LiveFacets) -> Self {
+        if facets.public {
             Self::Everyone
-        } else if extra.links.is_empty() {
+        } else if facets.links.is_empty() {
             Self::Owner
         } else {
             Self::Link
         }
     }
 
-    /// In words; the English ones are the reference's.
+    /// Returns the localized name. The English names are those of the reference.
     pub(super) fn name(self, locale: Locale) -> &'static str {
         let [english, german, french, spanish] = match self {
             Self::Owner => ["Just me", "Nur ich", "Moi uniquement", "Solo yo"],
@@ -86,9 +90,13 @@ impl Access {
     }
 }
 
-/// Returns who can see what is in a folder. `lineage`: the folder and those above it.
-pub(super) fn widest(lineage: &[Node]) -> Access {
-    lineage.iter().map(|node| Access::of(&LiveFacets::of(node))).max().unwrap_or_default()
+/// Returns who can see the contents of a folder. `lineage` is the folder and all folders above it.
+pub(super) fn access_of_lineage(lineage: &[Node]) -> Access {
+    lineage
+        .iter()
+        .map(|node| Access::from_facets(&LiveFacets::from_node(node)))
+        .max()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -96,13 +104,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_language_that_is_not_spoken_is_english_and_what_is_none_is_refused() {
-        assert_eq!(Locale::of(None), Ok(Locale::English));
-        assert_eq!(Locale::of(Some("de-DE")), Ok(Locale::German));
-        assert_eq!(Locale::of(Some("fr_CH")), Ok(Locale::French));
-        assert_eq!(Locale::of(Some("tlh")), Ok(Locale::English));
+    fn unknown_languages_are_english_and_invalid_names_are_rejected() {
+        assert_eq!(Locale::parse(None), Ok(Locale::English));
+        assert_eq!(Locale::parse(Some("de-DE")), Ok(Locale::German));
+        assert_eq!(Locale::parse(Some("fr_CH")), Ok(Locale::French));
+        assert_eq!(Locale::parse(Some("tlh")), Ok(Locale::English));
         for wrong in ["", "d e", "de--DE", "<x>"] {
-            assert!(Locale::of(Some(wrong)).is_err(), "{wrong}");
+            assert!(Locale::parse(Some(wrong)).is_err(), "{wrong}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What `type` says that an object is (live-connect#object-schemas).
+//! The types of objects (live-connect#object-schemas).
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::{
     tree::{Node, NodeKind},
 };
 
-/// What `type` says that an object is.
+/// The member `type` of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum ObjectType {
@@ -22,17 +22,18 @@ pub(super) enum ObjectType {
 }
 
 impl ObjectType {
-    pub(super) fn of(node: &Node) -> Self {
+    /// Returns the type of an item.
+    pub(super) fn from_node(node: &Node) -> Self {
         match node.kind {
             NodeKind::Folder if LiveFacets::is_album(node) => Self::Album,
             NodeKind::Folder => Self::Folder,
-            NodeKind::File => Self::of_name(&node.name),
+            NodeKind::File => Self::from_name(&node.name),
             NodeKind::Notebook => Self::Notebook,
         }
     }
 
-    /// Returns the type of a file with that name.
-    pub(super) fn of_name(name: &str) -> Self {
+    /// Returns the type of a file by its name.
+    pub(super) fn from_name(name: &str) -> Self {
         match FileClass::from_name(name) {
             FileClass::Photo => Self::Photo,
             FileClass::Audio => Self::Audio,
@@ -41,7 +42,7 @@ impl ObjectType {
         }
     }
 
-    /// Its name as the reference writes it.
+    /// Returns the value of `type`.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Folder => "folder",
@@ -54,7 +55,8 @@ impl ObjectType {
         }
     }
 
-    /// Whether `wl.photos` is enough to read it (live-connect#scopes-by-operation).
+    /// Returns whether the scope `wl.photos` is sufficient to read the object
+    /// (live-connect#scopes-by-operation).
     pub(super) fn is_visual(self) -> bool {
         matches!(self, Self::Album | Self::Photo | Self::Video)
     }

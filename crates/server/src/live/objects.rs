@@ -1,79 +1,29 @@
-//! Items as the reference's objects (live-connect#object-schemas).
+//! The ids and URLs of items that responses contain.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{
-    details::Details,
-    facets::{LiveFacets, SortBy},
-    ids::LiveId,
-    object_access::{Access, Locale},
-    object_type::ObjectType,
-    route::BASE,
-};
+use super::{ids::LiveId, object_access::Locale, picture_size::PictureSize, route::BASE};
 use crate::{
     account::Account,
     base_url::BaseUrl,
+    content::{encoded, fingerprint},
     download_urls,
+    picture_urls::{self, PictureClaims},
     state::ServerState,
-    tree::{Node, NodeKind, ROOT, cid},
+    tree::{Node, NodeKind, cid},
 };
 
-/// What the root folder is called.
-const ROOT_NAME: &str = "SkyDrive";
-
-/// An item, with every structure that the reference's table has for its type.
+/// The user who created an item or a comment.
 #[derive(Serialize)]
-pub(super) struct Object<'a> {
-    id: String,
-    from: From<'a>,
-    name: &'a str,
-    description: Option<&'a str>,
-    parent_id: Option<String>,
-    size: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    upload_location: Option<String>,
-    comments_count: usize,
-    comments_enabled: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tags_count: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tags_enabled: Option<bool>,
-    is_embeddable: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sort_by: Option<SortBy>,
-    #[serde(flatten)]
-    details: Option<Details>,
-    link: String,
-    #[serde(rename = "type")]
-    object_type: ObjectType,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shared_with: Option<SharedWith>,
-    created_time: String,
-    updated_time: String,
-    client_updated_time: String,
-}
-
-/// Who made it.
-#[derive(Serialize)]
-pub(super) struct From<'a> {
+pub(super) struct UserName<'a> {
     name: &'a str,
     id: String,
 }
 
-/// Who can see it.
-#[derive(Serialize)]
-struct SharedWith {
-    access: &'static str,
-}
-
-/// What an upload answers.
+/// The response to an upload.
 #[derive(Serialize)]
 pub(super) struct Uploaded<'a> {
     id: String,
@@ -82,18 +32,34 @@ pub(super) struct Uploaded<'a> {
     source: Option<String>,
 }
 
-/// How objects are shown to whoever asks.
+/// Options of the objects in a response.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ObjectView {
-    /// A browser is to save what links lead to, and not to show it.
+    /// Whether browsers save linked content instead of displaying it.
     pub attachment: bool,
-    /// With the structures that need `wl.skydrive`.
-    pub whole: bool,
-    /// In which language.
+    /// Whether objects include the members that need the scope `wl.skydrive`.
+    pub full: bool,
+    /// The language of translated members.
     pub locale: Locale,
 }
 
-/// Turns items into objects.
+/// The URLs of a picture. They need no token, and expire.
+#[derive(Clone, Debug)]
+pub(super) struct PictureUrls {
+    /// Everything before the size, without a slash at the end.
+    start: String,
+    /// The percent-encoded name of the item.
+    name: String,
+}
+
+impl PictureUrls {
+    /// Returns the URL of the picture in a size.
+    pub(super) fn url(&self, size: PictureSize) -> String {
+        format!("{}/{}/{}", self.start, size.name(), self.name)
+    }
+}
+
+/// Builds the objects of an account's items.
 #[derive(Clone, Debug)]
 pub(super) struct Objects {
     pub state: Arc<ServerState>,
@@ -101,27 +67,43 @@ pub(super) struct Objects {
     pub account: Arc<Account>,
 }
 
-/// The cloud's host for bytes and pictures (live-connect#op-download): `….livefilestore.com`.
+/// The cloud's host for content and pictures (live-connect#op-download): `….livefilestore.com`.
 pub(super) const CONTENT_HOST: &str = "public.livefilestore.com";
 
 impl Objects {
-    /// An item's id.
+    /// Returns the id of an item.
     pub(super) fn id(&self, node: &Node) -> LiveId {
         LiveId::new(&self.account.cid, node.kind, node.no)
     }
 
-    /// An item's URL, for `Location`.
+    /// Returns the URL of an item, for `Location`.
     pub(super) fn location(&self, node: &Node) -> String {
         self.base_url.url(&format!("{BASE}/{}", self.id(node)))
     }
 
-    /// A ticket to a file's bytes. `attachment`: a browser is to save them and not to show them.
+    /// Returns a download URL of a file's content, or `None` if the item has no content. With
+    /// `attachment`, browsers save it instead of displaying it.
     pub(super) fn source(&self, node: &Node, attachment: bool) -> Option<String> {
         download_urls::path(&self.state, &self.account, node, attachment)
             .map(|path| self.base_url.url_on(CONTENT_HOST, &path))
     }
 
-    /// What an upload answers.
+    /// Returns the URLs of an item's picture, or `None` if the item has no content.
+    ///
+    /// With `attachment`, a browser saves the picture instead of displaying it.
+    pub(super) fn picture_urls(&self, node: &Node, attachment: bool) -> Option<PictureUrls> {
+        let bytes = fingerprint(node.content.as_ref()?);
+        let claims = PictureClaims(self.account.name.clone(), node.no, bytes, attachment);
+        Some(self.signed_picture_urls(&claims, &node.name))
+    }
+
+    /// Returns picture URLs for `claims`. `name` is only the last segment of their path.
+    pub(super) fn signed_picture_urls(&self, claims: &PictureClaims, name: &str) -> PictureUrls {
+        let start = self.base_url.url_on(CONTENT_HOST, &picture_urls::start(&self.state, claims));
+        PictureUrls { start, name: encoded(name).to_string() }
+    }
+
+    /// Returns the response to an upload.
     pub(super) fn uploaded<'a>(&self, node: &'a Node) -> Uploaded<'a> {
         Uploaded {
             id: self.id(node).to_string(),
@@ -130,84 +112,38 @@ impl Objects {
         }
     }
 
-    /// An item with all its structures. `above`: who can see the folder it is in.
-    pub(super) fn object<'a>(
-        &'a self,
-        node: &'a Node,
-        shown: ObjectView,
-        above: Access,
-    ) -> Object<'a> {
-        let extra = LiveFacets::of(node);
-        let object_type = ObjectType::of(node);
-        let is_folder = node.kind == NodeKind::Folder;
-        let has_tags = matches!(object_type, ObjectType::Photo | ObjectType::Video);
-        let access = above.max(Access::of(&extra));
-        Object {
-            id: self.id(node).to_string(),
-            from: self.from(node),
-            name: if node.no == ROOT { ROOT_NAME } else { &node.name },
-            description: node.description.as_deref(),
-            parent_id: self.parent(node),
-            size: node.size,
-            upload_location: self.upload_location(node).filter(|_| shown.whole),
-            comments_count: extra.comments.len(),
-            comments_enabled: node.kind == NodeKind::File,
-            tags_count: has_tags.then_some(extra.tags.len()),
-            tags_enabled: has_tags.then_some(true),
-            is_embeddable: node.kind != NodeKind::Notebook,
-            count: is_folder.then_some(node.children),
-            source: self.source(node, shown.attachment),
-            sort_by: extra.sort_by.filter(|_| is_folder),
-            details: self.details(node, object_type, &extra, shown),
-            link: self.link(node),
-            object_type,
-            shared_with: (shown.whole || !is_folder)
-                .then(|| SharedWith { access: access.name(shown.locale) }),
-            created_time: time(node.created),
-            updated_time: time(node.modified),
-            client_updated_time: time(node.client_modified),
-        }
-    }
-
-    /// Where bytes, or files, are sent to.
-    fn upload_location(&self, node: &Node) -> Option<String> {
-        match node.kind {
-            NodeKind::Folder => Some(format!("{}/files/", self.location(node))),
-            NodeKind::File => Some(format!("{}/content/", self.location(node))),
-            NodeKind::Notebook => None,
-        }
-    }
-
-    pub(super) fn from<'a>(&'a self, node: &'a Node) -> From<'a> {
+    /// Returns the user who created an item.
+    pub(super) fn from<'a>(&'a self, node: &'a Node) -> UserName<'a> {
         match &node.owner {
-            Some(owner) => From { name: owner, id: cid(owner) },
+            Some(owner) => UserName { name: owner, id: cid(owner) },
             None => self.person(&self.account.name),
         }
     }
 
-    /// The account of that name as the one who did something.
-    pub(super) fn person<'a>(&'a self, account: &'a str) -> From<'a> {
+    /// Returns the user of an account name.
+    pub(super) fn person<'a>(&'a self, account: &'a str) -> UserName<'a> {
         if account == self.account.name {
-            From { name: self.account.display_name(), id: self.account.cid.clone() }
+            UserName { name: self.account.display_name(), id: self.account.cid.clone() }
         } else {
-            From { name: account, id: cid(account) }
+            UserName { name: account, id: cid(account) }
         }
     }
 
-    fn parent(&self, node: &Node) -> Option<String> {
+    /// Returns the id of the first parent folder; `None` for the root folder.
+    pub(super) fn parent(&self, node: &Node) -> Option<String> {
         let parent = *node.parents.first()?;
         Some(LiveId::folder(&self.account.cid, parent).to_string())
     }
 
-    /// Where people look at it.
-    fn link(&self, node: &Node) -> String {
+    /// Returns the URL of the item's web page.
+    pub(super) fn link(&self, node: &Node) -> String {
         let Account { cid, .. } = &*self.account;
-        let resource = self.id(node).resource();
+        let resource = self.id(node).resource_id();
         let parent = node.parents.first().map_or_else(String::new, |&parent| {
-            format!("&parid={}", LiveId::folder(cid, parent).resource())
+            format!("&parid={}", LiveId::folder(cid, parent).resource_id())
         });
         let path = match node.kind {
-            // Type 5 is a folder in every sample of the reference.
+            // In all samples of the reference, type 5 is a folder.
             NodeKind::Folder => format!("?cid={cid}&page=self&resid={resource}{parent}&type=5"),
             NodeKind::File | NodeKind::Notebook => {
                 format!("?cid={cid}&page=view&resid={resource}{parent}")
@@ -217,7 +153,7 @@ impl Objects {
     }
 }
 
-/// A time as the reference writes it: UTC, whole seconds, an offset without colon.
+/// Formats a time as the reference does: UTC, whole seconds, an offset without a colon.
 pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
 }

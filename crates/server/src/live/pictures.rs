@@ -1,8 +1,8 @@
-//! Pictures of items (live-connect#op-pictures): a redirect to a URL that needs no token, for a
-//! while, and where that leads: the picture in one of the reference's sizes.
+//! Pictures of items (live-connect#op-pictures). The API redirects to a signed URL that needs no
+//! token and expires. This module also serves those URLs, under a protocol of their own.
 //!
-//! Photos are scaled when they are looked at; songs and films show the cover that is in their file,
-//! or a plain picture. Such a URL dies with the item, and with the bytes it was made for.
+//! Photos are scaled on request. Songs and videos show the cover in their file, or a placeholder. A
+//! URL becomes invalid when the item is deleted or its content changes.
 
 use std::sync::Arc;
 
@@ -12,18 +12,17 @@ use axum::{
     response::Response,
 };
 use futures::TryStreamExt;
-use serde::Serialize;
 use serde_json::json;
 
 use super::{
     error::{LiveError, Result},
     object_type::ObjectType,
-    objects::{CONTENT_HOST, Objects},
+    picture_size::PictureSize,
     request::LiveRequest,
     response_format::{OVER_BUDGET, ResponseFormat, failure},
 };
 use crate::{
-    content::{encoded, fingerprint},
+    content::fingerprint,
     media::{
         Fetch, Reading, Source,
         picture::{self, Frame, Picture},
@@ -34,159 +33,98 @@ use crate::{
     tree::{Content, Listing, Node, NodeKind, Order, Tree},
 };
 
-/// How many items of an album are looked at for its cover.
-const COVER_AMONG: u64 = 200;
+/// Number of an album's items that are searched for its cover.
+const COVER_CANDIDATES: u64 = 200;
 
-/// A picture's size (live-connect#param-type, live-connect#photo-images).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Size {
-    Thumbnail,
-    Small,
-    Album,
-    Normal,
-    Full,
-    /// Of a user's picture.
-    Medium,
-    /// Of a user's picture.
-    Large,
-}
-
-impl Size {
-    const ALL: [(&str, Self, u32); 7] = [
-        ("thumbnail", Self::Thumbnail, 96),
-        ("small", Self::Small, 96),
-        ("album", Self::Album, 176),
-        ("normal", Self::Normal, 800),
-        ("full", Self::Full, 2048),
-        ("medium", Self::Medium, 180),
-        ("large", Self::Large, 360),
-    ];
-
-    /// The sizes of a photo, in the order of the reference's sample.
-    pub(super) const OF_PHOTOS: [Self; 5] =
-        [Self::Normal, Self::Album, Self::Thumbnail, Self::Small, Self::Full];
-
-    const OF_USERS: [Self; 3] = [Self::Small, Self::Medium, Self::Large];
-
-    /// Pixels of its longer side, at most.
-    pub(super) fn pixels(self) -> u32 {
-        self.entry().2
-    }
-
-    fn name(self) -> &'static str {
-        self.entry().0
-    }
-
-    fn entry(self) -> (&'static str, Self, u32) {
-        let found = Self::ALL.into_iter().find(|(_, size, _)| *size == self);
-        found.unwrap_or(Self::ALL[0])
-    }
-
-    fn parse(name: &str, among: &[Self]) -> Option<Self> {
-        let (_, size, _) =
-            Self::ALL.into_iter().find(|(known, ..)| name.eq_ignore_ascii_case(known))?;
-        among.contains(&size).then_some(size)
-    }
-
-    /// The size that `type` asks for.
-    pub(super) fn asked(name: Option<&str>, among: &[Self], default: Self) -> Result<Self> {
-        let Some(name) = name else { return Ok(default) };
-        Self::parse(name, among).ok_or_else(|| {
-            LiveError::parameter(format!("The value '{name}' of 'type' isn't valid."))
-        })
-    }
-}
-
-impl Objects {
-    /// The URLs of an item's picture; `None` if it has no bytes.
-    pub(super) fn pictures(
-        &self,
-        node: &Node,
-        attachment: bool,
-    ) -> Option<Box<dyn Fn(Size) -> String>> {
-        let bytes = fingerprint(node.content.as_ref()?);
-        let claims = PictureClaims(self.account.name.clone(), node.no, bytes, attachment);
-        Some(self.sealed(&claims, &node.name))
-    }
-
-    fn sealed(&self, claims: &PictureClaims, name: &str) -> Box<dyn Fn(Size) -> String> {
-        let start = self.base_url.url_on(CONTENT_HOST, &picture_urls::start(&self.state, claims));
-        let name = encoded(name).to_string();
-        Box::new(move |size| format!("{start}/{}/{name}", size.name()))
-    }
-}
-
-/// `GET {item}/picture`, `{album}/picture`, `{user}/picture`: a redirect, or the URL in the answer.
-pub(super) async fn of_item(request: &LiveRequest) -> Result<Response> {
-    let node = request.readable().await?;
-    let size = Size::asked(request.query.get("type"), &Size::OF_PHOTOS, Size::Normal)?;
+/// Handles `GET {item}/picture` and `{album}/picture`: a redirect, or the URL with
+/// `suppress_redirects`.
+pub(super) async fn item_picture(request: &LiveRequest) -> Result<Response> {
+    let node = request.readable_node().await?;
+    let size = PictureSize::from_parameter(
+        request.query.get("type"),
+        &PictureSize::FOR_PHOTOS,
+        PictureSize::Normal,
+    )?;
     let node = match node.kind {
         NodeKind::Folder => cover(request, &node).await?,
         _ => node,
     };
-    if matches!(ObjectType::of(&node), ObjectType::File | ObjectType::Notebook) {
+    if matches!(ObjectType::from_node(&node), ObjectType::File | ObjectType::Notebook) {
         return Err(request.unsupported(&node, "picture"));
     }
-    let pictures = request.objects.pictures(&node, request.shown_how.attachment);
+    let pictures = request.objects.picture_urls(&node, request.view.attachment);
     let pictures = pictures.ok_or_else(|| request.unsupported(&node, "picture"))?;
-    led_to(request, &pictures(size))
+    redirect_or_location(request, &pictures.url(size))
 }
 
-/// The photo that stands for a folder: its first.
+/// Returns the cover of a folder: its first photo by name.
+///
+/// # Errors
+/// 404 if there is no photo among the first [`COVER_CANDIDATES`] items.
 async fn cover(request: &LiveRequest, folder: &Node) -> Result<Node> {
-    let which = Listing { order: Order::Name, limit: Some(COVER_AMONG), ..Listing::default() };
-    let children = request.state().tree.children(request.drive(), folder.no, which).await;
-    let children = children.map_err(|error| LiveError::tree(error, request.shown()))?;
+    let listing =
+        Listing { order: Order::Name, limit: Some(COVER_CANDIDATES), ..Listing::default() };
+    let children = request.state().tree.children(request.drive(), folder.no, listing).await;
+    let children = children.map_err(|error| LiveError::tree(error, request.subject_id()))?;
     children
         .into_iter()
-        .find(|node| ObjectType::of(node) == ObjectType::Photo)
-        .ok_or_else(|| LiveError::not_found(format!("{}/picture", request.shown())))
+        .find(|node| ObjectType::from_node(node) == ObjectType::Photo)
+        .ok_or_else(|| LiveError::not_found(format!("{}/picture", request.subject_id())))
 }
 
-/// `GET {user}/picture`.
-pub(super) fn of_user(request: &LiveRequest) -> Result<Response> {
-    let size = Size::asked(request.query.get("type"), &Size::OF_USERS, Size::Small)?;
+/// Handles `GET {user}/picture`.
+pub(super) fn user_picture(request: &LiveRequest) -> Result<Response> {
+    let size = PictureSize::from_parameter(
+        request.query.get("type"),
+        &PictureSize::FOR_USERS,
+        PictureSize::Small,
+    )?;
     let account = request.objects.account.name.clone();
-    let claims = PictureClaims(account, OWNER, String::new(), request.shown_how.attachment);
-    led_to(request, &request.objects.sealed(&claims, "picture")(size))
+    let claims = PictureClaims(account, OWNER, String::new(), request.view.attachment);
+    let urls = request.objects.signed_picture_urls(&claims, "picture");
+    redirect_or_location(request, &urls.url(size))
 }
 
-fn led_to(request: &LiveRequest, url: &str) -> Result<Response> {
+/// Responds with a redirect to `url`, or with the URL in the body with `suppress_redirects`.
+fn redirect_or_location(request: &LiveRequest, url: &str) -> Result<Response> {
     match request.query.flag("suppress_redirects")?.unwrap_or(false) {
         true => Ok(request.format.json(StatusCode::OK, &json!({ "location": url }))),
         false => redirect(url),
     }
 }
 
-/// A redirect to a URL.
+/// Returns a 302 response.
+///
+/// # Errors
+/// 400 if `url` contains characters that are invalid in a header.
 pub(super) fn redirect(url: &str) -> Result<Response> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::FOUND;
     let location = HeaderValue::try_from(url)
-        .map_err(|_| LiveError::url("The URL can't be told in a header."))?;
+        .map_err(|_| LiveError::url("The URL can't be sent in a header."))?;
     response.headers_mut().insert(header::LOCATION, location);
     Ok(response)
 }
 
-/// A node's bytes for libraries that read and seek.
+/// Returns a seekable reader of stored content, for media parsers.
 pub(super) fn reading(tree: &Arc<Tree>, content: &Content) -> Reading {
     let (tree, whole) = (Arc::clone(tree), content.clone());
     let fetch = Fetch::new(move |range| {
         let (tree, whole) = (Arc::clone(&tree), whole.clone());
         async move {
             let bytes = tree.open_content(&whole, range).await.map_err(std::io::Error::other)?;
-            let pieces: Vec<_> = bytes.try_collect().await?;
-            Ok(pieces.concat().into())
+            let chunks: Vec<_> = bytes.try_collect().await?;
+            Ok(chunks.concat().into())
         }
     });
     Reading::new(content.size, fetch)
 }
 
-/// Pictures.
+/// The protocol of signed picture URLs.
 pub(crate) struct Pictures;
 
-/// A request as it was parsed: the claims of the URL and the size, if it is valid.
+/// A parsed request: the claims of the URL and the size, or `None` if the URL is invalid or has
+/// expired.
 pub(crate) struct PictureCall(Option<(PictureClaims, Frame)>);
 
 const GET: &str = "live.picture";
@@ -209,7 +147,7 @@ impl Protocol for Pictures {
             return None;
         }
         let (claims, size) = picture_urls::open(state, path);
-        let call = claims.zip(frame(size));
+        let call = claims.zip(parse_frame(size));
         let account = call.as_ref().map(|(PictureClaims(account, ..), _)| account.clone());
         let is_look = matches!(parts.method, Method::GET | Method::HEAD);
         let operation = if is_look { GET } else { UNKNOWN };
@@ -224,7 +162,7 @@ impl Protocol for Pictures {
     ) -> Response {
         let response = match (parts.method, call) {
             (Method::GET | Method::HEAD, Some((claims, frame))) => {
-                answer(&context.state, claims, frame).await
+                respond(&context.state, claims, frame).await
             }
             (Method::GET | Method::HEAD, None) => {
                 Err(LiveError::url("The picture's URL isn't valid, or has expired."))
@@ -235,45 +173,55 @@ impl Protocol for Pictures {
     }
 }
 
-/// Parses the size in a picture's path.
-fn frame(size: &str) -> Option<Frame> {
-    match Size::ALL.into_iter().find(|(name, ..)| *name == size) {
+/// Parses the size segment of a picture URL: a name, or a frame in pixels.
+fn parse_frame(size: &str) -> Option<Frame> {
+    match PictureSize::ALL.into_iter().find(|(name, ..)| *name == size) {
         Some((.., pixels)) => Some(Frame::within(pixels)),
         None => Frame::parse(size).filter(|frame| frame.is_allowed()),
     }
 }
 
-async fn answer(state: &Arc<ServerState>, claims: PictureClaims, frame: Frame) -> Result<Response> {
+/// Responds with the picture of an item, or of the account's owner.
+async fn respond(
+    state: &Arc<ServerState>,
+    claims: PictureClaims,
+    frame: Frame,
+) -> Result<Response> {
     let PictureClaims(account, item, bytes, attachment) = claims;
     let longer = frame.width.max(frame.height);
     let account =
         state.accounts.open(&account).await.map_err(|error| LiveError::tree(error, &account))?;
     if item == OWNER {
-        return Ok(shown(picture::plain(longer).await.map_err(undecodable)?, attachment));
+        return Ok(picture_response(
+            picture::plain(longer).await.map_err(undecodable)?,
+            attachment,
+        ));
     }
     let node = state.tree.node(account.drive, item).await;
     let node = node.map_err(|error| LiveError::tree(error, "picture"))?;
     let content = node.content.as_ref().filter(|content| fingerprint(content) == bytes);
     let content = content.ok_or_else(|| LiveError::not_found(&node.name))?;
-    let source = match ObjectType::of(&node) {
+    let source = match ObjectType::from_node(&node) {
         ObjectType::Photo => Source::Whole,
         _ => Source::Cover,
     };
     let hash = content.hashes.sha256;
-    let made = state.thumbnails.get(hash, source, frame, || reading(&state.tree, content)).await;
-    let picture = match made.map_err(undecodable)? {
+    let thumbnail =
+        state.thumbnails.get(hash, source, frame, || reading(&state.tree, content)).await;
+    let picture = match thumbnail.map_err(undecodable)? {
         Some(picture) => picture,
         None => picture::plain(longer).await.map_err(undecodable)?,
     };
-    Ok(shown(picture, attachment))
+    Ok(picture_response(picture, attachment))
 }
 
-/// A thumbnail of what has none is asked for in the wrong way (live-connect#error-url-invalid).
+/// The error for content that has no picture (live-connect#error-url-invalid).
 fn undecodable(error: std::io::Error) -> LiveError {
     LiveError::url(format!("The resource has no picture that can be shown: {error}."))
 }
 
-fn shown(picture: Picture, attachment: bool) -> Response {
+/// Returns a response with the picture. Browsers may cache it for an hour.
+fn picture_response(picture: Picture, attachment: bool) -> Response {
     let mut response = Response::new(Body::from(picture.bytes));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(picture.media_type));

@@ -1,26 +1,30 @@
-//! A request's query parameters (live-connect#query-parameters).
+//! The query parameters of a request (live-connect#query-parameters).
 
 use std::borrow::Cow;
 
 use super::error::{LiveError, Result};
 
-/// The parameters of a query, decoded. Of one that is given twice the first counts.
+/// The decoded parameters, in order. The first value of a repeated parameter counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    pub(super) fn of(text: Option<&str>) -> Self {
+    /// Parses the query of a URL, without the question mark.
+    pub(super) fn parse(text: Option<&str>) -> Self {
         let pairs = url::form_urlencoded::parse(text.unwrap_or_default().as_bytes());
         Self(pairs.into_owned().collect())
     }
 
-    /// A parameter's value; an empty one counts as none.
+    /// Returns the value of a parameter; `None` if it is missing or empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(given, _)| given == name)?;
+        let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
         Some(value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// A parameter that is true or false.
+    /// Returns a boolean parameter; `None` if it is missing.
+    ///
+    /// # Errors
+    /// 400 if it is neither `true` nor `false`.
     pub(super) fn flag(&self, name: &str) -> Result<Option<bool>> {
         self.get(name)
             .map(|value| match value.to_ascii_lowercase().as_str() {
@@ -33,7 +37,10 @@ impl Query {
             .transpose()
     }
 
-    /// A parameter that is a whole number, not negative.
+    /// Returns a non-negative integer parameter; `None` if it is missing.
+    ///
+    /// # Errors
+    /// 400 if it is not such a number.
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>> {
         self.get(name)
             .map(|value| {
@@ -46,14 +53,17 @@ impl Query {
             .transpose()
     }
 
-    /// The parameters as the fields of a body, for clients that can send none.
+    /// Returns all parameters, for clients that send the members of a body in the query.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
-/// A segment of a path, decoded; an error if it is not UTF-8.
-pub(super) fn decoded(segment: &str) -> Result<Cow<'_, str>> {
+/// Decodes a path segment.
+///
+/// # Errors
+/// 400 if it is not UTF-8.
+pub(super) fn decode_segment(segment: &str) -> Result<Cow<'_, str>> {
     percent_encoding::percent_decode_str(segment)
         .decode_utf8()
         .map_err(|_| LiveError::url("The URL has percent-encoded bytes that aren't UTF-8."))

@@ -1,15 +1,15 @@
-//! A request of a known account.
+//! A request of an authenticated account, and the lookups that its handlers share.
 
 use super::{
     error::{LiveError, Result},
     facets::{LiveFacets, SortBy},
     ids::{IdKind, LiveId},
-    object_access::{Access, widest},
+    object_access::{Access, access_of_lineage},
     object_type::ObjectType,
     objects::{ObjectView, Objects},
     query::Query,
     response_format::ResponseFormat,
-    route::{Subject, Whose},
+    route::{DriveOwner, Subject},
     scopes::{PHOTOS, READ, Scopes},
 };
 use crate::{
@@ -17,60 +17,65 @@ use crate::{
     tree::{Change, DriveKey, ItemKey, Node, OnConflict, Precondition, ROOT, TreeError},
 };
 
-/// How often a change is made anew because somebody else changed the item in between.
-const TRIES: usize = 8;
+/// Maximum number of attempts at an update that concurrent requests interfere with.
+const MAX_ATTEMPTS: usize = 8;
 
-/// A request of somebody known, for something.
+/// A request of an authenticated account.
 pub(super) struct LiveRequest {
     pub(super) objects: Objects,
     pub(super) query: Query,
     pub(super) format: ResponseFormat,
     pub(super) subject: Subject,
     pub(super) scopes: Scopes,
-    pub(super) shown_how: ObjectView,
+    pub(super) view: ObjectView,
 }
 
 impl LiveRequest {
+    /// Returns the state of the server.
     pub(super) fn state(&self) -> &ServerState {
         &self.objects.state
     }
 
+    /// Returns the drive of the account.
     pub(super) fn drive(&self) -> DriveKey {
         self.objects.account.drive
     }
 
-    /// Refuses what is another user's.
-    pub(super) fn own(&self) -> Result<()> {
-        let whose = match &self.subject {
-            Subject::User(Whose::Mine)
-            | Subject::Root(Whose::Mine)
-            | Subject::Friendly(Whose::Mine, _)
+    /// Rejects a subject that belongs to another user.
+    ///
+    /// # Errors
+    /// 404 if it does.
+    pub(super) fn require_own(&self) -> Result<()> {
+        let owner = match &self.subject {
+            Subject::User(DriveOwner::Me)
+            | Subject::Root(DriveOwner::Me)
+            | Subject::WellKnownFolder(DriveOwner::Me, _)
             | Subject::Preview => return Ok(()),
-            Subject::User(Whose::User(cid))
-            | Subject::Root(Whose::User(cid))
-            | Subject::Friendly(Whose::User(cid), _) => cid,
+            Subject::User(DriveOwner::User(cid))
+            | Subject::Root(DriveOwner::User(cid))
+            | Subject::WellKnownFolder(DriveOwner::User(cid), _) => cid,
             Subject::Item(id) => &id.cid,
             Subject::Comment(id) => &id.cid,
             Subject::Tag(id) => &id.cid,
         };
-        if *whose == self.objects.account.cid {
+        if *owner == self.objects.account.cid {
             Ok(())
         } else {
-            Err(LiveError::not_found(self.shown()))
+            Err(LiveError::not_found(self.subject_id()))
         }
     }
 
-    /// The subject's id, for messages and URLs.
-    pub(super) fn shown(&self) -> String {
-        let mine = &self.objects.account.cid;
-        let cid = |whose: &Whose| match whose {
-            Whose::Mine => mine.clone(),
-            Whose::User(cid) => cid.clone(),
+    /// Returns the id of the subject, for messages and URLs.
+    pub(super) fn subject_id(&self) -> String {
+        let own_cid = &self.objects.account.cid;
+        let cid = |owner: &DriveOwner| match owner {
+            DriveOwner::Me => own_cid.clone(),
+            DriveOwner::User(cid) => cid.clone(),
         };
         match &self.subject {
-            Subject::User(whose) => cid(whose),
-            Subject::Root(whose) => LiveId::folder(&cid(whose), ROOT).to_string(),
-            Subject::Friendly(whose, name) => format!("{}/skydrive/{name}", cid(whose)),
+            Subject::User(owner) => cid(owner),
+            Subject::Root(owner) => LiveId::folder(&cid(owner), ROOT).to_string(),
+            Subject::WellKnownFolder(owner, name) => format!("{}/skydrive/{name}", cid(owner)),
             Subject::Item(id) => id.to_string(),
             Subject::Comment(id) => id.to_string(),
             Subject::Tag(id) => id.to_string(),
@@ -78,89 +83,107 @@ impl LiveRequest {
         }
     }
 
-    /// The number of the item asked for, and its id; whether it is there is not known.
-    pub(super) fn number(&self) -> Result<(ItemKey, String)> {
-        let number = match &self.subject {
-            Subject::User(_) | Subject::Friendly(..) | Subject::Preview => {
-                return Err(LiveError::not_found(self.shown()));
+    /// Returns the key and the id of the requested item. It does not check whether the item exists.
+    ///
+    /// # Errors
+    /// 404 if the subject is a user or a preview.
+    pub(super) fn item_key(&self) -> Result<(ItemKey, String)> {
+        let key = match &self.subject {
+            Subject::User(_) | Subject::WellKnownFolder(..) | Subject::Preview => {
+                return Err(LiveError::not_found(self.subject_id()));
             }
             Subject::Root(_) => ROOT,
             Subject::Item(id) => id.number,
             Subject::Comment(id) => id.item,
             Subject::Tag(id) => id.item,
         };
-        Ok((number, self.shown()))
+        Ok((key, self.subject_id()))
     }
 
-    /// The number of the folder asked for, and its id; whether it is there is not known.
-    pub(super) fn folder(&self) -> Result<(ItemKey, String)> {
+    /// Returns the key and the id of the requested folder. It does not check whether the folder
+    /// exists.
+    ///
+    /// # Errors
+    /// 400 if the id is that of a file; 404 if the subject is a user or a preview.
+    pub(super) fn folder_key(&self) -> Result<(ItemKey, String)> {
         match &self.subject {
             Subject::Item(LiveId { kind: IdKind::File, .. }) => Err(LiveError::url(format!(
                 "The resource '{}' isn't a folder or an album, and nothing can be in it.",
-                self.shown()
+                self.subject_id()
             ))),
-            _ => self.number(),
+            _ => self.item_key(),
         }
     }
 
-    /// The item asked for. One that is of another kind than its id says is not there.
+    /// Returns the requested item.
+    ///
+    /// # Errors
+    /// 404 if it does not exist, or if it is of another kind than its id states.
     pub(super) async fn node(&self) -> Result<Node> {
-        let (number, shown) = self.number()?;
+        let (key, id) = self.item_key()?;
         let node = self
             .state()
             .tree
-            .node(self.drive(), number)
+            .node(self.drive(), key)
             .await
-            .map_err(|error| LiveError::tree(error, &shown))?;
+            .map_err(|error| LiveError::tree(error, &id))?;
         let kind = match &self.subject {
             Subject::Item(id) => id.kind,
             Subject::Comment(_) | Subject::Tag(_) => IdKind::File,
-            Subject::User(_) | Subject::Root(_) | Subject::Friendly(..) | Subject::Preview => {
-                IdKind::Folder
-            }
+            Subject::User(_)
+            | Subject::Root(_)
+            | Subject::WellKnownFolder(..)
+            | Subject::Preview => IdKind::Folder,
         };
-        if IdKind::from(node.kind) == kind { Ok(node) } else { Err(LiveError::not_found(shown)) }
+        if IdKind::from(node.kind) == kind { Ok(node) } else { Err(LiveError::not_found(id)) }
     }
 
-    /// The item asked for, if the token's scopes let it be read.
-    pub(super) async fn readable(&self) -> Result<Node> {
+    /// Returns the requested item if the scopes of the token allow to read it.
+    ///
+    /// # Errors
+    /// 403 without a sufficient scope; those of [`node`](Self::node).
+    pub(super) async fn readable_node(&self) -> Result<Node> {
         let node = self.node().await?;
-        if !ObjectType::of(&node).is_visual() {
+        if !ObjectType::from_node(&node).is_visual() {
             self.scopes.require_one(&[READ])?;
         }
         self.scopes.require_one(&[READ, PHOTOS])?;
         Ok(node)
     }
 
-    /// What an item's type has not got.
+    /// The error for an item whose type does not support `path`.
     pub(super) fn unsupported(&self, node: &Node, path: &str) -> LiveError {
         LiveError::url(format!(
             "Resource type '{}' doesn't support the path '{path}'.",
-            ObjectType::of(node).name()
+            ObjectType::from_node(node).name()
         ))
     }
 
-    /// Who can see a folder and what is in it.
+    /// Returns who can see a folder and its contents.
     pub(super) async fn access_of_folder(&self, folder: ItemKey) -> Result<Access> {
         Ok(self.access_and_order(folder).await?.0)
     }
 
-    /// Who can see a folder and what is in it, and the folder's own order.
+    /// Returns who can see a folder and its contents, and the folder's own sort order.
+    ///
+    /// A missing folder is [`Access::Owner`] without an order: the caller reports it when it reads
+    /// the folder.
     pub(super) async fn access_and_order(
         &self,
         folder: ItemKey,
     ) -> Result<(Access, Option<SortBy>)> {
         match self.state().tree.lineage(self.drive(), folder).await {
             Ok(lineage) => {
-                let order = lineage.first().and_then(|folder| LiveFacets::of(folder).sort_by);
-                Ok((widest(&lineage), order))
+                let order =
+                    lineage.first().and_then(|folder| LiveFacets::from_node(folder).sort_by);
+                Ok((access_of_lineage(&lineage), order))
             }
             Err(TreeError::NotFound) => Ok((Access::Owner, None)),
-            Err(error) => Err(LiveError::tree(error, self.shown())),
+            Err(error) => Err(LiveError::tree(error, self.subject_id())),
         }
     }
 
-    /// Who can see an item because of the folders it is in.
+    /// Returns the access that an item inherits from its folder.
     pub(super) async fn access_above(&self, node: &Node) -> Result<Access> {
         match node.parents.first() {
             Some(&folder) => self.access_of_folder(folder).await,
@@ -168,32 +191,37 @@ impl LiveRequest {
         }
     }
 
-    /// Changes what is known of an item. `change` may be asked several times; with nothing changed,
-    /// nothing is written.
+    /// Changes the Live Connect data of an item, and returns the item and the result of `change`.
+    ///
+    /// `change` returns its result and whether it changed anything; if not, nothing is written. It
+    /// may be called several times, because the update is repeated after a concurrent change.
+    ///
+    /// # Errors
+    /// Those of `change` and of the tree; 503 after [`MAX_ATTEMPTS`] concurrent changes.
     pub(super) async fn change_facets<T>(
         &self,
         mut node: Node,
         change: impl Fn(&mut LiveFacets) -> Result<(T, bool)>,
     ) -> Result<(Node, T)> {
-        for _ in 0..TRIES {
-            let mut facets = LiveFacets::of(&node);
-            let (told, changed) = change(&mut facets)?;
+        for _ in 0..MAX_ATTEMPTS {
+            let mut facets = LiveFacets::from_node(&node);
+            let (result, changed) = change(&mut facets)?;
             if !changed {
-                return Ok((node, told));
+                return Ok((node, result));
             }
-            facets.of = Some(node.no);
-            let change = Change { facets: facets.facets(), ..Change::default() };
-            let expect = Precondition::Version(node.version);
+            facets.item = Some(node.no);
+            let change = Change { facets: facets.to_map(), ..Change::default() };
+            let precondition = Precondition::Version(node.version);
             let tree = &self.state().tree;
-            match tree.update(self.drive(), node.no, change, OnConflict::Fail, expect).await {
-                Ok(node) => return Ok((node, told)),
+            match tree.update(self.drive(), node.no, change, OnConflict::Fail, precondition).await {
+                Ok(node) => return Ok((node, result)),
                 Err(TreeError::Changed) => {
                     node = tree
                         .node(self.drive(), node.no)
                         .await
-                        .map_err(|error| LiveError::tree(error, self.shown()))?;
+                        .map_err(|error| LiveError::tree(error, self.subject_id()))?;
                 }
-                Err(error) => return Err(LiveError::tree(error, self.shown())),
+                Err(error) => return Err(LiveError::tree(error, self.subject_id())),
             }
         }
         Err(LiveError::busy())

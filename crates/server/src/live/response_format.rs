@@ -1,5 +1,5 @@
-//! How an answer is written (live-connect#query-parameters): pretty or compact, as JSON or as a
-//! script, errors with a status or without.
+//! The serialization of responses (live-connect#query-parameters): indented or compact, JSON or a
+//! script, errors with or without their status.
 
 use axum::{
     body::Body,
@@ -15,38 +15,48 @@ use super::{
 };
 use crate::protocol::OverBudget;
 
-/// The response to a request beyond the budget (live-connect#error-throttled).
+/// The response to a request that exceeds the budget (live-connect#error-throttled).
 pub(super) const OVER_BUDGET: OverBudget =
     OverBudget { status: 420, retry_after: true, rate_limit_headers: false };
 
 /// Returns an error response with a status.
 pub(super) fn failure(status: StatusCode) -> Response {
-    ResponseFormat::default().error(&LiveError::on_demand(status))
+    ResponseFormat::default().error(&LiveError::for_status(status))
 }
 
-/// How an answer is written.
+/// Returns a 204 response.
+pub(super) fn no_content() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// The serialization that the query of a request selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ResponseFormat {
-    /// `pretty`: indented, which is the default.
+    /// `pretty`: indent the JSON. This is the default.
     pub pretty: bool,
-    /// `callback`: a script that calls this function.
+    /// `callback`: a function that the response calls with the JSON, as a script.
     pub callback: Option<String>,
-    /// `suppress_response_codes`: errors are told with status 200.
-    pub suppress: bool,
+    /// `suppress_response_codes`: send errors with status 200.
+    pub suppress_status: bool,
 }
 
 impl Default for ResponseFormat {
     fn default() -> Self {
-        Self { pretty: true, callback: None, suppress: false }
+        Self { pretty: true, callback: None, suppress_status: false }
     }
 }
 
 impl ResponseFormat {
-    /// What the query asks for.
-    pub(super) fn of(query: &Query, method: &Method) -> Result<Self> {
+    /// Parses the query. `callback` only applies to `GET`.
+    ///
+    /// # Errors
+    /// 400 if a flag or the name of the function is invalid.
+    pub(super) fn from_query(query: &Query, method: &Method) -> Result<Self> {
         let callback = match query.get("callback") {
             Some(name) if *method == Method::GET => {
-                if !is_function(name) {
+                if !is_function_name(name) {
                     return Err(LiveError::parameter(
                         "The value of 'callback' isn't the name of a function.",
                     ));
@@ -58,26 +68,26 @@ impl ResponseFormat {
         Ok(Self {
             pretty: query.flag("pretty")?.unwrap_or(true),
             callback,
-            suppress: query.flag("suppress_response_codes")?.unwrap_or(false),
+            suppress_status: query.flag("suppress_response_codes")?.unwrap_or(false),
         })
     }
 
-    /// One value as the whole body.
+    /// Returns a response whose body is one value.
     pub(super) fn json(&self, status: StatusCode, value: &impl Serialize) -> Response {
-        let mut body = self.opening().into_bytes();
-        body.extend(self.value(value, 0));
-        body.extend(self.closing().as_bytes());
-        self.body(status, Body::from(body))
+        let mut body = self.prefix().into_bytes();
+        body.extend(self.serialize(value, 0));
+        body.extend(self.suffix().as_bytes());
+        self.with_body(status, Body::from(body))
     }
 
-    /// An error: with status 200 where that was asked for, and always in a script, which would not
-    /// get to see it otherwise.
+    /// Returns an error response. The status is 200 with `suppress_response_codes`, and in a
+    /// script, because a browser does not run a script that has an error status.
     pub(super) fn failure(&self, status: StatusCode, value: &impl Serialize) -> Response {
-        let quiet = self.suppress || self.callback.is_some();
-        self.json(if quiet { StatusCode::OK } else { status }, value)
+        let is_hidden = self.suppress_status || self.callback.is_some();
+        self.json(if is_hidden { StatusCode::OK } else { status }, value)
     }
 
-    /// Returns an error response.
+    /// Returns the response of a [`LiveError`].
     pub(super) fn error(&self, error: &LiveError) -> Response {
         let body = json!({ "error": { "code": error.code, "message": error.message } });
         let mut response = self.failure(error.status, &body);
@@ -89,9 +99,9 @@ impl ResponseFormat {
         response
     }
 
-    /// A body of pieces, which begin with [`opening`](Self::opening) and end with
-    /// [`closing`](Self::closing).
-    pub(super) fn body(&self, status: StatusCode, body: Body) -> Response {
+    /// Returns a response with a body that the caller has serialized. The body starts with
+    /// [`prefix`](Self::prefix) and ends with [`suffix`](Self::suffix).
+    pub(super) fn with_body(&self, status: StatusCode, body: Body) -> Response {
         let mut response = Response::new(body);
         *response.status_mut() = status;
         let media_type = match self.callback {
@@ -105,29 +115,30 @@ impl ResponseFormat {
         response
     }
 
-    /// What comes before the JSON.
-    pub(super) fn opening(&self) -> String {
+    /// Returns the text before the JSON.
+    pub(super) fn prefix(&self) -> String {
         self.callback.as_ref().map_or_else(String::new, |function| format!("{function}("))
     }
 
-    /// What comes after the JSON.
-    pub(super) fn closing(&self) -> &'static str {
+    /// Returns the text after the JSON.
+    pub(super) fn suffix(&self) -> &'static str {
         if self.callback.is_some() { ");" } else { "" }
     }
 
-    /// A value, so many levels deep in the body.
-    pub(super) fn value(&self, value: &impl Serialize, depth: usize) -> Vec<u8> {
+    /// Serializes a value that is nested `depth` levels deep in the body.
+    pub(super) fn serialize(&self, value: &impl Serialize, depth: usize) -> Vec<u8> {
         if !self.pretty {
             return serde_json::to_vec(value).expect("plain data");
         }
         let text = serde_json::to_string_pretty(value).expect("plain data");
-        // A line feed inside of a string is escaped, so every one here begins a line.
+        // Strings contain no raw line feeds, so each line feed starts a line.
         text.replace('\n', &format!("\n{}", "  ".repeat(depth))).into_bytes()
     }
 }
 
-/// Whether a text is names of JavaScript joined by dots, so that nothing else gets into the script.
-fn is_function(text: &str) -> bool {
+/// Returns whether `text` is a dotted sequence of JavaScript identifiers. Anything else could
+/// inject code into the script.
+fn is_function_name(text: &str) -> bool {
     let is_name = |name: &str| {
         let mut characters = name.chars();
         characters.next().is_some_and(|first| first.is_ascii_alphabetic() || "_$".contains(first))
@@ -144,18 +155,18 @@ mod tests {
     fn a_value_is_indented_by_its_depth_and_strings_stay_as_they_are() {
         let value = json!({ "a": "1\n2" });
         let pretty = ResponseFormat::default();
-        assert_eq!(pretty.value(&value, 1), b"{\n    \"a\": \"1\\n2\"\n  }");
+        assert_eq!(pretty.serialize(&value, 1), b"{\n    \"a\": \"1\\n2\"\n  }");
         let compact = ResponseFormat { pretty: false, ..pretty };
-        assert_eq!(compact.value(&value, 1), br#"{"a":"1\n2"}"#);
+        assert_eq!(compact.serialize(&value, 1), br#"{"a":"1\n2"}"#);
     }
 
     #[test]
     fn only_names_of_functions_get_into_a_script() {
         for name in ["f", "_a.$b.c1"] {
-            assert!(is_function(name), "{name}");
+            assert!(is_function_name(name), "{name}");
         }
         for name in ["", "1a", "a-b", "a(", "a..b", "alert(1);f", "a b"] {
-            assert!(!is_function(name), "{name}");
+            assert!(!is_function_name(name), "{name}");
         }
     }
 }

@@ -1,35 +1,39 @@
-//! What a token allows (live-connect#scopes-by-operation).
+//! The scopes of a token, and the actions that they allow (live-connect#scopes-by-operation).
 
 use serde_json::{Map, Value};
 
 use super::{
+    action::Action,
     error::{LiveError, Result},
-    route::Action,
 };
 use crate::account::Grant;
 
-/// Reads files and folders, and everything in them.
+/// Read access to files, folders and their content.
 pub(super) const READ: &str = "wl.skydrive";
-/// Changes them; it has what `wl.skydrive` and `wl.contacts_skydrive` have.
+/// Write access. Includes `wl.skydrive` and `wl.contacts_skydrive`.
 pub(super) const WRITE: &str = "wl.skydrive_update";
-/// Reads photos, films and albums.
+/// Read access to photos, videos and albums.
 pub(super) const PHOTOS: &str = "wl.photos";
+/// Read access to items that other users share.
 const OTHERS: &str = "wl.contacts_skydrive";
+/// Read access to photos, videos and albums that other users share.
 const OTHERS_PHOTOS: &str = "wl.contacts_photos";
 
-/// What a token for which nobody named scopes allows: everything here.
+/// The scopes of a token that was issued without any: all scopes of this server.
 const ALL: &[&str] =
     &["wl.basic", OTHERS_PHOTOS, OTHERS, "wl.offline_access", PHOTOS, "wl.signin", READ, WRITE];
 
-/// The scopes of a token.
+/// The scopes of a token, separated by spaces. `None`: [`ALL`].
 #[derive(Clone, Debug)]
 pub(super) struct Scopes(Option<String>);
 
 impl Scopes {
-    pub(super) fn of(grant: &Grant) -> Self {
+    /// Returns the scopes of a grant.
+    pub(super) fn from_grant(grant: &Grant) -> Self {
         Self(grant.scope.clone())
     }
 
+    /// Returns the scopes that were granted explicitly, or all.
     fn granted(&self) -> Vec<&str> {
         match &self.0 {
             Some(scopes) => scopes.split_whitespace().collect(),
@@ -37,37 +41,44 @@ impl Scopes {
         }
     }
 
-    /// Whether a scope is among them, by itself or by another.
-    pub(super) fn has(&self, wanted: &str) -> bool {
-        self.granted()
-            .into_iter()
-            .any(|scope| scope == wanted || scope == WRITE && (wanted == READ || wanted == OTHERS))
+    /// Returns whether the token has a scope, directly or as part of another.
+    pub(super) fn has(&self, required: &str) -> bool {
+        self.granted().into_iter().any(|scope| {
+            scope == required || scope == WRITE && (required == READ || required == OTHERS)
+        })
     }
 
-    /// Refuses, in the reference's words, where none of these scopes is there.
-    pub(super) fn require_one(&self, of: &[&str]) -> Result<()> {
-        match of.is_empty() || of.iter().any(|scope| self.has(scope)) {
+    /// Requires at least one of the scopes. No scopes are no requirement.
+    ///
+    /// # Errors
+    /// 403 with the message of the reference.
+    pub(super) fn require_one(&self, accepted: &[&str]) -> Result<()> {
+        match accepted.is_empty() || accepted.iter().any(|scope| self.has(scope)) {
             true => Ok(()),
-            false => Err(LiveError::unauthorized(of)),
+            false => Err(LiveError::unauthorized(accepted)),
         }
     }
 
-    /// Whether items of all kinds may be read, and not only those that one looks at.
+    /// Returns whether the token can read items of all types, and not only photos, videos and
+    /// albums.
     pub(super) fn reads_all(&self) -> bool {
         self.has(READ)
     }
 
-    /// Refuses what these scopes do not allow at all. What can only be known of the item is asked
-    /// when it was looked at.
-    pub(super) fn allow(&self, action: &Action) -> Result<()> {
+    /// Rejects an action that no item would allow. Checks that depend on the type of the item
+    /// follow after the lookup.
+    ///
+    /// # Errors
+    /// 403 with the message of the reference.
+    pub(super) fn check_action(&self, action: &Action) -> Result<()> {
         match action {
             Action::GetUser | Action::GetUserPicture | Action::Permissions => Ok(()),
             Action::GetTag | Action::ListTags => {
                 self.require_one(&[PHOTOS])?;
                 self.require_one(&[READ])
             }
-            // The old command-line client asks for comments and has no `wl.photos`, so that
-            // `wl.skydrive` has to do (inferred).
+            // The old command-line client reads comments without `wl.photos`, so `wl.skydrive` is
+            // sufficient (inferred).
             Action::Get
             | Action::List(_)
             | Action::ListAlbums
@@ -93,8 +104,8 @@ impl Scopes {
         }
     }
 
-    /// As `me/permissions` tells them: each with a 1.
-    pub(super) fn told(&self) -> Map<String, Value> {
+    /// Returns the scopes as the response to `me/permissions`: each has the value 1.
+    pub(super) fn to_permissions(&self) -> Map<String, Value> {
         self.granted().into_iter().map(|scope| (scope.to_owned(), 1.into())).collect()
     }
 }
@@ -108,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn one_scope_has_others_in_it() {
+    fn some_scopes_include_others() {
         let update = scopes("wl.signin wl.skydrive_update");
         assert!(update.has(READ) && update.has(OTHERS) && !update.has(PHOTOS));
         assert!(!scopes("wl.skydrive").has(WRITE));
@@ -116,15 +127,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_allowed_is_refused_in_the_words_of_the_reference() {
-        let refused = scopes("wl.basic").allow(&Action::Get).expect_err("no scope");
+    fn missing_scopes_have_the_message_of_the_reference() {
+        let refused = scopes("wl.basic").check_action(&Action::Get).expect_err("no scope");
         assert_eq!((refused.status.as_u16(), refused.code), (403, "request_token_unauthorized"));
         assert_eq!(
             refused.message,
             "The provided access token does not have access to this resource. An access token with \
              one of the following scopes is required: 'wl.skydrive', 'wl.photos'."
         );
-        assert!(scopes("wl.skydrive").allow(&Action::Delete).is_err());
-        assert!(scopes("wl.photos").allow(&Action::ListTags).is_err());
+        assert!(scopes("wl.skydrive").check_action(&Action::Delete).is_err());
+        assert!(scopes("wl.photos").check_action(&Action::ListTags).is_err());
     }
 }

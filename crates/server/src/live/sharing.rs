@@ -1,11 +1,11 @@
-//! Links that need no token (live-connect#op-sharing-links, live-connect#op-embed,
+//! Sharing links, which need no token (live-connect#op-sharing-links, live-connect#op-embed,
 //! live-connect#op-item-preview).
 //!
-//! A link names, signed, the item that was shared, and has the key that the item keeps for it. It works
-//! as long as the item has that key and is not deleted: an item that comes back from the recycle bin
-//! brings its links with it. A folder's link leads to a page with links to the items in it, which work
-//! as long as the folder's does. The reference has no request that revokes a link: Graph's permissions
-//! show the links of an item, and deleting one revokes it.
+//! A link contains the signed key of the shared item and a random key that the item stores. It is
+//! valid while the item stores that key and is not deleted. An item that is restored from the
+//! recycle bin keeps its links. The link of a folder shows a page with links to its items, which
+//! are valid as long as the folder's link. The reference has no request that revokes a link.
+//! Graph's permissions list the links of an item, and deleting a permission revokes its link.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -22,7 +22,8 @@ use super::{
     ids::LiveId,
     object_type::ObjectType,
     objects::Objects,
-    pictures::{Size, redirect},
+    picture_size::PictureSize,
+    pictures::redirect,
     query::Query,
     request::LiveRequest,
     response_format::{OVER_BUDGET, ResponseFormat, failure},
@@ -37,10 +38,10 @@ use crate::{
     tree::{ItemKey, Listing, Node, NodeKind},
 };
 
-/// Width and height of an embedded item, as in the reference's sample.
-const EMBEDDED: (u32, u32) = (98, 120);
+/// Width and height of an embedded item in pixels, as in the reference's sample.
+const EMBED_SIZE: (u32, u32) = (98, 120);
 
-/// A link that works, and the item that it leads to: the one that was shared, or one below it.
+/// A valid link and its target: the shared item, or an item below it.
 struct Followed {
     objects: Objects,
     node: Node,
@@ -48,13 +49,14 @@ struct Followed {
 }
 
 impl Objects {
-    /// The URL that leads to an item by a link of its own or of a folder above it.
-    fn link_to(&self, node: &Node, claims: &LinkClaims) -> String {
+    /// Returns the URL of an item through its own link, or through the link of a folder above it.
+    fn link_url(&self, node: &Node, claims: &LinkClaims) -> String {
         sharing_links::url(&self.state, &self.base_url, &self.account, node.no, claims)
     }
 }
 
-/// `GET {item}/shared_read_link`, `…/shared_edit_link`, `…/embed`: makes the link if there is none.
+/// Handles `GET {item}/shared_read_link`, `…/shared_edit_link` and `…/embed`. Creates the link if
+/// it does not exist.
 pub(super) async fn link(request: &LiveRequest, kind: LinkKind) -> Result<Response> {
     let node = request.node().await?;
     if node.kind == NodeKind::Notebook {
@@ -65,17 +67,17 @@ pub(super) async fn link(request: &LiveRequest, kind: LinkKind) -> Result<Respon
         };
         return Err(request.unsupported(&node, path));
     }
-    let keyed = |extra: &mut LiveFacets| {
-        let is_new = !extra.links.contains_key(&kind);
-        Ok((extra.links.entry(kind).or_insert_with(random_name).clone(), is_new))
+    let add_key = |facets: &mut LiveFacets| {
+        let is_new = !facets.links.contains_key(&kind);
+        Ok((facets.links.entry(kind).or_insert_with(random_name).clone(), is_new))
     };
-    let (node, key) = request.change_facets(node, keyed).await?;
+    let (node, key) = request.change_facets(node, add_key).await?;
     let claims = LinkClaims(request.objects.account.name.clone(), node.no, kind, key);
-    let link = request.objects.link_to(&node, &claims);
-    let answer = match kind {
+    let link = request.objects.link_url(&node, &claims);
+    let body = match kind {
         LinkKind::Read | LinkKind::Edit => json!({ "link": link }),
         LinkKind::Embed => {
-            let (width, height) = EMBEDDED;
+            let (width, height) = EMBED_SIZE;
             let source = escaped(&link);
             json!({ "embed_html": format!(
                 "<iframe src=\"{source}\" width=\"{width}\" height=\"{height}\" \
@@ -83,54 +85,65 @@ pub(super) async fn link(request: &LiveRequest, kind: LinkKind) -> Result<Respon
             ) })
         }
     };
-    Ok(request.format.json(StatusCode::OK, &answer))
+    Ok(request.format.json(StatusCode::OK, &body))
 }
 
-/// `GET skydrive/get_item_preview?type=…&url=…`: the picture of what a link leads to. No token.
+/// Handles `GET skydrive/get_item_preview?type=…&url=…`: redirects to the picture of a link's
+/// target. It needs no token.
+///
+/// # Errors
+/// 400 without a `url`, or if the target has no picture; 404 if the link is invalid or revoked.
 pub(super) async fn preview(
     state: &Arc<ServerState>,
     base_url: &BaseUrl,
     query: &Query,
 ) -> Result<Response> {
     let url = query.get("url").ok_or_else(|| LiveError::missing("url"))?;
-    let size = Size::asked(query.get("type"), &Size::OF_PHOTOS[..4], Size::Normal)?;
+    let size = PictureSize::from_parameter(
+        query.get("type"),
+        &PictureSize::FOR_PHOTOS[..4],
+        PictureSize::Normal,
+    )?;
     let (_, link) = url.split_once('?').unwrap_or_default();
     let claims = sharing_links::open(state, link);
     let Followed { objects, node, .. } = follow(state, base_url, claims, link).await?;
-    if matches!(ObjectType::of(&node), ObjectType::File) {
+    if matches!(ObjectType::from_node(&node), ObjectType::File) {
         return Err(LiveError::url("Resource type 'file' doesn't support the path 'picture'."));
     }
-    let pictures = objects.pictures(&node, false);
+    let pictures = objects.picture_urls(&node, false);
     let pictures = pictures.ok_or_else(|| LiveError::not_found(&node.name))?;
-    redirect(&pictures(size))
+    redirect(&pictures.url(size))
 }
 
-/// Checks the link of a query: it is signed, the item that was shared still has it, and the item that
-/// it leads to is that item or below it.
+/// Validates a link and finds its target. `claims` are `None` if the signature is invalid. `query`
+/// is the query of the link, whose `resid` may name an item below the shared one.
+///
+/// # Errors
+/// 404 if the link is invalid or revoked, or if the target is not below the shared item.
 async fn follow(
     state: &Arc<ServerState>,
     base_url: &BaseUrl,
     claims: Option<LinkClaims>,
     query: &str,
 ) -> Result<Followed> {
-    let gone = || LiveError::not_found("link");
+    let not_found = || LiveError::not_found("link");
     let failed = |error| LiveError::tree(error, "link");
-    let claims = claims.ok_or_else(gone)?;
+    let claims = claims.ok_or_else(not_found)?;
     let LinkClaims(account, shared, kind, key) = &claims;
     let account = state.accounts.open(account).await.map_err(failed)?;
     let tree = &state.tree;
     let holder = tree.node(account.drive, *shared).await.map_err(failed)?;
-    if LiveFacets::of(&holder).links.get(kind) != Some(key) {
-        return Err(gone());
+    if LiveFacets::from_node(&holder).links.get(kind) != Some(key) {
+        return Err(not_found());
     }
-    let node = match resource(&account.cid, query) {
+    let node = match linked_item(&account.cid, query) {
         Some(item) if item != *shared => {
             let node = tree.node(account.drive, item).await.map_err(failed)?;
             let above = tree.lineage(account.drive, item).await.map_err(failed)?;
-            // The lineage follows an item's first folder only.
+            // The lineage only follows the first parent of an item.
             let is_below = above.iter().any(|node| node.no == *shared);
             if !is_below && !node.parents.contains(shared) {
-                return Err(gone());
+                return Err(not_found());
             }
             node
         }
@@ -140,17 +153,18 @@ async fn follow(
     Ok(Followed { objects, node, claims })
 }
 
-/// The item that a link's `resid` names.
-fn resource(cid: &str, query: &str) -> Option<ItemKey> {
+/// Returns the key of the item that the `resid` of a link names; `None` if it is missing or
+/// invalid.
+fn linked_item(cid: &str, query: &str) -> Option<ItemKey> {
     let (_, resource) =
         url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "resid")?;
     Some(LiveId::parse(&format!("folder.{cid}.{resource}"))?.number)
 }
 
-/// Links.
+/// The protocol of sharing links.
 pub(crate) struct SharingLinks;
 
-/// A request as it was parsed: the claims of the link, if it is valid.
+/// A parsed request: the claims of the link, or `None` if it is invalid.
 pub(crate) struct SharingLinkCall(Option<LinkClaims>);
 
 const GET: &str = "live.link";
@@ -161,7 +175,7 @@ impl Protocol for SharingLinks {
 
     const DECLARATION: Declaration = Declaration {
         operations: || &[GET, UNKNOWN],
-        // A preview's `url` is a link.
+        // The parameter `url` of a preview contains a sharing link.
         secret_urls: &[SecretUrl::Parameter("authkey"), SecretUrl::Parameter("url")],
         hash_members: &[],
         over_budget: OVER_BUDGET,
@@ -189,7 +203,7 @@ impl Protocol for SharingLinks {
         let response = match parts.method {
             Method::GET | Method::HEAD => {
                 match follow(&context.state, &context.base_url, claims, query).await {
-                    Ok(followed) => visit(followed).await,
+                    Ok(followed) => serve_link(followed).await,
                     Err(error) => Err(error),
                 }
             }
@@ -199,8 +213,8 @@ impl Protocol for SharingLinks {
     }
 }
 
-/// Leads to the item of a link, or shows the page of a folder.
-async fn visit(followed: Followed) -> Result<Response> {
+/// Redirects to the content of the target, or returns the page of a folder or of an embedded item.
+async fn serve_link(followed: Followed) -> Result<Response> {
     let Followed { objects, node, claims } = followed;
     match (node.kind, claims.2) {
         (NodeKind::Folder, _) => folder_page(&objects, &node, &claims).await,
@@ -208,13 +222,16 @@ async fn visit(followed: Followed) -> Result<Response> {
             let source = objects.source(&node, false);
             let source = source.ok_or_else(|| LiveError::not_found(&node.name))?;
             let (source, name) = (escaped(&source), escaped(&node.name));
-            let shown = match (ObjectType::of(&node), objects.pictures(&node, false)) {
+            let label = match (ObjectType::from_node(&node), objects.picture_urls(&node, false)) {
                 (ObjectType::Photo, Some(pictures)) => {
-                    format!("<img src=\"{}\" alt=\"{name}\">", escaped(&pictures(Size::Small)))
+                    format!(
+                        "<img src=\"{}\" alt=\"{name}\">",
+                        escaped(&pictures.url(PictureSize::Small))
+                    )
                 }
                 _ => name.clone(),
             };
-            Ok(page(&node.name, &format!("<a href=\"{source}\" target=\"_top\">{shown}</a>")))
+            Ok(page(&node.name, &format!("<a href=\"{source}\" target=\"_top\">{label}</a>")))
         }
         (_, LinkKind::Read | LinkKind::Edit) => {
             let source = objects.source(&node, false);
@@ -223,19 +240,21 @@ async fn visit(followed: Followed) -> Result<Response> {
     }
 }
 
+/// Returns a page with links to the items of a folder.
 async fn folder_page(objects: &Objects, folder: &Node, claims: &LinkClaims) -> Result<Response> {
     let children =
         objects.state.tree.children(objects.account.drive, folder.no, Listing::default()).await;
     let children = children.map_err(|error| LiveError::tree(error, "link"))?;
     let mut list = String::from("<ul>");
     for node in &children {
-        let (url, name) = (escaped(&objects.link_to(node, claims)), escaped(&node.name));
-        // Writing to a string does not fail.
+        let (url, name) = (escaped(&objects.link_url(node, claims)), escaped(&node.name));
+        // Writing to a string cannot fail.
         let _ = write!(list, "<li><a href=\"{url}\">{name}</a>");
     }
     Ok(page(&folder.name, &(list + "</ul>")))
 }
 
+/// Returns an HTML page. `title` is escaped here, `body` is HTML.
 fn page(title: &str, body: &str) -> Response {
     let title = escaped(title);
     let page = format!("<!doctype html><meta charset=utf-8><title>{title}</title>{body}\n");
@@ -246,7 +265,7 @@ fn page(title: &str, body: &str) -> Response {
     response
 }
 
-/// A text as HTML shows it, also inside of quotes.
+/// Escapes text for HTML, including attribute values.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -1,23 +1,21 @@
-//! Walks every action with each of its parameters, a value that it cannot have, and a parameter that
-//! no reference describes.
-
-use std::collections::BTreeSet;
+//! Tests of the query parameters of every operation, and of lists that depend on them.
 
 use http::Request;
 use serde_json::Value;
 
 use super::{
+    action::{COMMON, OPERATIONS, PREVIEW, UNKNOWN},
     query::Query,
-    route::{Action, COMMON, OPERATIONS, PREVIEW, Route, UNKNOWN},
+    route::{BASE, Route},
 };
-use crate::parameters::walk::{Answer, Cloud, with};
+use crate::parameters::walk::{Answer, Cloud, Example, Walk, WalkedOperation};
 
 const FORM: &str = "multipart/form-data; boundary=b";
 const UPLOADED: &str = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"p.txt\"\r\n\r\nx\r\n--b--\r\n";
 
-/// A request of every operation: method, path, type of the body, body. `{file}`, `{folder}`,
-/// `{other}`, `{comment}` and `{photo}` stand for ids of items that are made for it.
-const EXAMPLES: [(&str, &str, &str, &str); 27] = [
+/// An example of every operation. `{file}`, `{folder}`, `{comment}` and `{photo}` are ids of items that
+/// [`fixture`] creates, `{name}` is an unused album name.
+const EXAMPLES: [Example; 27] = [
     ("GET", "/me", "", ""),
     ("GET", "/me/picture", "", ""),
     ("GET", "/me/permissions", "", ""),
@@ -47,10 +45,10 @@ const EXAMPLES: [(&str, &str, &str, &str); 27] = [
     ("GET", "/{photo}/tags", "", ""),
 ];
 
-/// Operations whose requests need what no request makes: a tag, and a link's preview.
-const APART: [&str; 3] = ["live.tag.get", PREVIEW, UNKNOWN];
+/// Operations whose requests need an item that no request can create (a tag), or a sharing link.
+const WITHOUT_EXAMPLE: [&str; 3] = ["live.tag.get", PREVIEW, UNKNOWN];
 
-/// The ids that a request names.
+/// Creates the items of one example, and returns the placeholders and their values.
 async fn fixture(cloud: &Cloud, number: usize) -> Vec<(&'static str, String)> {
     let id = |answer: Answer| {
         let id = answer.json()["id"].as_str().map(str::to_owned);
@@ -62,8 +60,8 @@ async fn fixture(cloud: &Cloud, number: usize) -> Vec<(&'static str, String)> {
     let put = |parent: &str, file: &str| format!("/v5.0/{parent}/files/{file}");
     let file = id(cloud.send("PUT", &put("me/skydrive", &format!("{name}.txt")), "", "x").await);
     let photo = id(cloud.send("PUT", &put(&folder, "p.jpg"), "", "x").await);
-    let say = format!("/v5.0/{file}/comments");
-    let comment = id(cloud.send("POST", &say, "", r#"{"message": "m"}"#).await);
+    let comments = format!("/v5.0/{file}/comments");
+    let comment = id(cloud.send("POST", &comments, "", r#"{"message": "m"}"#).await);
     vec![
         ("{folder}", folder),
         ("{file}", file),
@@ -73,56 +71,33 @@ async fn fixture(cloud: &Cloud, number: usize) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn action(method: &str, path: &str, content_type: &str) -> Action {
+fn resolve(method: &str, path: &str, content_type: &str) -> WalkedOperation {
     let request = Request::builder().method(method).uri(path).header("content-type", content_type);
     let parts = request.body(()).unwrap().into_parts().0;
-    Route::of(&parts, &Query::of(parts.uri.query())).unwrap().action
+    let action = Route::parse(&parts, &Query::parse(parts.uri.query())).unwrap().action;
+    let parameters = COMMON.iter().chain(action.parameters()).copied().collect();
+    WalkedOperation { name: action.operation(), parameters, is_rejected: false }
+}
+
+fn error_message(answer: &Answer) -> String {
+    let error: Value = answer.json()["error"].clone();
+    assert_eq!(error["code"], "request_parameter_invalid", "{answer:?}");
+    error["message"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn every_action_reads_or_refuses_the_parameters_that_are_described() {
+async fn every_declared_parameter_is_read_or_rejected() {
     let cloud = Cloud::new().await;
-    let mut walked: BTreeSet<&str> = APART.into();
-    let mut number = 0;
-    for (method, path, content_type, body) in EXAMPLES {
-        let mut send = async |option: &str| {
-            number += 1;
-            let path = if option.is_empty() { path.to_owned() } else { with(path, option) };
-            let (mut path, mut body) = (format!("/v5.0{path}"), body.to_owned());
-            for (name, value) in fixture(&cloud, number).await {
-                path = path.replace(name, &value);
-                body = body.replace(name, &value);
-            }
-            (cloud.send(method, &path, content_type, &body).await, path)
-        };
-        let (plain, sent) = send("").await;
-        assert!(plain.status.as_u16() < 400, "{method} {path}: {plain:?}");
-        let action = action(method, &sent, content_type);
-        walked.insert(action.operation());
-        for option in ["colour=red", "$colour=red"] {
-            let (answer, _) = send(option).await;
-            assert_eq!(answer.status, plain.status, "{method} {path} {option}: {answer:?}");
-            assert_eq!(answer.keys(), plain.keys(), "{method} {path} {option}");
-        }
-        for parameter in COMMON.iter().chain(action.parameters()) {
-            if let Some(value) = parameter.good() {
-                let option = format!("{}={value}", parameter.name);
-                let (answer, _) = send(&option).await;
-                // The answer without a redirect has another status.
-                let succeeds = answer.status.as_u16() < 400;
-                assert!(succeeds, "{method} {path} {option}: {answer:?}");
-            }
-            if let Some(value) = parameter.bad() {
-                let option = format!("{}={value}", parameter.name);
-                let (answer, _) = send(&option).await;
-                assert_eq!(answer.status, 400, "{method} {path} {option}: {answer:?}");
-                let error: Value = answer.json()["error"].clone();
-                assert_eq!(error["code"], "request_parameter_invalid", "{answer:?}");
-                assert!(error["message"].as_str().unwrap().contains(parameter.name), "{error}");
-            }
-        }
-    }
-    assert_eq!(walked, OPERATIONS.iter().copied().collect(), "every operation has an example");
+    let walk = Walk {
+        cloud: &cloud,
+        base: BASE,
+        examples: &EXAMPLES,
+        without_example: &WITHOUT_EXAMPLE,
+        operations: OPERATIONS,
+        resolve,
+        error_message,
+    };
+    walk.run(async |number| fixture(&cloud, number).await).await;
 }
 
 #[tokio::test]
@@ -152,10 +127,10 @@ async fn a_folder_is_listed_in_each_documented_order_and_may_have_one_of_its_own
     ];
     for (own, expected) in orders {
         let body = format!(r#"{{"name": "by {own}", "sort_by": "{own}"}}"#);
-        let made = cloud.send("POST", "/v5.0/me/skydrive", "", &body).await;
-        assert_eq!(made.status, 201, "{made:?}");
-        assert_eq!(made.json()["sort_by"], own, "{made:?}");
-        let folder = format!("/v5.0/{}", made.json()["id"].as_str().unwrap());
+        let created = cloud.send("POST", "/v5.0/me/skydrive", "", &body).await;
+        assert_eq!(created.status, 201, "{created:?}");
+        assert_eq!(created.json()["sort_by"], own, "{created:?}");
+        let folder = format!("/v5.0/{}", created.json()["id"].as_str().unwrap());
         for (name, bytes) in [("b", "x"), ("sub", ""), ("a", "xxx"), ("c", "xx")] {
             let sent = match name {
                 "sub" => cloud.send("POST", &folder, "", r#"{"name": "sub"}"#).await,

@@ -1,4 +1,4 @@
-//! Folders that have a name of their own in the API (live-connect#op-friendly-folders).
+//! Folders that have a well-known name in the API (live-connect#op-friendly-folders).
 
 use serde_json::Map;
 
@@ -12,8 +12,8 @@ use crate::{
     tree::{ChildName, ItemKey, NewItem, NodeKind, OnConflict, ROOT},
 };
 
-/// Each friendly name, and where the folder is. The names that people see are inferred; they are
-/// those of OneDrive's special folders here, so that both protocols mean the same folder.
+/// Well-known names and the paths of their folders. The folder names are inferred: they are those
+/// of OneDrive's special folders, so that both protocols use the same folders.
 const FOLDERS: [(&str, &[&str]); 4] = [
     ("camera_roll", &["Pictures", "Camera Roll"]),
     ("my_documents", &["Documents"]),
@@ -21,24 +21,29 @@ const FOLDERS: [(&str, &[&str]); 4] = [
     ("public_documents", &["Public"]),
 ];
 
-/// The one that everybody can see.
-const PUBLIC: &str = "public_documents";
+/// The folder that everyone can see.
+const PUBLIC_FOLDER: &str = "public_documents";
 
-/// A friendly name as it is known.
-pub(super) fn known(name: &str) -> Option<&'static str> {
-    FOLDERS.iter().find(|(known, _)| *known == name).map(|(known, _)| *known)
+/// Returns the name if it is a well-known one.
+pub(super) fn canonical_name(name: &str) -> Option<&'static str> {
+    FOLDERS.iter().find(|(candidate, _)| *candidate == name).map(|(name, _)| *name)
 }
 
-/// The folder of a friendly name, made when it is first asked for.
-pub(super) async fn folder(
+/// Returns the folder of a well-known name. Creates it on first use. `name` is a result of
+/// [`canonical_name`].
+///
+/// # Errors
+/// 404 if the path contains a file.
+pub(super) async fn find_or_create(
     state: &ServerState,
     account: &Account,
     name: &'static str,
 ) -> Result<ItemKey> {
-    let path = FOLDERS.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, path)| path);
+    let path =
+        FOLDERS.iter().find(|(candidate, _)| *candidate == name).map_or(&[][..], |(_, path)| path);
     let failed = |error| LiveError::tree(error, format!("me/skydrive/{name}"));
-    let found = state.tree.walk(account.drive, ROOT, path).await.map_err(failed)?;
-    if let Some(folder) = found.get(path.len()) {
+    let nodes = state.tree.walk(account.drive, ROOT, path).await.map_err(failed)?;
+    if let Some(folder) = nodes.get(path.len()) {
         return match folder.kind {
             NodeKind::Folder => Ok(folder.no),
             NodeKind::File | NodeKind::Notebook => {
@@ -48,18 +53,18 @@ pub(super) async fn folder(
     }
     let mut folder = ROOT;
     for step in path {
-        let facets = match name == PUBLIC {
-            true => LiveFacets::of_public().facets(),
+        let facets = match name == PUBLIC_FOLDER {
+            true => LiveFacets::for_public_folder().to_map(),
             false => Map::new(),
         };
         let new = NewItem { facets, ..NewItem::default() };
-        let made = state.tree.make(
+        let created = state.tree.make(
             ChildName::new(account.drive, folder, step),
             NodeKind::Folder,
             new,
             OnConflict::Replace,
         );
-        folder = made.await.map_err(failed)?.node.no;
+        folder = created.await.map_err(failed)?.node.no;
     }
     Ok(folder)
 }

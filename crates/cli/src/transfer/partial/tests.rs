@@ -50,7 +50,7 @@ fn version(size: u64, etag: &str) -> RemoteVersion {
     RemoteVersion { size, id: None, etag: Some(etag.to_owned()), version: None, modified: None }
 }
 
-/// Of a file of these bytes.
+/// The MD5 hash of these bytes.
 fn md5(bytes: &[u8]) -> ExpectedHash {
     use ::md5::{Digest, Md5};
     let mut item = Item::new("i", "n", drivedal::drive::ItemKind::File);
@@ -63,7 +63,7 @@ fn bytes(text: &'static str) -> [Bytes; 1] {
 }
 
 #[test]
-fn what_is_fetched_takes_its_place_when_it_is_whole_and_else_leaves_nothing() {
+fn a_complete_download_replaces_its_target_and_a_failed_one_leaves_no_file() {
     let rig = Rig::new();
     fs::write(rig.target(), "old").expect("written");
     let mut dropped = PartialDownload::temporary(rig.target(), None).expect("made");
@@ -82,17 +82,17 @@ fn what_is_fetched_takes_its_place_when_it_is_whole_and_else_leaves_nothing() {
 }
 
 #[test]
-fn a_large_file_that_was_left_goes_on_with_its_hash_and_then_nothing_is_left() {
+fn a_suspended_large_download_is_resumed_with_its_hash() {
     let rig = Rig::new();
     let (version, expected) = (version(8, "1"), md5(b"halfmore"));
-    let (mut partial, begun) = rig.open(&version, Some(&expected));
-    assert_eq!((begun, partial.len()), (DownloadStart::New, 0));
+    let (mut partial, start) = rig.open(&version, Some(&expected));
+    assert_eq!((start, partial.len()), (DownloadStart::New, 0));
     partial.write(bytes("half")).expect("written");
     assert_eq!(partial.suspend(), Some(4));
     assert!(rig.names().iter().all(|name| is_partial(Path::new(name))), "{:?}", rig.names());
 
-    let (mut partial, begun) = rig.open(&version, Some(&expected));
-    assert_eq!((begun, partial.len(), partial.is_resumed()), (DownloadStart::Resumed, 4, true));
+    let (mut partial, start) = rig.open(&version, Some(&expected));
+    assert_eq!((start, partial.len(), partial.is_resumed()), (DownloadStart::Resumed, 4, true));
     partial.write(bytes("more")).expect("written");
     assert!(expected.matches(&partial.finish_hash().expect("a hash")));
     partial.finish(None).expect("in its place");
@@ -102,14 +102,14 @@ fn a_large_file_that_was_left_goes_on_with_its_hash_and_then_nothing_is_left() {
 }
 
 #[test]
-fn a_large_file_that_the_journal_cannot_know_is_fetched_as_a_small_one() {
+fn without_a_journal_entry_a_large_download_is_temporary() {
     let rig = Rig::new();
-    // In the way of every entry.
+    // This folder prevents the write of every entry.
     let name = rig.journal.claim([&b"a"[..]]).expect("nobody else").name().to_owned();
     let in_the_way = rig.dir.path().join("state").join(name).with_extension("new");
     fs::create_dir(&in_the_way).expect("made");
-    let (mut partial, begun) = rig.open(&version(8, "1"), None);
-    assert_eq!(begun, DownloadStart::New);
+    let (mut partial, start) = rig.open(&version(8, "1"), None);
+    assert_eq!(start, DownloadStart::New);
     partial.write(bytes("half")).expect("written");
     assert_eq!(partial.suspend(), None);
     assert!(rig.names().is_empty(), "{:?}", rig.names());
@@ -122,17 +122,17 @@ fn a_large_file_that_the_journal_cannot_know_is_fetched_as_a_small_one() {
         (b"halfmore".to_vec(), vec!["a".to_owned()])
     );
 
-    // One that is known stays known.
+    // An entry that was stored once stays in the journal.
     fs::remove_dir(&in_the_way).expect("empty");
     fs::remove_file(rig.target()).expect("there");
     let (mut partial, _) = rig.open(&version(8, "1"), None);
     partial.write(bytes("half")).expect("written");
     drop(partial);
     fs::create_dir(&in_the_way).expect("made");
-    let (partial, begun) = rig.open(&version(8, "1"), None);
-    assert_eq!((begun, partial.suspend()), (DownloadStart::Resumed, Some(4)));
+    let (partial, start) = rig.open(&version(8, "1"), None);
+    assert_eq!((start, partial.suspend()), (DownloadStart::Resumed, Some(4)));
     let (mut partial, _) = rig.open(&version(8, "1"), None);
-    // What the entry says is no longer so, and cannot be written down.
+    // The stored entry is outdated, and a new version cannot be stored.
     partial.restart(None).expect("emptied");
     partial.write(bytes("other")).expect("written");
     assert_eq!(partial.suspend(), None);
@@ -140,13 +140,13 @@ fn a_large_file_that_the_journal_cannot_know_is_fetched_as_a_small_one() {
 }
 
 #[test]
-fn of_a_file_that_is_another_one_by_now_nothing_is_kept() {
+fn a_partial_file_of_another_version_is_discarded() {
     let rig = Rig::new();
     let (mut partial, _) = rig.open(&version(8, "1"), None);
     partial.write(bytes("half")).expect("written");
     drop(partial);
-    let (mut partial, begun) = rig.open(&version(8, "2"), None);
-    assert_eq!((begun, partial.len(), partial.is_resumed()), (DownloadStart::Changed, 0, false));
+    let (mut partial, start) = rig.open(&version(8, "2"), None);
+    assert_eq!((start, partial.len(), partial.is_resumed()), (DownloadStart::Changed, 0, false));
     partial.write(bytes("12345678")).expect("written");
     partial.finish(None).expect("in its place");
     assert_eq!(fs::read(rig.target()).expect("read"), b"12345678");
@@ -154,7 +154,7 @@ fn of_a_file_that_is_another_one_by_now_nothing_is_kept() {
 }
 
 #[test]
-fn bytes_that_turn_out_to_be_wrong_are_thrown_away() {
+fn a_download_with_another_hash_starts_again() {
     let rig = Rig::new();
     let expected = md5(b"12345678");
     let (mut partial, _) = rig.open(&version(8, "1"), Some(&expected));
@@ -171,7 +171,7 @@ fn bytes_that_turn_out_to_be_wrong_are_thrown_away() {
 }
 
 #[test]
-fn nothing_is_left_of_what_is_discarded_or_never_came() {
+fn a_discarded_or_empty_download_leaves_no_file() {
     let rig = Rig::new();
     let (partial, _) = rig.open(&version(8, "1"), None);
     assert_eq!(partial.suspend(), None);
@@ -183,7 +183,7 @@ fn nothing_is_left_of_what_is_discarded_or_never_came() {
 }
 
 #[test]
-fn without_a_hash_only_what_is_on_the_disk_for_certain_outlasts_the_power() {
+fn without_a_hash_only_synced_bytes_survive_a_restart_of_the_computer() {
     let rig = Rig::new();
     let entry = |boot: Option<String>| SavedDownload {
         partial: rig.target(),
@@ -205,15 +205,15 @@ fn without_a_hash_only_what_is_on_the_disk_for_certain_outlasts_the_power() {
 }
 
 #[test]
-fn a_file_of_the_users_that_has_our_name_stays_as_it_is() {
+fn an_existing_file_with_the_name_of_a_partial_download_is_not_touched() {
     let rig = Rig::new();
     let claim = rig.journal.claim([&b"a"[..]]).expect("nobody else");
     let name = format!("{}{}{}", PARTIAL.0, claim.name(), PARTIAL.1);
     drop(claim);
     let users = rig.target().with_file_name(&name);
     fs::write(&users, "mine").expect("written");
-    let (mut partial, begun) = rig.open(&version(4, "1"), None);
-    assert_eq!(begun, DownloadStart::New);
+    let (mut partial, start) = rig.open(&version(4, "1"), None);
+    assert_eq!(start, DownloadStart::New);
     partial.write(bytes("half")).expect("written");
     partial.finish(None).expect("in its place");
     assert_eq!(fs::read(users).expect("read"), b"mine");
@@ -221,20 +221,20 @@ fn a_file_of_the_users_that_has_our_name_stays_as_it_is() {
 }
 
 #[test]
-fn what_acd_cli_left_is_gone_on_with_but_for_its_last_bytes_and_only_if_a_hash_will_tell() {
+fn a_download_of_acd_cli_is_resumed_without_its_last_bytes_and_only_with_a_hash() {
     let rig = Rig::new();
     let left = rig.target().with_file_name("a.__incomplete");
     let whole: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
     fs::write(&left, &whole[..200_000]).expect("written");
     let version = version(300_000, "1");
-    let (partial, begun) = rig.open(&version, None);
-    assert_eq!((begun, partial.len()), (DownloadStart::New, 0));
+    let (partial, start) = rig.open(&version, None);
+    assert_eq!((start, partial.len()), (DownloadStart::New, 0));
     partial.discard();
     assert!(left.exists());
 
     let expected = md5(&whole);
-    let (mut partial, begun) = rig.open(&version, Some(&expected));
-    assert_eq!((begun, partial.len()), (DownloadStart::Adopted, 200_000 - 1 - 131_072));
+    let (mut partial, start) = rig.open(&version, Some(&expected));
+    assert_eq!((start, partial.len()), (DownloadStart::Adopted, 200_000 - 1 - 131_072));
     let at = partial.len() as usize;
     partial.write([Bytes::copy_from_slice(&whole[at..])]).expect("written");
     assert!(expected.matches(&partial.finish_hash().expect("a hash")));

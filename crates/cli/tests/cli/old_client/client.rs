@@ -1,4 +1,4 @@
-//! Every method of the unbiased client, against the drive server.
+//! Every method of the old client, against the drive server.
 
 use drivedal::{
     auth::{StoredTokens, TokenFile, TokenSource},
@@ -63,7 +63,7 @@ fn named(name: &str) -> Properties<'_> {
 }
 
 #[tokio::test]
-async fn objects_tell_what_their_files_do() {
+async fn objects_have_the_fields_of_their_files() {
     let setup = Setup::new().await;
     let (client, cx) = (setup.client(), setup.cx());
     let photo = setup.put(ROOT, "a.jpg", media::photo(1600, 1200)).await;
@@ -215,7 +215,7 @@ async fn paths_are_resolved_as_the_old_client_did() {
         assert_eq!(missing.kind(), ErrorKind::NotFound);
         assert!(missing.to_string().contains(said), "{missing}");
     }
-    // In a folder of more than one part.
+    // The folder has more than one page.
     for number in 0..501 {
         client.create_folder(&cx, &folder, &named(&format!("f{number:03}"))).await.expect("made");
     }
@@ -244,7 +244,7 @@ async fn uploads_overwrite_in_three_ways_and_make_photos_smaller_when_asked() {
 }
 
 #[tokio::test]
-async fn somebody_signs_in_by_the_url_that_the_browser_ends_at() {
+async fn sign_in_with_the_last_url_of_the_browser() {
     let setup = Setup::new().await;
     let folder = tempfile::tempdir().expect("a folder");
     let lcrc = folder.path().join("lcrc");

@@ -1,4 +1,4 @@
-//! Runs the commands of the document and compares.
+//! Runs the commands of the document and compares their output.
 
 use std::{
     fs,
@@ -45,7 +45,7 @@ const COMMANDS: [&str; 20] = [
     "-h",
 ];
 
-/// The blocks of a language, in order.
+/// Returns the code blocks of a language, in order.
 fn blocks(language: &str) -> Vec<&str> {
     DOCUMENT
         .split("```")
@@ -55,14 +55,14 @@ fn blocks(language: &str) -> Vec<&str> {
         .collect()
 }
 
-/// A command, and what is expected of it.
+/// A command and its expected output.
 #[derive(Debug, Default)]
 struct Example {
     command: String,
     expected: Vec<String>,
 }
 
-/// The commands that are ours; the old client's are passed over.
+/// Returns the commands of drivedal. Those of the old client are skipped.
 fn examples() -> Vec<Example> {
     let mut examples: Vec<Example> = Vec::new();
     for block in blocks("console") {
@@ -79,7 +79,7 @@ fn examples() -> Vec<Example> {
     examples
 }
 
-/// Whether a line is the expected one, in which `…` stands for anything.
+/// Returns whether a line matches the expected one, in which `…` matches any text.
 fn matches(line: &str, expected: &str) -> bool {
     let mut parts = expected.split('…');
     let Some(mut rest) = line.strip_prefix(parts.next().unwrap_or_default()) else { return false };
@@ -105,7 +105,7 @@ struct Session {
 }
 
 impl Session {
-    /// Runs a command line: what it says, and what it complains of.
+    /// Runs a command line and returns its standard output and standard error.
     fn run(&self, command: &str) -> String {
         let bin = PathBuf::from(env!("CARGO_BIN_EXE_drivedal"));
         let bin = bin.parent().expect("a folder").display();
@@ -129,7 +129,7 @@ impl Session {
     }
 }
 
-/// Where a browser ends that visits the address of the document.
+/// Signs in like a browser at the URL of the document. Returns the URL of the last redirect.
 async fn sign_in(address: &str) -> String {
     let visit = DOCUMENT
         .lines()

@@ -1,4 +1,4 @@
-//! What the old client could do, done with ours: its README line by line, and its whole API.
+//! The features of the old client, with drivedal: the examples of its README, and its API.
 
 mod client;
 mod document;

@@ -1,17 +1,18 @@
-//! A disk that ignores case, for one test.
+//! A file system that ignores case, for one test.
 
 use std::{fs, path::PathBuf, process::Command};
 
 use crate::shell::Shell;
 
-/// A file system that ignores case, mounted for a test.
+/// A mounted file system that ignores case.
 pub struct Mounted {
     pub folder: PathBuf,
     loop_device: Option<String>,
 }
 
 impl Mounted {
-    /// Makes and mounts a vfat image, or an exfat one in user space; the reason if neither works.
+    /// Creates and mounts a vfat image, or an exfat image in user space. Returns the reason if
+    /// neither works.
     pub fn new(shell: &Shell) -> Result<Self, String> {
         let image = shell.write("disk.img", "");
         fs::File::options()

@@ -1,7 +1,7 @@
-//! `drivedal get` and `put` on a disk that ignores case: no item is written over another one.
+//! `drivedal get` and `put` on a disk that ignores case: no item overwrites another one.
 //!
-//! It needs a disk of its own: a vfat or exfat image on a loop device, which takes Linux and
-//! privileges. Where none can be mounted the test says that it is ignored, and why.
+//! The test mounts a vfat or exfat image on a loop device, which needs Linux and privileges. If
+//! that is not possible, the test is reported as ignored, with the reason.
 
 mod disk;
 
@@ -16,7 +16,8 @@ pub fn trial() -> Trial {
     let shell = shell::Shell::new();
     match disk::Mounted::new(&shell) {
         Ok(mounted) => Trial::test(NAME, move || {
-            // Dropped in reverse: it is not mounted any more when its folder is removed.
+            // Values are dropped in reverse order: the disk is unmounted before its folder is
+            // removed.
             let (shell, mounted) = (shell, mounted);
             no_item_is_written_over_another_one(&shell, &mounted);
             Ok(())
@@ -49,7 +50,7 @@ fn no_item_is_written_over_another_one(shell: &shell::Shell, mounted: &disk::Mou
         "a probe is left"
     );
 
-    // The same the other way, where such a disk is the remote.
+    // The other direction: the disk is the remote.
     for name in ["src/README", "src/readme", "src/rest"] {
         shell.write(name, name);
     }

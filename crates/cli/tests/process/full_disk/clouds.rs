@@ -1,4 +1,4 @@
-//! A client of the three protocols, that uploads in every way there is.
+//! A client of the three protocols that uploads in every supported way.
 
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 /// A way to upload a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
-    /// Graph, so few bytes that they are kept in the database.
+    /// Graph, a file that is small enough for the database.
     Row,
     /// Graph, in one request.
     Graph,
@@ -25,12 +25,12 @@ impl Way {
         [Self::Row, Self::Graph, Self::Session, Self::Live, Self::Bits, Self::Amazon];
 }
 
-/// Bytes of a fragment that is not the last: Graph's unit.
+/// Length of each fragment but the last, in bytes: Graph's unit.
 const FRAGMENT: usize = 320 << 10;
 
 const GUID: &str = "{7df0354d-249b-430f-820d-3d2a9bef4931}";
 
-/// The cloud has no room, and says so in its own words.
+/// The cloud reported that its storage is full.
 #[derive(Debug)]
 pub struct NoRoom;
 
@@ -95,7 +95,7 @@ impl Clouds {
         Ok(())
     }
 
-    /// Opens an upload session: its URL.
+    /// Opens an upload session and returns its URL.
     async fn open(&self, name: &str) -> Result<String, NoRoom> {
         let create = self.post(&format!("/v1.0/me/drive/root:/{name}:/createUploadSession"));
         let create = create.header("content-type", "application/json").body("{}");
@@ -103,7 +103,7 @@ impl Clouds {
         Ok(opened["uploadUrl"].as_str().expect("a URL").to_owned())
     }
 
-    /// Begins an upload that is not to be ended: the URL of its session.
+    /// Starts an upload without finishing it, and returns the URL of its session.
     pub async fn begin(&self, name: &str, bytes: &[u8]) -> String {
         let url = self.open(name).await.expect("there is room");
         let (range, piece) = fragments(bytes).next().expect("it has bytes");
@@ -112,7 +112,7 @@ impl Clouds {
         url
     }
 
-    /// Gives an upload up.
+    /// Cancels an upload session.
     pub async fn cancel(&self, url: &str) {
         let path = url.splitn(4, '/').nth(3).expect("a path");
         let cancel = self.http.delete(format!("{}/{path}", self.url));
@@ -147,7 +147,7 @@ impl Clouds {
         Ok(())
     }
 
-    /// The names in the root folder, in order.
+    /// Returns the names in the root folder, sorted.
     pub async fn names(&self) -> Vec<String> {
         let list = self.get("/v1.0/me/drive/root/children?$top=1000&$select=name");
         let listed = json(list.send().await.expect("an answer")).await;
@@ -159,7 +159,7 @@ impl Clouds {
         names
     }
 
-    /// The bytes of a file.
+    /// Returns the content of a file.
     pub async fn content(&self, name: &str) -> Vec<u8> {
         let get = self.get(&format!("/v1.0/me/drive/root:/{name}:/content"));
         let answer = get.send().await.expect("an answer");
@@ -167,7 +167,7 @@ impl Clouds {
         answer.bytes().await.expect("all of it").to_vec()
     }
 
-    /// Blobs that nobody names, and those that are missing.
+    /// Returns the number of unreferenced blobs and of missing blobs.
     pub async fn audit(&self) -> (u64, u64) {
         let audit = self.get("/_control/audit").send().await.expect("an answer");
         let audit = json(audit).await;
@@ -180,7 +180,7 @@ async fn json(answer: Response) -> Value {
     serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON")
 }
 
-/// Ranges of a file, and their bytes.
+/// Returns the ranges of a file and their bytes.
 fn fragments(bytes: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> {
     bytes.chunks(FRAGMENT).enumerate().map(|(turn, piece)| {
         let first = turn * FRAGMENT;
@@ -189,7 +189,7 @@ fn fragments(bytes: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> {
     })
 }
 
-/// An answer that is a success; or a refusal, which has to be about room.
+/// Returns a successful response. Any other response must say that the storage is full.
 async fn done(
     request: RequestBuilder,
     says_full: fn(StatusCode, &str, &Value) -> bool,

@@ -8,24 +8,25 @@ use std::{
 
 use tempfile::TempDir;
 
-/// A file system in memory, in a mount namespace of its own: nobody else sees it, and it is gone
-/// with the last process in there, whatever becomes of the test.
+/// A tmpfs in a new mount namespace. Other processes do not see it, and it disappears with the last
+/// process in the namespace, even if the test is killed.
 pub struct SmallDisk {
-    /// Waits in the namespace, and so keeps it.
+    /// A process that waits in the namespace and so keeps it alive.
     holder: Child,
-    /// Where it is mounted in there.
+    /// The mount point inside of the namespace.
     folder: TempDir,
-    /// How a process gets in.
+    /// Options of `nsenter` to enter the namespace.
     namespaces: &'static [&'static str],
 }
 
-/// Without privileges a user namespace comes with it, where the system allows one.
+/// Without privileges a mount namespace needs a user namespace, which some systems forbid.
 const WAYS: [&[&str]; 2] = [&["--mount"], &["--mount", "--user"]];
 
 const HOLD: &str = r#"mount -t tmpfs -o size="$1" tmpfs "$0" && echo mounted && exec cat"#;
 
 impl SmallDisk {
-    /// Mounts one of that size, as `mount` takes it; or says why that is not possible here.
+    /// Mounts a disk of that size, in the notation of `mount`. Returns the reason if that is not
+    /// possible.
     pub fn mount(size: &str) -> Result<Self, String> {
         let tried = WAYS.map(|namespaces| Self::mount_in(namespaces, size));
         let mut why = Vec::new();
@@ -53,25 +54,25 @@ impl SmallDisk {
         let mut said = String::new();
         BufReader::new(out).read_line(&mut said).map_err(|error| error.to_string())?;
         if said != "mounted\n" {
-            // It has ended, or the pipe would not have.
+            // Standard output was closed, so the process has ended.
             err.expect("piped").read_to_string(&mut said).map_err(|error| error.to_string())?;
             return Err(said.trim().to_owned());
         }
         Ok(disk)
     }
 
-    /// Where it is for a command that runs in there.
+    /// Returns the mount point, for commands that run in the namespace.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
 
-    /// A file on it, as it is reached from outside.
+    /// Returns the path of a file on the disk from outside of the namespace.
     pub fn reach(&self, name: &str) -> PathBuf {
         let folder = self.folder.path().strip_prefix("/").expect("absolute");
         PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(folder).join(name)
     }
 
-    /// A command that runs in there.
+    /// Returns a command that runs in the namespace.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.holder.id().to_string()]).args(self.namespaces);

@@ -1,8 +1,8 @@
-//! `drivedal serve` on a disk that fills up, bytes and database: what it answered is there, what it
-//! refused is not, and it writes again when there is room, also after it was killed.
+//! `drivedal serve` with blobs and database on a full disk. Acknowledged files exist, rejected
+//! files do not, and the server accepts writes again when there is space, also after it was killed.
 //!
-//! It needs a disk of its own, which takes Linux, and either privileges or user namespaces. Where
-//! there is none the test says that it is ignored, and why.
+//! The test mounts a small disk, which needs Linux, and privileges or user namespaces. If that is
+//! not possible, the test is reported as ignored, with the reason.
 
 mod clouds;
 mod disk;
@@ -11,7 +11,7 @@ mod trial;
 use drivedal_test_support::serving;
 use libtest_mimic::{Completion, Failed};
 
-pub fn a_full_disk_costs_nothing_that_was_acknowledged() -> Result<Completion, Failed> {
+pub fn a_full_disk_loses_no_acknowledged_file() -> Result<Completion, Failed> {
     match disk::SmallDisk::mount("12m") {
         Ok(disk) => {
             tokio::runtime::Runtime::new()?.block_on(trial::fill_and_empty(disk));

@@ -1,4 +1,4 @@
-//! What is done to the server, and what is asked of it.
+//! The steps of the test: fill the disk, free space, restart the server, compare.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,16 +13,16 @@ use crate::full_disk::{
     serving::Serving,
 };
 
-/// Bytes of a file that is kept beside the database; more than a fragment.
+/// Size of a file that is stored beside the database, in bytes: more than one fragment.
 const LARGE: usize = 400_000;
 
-/// Bytes of a file that is kept in the database.
+/// Size of a file that is stored in the database, in bytes.
 const SMALL: usize = 9_000;
 
-/// Bytes that somebody else has on the disk, until there is to be room.
+/// Size of an unrelated file on the disk, in bytes. Its removal frees space.
 const BALLAST: usize = 3 << 20;
 
-/// What was answered: the bytes of every file, by name.
+/// Acknowledged files: content by name.
 type Ledger = BTreeMap<String, Vec<u8>>;
 
 pub async fn fill_and_empty(disk: SmallDisk) {
@@ -53,7 +53,7 @@ pub async fn fill_and_empty(disk: SmallDisk) {
     check(&clouds, &ledger).await;
     server.stop();
 
-    // It starts where there is no room, too.
+    // The server also starts on a full disk.
     let third = logs.path().join("third");
     let _log = LogOnPanic(&third);
     let mut server = serve(&disk, &third);
@@ -61,7 +61,7 @@ pub async fn fill_and_empty(disk: SmallDisk) {
     check(&clouds, &ledger).await;
     remove(&clouds, &given_up, &mut ledger).await;
 
-    // Deleted files make room for new ones, although no client empties the recycle bin.
+    // Deleted files free space for new ones, although no client empties the recycle bin.
     for name in std::mem::take(&mut ledger).into_keys() {
         clouds.delete(&name).await;
     }
@@ -97,7 +97,7 @@ fn serve(disk: &SmallDisk, log: &Path) -> Serving {
     Serving::start(command.stderr(File::create(log).expect("made")))
 }
 
-/// Uploads in every way until there is no room for any, and every way has had both.
+/// Uploads in every way until all are rejected, and until each way has succeeded and failed once.
 async fn fill(clouds: &Clouds, round: &str, ledger: &mut Ledger) {
     let (mut kept, mut refused) = (BTreeSet::new(), BTreeSet::new());
     for turn in 0..500 {
@@ -126,7 +126,7 @@ async fn fill(clouds: &Clouds, round: &str, ledger: &mut Ledger) {
     panic!("the disk does not fill");
 }
 
-/// On a full disk things can still be removed: an upload that is given up makes room.
+/// Removal works on a full disk: a cancelled upload frees space.
 async fn remove(clouds: &Clouds, upload: &str, ledger: &mut Ledger) {
     clouds.cancel(upload).await;
     let (name, _) = ledger.pop_last().expect("something was kept");
@@ -137,7 +137,8 @@ async fn remove(clouds: &Clouds, upload: &str, ledger: &mut Ledger) {
     ledger.insert(name, bytes);
 }
 
-/// Everything that was answered is there with its bytes, nothing else is, and nothing is left over.
+/// Asserts that exactly the acknowledged files exist, with their content, and that no blob is left
+/// over.
 async fn check(clouds: &Clouds, ledger: &Ledger) {
     let expected: Vec<_> = ledger.keys().cloned().collect();
     assert_eq!(clouds.names().await, expected);

@@ -1,4 +1,4 @@
-//! What is there after a restart.
+//! Comparison of the server's state after a restart with the acknowledged requests.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -10,29 +10,29 @@ use crate::kills::{
     writers::{Cloud, Stop},
 };
 
-/// BITS' word for a session that is not there.
+/// BITS' error code for an unknown session.
 const NO_SESSION: &str = "0x8020001F";
 
 type Result<T = ()> = std::result::Result<T, String>;
 
-/// What was found, over all kills.
+/// Results over all kills.
 #[derive(Debug, Default)]
 pub struct Found {
     /// Requests that were acknowledged.
     pub acknowledged: u64,
-    /// Files that are there at the end.
+    /// Files that exist at the end.
     pub files: u64,
-    /// Whose writing was not acknowledged, and that are there whole all the same.
+    /// Files whose write was not acknowledged, and that are complete.
     pub whole: u64,
-    /// Whose writing was not acknowledged, and that are as if it had not been asked for.
+    /// Files whose write was not acknowledged, and that are unchanged.
     pub absent: u64,
-    /// Upload sessions that were gone on with.
+    /// Upload sessions that were resumed.
     pub sessions: u64,
 }
 
 impl Found {
     pub fn add(&mut self, more: Self) {
-        // These two are told for all.
+        // These two are totals.
         self.acknowledged = more.acknowledged;
         self.files = more.files;
         self.whole += more.whole;
@@ -52,15 +52,15 @@ impl fmt::Display for Found {
     }
 }
 
-/// A file as it is listed.
+/// A file of a listing.
 struct Listed {
     id: String,
     size: u64,
 }
 
 impl Cloud {
-    /// Compares what is there with what was acknowledged: names and sizes of everything, bytes of
-    /// what the last server was about (`all`: of everything).
+    /// Compares the state with the acknowledged requests: names and sizes of all files, and the
+    /// content of files that the last server wrote (with `all`: of all files).
     pub async fn check(&self, all: bool) -> Result<Found> {
         let mut found = Found::default();
         for (name, upload) in self.ledger.take_uploads() {
@@ -104,7 +104,8 @@ impl Cloud {
         Ok(found)
     }
 
-    /// Uploads by sessions are larger than others; their names tell them.
+    /// Returns whether a file was uploaded in a session. Such files are larger, and their names
+    /// show it.
     fn is_large(&self, name: &str) -> bool {
         let writer = name.split('-').nth(1).and_then(|text| text.parse::<u64>().ok());
         writer.is_some_and(|writer| matches!(writer % 5, 1 | 3))
@@ -118,7 +119,7 @@ impl Cloud {
         (if self.is_large(name) { large_length(number) } else { length(number) }) as u64
     }
 
-    /// Goes on with an upload; `false`: it was ended, which nobody had told.
+    /// Resumes an upload. Returns `false` if it was already complete without an acknowledgement.
     async fn finish(&self, name: &str, mut upload: Upload) -> Result<bool> {
         let Some(next) = self.received(&upload).await? else {
             return match upload.ending {
@@ -132,29 +133,30 @@ impl Cloud {
         let ending = upload.ending;
         upload.received = next;
         self.ledger.upload(0, name, upload.clone());
-        match self.go_on(0, name, upload).await {
+        match self.resume(0, name, upload).await {
             Ok(()) => Ok(true),
-            // It was closed, and nobody had told.
+            // The session was closed, and the response was lost.
             Err(Stop::Refused(why)) if ending && why.contains(NO_SESSION) => Ok(false),
             Err(stop) => Err(told(stop)),
         }
     }
 
-    /// How many bytes a session has; `None`: there is no such session.
+    /// Returns the number of bytes that a session has received. `None` if the session does not
+    /// exist.
     async fn received(&self, upload: &Upload) -> Result<Option<u64>> {
         if upload.session.is_empty() {
             let answer = self.send(self.ask("GET", &upload.path)).await.map_err(told)?;
             if answer.status == 404 {
                 return Ok(None);
             }
-            let progress = answer.of("status", &[200]).map_err(told)?.json();
+            let progress = answer.expect_status("status", &[200]).map_err(told)?.json();
             let expected = progress["nextExpectedRanges"][0].as_str();
             let whole = large_length(upload.bytes) as u64;
             let next = expected.map_or(Some(whole), |range| range.split_once('-')?.0.parse().ok());
             return next.map(Some).ok_or_else(|| format!("{progress}"));
         }
         if upload.received == large_length(upload.bytes) as u64 {
-            // No packet asks how far a session is; closing it will tell.
+            // BITS has no status request. Closing the session shows its state.
             return Ok(Some(upload.received));
         }
         let answer = self.fragment(upload).await.map_err(told)?;
@@ -164,13 +166,13 @@ impl Cloud {
                 next.map(Some).map_err(|error| format!("where to go on: {error}"))
             }
             500 if answer.header("bits-error") == NO_SESSION => Ok(None),
-            _ => Err(told(answer.of("fragment", &[]).err().unwrap_or(Stop::Gone))),
+            _ => Err(told(answer.expect_status("fragment", &[]).err().unwrap_or(Stop::Gone))),
         }
     }
 
     async fn listed(&self) -> Result<BTreeMap<String, Listed>> {
         let list = self.send(self.ask("GET", "/v5.0/me/skydrive/files")).await.map_err(told)?;
-        let list = list.of("listing", &[200]).map_err(told)?.json();
+        let list = list.expect_status("listing", &[200]).map_err(told)?.json();
         let file = |object: &Value| {
             let id = object["id"].as_str()?.to_owned();
             let size = object["size"].as_u64()?;
@@ -182,10 +184,10 @@ impl Cloud {
 
     async fn got(&self, id: &str) -> Result<Vec<u8>> {
         let got = self.send(self.ask("GET", &format!("/v5.0/{id}/content"))).await.map_err(told)?;
-        Ok(got.of("content", &[200]).map_err(told)?.body)
+        Ok(got.expect_status("content", &[200]).map_err(told)?.body)
     }
 
-    /// Waits until every blob there is belongs to something.
+    /// Waits until every blob is referenced.
     async fn no_orphans(&self) -> Result {
         let mut last = Audit::default();
         let gone = async {

@@ -1,4 +1,4 @@
-//! What was asked of the servers, and what they acknowledged.
+//! The requests sent to the servers, and the acknowledged ones.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-/// A file's bytes, told by a number; `None`: no file.
+/// The content of a file, as the number it is generated from. `None`: the file does not exist.
 pub type State = Option<u64>;
 
 /// An upload session that was acknowledged.
@@ -17,13 +17,13 @@ pub type State = Option<u64>;
 pub struct Upload {
     /// A Graph upload URL's path and query, or a BITS path.
     pub path: String,
-    /// BITS' session id; empty for Graph.
+    /// BITS' session id. Empty for Graph.
     pub session: String,
-    /// Which bytes.
+    /// The number that the content is generated from.
     pub bytes: u64,
-    /// How many were acknowledged.
+    /// Number of acknowledged bytes.
     pub received: u64,
-    /// Whether what ends it was sent.
+    /// Whether the request that completes the upload was sent.
     pub ending: bool,
 }
 
@@ -36,7 +36,7 @@ struct Inner {
     acknowledged: BTreeMap<u64, u64>,
 }
 
-/// Everything that may be asked of a server later.
+/// All files and sessions whose state is known.
 #[derive(Debug)]
 pub struct Ledger {
     inner: Mutex<Inner>,
@@ -52,19 +52,19 @@ impl Ledger {
         self.inner.lock().expect("no panic while it is written")
     }
 
-    /// Bytes that no file had.
+    /// Returns a number for content that no file had before.
     pub fn fresh(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A file is to become that.
+    /// Records a request that changes a file to `state`.
     pub fn ask(&self, name: &str, state: State) {
         let mut inner = self.inner();
         inner.asked.insert(name.to_owned(), state);
         inner.touched.insert(name.to_owned());
     }
 
-    /// It has become that; counted for the `kill`-th server.
+    /// Records the acknowledgement of the last request for a file by the `kill`-th server.
     pub fn acknowledge(&self, kill: u64, name: &str) {
         let mut inner = self.inner();
         if let Some(state) = inner.asked.remove(name) {
@@ -74,33 +74,33 @@ impl Ledger {
         *inner.acknowledged.entry(kill).or_default() += 1;
     }
 
-    /// It is known to be that.
+    /// Records the observed state of a file.
     pub fn settle(&self, name: &str, state: State) {
         let mut inner = self.inner();
         inner.asked.remove(name);
         inner.kept.insert(name.to_owned(), state);
     }
 
-    /// An upload session was opened, or got that far.
+    /// Records that an upload session was opened, or its progress.
     pub fn upload(&self, kill: u64, name: &str, upload: Upload) {
         let mut inner = self.inner();
         inner.uploads.insert(name.to_owned(), upload);
         *inner.acknowledged.entry(kill).or_default() += 1;
     }
 
-    /// The next request ends the session of that name.
+    /// Records that the next request completes the session of that name.
     pub fn ending(&self, name: &str) {
         if let Some(upload) = self.inner().uploads.get_mut(name) {
             upload.ending = true;
         }
     }
 
-    /// Sessions that were not ended.
+    /// Removes and returns the incomplete sessions.
     pub fn take_uploads(&self) -> BTreeMap<String, Upload> {
         std::mem::take(&mut self.inner().uploads)
     }
 
-    /// What each file may be: as acknowledged, or as asked for last.
+    /// Returns the possible states of each file: the acknowledged one, or that of the last request.
     pub fn possible(&self) -> BTreeMap<String, Vec<State>> {
         let inner = self.inner();
         let names = inner.kept.keys().chain(inner.asked.keys());
@@ -113,22 +113,22 @@ impl Ledger {
             .collect()
     }
 
-    /// Files that were touched since this was asked last.
+    /// Removes and returns the names of the files that were written since the last call.
     pub fn take_touched(&self) -> BTreeSet<String> {
         std::mem::take(&mut self.inner().touched)
     }
 
-    /// How much the `kill`-th server acknowledged.
+    /// Returns the number of requests that the `kill`-th server acknowledged.
     pub fn acknowledged(&self, kill: u64) -> u64 {
         self.inner().acknowledged.get(&kill).copied().unwrap_or(0)
     }
 
-    /// All servers together.
+    /// Returns the number of requests that all servers acknowledged.
     pub fn all_acknowledged(&self) -> u64 {
         self.inner().acknowledged.values().sum()
     }
 
-    /// Waits for the first thing that the `kill`-th server acknowledges.
+    /// Waits for the first acknowledgement of the `kill`-th server.
     pub async fn something_acknowledged(&self, kill: u64) {
         let something = async {
             while self.acknowledged(kill) == 0 {
@@ -140,7 +140,7 @@ impl Ledger {
     }
 }
 
-/// How long the bytes are that a number stands for: kept in a row, in one blob, in several.
+/// Returns the length of a file: it fits a database row, one blob, or several blobs.
 pub fn length(number: u64) -> usize {
     let least = match number % 4 {
         0 => 0,
@@ -151,22 +151,22 @@ pub fn length(number: u64) -> usize {
     least + (number % 900) as usize
 }
 
-/// The bytes that a number stands for.
+/// Generates the content of a file.
 pub fn bytes(number: u64) -> Vec<u8> {
     drawn(number, length(number))
 }
 
-/// How long a large upload is: three fragments, the last one short.
+/// Returns the length of a large upload: three fragments, the last one shorter.
 pub fn large_length(number: u64) -> usize {
     2 * FRAGMENT + 1 + (number % 900) as usize
 }
 
-/// The bytes of a large upload.
+/// Generates the content of a large upload.
 pub fn large(number: u64) -> Vec<u8> {
     drawn(number, large_length(number))
 }
 
-/// Graph's unit.
+/// Size of Graph's fragment unit, in bytes.
 pub const FRAGMENT: usize = 320 * 1024;
 
 fn drawn(number: u64, length: usize) -> Vec<u8> {

@@ -1,9 +1,9 @@
-//! `drivedal serve` is killed (-9) in the middle of its work, again and again. Whoever comes back
-//! finds everything that was acknowledged, with its bytes; what was not is whole or absent; and
-//! nothing is left lying around.
+//! `drivedal serve` is killed (-9) repeatedly while clients write. After each restart all
+//! acknowledged files exist with their content. Other files are complete or absent, and no blob is
+//! left over.
 //!
-//! `DRIVEDAL_KILLS`: how often (default 4). `DRIVEDAL_SEED`: the moments of the kills
-//! and the bytes of the files.
+//! `DRIVEDAL_KILLS` is the number of kills (default 4). `DRIVEDAL_SEED` seeds the times of the
+//! kills and the content of the files.
 
 mod check;
 mod ledger;
@@ -26,7 +26,7 @@ use crate::kills::{
     writers::Cloud,
 };
 
-/// How long a server works before it is killed, in milliseconds.
+/// Lifetime of a server before it is killed, in milliseconds.
 const LIVES: std::ops::Range<u64> = 30..700;
 
 fn number(name: &str) -> Option<u64> {
@@ -44,7 +44,7 @@ pub async fn a_killed_server_keeps_what_it_acknowledged_and_leaves_no_orphans() 
     let kills = number("DRIVEDAL_KILLS").unwrap_or(4);
     let seed =
         number("DRIVEDAL_SEED").unwrap_or_else(|| jiff::Timestamp::now().as_millisecond() as u64);
-    // Shown where the test fails.
+    // A failed test shows the seed.
     println!("DRIVEDAL_SEED={seed}");
     let data = tempfile::tempdir().expect("a folder");
     let ledger = Arc::new(Ledger::new(seed));

@@ -1,4 +1,4 @@
-//! Clients of the three protocols that write until nobody answers.
+//! Clients of the three protocols that write until the server is killed.
 
 use std::sync::Arc;
 
@@ -8,18 +8,18 @@ use serde_json::Value;
 
 use crate::kills::ledger::{FRAGMENT, Ledger, Upload, bytes, large, large_length};
 
-/// A server, and what was asked of it.
+/// A server and the record of the requests.
 pub struct Cloud {
     http: Client,
     url: String,
     pub ledger: Arc<Ledger>,
 }
 
-/// Why a client stops.
+/// The reason why a client stopped.
 pub enum Stop {
-    /// Nobody answers any more.
+    /// The server was killed.
     Gone,
-    /// An answer that should not be.
+    /// An unexpected response.
     Refused(String),
 }
 
@@ -31,16 +31,16 @@ impl From<reqwest::Error> for Stop {
     }
 }
 
-/// An answer that came whole.
-pub struct Answer {
+/// A complete response.
+pub struct WholeResponse {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
     pub body: Vec<u8>,
 }
 
-impl Answer {
-    /// It, if it has one of those statuses.
-    pub fn of(self, what: &str, statuses: &[u16]) -> Result<Self> {
+impl WholeResponse {
+    /// Returns the response if it has one of the statuses.
+    pub fn expect_status(self, what: &str, statuses: &[u16]) -> Result<Self> {
         match statuses.contains(&self.status) {
             true => Ok(self),
             false => {
@@ -72,13 +72,14 @@ impl Cloud {
         self.http.request(method, format!("{}{path}", self.url)).bearer_auth("drivedal-dev")
     }
 
-    pub async fn send(&self, request: RequestBuilder) -> Result<Answer> {
+    pub async fn send(&self, request: RequestBuilder) -> Result<WholeResponse> {
         let answer = request.send().await?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        Ok(Answer { status, headers, body: answer.bytes().await?.to_vec() })
+        Ok(WholeResponse { status, headers, body: answer.bytes().await?.to_vec() })
     }
 
-    /// Writes until nobody answers; `Err`: what a server refused while it ran.
+    /// Writes until the server is killed. Returns an error if the running server rejected a
+    /// request.
     pub async fn write(&self, kill: u64) -> std::result::Result<(), String> {
         let writers = (0..10).map(async |writer| -> Result {
             for turn in 0.. {
@@ -99,31 +100,31 @@ impl Cloud {
         }
     }
 
-    /// Puts a file, and puts it again.
+    /// Uploads a file, and overwrites it.
     async fn live(&self, kill: u64, name: &str) -> Result {
         for statuses in [[201], [200]] {
             let number = self.ledger.fresh();
             self.ledger.ask(name, Some(number));
             let ask = self.ask("PUT", &format!("/v5.0/me/skydrive/files/{name}"));
-            self.send(ask.body(bytes(number))).await?.of("PUT", &statuses)?;
+            self.send(ask.body(bytes(number))).await?.expect_status("PUT", &statuses)?;
             self.ledger.acknowledge(kill, name);
         }
         Ok(())
     }
 
-    /// Puts a file, and removes every other one.
+    /// Uploads a file, and removes every second one.
     async fn graph(&self, kill: u64, name: &str) -> Result {
         let number = self.ledger.fresh();
         self.ledger.ask(name, Some(number));
         let item = format!("/v1.0/me/drive/root:/{name}:");
         let bytes = bytes(number);
-        // Of a body without a byte the client does not tell the length by itself.
+        // reqwest sends no Content-Length for an empty body.
         let put = self.ask("PUT", &format!("{item}/content")).header("content-length", bytes.len());
-        self.send(put.body(bytes)).await?.of("PUT content", &[201])?;
+        self.send(put.body(bytes)).await?.expect_status("PUT content", &[201])?;
         self.ledger.acknowledge(kill, name);
         if number.is_multiple_of(2) {
             self.ledger.ask(name, None);
-            self.send(self.ask("DELETE", &item)).await?.of("DELETE", &[204])?;
+            self.send(self.ask("DELETE", &item)).await?.expect_status("DELETE", &[204])?;
             self.ledger.acknowledge(kill, name);
         }
         Ok(())
@@ -134,13 +135,14 @@ impl Cloud {
         let number = self.ledger.fresh();
         self.ledger.ask(name, Some(number));
         let upload = self.ask("POST", "/cdproxy/nodes?suppress=deduplication");
-        let node = self.send(form(upload, name, number)).await?.of("upload", &[201])?.json();
+        let node =
+            self.send(form(upload, name, number)).await?.expect_status("upload", &[201])?.json();
         self.ledger.acknowledge(kill, name);
         let number = self.ledger.fresh();
         self.ledger.ask(name, Some(number));
         let id = node["id"].as_str().expect("an id");
         let over = self.ask("PUT", &format!("/cdproxy/nodes/{id}/content"));
-        self.send(form(over, name, number)).await?.of("overwrite", &[200])?;
+        self.send(form(over, name, number)).await?.expect_status("overwrite", &[200])?;
         self.ledger.acknowledge(kill, name);
         Ok(())
     }
@@ -148,25 +150,26 @@ impl Cloud {
     async fn session(&self, kill: u64, name: &str) -> Result {
         let path = format!("/v1.0/me/drive/root:/{name}:/createUploadSession");
         let open = self.ask("POST", &path).header("content-type", "application/json").body("{}");
-        let opened = self.send(open).await?.of("createUploadSession", &[200])?.json();
+        let opened = self.send(open).await?.expect_status("createUploadSession", &[200])?.json();
         let url = opened["uploadUrl"].as_str().expect("a URL");
         let path = url.strip_prefix(&self.url).expect("on this server").to_owned();
         let (number, session) = (self.ledger.fresh(), String::new());
         let upload = Upload { path, session, bytes: number, received: 0, ending: false };
         self.ledger.upload(kill, name, upload.clone());
-        self.go_on(kill, name, upload).await
+        self.resume(kill, name, upload).await
     }
 
     async fn bits(&self, kill: u64, name: &str) -> Result {
-        let root = self.send(self.ask("GET", "/v5.0/me/skydrive")).await?.of("root", &[200])?;
+        let root =
+            self.send(self.ask("GET", "/v5.0/me/skydrive")).await?.expect_status("root", &[200])?;
         let root = root.json()["id"].as_str().expect("an id").replace("folder.", "0x");
         let path = format!("/users/{root}/LiveFolders/{name}");
         let open = self.packet(&path, "Create-Session").header("bits-supported-protocols", GUID);
-        let opened = self.send(open).await?.of("Create-Session", &[201])?;
+        let opened = self.send(open).await?.expect_status("Create-Session", &[201])?;
         let (number, session) = (self.ledger.fresh(), opened.header("bits-session-id").to_owned());
         let upload = Upload { path, session, bytes: number, received: 0, ending: false };
         self.ledger.upload(kill, name, upload.clone());
-        self.go_on(kill, name, upload).await
+        self.resume(kill, name, upload).await
     }
 
     pub fn packet(&self, path: &str, kind: &str) -> RequestBuilder {
@@ -175,8 +178,8 @@ impl Cloud {
             .header("bits-packet-type", kind)
     }
 
-    /// One fragment, from where the upload is.
-    pub async fn fragment(&self, upload: &Upload) -> Result<Answer> {
+    /// Sends the next fragment of an upload.
+    pub async fn fragment(&self, upload: &Upload) -> Result<WholeResponse> {
         let whole = large(upload.bytes);
         let from = upload.received as usize;
         let to = whole.len().min(from + FRAGMENT);
@@ -188,27 +191,29 @@ impl Cloud {
         self.send(ask.header("content-range", range).body(whole[from..to].to_vec())).await
     }
 
-    pub async fn close(&self, upload: &Upload) -> Result<Answer> {
+    pub async fn close(&self, upload: &Upload) -> Result<WholeResponse> {
         let close = self.packet(&upload.path, "Close-Session");
         self.send(close.header("bits-session-id", &upload.session)).await
     }
 
-    /// Sends what is missing of an upload, and ends it.
-    pub async fn go_on(&self, kill: u64, name: &str, mut upload: Upload) -> Result {
+    /// Sends the remaining fragments of an upload and completes it.
+    pub async fn resume(&self, kill: u64, name: &str, mut upload: Upload) -> Result {
         let length = large_length(upload.bytes) as u64;
         let is_graph = upload.session.is_empty();
         if is_graph && upload.received == length {
-            // The server fell between the last byte and the file.
+            // The server was killed after the last byte and before the file was created.
             self.end(name, &upload);
             let commit = self.http.post(format!("{}{}", self.url, upload.path));
-            self.send(commit.header("content-length", "0")).await?.of("commit", &[200, 201])?;
+            self.send(commit.header("content-length", "0"))
+                .await?
+                .expect_status("commit", &[200, 201])?;
         }
         while upload.received < length {
             let next = length.min(upload.received + FRAGMENT as u64);
             if is_graph && next == length {
                 self.end(name, &upload);
             }
-            self.fragment(&upload).await?.of("fragment", &[200, 201, 202])?;
+            self.fragment(&upload).await?.expect_status("fragment", &[200, 201, 202])?;
             upload.received = next;
             if !(is_graph && next == length) {
                 self.ledger.upload(kill, name, upload.clone());
@@ -216,7 +221,7 @@ impl Cloud {
         }
         if !is_graph {
             self.end(name, &upload);
-            self.close(&upload).await?.of("Close-Session", &[200, 201])?;
+            self.close(&upload).await?.expect_status("Close-Session", &[200, 201])?;
         }
         self.ledger.acknowledge(kill, name);
         Ok(())

@@ -1,8 +1,8 @@
-//! From text to a condition.
+//! The parser of filters.
 
 use std::{iter::Peekable, str::Chars};
 
-use super::{Field, Filter, Value, moment};
+use super::condition::{Field, Filter, Value, parse_time};
 use crate::amazon::error::{AmazonError, Result};
 
 /// Maximum nesting of parentheses. The parser recurses once per level; inferred, clients nest twice.
@@ -11,60 +11,68 @@ const MAX_DEPTH: usize = 32;
 /// Maximum number of conditions in a filter: each of them is compared with every node. Inferred.
 const MAX_CONDITIONS: usize = 1_000;
 
-/// The condition that a text says.
-pub(super) fn filter(text: &str) -> Result<Filter> {
-    let mut parser = Parser { rest: text.chars().peekable(), depth: 0, conditions: 0 };
-    let filter = parser.any()?;
-    parser.space();
-    match parser.rest.next() {
-        None => Ok(filter),
-        Some(c) => Err(bad(&format!("unexpected '{c}'"))),
+impl Filter {
+    /// Parses a filter.
+    ///
+    /// # Errors
+    /// 400 with the reason if the text is invalid, or exceeds [`MAX_DEPTH`] or [`MAX_CONDITIONS`].
+    pub(in crate::amazon) fn parse(text: &str) -> Result<Self> {
+        let mut parser = Parser { rest: text.chars().peekable(), depth: 0, conditions: 0 };
+        let filter = parser.disjunction()?;
+        parser.skip_space();
+        match parser.rest.next() {
+            None => Ok(filter),
+            Some(c) => Err(invalid(&format!("unexpected '{c}'"))),
+        }
     }
 }
 
-fn bad(what: &str) -> AmazonError {
-    AmazonError::bad(format!("Invalid filters: {what}"))
+/// The error for an invalid filter.
+fn invalid(what: &str) -> AmazonError {
+    AmazonError::invalid(format!("Invalid filters: {what}"))
 }
 
+/// A recursive descent parser.
 struct Parser<'a> {
     rest: Peekable<Chars<'a>>,
-    /// Number of parentheses that are open.
+    /// Number of open parentheses.
     depth: usize,
-    /// Number of conditions so far.
+    /// Number of conditions parsed so far.
     conditions: usize,
 }
 
 impl Parser<'_> {
-    fn space(&mut self) {
+    fn skip_space(&mut self) {
         while self.rest.next_if(|c| c.is_whitespace()).is_some() {}
     }
 
-    /// Conditions joined by `OR`.
-    fn any(&mut self) -> Result<Filter> {
-        let mut filters = vec![self.all()?];
+    /// Parses conditions joined by `OR`.
+    fn disjunction(&mut self) -> Result<Filter> {
+        let mut filters = vec![self.conjunction()?];
         while self.word("OR") {
-            filters.push(self.all()?);
+            filters.push(self.conjunction()?);
         }
-        Ok(one_or(filters, Filter::Any))
+        Ok(join(filters, Filter::Any))
     }
 
-    /// Conditions joined by `AND`.
-    fn all(&mut self) -> Result<Filter> {
+    /// Parses conditions joined by `AND`.
+    fn conjunction(&mut self) -> Result<Filter> {
         let mut filters = vec![self.term()?];
         while self.word("AND") {
             filters.push(self.term()?);
         }
-        Ok(one_or(filters, Filter::All))
+        Ok(join(filters, Filter::All))
     }
 
+    /// Parses one condition, or conditions in parentheses.
     fn term(&mut self) -> Result<Filter> {
-        self.space();
+        self.skip_space();
         if self.rest.next_if_eq(&'(').is_some() {
             self.depth += 1;
             if self.depth > MAX_DEPTH {
-                return Err(bad(&format!("parentheses are nested more than {MAX_DEPTH} deep")));
+                return Err(invalid(&format!("parentheses are nested more than {MAX_DEPTH} deep")));
             }
-            let filter = self.any()?;
+            let filter = self.disjunction()?;
             self.expect(')')?;
             self.depth -= 1;
             return Ok(filter);
@@ -74,14 +82,14 @@ impl Parser<'_> {
             name.push(c);
         }
         if name.is_empty() {
-            return Err(bad(&self.found("a field")));
+            return Err(invalid(&self.expected("a field")));
         }
         let field =
-            Field::named(&name).ok_or_else(|| bad(&format!("there is no field '{name}'")))?;
+            Field::parse(&name).ok_or_else(|| invalid(&format!("unknown field '{name}'")))?;
         self.expect(':')?;
-        self.space();
+        self.skip_space();
         match self.rest.peek() {
-            Some('(') => self.several(field),
+            Some('(') => self.value_list(field),
             Some('[') => self.range(field),
             _ => {
                 self.count()?;
@@ -91,20 +99,23 @@ impl Parser<'_> {
     }
 
     /// Counts a condition.
+    ///
+    /// # Errors
+    /// 400 over [`MAX_CONDITIONS`].
     fn count(&mut self) -> Result<()> {
         self.conditions += 1;
         match self.conditions > MAX_CONDITIONS {
-            true => Err(bad(&format!("there are more than {MAX_CONDITIONS} conditions"))),
+            true => Err(invalid(&format!("more than {MAX_CONDITIONS} conditions"))),
             false => Ok(()),
         }
     }
 
-    /// `(a OR b)`: one of several values.
-    fn several(&mut self, field: Field) -> Result<Filter> {
+    /// Parses `(a OR b)`.
+    fn value_list(&mut self, field: Field) -> Result<Filter> {
         self.expect('(')?;
         let mut values = Vec::new();
         loop {
-            self.space();
+            self.skip_space();
             self.count()?;
             values.push(Filter::Is(field, self.value(true)?));
             if !self.word("OR") {
@@ -112,42 +123,44 @@ impl Parser<'_> {
             }
         }
         self.expect(')')?;
-        Ok(one_or(values, Filter::Any))
+        Ok(join(values, Filter::Any))
     }
 
-    /// `[a TO b]`.
+    /// Parses `[a TO b]`.
     fn range(&mut self, field: Field) -> Result<Filter> {
         self.expect('[')?;
         self.count()?;
-        let from = self.end()?;
+        let from = self.bound()?;
         if !self.word("TO") {
-            return Err(bad(&self.found("TO")));
+            return Err(invalid(&self.expected("TO")));
         }
-        let to = self.end()?;
+        let to = self.bound()?;
         self.expect(']')?;
         for end in [&from, &to].into_iter().flatten() {
             let comparable = match field {
                 Field::Size => end.parse::<u64>().is_ok(),
-                Field::CreatedDate | Field::ModifiedDate => moment(end).is_some(),
+                Field::CreatedDate | Field::ModifiedDate => parse_time(end).is_some(),
                 _ => true,
             };
             if !comparable {
-                return Err(bad(&format!("'{end}' is no end of a range of such values")));
+                return Err(invalid(&format!("'{end}' is not a valid bound for this field")));
             }
         }
         Ok(Filter::Is(field, Value::Range(from, to)))
     }
 
-    fn end(&mut self) -> Result<Option<String>> {
-        self.space();
+    /// Parses a bound of a range; `None` for `*`.
+    fn bound(&mut self) -> Result<Option<String>> {
+        self.skip_space();
         match self.value(false)? {
             Value::Prefix(text) if text.is_empty() => Ok(None),
             Value::Exactly(text) => Ok(Some(text)),
-            Value::Prefix(_) | Value::Range(..) => Err(bad("a range has no prefixes")),
+            Value::Prefix(_) | Value::Range(..) => Err(invalid("a range bound cannot contain '*'")),
         }
     }
 
-    /// A bare or quoted value. In a bare one a colon is a mistake, but for times in ranges.
+    /// Parses a bare or quoted value. With `strict`, a bare value must escape special characters;
+    /// the bounds of ranges need not, because times contain colons.
     fn value(&mut self, strict: bool) -> Result<Value> {
         let quote = self.rest.next_if(|c| *c == '"' || *c == '\'');
         let mut text = String::new();
@@ -155,7 +168,7 @@ impl Parser<'_> {
         loop {
             let Some(&c) = self.rest.peek() else {
                 match quote {
-                    Some(_) => return Err(bad("a quoted value has no end")),
+                    Some(_) => return Err(invalid("a quoted value is not terminated")),
                     None => break,
                 }
             };
@@ -167,55 +180,65 @@ impl Parser<'_> {
                 break;
             }
             if prefix {
-                return Err(bad("a '*' is only understood at a value's end"));
+                return Err(invalid("'*' is only allowed at the end of a value"));
             }
             self.rest.next();
             match c {
                 '\\' => {
-                    text.push(self.rest.next().ok_or_else(|| bad("nothing is escaped"))?);
+                    text.push(
+                        self.rest
+                            .next()
+                            .ok_or_else(|| invalid("a backslash is not followed by a character"))?,
+                    );
                 }
                 '*' => prefix = true,
                 ':' | '(' | '[' | '{' | '}' | '?' | '~' | '^' if quote.is_none() && strict => {
-                    return Err(bad(&format!("'{c}' must be escaped")));
+                    return Err(invalid(&format!("'{c}' must be escaped")));
                 }
                 c => text.push(c),
             }
         }
         if text.is_empty() && !prefix && quote.is_none() {
-            return Err(bad(&self.found("a value")));
+            return Err(invalid(&self.expected("a value")));
         }
         Ok(if prefix { Value::Prefix(text) } else { Value::Exactly(text) })
     }
 
-    /// Takes a word of the grammar, if it is next.
+    /// Consumes a keyword if it is next, ignoring case.
     fn word(&mut self, word: &str) -> bool {
-        self.space();
+        self.skip_space();
         let mut ahead = self.rest.clone();
         let found: String = ahead.by_ref().take(word.len()).collect();
-        let ends = ahead.peek().is_none_or(|c| c.is_whitespace() || *c == '(');
-        if found.eq_ignore_ascii_case(word) && ends {
+        let is_whole_word = ahead.peek().is_none_or(|c| c.is_whitespace() || *c == '(');
+        if found.eq_ignore_ascii_case(word) && is_whole_word {
             self.rest = ahead;
             return true;
         }
         false
     }
 
+    /// Consumes a character.
+    ///
+    /// # Errors
+    /// 400 if another one is next.
     fn expect(&mut self, wanted: char) -> Result<()> {
-        self.space();
+        self.skip_space();
         match self.rest.next_if_eq(&wanted) {
             Some(_) => Ok(()),
-            None => Err(bad(&self.found(&format!("'{wanted}'")))),
+            None => Err(invalid(&self.expected(&format!("'{wanted}'")))),
         }
     }
 
-    fn found(&mut self, wanted: &str) -> String {
+    /// Describes a mismatch at the current position.
+    fn expected(&mut self, wanted: &str) -> String {
         match self.rest.peek() {
-            Some(c) => format!("{wanted} was to come, not '{c}'"),
-            None => format!("{wanted} was to come"),
+            Some(c) => format!("expected {wanted}, found '{c}'"),
+            None => format!("expected {wanted}"),
         }
     }
 }
 
-fn one_or(mut filters: Vec<Filter>, several: fn(Vec<Filter>) -> Filter) -> Filter {
+/// Combines filters with `several`, unless there is only one.
+fn join(mut filters: Vec<Filter>, several: fn(Vec<Filter>) -> Filter) -> Filter {
     if filters.len() == 1 { filters.remove(0) } else { several(filters) }
 }

@@ -1,5 +1,5 @@
-//! Where a file is to be: `/items/{resource id of the folder}/{name}`, or
-//! `/users/0x{cid}/LiveFolders/{path}/{name}`; the root folder has the second form only
+//! The target of an upload: `/items/{resource id of the folder}/{name}`, or
+//! `/users/0x{cid}/LiveFolders/{path}/{name}`. The root folder only has the second form
 //! (live-connect#bits-urls, live-connect#bits-root-folder).
 
 use super::{
@@ -11,27 +11,31 @@ use crate::{
     tree::{DriveKey, ItemKey, NodeKind, ROOT},
 };
 
-/// How the paths begin.
+/// Path prefixes of the protocol.
 pub(super) const PREFIXES: [&str; 2] = ["/items/", "/users/"];
 
-/// A file to be.
+/// The target of an upload.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Address {
-    /// Whose drive: 16 lower-case hexadecimal digits.
+    /// The account of the drive: 16 lower-case hexadecimal digits.
     pub cid: String,
-    folder: Folder,
+    folder: FolderRef,
     pub name: String,
 }
 
+/// The target folder, by key or by the names of its path.
 #[derive(Debug, PartialEq, Eq)]
-enum Folder {
-    Number(ItemKey),
+enum FolderRef {
+    Key(ItemKey),
     Path(Vec<String>),
 }
 
 impl Address {
-    /// What a path means.
-    pub(super) fn of(path: &str) -> Result<Self> {
+    /// Parses the path of a request.
+    ///
+    /// # Errors
+    /// 400 if it has neither form; 404 for a root folder in the first form.
+    pub(super) fn parse(path: &str) -> Result<Self> {
         let decoded = |segment: &str| {
             let text = percent_encoding::percent_decode_str(segment).decode_utf8();
             text.map(|text| text.into_owned()).map_err(|_| BitsError::invalid())
@@ -45,10 +49,10 @@ impl Address {
                     return Err(BitsError::invalid());
                 }
                 let (owner, _) = resource.split_once('!').ok_or_else(BitsError::invalid)?;
-                let cid = whole_cid(owner).ok_or_else(BitsError::invalid)?;
+                let cid = pad_cid(owner).ok_or_else(BitsError::invalid)?;
                 match LiveId::parse(&format!("folder.{cid}.{resource}")) {
                     Some(id) if id.number != ROOT => {
-                        Ok(Self { cid, folder: Folder::Number(id.number), name })
+                        Ok(Self { cid, folder: FolderRef::Key(id.number), name })
                     }
                     Some(_) => Err(BitsError::no_path()),
                     None => Err(BitsError::invalid()),
@@ -57,23 +61,26 @@ impl Address {
             "users" => {
                 let (owner, root) = (next()?, next()?);
                 let owner = owner.strip_prefix("0x").or_else(|| owner.strip_prefix("0X"));
-                let cid = owner.and_then(whole_cid).ok_or_else(BitsError::invalid)?;
+                let cid = owner.and_then(pad_cid).ok_or_else(BitsError::invalid)?;
                 if !root.eq_ignore_ascii_case("LiveFolders") {
                     return Err(BitsError::invalid());
                 }
                 let mut names = segments.collect::<Result<Vec<_>>>()?;
                 let name = names.pop().ok_or_else(BitsError::invalid)?;
-                Ok(Self { cid, folder: Folder::Path(names), name })
+                Ok(Self { cid, folder: FolderRef::Path(names), name })
             }
             _ => Err(BitsError::invalid()),
         }
     }
 
-    /// The number of the folder, which is there.
+    /// Looks up the target folder.
+    ///
+    /// # Errors
+    /// 404 if it does not exist or is not a folder.
     pub(super) async fn folder(&self, state: &ServerState, drive: DriveKey) -> Result<ItemKey> {
         let node = match &self.folder {
-            Folder::Number(number) => state.tree.node(drive, *number).await?,
-            Folder::Path(names) => {
+            FolderRef::Key(number) => state.tree.node(drive, *number).await?,
+            FolderRef::Path(names) => {
                 let names: Vec<_> = names.iter().map(String::as_str).collect();
                 let mut nodes = state.tree.walk(drive, ROOT, &names).await?;
                 match nodes.pop() {
@@ -89,8 +96,8 @@ impl Address {
     }
 }
 
-/// An account's id with its leading zeros.
-fn whole_cid(text: &str) -> Option<String> {
+/// Restores the leading zeros of an account id. Returns `None` if it is not hexadecimal.
+fn pad_cid(text: &str) -> Option<String> {
     let good = (1..=16).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
     good.then(|| format!("{:0>16}", text.to_ascii_lowercase()))
 }
@@ -102,21 +109,21 @@ mod tests {
     #[test]
     fn a_folder_is_named_by_its_resource_id_or_by_its_path() {
         let cid = || "0bee3874468ef5b6".to_owned();
-        let by_id = Address::of("/items/BEE3874468EF5B6!110/a%20%23b%3F.txt").unwrap();
-        let folder = Folder::Number(ItemKey(110));
+        let by_id = Address::parse("/items/BEE3874468EF5B6!110/a%20%23b%3F.txt").unwrap();
+        let folder = FolderRef::Key(ItemKey(110));
         assert_eq!(by_id, Address { cid: cid(), folder, name: "a #b?.txt".into() });
         for owner in ["0x0bee3874468ef5b6", "0xBEE3874468EF5B6"] {
             let path = format!("/users/{owner}/LiveFolders/Music/a%25b/c");
-            let folder = Folder::Path(vec!["Music".into(), "a%b".into()]);
+            let folder = FolderRef::Path(vec!["Music".into(), "a%b".into()]);
             let address = Address { cid: cid(), folder, name: "c".into() };
-            assert_eq!(Address::of(&path).unwrap(), address);
+            assert_eq!(Address::parse(&path).unwrap(), address);
         }
-        let root = Address::of("/users/0x0bee3874468ef5b6/LiveFolders//x").unwrap();
-        assert_eq!(root.folder, Folder::Path(Vec::new()));
+        let root = Address::parse("/users/0x0bee3874468ef5b6/LiveFolders//x").unwrap();
+        assert_eq!(root.folder, FolderRef::Path(Vec::new()));
     }
 
     #[test]
-    fn what_names_no_file_is_refused() {
+    fn invalid_addresses_are_rejected() {
         for path in [
             "/items/",
             "/items/BEE3874468EF5B6!110",
@@ -130,7 +137,7 @@ mod tests {
             "/users/0xnobody/LiveFolders/a",
             "/users/0x0bee3874468ef5b6/LiveFolders/%ff",
         ] {
-            assert!(Address::of(path).is_err(), "{path}");
+            assert!(Address::parse(path).is_err(), "{path}");
         }
     }
 }

@@ -1,12 +1,14 @@
-//! Refusals in the words of BITS (live-connect#bits-errors): a status and codes in headers, no
-//! body.
+//! Error responses of BITS (live-connect#bits-errors): a status, codes in headers, no body.
 
 use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::Response,
 };
 
-use super::{super::error::LiveError, RECEIVED, ack};
+use super::{
+    super::error::LiveError,
+    response::{RECEIVED, ack},
+};
 use crate::{account::AuthError, tree::TreeError};
 
 /// `BG_E_SESSION_NOT_FOUND`.
@@ -17,52 +19,54 @@ const DENIED: &str = "0x80070005";
 const INVALID: &str = "0x80070057";
 /// `BG_E_TOO_LARGE`.
 const TOO_LARGE: &str = "0x80200020";
-/// A full disk, in Windows' words (MC-BUP).
+/// The code of a full disk (MC-BUP).
 const FULL: &str = "0x80070112";
 /// `ERROR_PATH_NOT_FOUND`. Inferred.
 const NO_PATH: &str = "0x80070003";
 
-/// Whose fault it is: the server's own.
+/// `BITS-Error-Context`: an error of the server.
 const CONTEXT: &str = "0x5";
 
-/// A refusal.
+/// An error response.
 #[derive(Debug)]
 pub(super) struct BitsError {
     status: StatusCode,
     code: Option<&'static str>,
-    /// `BITS-Received-Content-Range`: where to go on.
+    /// `BITS-Received-Content-Range`: the offset of the next byte to send.
     received: Option<u64>,
     challenge: Option<&'static str>,
 }
 
+/// The result of a handler.
 pub(super) type Result<T> = std::result::Result<T, BitsError>;
 
 impl BitsError {
-    /// A refusal that has no code.
+    /// A response without an error code.
     pub(super) fn status(status: StatusCode) -> Self {
         Self { status, code: None, received: None, challenge: None }
     }
 
+    /// A response with an error code.
     fn coded(status: StatusCode, code: &'static str) -> Self {
         Self { code: Some(code), ..Self::status(status) }
     }
 
-    /// The packet says what cannot be.
+    /// The packet is invalid.
     pub(super) fn invalid() -> Self {
         Self::coded(StatusCode::BAD_REQUEST, INVALID)
     }
 
-    /// Not this account's to write to.
+    /// The token does not allow to write to this drive.
     pub(super) fn denied() -> Self {
         Self::coded(StatusCode::FORBIDDEN, DENIED)
     }
 
-    /// The folder is not there.
+    /// The folder does not exist.
     pub(super) fn no_path() -> Self {
         Self::coded(StatusCode::NOT_FOUND, NO_PATH)
     }
 
-    /// No such session, or another account's.
+    /// The session does not exist, or belongs to another account.
     pub(super) fn no_session() -> Self {
         Self::coded(StatusCode::INTERNAL_SERVER_ERROR, NO_SESSION)
     }
@@ -77,18 +81,18 @@ impl BitsError {
         Self::coded(StatusCode::INTERNAL_SERVER_ERROR, FULL)
     }
 
-    /// Bytes that are there already, or that others are missing before.
-    pub(super) fn goes_on_at(byte: u64) -> Self {
+    /// The fragment does not start at `byte`, the next byte that the session expects.
+    pub(super) fn resume_at(byte: u64) -> Self {
         Self { received: Some(byte), ..Self::coded(StatusCode::RANGE_NOT_SATISFIABLE, "0x0") }
     }
 
-    /// The token's hour was over when the session was to be closed.
+    /// The token expired before Close-Session.
     pub(super) fn expired_at_close() -> Self {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, ..AuthError::Expired.into() }
     }
 
-    /// What the host says with a status that a fault rule asked for.
-    pub(super) fn on_demand(status: StatusCode) -> Self {
+    /// The response to a status that a fault rule injects.
+    pub(super) fn for_status(status: StatusCode) -> Self {
         match status.as_u16() {
             400 => Self::invalid(),
             401 => AuthError::Invalid.into(),
@@ -99,13 +103,13 @@ impl BitsError {
         }
     }
 
-    /// The answer.
+    /// Returns the HTTP response.
     pub(super) fn response(&self) -> Response {
         let mut response = ack(self.status);
         let headers = response.headers_mut();
         if let Some(code) = self.code {
             let code = HeaderValue::from_static(code);
-            // Win32's documentation calls it so.
+            // The name in the Win32 documentation.
             headers.insert(HeaderName::from_static("bits-error-code"), code.clone());
             headers.insert(HeaderName::from_static("bits-error"), code);
             headers.insert(
@@ -140,11 +144,11 @@ impl From<TreeError> for BitsError {
     fn from(error: TreeError) -> Self {
         match error {
             TreeError::NoSession => Self::no_session(),
-            TreeError::OutOfOrder(byte) => Self::goes_on_at(byte),
+            TreeError::OutOfOrder(byte) => Self::resume_at(byte),
             TreeError::NotFound | TreeError::NotAFolder(_) => Self::no_path(),
             TreeError::QuotaExceeded => Self::full(),
             error @ TreeError::NoRoom(_) => {
-                tracing::error!(%error, "a BITS upload failed");
+                tracing::error!(%error, "cannot serve a BITS request");
                 Self::full()
             }
             TreeError::PastTheEnd(_)
@@ -156,7 +160,7 @@ impl From<TreeError> for BitsError {
             | TreeError::IntoItself
             | TreeError::Root
             | TreeError::Storage(_)) => {
-                tracing::error!(%error, "a BITS upload failed");
+                tracing::error!(%error, "cannot serve a BITS request");
                 Self::status(StatusCode::INTERNAL_SERVER_ERROR)
             }
         }

@@ -1,4 +1,4 @@
-//! A piece of a file (live-connect#bits-fragment).
+//! Handler of a fragment (live-connect#bits-fragment).
 
 use std::io;
 
@@ -10,94 +10,99 @@ use axum::{
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    RECEIVED, ack,
     error::{BitsError, Result},
-    expiry, named,
+    packet::header_text,
+    response::{RECEIVED, ack, set_session_id},
+    session::expiry,
 };
 use crate::{
     content_range::ContentRange,
+    headers::content_length,
     state::ServerState,
     tree::{Bytestream, Session, UploadFragment},
 };
 
-/// Bytes of a fragment: "60 MB".
-const LARGEST_FRAGMENT: u64 = 60 << 20;
+/// Maximum length of a fragment in bytes: "60 MB".
+const MAX_FRAGMENT: u64 = 60 << 20;
 
-/// Bytes of a file: "10 GB".
-const LARGEST_FILE: u64 = 10 << 30;
+/// Maximum length of a file in bytes: "10 GB".
+const MAX_FILE: u64 = 10 << 30;
 
-/// Adds a fragment to its session.
-pub(super) async fn take(
+/// Appends a fragment to its session.
+///
+/// # Errors
+/// 400 if the range or its total is invalid; 413 for a fragment that is too long; 416 with the
+/// expected offset if the fragment is out of order; 500 if the file is too large or the drive is
+/// full.
+pub(super) async fn append(
     state: &ServerState,
     request: &Parts,
     session: Session,
     body: Body,
 ) -> Result<Response> {
-    let text = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
-    let range = text(header::CONTENT_RANGE).and_then(ContentRange::parse);
+    let range = header_text(request, &header::CONTENT_RANGE).and_then(ContentRange::parse);
     let range = range.ok_or_else(BitsError::invalid)?;
-    // Of a body in chunks the length shows at its end only.
-    let told = text(header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
-    if told.is_some_and(|told| told != range.length()) {
+    // A chunked body has no declared length.
+    if content_length(&request.headers).is_some_and(|length| length != range.length()) {
         return Err(BitsError::invalid());
     }
-    if range.length() > LARGEST_FRAGMENT {
+    if range.length() > MAX_FRAGMENT {
         return Err(BitsError::status(StatusCode::PAYLOAD_TOO_LARGE));
     }
-    if range.total > LARGEST_FILE {
+    if range.total > MAX_FILE {
         return Err(BitsError::too_large());
     }
     match session.total {
         Some(total) if total != range.total => return Err(BitsError::invalid()),
         Some(_) => {}
-        // Now that it is known how much will come.
-        None => has_room(state, &session, range.total).await?,
+        // The first fragment declares the length of the file.
+        None => check_quota(state, &session, range.total).await?,
     }
     if range.first != session.received {
-        return Err(BitsError::goes_on_at(session.received));
+        return Err(BitsError::resume_at(session.received));
     }
-    let bytes = exactly(range.length(), body);
-    let (at, total, most) = (range.first, Some(range.total), range.length());
+    let bytes = require_length(range.length(), body);
+    let (offset, total, max) = (range.first, Some(range.total), range.length());
     let session = state
         .tree
         .append(
             &session.id,
-            UploadFragment { at, total, body: bytes, max: most, expires: expiry(state) },
+            UploadFragment { at: offset, total, body: bytes, max, expires: expiry(state) },
         )
         .await?;
     let mut response = ack(StatusCode::OK);
-    named(&mut response, &session);
+    set_session_id(&mut response, &session);
     response.headers_mut().insert(RECEIVED, HeaderValue::from(session.received));
     Ok(response)
 }
 
-/// Whether the drive has room for a file that takes the place of the one there.
-async fn has_room(state: &ServerState, session: &Session, total: u64) -> Result<()> {
+/// Checks that a file of `total` bytes fits into the quota, in place of the file that it replaces.
+async fn check_quota(state: &ServerState, session: &Session, total: u64) -> Result<()> {
     let drive = state.tree.drive_info(session.drive).await?;
-    let there = state.tree.child(session.drive, session.parent, &session.name).await;
-    let replaced = there.map_or(0, |node| node.size);
+    let existing = state.tree.child(session.drive, session.parent, &session.name).await;
+    let replaced = existing.map_or(0, |node| node.size);
     match drive.used.saturating_sub(replaced).saturating_add(total) > drive.quota {
         true => Err(BitsError::full()),
         false => Ok(()),
     }
 }
 
-/// A body that fails if it ends too early.
-fn exactly(length: u64, body: Body) -> Bytestream {
+/// Returns a body that fails if it is shorter than `length` bytes.
+fn require_length(length: u64, body: Body) -> Bytestream {
     let bytes = body.into_data_stream().map_err(io::Error::other);
     let missing = stream::once(async { None });
-    let pieces = bytes.map(Some).chain(missing);
-    Box::pin(pieces.scan(length, |left, piece| {
-        let piece = match piece {
-            Some(Ok(piece)) => {
-                *left = left.saturating_sub(piece.len() as u64);
-                Some(Ok(piece))
+    let chunks = bytes.map(Some).chain(missing);
+    Box::pin(chunks.scan(length, |left, chunk| {
+        let chunk = match chunk {
+            Some(Ok(chunk)) => {
+                *left = left.saturating_sub(chunk.len() as u64);
+                Some(Ok(chunk))
             }
             Some(Err(error)) => Some(Err(error)),
             None if *left > 0 => Some(Err(io::ErrorKind::UnexpectedEof.into())),
             None => None,
         };
-        std::future::ready(piece)
+        std::future::ready(chunk)
     }))
 }
 
@@ -108,11 +113,11 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_ends_early_fails() {
         let read = async |length, body: &'static str| {
-            exactly(length, Body::from(body)).try_collect::<Vec<_>>().await
+            require_length(length, Body::from(body)).try_collect::<Vec<_>>().await
         };
         assert_eq!(read(3, "abc").await.unwrap().concat(), b"abc");
         assert_eq!(read(4, "abc").await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-        // One that is too long the tree refuses.
+        // The tree rejects a body that is too long.
         assert!(read(2, "abc").await.is_ok());
     }
 }

@@ -1,4 +1,4 @@
-use super::*;
+use super::{super::action::OPERATIONS, *};
 
 fn route(method: &str, path: &str) -> Result<Route> {
     route_with(method, path, None)
@@ -10,7 +10,7 @@ fn route_with(method: &str, path: &str, content_type: Option<&str>) -> Result<Ro
         request = request.header(header::CONTENT_TYPE, content_type);
     }
     let parts = request.body(()).expect("a request").into_parts().0;
-    Route::of(&parts, &Query::of(parts.uri.query()))
+    Route::parse(&parts, &Query::parse(parts.uri.query()))
 }
 
 const FILE: &str = "file.8c8ce076ca27823f.8C8CE076CA27823F!142";
@@ -21,12 +21,12 @@ fn file() -> Subject {
 
 #[test]
 fn every_row_of_the_reference_has_its_action() {
-    let mine = || Subject::Root(Whose::Mine);
+    let mine = || Subject::Root(DriveOwner::Me);
     let put = || Action::Put("a b".into());
     for (method, path, subject, action) in [
-        ("GET", "/me", Subject::User(Whose::Mine), Action::GetUser),
+        ("GET", "/me", Subject::User(DriveOwner::Me), Action::GetUser),
         ("GET", "/me/skydrive", mine(), Action::Get),
-        ("GET", "/me/skydrive/files", mine(), Action::List(Which::Files)),
+        ("GET", "/me/skydrive/files", mine(), Action::List(ListKind::Files)),
         ("GET", "/me/skydrive/quota", mine(), Action::GetQuota),
         ("POST", "/me/skydrive", mine(), Action::CreateFolder),
         ("PUT", "/me/skydrive/files/a%20b", mine(), put()),
@@ -39,20 +39,20 @@ fn every_row_of_the_reference_has_its_action() {
         ("COPY", &format!("/{FILE}"), file(), Action::Copy),
         ("GET", &format!("/{FILE}/content"), file(), Action::GetContent),
         ("PUT", &format!("/{FILE}/content/"), file(), Action::PutContent),
-        ("GET", "/me/permissions", Subject::User(Whose::Mine), Action::Permissions),
-        ("GET", "/me/picture", Subject::User(Whose::Mine), Action::GetUserPicture),
-        ("GET", "/me/albums", Subject::User(Whose::Mine), Action::ListAlbums),
-        ("POST", "/me/albums", Subject::User(Whose::Mine), Action::CreateAlbum),
+        ("GET", "/me/permissions", Subject::User(DriveOwner::Me), Action::Permissions),
+        ("GET", "/me/picture", Subject::User(DriveOwner::Me), Action::GetUserPicture),
+        ("GET", "/me/albums", Subject::User(DriveOwner::Me), Action::ListAlbums),
+        ("POST", "/me/albums", Subject::User(DriveOwner::Me), Action::CreateAlbum),
         ("GET", "/me/skydrive/recent_docs", mine(), Action::Recent),
-        ("GET", "/me/skydrive/shared", mine(), Action::ListShared(Which::Files)),
-        ("GET", "/me/skydrive/shared/albums", mine(), Action::ListShared(Which::Albums)),
+        ("GET", "/me/skydrive/shared", mine(), Action::ListShared(ListKind::Files)),
+        ("GET", "/me/skydrive/shared/albums", mine(), Action::ListShared(ListKind::Albums)),
         ("GET", "/me/skydrive/search", mine(), Action::Search),
-        ("GET", "/me/skydrive/photos", mine(), Action::List(Which::Photos)),
+        ("GET", "/me/skydrive/photos", mine(), Action::List(ListKind::Photos)),
         (
             "GET",
             "/me/skydrive/my_documents/files",
-            Subject::Friendly(Whose::Mine, "my_documents"),
-            Action::List(Which::Files),
+            Subject::WellKnownFolder(DriveOwner::Me, "my_documents"),
+            Action::List(ListKind::Files),
         ),
         ("GET", &format!("/{FILE}/picture"), file(), Action::GetPicture),
         ("GET", &format!("/{FILE}/embed"), file(), Action::Link(LinkKind::Embed)),
@@ -129,7 +129,7 @@ fn a_multipart_body_posted_to_a_folder_is_a_file() {
 }
 
 #[test]
-fn what_the_reference_does_not_have_is_refused_in_its_words() {
+fn undocumented_requests_have_the_codes_of_the_reference() {
     let code = |method, path: &str| route(method, path).map_err(|error| error.code);
     for path in [
         "",

@@ -1,0 +1,121 @@
+//! A request of an authenticated account, and the lookups that its handlers share.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, header},
+    response::Response,
+};
+use http_body_util::{BodyExt, Limited};
+use serde::de::DeserializeOwned;
+
+use super::{
+    error::{AmazonError, Result},
+    ids::Ids,
+    node::is_shown,
+    query::Query,
+    route::METADATA,
+};
+use crate::{
+    account::Account,
+    base_url::BaseUrl,
+    state::ServerState,
+    tree::{DriveKey, ItemKey, Node, State, TreeError},
+};
+
+/// Maximum length of a JSON body, in bytes.
+const JSON_MAX: usize = 1 << 20;
+
+/// Number of nodes per query to the tree, where all nodes are read.
+pub(super) const BATCH: u64 = 1_000;
+
+/// Maximum number of attempts at an update that concurrent requests interfere with.
+pub(super) const MAX_ATTEMPTS: usize = 16;
+
+/// A request of an authenticated account.
+pub(super) struct AmazonRequest {
+    pub(super) state: Arc<ServerState>,
+    pub(super) base_url: BaseUrl,
+    pub(super) account: Arc<Account>,
+    pub(super) ids: Ids,
+    pub(super) query: Query,
+}
+
+impl AmazonRequest {
+    /// Returns the drive of the account.
+    pub(super) fn drive(&self) -> DriveKey {
+        self.account.drive
+    }
+
+    /// Returns the item of an id. It does not check whether the item exists.
+    ///
+    /// # Errors
+    /// 404 if the id is invalid for this account.
+    pub(super) fn item_key(&self, id: &str) -> Result<ItemKey> {
+        self.ids.item_key(id).ok_or_else(|| AmazonError::not_found(id))
+    }
+
+    /// Returns a node, which may be in the trash.
+    ///
+    /// # Errors
+    /// 404 if it does not exist, was purged, or is not visible in this protocol.
+    pub(super) async fn find_node(&self, id: &str) -> Result<Node> {
+        let node = self.state.tree.any_node(self.drive(), self.item_key(id)?).await;
+        match node {
+            Ok(node) if node.state != State::Purged && is_shown(&node) => Ok(node),
+            Ok(_) | Err(TreeError::NotFound) => Err(AmazonError::not_found(id)),
+            Err(error) => Err(AmazonError::tree(error, id)),
+        }
+    }
+
+    /// Returns the first node of the drive that satisfies a predicate, in any state. It reads all
+    /// nodes of the drive.
+    pub(super) async fn find_first(
+        &self,
+        predicate: impl Fn(&Node) -> bool,
+    ) -> Result<Option<Node>> {
+        let mut after = -1;
+        loop {
+            let batch = self.state.tree.changes(self.drive(), after, BATCH).await;
+            let batch = batch.map_err(|error| AmazonError::tree(error, "?"))?;
+            let Some(last) = batch.last() else { return Ok(None) };
+            after = last.feed;
+            let full = batch.len() as u64 == BATCH;
+            if let Some(found) = batch.into_iter().find(|node| predicate(node)) {
+                return Ok(Some(found));
+            }
+            if !full {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Returns the URL of a node.
+    pub(super) fn node_url(&self, id: &str) -> String {
+        self.base_url.url(&format!("{METADATA}/nodes/{id}"))
+    }
+
+    /// Adds the `Location` of a node to a response.
+    pub(super) fn set_location(&self, response: &mut Response, node: &Node) {
+        if let Ok(url) = HeaderValue::try_from(self.node_url(&self.ids.id(node.no))) {
+            response.headers_mut().insert(header::LOCATION, url);
+        }
+    }
+}
+
+/// Parses a JSON body, whatever its content type is: clients do not send one. An empty body is an
+/// empty object.
+///
+/// # Errors
+/// 400 over [`JSON_MAX`] bytes, or if the body is invalid.
+pub(super) async fn json_body<T: DeserializeOwned>(body: Body) -> Result<T> {
+    let bytes = Limited::new(body, JSON_MAX)
+        .collect()
+        .await
+        .map_err(|_| AmazonError::unreadable_body())?
+        .to_bytes();
+    let bytes = if bytes.trim_ascii().is_empty() { b"{}".as_slice() } else { &bytes };
+    serde_json::from_slice(bytes)
+        .map_err(|error| AmazonError::invalid(format!("Invalid body: {error}")))
+}
