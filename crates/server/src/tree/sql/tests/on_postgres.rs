@@ -1,7 +1,7 @@
 //! Runs tests of the tree on a PostgreSQL server.
 //!
 //! `DRIVEDAL_TEST_POSTGRES` is the URL of a database in which the tests may create schemas. The tests
-//! are ignored by default: `cargo test -p drivedal-server --lib -- --ignored postgres`.
+//! are ignored by default: `cargo test --lib -- --ignored postgres`.
 
 use std::{
     cell::RefCell,
