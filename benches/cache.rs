@@ -1,24 +1,24 @@
-//! What the cache is worth, on a OneDrive of the drive server: `cargo bench --bench cache`.
+//! Benchmark of the cache on a OneDrive of the drive server: `cargo bench --bench cache`.
 //!
-//! Random ranges of a file that was read before, beside OpenDAL's `memory` service; a large file
-//! read again; a listing kept by the feed of changes.
+//! Reads random ranges of a cached file (compared with OpenDAL's `memory` service), reads a large
+//! file twice, and lists folders with the change feed.
 
 use std::time::{Duration, Instant};
 
 use drivedal::{
-    layers::cache::{CacheLayer, Validity},
+    layers::cache::{CacheLayer, Consistency},
     remote,
 };
 use drivedal_server::{FixtureItem, Server};
 use futures::TryStreamExt;
 use opendal::{Operator, Result, services};
 
-/// The file whose ranges are read, in bytes, and the ranges.
+/// Length of the file in bytes, then number and length of the ranges.
 const FILE: u64 = 256 << 20;
 const RANGE: u64 = 64 << 10;
 const READS: usize = 10_000;
 
-/// The large file, and how much of it is written at a time, in bytes.
+/// Length of the large file, and of each written piece, in bytes.
 const LARGE: u64 = 1 << 30;
 const PIECE: usize = 8 << 20;
 
@@ -45,7 +45,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Where the nth range begins: always the same places, in no order.
+/// Returns the offsets of the ranges: the same in each run, in no particular order.
 fn places() -> impl Iterator<Item = u64> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     std::iter::repeat_with(move || {
@@ -68,7 +68,7 @@ async fn write(operator: &Operator, path: &str, length: u64) -> Result<()> {
     Ok(())
 }
 
-/// Reads ranges, one after the other; seconds.
+/// Reads the ranges sequentially. Returns the time in seconds.
 async fn read(operator: &Operator) -> Result<f64> {
     let began = Instant::now();
     for at in places() {
@@ -83,13 +83,16 @@ async fn ranges(server: &Server, uri: &str) -> Result<()> {
     write(&remote.operator, "f", FILE).await?;
     let memory = Operator::new(services::Memory::default())?;
     memory.write("f", remote.operator.read("f").await?.to_bytes()).await?;
-    for (name, validity) in [("Within", Validity::Within(LONG)), ("Fresh", Validity::Fresh)] {
-        let cache = CacheLayer::builder().validity(validity).memory(512 << 20).build().await?;
+    for (name, consistency) in
+        [("MaxAge", Consistency::MaxAge(LONG)), ("Revalidate", Consistency::Revalidate)]
+    {
+        let cache =
+            CacheLayer::builder().consistency(consistency).memory(512 << 20).build().await?;
         let cached = remote.operator.clone().layer(cache);
         let first = read(&cached).await?;
         server.control().reset_counters();
         let (mut second, mut bare) = (Vec::new(), Vec::new());
-        for _ in 0..if validity == Validity::Fresh { 1 } else { 5 } {
+        for _ in 0..if consistency == Consistency::Revalidate { 1 } else { 5 } {
             second.push(read(&cached).await?);
             bare.push(read(&memory).await?);
         }
@@ -109,8 +112,10 @@ async fn ranges(server: &Server, uri: &str) -> Result<()> {
 async fn large(server: &Server, uri: &str, folder: &std::path::Path) -> Result<()> {
     let remote = remote::open(uri)?;
     write(&remote.operator, "large", LARGE).await?;
-    for (name, validity) in [("Within", Validity::Within(LONG)), ("Fresh", Validity::Fresh)] {
-        let cache = CacheLayer::builder().validity(validity).memory(64 << 20);
+    for (name, consistency) in
+        [("MaxAge", Consistency::MaxAge(LONG)), ("Revalidate", Consistency::Revalidate)]
+    {
+        let cache = CacheLayer::builder().consistency(consistency).memory(64 << 20);
         let cache = cache.disk(folder.join(name), 2 << 30).build().await?;
         let cached = remote.operator.clone().layer(cache.clone());
         for round in ["first", "second"] {
@@ -139,7 +144,8 @@ async fn listing(server: &Server, uri: &str) -> Result<()> {
     let remote = remote::open(uri)?;
     let source = remote.handle.and_then(|handle| handle.change_source());
     let source = source.expect("OneDrive tells its changes");
-    let cache = CacheLayer::builder().validity(Validity::Fresh).changes(source).build().await?;
+    let cache =
+        CacheLayer::builder().consistency(Consistency::Revalidate).changes(source).build().await?;
     let cached = remote.operator.layer(cache);
     for round in ["first", "second", "third"] {
         server.control().reset_counters();

@@ -1,11 +1,11 @@
-//! How fast the hashes are that every byte of a transfer goes through: `cargo bench --bench hashes`.
+//! Benchmark of the hashes that process each byte of a transfer: `cargo bench --bench hashes`.
 
 use std::{hint::black_box, time::Instant};
 
 use drivedal::services::onedrive::QuickXor;
 
-/// As much as is hashed at a time, in bytes; more than the processor's caches hold would measure
-/// the memory.
+/// Number of bytes for each measurement. Buffers larger than the processor's caches would measure
+/// the memory instead.
 const BUFFER: usize = 1 << 20;
 
 const BUFFERS: usize = 2048;
@@ -13,7 +13,7 @@ const ROUNDS: usize = 7;
 
 fn main() {
     let buffer: Vec<u8> = (0..BUFFER).map(|n| (n ^ n >> 8) as u8).collect();
-    // Pieces as they come from the network, where they do not end where the hash's own words do.
+    // Lengths of network reads, which are not multiples of a hash's block size.
     for piece in [BUFFER, 16_384, 1_460] {
         let mut rates: Vec<f64> = (0..ROUNDS).map(|_| rate(&buffer, piece)).collect();
         rates.sort_by(f64::total_cmp);

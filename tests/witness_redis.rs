@@ -1,7 +1,7 @@
-//! A redis-server, unmodified, as the tier that several caches share.
+//! An unmodified redis-server as the second tier that several caches share.
 //!
-//! The program is `DRIVEDAL_REDIS_SERVER`, else `redis-server` in the PATH. Where it is missing the
-//! test says that it is ignored, and fails if `DRIVEDAL_REQUIRE_CLIENTS` is set.
+//! The program is `DRIVEDAL_REDIS_SERVER`, otherwise `redis-server` in the PATH. If it is missing,
+//! the test prints that it is ignored, or fails if `DRIVEDAL_REQUIRE_CLIENTS` is set.
 
 use std::{
     env,
@@ -13,7 +13,7 @@ use std::{
 };
 
 use drivedal::{
-    layers::cache::{CacheLayer, Validity},
+    layers::cache::{CacheLayer, Consistency},
     remote,
 };
 use drivedal_server::Server;
@@ -43,7 +43,7 @@ fn program() -> OsString {
     env::var_os("DRIVEDAL_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
 }
 
-/// A redis-server on a port of its own, which ends with this.
+/// A redis-server on a separate port. Dropping it ends the process.
 struct Redis {
     process: Child,
     port: u16,
@@ -61,7 +61,7 @@ impl Redis {
     fn start() -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         for _ in 0..10 {
-            // Redis takes no port 0.
+            // Redis does not support port 0.
             let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
             let mut process = Command::new(program())
                 .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
@@ -72,18 +72,18 @@ impl Redis {
             if lines.any(|line| line.is_ok_and(|line| line.contains("Ready to accept"))) {
                 return Ok(Self { process, port, _folder: folder });
             }
-            // Another took the port meanwhile.
+            // Another process took the port in the meantime.
             process.wait()?;
         }
         Err("redis-server does not start".into())
     }
 }
 
-/// A machine's cache before the same drive.
+/// Returns the drive with the cache of one machine.
 async fn machine(drive: &Operator, redis: &Redis) -> opendal::Result<(Operator, CacheLayer)> {
     let tier = services::Redis::default().endpoint(&format!("redis://127.0.0.1:{}", redis.port));
-    let cache = CacheLayer::builder().validity(Validity::Within(Duration::from_secs(3600)));
-    let cache = cache.block(BLOCK).second_tier(Operator::new(tier)?).build().await?;
+    let cache = CacheLayer::builder().consistency(Consistency::MaxAge(Duration::from_secs(3600)));
+    let cache = cache.block_size(BLOCK).second_tier(Operator::new(tier)?).build().await?;
     Ok((drive.clone().layer(cache.clone()), cache))
 }
 
@@ -102,7 +102,7 @@ async fn shared() -> Outcome {
     let (one, cache) = machine(&drive, &redis).await?;
     read(&one).await?;
     assert_eq!(cache.stats().blocks_fetched, blocks);
-    // A block is put there after it was given; a machine that comes too early fetches it.
+    // A block is written after it was returned; until then, other machines fetch it from the drive.
     let cache = tokio::time::timeout(Duration::from_secs(30), async {
         loop {
             let (two, cache) = machine(&drive, &redis).await?;
@@ -113,7 +113,7 @@ async fn shared() -> Outcome {
         }
     });
     assert_eq!(cache.await??.stats().blocks_from_tier, blocks);
-    // Without it the drive itself is asked.
+    // Without redis, the drive is read directly.
     let (three, cache) = machine(&drive, &redis).await?;
     drop(redis);
     read(&three).await?;

@@ -6,10 +6,7 @@ use futures::future::BoxFuture;
 use crate::{operator, server::FileServer};
 
 const KNOWN: &[KnownDifference] = &[
-    KnownDifference::always(
-        "the protocol has no times",
-        &["stat::a_file_tells_when_it_was_modified"],
-    ),
+    KnownDifference::always("the protocol has no times", &["stat::a_file_has_a_modification_time"]),
     KnownDifference::always(
         "names are compared exactly",
         &[

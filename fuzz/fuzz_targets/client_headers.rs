@@ -1,4 +1,4 @@
-//! Headers and URLs that a server chooses.
+//! Headers and URLs from a server.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|text: &str| {

@@ -1,5 +1,5 @@
-//! Each service against a cloud that sends whatever the input says: statuses, headers, JSON of the
-//! three protocols and anything else. Operations may fail; they must end.
+//! Each service against a cloud whose responses are the input: statuses, headers, JSON of the three
+//! protocols, and anything else. Operations may fail, but must end.
 #![no_main]
 
 use std::{
@@ -18,7 +18,7 @@ use opendal::{
 };
 use serde_json::{Map, Value};
 
-/// The names of the members of all three protocols.
+/// Names of JSON members in all three protocols.
 const KEYS: &[&str] = &[
     "@microsoft.graph.downloadUrl",
     "@odata.deltaLink",
@@ -102,7 +102,7 @@ const KEYS: &[&str] = &[
     "displayName",
 ];
 
-/// Values that mean something.
+/// Values with a meaning in a protocol.
 const WORDS: &[&str] = &[
     "",
     "a",
@@ -191,7 +191,7 @@ impl Text {
     }
 }
 
-/// JSON, mostly with members that the client knows.
+/// Returns JSON, mostly with members that the client knows.
 fn json(input: &mut Unstructured<'_>, depth: u32) -> arbitrary::Result<Value> {
     Ok(match input.int_in_range(0..=if depth == 0 { 5 } else { 9 })? {
         0 => Value::Null,
@@ -217,7 +217,7 @@ fn json(input: &mut Unstructured<'_>, depth: u32) -> arbitrary::Result<Value> {
 
 #[derive(Debug)]
 struct Answer {
-    /// `None`: the connection breaks.
+    /// `None`: the connection is interrupted.
     status: Option<u16>,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
@@ -239,7 +239,7 @@ impl<'a> Arbitrary<'a> for Answer {
         }
         let body = match input.int_in_range(0..=7)? {
             0 => Vec::<u8>::arbitrary(input)?,
-            // The changes of Amazon's: a value in each line.
+            // Amazon's changes: one value per line.
             1 => {
                 let len = input.int_in_range(1..=4)?;
                 let lines = (0..len).map(|_| Ok(json(input, 4)?.to_string() + "\n"));
@@ -254,7 +254,7 @@ impl<'a> Arbitrary<'a> for Answer {
 #[derive(Clone, Default)]
 struct Cloud(Arc<Mutex<(VecDeque<Answer>, u32)>>);
 
-/// The most requests of one input. A client that goes on without end is noticed by the fuzzer.
+/// Maximum number of requests for one input. The fuzzer detects a client that never stops.
 const REQUESTS_MAX: u32 = 2_000_000;
 
 impl HttpTransport for Cloud {
@@ -263,7 +263,7 @@ impl HttpTransport for Cloud {
             let mut state = self.0.lock().expect("no panic");
             state.1 += 1;
             assert!(state.1 < REQUESTS_MAX, "the client asks for ever");
-            // Again and again the same ones.
+            // Repeat the responses cyclically.
             let answer = state.0.pop_front();
             if let Some(answer) = &answer {
                 let Answer { status, headers, body, broken } = answer;
@@ -302,17 +302,17 @@ fn operator(scheme: &str, cloud: &Cloud) -> Operator {
     };
     let mut options = vec![("endpoint", endpoint), ("access_token", "hunter2")];
     if scheme == "amazon-drive" {
-        // Nothing waits: time is not what is tested here.
+        // No delays: timing is not tested here.
         options.push(("upload_wait", "0"));
     }
     let options = options.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let backoff = Backoff { first: Duration::ZERO, longest: Duration::ZERO };
+    let backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
     let policy = Policy {
-        attempts: 2,
+        max_attempts: 2,
         backoff,
-        longest_wait: Duration::ZERO,
-        longest_total: Duration::ZERO,
-        ..Policy::of_service(scheme)
+        max_delay: Duration::ZERO,
+        max_elapsed: Duration::ZERO,
+        ..Policy::for_service(scheme)
     };
     let context = OperationContext::new().with_http_transport(HttpTransporter::new(cloud.clone()));
     let operator = Operator::via_iter(scheme, options).expect("a drive");

@@ -1,4 +1,4 @@
-//! Media files: their facts, and thumbnails of them.
+//! Media files: their metadata and thumbnails.
 #![no_main]
 
 use std::sync::LazyLock;

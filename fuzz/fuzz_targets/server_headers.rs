@@ -1,4 +1,4 @@
-//! Values of headers, signed texts, sign-in forms.
+//! Values of headers, signed texts and sign-in forms.
 #![no_main]
 
 use drivedal_server::fuzzing;

@@ -1,5 +1,6 @@
-//! Whole requests to a running server: `METHOD TARGET`, lines of headers, an empty line, a body. A
-//! panic and a status 500 are failures, but for the refusals that have this status in BITS (MC-BUP).
+//! Complete requests to a running server: `METHOD TARGET`, header lines, an empty line, a body. A
+//! panic or a status 500 is a failure, except for the refusals that have this status in BITS
+//! (MC-BUP).
 #![no_main]
 
 use std::{
@@ -15,7 +16,7 @@ use drivedal_server::Server;
 use libfuzzer_sys::Corpus;
 use tokio::runtime::{Builder, Runtime};
 
-/// Requests after which the server's drives are emptied.
+/// Number of requests after which the server's drives are emptied.
 const RESET: u32 = 500;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -35,7 +36,7 @@ fn line(bytes: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Whether a response is a failure of the server.
+/// Returns whether a response shows a failure of the server.
 fn is_failure(response: &[u8]) -> bool {
     let is_bits = || response.windows(15).any(|window| window == b"bits-error-code");
     response.starts_with(b"HTTP/1.1 500") && !is_bits()
@@ -45,7 +46,7 @@ fn run(input: &[u8]) -> Corpus {
     let (first, mut rest) = line(input);
     let Ok(first) = std::str::from_utf8(first) else { return Corpus::Reject };
     let Some((method, target)) = first.split_once(' ') else { return Corpus::Reject };
-    // Fault rules would fail later requests, which is no finding.
+    // Fault rules would fail later requests.
     if target.contains("_control") || target.contains([' ', '\r']) {
         return Corpus::Reject;
     }
@@ -59,7 +60,7 @@ fn run(input: &[u8]) -> Corpus {
         if header.is_empty() {
             break;
         }
-        // The length is the body's.
+        // Replaced by the actual length of the body.
         let lower = header.to_ascii_lowercase();
         if [&b"content-length"[..], b"transfer-encoding", b"connection", b"upgrade", b"expect", b"host"]
             .iter()

@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 use super::{DriveHandle, error::to_opendal};
 use crate::{
     drive::{self, Conditions, Context, Cursor, ErrorKind, Item, ItemId, ItemKind, ItemRef},
-    layers::cache::{ChangeSource, Changes, Position},
+    layers::cache::{ChangeCursor, ChangeSource, ChangedPaths},
 };
 
 /// The maximum number of pages that are read at a time. With more pages, everything counts as
@@ -214,11 +214,20 @@ impl DriveChanges {
 
 #[async_trait]
 impl ChangeSource for DriveChanges {
-    async fn changes(&self, cx: &OperationContext, since: Option<&Position>) -> Result<Changes> {
+    async fn changes(
+        &self,
+        cx: &OperationContext,
+        since: Option<&ChangeCursor>,
+    ) -> Result<ChangedPaths> {
         let cx = Context::from(cx);
         let Some(since) = since else {
             let next = position(&self.start(&cx).await.map_err(to_opendal)?);
-            return Ok(Changes { paths: Vec::new(), moved: Vec::new(), everything: false, next });
+            return Ok(ChangedPaths {
+                paths: Vec::new(),
+                moved: Vec::new(),
+                everything: false,
+                next,
+            });
         };
         let since = Cursor(since.expose().into());
         let (changes, new_state, next) = self.read(&cx, &since).await.map_err(to_opendal)?;
@@ -242,10 +251,10 @@ impl ChangeSource for DriveChanges {
             reported: new_state.reported,
             requested,
         };
-        Ok(Changes { paths: changes.paths, moved, everything, next: position(&next) })
+        Ok(ChangedPaths { paths: changes.paths, moved, everything, next: position(&next) })
     }
 }
 
-fn position(Cursor(cursor): &Cursor) -> Position {
-    Position::new(cursor.expose())
+fn position(Cursor(cursor): &Cursor) -> ChangeCursor {
+    ChangeCursor::new(cursor.expose())
 }

@@ -1,9 +1,10 @@
-//! Layers for any OpenDAL service, drivedal's or not.
+//! Layers for any OpenDAL service, including services of other crates.
 //!
-//! For those that speak HTTP: `RetryLayer` repeats requests and operations, and listens to what
-//! the cloud says about when; `LoggingLayer` tells of every request that is sent. Logging goes
-//! inside, `.layer(logging).layer(retry)`, so that it sees every try. For all: `CacheLayer` keeps
-//! what they answer.
+//! * `RetryLayer` retries HTTP requests and operations, and honours the pauses and rate limits that
+//!   the cloud announces.
+//! * `LoggingLayer` logs every HTTP request. Apply it before the retry layer,
+//!   `.layer(logging).layer(retry)`, so that it sees every attempt.
+//! * `CacheLayer` caches metadata and contents.
 
 #[cfg(feature = "layers-cache")]
 pub mod cache;
@@ -15,6 +16,6 @@ pub mod retry;
 #[cfg(feature = "layers-cache")]
 pub use cache::CacheLayer;
 #[cfg(feature = "layers")]
-pub use logging::{LoggingLayer, WireStats};
+pub use logging::{HttpStats, LoggingLayer};
 #[cfg(feature = "layers")]
 pub use retry::{Policy, RetryLayer};

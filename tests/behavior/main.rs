@@ -18,7 +18,7 @@
 
 mod backends;
 mod faults;
-mod planted;
+mod foreign_items;
 mod requests;
 mod secrets;
 mod writer;
@@ -33,12 +33,12 @@ use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // Cases wait more than they compute.
+    // Cases mostly wait.
     arguments.test_threads.get_or_insert(8);
     report_panics_as_failures();
-    set_observer(secrets::keep);
+    set_observer(secrets::record);
     tracing::subscriber::set_global_default(secrets::Log).expect("nothing has set one before");
-    // OpenDAL's services first: ours replace its `onedrive`.
+    // OpenDAL's services first, because ours replace its `onedrive`.
     opendal::init_default_registry();
     drivedal::register();
 
@@ -55,10 +55,10 @@ fn main() -> ExitCode {
         &arguments,
         vec![Trial::ignorable_test(
             "secrets::nothing_that_was_said_tells_a_secret",
-            secrets::nothing_that_was_said_tells_one,
+            secrets::no_recorded_text_contains_a_secret,
         )],
     );
-    // Servers and their tasks end before the process does.
+    // Servers and their tasks must end before the process.
     drop(runtime);
     exit_code(&[tried, searched])
 }
@@ -68,7 +68,7 @@ fn groups() -> Vec<Group> {
     let mut groups = drivedal_conformance::groups();
     groups.extend([
         Group { name: "writer", cases: writer::cases() },
-        Group { name: "planted", cases: planted::cases() },
+        Group { name: "foreign_items", cases: foreign_items::cases() },
         Group { name: "faults", cases: faults::cases() },
         Group { name: "requests", cases: requests::cases() },
     ]);

@@ -1,4 +1,4 @@
-//! Everything that was said, to be searched for what must never be said.
+//! Search for secrets in all texts that the cases have produced.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -15,56 +15,57 @@ use opendal::{
 };
 use tracing::{Event, Metadata, Subscriber, field, span};
 
-static SAID: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+static RECORDED: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 static SECRETS: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 
-/// Parts of addresses that open something by themselves: hundreds a case, so they are looked for
-/// word by word.
-static WORDS: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+/// Secret parts of URLs that need no token. A case has hundreds, so that the search works word by
+/// word.
+static SECRET_WORDS: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 
-/// Parts of addresses that open nothing without a token: ids and names.
-static OPEN: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+/// Parts of URLs that are useless without a token: ids and names.
+static PUBLIC_WORDS: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 
-/// From how many characters on a part of an address is one.
+/// Minimum length of a secret part, in characters.
 const WORD_MIN: usize = 12;
 
-/// The log of the wire of all cases, and its file.
-static WIRE: LazyLock<(LoggingLayer, HarFile, tempfile::TempDir)> = LazyLock::new(|| {
+/// HTTP log of all cases, and its HAR file.
+static HTTP_LOG: LazyLock<(LoggingLayer, HarFile, tempfile::TempDir)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let har = HarFile::create(folder.path().join("wire.har")).expect("a file in it");
     (LoggingLayer::new().with_har(&har), har, folder)
 });
 
-/// What only a leak would say, whoever's secret it is.
-const TELLTALES: [&str; 7] = [
+/// Prefixes that occur in secrets only.
+const SECRET_PREFIXES: [&str; 7] = [
     "access_token=",
     "refresh_token=",
     "client_secret=",
     "Bearer ",
-    // The drive server's tickets, upload sessions and copy monitors: URLs that need no token.
+    // Download URLs, upload sessions and copy monitors of the drive server: URLs that need no
+    // token.
     "/s1p",
     "/rup/",
     "/monitor/",
 ];
 
-/// A text that somebody may print.
-pub fn keep(text: &str) {
-    SAID.lock().expect("no panic while it is held").insert(text.to_owned());
+/// Records a text that a user might print.
+pub fn record(text: &str) {
+    RECORDED.lock().expect("no panic while it is held").insert(text.to_owned());
 }
 
-/// A token, a key: not to be found in anything kept.
+/// Registers a secret, such as a token or a key, that must not occur in any recorded text.
 pub fn register(secret: &str) {
     if !secret.is_empty() {
         SECRETS.lock().expect("no panic while it is held").insert(secret.to_owned());
     }
 }
 
-/// Has an operator tell every request, and learns what must not be told of it.
-pub fn told(operator: Operator) -> Operator {
-    operator.layer(Learning).layer(WIRE.0.clone())
+/// Logs every request of an operator, and registers the secrets in its requests.
+pub fn observe(operator: Operator) -> Operator {
+    operator.layer(Learning).layer(HTTP_LOG.0.clone())
 }
 
-/// Learns tokens, and what addresses have in them that need none.
+/// Layer that registers tokens, and secret parts of URLs that need no token.
 #[derive(Debug)]
 struct Learning;
 
@@ -84,55 +85,56 @@ impl HttpTransport for LearningTransport {
                 register(signature.split_once(' ').map_or(signature, |(_, token)| token));
                 let open = words(request.uri().path()).filter(|word| word.len() >= WORD_MIN);
                 let open = open.map(str::to_owned);
-                OPEN.lock().expect("no panic while it is held").extend(open);
+                PUBLIC_WORDS.lock().expect("no panic while it is held").extend(open);
             }
             None => {
                 let parts = request.uri().path_and_query().map_or("", |parts| parts.as_str());
-                // Behind a ticket stands the file's name.
+                // A download URL ends with the name of the file.
                 let parts = match parts.strip_prefix("/s1p").and_then(|rest| rest.find('/')) {
                     Some(end) => &parts[..end + "/s1p".len()],
                     None => parts,
                 };
                 let secret = words(parts).filter(|word| word.len() >= WORD_MIN).map(str::to_owned);
-                // What stands in every such path.
+                // Common to all of these URLs.
                 let secret = secret.filter(|word| word != "uploadSession");
-                WORDS.lock().expect("no panic while it is held").extend(secret);
+                SECRET_WORDS.lock().expect("no panic while it is held").extend(secret);
             }
         }
         self.0.fetch(request).await
     }
 }
 
-/// What a text has between characters that are none of a token's.
+/// Splits a text at characters that cannot be part of a token.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '~' | '!' | '.');
     text.split(move |c| !is_part(c)).filter(|word| !word.is_empty())
 }
 
-/// How many requests were told, and how many words of addresses were learnt.
-pub fn learnt() -> (u64, usize) {
-    let words = WORDS.lock().expect("no panic while it is held").len();
-    (WIRE.0.stats().requests(), words)
+/// Returns the number of logged requests and of registered parts of URLs.
+pub fn counts() -> (u64, usize) {
+    let words = SECRET_WORDS.lock().expect("no panic while it is held").len();
+    (HTTP_LOG.0.stats().requests(), words)
 }
 
-/// The texts that say a secret.
+/// Returns the recorded texts that contain a secret.
 pub fn leaks() -> Vec<String> {
-    let har = std::fs::read_to_string(WIRE.1.path()).expect("it was made");
-    har.lines().for_each(keep);
-    let mut learnt = WORDS.lock().expect("no panic while it is held");
-    let open = OPEN.lock().expect("no panic while it is held");
-    learnt.retain(|word| !open.contains(word));
+    let har = std::fs::read_to_string(HTTP_LOG.1.path()).expect("it was made");
+    har.lines().for_each(record);
+    let mut registered = SECRET_WORDS.lock().expect("no panic while it is held");
+    let open = PUBLIC_WORDS.lock().expect("no panic while it is held");
+    registered.retain(|word| !open.contains(word));
     let secrets = SECRETS.lock().expect("no panic while it is held");
-    // There are hundreds of tokens that begin alike: few texts have such a beginning.
+    // Hundreds of tokens share a prefix, and few texts contain it.
     let mut alike: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for secret in secrets.iter() {
         alike.entry(secret.chars().take(12).collect()).or_default().push(secret);
     }
-    let said = SAID.lock().expect("no panic while it is held");
-    said.iter()
+    let recorded = RECORDED.lock().expect("no panic while it is held");
+    recorded
+        .iter()
         .filter(|text| {
-            TELLTALES.iter().any(|telltale| text.contains(telltale))
-                || words(text).any(|word| learnt.contains(word))
+            SECRET_PREFIXES.iter().any(|telltale| text.contains(telltale))
+                || words(text).any(|word| registered.contains(word))
                 || alike.iter().any(|(beginning, secrets)| {
                     text.contains(beginning) && secrets.iter().any(|secret| text.contains(secret))
                 })
@@ -141,12 +143,12 @@ pub fn leaks() -> Vec<String> {
         .collect()
 }
 
-/// How many texts were kept.
-pub fn said() -> usize {
-    SAID.lock().expect("no panic while it is held").len()
+/// Returns the number of recorded texts.
+pub fn recorded_count() -> usize {
+    RECORDED.lock().expect("no panic while it is held").len()
 }
 
-/// Keeps what the library logs.
+/// Subscriber that records the library's log.
 pub struct Log;
 
 impl Subscriber for Log {
@@ -157,20 +159,20 @@ impl Subscriber for Log {
     fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
         let mut text = Text::default();
         span.record(&mut text);
-        keep(&text.0);
+        record(&text.0);
         span::Id::from_u64(1)
     }
 
     fn record(&self, _: &span::Id, values: &span::Record<'_>) {
         let mut text = Text::default();
         values.record(&mut text);
-        keep(&text.0);
+        record(&text.0);
     }
 
     fn event(&self, event: &Event<'_>) {
         let mut text = Text::default();
         event.record(&mut text);
-        keep(&text.0);
+        record(&text.0);
     }
 
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
@@ -188,16 +190,16 @@ impl field::Visit for Text {
     }
 }
 
-/// The last trial of all.
-pub fn nothing_that_was_said_tells_one() -> Result<Completion, Failed> {
+/// The final trial.
+pub fn no_recorded_text_contains_a_secret() -> Result<Completion, Failed> {
     let leaks = leaks();
-    let (texts, (requests, learnt)) = (said(), learnt());
-    WIRE.1.check().map_err(|error| format!("the HAR file: {error}"))?;
-    println!("{texts} texts, {requests} requests, {learnt} parts of addresses to be kept");
+    let (texts, (requests, registered)) = (recorded_count(), counts());
+    HTTP_LOG.1.check().map_err(|error| format!("the HAR file: {error}"))?;
+    println!("{texts} texts, {requests} requests, {registered} registered secrets");
     match leaks.first() {
-        None if texts == 0 => Ok(Completion::ignored_with("nothing was said")),
+        None if texts == 0 => Ok(Completion::ignored_with("nothing was recorded")),
         None => Ok(Completion::Completed),
-        // It names no place: the text is all there is to find it by.
+        // A leak has no location; the text itself must be enough to find its source.
         Some(leak) => Err(format!("{} of {texts} texts; the first:\n{leak}", leaks.len()).into()),
     }
 }

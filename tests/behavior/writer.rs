@@ -1,7 +1,8 @@
-//! What a drive's writer promises beyond OpenDAL's: announcements, and whole files whatever happens.
+//! Guarantees of a drive's writer beyond OpenDAL's: announcements, and complete files after
+//! failures.
 //!
-//! The contract's single points are tested beside the adapter; here they meet at random, through
-//! the operator and OpenDAL's layers.
+//! Single points of the contract are tested in the adapter. These tests combine them at random,
+//! through the operator and OpenDAL's layers.
 
 use std::time::Duration;
 
@@ -25,20 +26,20 @@ use drivedal_conformance::{
 
 use crate::backends::{
     announced_times, announcements,
-    pretended::{Pretence, Trouble, planned_troubles},
+    simulated::{PlannedFailure, Simulation, planned_troubles},
 };
 
 cases! {
     any_split_of_an_announced_file_gives_the_same_bytes: announcements;
-    an_announced_empty_file_is_made: announcements;
+    an_announced_empty_file_is_created: announcements;
     fewer_bytes_than_announced_leave_nothing: announcements;
     more_bytes_than_announced_leave_nothing: announcements;
     a_wrong_announcement_leaves_the_old_bytes: announcements;
     an_announced_time_is_kept: announced_times;
-    what_is_no_announcement_is_refused: announcements;
-    whatever_goes_wrong_a_retried_write_arrives_whole: planned_troubles;
-    whatever_goes_wrong_a_write_given_up_leaves_old_bytes_or_new: planned_troubles;
-    calls_cut_off_and_repeated_write_the_file_whole: planned_troubles;
+    an_invalid_announcement_is_rejected: announcements;
+    a_retried_write_is_complete_after_any_failure: planned_troubles;
+    a_dropped_write_leaves_the_old_bytes_or_the_new_ones: planned_troubles;
+    cancelled_and_repeated_calls_write_the_complete_file: planned_troubles;
     time_outs_and_retries_together_write_the_file_once: planned_troubles;
     a_writer_dropped_at_any_time_leaves_no_upload_behind: planned_troubles;
 }
@@ -64,15 +65,20 @@ async fn any_split_of_an_announced_file_gives_the_same_bytes(test: &TestContext)
     })
 }
 
-async fn an_announced_empty_file_is_made(test: &TestContext) -> CaseResult {
+async fn an_announced_empty_file_is_created(test: &TestContext) -> CaseResult {
     let mut writer = announced(&test.op, "a/empty", 0).await?;
     assert_eq!(writer.close().await?.content_length(), 0);
     assert_eq!(content(&test.op, "a/empty").await?, b"");
     Ok(())
 }
 
-/// Writes another number of bytes than announced; the error says both numbers.
-async fn misannounced(op: &Operator, path: &str, announced: usize, written: usize) -> CaseResult {
+/// Writes a different number of bytes than announced. The error must state both numbers.
+async fn wrong_announcement(
+    op: &Operator,
+    path: &str,
+    announced: usize,
+    written: usize,
+) -> CaseResult {
     let mut writer = self::announced(op, path, announced).await?;
     let mut result = Ok(());
     for piece in bytes(7, written).chunks(50_000) {
@@ -90,14 +96,14 @@ async fn misannounced(op: &Operator, path: &str, announced: usize, written: usiz
     };
     let error = expect_error(result, &[ErrorKind::Unsupported])?;
     let text = error.to_string();
-    assert!(text.contains(&announced.to_string()), "does not say what was announced: {text}");
+    assert!(text.contains(&announced.to_string()), "does not state the announced size: {text}");
     assert!(!error.is_temporary(), "trying again would not help: {text}");
     Ok(())
 }
 
 async fn fewer_bytes_than_announced_leave_nothing(test: &TestContext) -> CaseResult {
     for (announced, written) in [(1, 0), (1000, 999), (1_000_000, 10), (600_000, 599_999)] {
-        misannounced(&test.op, "a/file", announced, written).await?;
+        wrong_announcement(&test.op, "a/file", announced, written).await?;
         assert!(!exists(&test.client(&[])?, "a/file").await?, "{written} of {announced}");
     }
     Ok(())
@@ -105,7 +111,7 @@ async fn fewer_bytes_than_announced_leave_nothing(test: &TestContext) -> CaseRes
 
 async fn more_bytes_than_announced_leave_nothing(test: &TestContext) -> CaseResult {
     for (announced, written) in [(0, 1), (1000, 1001), (10, 1_000_000), (599_999, 600_000)] {
-        misannounced(&test.op, "a/file", announced, written).await?;
+        wrong_announcement(&test.op, "a/file", announced, written).await?;
         assert!(!exists(&test.client(&[])?, "a/file").await?, "{written} of {announced}");
     }
     Ok(())
@@ -114,7 +120,7 @@ async fn more_bytes_than_announced_leave_nothing(test: &TestContext) -> CaseResu
 async fn a_wrong_announcement_leaves_the_old_bytes(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     for (announced, written) in [(0, 1), (500, 400), (400, 500), (600_000, 500_000)] {
-        misannounced(&test.op, "file", announced, written).await?;
+        wrong_announcement(&test.op, "file", announced, written).await?;
         assert_eq!(content(&test.op, "file").await?, bytes(1, 1000));
     }
     assert_eq!(children(&test.op, "/").await?, ["file"]);
@@ -122,14 +128,14 @@ async fn a_wrong_announcement_leaves_the_old_bytes(test: &TestContext) -> CaseRe
 }
 
 async fn an_announced_time_is_kept(test: &TestContext) -> CaseResult {
-    // Not a whole second: some clouds keep fractions, none may round up.
+    // A fraction of a second: some clouds store fractions, and none may round up.
     let time: jiff::Timestamp = "2014-02-03T04:05:06.789Z".parse().expect("it is a time");
     for size in [10, 600_000] {
         let announcement = drivedal::announce().size(size as u64).modified(time);
         let writing = test.op.write_with("file", bytes(1, size)).user_metadata(announcement);
         writing.await?;
         let Some(kept) = test.client(&[])?.stat("file").await?.last_modified() else {
-            return fail("no time is told");
+            return fail("there is no modification time");
         };
         let lost = time.duration_since(kept.into_inner());
         assert!(lost.as_secs() == 0 && !lost.is_negative(), "{kept} instead of {time}");
@@ -137,50 +143,50 @@ async fn an_announced_time_is_kept(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn what_is_no_announcement_is_refused(test: &TestContext) -> CaseResult {
+async fn an_invalid_announcement_is_rejected(test: &TestContext) -> CaseResult {
     let metadata = [("colour".to_owned(), "green".to_owned())];
     let error = expect_error(
         test.op.write_with("file", "x").user_metadata(metadata).await,
         &[ErrorKind::Unsupported],
     )?;
-    assert!(error.to_string().contains("colour"), "does not say what: {error}");
+    assert!(error.to_string().contains("colour"), "does not name the key: {error}");
     assert!(!exists(&test.op, "file").await?);
     Ok(())
 }
 
-/// A file in pieces, and troubles on its way.
+/// A file in pieces, with failures during its upload.
 #[derive(Clone, Debug)]
 struct Adventure {
     pieces: Vec<usize>,
     announced: bool,
-    troubles: Vec<(&'static str, Trouble)>,
-    /// Milliseconds: when calls are cut off.
-    patience: Vec<u64>,
+    failures: Vec<(&'static str, PlannedFailure)>,
+    /// Timeouts of calls, in milliseconds.
+    timeouts: Vec<u64>,
 }
 
 impl Adventure {
     fn any() -> impl Strategy<Value = Self> {
         let piece = prop_oneof![0..100_usize, 30_000..70_000_usize, 200_000..300_000_usize];
         let passing = prop_oneof![
-            3 => Just(Trouble::Before),
-            2 => (1..8_u64).prop_map(|ms| Trouble::Slow(Duration::from_millis(ms))),
+            3 => Just(PlannedFailure::Before),
+            2 => (1..8_u64).prop_map(|ms| PlannedFailure::Slow(Duration::from_millis(ms))),
         ];
         let (twice, halfway) = (passing.clone(), passing.clone());
-        let trouble = prop_oneof![
-            // Requests that can be repeated when only their answer was lost.
+        let failures = prop_oneof![
+            // Requests that may be repeated after a lost response.
             (
                 select(vec!["upload", "create_folder", "item", "child"]),
-                prop_oneof![twice, Just(Trouble::After)]
+                prop_oneof![twice, Just(PlannedFailure::After)]
             ),
-            (Just("send_fragment"), prop_oneof![halfway, Just(Trouble::Halfway)]),
+            (Just("send_fragment"), prop_oneof![halfway, Just(PlannedFailure::Halfway)]),
             (select(vec!["open_session", "session_status"]), passing),
         ];
-        let all = (vec(piece, 0..6), any::<bool>(), vec(trouble, 0..6), vec(0..6_u64, 1..8));
-        all.prop_map(|(pieces, announced, troubles, patience)| Self {
+        let all = (vec(piece, 0..6), any::<bool>(), vec(failures, 0..6), vec(0..6_u64, 1..8));
+        all.prop_map(|(pieces, announced, failures, timeouts)| Self {
             pieces,
             announced,
-            troubles,
-            patience,
+            failures,
+            timeouts,
         })
     }
 
@@ -207,7 +213,7 @@ impl Adventure {
         }
     }
 
-    /// Writes it all; every error ends it.
+    /// Writes the whole file. Stops at the first error.
     async fn write(&self, op: &Operator, path: &str) -> opendal::Result<()> {
         let mut writer = match self.announced {
             true => {
@@ -223,48 +229,48 @@ impl Adventure {
     }
 }
 
-/// The pretended cloud, with the adventure's troubles planned and no others.
-fn planned<'a>(test: &'a TestContext, adventure: &Adventure) -> CaseResult<&'a Pretence> {
-    let Some(pretence) = test.extension::<Pretence>() else { return fail("not a pretended cloud") };
-    pretence.script.forget();
-    for (verb, trouble) in &adventure.troubles {
-        pretence.script.plan(verb, trouble.clone());
+/// Returns the simulated cloud, after it has planned exactly these failures.
+fn plan_failures<'a>(test: &'a TestContext, adventure: &Adventure) -> CaseResult<&'a Simulation> {
+    let Some(simulation) = test.extension::<Simulation>() else {
+        return fail("not a simulated cloud");
+    };
+    simulation.script.forget();
+    for (verb, failures) in &adventure.failures {
+        simulation.script.plan(verb, failures.clone());
     }
-    Ok(pretence)
+    Ok(simulation)
 }
 
-/// The first bytes of a file, and a folder that has to be made for another.
+/// Writes the first bytes of a file, and a file in a folder that must be created.
 async fn prepared(test: &TestContext) -> CaseResult<Operator> {
     let op = test.client(&[])?;
-    if let Some(pretence) = test.extension::<Pretence>() {
-        pretence.script.forget();
+    if let Some(simulation) = test.extension::<Simulation>() {
+        simulation.script.forget();
     }
     op.delete_with("new/").recursive(true).await?;
     op.write("old", bytes(1, 1000)).await?;
     Ok(op)
 }
 
-async fn whatever_goes_wrong_a_retried_write_arrives_whole(test: &TestContext) -> CaseResult {
+async fn a_retried_write_is_complete_after_any_failure(test: &TestContext) -> CaseResult {
     for_all(32, Adventure::any(), async |adventure| {
         let op = retrying(&prepared(test).await?);
-        let pretence = planned(test, &adventure)?;
+        let simulation = plan_failures(test, &adventure)?;
         for path in ["old", "new/below/file"] {
             adventure.write(&op, path).await?;
-            pretence.script.forget();
+            simulation.script.forget();
             assert!(content(&op, path).await? == adventure.bytes(), "other bytes: {path}");
         }
-        assert_eq!(pretence.uploads_under_way(), 0);
+        assert_eq!(simulation.uploads_under_way(), 0);
         assert_eq!(children(&op, "new/below/").await?, ["new/below/file"]);
         Ok(())
     })
 }
 
-async fn whatever_goes_wrong_a_write_given_up_leaves_old_bytes_or_new(
-    test: &TestContext,
-) -> CaseResult {
+async fn a_dropped_write_leaves_the_old_bytes_or_the_new_ones(test: &TestContext) -> CaseResult {
     for_all(32, Adventure::any(), async |adventure| {
         let op = prepared(test).await?;
-        let pretence = planned(test, &adventure)?;
+        let simulation = plan_failures(test, &adventure)?;
         let mut writer = adventure.writer(&op, "old").await?;
         let mut done = true;
         for piece in adventure.pieces() {
@@ -272,31 +278,31 @@ async fn whatever_goes_wrong_a_write_given_up_leaves_old_bytes_or_new(
         }
         done = done && allow_error(writer.close().await).is_some();
         if !done {
-            pretence.script.forget();
+            simulation.script.forget();
             writer.abort().await?;
         }
-        pretence.script.forget();
+        simulation.script.forget();
         let left = content(&op, "old").await?;
         assert!(left == adventure.bytes() || !done && left == bytes(1, 1000), "bytes of neither");
-        assert_eq!(pretence.uploads_under_way(), 0);
+        assert_eq!(simulation.uploads_under_way(), 0);
         Ok(())
     })
 }
 
-async fn calls_cut_off_and_repeated_write_the_file_whole(test: &TestContext) -> CaseResult {
+async fn cancelled_and_repeated_calls_write_the_complete_file(test: &TestContext) -> CaseResult {
     for_all(32, Adventure::any(), async |adventure| {
         let op = prepared(test).await?;
-        let pretence = planned(test, &adventure)?;
-        let mut patience = adventure.patience.iter().cycle().map(|ms| Duration::from_millis(*ms));
-        // The last tries are given all the time they need.
-        let mut patience = || match pretence.script.is_empty() {
+        let simulation = plan_failures(test, &adventure)?;
+        let mut timeouts = adventure.timeouts.iter().cycle().map(|ms| Duration::from_millis(*ms));
+        // The last attempts have no timeout.
+        let mut timeouts = || match simulation.script.is_empty() {
             true => Duration::from_secs(10),
-            false => patience.next().unwrap_or_default(),
+            false => timeouts.next().unwrap_or_default(),
         };
         let mut writer = adventure.writer(&op, "new/file").await?;
         for piece in adventure.pieces() {
             loop {
-                match timeout(patience(), writer.write(piece.clone())).await {
+                match timeout(timeouts(), writer.write(piece.clone())).await {
                     Ok(Err(error)) if !error.is_temporary() => return Err(error.into()),
                     Ok(Ok(())) => break,
                     Ok(Err(_)) | Err(_) => {}
@@ -304,51 +310,53 @@ async fn calls_cut_off_and_repeated_write_the_file_whole(test: &TestContext) -> 
             }
         }
         let metadata = loop {
-            match timeout(patience(), writer.close()).await {
+            match timeout(timeouts(), writer.close()).await {
                 Ok(Err(error)) if !error.is_temporary() => return Err(error.into()),
                 Ok(Ok(metadata)) => break metadata,
                 Ok(Err(_)) | Err(_) => {}
             }
         };
         assert_eq!(metadata.content_length(), adventure.total() as u64);
-        pretence.script.forget();
+        simulation.script.forget();
         assert!(content(&op, "new/file").await? == adventure.bytes(), "other bytes");
-        assert_eq!(pretence.uploads_under_way(), 0);
+        assert_eq!(simulation.uploads_under_way(), 0);
         Ok(())
     })
 }
 
 async fn time_outs_and_retries_together_write_the_file_once(test: &TestContext) -> CaseResult {
     let op = prepared(test).await?;
-    let Some(pretence) = test.extension::<Pretence>() else { return fail("not a pretended cloud") };
-    let before = pretence.script.calls("upload");
-    pretence.script.plan("upload", Trouble::Slow(Duration::from_millis(400)));
+    let Some(simulation) = test.extension::<Simulation>() else {
+        return fail("not a simulated cloud");
+    };
+    let before = simulation.script.calls("upload");
+    simulation.script.plan("upload", PlannedFailure::Slow(Duration::from_millis(400)));
     let op = op
         .layer(TimeoutLayer::new().with_io_timeout(Duration::from_millis(100)))
         .layer(RetryLayer::new().with_min_delay(Duration::from_millis(10)).with_max_times(10));
     let metadata = op.write("old", bytes(2, 2000)).await?;
     assert_eq!(metadata.content_length(), 2000);
     assert_eq!(content(&op, "old").await?, bytes(2, 2000));
-    assert_eq!(pretence.script.calls("upload") - before, 1);
+    assert_eq!(simulation.script.calls("upload") - before, 1);
     Ok(())
 }
 
 async fn a_writer_dropped_at_any_time_leaves_no_upload_behind(test: &TestContext) -> CaseResult {
     for_all(32, Adventure::any(), async |adventure| {
         let (op, path) = (test.client(&[])?, format!("{:016x}", random()));
-        let patience = adventure.patience.iter().sum::<u64>();
-        // Each in a file of its own: a request that is on its way may still arrive.
+        let timeouts = adventure.timeouts.iter().sum::<u64>();
+        // A new file for each, because a pending request may still have an effect.
         op.write(&path, bytes(1, 1000)).await?;
-        let pretence = planned(test, &adventure)?;
-        drop(timeout(Duration::from_millis(patience), adventure.write(&op, &path)).await);
-        // It is cancelled in the background.
+        let simulation = plan_failures(test, &adventure)?;
+        drop(timeout(Duration::from_millis(timeouts), adventure.write(&op, &path)).await);
+        // The writer is aborted in the background.
         let cancelled = timeout(Duration::from_secs(5), async {
-            while pretence.uploads_under_way() > 0 {
+            while simulation.uploads_under_way() > 0 {
                 sleep(Duration::from_millis(2)).await;
             }
         });
         assert!(cancelled.await.is_ok(), "an upload is still there");
-        pretence.script.forget();
+        simulation.script.forget();
         let left = content(&op, &path).await?;
         assert!(left == adventure.bytes() || left == bytes(1, 1000), "bytes of neither");
         Ok(())

@@ -1,4 +1,4 @@
-//! A cloud of a few lines, whose every request is counted, and which can be held up or be away.
+//! Minimal cloud in memory. It counts requests, and can delay responses or be unreachable.
 
 use std::{
     collections::BTreeMap,
@@ -21,22 +21,22 @@ use opendal::{
 };
 use tokio::sync::Semaphore;
 
-/// How the cloud tells which version of a file its bytes are of.
+/// How the cloud reports the version of the bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tells {
-    /// With the bytes.
-    Etag,
-    /// Not with the bytes, but it understands `if_match`.
+pub enum EtagSupport {
+    /// The response to a read has the etag.
+    InReads,
+    /// The response to a read has no etag, but `if_match` is supported.
     IfMatch,
-    /// Not at all; a look tells the etag.
-    LookOnly,
+    /// Only `stat` returns an etag.
+    StatOnly,
     /// There are no etags.
-    Nothing,
+    None,
 }
 
-/// What a request was for.
+/// Kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum RequestKind {
     Stat,
     Read,
     List,
@@ -47,15 +47,15 @@ pub enum Asked {
 pub struct Cloud(Arc<Inner>);
 
 pub struct Inner {
-    tells: Tells,
+    etags: EtagSupport,
     files: Mutex<BTreeMap<String, (u64, Bytes)>>,
     version: AtomicU64,
-    requests: Mutex<Vec<Asked>>,
+    requests: Mutex<Vec<RequestKind>>,
     away: AtomicBool,
-    /// Reads and looks wait for a permit of it, once they have their answer.
+    /// Reads and `stat`s wait here with their response until a permit is added.
     gate: Semaphore,
     gated: AtomicBool,
-    /// Readers at the gate.
+    /// Number of responses that wait.
     pub waiting: tokio::sync::watch::Sender<usize>,
 }
 
@@ -66,9 +66,9 @@ impl fmt::Debug for Cloud {
 }
 
 impl Cloud {
-    pub fn new(tells: Tells) -> Self {
+    pub fn new(etags: EtagSupport) -> Self {
         Self(Arc::new(Inner {
-            tells,
+            etags,
             files: Mutex::default(),
             version: AtomicU64::new(0),
             requests: Mutex::default(),
@@ -79,13 +79,13 @@ impl Cloud {
         }))
     }
 
-    /// A client of this cloud.
+    /// Returns a client of this cloud.
     pub fn client(&self) -> Operator {
         Operator::from_parts(OperationContext::new(), Arc::new(self.clone()))
     }
 
-    /// The requests since the last time.
-    pub fn requests(&self) -> Vec<Asked> {
+    /// Returns the requests since the last call.
+    pub fn requests(&self) -> Vec<RequestKind> {
         mem::take(&mut self.0.requests.lock().unwrap())
     }
 
@@ -93,13 +93,13 @@ impl Cloud {
         self.0.away.store(away, Ordering::Relaxed);
     }
 
-    /// From now on answers wait to be let through.
+    /// Delays responses from now on.
     pub fn hold(&self) {
         self.0.gated.store(true, Ordering::Relaxed);
     }
 
-    /// Until so many answers wait.
-    pub async fn held(&self, answers: usize) {
+    /// Waits until this many responses are delayed.
+    pub async fn wait_for_held(&self, answers: usize) {
         self.0.waiting.subscribe().wait_for(|waiting| *waiting >= answers).await.unwrap();
     }
 
@@ -108,7 +108,7 @@ impl Cloud {
         self.0.gate.add_permits(1000);
     }
 
-    /// What is there now.
+    /// Returns the current files.
     pub fn snapshot(&self) -> BTreeMap<String, Bytes> {
         let files = self.files();
         files.iter().map(|(path, (_, bytes))| (path.clone(), bytes.clone())).collect()
@@ -118,10 +118,12 @@ impl Cloud {
         self.0.files.lock().unwrap()
     }
 
-    fn asked(&self, what: Asked) -> Result<()> {
-        self.0.requests.lock().unwrap().push(what);
+    fn record(&self, kind: RequestKind) -> Result<()> {
+        self.0.requests.lock().unwrap().push(kind);
         if self.0.away.load(Ordering::Relaxed) {
-            return Err(Error::new(ErrorKind::Unexpected, "nobody answers").set_temporary());
+            return Err(
+                Error::new(ErrorKind::Unexpected, "the cloud is unreachable").set_temporary()
+            );
         }
         Ok(())
     }
@@ -135,7 +137,7 @@ impl Cloud {
 
     fn metadata(&self, version: u64, bytes: &Bytes) -> Metadata {
         let mut metadata = MetadataBuilder::file(bytes.len() as u64);
-        if self.0.tells != Tells::Nothing {
+        if self.0.etags != EtagSupport::None {
             metadata.etag(format!("\"{version}\""));
         }
         metadata.build()
@@ -180,10 +182,10 @@ impl Service for Cloud {
     fn capability(&self) -> Capability {
         Capability {
             stat: true,
-            stat_with_if_none_match: self.0.tells == Tells::Etag,
+            stat_with_if_none_match: self.0.etags == EtagSupport::InReads,
             read: true,
             read_with_suffix: true,
-            read_with_if_match: self.0.tells == Tells::IfMatch,
+            read_with_if_match: self.0.etags == EtagSupport::IfMatch,
             write: true,
             write_can_multi: true,
             write_can_empty: true,
@@ -207,7 +209,7 @@ impl Service for Cloud {
     }
 
     async fn stat(&self, _: &OperationContext, path: &str, args: OpStat) -> Result<RpStat> {
-        self.asked(Asked::Stat)?;
+        self.record(RequestKind::Stat)?;
         let looked = self.look(path);
         self.gate().await;
         let (metadata, _) = looked?;
@@ -257,7 +259,7 @@ impl Service for Cloud {
         to: &str,
         _: OpRename,
     ) -> Result<RpRename> {
-        self.asked(Asked::Change)?;
+        self.record(RequestKind::Change)?;
         let moved = self.files().remove(from);
         match moved {
             Some((_, bytes)) => drop(self.put(to, bytes)),
@@ -288,7 +290,7 @@ impl oio::Read for CloudReader {
     }
 
     async fn read(&self, range: BytesRange) -> Result<(RpRead, Buffer)> {
-        self.cloud.asked(Asked::Read)?;
+        self.cloud.record(RequestKind::Read)?;
         let looked = self.cloud.look(&self.path);
         self.cloud.gate().await;
         let (metadata, bytes) = looked?;
@@ -305,8 +307,8 @@ impl oio::Read for CloudReader {
         if span.start > length || span.end > length {
             return Err(Error::new(ErrorKind::RangeNotSatisfied, "416"));
         }
-        let reply = match self.cloud.0.tells {
-            Tells::Etag => RpRead::new(metadata),
+        let reply = match self.cloud.0.etags {
+            EtagSupport::InReads => RpRead::new(metadata),
             _ => RpRead::default(),
         };
         Ok((reply, bytes.slice(span.start as usize..span.end as usize).into()))
@@ -326,7 +328,7 @@ impl oio::Write for CloudWriter {
     }
 
     async fn close(&mut self) -> Result<Metadata> {
-        self.cloud.asked(Asked::Change)?;
+        self.cloud.record(RequestKind::Change)?;
         Ok(self.cloud.put(&self.path, mem::take(&mut self.bytes).into()))
     }
 
@@ -367,7 +369,7 @@ impl CloudLister {
 impl oio::List for CloudLister {
     async fn next(&mut self) -> Result<Option<oio::Entry>> {
         if self.entries.is_none() {
-            self.cloud.asked(Asked::List)?;
+            self.cloud.record(RequestKind::List)?;
             let entries = self.entries();
             self.cloud.gate().await;
             self.entries = Some(entries.into_iter());
@@ -380,7 +382,7 @@ pub struct CloudDeleter(Cloud);
 
 impl oio::Delete for CloudDeleter {
     async fn delete(&mut self, path: &str, args: OpDelete) -> Result<()> {
-        self.0.asked(Asked::Change)?;
+        self.0.record(RequestKind::Change)?;
         let tree = format!("{}/", path.trim_end_matches('/'));
         self.0
             .files()
@@ -405,7 +407,7 @@ impl oio::Copy for CloudCopier {
     }
 
     async fn close(&mut self) -> Result<Metadata> {
-        self.cloud.asked(Asked::Change)?;
+        self.cloud.record(RequestKind::Change)?;
         let (_, bytes) = self.cloud.look(&self.from)?;
         Ok(self.cloud.put(&self.to, bytes))
     }

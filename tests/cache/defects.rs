@@ -1,13 +1,15 @@
-//! What OpenDAL's own cache gets wrong (opendal 0.59, `FoyerLayer`): each would show here.
+//! Defects of OpenDAL's own cache (opendal 0.59, `FoyerLayer`), which these tests would detect.
 
-use drivedal::layers::cache::Validity;
+use drivedal::layers::cache::Consistency;
 use opendal::BytesRange;
 
-use crate::{LONG, bytes, cloud::Tells, rig_with};
+use crate::{LONG, bytes, cloud::EtagSupport, rig_with};
 
 async fn small() -> crate::Rig {
-    rig_with(Tells::Etag, |cache| cache.validity(Validity::Within(LONG)).block(1000).memory(20_000))
-        .await
+    rig_with(EtagSupport::InReads, |cache| {
+        cache.consistency(Consistency::MaxAge(LONG)).block_size(1000).memory(20_000)
+    })
+    .await
 }
 
 #[tokio::test]
@@ -20,7 +22,7 @@ async fn a_file_overwritten_with_more_than_the_cache_holds_gives_its_new_bytes()
 }
 
 #[tokio::test]
-async fn a_file_written_in_a_large_and_a_small_part_is_whole() {
+async fn a_file_written_in_a_large_and_a_small_part_is_complete() {
     let rig = small().await;
     let mut writer = rig.cached.writer("a").await.unwrap();
     writer.write(bytes(1, 100_000)).await.unwrap();

@@ -1,9 +1,9 @@
-//! The drives, on the drive server: requests are counted, and changes heard.
+//! The drives on the drive server: request counts and change feeds.
 
 use std::time::Duration;
 
 use drivedal::{
-    layers::cache::{CacheBuilder, CacheLayer, Validity},
+    layers::cache::{CacheBuilder, CacheLayer, Consistency},
     remote,
     transport::Transport,
 };
@@ -13,7 +13,7 @@ use opendal::{ErrorKind, HttpTransporter, OperationContext, Operator};
 
 use crate::{LONG, bytes};
 
-/// A drive, with a cache in front and without.
+/// A drive, with and without a cache.
 struct Rig {
     server: Server,
     cached: Operator,
@@ -21,7 +21,7 @@ struct Rig {
     cache: CacheLayer,
 }
 
-/// What each drive that has a feed is opened by; `{}` is the server.
+/// URIs of the drives with a change feed; `{}` is the server's URL.
 const DRIVES: &[(&str, AccountKind)] = &[
     (
         "onedrive://?access_token=drivedal-dev&account_kind=personal&endpoint={}v1.0",
@@ -54,7 +54,7 @@ async fn rig(
         (remote.operator.with_context(context), remote.handle.unwrap())
     };
     let (operator, handle) = open();
-    let mut cache = set(CacheLayer::builder().block(1000));
+    let mut cache = set(CacheLayer::builder().block_size(1000));
     if feed {
         cache = cache.changes(handle.change_source().unwrap());
     }
@@ -64,7 +64,7 @@ async fn rig(
 }
 
 impl Rig {
-    /// The requests since the last time.
+    /// Returns the requests since the last call.
     fn requests(&self) -> Vec<String> {
         let control = self.server.control();
         let requests = control.requests().into_iter().map(|request| request.operation).collect();
@@ -87,16 +87,16 @@ impl Rig {
 #[tokio::test]
 async fn a_second_read_takes_no_request_within_and_one_fresh() {
     for drive in DRIVES {
-        for (validity, most) in [(Validity::Within(LONG), 0), (Validity::Fresh, 1)] {
-            let rig = rig(*drive, false, |cache| cache.validity(validity)).await;
+        for (consistency, most) in [(Consistency::MaxAge(LONG), 0), (Consistency::Revalidate, 1)] {
+            let rig = rig(*drive, false, |cache| cache.consistency(consistency)).await;
             rig.other.write("f", bytes(1, 25_000)).await.unwrap();
             assert!(rig.cached.read("f").await.unwrap().to_vec() == bytes(1, 25_000));
             rig.requests();
             assert!(rig.cached.read("f").await.unwrap().to_vec() == bytes(1, 25_000));
             let requests = rig.requests();
-            assert_eq!(requests.len(), most, "{drive:?} {validity:?}: {requests:?}");
+            assert_eq!(requests.len(), most, "{drive:?} {consistency:?}: {requests:?}");
             rig.other.write("f", bytes(2, 25_000)).await.unwrap();
-            if validity == Validity::Fresh {
+            if consistency == Consistency::Revalidate {
                 assert!(rig.cached.read("f").await.unwrap().to_vec() == bytes(2, 25_000));
             }
         }
@@ -104,8 +104,8 @@ async fn a_second_read_takes_no_request_within_and_one_fresh() {
 }
 
 #[tokio::test]
-async fn skydrive_tells_no_etags_and_has_its_metadata_kept_only() {
-    let rig = rig(SKYDRIVE, false, |cache| cache.validity(Validity::Within(LONG))).await;
+async fn for_skydrive_only_metadata_is_cached() {
+    let rig = rig(SKYDRIVE, false, |cache| cache.consistency(Consistency::MaxAge(LONG))).await;
     rig.other.write("f", "one").await.unwrap();
     assert_eq!(rig.content("f").await, "one");
     rig.other.write("f", "two").await.unwrap();
@@ -119,7 +119,7 @@ async fn skydrive_tells_no_etags_and_has_its_metadata_kept_only() {
 #[tokio::test]
 async fn with_the_feed_a_listing_is_refreshed_by_one_request() {
     for drive in DRIVES {
-        let rig = rig(*drive, true, |cache| cache.validity(Validity::Fresh)).await;
+        let rig = rig(*drive, true, |cache| cache.consistency(Consistency::Revalidate)).await;
         for name in ["d/a", "d/b", "d/e/c"] {
             rig.other.write(name, "one").await.unwrap();
         }
@@ -134,9 +134,9 @@ async fn with_the_feed_a_listing_is_refreshed_by_one_request() {
 }
 
 #[tokio::test]
-async fn what_others_change_is_heard_of() {
+async fn changes_of_other_clients_are_applied() {
     for drive in DRIVES {
-        let rig = rig(*drive, true, |cache| cache.validity(Validity::Fresh)).await;
+        let rig = rig(*drive, true, |cache| cache.consistency(Consistency::Revalidate)).await;
         for name in ["d/a", "d/b", "x/y/z"] {
             rig.other.write(name, "one").await.unwrap();
         }
@@ -164,11 +164,13 @@ async fn what_others_change_is_heard_of() {
 }
 
 #[tokio::test]
-async fn answers_that_the_feed_vouches_for_outlive_their_time() {
+async fn results_that_the_feed_covers_outlive_their_maximum_age() {
     const AGE: Duration = Duration::from_millis(100);
     for drive in DRIVES {
-        let rig =
-            rig(*drive, true, |cache| cache.validity(Validity::Within(AGE)).negative(AGE)).await;
+        let rig = rig(*drive, true, |cache| {
+            cache.consistency(Consistency::MaxAge(AGE)).negative_max_age(AGE)
+        })
+        .await;
         for name in ["d/a", "d/b", "d/e/c"] {
             rig.other.write(name, "one").await.unwrap();
         }
@@ -176,7 +178,7 @@ async fn answers_that_the_feed_vouches_for_outlive_their_time() {
             rig.cached.stat(path).await.unwrap();
         }
         rig.cached.stat("d/n").await.unwrap_err();
-        // Folders are told of with what changes in them, and known from then on.
+        // The feed reports a folder together with its contents, and covers it from then on.
         rig.other.write("d/e/f", "one").await.unwrap();
         let age = async || tokio::time::sleep(2 * AGE).await;
         age().await;
@@ -208,7 +210,7 @@ async fn answers_that_the_feed_vouches_for_outlive_their_time() {
 async fn below_a_root_of_its_own_an_operator_hears_its_own_paths() {
     let (uri, kind) = DRIVES[0];
     let rooted = format!("{uri}&root=/home/me");
-    let rig = rig((&rooted, kind), true, |cache| cache.validity(Validity::Fresh)).await;
+    let rig = rig((&rooted, kind), true, |cache| cache.consistency(Consistency::Revalidate)).await;
     rig.other.write("d/a", "one").await.unwrap();
     assert_eq!(rig.names("d/").await, ["d/", "d/a"]);
     rig.other.write("d/b", "one").await.unwrap();
@@ -220,12 +222,12 @@ async fn below_a_root_of_its_own_an_operator_hears_its_own_paths() {
 }
 
 #[tokio::test]
-async fn a_feed_that_was_lost_is_begun_anew() {
+async fn a_lost_feed_is_restarted() {
     for drive in DRIVES {
-        let rig = rig(*drive, true, |cache| cache.validity(Validity::Fresh)).await;
+        let rig = rig(*drive, true, |cache| cache.consistency(Consistency::Revalidate)).await;
         rig.other.write("d/a", "one").await.unwrap();
         assert_eq!(rig.names("d/").await, ["d/", "d/a"]);
-        // The drive is made anew, and knows no cursor of before.
+        // The drive is reset, and its old cursors are invalid.
         rig.server.control().reset_state().await.unwrap();
         rig.other.write("d/b", "one").await.unwrap();
         assert_eq!(rig.names("d/").await, ["d/", "d/b"], "{drive:?}");
@@ -236,9 +238,9 @@ async fn a_feed_that_was_lost_is_begun_anew() {
 }
 
 #[tokio::test]
-async fn without_its_feed_the_cloud_is_asked_itself() {
+async fn without_the_feed_results_are_requested_again() {
     use drivedal_server::Fault;
-    let rig = rig(DRIVES[0], true, |cache| cache.validity(Validity::Fresh)).await;
+    let rig = rig(DRIVES[0], true, |cache| cache.consistency(Consistency::Revalidate)).await;
     rig.other.write("d/a", "one").await.unwrap();
     rig.names("d/").await;
     let fault = Fault::on("graph.delta.list").status(503);

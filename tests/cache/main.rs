@@ -1,4 +1,4 @@
-//! The cache, on a cloud that counts what it is asked, and on the drive server.
+//! The cache, on a cloud that counts requests and on the drive server.
 
 mod cloud;
 mod contents;
@@ -6,16 +6,16 @@ mod defects;
 mod drives;
 mod metadata;
 mod model;
-mod places;
+mod storage;
 
 use std::time::Duration;
 
-use drivedal::layers::cache::{CacheBuilder, CacheLayer, Validity};
+use drivedal::layers::cache::{CacheBuilder, CacheLayer, Consistency};
 use opendal::Operator;
 
-use cloud::{Cloud, Tells};
+use cloud::{Cloud, EtagSupport};
 
-/// Long enough for any test.
+/// Longer than any test.
 const LONG: Duration = Duration::from_secs(3600);
 
 /// A cloud, a client with the cache, and one without.
@@ -26,19 +26,19 @@ struct Rig {
     cache: CacheLayer,
 }
 
-/// Blocks of 10 bytes.
-async fn rig(tells: Tells, validity: Validity) -> Rig {
-    rig_with(tells, |cache| cache.validity(validity)).await
+/// Returns a rig with blocks of 10 bytes.
+async fn rig(etags: EtagSupport, consistency: Consistency) -> Rig {
+    rig_with(etags, |cache| cache.consistency(consistency)).await
 }
 
-async fn rig_with(tells: Tells, set: impl FnOnce(CacheBuilder) -> CacheBuilder) -> Rig {
-    let cloud = Cloud::new(tells);
-    let cache = set(CacheLayer::builder().block(10)).build().await.unwrap();
+async fn rig_with(etags: EtagSupport, set: impl FnOnce(CacheBuilder) -> CacheBuilder) -> Rig {
+    let cloud = Cloud::new(etags);
+    let cache = set(CacheLayer::builder().block_size(10)).build().await.unwrap();
     let cached = cloud.client().layer(cache.clone());
     Rig { other: cloud.client(), cloud, cached, cache }
 }
 
-/// Bytes that differ from place to place.
+/// Returns pseudo-random bytes.
 fn bytes(seed: u8, length: usize) -> Vec<u8> {
     (0..length).map(|at| (at as u8).wrapping_mul(31).wrapping_add(seed)).collect()
 }

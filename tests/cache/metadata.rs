@@ -1,14 +1,14 @@
-//! Looks and listings.
+//! Metadata: `stat` and listings.
 
 use std::time::Duration;
 
-use drivedal::layers::cache::Validity;
+use drivedal::layers::cache::Consistency;
 use futures::TryStreamExt;
 use opendal::{ErrorKind, Operator};
 
 use crate::{
     LONG,
-    cloud::{Asked, Tells},
+    cloud::{EtagSupport, RequestKind},
     rig, rig_with,
 };
 
@@ -18,25 +18,25 @@ async fn names(operator: &Operator, path: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn within_its_time_a_look_is_answered_from_memory() {
-    let rig = rig(Tells::Etag, Validity::Within(LONG)).await;
+async fn a_fresh_stat_is_served_from_memory() {
+    let rig = rig(EtagSupport::InReads, Consistency::MaxAge(LONG)).await;
     rig.other.write("a", "one").await.unwrap();
     rig.cloud.requests();
     for _ in 0..3 {
         assert_eq!(rig.cached.stat("a").await.unwrap().content_length(), 3);
     }
-    assert_eq!(rig.cloud.requests(), [Asked::Stat]);
+    assert_eq!(rig.cloud.requests(), [RequestKind::Stat]);
     rig.other.write("a", "three").await.unwrap();
     assert_eq!(rig.cached.stat("a").await.unwrap().content_length(), 3);
-    rig.cache.forget();
+    rig.cache.clear_metadata();
     assert_eq!(rig.cached.stat("a").await.unwrap().content_length(), 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_its_time_it_is_asked_for_again_and_what_was_missing_earlier() {
+async fn expired_results_are_requested_again_and_negative_ones_earlier() {
     let age = Duration::from_secs(60);
-    let rig = rig_with(Tells::Etag, |cache| {
-        cache.validity(Validity::Within(age)).negative(Duration::from_secs(2))
+    let rig = rig_with(EtagSupport::InReads, |cache| {
+        cache.consistency(Consistency::MaxAge(age)).negative_max_age(Duration::from_secs(2))
     })
     .await;
     rig.other.write("a", "one").await.unwrap();
@@ -52,14 +52,14 @@ async fn after_its_time_it_is_asked_for_again_and_what_was_missing_earlier() {
     tokio::time::advance(Duration::from_secs(2)).await;
     assert_eq!(rig.cached.stat("b").await.unwrap().content_length(), 1);
     assert_eq!(rig.cached.stat("a").await.unwrap().content_length(), 3);
-    assert_eq!(rig.cloud.requests(), [Asked::Stat]);
+    assert_eq!(rig.cloud.requests(), [RequestKind::Stat]);
     tokio::time::advance(age).await;
     assert_eq!(rig.cached.stat("a").await.unwrap().content_length(), 5);
 }
 
 #[tokio::test]
-async fn fresh_asks_every_time() {
-    let rig = rig(Tells::Etag, Validity::Fresh).await;
+async fn revalidate_sends_a_request_every_time() {
+    let rig = rig(EtagSupport::InReads, Consistency::Revalidate).await;
     rig.other.write("a", "one").await.unwrap();
     rig.cached.stat("a").await.unwrap();
     rig.other.write("a", "three").await.unwrap();
@@ -71,8 +71,8 @@ async fn fresh_asks_every_time() {
 }
 
 #[tokio::test]
-async fn a_listing_is_given_again_and_saves_the_looks_at_its_entries() {
-    let rig = rig(Tells::Etag, Validity::Within(LONG)).await;
+async fn a_listing_is_cached_with_the_metadata_of_its_entries() {
+    let rig = rig(EtagSupport::InReads, Consistency::MaxAge(LONG)).await;
     rig.other.write("d/a", "one").await.unwrap();
     rig.other.write("d/e/b", "two").await.unwrap();
     rig.cloud.requests();
@@ -80,21 +80,21 @@ async fn a_listing_is_given_again_and_saves_the_looks_at_its_entries() {
         assert_eq!(names(&rig.cached, "d/").await, ["d/a", "d/e/"]);
         assert_eq!(rig.cached.stat("d/a").await.unwrap().content_length(), 3);
     }
-    assert_eq!(rig.cloud.requests(), [Asked::List]);
+    assert_eq!(rig.cloud.requests(), [RequestKind::List]);
     let all = || rig.cached.lister_with("d/").recursive(true);
     for _ in 0..2 {
         let entries: Vec<_> = all().await.unwrap().try_collect().await.unwrap();
         assert_eq!(entries.len(), 3);
     }
-    assert_eq!(rig.cloud.requests(), [Asked::List]);
+    assert_eq!(rig.cloud.requests(), [RequestKind::List]);
     rig.cached.list_with("d/").start_after("d/a").await.unwrap();
     rig.cached.list("d/a").await.unwrap();
-    assert_eq!(rig.cloud.requests(), [Asked::List, Asked::List]);
+    assert_eq!(rig.cloud.requests(), [RequestKind::List, RequestKind::List]);
 }
 
 #[tokio::test]
 async fn a_listing_that_is_given_up_is_not_remembered() {
-    let rig = rig(Tells::Etag, Validity::Within(LONG)).await;
+    let rig = rig(EtagSupport::InReads, Consistency::MaxAge(LONG)).await;
     rig.other.write("a", "1").await.unwrap();
     rig.other.write("b", "1").await.unwrap();
     let mut lister = rig.cached.lister("/").await.unwrap();
@@ -102,12 +102,12 @@ async fn a_listing_that_is_given_up_is_not_remembered() {
     drop(lister);
     rig.cloud.requests();
     assert_eq!(names(&rig.cached, "/").await, ["a", "b"]);
-    assert_eq!(rig.cloud.requests(), [Asked::List]);
+    assert_eq!(rig.cloud.requests(), [RequestKind::List]);
 }
 
 #[tokio::test]
 async fn every_change_through_the_operator_shows_at_once() {
-    let rig = rig(Tells::Etag, Validity::Within(LONG)).await;
+    let rig = rig(EtagSupport::InReads, Consistency::MaxAge(LONG)).await;
     let op = &rig.cached;
     op.stat("d/a").await.unwrap_err();
     assert!(names(op, "/").await.is_empty());
@@ -133,28 +133,28 @@ async fn every_change_through_the_operator_shows_at_once() {
 
 #[tokio::test]
 async fn a_change_under_another_spelling_shows_too() {
-    let rig = rig(Tells::Etag, Validity::Within(LONG)).await;
+    let rig = rig(EtagSupport::InReads, Consistency::MaxAge(LONG)).await;
     rig.other.write("D/Ä", "1").await.unwrap();
     rig.cached.stat("D/Ä").await.unwrap();
     rig.cloud.requests();
     rig.cached.delete("d/ä").await.unwrap();
     rig.cached.stat("D/Ä").await.unwrap();
-    assert_eq!(rig.cloud.requests(), [Asked::Change, Asked::Stat]);
+    assert_eq!(rig.cloud.requests(), [RequestKind::Change, RequestKind::Stat]);
 }
 
 #[tokio::test]
-async fn an_answer_that_was_under_way_during_a_change_is_not_remembered() {
-    let rig = rig(Tells::Etag, Validity::Within(LONG)).await;
+async fn a_result_that_overlaps_with_a_change_is_not_cached() {
+    let rig = rig(EtagSupport::InReads, Consistency::MaxAge(LONG)).await;
     rig.cached.write("a", "1").await.unwrap();
     rig.cloud.hold();
     let cached = rig.cached.clone();
     let look = tokio::spawn(async move { cached.stat("a").await.unwrap() });
     let cached = rig.cached.clone();
     let list = tokio::spawn(async move { cached.list("/").await.unwrap() });
-    rig.cloud.held(2).await;
+    rig.cloud.wait_for_held(2).await;
     rig.cached.write("a", "22").await.unwrap();
     rig.cloud.let_through();
-    // What it was when they asked.
+    // The state at the time of the request.
     assert_eq!(look.await.unwrap().content_length(), 1);
     assert_eq!(list.await.unwrap()[0].metadata().content_length(), 1);
     assert_eq!(rig.cached.stat("a").await.unwrap().content_length(), 2);
@@ -164,7 +164,7 @@ async fn an_answer_that_was_under_way_during_a_change_is_not_remembered() {
 
 #[tokio::test]
 async fn a_writer_that_is_dropped_may_have_written() {
-    let rig = rig(Tells::Etag, Validity::Within(LONG)).await;
+    let rig = rig(EtagSupport::InReads, Consistency::MaxAge(LONG)).await;
     rig.cached.write("a", "1").await.unwrap();
     let mut writer = rig.cached.writer("a").await.unwrap();
     writer.write("22").await.unwrap();
@@ -172,12 +172,12 @@ async fn a_writer_that_is_dropped_may_have_written() {
     rig.cloud.requests();
     drop(writer);
     rig.cached.stat("a").await.unwrap();
-    assert_eq!(rig.cloud.requests(), [Asked::Stat]);
+    assert_eq!(rig.cloud.requests(), [RequestKind::Stat]);
 }
 
 #[tokio::test]
 async fn a_change_that_fails_may_have_happened() {
-    let rig = rig(Tells::Etag, Validity::Within(LONG)).await;
+    let rig = rig(EtagSupport::InReads, Consistency::MaxAge(LONG)).await;
     rig.cached.write("a", "1").await.unwrap();
     rig.cached.stat("a").await.unwrap();
     rig.cloud.set_away(true);
@@ -187,8 +187,8 @@ async fn a_change_that_fails_may_have_happened() {
 }
 
 #[tokio::test]
-async fn offline_what_was_known_last_stands_in_for_a_cloud_that_is_away() {
-    let rig = rig(Tells::Etag, Validity::Offline).await;
+async fn stale_if_error_serves_the_latest_results_of_an_unreachable_cloud() {
+    let rig = rig(EtagSupport::InReads, Consistency::StaleIfError).await;
     rig.other.write("d/a", bytes::Bytes::from(crate::bytes(1, 25))).await.unwrap();
     names(&rig.cached, "d/").await;
     rig.cached.read("d/a").await.unwrap();
@@ -206,9 +206,9 @@ async fn offline_what_was_known_last_stands_in_for_a_cloud_that_is_away() {
 }
 
 #[tokio::test]
-async fn the_other_validities_tell_that_the_cloud_is_away() {
-    for validity in [Validity::Fresh, Validity::Within(Duration::ZERO)] {
-        let rig = rig(Tells::Etag, validity).await;
+async fn other_consistencies_report_an_unreachable_cloud() {
+    for consistency in [Consistency::Revalidate, Consistency::MaxAge(Duration::ZERO)] {
+        let rig = rig(EtagSupport::InReads, consistency).await;
         rig.other.write("a", "1").await.unwrap();
         rig.cached.read("a").await.unwrap();
         rig.cloud.set_away(true);
@@ -219,11 +219,11 @@ async fn the_other_validities_tell_that_the_cloud_is_away() {
 }
 
 #[tokio::test]
-async fn a_layer_that_is_put_on_again_keeps_what_it_knows() {
-    let rig = rig(Tells::Etag, Validity::Within(LONG)).await;
+async fn a_layer_that_is_applied_again_keeps_its_state() {
+    let rig = rig(EtagSupport::InReads, Consistency::MaxAge(LONG)).await;
     rig.other.write("a", "1").await.unwrap();
     rig.cached.stat("a").await.unwrap();
-    // Every layer is replayed when another is added.
+    // OpenDAL applies all layers again when one is added.
     let more = rig.cached.clone().layer(opendal::layers::RetryLayer::new());
     rig.cloud.requests();
     more.stat("a").await.unwrap();
@@ -234,7 +234,7 @@ async fn a_layer_that_is_put_on_again_keeps_what_it_knows() {
 
 #[tokio::test]
 async fn the_capabilities_are_the_services() {
-    let rig = rig(Tells::Etag, Validity::Fresh).await;
+    let rig = rig(EtagSupport::InReads, Consistency::Revalidate).await;
     let of = |operator: &Operator| format!("{:?}", operator.info().capability());
     assert_eq!(of(&rig.cached), of(&rig.other));
 }

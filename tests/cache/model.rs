@@ -1,4 +1,4 @@
-//! Two clients of a cloud, one with the cache: no answer is older than promised.
+//! Two clients of a cloud, one with the cache: no result is older than the maximum age.
 //!
 //! ```text
 //! DRIVEDAL_CACHE_SEQUENCES=200000 cargo test --release --test cache model
@@ -7,13 +7,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
-use drivedal::layers::cache::Validity;
+use drivedal::layers::cache::Consistency;
 use opendal::{ErrorKind, Operator};
 use proptest::{prelude::*, test_runner::TestRunner};
 use tokio::time::Instant;
 
 use crate::{
-    cloud::{Cloud, Tells},
+    cloud::{Cloud, EtagSupport},
     rig_with,
 };
 
@@ -26,7 +26,7 @@ enum Step {
     Stat(usize),
     Read(usize, u64, u64),
     List(usize, bool),
-    /// By the client without the cache, if it says so.
+    /// By the client without the cache if the flag is set.
     Write(bool, usize, u8, usize),
     Delete(bool, usize),
     DeleteTree(bool, usize),
@@ -53,17 +53,18 @@ fn step() -> impl Strategy<Value = Step> {
 
 type Files = BTreeMap<String, Bytes>;
 
-/// What there was, and from when on.
+/// States of the cloud, with their times.
 struct History {
     cloud: Cloud,
     was: Vec<(Instant, Files)>,
-    /// What the client with the cache has changed, and since which state: it must show it.
+    /// Paths that the client with the cache has changed, each with the state after it. The client
+    /// must show these changes.
     own: Vec<(String, usize)>,
     age: Duration,
 }
 
 impl History {
-    /// Whether an answer about a path is what there was at some moment that it may be of.
+    /// Returns whether a result about a path matches a state that it may be of.
     fn allows(&self, about: &str, is: impl Fn(&Files) -> bool) -> bool {
         let last = self.was.len() - 1;
         if self.age.is_zero() {
@@ -76,7 +77,7 @@ impl History {
         let own = self.own.iter().filter(|(own, _)| above(own, about) || above(about, own));
         let first = own.map(|(_, state)| *state).max().unwrap_or_default();
         let now = Instant::now();
-        // A state counts if it ended within the time, or has not ended.
+        // A state counts if it ended within the maximum age, or has not ended.
         (first..=last).any(|state| {
             let young = state == last || now - self.was[state + 1].0 <= self.age;
             young && is(&self.was[state].1)
@@ -114,12 +115,21 @@ fn content(seed: u8, length: usize) -> Bytes {
     crate::bytes(seed, length).into()
 }
 
-async fn run(tells: Tells, validity: Validity, steps: &[Step]) -> Result<(), TestCaseError> {
-    let rig = rig_with(tells, |cache| {
-        cache.validity(validity).negative(AGE).block(8).memory(400).entries(12)
+async fn run(
+    etags: EtagSupport,
+    consistency: Consistency,
+    steps: &[Step],
+) -> Result<(), TestCaseError> {
+    let rig = rig_with(etags, |cache| {
+        cache
+            .consistency(consistency)
+            .negative_max_age(AGE)
+            .block_size(8)
+            .memory(400)
+            .max_entries(12)
     })
     .await;
-    let age = if let Validity::Within(age) = validity { age } else { Duration::ZERO };
+    let age = if let Consistency::MaxAge(age) = consistency { age } else { Duration::ZERO };
     let mut history = History { cloud: rig.cloud.clone(), was: Vec::new(), own: Vec::new(), age };
     history.changed(true, []);
     for (at, step) in steps.iter().enumerate() {
@@ -184,7 +194,7 @@ async fn run(tells: Tells, validity: Validity, steps: &[Step]) -> Result<(), Tes
                 true
             }
             Step::Rename(other, from, to) => {
-                // A file on its own path stays; a missing one is an error.
+                // A rename to the same path has no effect; a missing file is an error.
                 if from != to {
                     let _ = by(other).rename(PATHS[from], PATHS[to]).await;
                     history.changed(other, [PATHS[from], PATHS[to]]);
@@ -203,18 +213,18 @@ async fn run(tells: Tells, validity: Validity, steps: &[Step]) -> Result<(), Tes
                 true
             }
         };
-        prop_assert!(right, "{validity:?}: step {at} of {steps:?} was answered with what is older");
+        prop_assert!(right, "{consistency:?}: step {at} of {steps:?} had a result that is too old");
     }
     Ok(())
 }
 
-/// How many sequences each way.
+/// Number of sequences for each test.
 fn sequences() -> u32 {
     let asked = std::env::var("DRIVEDAL_CACHE_SEQUENCES").ok();
     asked.map_or(2_000, |text| text.parse().expect("a number of sequences"))
 }
 
-fn holds(tells: Tells, validity: Validity) {
+fn holds(etags: EtagSupport, consistency: Consistency) {
     let config = ProptestConfig { cases: sequences(), ..ProptestConfig::default() };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -223,32 +233,32 @@ fn holds(tells: Tells, validity: Validity) {
         .unwrap();
     TestRunner::new(config)
         .run(&prop::collection::vec(step(), 1..40), |steps| {
-            runtime.block_on(run(tells, validity, &steps))
+            runtime.block_on(run(etags, consistency, &steps))
         })
         .unwrap();
 }
 
 #[test]
-fn fresh_answers_are_what_is_there_now() {
-    holds(Tells::Etag, Validity::Fresh);
+fn revalidated_results_are_current() {
+    holds(EtagSupport::InReads, Consistency::Revalidate);
 }
 
 #[test]
-fn fresh_answers_are_what_is_there_now_by_if_match_too() {
-    holds(Tells::IfMatch, Validity::Fresh);
+fn revalidated_results_are_current_with_if_match_reads() {
+    holds(EtagSupport::IfMatch, Consistency::Revalidate);
 }
 
 #[test]
-fn offline_answers_are_what_is_there_now_while_the_cloud_answers() {
-    holds(Tells::Etag, Validity::Offline);
+fn stale_if_error_results_are_current_while_the_cloud_is_reachable() {
+    holds(EtagSupport::InReads, Consistency::StaleIfError);
 }
 
 #[test]
-fn answers_within_a_time_are_no_older() {
-    holds(Tells::Etag, Validity::Within(AGE));
+fn results_respect_the_maximum_age() {
+    holds(EtagSupport::InReads, Consistency::MaxAge(AGE));
 }
 
 #[test]
-fn answers_within_a_time_are_no_older_where_contents_are_not_kept() {
-    holds(Tells::Nothing, Validity::Within(AGE));
+fn results_respect_the_maximum_age_without_cached_contents() {
+    holds(EtagSupport::None, Consistency::MaxAge(AGE));
 }

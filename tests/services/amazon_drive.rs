@@ -1,5 +1,4 @@
-//! Amazon Drive as an OpenDAL service, on the drive server: how many requests things take, and
-//! what only this cloud has.
+//! Amazon Cloud Drive on the drive server: request counts, and features that only this cloud has.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,12 +14,12 @@ use drivedal_server::Server;
 use futures::TryStreamExt;
 use opendal::{Buffer, ErrorKind, HttpTransporter, OperationContext, Operator};
 
-/// Connections belong to a test's own runtime.
+/// Connections belong to the runtime of their test.
 fn own_transport() -> OperationContext {
     OperationContext::new().with_http_transport(HttpTransporter::new(Transport::default()))
 }
 
-/// A server, an operator on its default drive, and the unbiased client of the same account.
+/// A server, an operator on its default drive, and an independent client of the same account.
 struct Cloud {
     server: Server,
     op: Operator,
@@ -44,7 +43,7 @@ impl Cloud {
         Self { server, op, client, cx: Context::from(&context) }
     }
 
-    /// How many requests were sent meanwhile, and what they were.
+    /// Runs an operation. Returns its result and its requests.
     async fn counting<T>(
         &self,
         what: impl Future<Output = opendal::Result<T>>,
@@ -170,13 +169,13 @@ async fn a_tree_is_listed_200_nodes_at_a_time() {
     }
     let (paths, requests) = cloud.counting(async { Ok(cloud.paths("").await) }).await;
     assert_eq!(paths, expected);
-    // 441 nodes, the root among them; who the root is was to be asked too.
+    // 441 nodes, including the root, whose id needs a request too.
     assert_eq!(requests[0], "amazon.account.endpoint");
     assert_eq!(requests[1..], ["amazon.node.list"; 4]);
 }
 
 #[tokio::test]
-async fn what_is_below_a_trashed_folder_is_not_in_the_tree() {
+async fn items_below_a_trashed_folder_are_not_listed() {
     let cloud = Cloud::start().await;
     cloud.op.write("gone/below/f.txt", "x").await.unwrap();
     cloud.op.write("stays/f.txt", "x").await.unwrap();
@@ -236,7 +235,7 @@ async fn a_wanted_deduplication_is_a_conflict_that_names_the_twin() {
 #[tokio::test]
 async fn a_file_on_disk_streams_and_its_hash_is_checked() {
     let cloud = Cloud::start().await;
-    // More than the spool keeps in memory, in pieces: it goes by way of a file.
+    // More than the spool keeps in memory, so that it uses a file.
     let piece = vec![7_u8; 1 << 20];
     let mut writer = cloud.op.writer("large.bin").await.unwrap();
     for _ in 0..20 {

@@ -1,9 +1,10 @@
-//! Random faults, and files that are the same all the same: mixed sizes go up and come back through
-//! the retry layer, on every drive, while the server fails in every way that a client can survive.
+//! Random faults: files of mixed sizes are uploaded and downloaded through the retry layer, on
+//! every drive, while the server fails in every way that a client can survive. The files must be
+//! intact.
 //!
-//! `DRIVEDAL_FAULTS`: how many faults strike each drive (40 unless told otherwise).
-//! `DRIVEDAL_FAULT_MIB`: how much goes up (40). `DRIVEDAL_SEED`: which requests are struck.
-//! `DRIVEDAL_REMOTE`: only drives whose names begin so.
+//! Environment variables: `DRIVEDAL_FAULTS`: number of faults for each drive (default 40).
+//! `DRIVEDAL_FAULT_MIB`: size of all uploads (40). `DRIVEDAL_SEED`: selects the requests that fail.
+//! `DRIVEDAL_REMOTE`: only drives whose names start with this.
 
 use std::{
     env,
@@ -22,10 +23,10 @@ use opendal::{HttpTransporter, OperationContext, Operator};
 
 const MIB: u64 = 1 << 20;
 
-/// Bytes that are made and compared at a time.
+/// Number of bytes that are generated and compared at a time.
 const PIECE: usize = 256 << 10;
 
-/// Files under way at a time.
+/// Number of concurrent files.
 const AT_ONCE: usize = 4;
 
 fn number(name: &str, or: u64) -> u64 {
@@ -38,7 +39,7 @@ struct Remote {
     scheme: &'static str,
     path: &'static str,
     kind: AccountKind,
-    /// What the server calls requests that bring bytes of files.
+    /// Operation names of requests that upload bytes of files.
     sends: &'static [&'static str],
 }
 
@@ -73,7 +74,7 @@ const REMOTES: [Remote; 4] = [
     },
 ];
 
-/// A drive as a client has it open.
+/// An open drive.
 struct Opened {
     operator: Operator,
     handle: DriveHandle,
@@ -88,7 +89,7 @@ impl Remote {
             source = source.option("account_kind", self.kind.to_string());
         }
         let remote = source.open().expect("a remote");
-        // A transport of its own: connections belong to the test's runtime.
+        // A separate transport, because connections belong to the runtime of their test.
         let transport = HttpTransporter::new(drivedal::transport::Transport::default());
         let context = OperationContext::new().with_http_transport(transport);
         Opened {
@@ -98,18 +99,18 @@ impl Remote {
     }
 }
 
-/// A policy for a server that is near and fails much: waits are short, repeats are many.
+/// Policy for a server that is near and fails often: short delays, many attempts.
 fn policy() -> Policy {
-    let backoff = Backoff { first: Duration::from_millis(20), longest: Duration::from_millis(200) };
-    let unnamed_pause = Some(Duration::from_millis(20));
-    Policy { attempts: 12, backoff, unnamed_pause, budget: None, ..Policy::default() }
+    let backoff = Backoff { initial: Duration::from_millis(20), max: Duration::from_millis(200) };
+    let default_pause = Some(Duration::from_millis(20));
+    Policy { max_attempts: 12, backoff, default_pause, budget: None, ..Policy::default() }
 }
 
-/// What only uploads of large files meet.
+/// Operations that occur in uploads of large files only.
 const FRAGMENTS: &str = "*.fragment";
 
-/// Every way to fail that a client of a drive can survive, `count` times together. (A new ticket that
-/// is too old at once is refused for good, as one of a file that nobody may read.)
+/// Returns all faults that a client of a drive can survive, `count` in total. (A new download URL
+/// that has already expired is a permanent error.)
 fn faults(count: u64, remote: &Remote) -> Vec<Fault> {
     let any = || Fault::on("*").share(0.05);
     let kinds = [
@@ -124,9 +125,9 @@ fn faults(count: u64, remote: &Remote) -> Vec<Fault> {
         any().latency(Latency::exponential(Duration::from_millis(20))),
         any().status(503).header("retry-after", "0.02").after_the_effect(),
     ];
-    // Amazon has no sessions.
+    // Amazon has no upload sessions.
     let has_sessions = remote.scheme != "amazon-drive";
-    // Each costs a file all that it has sent.
+    // Each of these discards all sent bytes of a file.
     let lost = if has_sessions { count.div_ceil(50) } else { 0 };
     let (count, kinds_count) = (count - lost, kinds.len() as u64);
     let share = |nth: u64| count / kinds_count + u64::from(nth < count % kinds_count);
@@ -138,7 +139,7 @@ fn faults(count: u64, remote: &Remote) -> Vec<Fault> {
     rules
 }
 
-/// Sizes that add up: many small files, some of a few MiB, two large ones.
+/// Returns sizes with this sum: many small files, some of a few MiB, two large ones.
 fn sizes(total: u64) -> Vec<u64> {
     let mut sizes = vec![total / 2, total / 8];
     let mut left = total - sizes[0] - sizes[1];
@@ -156,7 +157,7 @@ fn sizes(total: u64) -> Vec<u64> {
     sizes
 }
 
-/// The bytes of a file, piece by piece.
+/// Returns the bytes of a file in pieces.
 fn pieces(file: u64, size: u64) -> impl Iterator<Item = Vec<u8>> {
     (0..size.div_ceil(PIECE as u64)).map(move |nth| {
         let mut state = (file << 32 | nth).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -174,8 +175,8 @@ fn pieces(file: u64, size: u64) -> impl Iterator<Item = Vec<u8>> {
 }
 
 impl Opened {
-    /// Small files are streamed; large ones are sent from a local file, as the command line does:
-    /// whose session is lost begins anew there.
+    /// Streams small files. Large ones are sent from a local file, as in the command line, so that
+    /// a lost session restarts the upload.
     async fn put(&self, path: &str, file: u64, size: u64) -> opendal::Result<()> {
         if size < 4 * MIB {
             let announced = drivedal::announce().size(size);
@@ -205,7 +206,7 @@ impl Opened {
     }
 }
 
-/// Whether a file comes back as it was put.
+/// Returns whether a file has its original bytes.
 async fn same(operator: &Operator, path: &str, file: u64, size: u64) -> opendal::Result<bool> {
     let mut bytes = operator.reader(path).await?.into_stream(..).await?;
     let (mut wanted, mut piece) = (pieces(file, size), Vec::new());
@@ -229,7 +230,7 @@ async fn same(operator: &Operator, path: &str, file: u64, size: u64) -> opendal:
     Ok(piece.is_empty() && wanted.next().is_none())
 }
 
-/// Bytes of files that were sent to the server, and that it sent, since this was asked last.
+/// Returns the number of bytes of files that the server has received and sent since the last call.
 fn moved(server: &Server, remote: &Remote) -> (u64, u64) {
     let control = server.control();
     let log = control.requests();
@@ -254,7 +255,7 @@ async fn survives(remote: &Remote, seed: u64, wanted: u64, total: u64) {
     control.add_faults(faults(wanted, remote)).expect("good rules");
     let struck = || control.faults().iter().map(|fault| fault.struck).sum::<u64>();
     let all_struck = || {
-        // Those strike uploads only, and a small run has few.
+        // These occur in uploads only, and a small run has few.
         control.faults().iter().all(|one| {
             let rule = serde_json::json!(one.rule);
             rule["operation"] == FRAGMENTS || rule["count"] == one.struck
@@ -278,7 +279,7 @@ async fn survives(remote: &Remote, seed: u64, wanted: u64, total: u64) {
         .await;
     let up = moved(&server, remote).0;
     let put_struck = struck();
-    // Small files come back until all faults have struck.
+    // Download small files until all faults have occurred.
     let mut asked = 0;
     for round in 0..100 {
         let small = |size: u64| round == 0 || size < MIB;
@@ -317,7 +318,7 @@ async fn survives(remote: &Remote, seed: u64, wanted: u64, total: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_are_the_same_whatever_fails() {
+async fn files_are_intact_after_any_failure() {
     drivedal::register();
     let faults = number("DRIVEDAL_FAULTS", 40);
     let total = number("DRIVEDAL_FAULT_MIB", 40) * MIB;

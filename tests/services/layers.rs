@@ -6,8 +6,8 @@ use std::{
 };
 
 use drivedal::layers::{
-    LoggingLayer, Policy, RetryLayer, WireStats,
-    retry::{Backoff, Event},
+    HttpStats, LoggingLayer, Policy, RetryLayer,
+    retry::{Backoff, RetryEvent},
 };
 use drivedal_server::{Budget, Fault, Server, When};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -29,15 +29,15 @@ fn operator(server: &Server, scheme: &str) -> Operator {
     Operator::via_iter(scheme, options).expect("a drive")
 }
 
-/// A policy for a server that is near, and fails a fifth of the time.
+/// Policy for a server that is near and fails a fifth of the requests.
 fn quick() -> Policy {
-    let backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_millis(400) };
-    let unnamed_pause = Some(Duration::from_millis(50));
-    Policy { attempts: 10, backoff, unnamed_pause, ..Policy::default() }
+    let backoff = Backoff { initial: Duration::from_millis(50), max: Duration::from_millis(400) };
+    let default_pause = Some(Duration::from_millis(50));
+    Policy { max_attempts: 10, backoff, default_pause, ..Policy::default() }
 }
 
-/// A fifth of all requests goes wrong, in every way in which requests do. Each rule sees only what
-/// the ones before have left, so the shares are near 4 % each.
+/// A fifth of all requests fails, in different ways. A rule applies to the requests that the
+/// earlier rules have left, so that each share is near 4 %.
 fn faults() -> [Fault; 5] {
     [
         Fault::on("*").share(0.04).status(429).header("retry-after", "0.2"),
@@ -96,10 +96,10 @@ async fn no_request_arrives_while_the_account_pauses() {
     for scheme in ["onedrive", "skydrive", "amazon-drive"] {
         let server = Server::builder().ephemeral().start().await.expect("a server");
         let paused = Arc::new(Mutex::new(Vec::new()));
-        let retry = RetryLayer::new(quick()).observed_by({
+        let retry = RetryLayer::new(quick()).with_observer({
             let paused = Arc::clone(&paused);
-            move |event: &Event<'_>| {
-                if let Event::Paused { pause, .. } = event {
+            move |event: &RetryEvent<'_>| {
+                if let RetryEvent::Paused { pause, .. } = event {
                     let from = jiff::Timestamp::now();
                     let until = from + jiff::SignedDuration::try_from(*pause).expect("short");
                     paused.lock().expect("no panic").push((from, until));
@@ -119,7 +119,7 @@ async fn no_request_arrives_while_the_account_pauses() {
         let paused = paused.lock().expect("no panic").clone();
         assert_eq!(paused.len(), 1, "{scheme}");
         let (from, until) = paused[0];
-        // What was on its way when the answer came cannot be called back.
+        // A request may already be in transit when the response arrives.
         let from = from + jiff::SignedDuration::from_millis(50);
         let during = server.control().requests();
         let during = during.iter().filter(|one| one.time > from && one.time < until).count();
@@ -128,26 +128,26 @@ async fn no_request_arrives_while_the_account_pauses() {
     }
 }
 
-/// How many files are sent under a limit, and the limit; by hand as many as one likes:
+/// Returns the number of files and the limit. To run it manually with more files:
 /// `DRIVEDAL_LIMIT_FILES=10000 cargo test --test services limit -- --nocapture`.
 fn limited() -> (usize, Budget) {
     match std::env::var("DRIVEDAL_LIMIT_FILES") {
-        // Graph's own numbers, ten times as fast.
+        // Graph's documented numbers, at ten times the speed.
         Ok(files) => (files.parse().expect("a number"), Budget::new(1250, Duration::from_secs(6))),
         Err(_) => (750, Budget::new(300, Duration::from_secs(2))),
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_that_graph_tells_is_hardly_ever_passed() {
+async fn a_limit_that_graph_announces_is_hardly_ever_exceeded() {
     let (files, budget) = limited();
     let server = Server::builder().budget(budget).start().await.expect("a server");
-    let stats = WireStats::default();
-    let logging = LoggingLayer::new().counting_into(&stats);
+    let stats = HttpStats::default();
+    let logging = LoggingLayer::new().with_stats(&stats);
     let retry = RetryLayer::new(Policy::graph());
     let operator = operator(&server, "onedrive").layer(logging).layer(retry);
     let begun = Instant::now();
-    // How long a window's worth takes where nothing holds it up.
+    // Time for the requests of one window without a limit.
     let (mut done, mut unhindered) = (0, 0.0);
     stream::iter(0..files)
         .map(|number| {
@@ -166,8 +166,8 @@ async fn a_limit_that_graph_tells_is_hardly_ever_passed() {
         .await;
     let took = begun.elapsed().as_secs_f64();
     let total = stats.total();
-    // A change costs two units. The last window's are sent as fast as the first one's.
-    let units = 2.0 * (total.requests - total.refused) as f64;
+    // A change costs two units. The requests of the last window are as fast as those of the first.
+    let units = 2.0 * (total.requests - total.throttled) as f64;
     let windows = (units / f64::from(budget.units)).ceil();
     let theory = (windows - 1.0) * budget.window as f64 / 1000.0 + unhindered;
     let whole = f64::from(budget.units) * (took / (budget.window as f64 / 1000.0)).ceil();
@@ -176,14 +176,14 @@ async fn a_limit_that_graph_tells_is_hardly_ever_passed() {
          {} refused; {:.1} % of the budget",
         took / theory,
         total.requests,
-        total.refused,
+        total.throttled,
         100.0 * units / whole,
     );
-    assert!(total.refused * 100 < total.requests, "{total:?}");
+    assert!(total.throttled * 100 < total.requests, "{total:?}");
     server.stop().await;
 }
 
-/// A transport that says in every way where a request went, as those of others do.
+/// Transport whose errors contain the URL in every form, as in other crates.
 struct Talkative;
 
 const SECRET: &str = "https://files.test/hunter2?tempauth=hunter2";

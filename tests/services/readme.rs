@@ -1,4 +1,4 @@
-//! The capabilities of the services in the guide are those that the services report.
+//! The guide's table of capabilities must match those of the services.
 
 use drivedal::services::{
     amazon_drive::AmazonDriveConfig, onedrive::OneDriveConfig, skydrive::SkyDriveConfig,

@@ -27,7 +27,7 @@ impl Setup {
 
     async fn with(server: drivedal_server::Builder) -> Self {
         let server = server.ephemeral().start().await.unwrap();
-        // A transport of its own: connections belong to the test's runtime.
+        // A separate transport, because connections belong to the runtime of their test.
         let transport = HttpTransporter::new(Transport::default());
         Self { server, context: OperationContext::new().with_http_transport(transport) }
     }
@@ -52,7 +52,7 @@ impl Setup {
         Operator::new(self.builder()).unwrap().with_context(self.context.clone())
     }
 
-    /// What an operation cost.
+    /// Runs an operation. Returns its result and the number of its requests.
     async fn counted<T>(&self, operation: impl IntoFuture<Output = T>) -> (T, u64) {
         self.server.control().reset_counters();
         let result = operation.await;
@@ -173,7 +173,7 @@ async fn listings_are_cut_filtered_sorted_and_followed() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_is_enough_and_what_it_is_replaced_with_is_kept() {
+async fn a_refresh_token_is_enough_and_its_successor_is_stored() {
     let setup = Setup::new().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.json");
@@ -194,7 +194,7 @@ async fn a_refresh_token_is_enough_and_what_it_is_replaced_with_is_kept() {
     let kept = TokenFile::new(&path).read().unwrap().unwrap();
     assert!(kept.refresh_token.unwrap().expose() != "drivedal-dev-refresh");
 
-    // Another process: nothing but the file, and no refresh while its token is good.
+    // Another process reads the token file, and does not refresh a valid token.
     let second = open(builder());
     let (read, _) = setup.counted(second.read("a")).await;
     assert_eq!(read.unwrap().to_vec(), b"text");
@@ -226,7 +226,7 @@ async fn many_requests_at_once_share_one_refresh() {
 }
 
 #[tokio::test]
-async fn a_large_file_goes_from_disk_and_comes_back_in_ranges() {
+async fn a_large_file_is_uploaded_from_disk_and_read_in_ranges() {
     let setup = Setup::new().await;
     let operator = setup.operator();
     let bytes: Vec<u8> =
@@ -258,7 +258,7 @@ async fn a_ticket_that_has_expired_costs_two_requests_more() {
     assert_eq!(expired - usual, 2);
 }
 
-/// Every path of a drive, with the text of the files.
+/// Returns every path of a drive, with the text of the files.
 async fn picture(operator: &Operator) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for entry in operator.list_with("/").recursive(true).await.unwrap() {
@@ -273,7 +273,7 @@ async fn picture(operator: &Operator) -> BTreeMap<String, String> {
     found
 }
 
-/// From where, to where.
+/// Sources and destinations.
 const RENAMES: [(&str, &str); 7] = [
     ("a/x.txt", "a/y.txt"),
     ("a/x.txt", "a/X.TXT"),
@@ -293,14 +293,14 @@ async fn planted(setup: &Setup) -> Operator {
         .add_fixtures(plants.map(|path| FixtureItem::file(path, path)))
         .await
         .unwrap();
-    // Nothing is remembered, so that every case asks the same.
+    // Without a cache, so that every case sends the same requests.
     Operator::new(setup.builder().index_ttl(Duration::ZERO))
         .unwrap()
         .with_context(setup.context.clone())
 }
 
 #[tokio::test]
-async fn renames_end_as_they_should_whatever_answer_is_lost() {
+async fn renames_succeed_after_any_lost_response() {
     let setup = Setup::new().await;
     for (from, to) in RENAMES {
         for operation in ["live.item.update", "live.item.move", "live.item.delete"] {
@@ -324,7 +324,7 @@ async fn renames_end_as_they_should_whatever_answer_is_lost() {
 }
 
 #[tokio::test]
-async fn renames_that_are_refused_half_way_change_nothing() {
+async fn renames_that_fail_half_way_change_nothing() {
     let setup = Setup::new().await;
     for (from, to) in RENAMES {
         for operation in ["live.item.update", "live.item.move", "live.item.delete"] {
@@ -363,7 +363,7 @@ async fn files_are_copied_in_the_cloud_under_any_name_and_onto_others() {
 }
 
 #[tokio::test]
-async fn what_was_written_is_what_is_there_or_it_is_an_error() {
+async fn a_write_is_complete_or_an_error() {
     let setup = Setup::new().await;
     let operator = setup.operator();
     let fault = |fault: Fault| {
@@ -378,7 +378,7 @@ async fn what_was_written_is_what_is_there_or_it_is_an_error() {
     operator.write("a", "three").await.unwrap();
     fault(Fault::on("ticket.get").times(1).truncate(2));
     setup.server.control().reset_counters();
-    // A read that breaks off goes on by itself.
+    // An interrupted read resumes without an error.
     assert_eq!(operator.read("a").await.unwrap().to_vec(), b"three");
     assert_eq!(setup.server.control().counters().operations["ticket.get"], 2);
 }

@@ -43,7 +43,7 @@ async fn a_server_in_this_process_is_used_without_a_connection() {
     transfer(&operator).await;
     assert!(transport.requests() > 0);
 
-    // A connection would break here; so does the call.
+    // A connection would be interrupted here, and so is the in-process call.
     let rules = [
         Fault::on("graph.children.list").times(1).reset(When::Before),
         Fault::on("ticket.get").times(1).reset(When::During),
@@ -67,7 +67,7 @@ async fn a_server_in_this_process_is_used_without_a_connection() {
 async fn a_server_behind_a_unix_socket_is_found_by_its_data_folder() {
     use std::os::unix::fs::PermissionsExt;
 
-    // Longer than the path of a socket may be.
+    // The second one is longer than the maximum path of a socket.
     for name in ["data".to_owned(), "d".repeat(120)] {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join(name);
@@ -83,7 +83,7 @@ async fn a_server_behind_a_unix_socket_is_found_by_its_data_folder() {
 
         server.stop().await;
         assert!(!socket.exists() && Server::running_at(&data).await.is_none());
-        // The file of a server that was killed is in the way of no other.
+        // The socket file of a killed server does not prevent a new one.
         std::fs::write(data.join("socket"), "").expect("a file");
         let builder = Server::builder().data(&data).socket(data.join("socket"));
         builder.start().await.expect("a server").stop().await;

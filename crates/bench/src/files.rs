@@ -19,7 +19,7 @@ fn numbers() -> impl Iterator<Item = u64> {
 ///
 /// # Errors
 ///
-/// When the folder cannot be written.
+/// If the folder cannot be written.
 pub fn create_small(folder: &Path, folders: usize, files: usize) -> io::Result<Vec<String>> {
     let mut paths = Vec::new();
     let mut numbers = numbers();
@@ -41,7 +41,7 @@ pub fn create_small(folder: &Path, folders: usize, files: usize) -> io::Result<V
 ///
 /// # Errors
 ///
-/// When it cannot be written.
+/// If it cannot be written.
 pub fn create_large(path: &Path, size: u64) -> io::Result<()> {
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

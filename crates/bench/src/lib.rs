@@ -4,7 +4,7 @@
 //! machine's load affect all of them. [`work::run`] does the work on one operator and measures each
 //! part. [`report::Cost`] summarizes the rounds as a median and a [`Spread`].
 //!
-//! Peak memory is a process's: start each contender's turn in a process of its own.
+//! Peak memory is a process's: run each contender in a separate process.
 
 pub mod files;
 pub mod memory;

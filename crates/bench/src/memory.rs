@@ -1,10 +1,10 @@
-//! The peak of a process's memory, as Linux counts it.
+//! Peak memory of a process. Works on Linux only.
 
 use std::fs;
 
-/// Starts a new peak. Does nothing on other systems.
+/// Resets the peak. Does nothing on other systems.
 pub fn reset_peak(process: u32) {
-    // Elsewhere there is no peak to read either.
+    // Other systems have no peak to reset.
     let _ = fs::write(format!("/proc/{process}/clear_refs"), "5");
 }
 

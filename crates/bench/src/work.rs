@@ -1,4 +1,4 @@
-//! The work that is measured.
+//! The measured work: writes, reads, listings, renames and deletes of one operator.
 
 use std::{
     fs::{self, File},
@@ -43,7 +43,7 @@ pub const PARTS: [&str; 8] = [
 /// Returns the user metadata that announces a file's size, in bytes, to a writer.
 pub type Announce = fn(u64) -> Vec<(String, String)>;
 
-/// The work of one contender. It goes to an empty place.
+/// The work of one contender. It needs an empty folder.
 #[derive(Clone, Debug)]
 pub struct Workload {
     /// The folder with the small files.
@@ -105,7 +105,7 @@ pub struct Measurement {
 ///
 /// # Errors
 ///
-/// When the requests cannot be counted, or when files have other bytes than their sources.
+/// If the requests cannot be counted, or when files have other bytes than their sources.
 pub async fn run(
     operator: &Operator,
     task: &Workload,
@@ -190,7 +190,7 @@ async fn perform(part: &str, task: &Workload, operator: &Operator, renamed: bool
             let reader = operator.reader("large").await?;
             stream::iter(0..task.ranges)
                 .map(async |nth| -> Result {
-                    // All over the file, in no order.
+                    // Ranges in all parts of the file, in no particular order.
                     let from = nth * 7_368_787 % size.saturating_sub(RANGE).max(1);
                     let bytes = reader.read(from..(from + RANGE).min(size)).await?;
                     same("bytes of a range", bytes.len() as u64, RANGE.min(size))

@@ -184,7 +184,7 @@ impl App {
         let waiting = WaitNotifier::new(at.remote_name(), &self.output);
         let operator = match is_local(&scheme) {
             true => operator,
-            false => operator.layer(RetryLayer::new(policy.clone()).observed_by(waiting.clone())),
+            false => operator.layer(RetryLayer::new(policy.clone()).with_observer(waiting.clone())),
         };
         let name = at.remote_name().to_owned();
         let root_id = OnceCell::new();
@@ -204,9 +204,10 @@ impl App {
     }
 
     fn policy(&self, scheme: &str) -> Policy {
-        let policy = Policy::of_service(scheme);
-        let attempts = self.retries.map_or(policy.attempts, |times| times.saturating_add(1));
-        Policy { attempts, retry_first_contact: false, ..policy }
+        let policy = Policy::for_service(scheme);
+        let max_attempts =
+            self.retries.map_or(policy.max_attempts, |times| times.saturating_add(1));
+        Policy { max_attempts, retry_first_contact: false, ..policy }
     }
 
     /// Returns the options of a remote.

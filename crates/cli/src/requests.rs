@@ -3,8 +3,8 @@
 use std::{path::Path, time::Duration};
 
 use drivedal::layers::{
-    LoggingLayer, WireStats,
-    logging::{HarFile, WireFigures, WireOperation},
+    HttpStats, LoggingLayer,
+    logging::{HarFile, HttpOperation, HttpTotals},
 };
 use serde::Serialize;
 
@@ -50,7 +50,7 @@ impl RequestStats {
         self.stats().requests()
     }
 
-    fn stats(&self) -> &WireStats {
+    fn stats(&self) -> &HttpStats {
         self.layer.stats()
     }
 
@@ -124,27 +124,27 @@ struct StatsRow<'a> {
 }
 
 impl<'a> StatsRow<'a> {
-    fn new(of: &'a WireOperation, figures: &WireFigures) -> Self {
+    fn new(of: &'a HttpOperation, figures: &HttpTotals) -> Self {
         Self {
             service: &of.service,
             operation: of.operation,
             request: of.template,
             requests: figures.requests,
             again: figures.repeats,
-            refused: figures.refused,
+            refused: figures.throttled,
             failed: figures.failed,
-            broken: figures.broken,
+            broken: figures.interrupted,
             bytes_up: figures.bytes_up,
             bytes_down: figures.bytes_down,
             half: share(figures, 0.5).as_secs_f64(),
             most: share(figures, 0.95).as_secs_f64(),
-            longest: figures.total.longest().as_secs_f64(),
+            longest: figures.total.max().as_secs_f64(),
         }
     }
 }
 
 /// Counters of one operation, as a row of the table.
-struct TableRow<'a>(&'a WireFigures);
+struct TableRow<'a>(&'a HttpTotals);
 
 impl std::fmt::Display for TableRow<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -155,18 +155,18 @@ impl std::fmt::Display for TableRow<'_> {
             "{:>8} {:>6} {:>7} {:>6} {:>6} {:>10} {:>10} {:>9} {:>9} {:>9}",
             figures.requests,
             figures.repeats,
-            figures.refused,
+            figures.throttled,
             figures.failed,
-            figures.broken,
+            figures.interrupted,
             HumanSize(figures.bytes_up),
             HumanSize(figures.bytes_down),
             millis(share(figures, 0.5)),
             millis(share(figures, 0.95)),
-            millis(figures.total.longest()),
+            millis(figures.total.max()),
         )
     }
 }
 
-fn share(figures: &WireFigures, share: f64) -> Duration {
+fn share(figures: &HttpTotals, share: f64) -> Duration {
     figures.total.percentile(share).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use drivedal::layers::retry::{Event, Observer};
+use drivedal::layers::retry::{RetryEvent, RetryObserver};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -82,9 +82,9 @@ impl fmt::Debug for WaitNotifier {
     }
 }
 
-impl Observer for WaitNotifier {
-    fn event(&self, event: &Event<'_>) {
-        if let Event::Waiting { host, reason, elapsed, until } = *event {
+impl RetryObserver for WaitNotifier {
+    fn event(&self, event: &RetryEvent<'_>) {
+        if let RetryEvent::Waiting { host, reason, elapsed, until } = *event {
             self.announce(host, reason, elapsed, until);
         }
     }

@@ -26,7 +26,7 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     ///
-    /// When there is no such place. The case then fails.
+    /// If no place can be prepared. The case then fails.
     fn prepare(&self) -> BoxFuture<'_, CaseResult<TestContext>>;
 }
 
@@ -68,11 +68,11 @@ type BulkWrite = dyn Fn(Vec<(String, Vec<u8>)>) -> BoxFuture<'static, CaseResult
 pub struct TestContext {
     /// The name of the case that runs.
     pub case: &'static str,
-    /// When the place was prepared.
+    /// If the place was prepared.
     pub started: Instant,
     /// An operator on the place.
     pub op: Operator,
-    /// What to expect of the service beyond OpenDAL's capabilities.
+    /// Expectations of the service beyond OpenDAL's capabilities.
     pub expectations: Expectations,
     open: Box<Open>,
     bulk_write: Option<Box<BulkWrite>>,
@@ -97,7 +97,7 @@ impl TestContext {
     ///
     /// # Errors
     ///
-    /// When the first client cannot be opened.
+    /// If the first client cannot be opened.
     pub fn new(
         open: impl Fn(&[(&str, &str)]) -> opendal::Result<Operator> + Send + Sync + 'static,
     ) -> CaseResult<Self> {
@@ -154,7 +154,7 @@ impl TestContext {
     ///
     /// # Errors
     ///
-    /// When it cannot be opened.
+    /// If it cannot be opened.
     pub fn client(&self, options: &[(&str, &str)]) -> CaseResult<Operator> {
         Ok((self.open)(options)?)
     }
@@ -173,14 +173,14 @@ impl TestContext {
     }
 }
 
-/// What to expect of a service beyond OpenDAL's capabilities. The default is a service that
+/// Expectations of a service beyond OpenDAL's capabilities. The default is a service that
 /// caches nothing and accepts every name.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Expectations {
-    /// Options of a client whose cached answers expire soon.
+    /// Options of a client whose cached results expire soon.
     pub fast_expiry: &'static [(&'static str, &'static str)],
-    /// Maximum age of such a client's answers, where another client has made a change since.
+    /// Maximum age of such a client's results after a change by another client.
     pub max_staleness: Duration,
     /// Names that the service must reject, with an error that says why.
     pub rejected_names: &'static [&'static str],
@@ -192,7 +192,7 @@ impl Expectations {
         Self { fast_expiry: &[], max_staleness: Duration::ZERO, rejected_names: &[] }
     }
 
-    /// Sets the options of a client whose answers expire soon, and their maximum age then.
+    /// Sets the options of a client whose results expire soon, and their maximum age.
     #[must_use]
     pub const fn with_fast_expiry(
         mut self,

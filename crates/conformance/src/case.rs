@@ -178,7 +178,7 @@ pub fn allow_error<T>(result: opendal::Result<T>) -> Option<T> {
 static OBSERVER: OnceLock<fn(&str)> = OnceLock::new();
 
 /// Calls this function with every text that a user could see: errors in every format, and the
-/// reasons of failures. A caller can search them for secrets. Only the first observer is used.
+/// reasons of failures. A caller can search them for secrets. Later observers are ignored.
 pub fn set_observer(observer: fn(&str)) {
     // A second observer is ignored, as documented.
     let _ = OBSERVER.set(observer);

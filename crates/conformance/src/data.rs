@@ -37,7 +37,7 @@ pub fn random() -> u64 {
 ///
 /// # Errors
 ///
-/// When it cannot be read.
+/// If it cannot be read.
 pub async fn content(op: &Operator, path: &str) -> CaseResult<Vec<u8>> {
     Ok(op.read(path).await?.to_vec())
 }
@@ -46,7 +46,7 @@ pub async fn content(op: &Operator, path: &str) -> CaseResult<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// When the listing fails.
+/// If the listing fails.
 pub async fn children(op: &Operator, folder: &str) -> CaseResult<Vec<String>> {
     let entries = op.list(folder).await?;
     Ok(sorted(entries.into_iter().map(|entry| entry.path().to_owned()), folder))
@@ -56,7 +56,7 @@ pub async fn children(op: &Operator, folder: &str) -> CaseResult<Vec<String>> {
 ///
 /// # Errors
 ///
-/// When the listing fails.
+/// If the listing fails.
 pub async fn tree(op: &Operator, folder: &str) -> CaseResult<Vec<String>> {
     let entries = op.list_with(folder).recursive(true).await?;
     Ok(sorted(entries.into_iter().map(|entry| entry.path().to_owned()), folder))
@@ -73,7 +73,7 @@ fn sorted(paths: impl Iterator<Item = String>, folder: &str) -> Vec<String> {
 ///
 /// # Errors
 ///
-/// When the service fails with anything but `NotFound`.
+/// If the service fails with anything but `NotFound`.
 pub async fn mode(op: &Operator, path: &str) -> CaseResult<Option<EntryMode>> {
     match op.stat(path).await {
         Ok(metadata) => Ok(Some(metadata.mode())),
@@ -86,7 +86,7 @@ pub async fn mode(op: &Operator, path: &str) -> CaseResult<Option<EntryMode>> {
 ///
 /// # Errors
 ///
-/// When the service fails with anything but `NotFound`.
+/// If the service fails with anything but `NotFound`.
 pub async fn exists(op: &Operator, path: &str) -> CaseResult<bool> {
     Ok(mode(op, path).await?.is_some())
 }

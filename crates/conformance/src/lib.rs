@@ -1,10 +1,10 @@
 //! Behaviour tests for any OpenDAL [`Operator`](opendal::Operator).
 //!
-//! Each [`Case`] is an async function that is named by the sentence it verifies. A case runs on an
-//! empty place of its own, which a [`Backend`] prepares. It lists the capabilities that it needs;
-//! on a service without them it is skipped, and the reason is reported. Where a service is known
-//! to differ, the backend lists the case as a [`KnownDifference`]: then the failure is reported as
-//! skipped, and a pass is a failure, so that the list stays true.
+//! Each [`Case`] is an async function whose name is the promise that it verifies. A case runs in a
+//! separate, empty place, which a [`Backend`] prepares. It lists the capabilities that it requires.
+//! On a service without them it is skipped with a reason. If a service is known to differ, the
+//! backend lists the case as a [`KnownDifference`]: its failure is reported as skipped and its pass
+//! as a failure, so that the list stays correct.
 //!
 //! The suite verifies behaviour only. It knows no service, counts no requests and injects no
 //! faults. Such cases can be added by the caller: see [`cases!`] and [`TestContext::extension`].

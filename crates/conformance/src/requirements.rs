@@ -13,7 +13,7 @@ macro_rules! capabilities {
             };
         )+
 
-        /// Every capability beyond the five operations that all cases are made of.
+        /// Every capability beyond the five operations that all cases need.
         pub(crate) const CAPABILITIES: &[Requirement] = &[$($flag),+];
     };
 }

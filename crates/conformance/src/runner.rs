@@ -14,7 +14,7 @@ use crate::{
     case::{record, skip},
 };
 
-/// A case that takes longer hangs.
+/// Time after which a case counts as hanging.
 const TIMEOUT: Duration = Duration::from_secs(240);
 
 /// How a case ended.
@@ -72,7 +72,7 @@ pub async fn run(backend: &dyn Backend, group: &str, case: &Case) -> Verdict {
 ///
 /// # Panics
 ///
-/// When a known difference of the backend names a case that does not exist.
+/// If a known difference of the backend names a case that does not exist.
 #[cfg(feature = "libtest-mimic")]
 pub fn trials(
     runtime: &tokio::runtime::Handle,
@@ -111,7 +111,7 @@ pub fn trials(
 pub async fn catch_panic(case: impl Future<Output = CaseResult>) -> CaseResult {
     let guarded = AssertUnwindSafe(case).catch_unwind();
     let mut guarded = std::pin::pin!(guarded);
-    // Other cases share the runtime's threads: the mark is set only while this one is polled.
+    // Other cases share the runtime's threads, so the mark is set only while this case is polled.
     let result = std::future::poll_fn(|cx| {
         let outer = IN_CASE.replace(true);
         let polled = guarded.as_mut().poll(cx);

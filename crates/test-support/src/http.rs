@@ -119,7 +119,7 @@ impl TestRequest {
     /// Sends the request, and returns the whole response.
     ///
     /// # Panics
-    /// If there is no complete response.
+    /// If the response is missing or incomplete.
     pub async fn send(self) -> TestResponse {
         self.try_send().await.expect("a response")
     }
@@ -127,7 +127,7 @@ impl TestRequest {
     /// Sends the request, and returns the whole response.
     ///
     /// # Errors
-    /// Returns an error if there is no complete response.
+    /// Returns an error if the response is missing or incomplete.
     pub async fn try_send(self) -> reqwest::Result<TestResponse> {
         let response = self.0.send().await?;
         Ok(TestResponse {
@@ -141,7 +141,7 @@ impl TestRequest {
     /// is sent.
     ///
     /// # Panics
-    /// If there is no response.
+    /// If the server does not respond.
     pub async fn status_only(self) -> u16 {
         self.0.send().await.expect("a response").status().as_u16()
     }
@@ -230,7 +230,7 @@ impl TestResponse {
     /// Returns a text member of the JSON body.
     ///
     /// # Panics
-    /// If there is none.
+    /// If the member is missing.
     #[track_caller]
     pub fn member(&self, name: &str) -> String {
         self.json()[name].as_str().unwrap_or_else(|| panic!("no {name}: {self:?}")).to_owned()

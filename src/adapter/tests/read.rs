@@ -16,7 +16,7 @@ fn rig() -> (Arc<FakeDrive>, Operator) {
 }
 
 fn at_once(operator: &Operator) -> Operator {
-    let backoff = Backoff { first: Duration::ZERO, longest: Duration::ZERO };
+    let backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
     operator.clone().layer(RetryLayer::new(Policy { backoff, ..Policy::default() }))
 }
 
@@ -98,7 +98,7 @@ async fn only_a_few_consecutive_bodies_may_be_empty() {
 
 #[tokio::test]
 async fn the_tries_of_a_retry_layer_and_those_of_the_reader_add_up_and_do_not_multiply() {
-    let attempts = Policy::default().attempts as usize;
+    let attempts = Policy::default().max_attempts as usize;
     let (drive, op) = rig();
     drive.cut([5].into_iter().chain([0; 100]));
     let (bytes, error) = streamed(&at_once(&op)).await;

@@ -1,21 +1,21 @@
-//! How a cache is set up.
+//! Builder of the cache layer.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use opendal::{Error, ErrorKind, Operator, Result};
 
 use super::{
-    CacheLayer, ChangeSource, Settings, Shared, Validity,
+    CacheLayer, CacheSettings, ChangeSource, Consistency, LayerState,
     feed::Feed,
-    store::{BLOCK_MAX, Room, Store},
+    store::{BLOCK_MAX, BlockStore, StoreConfig},
     tier::Tier,
 };
 
-/// A [`CacheLayer`] to be set up.
+/// Builder of a [`CacheLayer`].
 #[derive(Debug)]
 pub struct CacheBuilder {
-    settings: Settings,
-    room: Room,
+    settings: CacheSettings,
+    config: StoreConfig,
     tier: Option<Operator>,
     changes: Option<Arc<dyn ChangeSource>>,
 }
@@ -23,109 +23,107 @@ pub struct CacheBuilder {
 impl CacheBuilder {
     pub(super) fn new() -> Self {
         Self {
-            settings: Settings {
-                validity: Validity::default(),
-                negative: Duration::from_secs(1),
-                entries: 100_000,
+            settings: CacheSettings {
+                consistency: Consistency::default(),
+                negative_max_age: Duration::from_secs(1),
+                max_entries: 100_000,
                 read_ahead: 4,
-                looks_from_listings: true,
+                stat_from_listings: true,
                 identity: None,
             },
-            room: Room { block: 1 << 20, memory: 64 << 20, disk: None },
+            config: StoreConfig { block: 1 << 20, memory: 64 << 20, disk: None },
             tier: None,
             changes: None,
         }
     }
 
-    /// How old an answer may be, where another has made the change. [`Validity::Fresh`] unless
-    /// said otherwise.
-    pub fn validity(mut self, validity: Validity) -> Self {
-        self.settings.validity = validity;
+    /// Sets how changes of other clients are treated. Default: [`Consistency::Revalidate`].
+    pub fn consistency(mut self, consistency: Consistency) -> Self {
+        self.settings.consistency = consistency;
         self
     }
 
-    /// How long under [`Validity::Within`], at most, nothing is taken to be there when there was
-    /// nothing: 1 s unless said otherwise.
-    pub fn negative(mut self, most: Duration) -> Self {
-        self.settings.negative = most;
+    /// Sets the maximum age of a cached `NotFound` under [`Consistency::MaxAge`]. Default: 1 s.
+    pub fn negative_max_age(mut self, age: Duration) -> Self {
+        self.settings.negative_max_age = age;
         self
     }
 
-    /// Bytes of a block: 1 MiB unless said otherwise, at most 8 MiB. A range of a byte fetches a
-    /// block.
-    pub fn block(mut self, bytes: u64) -> Self {
-        self.room.block = bytes;
+    /// Sets the block size in bytes. Default: 1 MiB; maximum: 8 MiB. A read of a single byte
+    /// fetches a whole block.
+    pub fn block_size(mut self, bytes: u64) -> Self {
+        self.config.block = bytes;
         self
     }
 
-    /// Most bytes of contents in memory: 64 MiB unless said otherwise.
+    /// Sets the maximum number of bytes of contents in memory. Default: 64 MiB.
     pub fn memory(mut self, bytes: usize) -> Self {
-        self.room.memory = bytes;
+        self.config.memory = bytes;
         self
     }
 
-    /// Keeps contents below a folder too, for each process at most so many bytes there.
+    /// Also stores contents below a folder. `bytes` is the maximum for each process.
     pub fn disk(mut self, folder: impl Into<PathBuf>, bytes: u64) -> Self {
-        self.room.disk = Some((folder.into(), bytes));
+        self.config.disk = Some((folder.into(), bytes));
         self
     }
 
-    /// Keeps contents with another operator too, which others may share. How much it may hold is
-    /// its own business: nothing is removed there.
+    /// Also stores contents through another operator, which other machines can share. The cache
+    /// never deletes blocks there; the size limit is the operator's responsibility.
     pub fn second_tier(mut self, operator: Operator) -> Self {
         self.tier = Some(operator);
         self
     }
 
-    /// Where to hear what has changed.
+    /// Sets the source of the changes of other clients.
     pub fn changes(mut self, source: Arc<dyn ChangeSource>) -> Self {
         self.changes = Some(source);
         self
     }
 
-    /// Tells accounts apart whose services have the same scheme, name and root.
+    /// Distinguishes accounts whose services have the same scheme, name and root.
     pub fn identity(mut self, identity: impl Into<String>) -> Self {
         self.settings.identity = Some(identity.into());
         self
     }
 
-    /// Most answers of `stat`, and entries of listings, that are kept in memory: 100,000 unless
-    /// said otherwise.
-    pub fn entries(mut self, most: usize) -> Self {
-        self.settings.entries = most;
+    /// Sets the maximum number of `stat` results and listing entries in memory. Default: 100,000.
+    pub fn max_entries(mut self, entries: usize) -> Self {
+        self.settings.max_entries = entries;
         self
     }
 
-    /// How many blocks are fetched before they are asked for when somebody reads on: 4 unless said
-    /// otherwise.
+    /// Sets the number of blocks to read ahead of a sequential reader. Default: 4.
     pub fn read_ahead(mut self, blocks: usize) -> Self {
         self.settings.read_ahead = blocks;
         self
     }
 
-    /// Whether a listing saves the looks at its entries, as it does unless said otherwise. Not for
-    /// a service whose listings tell less than its looks, such as object stores that list no
-    /// content types.
-    pub fn looks_from_listings(mut self, so: bool) -> Self {
-        self.settings.looks_from_listings = so;
+    /// Sets whether a listing also stores the metadata of its entries. Default: `true`. Disable it
+    /// for services whose listings have less metadata than `stat`, such as object stores that list
+    /// no content types.
+    pub fn stat_from_listings(mut self, enabled: bool) -> Self {
+        self.settings.stat_from_listings = enabled;
         self
     }
 
-    /// Opens the folder, if there is one, and makes the layer.
+    /// Opens the folder, if one is set, and builds the layer.
     ///
     /// # Errors
-    /// `ConfigInvalid` outside a tokio runtime, for sizes that cannot be, and for a folder that
-    /// cannot be used.
+    /// `ConfigInvalid` outside a tokio runtime, for invalid sizes, and for a folder that cannot be
+    /// used.
     pub async fn build(self) -> Result<CacheLayer> {
         if tokio::runtime::Handle::try_current().is_err() {
-            return Err(invalid("the cache needs a tokio runtime"));
+            return Err(invalid("cannot build the cache: no tokio runtime is running"));
         }
-        if !(1..=BLOCK_MAX).contains(&self.room.block) {
-            return Err(invalid("a cache's block has 1 byte at least and 8 MiB at most"));
+        if !(1..=BLOCK_MAX).contains(&self.config.block) {
+            return Err(invalid(
+                "cannot build the cache: the block size must be from 1 byte to 8 MiB",
+            ));
         }
-        let store = Store::open(self.room, self.tier.map(Tier::new)).await?;
+        let store = BlockStore::open(self.config, self.tier.map(Tier::new)).await?;
         let feed = self.changes.map(|source| Arc::new(Feed::new(source)));
-        let shared = Shared {
+        let shared = LayerState {
             settings: Arc::new(self.settings),
             store: Arc::new(store),
             feed: feed.into(),

@@ -1,4 +1,4 @@
-//! What others have changed, told by the service in one request.
+//! Change feed: invalidates the metadata that other clients have changed.
 
 use std::{
     fmt,
@@ -7,147 +7,166 @@ use std::{
 
 use async_trait::async_trait;
 use opendal::{ErrorKind, OperationContext, Result};
-use tokio::{sync::Mutex as Turn, time::Instant};
+use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
-use super::known::{Known, Reach};
+use super::metadata::{InvalidationScope, MetadataCache};
 
-/// Tells which paths have changed in a service since it was asked before.
+/// Source of the changes in a service.
 #[async_trait]
 pub trait ChangeSource: Send + Sync + fmt::Debug + 'static {
-    /// What has changed since the answer that `since` came with; with `None`, nothing yet: from
-    /// now on.
+    /// Returns the changes since the cursor of an earlier result. With `None`, returns no changes
+    /// and a cursor for the current state.
     ///
     /// # Errors
-    /// `Unsupported`, if the service tells no changes: it is not asked again.
-    async fn changes(&self, lent: &OperationContext, since: Option<&Position>) -> Result<Changes>;
+    /// `Unsupported` if the service has no change feed. The cache then does not call the source
+    /// again.
+    async fn changes(
+        &self,
+        context: &OperationContext,
+        since: Option<&ChangeCursor>,
+    ) -> Result<ChangedPaths>;
 }
 
-/// Where a feed goes on. Some are URLs that work without a token: it is never printed.
+/// Position in a change feed. Some services use URLs that work without a token, so that `Debug`
+/// hides the value.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Position(String);
+pub struct ChangeCursor(String);
 
-impl Position {
-    /// As the source names it.
+impl ChangeCursor {
+    /// Creates a cursor from the source's own representation.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
 
-    /// As the source named it.
+    /// Returns the source's own representation, which may contain a secret.
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Debug for Position {
+impl fmt::Debug for ChangeCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Position")
+        f.write_str("ChangeCursor")
     }
 }
 
-/// What has changed.
+/// Changes since a cursor.
 #[derive(Debug)]
-pub struct Changes {
-    /// Paths below the operator's root where something was made or changed; what is below is as
-    /// it was.
+pub struct ChangedPaths {
+    /// Paths, relative to the operator's root, of items that were created or changed. Items below
+    /// them are unchanged.
     pub paths: Vec<String>,
-    /// Paths where something was moved from or to, or removed, with everything below.
+    /// Paths that were deleted, or that an item was moved from or to. Everything below them has
+    /// changed too.
     pub moved: Vec<String>,
-    /// It cannot be told: anything may have changed.
+    /// The changes are unknown: anything may have changed.
     pub everything: bool,
-    /// Where to go on.
-    pub next: Position,
+    /// Cursor for the next call.
+    pub next: ChangeCursor,
 }
 
 #[derive(Debug)]
 pub(super) struct Feed {
     source: Arc<dyn ChangeSource>,
-    /// Asking is one after the other.
-    turn: Turn<Option<Position>>,
-    heard: Mutex<Heard>,
+    /// Locked during a request, so that only one runs at a time. `None` before the first request.
+    cursor: AsyncMutex<Option<ChangeCursor>>,
+    progress: Mutex<FeedProgress>,
 }
 
-/// What the answers so far are good for.
+/// Time span that the feed has covered so far.
 #[derive(Clone, Copy, Debug, Default)]
-struct Heard {
-    /// Answers that were asked for since then are told of when they change.
-    since: Option<Instant>,
-    /// All that had changed by then has been told.
-    until: Option<Instant>,
-    /// There are no changes to hear.
-    never: bool,
+struct FeedProgress {
+    /// Changes of results that were requested at or after this time are reported. `None` before the
+    /// first request.
+    covered_from: Option<Instant>,
+    /// All changes before this time have been applied.
+    covered_until: Option<Instant>,
+    /// The service has no change feed.
+    unsupported: bool,
 }
 
 impl Feed {
     pub(super) fn new(source: Arc<dyn ChangeSource>) -> Self {
-        Self { source, turn: Turn::default(), heard: Mutex::default() }
+        Self { source, cursor: AsyncMutex::default(), progress: Mutex::default() }
     }
 
-    fn heard(&self) -> Heard {
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    fn progress(&self) -> FeedProgress {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether an answer is told of when it changes.
-    pub(super) fn covers(&self, asked: Instant) -> bool {
-        self.heard().since.is_some_and(|since| asked >= since)
+    /// Returns whether the feed reports changes of a result that was requested at this time.
+    pub(super) fn covers(&self, requested_at: Instant) -> bool {
+        self.progress().since.is_some_and(|since| requested_at >= since)
     }
 
-    /// Begins to listen, so that what is asked from now on is told of when it changes.
-    pub(super) async fn begin(&self, lent: &OperationContext, known: &Known) {
-        if self.heard().since.is_none() {
-            self.hear(lent, known, None).await;
+    /// Starts the feed, if it has not started. It covers results that are requested from now on.
+    pub(super) async fn subscribe(
+        &self,
+        context: &OperationContext,
+        metadata_cache: &MetadataCache,
+    ) {
+        if self.progress().since.is_none() {
+            self.poll(context, metadata_cache, None).await;
         }
     }
 
-    /// Hears everything up to a moment, and forgets what has changed; whether that worked.
-    pub(super) async fn hear_until(
+    /// Applies all changes up to `moment`. Returns whether this succeeded.
+    pub(super) async fn poll_until(
         &self,
-        lent: &OperationContext,
-        known: &Known,
+        context: &OperationContext,
+        metadata_cache: &MetadataCache,
         moment: Instant,
     ) -> bool {
-        let reaches = |heard: Heard| heard.until.is_some_and(|until| until > moment);
-        reaches(self.heard()) || {
-            self.hear(lent, known, Some(moment)).await;
-            reaches(self.heard())
+        let is_complete =
+            |progress: FeedProgress| progress.covered_until.is_some_and(|until| until > moment);
+        is_complete(self.progress()) || {
+            self.poll(context, metadata_cache, Some(moment)).await;
+            is_complete(self.progress())
         }
     }
 
-    /// Asks, unless another has done so while this one waited.
-    async fn hear(&self, lent: &OperationContext, known: &Known, moment: Option<Instant>) {
-        let mut cursor = self.turn.lock().await;
-        let heard = self.heard();
+    /// Requests and applies the changes, unless another task has done so in the meantime. `moment`
+    /// is the time to reach; `None` starts the feed.
+    async fn poll(
+        &self,
+        context: &OperationContext,
+        metadata_cache: &MetadataCache,
+        moment: Option<Instant>,
+    ) {
+        let mut cursor = self.cursor.lock().await;
+        let progress = self.progress();
         let done = match moment {
-            None => heard.since.is_some(),
-            Some(moment) => heard.until.is_some_and(|until| until > moment),
+            None => progress.covered_from.is_some(),
+            Some(moment) => progress.covered_until.is_some_and(|until| until > moment),
         };
-        if heard.never || done {
+        if progress.unsupported || done {
             return;
         }
-        let asked = Instant::now();
-        let changes = match self.source.changes(lent, cursor.as_ref()).await {
+        let requested_at = Instant::now();
+        let changes = match self.source.changes(context, cursor.as_ref()).await {
             Ok(changes) => changes,
             Err(error) => {
-                tracing::debug!(kind = %error.kind(), "what has changed could not be heard");
-                let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-                heard.never = error.kind() == ErrorKind::Unsupported;
+                tracing::debug!(kind = %error.kind(), "cannot poll the change feed");
+                let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+                progress.unsupported = error.kind() == ErrorKind::Unsupported;
                 return;
             }
         };
-        // No await from here: what was heard is not lost when the caller gives up.
+        // No await from here on: otherwise changes would be lost if the caller drops the future.
         let first = cursor.replace(changes.next).is_none();
         if changes.everything {
-            known.all_changed();
+            metadata_cache.invalidate_all();
         }
         for path in &changes.paths {
-            known.changed(path, Reach::Item);
+            metadata_cache.invalidate(path, InvalidationScope::Item);
         }
         for path in &changes.moved {
-            known.changed(path, Reach::Tree);
+            metadata_cache.invalidate(path, InvalidationScope::Tree);
         }
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         if first || changes.everything {
-            heard.since = Some(Instant::now());
+            progress.covered_from = Some(Instant::now());
         }
-        heard.until = Some(asked);
+        progress.covered_until = Some(requested_at);
     }
 }

@@ -1,4 +1,4 @@
-//! A folder of one's own, below one that many processes share.
+//! Folder of one process, below a folder that several processes share.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -7,23 +7,26 @@ use std::{
 
 use opendal::{Error, ErrorKind, Result};
 
-/// Most processes that keep blocks below one folder at the same time.
-const PROCESSES: usize = 64;
+/// Maximum number of processes that use one shared folder at the same time.
+const MAX_PROCESSES: usize = 64;
 
-/// A folder that no other process uses as long as this lives: its lock file is locked, and the
-/// system unlocks it whatever becomes of the process.
+/// Folder that no other process uses while this value exists. Its lock file is locked. The
+/// operating system releases the lock when the process ends.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct CacheFolder {
     path: PathBuf,
-    /// Locked.
+    /// Holds the lock.
     _lock: File,
 }
 
-impl Folder {
-    /// The first folder that nobody uses: after a restart the one that was used before, usually.
-    pub(super) fn take(shared: &Path) -> Result<Self> {
+impl CacheFolder {
+    /// Locks the first free subfolder. After a restart, it is usually the same as before.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the folder cannot be created or locked, or if all subfolders are in use.
+    pub(super) fn lock(shared: &Path) -> Result<Self> {
         let failed = |path: &Path, error: std::io::Error| unusable(path, error);
-        for number in 0..PROCESSES {
+        for number in 0..MAX_PROCESSES {
             let path = shared.join(format!("{number:02}"));
             make_private(&path).map_err(|error| failed(&path, error))?;
             let lock =
@@ -37,7 +40,10 @@ impl Folder {
         }
         Err(Error::new(
             ErrorKind::ConfigInvalid,
-            format!("{PROCESSES} processes use the cache's folder {}", shared.display()),
+            format!(
+                "cannot use the cache folder {}: {MAX_PROCESSES} processes use it already",
+                shared.display()
+            ),
         ))
     }
 
@@ -45,28 +51,29 @@ impl Folder {
         &self.path
     }
 
-    /// How many bytes there is room for on its disk, where the system tells.
+    /// Returns the free space on the disk in bytes. `None` if the operating system does not report
+    /// it.
     pub(super) fn free(&self) -> Option<u64> {
         fs4::available_space(&self.path).ok()
     }
 
-    /// The error of a folder that something is wrong with.
+    /// Converts an error of the block store into one that names the folder.
     pub(super) fn unusable(&self, error: foyer::Error) -> Error {
         unusable(&self.path, error)
     }
 
-    /// Where the blocks are.
+    /// Returns the folder of the blocks.
     pub(super) fn blocks(&self) -> PathBuf {
         self.path.join("blocks")
     }
 }
 
 fn unusable(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    let text = format!("the cache's folder {} cannot be used", path.display());
+    let text = format!("cannot use the cache folder {}", path.display());
     Error::new(ErrorKind::ConfigInvalid, text).set_source(error)
 }
 
-/// Makes a folder that only its owner can look into, for it has bytes of the user's files.
+/// Creates a folder that only its owner can access, because it contains bytes of the user's files.
 fn make_private(path: &Path) -> std::io::Result<()> {
     fs::create_dir_all(path)?;
     #[cfg(unix)]
@@ -82,33 +89,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_has_one_user_and_is_taken_again_when_that_is_gone() {
+    fn a_folder_is_locked_once_and_reused_after_its_release() {
         let shared = tempfile::tempdir().unwrap();
-        let one = Folder::take(shared.path()).unwrap();
-        let other = Folder::take(shared.path()).unwrap();
+        let one = CacheFolder::lock(shared.path()).unwrap();
+        let other = CacheFolder::lock(shared.path()).unwrap();
         assert_ne!(one.path, other.path);
         let path = one.path.clone();
         drop(one);
-        assert_eq!(Folder::take(shared.path()).unwrap().path, path);
+        assert_eq!(CacheFolder::lock(shared.path()).unwrap().path, path);
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_is_named() {
+    fn an_error_names_the_folder() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = Folder::take(file.path()).unwrap_err();
+        let error = CacheFolder::lock(file.path()).unwrap_err();
         assert!(error.to_string().contains(&file.path().display().to_string()), "{error}");
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_folder_is_its_users_alone_also_one_of_an_earlier_version() {
+    fn only_the_user_can_access_the_folder_even_if_it_existed() {
         use std::os::unix::fs::PermissionsExt;
         let shared = tempfile::tempdir().unwrap();
         let earlier = shared.path().join("00");
         fs::create_dir(&earlier).unwrap();
         fs::set_permissions(&earlier, fs::Permissions::from_mode(0o755)).unwrap();
-        let taken = Folder::take(shared.path()).unwrap();
-        assert_eq!(taken.path, earlier);
+        let locked = CacheFolder::lock(shared.path()).unwrap();
+        assert_eq!(locked.path, earlier);
         assert_eq!(fs::metadata(&earlier).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

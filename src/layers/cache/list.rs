@@ -1,4 +1,4 @@
-//! Listings: given again, or forwarded and remembered.
+//! Listings from the cache, or from the service into the cache.
 
 use std::{mem, sync::Arc};
 
@@ -7,12 +7,12 @@ use opendal::{
     raw::oio::{self, Entry, List},
 };
 
-use super::{core::Core, known::Fill};
+use super::{metadata::PendingEntry, state::CacheState};
 
-/// A listing of a folder.
+/// Lister of a folder.
 pub(super) struct CacheLister {
-    core: Arc<Core>,
-    lent: OperationContext,
+    cache: Arc<CacheState>,
+    context: OperationContext,
     path: String,
     recursive: bool,
     inner: oio::Lister,
@@ -20,74 +20,74 @@ pub(super) struct CacheLister {
 }
 
 enum State {
-    /// Nothing has been asked yet.
+    /// Before the first entry.
     New,
-    /// From memory.
-    Again(Arc<[Entry]>, usize),
-    /// From the service; `None`: not to be remembered.
-    Asked(Option<(Fill, Vec<Entry>)>),
+    /// Entries from the cache, and the index of the next one.
+    Cached(Arc<[Entry]>, usize),
+    /// Entries from the service. `None`: the listing is not stored.
+    Forwarded(Option<(PendingEntry, Vec<Entry>)>),
 }
 
 impl CacheLister {
     pub(super) fn new(
-        core: Arc<Core>,
-        lent: OperationContext,
+        cache: Arc<CacheState>,
+        context: OperationContext,
         path: &str,
         recursive: bool,
         inner: oio::Lister,
     ) -> Self {
-        Self { core, lent, path: path.to_owned(), recursive, inner, state: State::New }
+        Self { cache, context, path: path.to_owned(), recursive, inner, state: State::New }
     }
 
-    /// Decides where the listing comes from.
+    /// Chooses the source of the listing.
     async fn begin(&mut self) {
-        let core = &self.core;
-        let remembered = core.remembered_list(&self.lent, &self.path, self.recursive).await;
-        core.counters.metadata(remembered.is_some());
-        self.state = match remembered {
-            Some(entries) => State::Again(entries, 0),
+        let cache = &self.cache;
+        let cached = cache.cached_listing(&self.context, &self.path, self.recursive).await;
+        cache.counters.record_metadata(cached.is_some());
+        self.state = match cached {
+            Some(entries) => State::Cached(entries, 0),
             None => {
-                core.listen(&self.lent).await;
-                State::Asked(Some((core.known.begin(&self.path), Vec::new())))
+                cache.subscribe(&self.context).await;
+                State::Forwarded(Some((cache.metadata_cache.begin_request(&self.path), Vec::new())))
             }
         };
     }
 
     async fn forward(&mut self) -> Result<Option<Entry>> {
-        let State::Asked(held) = &mut self.state else { return Ok(None) };
+        let State::Forwarded(collected) = &mut self.state else { return Ok(None) };
         let next = self.inner.next().await;
-        match (&next, held.as_mut()) {
+        match (&next, collected.as_mut()) {
             (Ok(Some(entry)), Some((_, entries))) => {
-                if entries.len() < self.core.settings.entries {
+                if entries.len() < self.cache.settings.max_entries {
                     entries.push(entry.clone());
                 } else {
-                    *held = None;
+                    *collected = None;
                 }
             }
             (Ok(None), Some(_)) => {
-                let looks = self.core.settings.looks_from_listings;
-                if let Some((fill, entries)) = held.take() {
-                    fill.listed(&self.path, self.recursive, entries, looks);
+                let with_stats = self.cache.settings.stat_from_listings;
+                if let Some((pending, entries)) = collected.take() {
+                    pending.store_listing(&self.path, self.recursive, entries, with_stats);
                 }
             }
             (Err(error), Some((_, entries))) => {
-                let last = self.core.known.list(&self.path, self.recursive);
+                let last = self.cache.metadata_cache.listing(&self.path, self.recursive);
                 if let Some((entries, _)) =
-                    last.filter(|_| entries.is_empty() && self.core.may_stand_in(error))
+                    last.filter(|_| entries.is_empty() && self.cache.may_serve_stale(error))
                 {
-                    self.state = State::Again(entries, 0);
-                    return Ok(self.again());
+                    self.state = State::Cached(entries, 0);
+                    return Ok(self.next_cached());
                 }
-                // A listing that went on after an error may have left something out.
-                *held = None;
+                // If the lister continues after an error, the listing may be incomplete.
+                *collected = None;
             }
             (_, None) => {}
         }
         next
     }
 
-    fn again(&mut self) -> Option<Entry> {
-        let State::Again(entries, at) = &mut self.state else { return None };
+    fn next_cached(&mut self) -> Option<Entry> {
+        let State::Cached(entries, at) = &mut self.state else { return None };
         let entry = entries.get(*at).cloned();
         *at += 1;
         if entry.is_none() {
@@ -104,7 +104,7 @@ impl List for CacheLister {
             self.begin().await;
         }
         match self.state {
-            State::Again(..) => Ok(self.again()),
+            State::Cached(..) => Ok(self.next_cached()),
             _ => self.forward().await,
         }
     }

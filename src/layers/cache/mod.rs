@@ -1,14 +1,14 @@
-//! A cache that is never wrong, for any OpenDAL service.
+//! Cache of metadata and contents for any OpenDAL service.
 //!
 //! ```
 //! use std::time::Duration;
-//! use drivedal::layers::cache::{CacheLayer, Validity};
+//! use drivedal::layers::cache::{CacheLayer, Consistency};
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> opendal::Result<()> {
 //! # let folder = tempfile::tempdir().unwrap();
 //! # let operator = opendal::Operator::new(opendal::services::Memory::default())?;
 //! let cache = CacheLayer::builder()
-//!     .validity(Validity::Within(Duration::from_secs(30)))
+//!     .consistency(Consistency::MaxAge(Duration::from_secs(30)))
 //!     .memory(64 << 20)
 //!     .disk(folder.path(), 1 << 30)
 //!     .build()
@@ -20,45 +20,48 @@
 //! # }
 //! ```
 //!
-//! # What is promised
+//! # Guarantees
 //!
-//! What this operator has changed, it shows. What others have changed, it shows as soon as
-//! [`Validity`] says. And bytes of two versions of a file are never mixed: they are kept in blocks
-//! whose name has the file's etag in it, and a block is kept only if the service said, when it
-//! gave the bytes, that they are that version's.
+//! The cache always shows changes through this operator. It shows changes of
+//! other clients according to [`Consistency`]. It never mixes bytes of two versions of a file:
+//! contents are stored in blocks whose key contains the etag, and a block is stored only if the
+//! service confirmed that version when it sent the bytes.
 //!
-//! * **Metadata**: the answers of `stat` and `list`. Whatever changes a path through the operator
-//!   drops what is known of it, of all below it and of the folders above it, when it begins and
-//!   when it ends, fails or is given up. An answer that was under way meanwhile is not kept. A
-//!   listing saves the looks at its entries. With a [`ChangeSource`] one request tells what has
-//!   changed in the whole drive, and all the rest is as good as new.
-//! * **Contents**: ranges fetch the blocks that are missing, neighbours in one request; who reads
-//!   on is read ahead for; several readers of a block share one request. A service without etags
-//!   has only its metadata kept; one that tells the etag with a look but not with the bytes is
-//!   asked for them with `if_match`, where it can be.
-//! * **Where**: in memory; in a folder, bounded and checksummed, of which each process takes a part
-//!   of its own and finds it again after a restart; and in a second tier, any OpenDAL operator,
-//!   which many machines may share. What is damaged is fetched again.
+//! * **Metadata**: results of `stat` and `list`. A change through the operator invalidates its
+//!   path, everything below it and the folders above it: when the call begins, and when it ends,
+//!   fails or is dropped. Results of requests that overlap with a change are not stored. A listing
+//!   also stores the metadata of its entries. With a [`ChangeSource`], one request reports the
+//!   changes of the whole drive and revalidates everything else.
+//! * **Contents**: a read fetches the missing blocks, adjacent ones in one request. Sequential
+//!   reads are read ahead, and concurrent readers of a block share one request. If a service has no
+//!   etags, only its metadata is cached. If it reports an etag with `stat` but not with the bytes,
+//!   the cache reads with `if_match`, where the service supports it.
+//! * **Storage**: memory; a bounded folder with checksums, in which each process has a subfolder
+//!   that it finds again after a restart; and a second tier, any OpenDAL operator, which many
+//!   machines can share. Damaged blocks are fetched again.
 //!
-//! Calls with a version, a condition or an override are not answered from the cache, nor are
-//! listings of a prefix, and what is done by a presigned request is another's doing. The blocks'
-//! names carry the service's scheme, name and root: where two accounts have the same, as they may
-//! with a service that does not know its account, give each an [`identity`](CacheBuilder::identity)
-//! before they share a folder or a tier.
+//! Calls with a version, a condition or an override bypass the cache, as do listings of a prefix.
+//! Changes by a presigned request count as changes of another client. The key of a block contains
+//! the scheme, name and root of the service. If these are the same for two accounts, give each
+//! account an [`identity`](CacheBuilder::identity) before they share a folder or a tier.
 //!
-//! Put the layer on last, above retries, and use one layer for one operator: clones share what they
-//! know.
+//! Apply this layer last, above the retry layer. Use one layer for one operator: clones of a layer
+//! share their state.
 
 mod builder;
-mod change;
-mod core;
 mod feed;
+mod fetch;
 mod folder;
-mod known;
+mod in_flight;
+mod invalidate;
 mod list;
+mod metadata;
+mod paths;
 mod read;
-mod run;
 mod service;
+mod state;
+mod state;
+mod stats;
 mod store;
 mod tier;
 
@@ -76,49 +79,49 @@ use opendal::{
 
 pub use self::{
     builder::CacheBuilder,
-    core::CacheStats,
-    feed::{ChangeSource, Changes, Position},
+    feed::{ChangeCursor, ChangeSource, ChangedPaths},
+    stats::CacheStats,
 };
-use self::{core::Core, feed::Feed, service::CacheService, store::Store};
+use self::{feed::Feed, service::CacheService, state::CacheState, store::BlockStore};
 
-/// How old an answer may be, where another has made the change.
+/// How the cache treats changes of other clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Validity {
-    /// As the service would answer now. `stat` and `list` ask every time, a listing with a
-    /// [`ChangeSource`] only for changes; a reader asks once, when it is first used, and then shows
-    /// the file as it was.
+pub enum Consistency {
+    /// Revalidates every result. `stat` and `list` send a request each time; with a
+    /// [`ChangeSource`], a listing only requests the changes. A reader validates the file once, at
+    /// its first read, and then reads that version.
     #[default]
-    Fresh,
-    /// As it was at most so long ago.
-    Within(Duration),
-    /// As [`Fresh`](Self::Fresh) while the service answers; when it cannot be reached, what was
-    /// known last, however old. Then reads fail only where bytes are missing.
-    Offline,
+    Revalidate,
+    /// Uses cached results up to this age.
+    MaxAge(Duration),
+    /// Like [`Revalidate`](Self::Revalidate) while the service is reachable. Otherwise uses the
+    /// most recent cached results, of any age; reads then fail only if blocks are missing.
+    StaleIfError,
 }
 
-/// Keeps what a service answers. See the [module](self).
+/// Caches metadata and contents. See the [module documentation](self).
 #[derive(Clone)]
 pub struct CacheLayer {
-    shared: Arc<Shared>,
+    shared: Arc<LayerState>,
 }
 
-/// What every replay of the layer shares.
-struct Shared {
-    settings: Arc<Settings>,
-    store: Arc<Store>,
-    /// Given to the first service that is wrapped: a feed is of one drive.
+/// State of the layer. OpenDAL applies a layer repeatedly, so the state is shared.
+struct LayerState {
+    settings: Arc<CacheSettings>,
+    store: Arc<BlockStore>,
+    /// Taken by the first wrapped service, because a change feed belongs to one drive.
     feed: Mutex<Option<Arc<Feed>>>,
-    cores: Mutex<HashMap<Arc<str>, Arc<Core>>>,
+    states: Mutex<HashMap<Arc<str>, Arc<CacheState>>>,
 }
 
-/// What the builder was told.
+/// Settings from the builder, except those of the block store.
 #[derive(Clone, Debug)]
-struct Settings {
-    validity: Validity,
-    negative: Duration,
-    entries: usize,
+struct CacheSettings {
+    consistency: Consistency,
+    negative_max_age: Duration,
+    max_entries: usize,
     read_ahead: usize,
-    looks_from_listings: bool,
+    stat_from_listings: bool,
     identity: Option<String>,
 }
 
@@ -132,56 +135,59 @@ impl fmt::Debug for CacheLayer {
 }
 
 impl CacheLayer {
-    /// A cache to be set up.
+    /// Returns a builder with the default settings.
     pub fn builder() -> CacheBuilder {
         CacheBuilder::new()
     }
 
-    /// What has been answered from where, since the layer was built.
+    /// Returns the counters of all services that use this layer.
     pub fn stats(&self) -> CacheStats {
-        let cores = self.shared.cores.lock().unwrap_or_else(PoisonError::into_inner);
-        cores.values().map(|core| core.counters.stats()).fold(CacheStats::default(), |a, b| a + b)
+        let states = self.shared.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states
+            .values()
+            .map(|state| state.counters.stats())
+            .fold(CacheStats::default(), |a, b| a + b)
     }
 
-    /// Forgets all metadata: the next answers are the service's.
-    pub fn forget(&self) {
-        let cores = self.shared.cores.lock().unwrap_or_else(PoisonError::into_inner);
-        cores.values().for_each(|core| core.known.all_changed());
+    /// Invalidates all metadata. The service provides the next results.
+    pub fn clear_metadata(&self) {
+        let states = self.shared.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states.values().for_each(|state| state.metadata_cache.invalidate_all());
     }
 
-    /// Writes out what is on its way to the disk. Without it a block of the last moment may be
-    /// missing after a restart; nothing else can happen.
+    /// Writes pending blocks to the disk. Without this call, the most recent blocks may be missing
+    /// after a restart; it has no other effect.
     ///
     /// # Errors
-    /// `Unexpected`, if the disk fails.
+    /// `Unexpected` if the disk fails.
     pub async fn close(&self) -> Result<()> {
         self.shared.store.close().await
     }
 
-    /// What belongs to a service, whenever the layer is put on it again.
-    fn core(&self, service: &Servicer) -> Arc<Core> {
+    /// Returns the state for a service, the same one each time the layer is applied to it.
+    fn state_for(&self, service: &Servicer) -> Arc<CacheState> {
         let shared = &self.shared;
         let info = service.info();
         let extra = shared.settings.identity.as_deref().unwrap_or_default();
         let identity: Arc<str> =
             format!("{}\n{}\n{}\n{extra}", info.scheme(), info.name(), info.root()).into();
-        let mut cores = shared.cores.lock().unwrap_or_else(PoisonError::into_inner);
-        let core = cores.entry(Arc::clone(&identity)).or_insert_with(|| {
+        let mut states = shared.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let cache = states.entry(Arc::clone(&identity)).or_insert_with(|| {
             let feed = shared.feed.lock().unwrap_or_else(PoisonError::into_inner).take();
-            Core::new(Arc::clone(&shared.settings), Arc::clone(&shared.store), feed, identity)
+            CacheState::new(Arc::clone(&shared.settings), Arc::clone(&shared.store), feed, identity)
         });
-        Arc::clone(core)
+        Arc::clone(cache)
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
 impl Layer for CacheLayer {
     fn apply_service(&self, service: Servicer) -> Servicer {
-        let core = self.core(&service);
-        Arc::new(CacheService::new(service, core))
+        let cache = self.state_for(&service);
+        Arc::new(CacheService::new(service, cache))
     }
 
-    fn apply_context(&self, _: Servicer, lent: OperationContext) -> OperationContext {
-        lent
+    fn apply_context(&self, _: Servicer, context: OperationContext) -> OperationContext {
+        context
     }
 }

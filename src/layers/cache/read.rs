@@ -1,4 +1,4 @@
-//! Bytes out: block by block, from wherever they are.
+//! Reads of files: block by block, from the cache or the service.
 
 use std::{
     ops::Range,
@@ -17,154 +17,167 @@ use opendal::{
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    core::{Core, missing},
-    known::{Fill, Reach, Seen},
-    run::{Claim, Order, Run, Trouble},
+    fetch::{FetchError, FetchRequest, Prefetch},
+    in_flight::Claim,
+    metadata::{CachedItem, InvalidationScope, PendingEntry},
+    state::{CacheState, not_found},
     store::{BlockKey, FileKey},
 };
 
-/// How often a file may be another than a moment ago before its reader is sent to the service.
-const CHANGES_MAX: usize = 3;
+/// Number of version changes during one read after which the read bypasses the cache.
+const MAX_VERSION_CHANGES: usize = 3;
 
-/// A file that is read.
-pub(super) struct File {
-    pub(super) core: Arc<Core>,
+/// An open file.
+pub(super) struct CachedFile {
+    pub(super) cache: Arc<CacheState>,
     pub(super) service: Servicer,
-    pub(super) lent: OperationContext,
+    pub(super) context: OperationContext,
     pub(super) path: String,
-    /// For what is not answered from here.
+    /// Reader of the service, for reads that bypass the cache.
     pub(super) inner: oio::Reader,
-    made: Instant,
+    created_at: Instant,
 }
 
 pub(super) struct CacheReader {
-    file: Arc<File>,
-    /// What a validity that asks every time has been answered; the fill tells whether the file has
-    /// been changed since, through this operator.
-    pinned: Mutex<Option<(Arc<Seen>, Fill)>>,
-    /// Where the last range ended: who begins there reads on.
-    ended: AtomicU64,
+    file: Arc<CachedFile>,
+    /// Version that a consistency with revalidation has validated at the first read. The pending
+    /// entry becomes stale if the file is changed through this operator.
+    pinned: Mutex<Option<(Arc<CachedItem>, PendingEntry)>>,
+    /// End of the previous range. A read that starts here is sequential.
+    last_end: AtomicU64,
 }
 
 impl CacheReader {
     pub(super) fn new(
-        core: Arc<Core>,
+        cache: Arc<CacheState>,
         service: Servicer,
-        lent: OperationContext,
+        context: OperationContext,
         path: &str,
         inner: oio::Reader,
     ) -> Self {
         let path = path.to_owned();
-        let file = File { core, service, lent, path, inner, made: Instant::now() };
-        Self { file: Arc::new(file), pinned: Mutex::default(), ended: AtomicU64::new(0) }
+        let file = CachedFile { cache, service, context, path, inner, created_at: Instant::now() };
+        Self { file: Arc::new(file), pinned: Mutex::default(), last_end: AtomicU64::new(0) }
     }
 
-    /// The version of the file that is read, and whether it was asked for just now.
-    async fn version(&self) -> Result<(Arc<Seen>, bool)> {
-        let File { core, service, lent, path, .. } = &*self.file;
-        if !core.settings.validity.asks_always() {
-            let remembered = core.remembered(lent, path).await;
-            core.counters.metadata(remembered.is_some());
-            return match remembered {
-                Some(Some(seen)) => Ok((seen, false)),
-                Some(None) => Err(missing(path)),
-                None => Ok((core.look(service, lent, path).await?.0, true)),
+    /// Returns the version of the file to read, and whether it was requested just now.
+    async fn version(&self) -> Result<(Arc<CachedItem>, bool)> {
+        let CachedFile { cache, service, context, path, .. } = &*self.file;
+        if !cache.settings.consistency.always_revalidates() {
+            let cached = cache.cached_stat(context, path).await;
+            cache.counters.record_metadata(cached.is_some());
+            return match cached {
+                Some(Some(item)) => Ok((item, false)),
+                Some(None) => Err(not_found(path)),
+                None => Ok((cache.fetch_stat(service, context, path).await?.0, true)),
             };
         }
         let mut pinned = self.pinned.lock().await;
-        if let Some((seen, since)) = &*pinned
-            && !since.is_spoiled()
+        if let Some((item, since)) = &*pinned
+            && !since.is_stale()
         {
-            return Ok((Arc::clone(seen), false));
+            return Ok((Arc::clone(item), false));
         }
-        let since = core.known.begin(path);
-        let seen = self.ask(pinned.is_none()).await?;
-        *pinned = Some((Arc::clone(&seen), since));
-        Ok((seen, true))
+        let since = cache.metadata_cache.begin_request(path);
+        let item = self.current_version(pinned.is_none()).await?;
+        *pinned = Some((Arc::clone(&item), since));
+        Ok((item, true))
     }
 
-    /// What the file is now: an answer from after the reader was made if there is one, as OpenDAL
-    /// asks by itself for reads in chunks; else the service's.
-    async fn ask(&self, first: bool) -> Result<Arc<Seen>> {
-        let File { core, service, lent, path, made, .. } = &*self.file;
-        let known = core.known.look(path).and_then(|(looked, asked)| Some((looked?, asked)));
-        if let Some((seen, asked)) = &known
+    /// Returns the current version of the file. For the first read, a cached result that is newer
+    /// than the reader will do: OpenDAL itself calls `stat` before chunked reads. Otherwise sends
+    /// a request.
+    async fn current_version(&self, first: bool) -> Result<Arc<CachedItem>> {
+        let CachedFile { cache, service, context, path, created_at, .. } = &*self.file;
+        let cached = cache
+            .metadata_cache
+            .stat(path)
+            .and_then(|(stat, requested_at)| Some((stat?, requested_at)));
+        if let Some((item, requested_at)) = &cached
             && first
-            && asked > made
+            && requested_at > created_at
         {
-            return Ok(Arc::clone(seen));
+            return Ok(Arc::clone(item));
         }
-        core.counters.metadata(false);
-        let validator = known.as_ref().and_then(|(seen, _)| seen.metadata.etag());
+        cache.counters.record_metadata(false);
+        let validator = cached.as_ref().and_then(|(item, _)| item.metadata.etag());
         if let (Some(etag), true) = (validator, service.capability().stat_with_if_none_match) {
             let if_none_match = Some(etag.to_owned());
             let args = StatOptions { if_none_match, ..StatOptions::default() }.into();
-            match service.stat(lent, path, args).await {
-                Ok(reply) => return Ok(Seen::new(reply.into_metadata())),
+            match service.stat(context, path, args).await {
+                Ok(reply) => return Ok(CachedItem::new(reply.into_metadata())),
                 Err(error) if error.kind() == ErrorKind::NotFound => return Err(error),
                 Err(error)
                     if error.kind() == ErrorKind::ConditionNotMatch
-                        || core.may_stand_in(&error) =>
+                        || cache.may_serve_stale(&error) =>
                 {
-                    if let Some((seen, _)) = known {
-                        return Ok(seen);
+                    if let Some((item, _)) = cached {
+                        return Ok(item);
                     }
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(core.look(service, lent, path).await?.0)
+        Ok(cache.fetch_stat(service, context, path).await?.0)
     }
 
-    /// Answers a range from blocks; `None`: it has to be forwarded.
-    async fn begin(&self, range: BytesRange) -> Result<Option<(Arc<Seen>, CacheStream)>> {
-        let core = &self.file.core;
-        let mut asked_before: Option<Arc<Seen>> = None;
-        for _ in 0..=CHANGES_MAX {
-            if core.keeps_no_contents.load(Ordering::Relaxed) {
+    /// Opens a range that is read in blocks. `None`: the read must bypass the cache.
+    async fn open_cached(
+        &self,
+        range: BytesRange,
+    ) -> Result<Option<(Arc<CachedItem>, CacheStream)>> {
+        let cache = &self.file.cache;
+        let mut changed_item: Option<Arc<CachedItem>> = None;
+        for _ in 0..=MAX_VERSION_CHANGES {
+            if cache.contents_uncacheable.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-            let (seen, asked_now) = self.version().await?;
-            // A look names the version so, the bytes otherwise: that is no change.
-            let same = |before: Arc<Seen>| before.metadata.etag() == seen.metadata.etag();
-            if asked_before.take().is_some_and(same)
-                && core.tells_no_etag.swap(true, Ordering::Relaxed)
+            let (item, is_fresh) = self.version().await?;
+            // The etag of `stat` differs from that of the bytes although the file has not changed:
+            // the service uses two kinds of etags.
+            let same_etag =
+                |before: Arc<CachedItem>| before.metadata.etag() == item.metadata.etag();
+            if changed_item.take().is_some_and(same_etag)
+                && cache.reads_lack_etag.swap(true, Ordering::Relaxed)
             {
-                core.keeps_no_contents.store(true, Ordering::Relaxed);
+                cache.contents_uncacheable.store(true, Ordering::Relaxed);
                 return Ok(None);
             }
-            let Some(key) = core.file(&self.file.path, &seen).filter(|_| seen.metadata.is_file())
+            let Some(key) =
+                cache.file_key(&self.file.path, &item).filter(|_| item.metadata.is_file())
             else {
                 return Ok(None);
             };
             let Some(span) = span(range, key.length) else { return Ok(None) };
-            let reads_on = span.start > 0 && self.ended.load(Ordering::Relaxed) == span.start;
+            let is_sequential =
+                span.start > 0 && self.last_end.load(Ordering::Relaxed) == span.start;
             let mut stream = CacheStream::new(
                 Arc::clone(&self.file),
-                Arc::clone(&seen),
+                Arc::clone(&item),
                 key,
                 span.clone(),
-                reads_on,
+                is_sequential,
             );
             match stream.prepare().await {
-                // What is kept is followed by what is not: better to know now whether that still
-                // fits than when half has been given.
-                Ok(()) if !asked_now && stream.lacks_later() && !self.is_still(&seen).await? => {}
+                // Cached blocks are followed by blocks to fetch. Check now that the version is
+                // current, not after half of the bytes have been returned.
+                Ok(())
+                    if !is_fresh && stream.has_later_gap() && !self.is_current(&item).await? => {}
                 Ok(()) => {
-                    self.ended.store(span.end, Ordering::Relaxed);
-                    return Ok(Some((seen, stream)));
+                    self.last_end.store(span.end, Ordering::Relaxed);
+                    return Ok(Some((item, stream)));
                 }
-                Err(Trouble::Untold) => {
-                    core.keeps_no_contents.store(true, Ordering::Relaxed);
+                Err(FetchError::Unversioned) => {
+                    cache.contents_uncacheable.store(true, Ordering::Relaxed);
                     return Ok(None);
                 }
-                Err(Trouble::Changed) => {
-                    core.known.changed(&self.file.path, Reach::Tree);
-                    asked_before = Some(seen);
+                Err(FetchError::Changed) => {
+                    cache.metadata_cache.invalidate(&self.file.path, InvalidationScope::Tree);
+                    changed_item = Some(item);
                 }
-                Err(Trouble::Failed(error)) => {
+                Err(FetchError::Failed(error)) => {
                     if error.kind() == ErrorKind::NotFound {
-                        core.known.changed(&self.file.path, Reach::Tree);
+                        cache.metadata_cache.invalidate(&self.file.path, InvalidationScope::Tree);
                     }
                     return Err(error);
                 }
@@ -175,20 +188,20 @@ impl CacheReader {
 }
 
 impl CacheReader {
-    /// Whether the service has the same version yet; it is asked.
-    async fn is_still(&self, seen: &Seen) -> Result<bool> {
-        let File { core, service, lent, path, .. } = &*self.file;
-        let (now, _) = core.look(service, lent, path).await?;
-        let is = now.metadata.etag() == seen.metadata.etag();
+    /// Returns whether the service still has this version. Sends a request.
+    async fn is_current(&self, item: &CachedItem) -> Result<bool> {
+        let CachedFile { cache, service, context, path, .. } = &*self.file;
+        let (now, _) = cache.fetch_stat(service, context, path).await?;
+        let is = now.metadata.etag() == item.metadata.etag();
         if !is {
-            core.known.changed(path, Reach::Tree);
+            cache.metadata_cache.invalidate(path, InvalidationScope::Tree);
         }
         Ok(is)
     }
 }
 
-/// The bytes that a range means in a file of this length; `None`: what it means is the service's to
-/// say.
+/// Returns the byte range in a file of this length. `None`: the range is not entirely within the
+/// file, and its meaning is left to the service.
 fn span(range: BytesRange, length: u64) -> Option<Range<u64>> {
     let span = match range {
         BytesRange::Suffix { size: 0 } => return None,
@@ -196,127 +209,130 @@ fn span(range: BytesRange, length: u64) -> Option<Range<u64>> {
         BytesRange::Range { offset, size: None } => offset..length,
         BytesRange::Range { offset, size: Some(size) } => offset..offset.checked_add(size)?,
     };
-    // Nor is anything known of no bytes: what is shown as an empty file may be no file at all.
+    // Reads of empty ranges and files are also left to the service: an item with length 0 may not
+    // be a file.
     (span.start < span.end && span.end <= length).then_some(span)
 }
 
-fn changed() -> Error {
-    Error::new(ErrorKind::Conflict, "the file was changed by another while it was read")
+fn changed_error() -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        "cannot read the file: another client changed it during the read",
+    )
 }
 
 #[deny(clippy::missing_trait_methods)]
 impl oio::Read for CacheReader {
     async fn open(&self, range: BytesRange) -> Result<(RpRead, Box<dyn oio::ReadStreamDyn>)> {
-        match self.begin(range).await? {
-            Some((seen, stream)) => Ok((RpRead::new(seen.metadata.clone()), Box::new(stream))),
+        match self.open_cached(range).await? {
+            Some((item, stream)) => Ok((RpRead::new(item.metadata.clone()), Box::new(stream))),
             None => self.file.inner.open_dyn(range).await,
         }
     }
 
     async fn read(&self, range: BytesRange) -> Result<(RpRead, Buffer)> {
-        match self.begin(range).await? {
-            Some((seen, mut stream)) => {
+        match self.open_cached(range).await? {
+            Some((item, mut stream)) => {
                 let bytes = oio::ReadStream::read_all(&mut stream).await?;
-                Ok((RpRead::new(seen.metadata.clone()), bytes))
+                Ok((RpRead::new(item.metadata.clone()), bytes))
             }
             None => self.file.inner.read_dyn(range).await,
         }
     }
 }
 
-/// A range of a file, as it arrives.
+/// Stream of a range.
 pub(super) struct CacheStream {
-    file: Arc<File>,
-    seen: Arc<Seen>,
+    file: Arc<CachedFile>,
+    item: Arc<CachedItem>,
     key: Arc<FileKey>,
-    /// What has not been given yet.
+    /// Bytes that have not been returned yet.
     span: Range<u64>,
-    /// The reader has been reading on.
-    reads_on: bool,
-    /// The first block, fetched before the stream was given away.
+    /// The range starts at the end of the previous one.
+    is_sequential: bool,
+    /// The first block, which is fetched before the stream is returned.
     first: Option<Bytes>,
-    run: Option<Run>,
+    prefetch: Option<Prefetch>,
 }
 
 impl CacheStream {
     fn new(
-        file: Arc<File>,
-        seen: Arc<Seen>,
+        file: Arc<CachedFile>,
+        item: Arc<CachedItem>,
         key: Arc<FileKey>,
         span: Range<u64>,
-        reads_on: bool,
+        is_sequential: bool,
     ) -> Self {
-        Self { file, seen, key, span, reads_on, first: None, run: None }
+        Self { file, item, key, span, is_sequential, first: None, prefetch: None }
     }
 
     fn size(&self) -> u64 {
-        self.file.core.store.block
+        self.file.cache.store.block
     }
 
-    /// Fetches the first block: whether the file is still the one that was meant shows before
-    /// anything has been given.
-    async fn prepare(&mut self) -> std::result::Result<(), Trouble> {
+    /// Fetches the first block. A version change is thus detected before any byte is returned.
+    async fn prepare(&mut self) -> std::result::Result<(), FetchError> {
         if !self.span.is_empty() {
             self.first = Some(self.block(self.span.start / self.size()).await?);
         }
         Ok(())
     }
 
-    /// Whether the first block was here and a later one is not.
-    fn lacks_later(&self) -> bool {
+    /// Returns whether the first block was cached and a later one is missing.
+    fn has_later_gap(&self) -> bool {
         let blocks = self.span.start / self.size() + 1..self.span.end.div_ceil(self.size());
         let here =
-            |index| self.file.core.store.has(&BlockKey { file: Arc::clone(&self.key), index });
-        self.run.is_none() && !blocks.into_iter().all(here)
+            |index| self.file.cache.store.has(&BlockKey { file: Arc::clone(&self.key), index });
+        self.prefetch.is_none() && !blocks.into_iter().all(here)
     }
 
-    async fn block(&mut self, index: u64) -> std::result::Result<Bytes, Trouble> {
+    async fn block(&mut self, index: u64) -> std::result::Result<Bytes, FetchError> {
         let key = BlockKey { file: Arc::clone(&self.key), index };
         loop {
-            if let Some(run) = &mut self.run {
-                match run.block(index).await {
+            if let Some(prefetch) = &mut self.prefetch {
+                match prefetch.block(index).await {
                     Ok(Some(bytes)) => return Ok(bytes),
-                    Ok(None) => self.run = None,
-                    Err(trouble) => {
-                        self.run = None;
-                        return Err(trouble);
+                    Ok(None) => self.prefetch = None,
+                    Err(error) => {
+                        self.prefetch = None;
+                        return Err(error);
                     }
                 }
             }
-            let core = &self.file.core;
-            if let Some(bytes) = core.kept(&key).await {
+            let cache = &self.file.cache;
+            if let Some(bytes) = cache.cached_block(&key).await {
                 return Ok(bytes);
             }
-            match core.flights.claim(&key) {
-                Claim::Anothers(waiting) => {
-                    if let Some(bytes) = waiting.landed().await {
+            match cache.in_flight.claim(&key) {
+                Claim::Waiter(waiting) => {
+                    if let Some(bytes) = waiting.wait().await {
                         return Ok(bytes);
                     }
                 }
-                Claim::Mine(claimed) => {
-                    // It may have landed since it was looked for.
-                    if let Some(bytes) = core.store.in_memory(&key) {
+                Claim::Owner(guard) => {
+                    // Another task may have completed the block since the lookup.
+                    if let Some(bytes) = cache.store.in_memory(&key) {
                         return Ok(bytes);
                     }
-                    self.run = Some(Run::start(self.order(index), claimed));
+                    self.prefetch = Some(Prefetch::start(self.fetch_request(index), guard));
                 }
             }
         }
     }
 
-    /// What is fetched when a block is missing: the range's blocks from there, and more if the
-    /// reader has been reading on.
-    fn order(&self, from: u64) -> Order {
+    /// Returns the request for a missing block: the rest of the range, plus read-ahead for a
+    /// sequential reader.
+    fn fetch_request(&self, from: u64) -> FetchRequest {
         let last = self.key.length.div_ceil(self.size());
         let mut end = self.span.end.div_ceil(self.size());
         let mut ahead = 0;
-        if self.reads_on {
-            end = (end + self.file.core.settings.read_ahead as u64).min(last);
+        if self.is_sequential {
+            end = (end + self.file.cache.settings.read_ahead as u64).min(last);
             ahead = end;
         }
-        Order {
+        FetchRequest {
             file: Arc::clone(&self.file),
-            seen: Arc::clone(&self.seen),
+            item: Arc::clone(&self.item),
             key: Arc::clone(&self.key),
             blocks: from..end,
             ahead,
@@ -333,11 +349,14 @@ impl oio::ReadStream for CacheStream {
         let index = self.span.start / self.size();
         let block = match self.first.take() {
             Some(first) => first,
-            None => self.block(index).await.map_err(|trouble| match trouble {
-                Trouble::Failed(error) => error,
-                Trouble::Changed | Trouble::Untold => {
-                    self.file.core.known.changed(&self.file.path, Reach::Tree);
-                    changed()
+            None => self.block(index).await.map_err(|error| match error {
+                FetchError::Failed(error) => error,
+                FetchError::Changed | FetchError::Unversioned => {
+                    self.file
+                        .cache
+                        .metadata_cache
+                        .invalidate(&self.file.path, InvalidationScope::Tree);
+                    changed_error()
                 }
             })?,
         };
@@ -364,7 +383,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_that_is_not_all_inside_the_file_is_for_the_service_to_answer() {
+    fn ranges_beyond_the_file_are_forwarded() {
         let range = |offset, size| BytesRange::new(offset, size);
         for (range, length, wanted) in [
             (range(0, None), 10, Some(0..10)),

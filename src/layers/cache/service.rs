@@ -1,4 +1,4 @@
-//! The layer's service: every operation, forwarded or answered.
+//! Service wrapper of the cache: each operation is served from the cache or forwarded.
 
 use std::{fmt, sync::Arc};
 
@@ -12,16 +12,16 @@ use opendal::{
 };
 
 use super::{
-    change::{CacheDeleter, Changer, Changing},
-    core::{Core, missing},
-    known::is_plain,
+    invalidate::{CacheDeleter, InvalidatingBody, Mutation},
     list::CacheLister,
+    paths::is_plain,
     read::CacheReader,
+    state::{CacheState, not_found},
 };
 
 pub(super) struct CacheService {
     inner: Servicer,
-    core: Arc<Core>,
+    cache: Arc<CacheState>,
 }
 
 impl fmt::Debug for CacheService {
@@ -31,12 +31,12 @@ impl fmt::Debug for CacheService {
 }
 
 impl CacheService {
-    pub(super) fn new(inner: Servicer, core: Arc<Core>) -> Self {
-        Self { inner, core }
+    pub(super) fn new(inner: Servicer, cache: Arc<CacheState>) -> Self {
+        Self { inner, cache }
     }
 
-    fn changing<const N: usize>(&self, paths: [&str; N]) -> Changing {
-        Changing::new(&self.core.known, paths)
+    fn mutation<const N: usize>(&self, paths: [&str; N]) -> Mutation {
+        Mutation::new(&self.cache.metadata_cache, paths)
     }
 }
 
@@ -63,11 +63,11 @@ fn is_plain_list(path: &str, args: &OpList) -> bool {
 #[deny(clippy::missing_trait_methods)]
 impl Service for CacheService {
     type Reader = oio::Reader;
-    type Writer = Changer<oio::Writer>;
+    type Writer = InvalidatingBody<oio::Writer>;
     type Lister = oio::Lister;
     type Deleter = CacheDeleter<oio::Deleter>;
-    type Copier = Changer<oio::Copier>;
-    type Composer = Changer<oio::Composer>;
+    type Copier = InvalidatingBody<oio::Copier>;
+    type Composer = InvalidatingBody<oio::Composer>;
 
     fn info(&self) -> ServiceInfo {
         self.inner.info()
@@ -79,106 +79,106 @@ impl Service for CacheService {
 
     async fn create_dir(
         &self,
-        lent: &OperationContext,
+        context: &OperationContext,
         path: &str,
         args: OpCreateDir,
     ) -> Result<RpCreateDir> {
-        let _changing = self.changing([path]);
-        self.inner.create_dir(lent, path, args).await
+        let _changing = self.mutation([path]);
+        self.inner.create_dir(context, path, args).await
     }
 
-    async fn stat(&self, lent: &OperationContext, path: &str, args: OpStat) -> Result<RpStat> {
+    async fn stat(&self, context: &OperationContext, path: &str, args: OpStat) -> Result<RpStat> {
         if !is_plain_stat(&args) || !is_plain(path) {
-            return self.inner.stat(lent, path, args).await;
+            return self.inner.stat(context, path, args).await;
         }
-        let remembered = self.core.remembered(lent, path).await;
-        self.core.counters.metadata(remembered.is_some());
-        match remembered {
-            Some(Some(seen)) => Ok(RpStat::new(seen.metadata.clone())),
-            Some(None) => Err(missing(path)),
+        let cached = self.cache.cached_stat(context, path).await;
+        self.cache.counters.record_metadata(cached.is_some());
+        match cached {
+            Some(Some(item)) => Ok(RpStat::new(item.metadata.clone())),
+            Some(None) => Err(not_found(path)),
             None => {
-                let (seen, _) = self.core.look(&self.inner, lent, path).await?;
-                Ok(RpStat::new(seen.metadata.clone()))
+                let (item, _) = self.cache.fetch_stat(&self.inner, context, path).await?;
+                Ok(RpStat::new(item.metadata.clone()))
             }
         }
     }
 
-    fn read(&self, lent: &OperationContext, path: &str, args: OpRead) -> Result<oio::Reader> {
-        let inner = self.inner.read(lent, path, args.clone())?;
+    fn read(&self, context: &OperationContext, path: &str, args: OpRead) -> Result<oio::Reader> {
+        let inner = self.inner.read(context, path, args.clone())?;
         if !is_plain_read(&args) || !is_plain(path) {
             return Ok(inner);
         }
-        let (core, service) = (Arc::clone(&self.core), Arc::clone(&self.inner));
-        Ok(Box::new(CacheReader::new(core, service, lent.clone(), path, inner)))
+        let (cache, service) = (Arc::clone(&self.cache), Arc::clone(&self.inner));
+        Ok(Box::new(CacheReader::new(cache, service, context.clone(), path, inner)))
     }
 
-    fn write(&self, lent: &OperationContext, path: &str, args: OpWrite) -> Result<Self::Writer> {
-        let changing = self.changing([path]);
-        Ok(Changer::new(self.inner.write(lent, path, args)?, changing))
+    fn write(&self, context: &OperationContext, path: &str, args: OpWrite) -> Result<Self::Writer> {
+        let mutation = self.mutation([path]);
+        Ok(InvalidatingBody::new(self.inner.write(context, path, args)?, mutation))
     }
 
-    fn delete(&self, lent: &OperationContext) -> Result<Self::Deleter> {
-        Ok(CacheDeleter::new(self.inner.delete(lent)?, &self.core.known))
+    fn delete(&self, context: &OperationContext) -> Result<Self::Deleter> {
+        Ok(CacheDeleter::new(self.inner.delete(context)?, &self.cache.metadata_cache))
     }
 
-    fn list(&self, lent: &OperationContext, path: &str, args: OpList) -> Result<oio::Lister> {
+    fn list(&self, context: &OperationContext, path: &str, args: OpList) -> Result<oio::Lister> {
         let (plain, recursive) = (is_plain_list(path, &args) && is_plain(path), args.recursive());
-        let inner = self.inner.list(lent, path, args)?;
+        let inner = self.inner.list(context, path, args)?;
         if !plain {
             return Ok(inner);
         }
-        let core = Arc::clone(&self.core);
-        Ok(Box::new(CacheLister::new(core, lent.clone(), path, recursive, inner)))
+        let cache = Arc::clone(&self.cache);
+        Ok(Box::new(CacheLister::new(cache, context.clone(), path, recursive, inner)))
     }
 
     fn copy(
         &self,
-        lent: &OperationContext,
+        context: &OperationContext,
         from: &str,
         to: &str,
         args: OpCopy,
     ) -> Result<Self::Copier> {
-        let changing = self.changing([to]);
-        Ok(Changer::new(self.inner.copy(lent, from, to, args)?, changing))
+        let mutation = self.mutation([to]);
+        Ok(InvalidatingBody::new(self.inner.copy(context, from, to, args)?, mutation))
     }
 
     fn compose(
         &self,
-        lent: &OperationContext,
+        context: &OperationContext,
         to: &str,
         args: OpCompose,
     ) -> Result<Self::Composer> {
-        let changing = self.changing([to]);
-        Ok(Changer::new(self.inner.compose(lent, to, args)?, changing))
+        let mutation = self.mutation([to]);
+        Ok(InvalidatingBody::new(self.inner.compose(context, to, args)?, mutation))
     }
 
     async fn rename(
         &self,
-        lent: &OperationContext,
+        context: &OperationContext,
         from: &str,
         to: &str,
         args: OpRename,
     ) -> Result<RpRename> {
-        let _changing = self.changing([from, to]);
-        self.inner.rename(lent, from, to, args).await
+        let _changing = self.mutation([from, to]);
+        self.inner.rename(context, from, to, args).await
     }
 
     async fn restore(
         &self,
-        lent: &OperationContext,
+        context: &OperationContext,
         path: &str,
         args: OpRestore,
     ) -> Result<RpRestore> {
-        let _changing = self.changing([path]);
-        self.inner.restore(lent, path, args).await
+        let _changing = self.mutation([path]);
+        self.inner.restore(context, path, args).await
     }
 
     async fn presign(
         &self,
-        lent: &OperationContext,
+        context: &OperationContext,
         path: &str,
         args: OpPresign,
     ) -> Result<RpPresign> {
-        self.inner.presign(lent, path, args).await
+        self.inner.presign(context, path, args).await
     }
 }

@@ -1,4 +1,4 @@
-//! Where blocks are kept: memory, a folder of this process, a tier that many share.
+//! Block store: memory, a folder of this process, and a second tier that many machines share.
 
 use std::{
     hash::{BuildHasher, Hash, Hasher},
@@ -19,13 +19,13 @@ use foyer::{
 use opendal::{Error, ErrorKind, Result};
 use tokio::{sync::Mutex, task::JoinError};
 
-use super::{folder::Folder, tier::Tier};
+use super::{folder::CacheFolder, tier::Tier};
 
-/// The longest key that is read back from a disk, in bytes: a path and an etag.
+/// Maximum length of a key that is read from disk (path and etag), in bytes.
 const KEY_MAX: usize = 1 << 20;
 
-/// What the blocks of a file are called: whose it is, its path, its etag, its length, and how it
-/// is cut. Bytes of another version have another name.
+/// Key of a file version: account, path, etag, length and block size. Another version has another
+/// key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct FileKey {
     text: Box<str>,
@@ -35,10 +35,10 @@ pub(super) struct FileKey {
 
 impl FileKey {
     pub(super) fn new(identity: &str, path: &str, etag: &str, length: u64, block: u64) -> Self {
-        Self::parsed(format!("{length}\n{block}\n{identity}\n{path}\n{etag}").into(), length)
+        FileKey::from_text(format!("{length}\n{block}\n{identity}\n{path}\n{etag}").into(), length)
     }
 
-    fn parsed(text: Box<str>, length: u64) -> Self {
+    fn from_text(text: Box<str>, length: u64) -> Self {
         let hash = DefaultHasher::default().hash_one(&*text);
         Self { text, hash, length }
     }
@@ -48,7 +48,7 @@ impl FileKey {
     }
 }
 
-/// What a block is called.
+/// Key of a block.
 #[derive(Clone, Debug)]
 pub(super) struct BlockKey {
     pub(super) file: Arc<FileKey>,
@@ -83,7 +83,7 @@ impl Code for BlockKey {
         let text = String::from_utf8(sized(reader, KEY_MAX)?).map_err(|error| {
             foyer::Error::new(foyer::ErrorKind::Parse, "key").with_source(error)
         })?;
-        Ok(Self { file: Arc::new(FileKey::parsed(text.into(), length)), index })
+        Ok(Self { file: Arc::new(FileKey::from_text(text.into(), length)), index })
     }
 
     fn estimated_size(&self) -> usize {
@@ -91,11 +91,11 @@ impl Code for BlockKey {
     }
 }
 
-/// The bytes of a block.
+/// Bytes of a block.
 #[derive(Clone, Debug)]
 struct Block(Bytes);
 
-/// The longest block that is read back from a disk, in bytes.
+/// Maximum length of a block that is read from disk, in bytes.
 pub(super) const BLOCK_MAX: u64 = 8 << 20;
 
 impl Code for Block {
@@ -112,91 +112,97 @@ impl Code for Block {
     }
 }
 
-/// A length and as many bytes; a length that cannot be is one that was damaged.
+/// Reads a length and that many bytes. A length above `most` is a sign of damage and an error.
 fn sized(reader: &mut impl Read, most: usize) -> foyer::Result<Vec<u8>> {
     let length = usize::decode(reader)?;
     if length > most {
-        return Err(foyer::Error::new(foyer::ErrorKind::OutOfRange, "a length that cannot be"));
+        return Err(foyer::Error::new(
+            foyer::ErrorKind::OutOfRange,
+            "the length exceeds the maximum",
+        ));
     }
     let mut bytes = vec![0; length];
     reader.read_exact(&mut bytes).map_err(foyer::Error::io_error)?;
     Ok(bytes)
 }
 
-/// How much is kept where.
+/// Sizes and location of the block store.
 #[derive(Clone, Debug)]
-pub(super) struct Room {
-    /// Bytes of a block.
+pub(super) struct StoreConfig {
+    /// Block size in bytes.
     pub(super) block: u64,
-    /// Bytes in memory.
+    /// Maximum number of bytes in memory.
     pub(super) memory: usize,
-    /// A folder, and how many bytes a process may keep there.
+    /// Shared folder, and the maximum number of bytes in it for each process.
     pub(super) disk: Option<(PathBuf, u64)>,
 }
 
-/// Where a block was.
+/// Where a block was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum BlockLocation {
     Memory,
     Disk,
     Tier,
 }
 
-/// How many bytes may be on their way to the disk before who brings more has to wait: half of what
-/// its buffer holds, because what does not fit into that is not written at all.
-const UNWRITTEN_MAX: usize = BUFFER / 2;
+/// Number of unwritten bytes above which a writer waits for the disk: half of the write buffer.
+/// Blocks that do not fit into the buffer would be dropped.
+const UNWRITTEN_MAX: usize = WRITE_BUFFER / 2;
 
-/// The buffer that blocks are gathered in on their way to the disk, in bytes.
-const BUFFER: usize = 32 << 20;
+/// Size of the buffer for blocks that are to be written to disk, in bytes.
+const WRITE_BUFFER: usize = 32 << 20;
 
-/// How much room is left on the disk for others, in bytes: more than may be on its way there.
-/// foyer 0.22 does not survive a disk that is full: see [`Store::give_up`].
-const LEFT_FREE: u64 = 2 * BUFFER as u64;
+/// Minimum free space on the disk, in bytes: more than the unwritten blocks can take. foyer 0.22
+/// does not survive a full disk: see [`BlockStore::give_up`].
+const MIN_FREE: u64 = 2 * WRITE_BUFFER as u64;
 
-pub(super) struct Store {
+pub(super) struct BlockStore {
     blocks: HybridCache<BlockKey, Block>,
-    /// Bytes given to the disk since it was last waited for.
+    /// Bytes that were handed to the disk since the last wait.
     unwritten: AtomicUsize,
-    waiting: Mutex<()>,
+    flush: Mutex<()>,
     tier: Option<Tier>,
-    folder: Option<Folder>,
-    /// The folder is not used any more: something went wrong with it.
+    folder: Option<CacheFolder>,
+    /// The folder has failed and is not used any more.
     given_up: AtomicBool,
-    /// There was too little room in it, and the log says so.
-    told: AtomicBool,
+    /// The log already has a message about too little free space.
+    space_warning_logged: AtomicBool,
     pub(super) block: u64,
 }
 
-impl std::fmt::Debug for Store {
+impl std::fmt::Debug for BlockStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (folder, tier) = (&self.folder, &self.tier);
-        f.debug_struct("Store").field("folder", folder).field("tier", tier).finish_non_exhaustive()
+        f.debug_struct("BlockStore")
+            .field("folder", folder)
+            .field("tier", tier)
+            .finish_non_exhaustive()
     }
 }
 
-impl Store {
-    pub(super) async fn open(room: Room, tier: Option<Tier>) -> Result<Self> {
+impl BlockStore {
+    pub(super) async fn open(config: StoreConfig, tier: Option<Tier>) -> Result<Self> {
         let memory = HybridCacheBuilder::new()
             .with_name("drivedal")
             .with_policy(HybridCachePolicy::WriteOnInsertion)
             .with_flush_on_close(false)
-            .memory(room.memory)
+            .memory(config.memory)
             // A shard smaller than a few blocks would hold none.
-            .with_shards(((room.memory as u64 / (room.block * 8)) as usize).clamp(1, 8))
+            .with_shards(((config.memory as u64 / (config.block * 8)) as usize).clamp(1, 8))
             .with_eviction_config(LruConfig::default())
             .with_weighter(|key: &BlockKey, block: &Block| key.estimated_size() + block.0.len());
-        let (blocks, folder) = match &room.disk {
+        let (blocks, folder) = match &config.disk {
             None => (memory.storage().build().await, None),
             Some((path, capacity)) => {
-                let folder = Folder::take(path)?;
-                let region = region(room.block, *capacity)?;
+                let folder = CacheFolder::lock(path)?;
+                let region = region_size(config.block, *capacity)?;
                 let capacity = usize::try_from(*capacity).unwrap_or(usize::MAX);
                 let device = FsDeviceBuilder::new(folder.blocks()).with_capacity(capacity).build();
                 let device = device.map_err(|error| folder.unusable(error))?;
                 let engine = BlockEngineConfig::new(device)
                     .with_block_size(region)
-                    .with_buffer_pool_size(BUFFER)
-                    .with_submit_queue_size_threshold(2 * BUFFER);
+                    .with_buffer_pool_size(WRITE_BUFFER)
+                    .with_submit_queue_size_threshold(2 * WRITE_BUFFER);
                 let storage = memory
                     .storage()
                     .with_io_engine_config(PsyncIoEngineConfig::new())
@@ -206,70 +212,70 @@ impl Store {
             }
         };
         Ok(Self {
-            blocks: blocks.map_err(broken)?,
+            blocks: blocks.map_err(store_error)?,
             unwritten: AtomicUsize::new(0),
-            waiting: Mutex::default(),
+            flush: Mutex::default(),
             tier,
             folder,
             given_up: AtomicBool::new(false),
-            told: AtomicBool::new(false),
-            block: room.block,
+            space_warning_logged: AtomicBool::new(false),
+            block: config.block,
         })
     }
 
-    /// The folder, if there is one that can be used.
-    fn folder(&self) -> Option<&Folder> {
+    /// Returns the folder, if one is set and it has not failed.
+    fn folder(&self) -> Option<&CacheFolder> {
         self.folder.as_ref().filter(|_| !self.given_up.load(Ordering::Relaxed))
     }
 
-    /// Whether something more can be put into the folder. A cache does not fill a disk up.
+    /// Returns whether the folder may take another block. The cache must not fill a disk.
     fn has_room(&self) -> bool {
         let Some(folder) = self.folder() else { return false };
-        let has_room = folder.free().is_none_or(|free| free >= LEFT_FREE);
-        let was_told = self.told.swap(!has_room, Ordering::Relaxed);
-        if !has_room && !was_told {
+        let has_room = folder.free().is_none_or(|free| free >= MIN_FREE);
+        let was_logged = self.space_warning_logged.swap(!has_room, Ordering::Relaxed);
+        if !has_room && !was_logged {
             tracing::warn!(
                 folder = %folder.path().display(),
-                "the disk is almost full: the cache keeps nothing more there for now"
+                "the disk is almost full; the cache does not store blocks there for now"
             );
         }
         has_room
     }
 
-    /// Does without the folder. Where a write fails foyer's own tasks may die, and then whoever waits
-    /// for them.
+    /// Stops using the folder. After a failed write, foyer's own tasks may panic, and with them
+    /// every task that waits for them.
     fn give_up(&self, died: &JoinError) {
         if let (Some(folder), false) = (&self.folder, self.given_up.swap(true, Ordering::Relaxed)) {
             tracing::warn!(
                 folder = %folder.path().display(),
                 error = %died,
-                "the cache's folder cannot be written: the cache does without it"
+                "cannot write to the cache folder; the cache continues without it"
             );
         }
     }
 
-    /// How long a block of this name is.
+    /// Returns the length of a block.
     fn length(&self, key: &BlockKey) -> u64 {
         key.file.length.saturating_sub(key.index * self.block).min(self.block)
     }
 
-    /// A block, if it is in memory.
+    /// Returns a block that is in memory.
     pub(super) fn in_memory(&self, key: &BlockKey) -> Option<Bytes> {
         Some(self.blocks.memory().get(key)?.value().0.clone())
     }
 
-    /// A block, wherever it is. What is damaged is not there.
-    pub(super) async fn get(&self, key: &BlockKey) -> Option<(Bytes, Source)> {
+    /// Returns a block and its location. `None` on a miss, or if the block is damaged.
+    pub(super) async fn get(&self, key: &BlockKey) -> Option<(Bytes, BlockLocation)> {
         if let Some(bytes) = self.in_memory(key) {
-            return Some((bytes, Source::Memory));
+            return Some((bytes, BlockLocation::Memory));
         }
         if self.folder().is_some() {
             match self.blocks.get(key).await {
                 Ok(Some(entry)) if entry.value().0.len() as u64 == self.length(key) => {
-                    return Some((entry.value().0.clone(), Source::Disk));
+                    return Some((entry.value().0.clone(), BlockLocation::Disk));
                 }
                 Ok(_) => {}
-                Err(error) => tracing::debug!(%error, "a block on the disk could not be read"),
+                Err(error) => tracing::debug!(%error, "cannot read a block from the disk"),
             }
         }
         let bytes = self.tier.as_ref()?.get(key).await?;
@@ -278,15 +284,15 @@ impl Store {
         }
         self.put(key.clone(), bytes.clone());
         self.catch_up().await;
-        Some((bytes, Source::Tier))
+        Some((bytes, BlockLocation::Tier))
     }
 
-    /// Whether a block is in this process's memory or folder, as far as can be told at once.
+    /// Returns whether a block is probably in memory or in the folder. Does not wait.
     pub(super) fn has(&self, key: &BlockKey) -> bool {
         self.blocks.contains(key)
     }
 
-    /// Keeps a block in memory and, where there is room, in the folder.
+    /// Stores a block in memory and, if there is space, in the folder.
     pub(super) fn put(&self, key: BlockKey, bytes: Bytes) {
         if self.has_room() {
             self.unwritten.fetch_add(bytes.len(), Ordering::Relaxed);
@@ -297,17 +303,17 @@ impl Store {
         }
     }
 
-    /// Waits for the disk, if that is behind.
+    /// Waits for the disk if too many bytes are unwritten.
     pub(super) async fn catch_up(&self) {
         let is_behind = || self.unwritten.load(Ordering::Relaxed) > UNWRITTEN_MAX;
         if self.folder().is_none() || !is_behind() {
             return;
         }
-        let _turn = self.waiting.lock().await;
+        let _guard = self.flush.lock().await;
         if is_behind() {
             self.unwritten.store(0, Ordering::Relaxed);
             let blocks = self.blocks.clone();
-            // In a task of its own: if it dies, who reads does not.
+            // In a separate task, so that its panic does not reach the reader.
             let written = tokio::spawn(async move { blocks.storage().wait().await }).await;
             if let Err(died) = written {
                 self.give_up(&died);
@@ -319,16 +325,19 @@ impl Store {
         self.tier.as_ref()
     }
 
-    /// Writes out what is on its way to the disk, and lets go of the folder.
+    /// Writes pending blocks to the disk and releases the folder.
+    ///
+    /// # Errors
+    /// `Unexpected` if the disk fails or has failed before.
     pub(super) async fn close(&self) -> Result<()> {
         let blocks = self.blocks.clone();
         match tokio::spawn(async move { blocks.close().await }).await {
-            Ok(closed) => closed.map_err(broken)?,
+            Ok(closed) => closed.map_err(store_error)?,
             Err(died) => self.give_up(&died),
         }
         match (&self.folder, self.folder()) {
             (Some(folder), None) => {
-                let text = format!("the cache could not write to {}", folder.path().display());
+                let text = format!("cannot write to the cache folder {}", folder.path().display());
                 Err(Error::new(ErrorKind::Unexpected, text))
             }
             _ => Ok(()),
@@ -336,15 +345,15 @@ impl Store {
     }
 }
 
-impl Drop for Store {
-    /// The folder is this process's until the last byte is written.
+impl Drop for BlockStore {
+    /// Keeps the folder locked until the last block is written.
     fn drop(&mut self) {
         let Some(folder) = self.folder.take() else { return };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let blocks = self.blocks.clone();
             runtime.spawn(async move {
                 if let Err(error) = blocks.close().await {
-                    tracing::debug!(%error, "the cache on disk could not be closed");
+                    tracing::debug!(%error, "cannot close the cache on disk");
                 }
                 drop(folder);
             });
@@ -352,20 +361,23 @@ impl Drop for Store {
     }
 }
 
-/// How large the pieces are that the disk is cut into and emptied by: a few blocks at least, and
-/// enough of them that emptying one does not take everything.
-fn region(block: u64, capacity: u64) -> Result<usize> {
+/// Returns the size of a disk region, the unit of eviction: at least a few blocks, and small enough
+/// that the eviction of one region keeps most blocks.
+fn region_size(block: u64, capacity: u64) -> Result<usize> {
     let least = (2 * block + (64 << 10)).next_multiple_of(4096);
     if capacity < 8 * least {
         return Err(Error::new(
             ErrorKind::ConfigInvalid,
-            format!("a cache on disk of {capacity} bytes is too small: at least {}", 8 * least),
+            format!(
+                "cannot build the cache: {capacity} bytes on disk are too few, it needs {}",
+                8 * least
+            ),
         ));
     }
     let region = (capacity / 16).clamp(least, (16 << 20).max(least));
     Ok(usize::try_from(region / 4096 * 4096).unwrap_or(16 << 20))
 }
 
-fn broken(error: foyer::Error) -> Error {
-    Error::new(ErrorKind::Unexpected, "the cache's store failed").set_source(error)
+fn store_error(error: foyer::Error) -> Error {
+    Error::new(ErrorKind::Unexpected, "cannot access the cache store").set_source(error)
 }

@@ -1,8 +1,9 @@
-//! A second place for blocks, which many machines may share: any OpenDAL operator.
+//! Second tier: blocks in any OpenDAL operator, which many machines can share.
 //!
-//! An object is a block: what it is called, a checksum, its bytes. The path is made of hashes of
-//! the name; the name inside decides. What is damaged, or another's, is not there. The tier helps
-//! and is never waited for long: what fails or takes too long is left out, for a while at least.
+//! An object consists of the key of a block, a checksum and its bytes. Its path is a hash of the
+//! key; the key inside the object is decisive. A damaged object, or one with another key, counts as
+//! a miss. The tier must not slow reads down: after a failure or a timeout it is not used for a
+//! while.
 
 use std::{
     fmt,
@@ -21,23 +22,23 @@ use tokio::{
 
 use super::store::{BLOCK_MAX, BlockKey};
 
-/// How every object begins, with the version of its form.
+/// Start of every object. Contains the version of the format.
 const MAGIC: &[u8; 8] = b"drvblk1\n";
 
-/// How long one request to the tier may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Timeout of one request to the tier.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long the tier is left alone after it has failed.
-const PAUSE: Duration = Duration::from_secs(10);
+/// Time without requests after a failure.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
-/// Most blocks on their way to the tier.
-const WRITES: usize = 16;
+/// Maximum number of concurrent writes.
+const MAX_WRITES: usize = 16;
 
 #[derive(Clone)]
 pub(super) struct Tier {
     operator: Operator,
     writes: Arc<Semaphore>,
-    /// Until when it is left alone.
+    /// End of the pause after a failure.
     pause: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -49,28 +50,30 @@ impl fmt::Debug for Tier {
 
 impl Tier {
     pub(super) fn new(operator: Operator) -> Self {
-        Self { operator, writes: Arc::new(Semaphore::new(WRITES)), pause: Arc::default() }
+        Self { operator, writes: Arc::new(Semaphore::new(MAX_WRITES)), pause: Arc::default() }
     }
 
-    /// A block, if it is there whole.
+    /// Returns a block. `None` on a miss, or if the object is damaged.
     pub(super) async fn get(&self, key: &BlockKey) -> Option<Bytes> {
         if self.is_paused() {
             return None;
         }
-        let object = match timeout(PATIENCE, self.operator.read(&path(key))).await {
+        let object = match timeout(REQUEST_TIMEOUT, self.operator.read(&path(key))).await {
             Ok(Ok(object)) => object.to_bytes(),
             Ok(Err(error)) if error.kind() == ErrorKind::NotFound => return None,
             Ok(Err(error)) => return self.failed("read", Some(&error)),
             Err(_) => return self.failed("read", None),
         };
-        let block = unwrap(key, object);
+        let block = decode(key, object);
         if block.is_none() {
-            tracing::debug!("a damaged block in the cache's second tier is fetched again");
+            tracing::debug!(
+                "a block in the second tier of the cache is damaged and is fetched again"
+            );
         }
         block
     }
 
-    /// Room for a block on its way; `None`: the tier is not to be used now.
+    /// Returns a permit to write a block. `None`: the tier is not available now.
     pub(super) async fn admit(&self) -> Option<OwnedSemaphorePermit> {
         if self.is_paused() {
             return None;
@@ -78,9 +81,9 @@ impl Tier {
         Arc::clone(&self.writes).acquire_owned().await.ok()
     }
 
-    /// Puts a block there.
-    pub(super) async fn put(&self, key: &BlockKey, bytes: &Bytes, _room: OwnedSemaphorePermit) {
-        match timeout(PATIENCE, self.operator.write(&path(key), wrapped(key, bytes))).await {
+    /// Writes a block. A failure pauses the tier.
+    pub(super) async fn put(&self, key: &BlockKey, bytes: &Bytes, _permit: OwnedSemaphorePermit) {
+        match timeout(REQUEST_TIMEOUT, self.operator.write(&path(key), encode(key, bytes))).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => drop(self.failed("write", Some(&error))),
             Err(_) => drop(self.failed("write", None)),
@@ -94,8 +97,9 @@ impl Tier {
 
     fn failed(&self, what: &str, error: Option<&opendal::Error>) -> Option<Bytes> {
         let kind = error.map(|error| error.kind().to_string());
-        tracing::warn!(what, kind, "the cache's second tier is left alone for a while");
-        *self.pause.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + PAUSE);
+        tracing::warn!(what, kind, "the second tier of the cache failed and is paused");
+        *self.pause.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Instant::now() + PAUSE_AFTER_FAILURE);
         None
     }
 }
@@ -120,7 +124,7 @@ fn checksum(key: &BlockKey, bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn wrapped(key: &BlockKey, bytes: &Bytes) -> Vec<Bytes> {
+fn encode(key: &BlockKey, bytes: &Bytes) -> Vec<Bytes> {
     let name = key.file.text().as_bytes();
     let mut head = BytesMut::with_capacity(MAGIC.len() + 28 + name.len());
     head.put_slice(MAGIC);
@@ -131,7 +135,7 @@ fn wrapped(key: &BlockKey, bytes: &Bytes) -> Vec<Bytes> {
     vec![head.freeze(), bytes.clone()]
 }
 
-fn unwrap(key: &BlockKey, mut object: Bytes) -> Option<Bytes> {
+fn decode(key: &BlockKey, mut object: Bytes) -> Option<Bytes> {
     if object.len() < MAGIC.len() + 24 || object.split_to(MAGIC.len()) != MAGIC[..] {
         return None;
     }
@@ -153,32 +157,32 @@ mod tests {
     }
 
     fn object(key: &BlockKey, bytes: &Bytes) -> Vec<u8> {
-        wrapped(key, bytes).into_iter().flat_map(|piece| piece.to_vec()).collect()
+        encode(key, bytes).into_iter().flat_map(|piece| piece.to_vec()).collect()
     }
 
     #[test]
-    fn a_block_comes_back_under_its_own_name_only() {
+    fn a_block_is_decoded_under_its_own_key_only() {
         let bytes = Bytes::from_static(b"abc");
         let object: Bytes = object(&key(1), &bytes).into();
-        assert_eq!(unwrap(&key(1), object.clone()), Some(bytes));
-        assert_eq!(unwrap(&key(2), object), None);
+        assert_eq!(decode(&key(1), object.clone()), Some(bytes));
+        assert_eq!(decode(&key(2), object), None);
     }
 
     proptest! {
         #[test]
-        fn a_damaged_block_is_not_there(at in any::<prop::sample::Index>(), bit in 0..8u8, cut in any::<bool>()) {
+        fn a_damaged_block_is_a_miss(at in any::<prop::sample::Index>(), bit in 0..8u8, cut in any::<bool>()) {
             let mut object = object(&key(1), &Bytes::from_static(b"some bytes of a block"));
             let at = at.index(object.len());
             if cut { object.truncate(at) } else { object[at] ^= 1 << bit }
-            prop_assert_eq!(unwrap(&key(1), object.into()), None);
+            prop_assert_eq!(decode(&key(1), object.into()), None);
         }
 
         #[test]
-        fn nothing_that_an_object_may_hold_breaks_it(object in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn arbitrary_objects_are_a_miss(object in prop::collection::vec(any::<u8>(), 0..64)) {
             let mut whole = MAGIC.to_vec();
             whole.extend(&object);
-            prop_assert_eq!(unwrap(&key(1), whole.into()), None);
-            prop_assert_eq!(unwrap(&key(1), object.into()), None);
+            prop_assert_eq!(decode(&key(1), whole.into()), None);
+            prop_assert_eq!(decode(&key(1), object.into()), None);
         }
     }
 }

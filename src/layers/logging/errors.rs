@@ -1,4 +1,4 @@
-//! A transport's errors without addresses.
+//! Removes URLs from the errors of a transport.
 
 use std::io;
 
@@ -7,26 +7,26 @@ use opendal::Error;
 
 use crate::failure::unreachable::Unreachable;
 
-/// The same failure, of which nothing is told that may be an address, or a part of one: kind,
-/// status, plain words, and what kind of trouble the connection had.
-pub(super) fn rebuilt(error: &Error) -> Error {
+/// Returns the same error without any text that may contain a URL or a part of one. It keeps the
+/// kind, the status, harmless texts and the kind of the I/O error.
+pub(super) fn sanitize(error: &Error) -> Error {
     let message = Some(error.message()).filter(|text| is_plain(text));
-    let mut told = Error::new(error.kind(), message.unwrap_or("the request failed"))
+    let mut sanitized = Error::new(error.kind(), message.unwrap_or("the request failed"))
         .with_temporary(error.is_temporary());
     if error.is_persistent() {
-        told = told.set_persistent();
+        sanitized = sanitized.set_persistent();
     }
     let mut words: Vec<String> = Vec::new();
-    let mut trouble = None;
+    let mut io_kind = None;
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        // The retry layer above has to recognize a host that was not reached.
+        // The retry layer needs this type to recognize an unreachable host.
         if cause.downcast_ref::<Unreachable>().is_some_and(|error| is_plain(&error.to_string())) {
-            return told.set_source(Unreachable::new(cause));
+            return sanitized.set_source(Unreachable::new(cause));
         }
         if let Some(error) = cause.downcast_ref::<io::Error>() {
-            // The innermost knows best.
-            trouble = Some(error.kind()).filter(|kind| *kind != io::ErrorKind::Other).or(trouble);
+            // The innermost error has the most specific kind.
+            io_kind = Some(error.kind()).filter(|kind| *kind != io::ErrorKind::Other).or(io_kind);
         }
         let text = cause.to_string();
         if is_plain(&text) && !words.iter().any(|known| known.contains(&text)) {
@@ -34,24 +34,25 @@ pub(super) fn rebuilt(error: &Error) -> Error {
         }
         source = cause.source();
     }
-    if words.is_empty() && trouble.is_none() {
-        return told;
+    if words.is_empty() && io_kind.is_none() {
+        return sanitized;
     }
-    let kind = trouble.unwrap_or(io::ErrorKind::Other);
-    told.set_source(io::Error::new(kind, words.join(": ")))
+    let kind = io_kind.unwrap_or(io::ErrorKind::Other);
+    sanitized.set_source(io::Error::new(kind, words.join(": ")))
 }
 
-/// Whether a text has nothing of an address in it.
+/// Returns whether a text cannot contain a URL.
 fn is_plain(text: &str) -> bool {
     !text.contains(['/', '?', '=', '%'])
 }
 
-/// Replaces the address that a refusal carries, and that OpenDAL's services put into their errors.
-pub(super) fn redact_address(parts: &mut Parts, told: &str) {
+/// Replaces the URL in the extensions of a failed response. OpenDAL's services copy it into their
+/// errors.
+pub(super) fn redact_uri(parts: &mut Parts, sanitized: &str) {
     if parts.status.is_success() || parts.extensions.get::<Uri>().is_none() {
         return;
     }
-    match told.parse::<Uri>() {
+    match sanitized.parse::<Uri>() {
         Ok(uri) => drop(parts.extensions.insert(uri)),
         Err(_) => drop(parts.extensions.remove::<Uri>()),
     }
@@ -64,27 +65,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_keeps_what_it_means_and_loses_every_address() {
+    fn a_sanitized_error_keeps_its_kind_and_loses_every_url() {
         let theirs = Error::new(ErrorKind::Unexpected, "send http request")
             .with_context("url", "http://h/p?access_token=hunter2")
             .set_source(io::Error::new(io::ErrorKind::ConnectionRefused, "for http://h/hunter2"))
             .set_temporary();
-        let ours = rebuilt(&theirs);
+        let ours = sanitize(&theirs);
         assert!(ours.is_temporary());
         assert!(!format!("{ours} {ours:?} {ours:#?}").contains("hunter2"), "{ours:?}");
         let source = std::error::Error::source(&ours).expect("a source");
         let kind = source.downcast_ref::<io::Error>().expect("of the connection").kind();
         assert_eq!(kind, io::ErrorKind::ConnectionRefused);
-        assert!(rebuilt(&theirs.set_persistent()).is_persistent());
-        let refused = io::Error::other("Connection refused (os error 111)");
+        assert!(sanitize(&theirs.set_persistent()).is_persistent());
+        let throttled = io::Error::other("Connection throttled (os error 111)");
         let unreached = Error::new(ErrorKind::Unexpected, "not sent")
-            .set_source(Unreachable::new(&refused))
+            .set_source(Unreachable::new(&throttled))
             .set_temporary();
         assert_eq!(
-            Unreachable::reason(&rebuilt(&unreached)).as_deref(),
-            Some("Connection refused (os error 111)")
+            Unreachable::reason(&sanitize(&unreached)).as_deref(),
+            Some("Connection throttled (os error 111)")
         );
         let odd = Error::new(ErrorKind::Unexpected, "GET /hunter2 failed");
-        assert_eq!(rebuilt(&odd).message(), "the request failed");
+        assert_eq!(sanitize(&odd).message(), "the request failed");
     }
 }

@@ -1,4 +1,4 @@
-//! A file of requests that a browser's network panel shows: HAR 1.2.
+//! HTTP archive (HAR 1.2), a file format that the network panel of a browser opens.
 
 use std::{
     fmt,
@@ -11,17 +11,17 @@ use std::{
 use http::{StatusCode, Version};
 use serde_json::{Value, json};
 
-use super::exchange::Exchange;
+use super::record::HttpRecord;
 
-/// What the file ends with.
+/// End of the file.
 const END: &str = "\n]}}\n";
 
-/// A HAR file. It is whole after each request: what ends it is written every time, and the next
-/// request goes over it, so a process that is killed leaves a file that can be read. Clones write
-/// the same file.
+/// HAR file. It is complete after each request: the end of the file is written every time, and the
+/// next request overwrites it. A process that is killed therefore leaves a readable file. Clones
+/// write to the same file.
 ///
-/// Bodies are not in it. Beside what HAR knows an entry has `_service`, `_operation`, `_attempt`,
-/// `_request_id` and `_ending`.
+/// The file contains no bodies. In addition to the fields of HAR, an entry has `_service`,
+/// `_account`, `_operation`, `_attempt`, `_request_id` and `_ending`.
 #[derive(Clone)]
 pub struct HarFile(Arc<Inner>);
 
@@ -32,19 +32,19 @@ struct Inner {
 
 struct State {
     file: File,
-    /// Where the next entry goes.
+    /// Offset of the next entry.
     at: u64,
     entries: u64,
-    /// Nothing is written after the first failure.
+    /// First failure. Nothing is written after it.
     failed: Option<io::Error>,
 }
 
 impl HarFile {
-    /// A new file, or one that replaces what is there. Where the system can, only the user can read
-    /// it: names of files are in it.
+    /// Creates or replaces a file. On Unix, only the user can access it, because it contains names
+    /// of files.
     ///
     /// # Errors
-    /// The file system's.
+    /// Returns the error of the file system.
     pub fn create(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
         let mut options = OpenOptions::new();
@@ -52,8 +52,7 @@ impl HarFile {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&path)?;
-        // A file that exists keeps its mode. A device that the user names instead of a file may
-        // belong to somebody else.
+        // An existing file keeps its mode. A device instead of a file may belong to another user.
         #[cfg(unix)]
         if file.metadata()?.is_file() {
             use std::os::unix::fs::PermissionsExt;
@@ -66,15 +65,15 @@ impl HarFile {
         Ok(Self(Arc::new(Inner { path, state: Mutex::new(state) })))
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.0.path
     }
 
-    /// Whether every request that ended so far is in it.
+    /// Checks that the file contains every request that has ended so far.
     ///
     /// # Errors
-    /// The first failure to write it, told once; the file is as it was before.
+    /// Returns the first write error. The file then contains the requests before it.
     pub fn check(&self) -> io::Result<()> {
         match &self.state().failed {
             None => Ok(()),
@@ -86,14 +85,15 @@ impl HarFile {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes a request. On the caller's thread: it is a kilobyte into the system's cache.
-    pub(super) fn add(&self, exchange: &Exchange) {
+    /// Appends a request. Writes on the caller's thread: it is about a kilobyte into the page
+    /// cache.
+    pub(super) fn add(&self, record: &HttpRecord) {
         let mut state = self.state();
         if state.failed.is_some() {
             return;
         }
-        if let Err(error) = state.add(&entry(exchange)) {
-            tracing::warn!(path = %self.0.path.display(), %error, "the HAR file cannot be written");
+        if let Err(error) = state.add(&entry(record)) {
+            tracing::warn!(path = %self.0.path.display(), %error, "cannot write to the HAR file");
             state.failed = Some(error);
         }
     }
@@ -104,7 +104,7 @@ impl State {
         let separator = if self.entries == 0 { "\n" } else { ",\n" };
         let text = format!("{separator}{entry}");
         if let Err(error) = self.end_with(&format!("{text}{END}")) {
-            // There is room for what was there before.
+            // Restore the previous end of the file, which needs no more space.
             self.end_with(END)?;
             self.file.set_len(self.at + END.len() as u64)?;
             return Err(error);
@@ -126,47 +126,47 @@ impl fmt::Debug for HarFile {
     }
 }
 
-fn entry(exchange: &Exchange) -> Value {
+fn entry(record: &HttpRecord) -> Value {
     let millis = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
-    let wait = exchange.first_byte.unwrap_or(exchange.total);
-    let status = exchange.status.and_then(|status| StatusCode::from_u16(status).ok());
+    let wait = record.first_byte.unwrap_or(record.total);
+    let status = record.status.and_then(|status| StatusCode::from_u16(status).ok());
     json!({
-        "startedDateTime": exchange.begun.to_string(),
-        "time": millis(exchange.total),
+        "startedDateTime": record.started.to_string(),
+        "time": millis(record.total),
         "request": {
-            "method": exchange.method.as_str(),
-            "url": exchange.url,
-            "httpVersion": version(exchange.version),
+            "method": record.method.as_str(),
+            "url": record.url,
+            "httpVersion": version(record.version),
             "cookies": [],
-            "headers": pairs(&exchange.request_headers),
-            "queryString": query(&exchange.url),
+            "headers": pairs(&record.request_headers),
+            "queryString": query(&record.url),
             "headersSize": -1,
-            "bodySize": exchange.up,
+            "bodySize": record.up,
         },
         "response": {
-            // 0 is how browsers write that there was none.
-            "status": exchange.status.unwrap_or(0),
+            // Browsers write 0 if there was no response.
+            "status": record.status.unwrap_or(0),
             "statusText": status.and_then(|status| status.canonical_reason()).unwrap_or_default(),
-            "httpVersion": version(exchange.version),
+            "httpVersion": version(record.version),
             "cookies": [],
-            "headers": pairs(&exchange.response_headers),
-            "content": {"size": exchange.down, "mimeType": exchange.content_type},
+            "headers": pairs(&record.response_headers),
+            "content": {"size": record.down, "mimeType": record.content_type},
             "redirectURL": "",
             "headersSize": -1,
-            "bodySize": exchange.down,
+            "bodySize": record.down,
         },
         "cache": {},
         "timings": {
             "send": 0,
             "wait": millis(wait),
-            "receive": millis(exchange.total.saturating_sub(wait)),
+            "receive": millis(record.total.saturating_sub(wait)),
         },
-        "_service": &*exchange.service,
-        "_account": &*exchange.account,
-        "_operation": exchange.operation,
-        "_attempt": exchange.attempt,
-        "_request_id": exchange.request_id,
-        "_ending": exchange.ending.as_str(),
+        "_service": &*record.service,
+        "_account": &*record.account,
+        "_operation": record.operation,
+        "_attempt": record.attempt,
+        "_request_id": record.request_id,
+        "_ending": record.ending.as_str(),
     })
 }
 
@@ -182,7 +182,7 @@ fn pairs(pairs: &[(String, String)]) -> Vec<Value> {
     pairs.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
 }
 
-/// Of the redacted address.
+/// Returns the parameters of a redacted URL.
 fn query(url: &str) -> Vec<Value> {
     let query = url.split_once('?').map_or("", |(_, query)| query);
     let parameters = query.split('&').filter(|parameter| !parameter.is_empty());

@@ -1,41 +1,46 @@
-//! A log of the wire: one event for every request, figures, and a file for a browser's network
-//! panel.
+//! HTTP log: one event for each request, statistics, and a HAR file for the network panel of a
+//! browser.
 //!
 //! ```
-//! use drivedal::layers::{LoggingLayer, RetryLayer, WireStats};
+//! use drivedal::layers::{HttpStats, LoggingLayer, RetryLayer};
 //! use opendal::{Operator, services::Memory};
 //!
 //! # fn main() -> opendal::Result<()> {
-//! let stats = WireStats::default();
+//! let stats = HttpStats::default();
 //! let operator = Operator::new(Memory::default())?
-//!     .layer(LoggingLayer::new().counting_into(&stats))
+//!     .layer(LoggingLayer::new().with_stats(&stats))
 //!     .layer(RetryLayer::default());
 //! // … work …
 //! let total = stats.total();
-//! println!("{} requests, half of them in {:?}", total.requests, total.total.percentile(0.5));
+//! println!("{} requests, median {:?}", total.requests, total.total.percentile(0.5));
 //! # let _ = operator;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! The event is `drivedal::wire` at level DEBUG, told when the answer's body has ended or nobody
-//! wants it any more: `service`, `account`, `operation`, `method`, `url`, `status`, `bytes_up`,
-//! `bytes_down`, `first_byte` and `total` in seconds, `attempt`, `request_id`, `ending`.
+//! Each event has the target `drivedal::wire` and the level DEBUG. It is emitted when the response
+//! body ends or the response is dropped. Fields: `service`, `account`, `operation`, `method`,
+//! `url`, `status`, `bytes_up`, `bytes_down`, `first_byte` and `total` in seconds, `attempt`,
+//! `request_id`, `ending`.
 //!
 //! # No secrets
 //!
-//! Nothing that gives access is told. A path is shown only of a request that is signed by a header,
-//! for then the address alone opens nothing; of any other request (tickets, upload sessions, signed
-//! URLs) it is host and [`ServiceOperation`](opendal::raw::ServiceOperation). Of a query, values are
-//! shown whose names are known to be harmless; of headers likewise; of bodies their lengths. The
-//! errors of the transport below, and the address that OpenDAL's services put into theirs, are
-//! rebuilt by the same rule, so the layer keeps tickets out of other services' errors too.
+//! The log contains nothing that grants access. The path of a URL is logged only if a header signs
+//! the request, because then the URL alone grants no access. For all other requests (download URLs,
+//! upload sessions, signed URLs) the log has the host and the
+//! [`ServiceOperation`](opendal::raw::ServiceOperation) only. Values of query parameters and
+//! headers are logged only if their names are known to be harmless. Of bodies, only the length is
+//! logged.
 //!
-//! It goes inside of the retry, so that each try is an event.
+//! The layer applies the same rules to the errors of the inner transport, and to the URL that
+//! OpenDAL's services add to their errors. It therefore also keeps signed URLs out of the errors of
+//! other services.
+//!
+//! Apply this layer before the retry layer, so that each attempt is one event.
 
 mod errors;
-mod exchange;
 mod har;
+mod record;
 mod redact;
 mod stats;
 #[cfg(all(test, feature = "drive"))]
@@ -49,40 +54,40 @@ use opendal::{
     raw::{Layer, Service, Servicer},
 };
 
-use self::transport::Recording;
+use self::transport::LoggingTransport;
 pub use self::{
     har::HarFile,
-    stats::{Latencies, WireFigures, WireOperation, WireStats},
+    stats::{HttpOperation, HttpStats, HttpTotals, Latencies},
 };
 
-/// What the events are called: for filters, as `drivedal::wire=debug`.
+/// Target of the events, for filters such as `drivedal::wire=debug`.
 pub const TARGET: &str = "drivedal::wire";
 
-/// Tells of every request. Clones tell the same log.
+/// Logs every HTTP request. Clones share their statistics and HAR file.
 #[derive(Clone, Default)]
 pub struct LoggingLayer {
-    stats: WireStats,
+    stats: HttpStats,
     har: Option<HarFile>,
 }
 
 impl LoggingLayer {
-    /// Tells events, and counts into figures of its own.
+    /// Creates a layer with separate statistics and without a HAR file.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Counts into these figures, which others may count into as well.
-    pub fn counting_into(self, stats: &WireStats) -> Self {
+    /// Adds the requests to `stats`, which other layers may share.
+    pub fn with_stats(self, stats: &HttpStats) -> Self {
         Self { stats: stats.clone(), ..self }
     }
 
-    /// Writes every request into that file too.
+    /// Also writes every request to `file`.
     pub fn with_har(self, file: &HarFile) -> Self {
         Self { har: Some(file.clone()), ..self }
     }
 
-    /// The figures it counts into.
-    pub fn stats(&self) -> &WireStats {
+    /// Returns the statistics of this layer.
+    pub fn stats(&self) -> &HttpStats {
         &self.stats
     }
 }
@@ -101,7 +106,7 @@ impl Layer for LoggingLayer {
 
     fn apply_context(&self, service: Servicer, inner: OperationContext) -> OperationContext {
         let info = Service::info(&service);
-        let transport = Recording {
+        let transport = LoggingTransport {
             inner: inner.http_transport().clone(),
             log: self.clone(),
             service: Arc::from(info.scheme()),

@@ -1,16 +1,16 @@
-//! What of an address and of headers may be told.
+//! Redaction of URLs and headers.
 
 use std::fmt::Write as _;
 
 use http::{HeaderMap, Request, header};
 use opendal::raw::ServiceOperation;
 
-/// What stands where a secret may have stood.
+/// Replacement for a value that may be secret.
 pub(super) const REDACTED: &str = "REDACTED";
 
-/// Parameters whose values are harmless, in the protocols of our drives and in those of object
-/// stores: what is selected, sorted, paged by a number.
-const SHOWN: [&str; 39] = [
+/// Parameters with harmless values, in the protocols of our drives and of object stores:
+/// selections, sort orders, numbered pages.
+const SAFE_PARAMETERS: [&str; 39] = [
     "$count",
     "$expand",
     "$filter",
@@ -52,9 +52,9 @@ const SHOWN: [&str; 39] = [
     "start-after",
 ];
 
-/// Parameters that are known, and whose values are not told. A parameter of any other name is not
-/// even named: it may be a secret without a name.
-const NAMED: [&str; 27] = [
+/// Known parameters with secret values. A parameter that is in neither list is hidden with its
+/// name, because the name may be the secret.
+const KNOWN_PARAMETERS: [&str; 27] = [
     "$deltatoken",
     "$skiptoken",
     "X-Amz-Credential",
@@ -84,8 +84,8 @@ const NAMED: [&str; 27] = [
     "uploadId",
 ];
 
-/// Headers whose values are harmless.
-const HEADERS: [&str; 37] = [
+/// Headers with harmless values.
+const SAFE_HEADERS: [&str; 37] = [
     "accept",
     "accept-ranges",
     "bits-packet-type",
@@ -125,70 +125,73 @@ const HEADERS: [&str; 37] = [
     "x-requeststats",
 ];
 
-/// Where clouds put the id that their support asks for.
+/// Response headers with the request id that a cloud's support needs.
 const REQUEST_IDS: [&str; 5] =
     ["request-id", "x-amzn-requestid", "x-amz-request-id", "x-ms-request-id", "x-request-id"];
 
-/// The longest request id that is taken for one, in characters.
+/// Maximum length of a request id, in characters.
 const REQUEST_ID_MAX: usize = 128;
 
-/// The request's form without values, where its service tells it.
+/// Returns the form of the request without values, as the service declares it. Empty if it declares
+/// none.
 pub(super) fn template<T>(request: &Request<T>) -> &'static str {
     request.extensions().get::<ServiceOperation>().map_or("", |of| of.0)
 }
 
-/// The address as it may be told.
+/// Returns the redacted URL.
 pub(super) fn url<T>(request: &Request<T>) -> String {
     let uri = request.uri();
     let authority = uri.authority().map_or("", |authority| authority.as_str());
-    // A user and password before the host would be a secret.
+    // A user and a password before the host are secret.
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let mut told = format!("{}://{host}", uri.scheme_str().unwrap_or("http"));
+    let mut redacted = format!("{}://{host}", uri.scheme_str().unwrap_or("http"));
     if !request.headers().contains_key(header::AUTHORIZATION) {
-        told.push('/');
-        told.push_str(match template(request) {
+        redacted.push('/');
+        redacted.push_str(match template(request) {
             "" => REDACTED,
             template => template.trim_start_matches('/'),
         });
-        return told;
+        return redacted;
     }
     for segment in uri.path().split('/').skip(1) {
-        told.push('/');
-        told.push_str(if is_link(segment) { REDACTED } else { segment });
+        redacted.push('/');
+        redacted.push_str(if is_sharing_link(segment) { REDACTED } else { segment });
     }
     for (at, parameter) in uri.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
-        told.push(if at == 0 { '?' } else { '&' });
+        redacted.push(if at == 0 { '?' } else { '&' });
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        // Some clients encode the dollar, some do not.
+        // Some clients percent-encode the dollar sign.
         let plain = name.replace("%24", "$").replace("%40", "@");
-        let written = if SHOWN.contains(&&*plain) {
-            write!(told, "{plain}={value}")
-        } else if NAMED.contains(&&*plain) {
-            write!(told, "{plain}={REDACTED}")
+        let written = if SAFE_PARAMETERS.contains(&&*plain) {
+            write!(redacted, "{plain}={value}")
+        } else if KNOWN_PARAMETERS.contains(&&*plain) {
+            write!(redacted, "{plain}={REDACTED}")
         } else {
-            told.write_str(REDACTED)
+            redacted.write_str(REDACTED)
         };
         written.expect("writing to a string never fails");
     }
-    told
+    redacted
 }
 
-/// A sharing link, as Graph takes it for an item's address: whoever has it needs nothing else.
-fn is_link(segment: &str) -> bool {
+/// Returns whether a path segment is a sharing link in Graph's encoding. It grants access without a
+/// token.
+fn is_sharing_link(segment: &str) -> bool {
     ["u!", "s!", "u%21", "s%21"].iter().any(|begin| segment.starts_with(begin))
 }
 
-/// Headers as they may be told: each name, and values that are harmless.
+/// Returns all headers, with the values that are not known to be harmless redacted.
 pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let told = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
-        let harmless = HEADERS.contains(&name.as_str()) && !value.is_sensitive();
+    let redacted = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
+        let harmless = SAFE_HEADERS.contains(&name.as_str()) && !value.is_sensitive();
         let value = value.to_str().ok().filter(|_| harmless).unwrap_or(REDACTED);
         (name.as_str().to_owned(), value.to_owned())
     };
-    headers.iter().map(told).collect()
+    headers.iter().map(redacted).collect()
 }
 
-/// The id that the cloud gave the request.
+/// Returns the id that the cloud gave to the request. `None` if the header is missing or is not a
+/// plain id.
 pub(super) fn request_id(headers: &HeaderMap) -> Option<&str> {
     let id = REQUEST_IDS.iter().find_map(|name| headers.get(*name)?.to_str().ok())?;
     let is_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
@@ -199,7 +202,7 @@ pub(super) fn request_id(headers: &HeaderMap) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn told(url: &str, signed: bool, template: &'static str) -> String {
+    fn redacted(url: &str, signed: bool, template: &'static str) -> String {
         let mut request = Request::get(url).body(()).expect("a request");
         if signed {
             request.headers_mut().insert("authorization", "Bearer x".parse().expect("a value"));
@@ -211,41 +214,48 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_address_is_told_but_for_what_is_secret_in_its_query() {
+    fn a_signed_url_is_logged_without_secret_parameters() {
         assert_eq!(
-            told("https://me:pw@h:8080/v1.0/a%20b?$top=5&access_token=x&zzz=y&c2VjcmV0=", true, ""),
+            redacted(
+                "https://me:pw@h:8080/v1.0/a%20b?$top=5&access_token=x&zzz=y&c2VjcmV0=",
+                true,
+                ""
+            ),
             "https://h:8080/v1.0/a%20b?$top=5&access_token=REDACTED&REDACTED&REDACTED"
         );
-        assert_eq!(told("https://h/a?%24select=id,name", true, ""), "https://h/a?$select=id,name");
         assert_eq!(
-            told("https://h/shares/u!aHR0cHM/driveItem", true, ""),
+            redacted("https://h/a?%24select=id,name", true, ""),
+            "https://h/a?$select=id,name"
+        );
+        assert_eq!(
+            redacted("https://h/shares/u!aHR0cHM/driveItem", true, ""),
             "https://h/shares/REDACTED/driveItem"
         );
-        assert_eq!(told("https://h/s%21AbC", true, ""), "https://h/REDACTED");
-        assert_eq!(told("https://h", true, ""), "https://h/");
+        assert_eq!(redacted("https://h/s%21AbC", true, ""), "https://h/REDACTED");
+        assert_eq!(redacted("https://h", true, ""), "https://h/");
     }
 
     #[test]
-    fn of_an_address_that_opens_by_itself_only_host_and_template_are_told() {
-        assert_eq!(told("https://h/s1pSECRET/a?tempauth=x", false, ""), "https://h/REDACTED");
-        assert_eq!(told("https://h/s1pSECRET/a?b", false, "{ticket}"), "https://h/{ticket}");
-        assert_eq!(told("https://u:p@h/oauth/token", false, "/token"), "https://h/token");
+    fn an_unsigned_url_is_logged_as_host_and_template() {
+        assert_eq!(redacted("https://h/s1pSECRET/a?tempauth=x", false, ""), "https://h/REDACTED");
+        assert_eq!(redacted("https://h/s1pSECRET/a?b", false, "{ticket}"), "https://h/{ticket}");
+        assert_eq!(redacted("https://u:p@h/oauth/token", false, "/token"), "https://h/token");
     }
 
     #[test]
-    fn of_headers_only_harmless_values_are_told() {
+    fn only_harmless_header_values_are_logged() {
         let mut map = HeaderMap::new();
         map.insert("authorization", "Bearer hunter2".parse().expect("a value"));
         map.insert("location", "https://h/hunter2".parse().expect("a value"));
         map.insert("content-length", "5".parse().expect("a value"));
-        let told = headers(&map);
-        assert!(told.contains(&("content-length".into(), "5".into())));
-        assert!(told.contains(&("authorization".into(), REDACTED.into())));
-        assert!(!format!("{told:?}").contains("hunter2"));
+        let redacted = headers(&map);
+        assert!(redacted.contains(&("content-length".into(), "5".into())));
+        assert!(redacted.contains(&("authorization".into(), REDACTED.into())));
+        assert!(!format!("{redacted:?}").contains("hunter2"));
     }
 
     #[test]
-    fn a_request_id_is_an_id_or_nothing() {
+    fn a_request_id_must_be_a_plain_id() {
         let id = |text: &str| {
             let mut map = HeaderMap::new();
             map.insert("request-id", text.parse().expect("a value"));

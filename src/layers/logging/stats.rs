@@ -1,4 +1,4 @@
-//! Counters and latencies, by operation.
+//! HTTP statistics by operation: counters and latencies.
 
 use std::{
     collections::BTreeMap,
@@ -10,86 +10,86 @@ use std::{
     time::Duration,
 };
 
-use super::exchange::{Ending, Exchange};
+use super::record::{Ending, HttpRecord};
 
-/// Figures of the requests that were sent. Clones count together.
+/// Statistics of HTTP requests. Clones share their counters.
 #[derive(Clone, Default)]
-pub struct WireStats(Arc<Inner>);
+pub struct HttpStats(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
     sent: AtomicU64,
-    ended: Mutex<BTreeMap<WireOperation, WireFigures>>,
+    ended: Mutex<BTreeMap<HttpOperation, HttpTotals>>,
 }
 
-/// What requests were for.
+/// Key of the statistics: the purpose of a request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WireOperation {
-    /// OpenDAL's name of the service.
+pub struct HttpOperation {
+    /// OpenDAL scheme of the service.
     pub service: Arc<str>,
-    /// OpenDAL's name of the operation; `unknown` where the service does not tell it.
+    /// OpenDAL operation; `unknown` if the service does not declare it.
     pub operation: &'static str,
-    /// The request's form without values, where the service tells it.
+    /// Form of the request without values; empty if the service does not declare it.
     pub template: &'static str,
 }
 
-/// Figures of requests that have ended.
+/// Totals of the requests that have ended.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct WireFigures {
-    /// How many there were.
+pub struct HttpTotals {
+    /// Number of requests, each attempt counted.
     pub requests: u64,
-    /// How many of them were repeats of an earlier one.
+    /// Number of requests that were a second or later attempt.
     pub repeats: u64,
-    /// How many were answered with 420, 429 or 509.
-    pub refused: u64,
-    /// How many were answered with another status from 400 on.
+    /// Number of responses with status 420, 429 or 509.
+    pub throttled: u64,
+    /// Number of responses with another status from 400.
     pub failed: u64,
-    /// How many were not answered, or not to the end.
-    pub broken: u64,
-    /// How many nobody waited for to the end.
-    pub given_up: u64,
-    /// Bytes of their bodies.
+    /// Number of requests without a response, or with an interrupted one.
+    pub interrupted: u64,
+    /// Number of requests that were dropped before their end.
+    pub cancelled: u64,
+    /// Total length of the request bodies in bytes.
     pub bytes_up: u64,
-    /// Bytes of the answers' bodies.
+    /// Number of received bytes of the response bodies.
     pub bytes_down: u64,
-    /// Until the answer began, of those that were answered.
+    /// Time until the response headers, of requests with a response.
     pub first_byte: Latencies,
-    /// Until the end of the answer.
+    /// Time until the end of the response.
     pub total: Latencies,
 }
 
-impl WireStats {
-    fn ended(&self) -> MutexGuard<'_, BTreeMap<WireOperation, WireFigures>> {
+impl HttpStats {
+    fn ended(&self) -> MutexGuard<'_, BTreeMap<HttpOperation, HttpTotals>> {
         self.0.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many requests were sent so far, those under way included. Redirects that a transport
-    /// follows by itself are not seen.
+    /// Returns the number of requests that were sent, including active ones. Redirects that the
+    /// transport follows internally are not counted.
     pub fn requests(&self) -> u64 {
         self.0.sent.load(Ordering::Relaxed)
     }
 
-    /// Everything that has ended so far.
-    pub fn snapshot(&self) -> BTreeMap<WireOperation, WireFigures> {
+    /// Returns the totals by operation.
+    pub fn snapshot(&self) -> BTreeMap<HttpOperation, HttpTotals> {
         self.ended().clone()
     }
 
-    /// All operations together.
-    pub fn total(&self) -> WireFigures {
-        let mut total = WireFigures::default();
-        for figures in self.ended().values() {
-            total.merge(figures);
+    /// Returns the totals of all operations.
+    pub fn total(&self) -> HttpTotals {
+        let mut total = HttpTotals::default();
+        for totals in self.ended().values() {
+            total.merge(totals);
         }
         total
     }
 
-    /// Adds what others have counted.
-    pub fn merge(&self, others: &BTreeMap<WireOperation, WireFigures>) {
+    /// Adds the totals of other statistics.
+    pub fn merge(&self, others: &BTreeMap<HttpOperation, HttpTotals>) {
         let mut ended = self.ended();
-        for (operation, figures) in others {
-            self.0.sent.fetch_add(figures.requests, Ordering::Relaxed);
-            ended.entry(operation.clone()).or_default().merge(figures);
+        for (operation, totals) in others {
+            self.0.sent.fetch_add(totals.requests, Ordering::Relaxed);
+            ended.entry(operation.clone()).or_default().merge(totals);
         }
     }
 
@@ -97,76 +97,76 @@ impl WireStats {
         self.0.sent.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn count(&self, exchange: &Exchange) {
-        let operation = WireOperation {
-            service: Arc::clone(&exchange.service),
-            operation: exchange.operation,
-            template: exchange.template,
+    pub(super) fn count(&self, record: &HttpRecord) {
+        let operation = HttpOperation {
+            service: Arc::clone(&record.service),
+            operation: record.operation,
+            template: record.template,
         };
-        self.ended().entry(operation).or_default().count(exchange);
+        self.ended().entry(operation).or_default().count(record);
     }
 }
 
-impl fmt::Debug for WireStats {
+impl fmt::Debug for HttpStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WireStats").field("requests", &self.requests()).finish_non_exhaustive()
+        f.debug_struct("HttpStats").field("requests", &self.requests()).finish_non_exhaustive()
     }
 }
 
-impl WireFigures {
-    /// Adds those of other requests.
+impl HttpTotals {
+    /// Adds other totals.
     pub fn merge(&mut self, other: &Self) {
         self.requests += other.requests;
         self.repeats += other.repeats;
-        self.refused += other.refused;
+        self.throttled += other.throttled;
         self.failed += other.failed;
-        self.broken += other.broken;
-        self.given_up += other.given_up;
+        self.interrupted += other.interrupted;
+        self.cancelled += other.cancelled;
         self.bytes_up += other.bytes_up;
         self.bytes_down += other.bytes_down;
         self.first_byte.merge(&other.first_byte);
         self.total.merge(&other.total);
     }
 
-    fn count(&mut self, exchange: &Exchange) {
+    fn count(&mut self, record: &HttpRecord) {
         self.requests += 1;
-        self.repeats += u64::from(exchange.attempt > 1);
-        match exchange.status {
-            Some(420 | 429 | 509) => self.refused += 1,
+        self.repeats += u64::from(record.attempt > 1);
+        match record.status {
+            Some(420 | 429 | 509) => self.throttled += 1,
             Some(400..) => self.failed += 1,
             _ => {}
         }
-        match exchange.ending {
+        match record.ending {
             Ending::Complete => {}
-            Ending::Unanswered | Ending::BrokenOff => self.broken += 1,
-            Ending::GivenUp => self.given_up += 1,
+            Ending::NoResponse | Ending::Interrupted => self.interrupted += 1,
+            Ending::Cancelled => self.cancelled += 1,
         }
-        self.bytes_up += exchange.up;
-        self.bytes_down += exchange.down;
-        if let Some(first_byte) = exchange.first_byte {
+        self.bytes_up += record.up;
+        self.bytes_down += record.down;
+        if let Some(first_byte) = record.first_byte {
             self.first_byte.record(first_byte);
         }
-        self.total.record(exchange.total);
+        self.total.record(record.total);
     }
 }
 
-/// How many bits of a time, in microseconds, tell its bucket: a percentile is at most a sixteenth
-/// too large.
-const BITS: u32 = 4;
+/// Number of significant bits of a duration in microseconds that select its bucket. A percentile is
+/// at most a sixteenth too large.
+const BUCKET_BITS: u32 = 4;
 
-/// Times, counted in buckets that grow with them: 1 µs to the longest there are, in at most 976
-/// buckets of 8 bytes.
+/// Histogram of durations. Buckets grow with the duration, from 1 µs to the maximum of a `u64`: at
+/// most 976 buckets of 8 bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Latencies {
-    /// Up to the last bucket with something in it.
+    /// Up to the last bucket that is not empty.
     buckets: Vec<u64>,
     count: u64,
     sum: Duration,
-    longest: Duration,
+    max: Duration,
 }
 
 impl Latencies {
-    /// Counts a time.
+    /// Adds a duration.
     pub fn record(&mut self, time: Duration) {
         let bucket = bucket(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
         if self.buckets.len() <= bucket {
@@ -175,10 +175,10 @@ impl Latencies {
         self.buckets[bucket] += 1;
         self.count += 1;
         self.sum = self.sum.saturating_add(time);
-        self.longest = self.longest.max(time);
+        self.max = self.max.max(time);
     }
 
-    /// Adds other times.
+    /// Adds the durations of another histogram.
     pub fn merge(&mut self, other: &Self) {
         if self.buckets.len() < other.buckets.len() {
             self.buckets.resize(other.buckets.len(), 0);
@@ -188,26 +188,26 @@ impl Latencies {
         }
         self.count += other.count;
         self.sum = self.sum.saturating_add(other.sum);
-        self.longest = self.longest.max(other.longest);
+        self.max = self.max.max(other.max);
     }
 
-    /// How many there are.
+    /// Returns the number of durations.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Their mean; `None` if there are none.
+    /// Returns the mean. `None` if the histogram is empty.
     pub fn mean(&self) -> Option<Duration> {
         (self.count > 0).then(|| self.sum.div_f64(self.count as f64))
     }
 
-    /// The longest; zero if there are none.
-    pub fn longest(&self) -> Duration {
-        self.longest
+    /// Returns the maximum. Zero if the histogram is empty.
+    pub fn max(&self) -> Duration {
+        self.max
     }
 
-    /// The time that this share of them (0 to 1) did not exceed, at most a sixteenth too large;
-    /// `None` if there are none.
+    /// Returns the duration that a share (0 to 1) of all durations does not exceed. It is at most a
+    /// sixteenth too large. `None` if the histogram is empty.
     pub fn percentile(&self, share: f64) -> Option<Duration> {
         let wanted = (share.clamp(0.0, 1.0) * self.count as f64).ceil().max(1.0) as u64;
         let mut seen = 0;
@@ -215,20 +215,21 @@ impl Latencies {
             seen += count;
             seen >= wanted
         })?;
-        Some(Duration::from_micros(last_of(bucket)).min(self.longest))
+        Some(Duration::from_micros(upper_bound(bucket)).min(self.max))
     }
 }
 
-/// Small numbers have a bucket each; of others the highest bits tell it.
+/// Returns the bucket of a duration. Small numbers have one bucket each; larger ones share a bucket
+/// if their highest bits are equal.
 fn bucket(micros: u64) -> usize {
-    let shift = (u64::BITS - micros.leading_zeros()).saturating_sub(BITS + 1);
-    ((shift as usize) << BITS) + (micros >> shift) as usize
+    let shift = (u64::BITS - micros.leading_zeros()).saturating_sub(BUCKET_BITS + 1);
+    ((shift as usize) << BUCKET_BITS) + (micros >> shift) as usize
 }
 
-/// The largest number of a bucket.
-fn last_of(bucket: usize) -> u64 {
-    let shift = (bucket >> BITS).saturating_sub(1);
-    let top = (bucket - (shift << BITS)) as u64;
+/// Returns the largest number in a bucket.
+fn upper_bound(bucket: usize) -> u64 {
+    let shift = (bucket >> BUCKET_BITS).saturating_sub(1);
+    let top = (bucket - (shift << BUCKET_BITS)) as u64;
     (top << shift) | ((1 << shift) - 1)
 }
 
@@ -246,7 +247,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_percentile_is_never_too_small_and_at_most_a_sixteenth_too_large(
+        fn a_percentile_is_at_most_a_sixteenth_too_large(
             mut times in prop::collection::vec(0_u64..1 << 40, 1..200), share in 0.0..=1.0_f64,
         ) {
             let told = of(&times).percentile(share).expect("there are some").as_micros() as u64;
@@ -257,7 +258,7 @@ mod tests {
         }
 
         #[test]
-        fn times_that_are_merged_are_as_if_counted_together(
+        fn merged_histograms_equal_one_histogram_of_all_durations(
             some in prop::collection::vec(any::<u64>(), 0..50),
             more in prop::collection::vec(0_u64..100, 0..50),
         ) {
@@ -268,11 +269,11 @@ mod tests {
     }
 
     #[test]
-    fn no_times_have_no_percentile_and_the_longest_time_has_a_bucket() {
+    fn an_empty_histogram_has_no_percentile_and_the_maximum_has_a_bucket() {
         assert_eq!(Latencies::default().percentile(0.5), None);
         assert_eq!(Latencies::default().mean(), None);
         assert_eq!(of(&[u64::MAX]).buckets.len(), 976);
-        assert_eq!(last_of(bucket(u64::MAX)), u64::MAX);
+        assert_eq!(upper_bound(bucket(u64::MAX)), u64::MAX);
         assert_eq!(of(&[1, 3]).mean(), Some(Duration::from_micros(2)));
     }
 }

@@ -1,4 +1,4 @@
-//! The layer over scripted transports: what it tells, and what it never does.
+//! Tests of the layer over scripted transports: logged fields, and absence of secrets.
 
 use std::{
     fmt::Write as _,
@@ -13,18 +13,18 @@ use opendal::{
 };
 use tracing::{Event, Metadata, Subscriber, field, span};
 
-use super::{HarFile, LoggingLayer, TARGET, WireStats};
+use super::{HarFile, HttpStats, LoggingLayer, TARGET};
 use crate::{
     layers::{Policy, RetryLayer},
     transport::scripted::{Outcome, Scripted, answer},
 };
 
-/// What was told, one text an event.
+/// Captured events, one string each.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<String>>>);
+struct CapturedEvents(Arc<Mutex<Vec<String>>>);
 
-impl Told {
-    fn of(&self, text: &str) -> bool {
+impl CapturedEvents {
+    fn contains(&self, text: &str) -> bool {
         self.0.lock().expect("no panic").iter().any(|event| event.contains(text))
     }
 }
@@ -38,7 +38,7 @@ impl field::Visit for Text {
     }
 }
 
-impl Subscriber for Told {
+impl Subscriber for CapturedEvents {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target() == TARGET
     }
@@ -60,7 +60,7 @@ impl Subscriber for Told {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// What the layer makes of a scripted transport.
+/// Returns a scripted transport with these layers.
 fn over(scripted: &Scripted, layers: &[&dyn Layer]) -> HttpTransporter {
     let inner = OperationContext::new().with_http_transport(HttpTransporter::new(scripted.clone()));
     let operator = Operator::new(opendal::services::Memory::default()).expect("memory");
@@ -80,12 +80,12 @@ fn signed(url: &str) -> Request<Buffer> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_try_is_an_event_with_all_that_may_be_told() {
-    let told = Told::default();
-    let _listening = tracing::subscriber::set_default(told.clone());
-    let stats = WireStats::default();
-    let logging = LoggingLayer::new().counting_into(&stats);
-    let retry = RetryLayer::new(Policy::default()).with_dice(|| 1.0);
+async fn each_attempt_is_one_event_with_all_fields() {
+    let events = CapturedEvents::default();
+    let _listening = tracing::subscriber::set_default(events.clone());
+    let stats = HttpStats::default();
+    let logging = LoggingLayer::new().with_stats(&stats);
+    let retry = RetryLayer::new(Policy::default()).with_rng(|| 1.0);
     let scripted = Scripted::by({
         let mut first = true;
         move |_| match std::mem::take(&mut first) {
@@ -101,11 +101,11 @@ async fn every_try_is_an_event_with_all_that_may_be_told() {
         r#"operation="read" method="GET" url="https://cloud.test/a/b?$top=1&token=REDACTED" status=429 bytes_up=4 bytes_down=2"#,
         r#"status=200 bytes_up=4 bytes_down=9 first_byte=0.0 total=0.0 attempt=2 request_id="id-7" ending="complete""#,
     ] {
-        assert!(told.of(text), "{text}\n{:?}", told.0);
+        assert!(events.contains(text), "{text}\n{:?}", events.0);
     }
-    assert!(!told.of("hunter2"));
+    assert!(!events.contains("hunter2"));
     let total = stats.total();
-    assert_eq!((total.requests, total.repeats, total.refused, total.failed), (2, 1, 1, 0));
+    assert_eq!((total.requests, total.repeats, total.throttled, total.failed), (2, 1, 1, 0));
     assert_eq!((total.bytes_up, total.bytes_down), (8, 11));
     assert_eq!((stats.requests(), total.total.count()), (2, 2));
     let snapshot = stats.snapshot();
@@ -116,9 +116,9 @@ async fn every_try_is_an_event_with_all_that_may_be_told() {
 }
 
 #[tokio::test]
-async fn what_ends_early_is_told_as_such_and_no_error_has_the_address() {
-    let told = Told::default();
-    let _listening = tracing::subscriber::set_default(told.clone());
+async fn interrupted_requests_are_logged_and_errors_contain_no_url() {
+    let events = CapturedEvents::default();
+    let _listening = tracing::subscriber::set_default(events.clone());
     let layer = LoggingLayer::new();
     let url = "https://cloud.test/s1phunter2/name?tempauth=hunter2";
     let request = || {
@@ -140,20 +140,20 @@ async fn what_ends_early_is_told_as_such_and_no_error_has_the_address() {
         r#"url="https://cloud.test/{item}/content" bytes_up=4 bytes_down=0"#,
         r#"ending="unanswered""#,
         r#"status=200 bytes_up=4 bytes_down=50"#,
-        r#"ending="broken off""#,
+        r#"ending="interrupted off""#,
         r#"bytes_down=7"#,
         r#"ending="given up""#,
     ] {
-        assert!(told.of(text), "{text}\n{:?}", told.0);
+        assert!(events.contains(text), "{text}\n{:?}", events.0);
     }
-    assert!(!told.of("hunter2"));
+    assert!(!events.contains("hunter2"));
     let total = layer.stats().total();
-    assert_eq!((total.requests, total.broken, total.given_up), (3, 2, 1));
-    assert!(total.total.longest() < Duration::from_secs(60));
+    assert_eq!((total.requests, total.interrupted, total.cancelled), (3, 2, 1));
+    assert!(total.total.max() < Duration::from_secs(60));
 }
 
 #[tokio::test]
-async fn a_har_file_is_whole_after_each_request() {
+async fn a_har_file_is_complete_after_each_request() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("wire.har");
     let read = || {
@@ -191,9 +191,9 @@ async fn a_har_file_is_whole_after_each_request() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_har_file_that_cannot_be_written_says_so_and_the_request_goes_on() {
+async fn a_har_write_error_is_reported_and_does_not_fail_the_request() {
     let har = HarFile::create("/dev/full");
-    // Some systems tell at once.
+    // Some systems already fail here.
     let Ok(har) = har else { return };
     let layer = LoggingLayer::new().with_har(&har);
     let transport = over(&Scripted::by(|_| answer(200, "")), &[&layer]);

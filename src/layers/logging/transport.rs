@@ -1,4 +1,4 @@
-//! The layer on the transport.
+//! Transport wrapper of the logging layer.
 
 use std::{
     pin::Pin,
@@ -12,61 +12,61 @@ use opendal::{Buffer, HttpBody, HttpTransport, HttpTransporter, Result};
 
 use super::{
     LoggingLayer, errors,
-    exchange::{Ending, UnderWay},
+    record::{ActiveRequest, Ending},
 };
 
-/// A transport that tells.
-pub(super) struct Recording {
+/// Transport that records each request.
+pub(super) struct LoggingTransport {
     pub(super) inner: HttpTransporter,
     pub(super) log: LoggingLayer,
     pub(super) service: Arc<str>,
     pub(super) account: Arc<str>,
 }
 
-impl HttpTransport for Recording {
+impl HttpTransport for LoggingTransport {
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
-        // What a transport answers by itself, as our own a probe, is no request.
+        // Other schemes are internal, such as the probe of our own transport: nothing is sent.
         if !matches!(request.uri().scheme_str(), Some("http" | "https")) {
             return self.inner.fetch(request).await;
         }
-        let mut under_way = UnderWay::begin(&self.log, &self.service, &self.account, &request);
-        let answer = match self.inner.fetch(request).await {
-            Ok(answer) => answer,
+        let mut active = ActiveRequest::begin(&self.log, &self.service, &self.account, &request);
+        let response = match self.inner.fetch(request).await {
+            Ok(response) => response,
             Err(error) => {
-                under_way.end(Ending::Unanswered);
-                return Err(errors::rebuilt(&error));
+                active.end(Ending::NoResponse);
+                return Err(errors::sanitize(&error));
             }
         };
-        let (mut parts, body) = answer.into_parts();
-        under_way.answered(&parts);
-        errors::redact_address(&mut parts, under_way.url());
-        let body = body.map_inner(|inner| Box::new(Watched { inner, under_way }));
+        let (mut parts, body) = response.into_parts();
+        active.begin_response(&parts);
+        errors::redact_uri(&mut parts, active.url());
+        let body = body.map_inner(|inner| Box::new(RecordedBody { inner, active }));
         Ok(Response::from_parts(parts, body))
     }
 }
 
-/// A body whose bytes are counted.
-struct Watched {
+/// Response body whose bytes are counted.
+struct RecordedBody {
     inner: Box<dyn Stream<Item = Result<Buffer>> + Send + Sync + Unpin>,
-    under_way: UnderWay,
+    active: ActiveRequest,
 }
 
-impl Stream for Watched {
+impl Stream for RecordedBody {
     type Item = Result<Buffer>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let polled = Pin::new(&mut self.inner).poll_next(cx);
         polled.map(|piece| match piece {
             Some(Ok(bytes)) => {
-                self.under_way.received(bytes.len());
+                self.active.received(bytes.len());
                 Some(Ok(bytes))
             }
             Some(Err(error)) => {
-                self.under_way.end(Ending::BrokenOff);
-                Some(Err(errors::rebuilt(&error)))
+                self.active.end(Ending::Interrupted);
+                Some(Err(errors::sanitize(&error)))
             }
             None => {
-                self.under_way.end(Ending::Complete);
+                self.active.end(Ending::Complete);
                 None
             }
         })

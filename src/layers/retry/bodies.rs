@@ -1,5 +1,5 @@
-//! Readers, writers and the like whose calls are made again. A body that fails with a temporary
-//! error keeps what it needs for the same call: that is OpenDAL's contract.
+//! Readers, writers and other bodies whose calls are retried. By OpenDAL's contract, a body that
+//! returns a temporary error can be called again with the same arguments.
 
 use std::sync::Arc;
 
@@ -10,47 +10,47 @@ use opendal::{
 };
 
 use super::{
-    Core,
-    tries::{Tries, until_it_works},
-    watch::Watch,
+    RetryShared,
+    failed_requests::FailedRequests,
+    state::{RetryState, retry},
 };
 
-/// A body, and the requests that were in vain for it.
-pub(super) struct Body<T> {
+/// A body, and its requests whose attempts are exhausted.
+pub(super) struct RetryBody<T> {
     inner: T,
-    core: Core,
-    watch: Watch,
+    shared: RetryShared,
+    failed_requests: FailedRequests,
 }
 
-impl<T> Body<T> {
-    pub(super) fn new(inner: T, core: Core, watch: Watch) -> Self {
-        Self { inner, core, watch }
+impl<T> RetryBody<T> {
+    pub(super) fn new(inner: T, shared: RetryShared, failed_requests: FailedRequests) -> Self {
+        Self { inner, shared, failed_requests }
     }
 
-    fn tries(&self, what: &'static str) -> Tries {
-        Tries::new(&self.core, &self.watch, what)
+    fn new_state(&self, call: &'static str) -> RetryState {
+        RetryState::new(&self.shared, &self.failed_requests, call)
     }
 }
 
-/// Reads; a stream that breaks off goes on where it was.
-pub(super) struct Reader(pub(super) Arc<Reading>);
+/// Reader whose streams resume after an interruption.
+pub(super) struct RetryReader(pub(super) Arc<ReadContext>);
 
-/// A file that is read.
-pub(super) struct Reading {
-    pub(super) body: Body<oio::Reader>,
+/// Everything that is needed to open a file again.
+pub(super) struct ReadContext {
+    pub(super) body: RetryBody<oio::Reader>,
     pub(super) service: Servicer,
     pub(super) context: OperationContext,
     pub(super) path: String,
     pub(super) args: OpRead,
 }
 
-impl Reading {
-    fn tries(&self) -> Tries {
-        self.body.tries("read")
+impl ReadContext {
+    fn new_state(&self) -> RetryState {
+        self.body.new_state("read")
     }
 
-    /// Whether the service can be asked for the rest of one version only.
-    fn can_insist(&self) -> bool {
+    /// Returns whether a read can be restricted to one version of the file with `if_match`.
+    fn can_pin_version(&self) -> bool {
         let args = &self.args;
         Service::capability(&self.service).read_with_if_match
             && args.version().is_none()
@@ -60,13 +60,13 @@ impl Reading {
             && args.if_unmodified_since().is_none()
     }
 
-    /// The rest, of the same version where the service can be asked for that.
+    /// Opens the rest of the file, restricted to the same version if the service supports it.
     async fn rest(
         &self,
         range: BytesRange,
-        version: &Version,
+        version: &ReadVersion,
     ) -> Result<(RpRead, Box<dyn oio::ReadStreamDyn>)> {
-        let Some(etag) = version.etag.as_ref().filter(|_| self.can_insist()) else {
+        let Some(etag) = version.etag.as_ref().filter(|_| self.can_pin_version()) else {
             return oio::Read::open(&self.body.inner, range).await;
         };
         let options = ReaderOptions { if_match: Some(etag.clone()), ..Default::default() };
@@ -77,29 +77,34 @@ impl Reading {
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl oio::Read for Reader {
+impl oio::Read for RetryReader {
     async fn open(&self, range: BytesRange) -> Result<(RpRead, Box<dyn oio::ReadStreamDyn>)> {
         let (reply, stream) =
-            until_it_works!(self.0.tries(), oio::Read::open(&self.0.body.inner, range))?;
-        let file = Version::of(&reply);
-        let stream =
-            Stream { reader: Arc::clone(&self.0), stream: Some(stream), range, given: 0, file };
+            retry!(self.0.new_state(), oio::Read::open(&self.0.body.inner, range))?;
+        let file = ReadVersion::from_reply(&reply);
+        let stream = ResumingStream {
+            reader: Arc::clone(&self.0),
+            stream: Some(stream),
+            range,
+            delivered: 0,
+            file,
+        };
         Ok((reply, Box::new(stream)))
     }
 
     async fn read(&self, range: BytesRange) -> Result<(RpRead, Buffer)> {
-        until_it_works!(self.0.tries(), oio::Read::read(&self.0.body.inner, range))
+        retry!(self.0.new_state(), oio::Read::read(&self.0.body.inner, range))
     }
 }
 
-/// What a file was when its reading began.
-struct Version {
+/// Etag and length of the file when the read started. `None` if the service did not report them.
+struct ReadVersion {
     etag: Option<String>,
     len: Option<u64>,
 }
 
-impl Version {
-    fn of(reply: &RpRead) -> Self {
+impl ReadVersion {
+    fn from_reply(reply: &RpRead) -> Self {
         let metadata = reply.metadata();
         Self {
             etag: metadata.and_then(|metadata| metadata.etag()).map(str::to_owned),
@@ -108,42 +113,46 @@ impl Version {
     }
 }
 
-impl Version {
-    /// Whether the rest is of the same version. A service may tell the etag at one time and not at
-    /// another; where there was none it cannot be missed, and where it was asked for it was there.
-    fn is_of(&self, rest: &Self, asked: bool) -> bool {
+impl ReadVersion {
+    /// Returns whether `rest` is of the same version. Services report etags inconsistently. A
+    /// missing etag in `rest` is accepted only if the request was restricted to the version
+    /// (`pinned`).
+    fn matches(&self, rest: &Self, pinned: bool) -> bool {
         let same = match (&self.etag, &rest.etag) {
             (Some(mine), Some(theirs)) => mine == theirs,
-            (Some(_), None) => asked,
+            (Some(_), None) => pinned,
             (None, _) => true,
         };
         same && self.len == rest.len
     }
 }
 
-struct Stream {
-    reader: Arc<Reading>,
-    /// `None`: it broke off.
+struct ResumingStream {
+    reader: Arc<ReadContext>,
+    /// `None` after an interruption.
     stream: Option<Box<dyn oio::ReadStreamDyn>>,
     range: BytesRange,
-    given: u64,
-    file: Version,
+    delivered: u64,
+    file: ReadVersion,
 }
 
-impl Stream {
+impl ResumingStream {
     async fn next(&mut self) -> Result<Buffer> {
         if self.stream.is_none() {
-            if self.is_all() {
+            if self.is_complete() {
                 return Ok(Buffer::new());
             }
             let mut rest = self.range;
-            rest.advance(self.given);
+            rest.advance(self.delivered);
             let (reply, stream) = self.reader.rest(rest, &self.file).await?;
-            let asked = self.reader.can_insist();
-            if !self.file.is_of(&Version::of(&reply), asked) {
+            let pinned = self.reader.can_pin_version();
+            if !self.file.matches(&ReadVersion::from_reply(&reply), pinned) {
                 return Err(Error::new(
                     ErrorKind::ConditionNotMatch,
-                    format!("the file changed while it was read, after {} bytes", self.given),
+                    format!(
+                        "cannot resume the read after {} bytes: the file has changed",
+                        self.delivered
+                    ),
                 ));
             }
             self.stream = Some(stream);
@@ -151,7 +160,7 @@ impl Stream {
         let Some(stream) = &mut self.stream else { return Ok(Buffer::new()) };
         match stream.read_dyn().await {
             Ok(bytes) => {
-                self.given += bytes.len() as u64;
+                self.delivered += bytes.len() as u64;
                 Ok(bytes)
             }
             Err(error) => {
@@ -161,85 +170,85 @@ impl Stream {
         }
     }
 
-    /// Whether it broke off at its end.
-    fn is_all(&self) -> bool {
+    /// Returns whether all bytes were delivered before the interruption.
+    fn is_complete(&self) -> bool {
         match (self.range, self.file.len) {
             (BytesRange::Range { size: Some(size), .. } | BytesRange::Suffix { size }, _)
-                if self.given >= size =>
+                if self.delivered >= size =>
             {
                 true
             }
-            (BytesRange::Range { offset, .. }, Some(len)) => offset + self.given >= len,
+            (BytesRange::Range { offset, .. }, Some(len)) => offset + self.delivered >= len,
             _ => false,
         }
     }
 }
 
-impl oio::ReadStream for Stream {
+impl oio::ReadStream for ResumingStream {
     async fn read(&mut self) -> Result<Buffer> {
-        until_it_works!(self.reader.tries(), self.next())
+        retry!(self.reader.new_state(), self.next())
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl oio::Write for Body<oio::Writer> {
+impl oio::Write for RetryBody<oio::Writer> {
     async fn write(&mut self, bytes: Buffer) -> Result<()> {
-        until_it_works!(self.tries("write"), self.inner.write(bytes.clone()))
+        retry!(self.new_state("write"), self.inner.write(bytes.clone()))
     }
 
     async fn copy_from(&mut self, path: &str, args: OpRead, range: BytesRange) -> Result<()> {
-        until_it_works!(self.tries("write"), self.inner.copy_from(path, args.clone(), range))
+        retry!(self.new_state("write"), self.inner.copy_from(path, args.clone(), range))
     }
 
     async fn close(&mut self) -> Result<Metadata> {
-        until_it_works!(self.tries("write"), self.inner.close())
+        retry!(self.new_state("write"), self.inner.close())
     }
 
     async fn abort(&mut self) -> Result<()> {
-        until_it_works!(self.tries("write"), self.inner.abort())
+        retry!(self.new_state("write"), self.inner.abort())
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl oio::List for Body<oio::Lister> {
+impl oio::List for RetryBody<oio::Lister> {
     async fn next(&mut self) -> Result<Option<oio::Entry>> {
-        until_it_works!(self.tries("list"), self.inner.next())
+        retry!(self.new_state("list"), self.inner.next())
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl oio::Delete for Body<oio::Deleter> {
+impl oio::Delete for RetryBody<oio::Deleter> {
     async fn delete(&mut self, path: &str, args: OpDelete) -> Result<()> {
-        until_it_works!(self.tries("delete"), self.inner.delete(path, args.clone()))
+        retry!(self.new_state("delete"), self.inner.delete(path, args.clone()))
     }
 
     async fn close(&mut self) -> Result<()> {
-        until_it_works!(self.tries("delete"), self.inner.close())
+        retry!(self.new_state("delete"), self.inner.close())
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl oio::Copy for Body<oio::Copier> {
+impl oio::Copy for RetryBody<oio::Copier> {
     async fn next(&mut self) -> Result<Option<usize>> {
-        until_it_works!(self.tries("copy"), self.inner.next())
+        retry!(self.new_state("copy"), self.inner.next())
     }
 
     async fn close(&mut self) -> Result<Metadata> {
-        until_it_works!(self.tries("copy"), self.inner.close())
+        retry!(self.new_state("copy"), self.inner.close())
     }
 
     async fn abort(&mut self) -> Result<()> {
-        until_it_works!(self.tries("copy"), self.inner.abort())
+        retry!(self.new_state("copy"), self.inner.abort())
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl oio::Compose for Body<oio::Composer> {
+impl oio::Compose for RetryBody<oio::Composer> {
     async fn compose(&mut self, path: &str, args: OpRead) -> Result<()> {
-        until_it_works!(self.tries("compose"), self.inner.compose(path, args.clone()))
+        retry!(self.new_state("compose"), self.inner.compose(path, args.clone()))
     }
 
     async fn close(&mut self) -> Result<Metadata> {
-        until_it_works!(self.tries("compose"), self.inner.close())
+        retry!(self.new_state("compose"), self.inner.close())
     }
 }

@@ -1,86 +1,86 @@
-//! What a retry tells of its doings.
+//! Events of the retry layer, for observers and the log.
 
 use std::time::{Duration, Instant};
 
-/// Sees what a [`RetryLayer`](super::RetryLayer) does. Called from within requests: it must not
-/// block.
-pub trait Observer: Send + Sync {
-    /// Something was done.
-    fn event(&self, event: &Event<'_>);
+/// Receives the events of a [`RetryLayer`](super::RetryLayer). The layer calls it while it
+/// processes requests, so that it must not block.
+pub trait RetryObserver: Send + Sync {
+    /// Handles one event.
+    fn event(&self, event: &RetryEvent<'_>);
 }
 
-impl<F: Fn(&Event<'_>) + Send + Sync> Observer for F {
-    fn event(&self, event: &Event<'_>) {
+impl<F: Fn(&RetryEvent<'_>) + Send + Sync> RetryObserver for F {
+    fn event(&self, event: &RetryEvent<'_>) {
         self(event);
     }
 }
 
-/// Something that was done. No field has a URL, a query or a header in it.
+/// Event of the retry layer. No field contains a URL, a query or a header.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Event<'a> {
-    /// It is tried again.
-    Repeated {
-        /// Method, host and the request's template, or the operation.
-        what: &'a str,
-        /// Why, in a few words: a status, an error's kind.
-        why: &'a str,
-        /// Which try has failed, from 1.
-        attempt: u32,
-        /// How long is waited before the next.
-        after: Duration,
-    },
-    /// A request waits before it is sent, or sent again. Emitted once for each wait whose length is
-    /// known: a back-off, or a pause of the account.
-    Waiting {
-        /// The host that it goes to, with its port where the URL has one.
-        host: &'a str,
-        /// Why, in a few words: a status, `cannot connect: …`, a pause of the account.
+pub enum RetryEvent<'a> {
+    /// A request or an operation will be retried.
+    Retrying {
+        /// Method, host and template of the request, or the name of the operation.
+        call: &'a str,
+        /// Short reason, such as a status or the kind of an error.
         reason: &'a str,
-        /// Time since the request was first to be sent.
+        /// Number of the failed attempt, from 1.
+        attempt: u32,
+        /// Delay before the next attempt.
+        delay: Duration,
+    },
+    /// A request waits before its first or next attempt. Emitted once for each wait of known
+    /// length: a back-off, or a pause of the account.
+    Waiting {
+        /// Host of the request, with the port if the URL has one.
+        host: &'a str,
+        /// Short reason, such as a status, `cannot connect: …` or a pause of the account.
+        reason: &'a str,
+        /// Time since the request was submitted.
         elapsed: Duration,
-        /// When the wait ends. It may be prolonged by another event.
+        /// End of the wait. A later event may extend it.
         until: Instant,
     },
-    /// All requests of an account wait.
+    /// All requests of an account are paused.
     Paused {
-        /// Service and name.
+        /// Service and name of the account.
         account: &'a str,
-        /// Why.
-        why: &'a str,
-        /// For how long.
+        /// Short reason, such as a status.
+        reason: &'a str,
+        /// Length of the pause.
         pause: Duration,
     },
-    /// It is not tried again.
+    /// A request or an operation failed and will not be retried.
     GaveUp {
-        /// Method, host and the request's template, or the operation.
-        what: &'a str,
-        /// Why it failed.
-        why: &'a str,
-        /// How many times it was tried.
+        /// Method, host and template of the request, or the name of the operation.
+        call: &'a str,
+        /// Short reason of the last failure.
+        reason: &'a str,
+        /// Number of attempts.
         attempts: u32,
-        /// How long that took.
+        /// Total time of all attempts, including delays.
         elapsed: Duration,
     },
 }
 
-impl Event<'_> {
-    /// Tells the log.
+impl RetryEvent<'_> {
+    /// Writes the event to the log.
     pub(super) fn log(&self) {
         match *self {
-            Self::Repeated { what, why, attempt, after } => {
-                let after = after.as_secs_f64();
-                tracing::info!(what, why, attempt, after, "tried again");
+            Self::Retrying { call, reason, attempt, delay } => {
+                let delay = delay.as_secs_f64();
+                tracing::info!(what = call, why = reason, attempt, after = delay, "tried again");
             }
-            // Logged as the reason of the wait: `Repeated` or `Paused`.
+            // Its reason is logged as `Retrying` or `Paused`.
             Self::Waiting { .. } => {}
-            Self::Paused { account, why, pause } => {
+            Self::Paused { account, reason, pause } => {
                 let pause = pause.as_secs_f64();
-                tracing::info!(account, why, pause, "the cloud wants a pause");
+                tracing::info!(account, why = reason, pause, "the cloud wants a pause");
             }
-            Self::GaveUp { what, why, attempts, elapsed } => {
+            Self::GaveUp { call, reason, attempts, elapsed } => {
                 let elapsed = elapsed.as_secs_f64();
-                tracing::info!(what, why, attempts, elapsed, "not tried again");
+                tracing::info!(what = call, why = reason, attempts, elapsed, "not tried again");
             }
         }
     }

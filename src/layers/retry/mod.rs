@@ -1,4 +1,4 @@
-//! A retry that listens to the cloud.
+//! Retry layer that honours the pauses and rate limits of the cloud.
 //!
 //! ```
 //! use drivedal::layers::{Policy, RetryLayer};
@@ -11,39 +11,42 @@
 //! # }
 //! ```
 //!
-//! It works in two places.
+//! The layer works at two levels.
 //!
-//! * On the transport it repeats a *request*: where that is safe by its method, where the cloud
-//!   said that it did nothing (429, 420, 509, 503 with `Retry-After`), or where the service marked
-//!   it ([`RequestMeta`](crate::rate_limit::RequestMeta)). A pause that the cloud wants (`Retry-After` in seconds or as
-//!   a date, `RateLimit-Reset`, `Wait X seconds` in the answer) holds for all requests of that
-//!   account. Requests of services that are not drivedal's are taken to be one account by service,
-//!   name and host.
-//! * Around the service it repeats an *operation* whose request could not be repeated, or whose
-//!   answer broke off: a reader goes on at the byte it had reached. What is still temporary after
-//!   all tries becomes persistent, so that OpenDAL's own `RetryLayer`, above or below, does not
-//!   multiply them: a request that was tried in vain is not sent again within the same operation.
+//! * The transport retries a *request* if that is safe: by its method, because the response says
+//!   that nothing was done (429, 420, 509, 503 with `Retry-After`), or because the service has
+//!   marked the request with [`RequestMeta`](crate::rate_limit::RequestMeta). A requested pause
+//!   (`Retry-After` in seconds or as a date, `RateLimit-Reset`, `Wait X seconds` in the response
+//!   body) holds for all requests of the account. For services of other crates, service, name and
+//!   host identify the account.
+//! * The service wrapper retries an *operation* if its request could not be retried or its response
+//!   was interrupted. A reader resumes at the next byte. An error that is still temporary after all
+//!   attempts becomes persistent. OpenDAL's own `RetryLayer`, above or below, therefore does not
+//!   multiply the attempts: a request whose attempts are exhausted is not sent again within the
+//!   same operation.
 //!
-//! Between the pauses it keeps a [`RateLimitConfig`](crate::rate_limit::RateLimitConfig): what the account may spend is known from
-//! `RateLimit-Limit`, `-Remaining` and `-Reset`, or learnt from refusals; each request is weighed by
-//! what it costs ([`RequestMeta::cost`](crate::rate_limit::RequestMeta::cost)), and waits for its turn in the order in
-//! which it came.
+//! The layer also limits the request rate of each account
+//! ([`RateLimitConfig`](crate::rate_limit::RateLimitConfig)). It honours the headers
+//! `RateLimit-Limit`, `-Remaining` and `-Reset`, weighted by the cost of each request
+//! ([`RequestMeta::cost`](crate::rate_limit::RequestMeta::cost)). Without these headers it adapts
+//! rate and concurrency to the refusals. Requests of one account are sent in their order of
+//! arrival.
 //!
-//! It takes the place of OpenDAL's `RetryLayer`. A pause longer than the 10 s that OpenDAL's
-//! `TimeoutLayer` allows looks like a time-out to it; with [`transport`](crate::transport), which
-//! has time-outs of its own, that layer is not needed.
+//! Use it instead of OpenDAL's `RetryLayer`. OpenDAL's `TimeoutLayer` cancels an operation after 10
+//! s, even if the cloud has requested a longer pause. The HTTP client in
+//! [`transport`](crate::transport) has its own timeouts and does not need that layer.
 #![cfg_attr(not(feature = "drive"), doc = "\n[`transport`]: crate")]
 
 mod bodies;
+mod decision;
 mod event;
+mod failed_requests;
 mod policy;
 mod service;
+mod state;
 #[cfg(all(test, feature = "drive"))]
 mod tests;
 mod transport;
-mod tries;
-mod verdict;
-mod watch;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -58,68 +61,70 @@ use opendal::{
 };
 
 pub use self::{
-    event::{Event, Observer},
-    policy::{Backoff, Budget, Policy},
+    event::{RetryEvent, RetryObserver},
+    policy::{Backoff, Policy, RetryBudget},
 };
-use self::{service::Retrying, transport::Repeating};
+use self::{service::RetryService, transport::RetryTransport};
 use crate::rate_limit::AccountLimiter;
 
-/// The most limiters of services that bring none of their own; beyond it, open ones are forgotten.
+/// Maximum number of limiters for services that bring none. Beyond it, limiters without a pause are
+/// dropped.
 const LIMITERS_MAX: usize = 1024;
 
-/// The most hosts that are remembered to respond; beyond it they are all forgotten.
+/// Maximum number of remembered hosts that have responded. Beyond it, all of them are dropped.
 const HOSTS_MAX: usize = 1024;
 
-/// Retries as a [`Policy`] says. Clones share the state of each account, and the set of hosts that
-/// have responded.
+/// Retries requests and operations according to a [`Policy`]. Clones share the state of each
+/// account, and the set of hosts that have responded.
 #[derive(Clone)]
 pub struct RetryLayer {
-    core: Core,
+    shared: RetryShared,
 }
 
-/// What every half of the layer works with; layers are replayed, so all that lasts is shared.
+/// State that the transport and the service wrapper share. OpenDAL applies a layer repeatedly, so
+/// everything that must persist is behind an `Arc`.
 #[derive(Clone)]
-struct Core {
+struct RetryShared {
     policy: Arc<Policy>,
-    observer: Option<Arc<dyn Observer>>,
-    dice: Arc<dyn Fn() -> f64 + Send + Sync>,
-    date: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    observer: Option<Arc<dyn RetryObserver>>,
+    rng: Arc<dyn Fn() -> f64 + Send + Sync>,
+    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     limiters: Arc<Mutex<HashMap<String, AccountLimiter>>>,
     /// Hosts that have responded to a request.
-    reached: Arc<Mutex<HashSet<String>>>,
+    responsive_hosts: Arc<Mutex<HashSet<String>>>,
 }
 
 impl RetryLayer {
-    /// Retries as that policy says.
+    /// Creates a layer with this policy.
     pub fn new(policy: Policy) -> Self {
         Self {
-            core: Core {
+            shared: RetryShared {
                 policy: Arc::new(policy),
                 observer: None,
-                dice: Arc::new(fastrand::f64),
-                date: Arc::new(Timestamp::now),
+                rng: Arc::new(fastrand::f64),
+                clock: Arc::new(Timestamp::now),
                 limiters: Arc::default(),
-                reached: Arc::default(),
+                responsive_hosts: Arc::default(),
             },
         }
     }
 
-    /// Tells everything it does; the log is told besides.
-    pub fn observed_by(mut self, observer: impl Observer + 'static) -> Self {
-        self.core.observer = Some(Arc::new(observer));
+    /// Reports each retry event to `observer`, in addition to the log.
+    pub fn with_observer(mut self, observer: impl RetryObserver + 'static) -> Self {
+        self.shared.observer = Some(Arc::new(observer));
         self
     }
 
-    /// Throws these dice instead of its own: numbers from 0 to 1.
-    pub fn with_dice(mut self, dice: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
-        self.core.dice = Arc::new(dice);
+    /// Replaces the random number generator for jitter. `rng` must return numbers from 0 to 1.
+    pub fn with_rng(mut self, rng: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
+        self.shared.rng = Arc::new(rng);
         self
     }
 
-    /// Reads the date of this clock where a cloud names a date and does not tell its own; spans of
-    /// time are tokio's.
-    pub fn with_date(mut self, date: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        self.core.date = Arc::new(date);
+    /// Replaces the clock that converts a `Retry-After` date into a duration, if the response has
+    /// no `Date` header. Delays themselves use tokio's clock.
+    pub fn with_clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.shared.clock = Arc::new(clock);
         self
     }
 }
@@ -132,27 +137,27 @@ impl Default for RetryLayer {
 
 impl fmt::Debug for RetryLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RetryLayer").field("policy", &self.core.policy).finish_non_exhaustive()
+        f.debug_struct("RetryLayer").field("policy", &self.shared.policy).finish_non_exhaustive()
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
 impl Layer for RetryLayer {
     fn apply_service(&self, service: Servicer) -> Servicer {
-        Arc::new(Retrying::new(service, self.core.clone()))
+        Arc::new(RetryService::new(service, self.shared.clone()))
     }
 
     fn apply_context(&self, service: Servicer, inner: OperationContext) -> OperationContext {
         let info = Service::info(&service);
         let account = format!("{} {}", info.scheme(), info.name());
         let inner_transport = inner.http_transport().clone();
-        let transport = Repeating::new(inner_transport, self.core.clone(), account);
+        let transport = RetryTransport::new(inner_transport, self.shared.clone(), account);
         inner.with_http_transport(HttpTransporter::new(transport))
     }
 }
 
-impl Core {
-    /// The limiter of a service's host.
+impl RetryShared {
+    /// Returns the limiter for `key` (service, name and host), creating it on first use.
     fn limiter(&self, key: String) -> AccountLimiter {
         let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
         if limiters.len() >= LIMITERS_MAX && !limiters.contains_key(&key) {
@@ -161,23 +166,24 @@ impl Core {
         limiters.entry(key).or_default().clone()
     }
 
-    /// Remembers that a host responds.
-    fn note_reached(&self, host: &str) {
-        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
-        if reached.contains(host) {
+    /// Remembers that a host has responded.
+    fn record_responsive(&self, host: &str) {
+        let mut responsive_hosts =
+            self.responsive_hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if responsive_hosts.contains(host) {
             return;
         }
-        if reached.len() >= HOSTS_MAX {
-            reached.clear();
+        if responsive_hosts.len() >= HOSTS_MAX {
+            responsive_hosts.clear();
         }
-        reached.insert(host.to_owned());
+        responsive_hosts.insert(host.to_owned());
     }
 
-    fn has_reached(&self, host: &str) -> bool {
-        self.reached.lock().unwrap_or_else(PoisonError::into_inner).contains(host)
+    fn is_responsive(&self, host: &str) -> bool {
+        self.responsive_hosts.lock().unwrap_or_else(PoisonError::into_inner).contains(host)
     }
 
-    fn tell(&self, event: Event<'_>) {
+    fn emit(&self, event: RetryEvent<'_>) {
         event.log();
         if let Some(observer) = &self.observer {
             observer.event(&event);

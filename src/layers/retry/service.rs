@@ -1,4 +1,4 @@
-//! The half around the service: operations.
+//! Service wrapper of the retry layer: retries operations.
 
 use std::{fmt, sync::Arc};
 
@@ -12,59 +12,64 @@ use opendal::{
 };
 
 use super::{
-    Core,
-    bodies::{Body, Reader, Reading},
-    tries::{Tries, until_it_works},
-    watch::Watch,
+    RetryShared,
+    bodies::{ReadContext, RetryBody, RetryReader},
+    failed_requests::FailedRequests,
+    state::{RetryState, retry},
 };
 
-/// A service whose operations are made again.
-pub(super) struct Retrying {
+/// Service that retries the operations of the inner service.
+pub(super) struct RetryService {
     inner: Servicer,
-    core: Core,
+    shared: RetryShared,
 }
 
-impl Retrying {
-    pub(super) fn new(inner: Servicer, core: Core) -> Self {
-        Self { inner, core }
+impl RetryService {
+    pub(super) fn new(inner: Servicer, shared: RetryShared) -> Self {
+        Self { inner, shared }
     }
 
-    fn tries(&self, what: &'static str, context: &OperationContext) -> (Tries, OperationContext) {
-        let watch = Watch::default();
-        let context = watch.over(context);
-        (Tries::new(&self.core, &watch, what), context)
+    fn start(
+        &self,
+        call: &'static str,
+        context: &OperationContext,
+    ) -> (RetryState, OperationContext) {
+        let failed_requests = FailedRequests::default();
+        let context = failed_requests.wrap(context);
+        (RetryState::new(&self.shared, &failed_requests, call), context)
     }
 
-    /// A body of an operation; making it asks nothing of the network, so nothing is tried again.
+    /// Wraps a body (writer, lister and so on). Its creation sends no request, so that a retry
+    /// would not help.
     fn body<T>(
         &self,
         context: &OperationContext,
-        make: impl FnOnce(&OperationContext) -> Result<T>,
-    ) -> Result<Body<T>> {
-        let watch = Watch::default();
-        let made = make(&watch.over(context)).map_err(not_temporary)?;
-        Ok(Body::new(made, self.core.clone(), watch))
+        create: impl FnOnce(&OperationContext) -> Result<T>,
+    ) -> Result<RetryBody<T>> {
+        let failed_requests = FailedRequests::default();
+        let body = create(&failed_requests.wrap(context)).map_err(to_permanent)?;
+        Ok(RetryBody::new(body, self.shared.clone(), failed_requests))
     }
 }
 
-fn not_temporary(error: Error) -> Error {
+fn to_permanent(error: Error) -> Error {
     if error.is_temporary() { error.set_persistent() } else { error }
 }
 
-impl fmt::Debug for Retrying {
+impl fmt::Debug for RetryService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Retrying").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("RetryService").field("inner", &self.inner).finish_non_exhaustive()
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl Service for Retrying {
-    type Reader = Reader;
-    type Writer = Body<oio::Writer>;
-    type Lister = Body<oio::Lister>;
-    type Deleter = Body<oio::Deleter>;
-    type Copier = Body<oio::Copier>;
-    type Composer = Body<oio::Composer>;
+impl Service for RetryService {
+    type Reader = RetryReader;
+    type Writer = RetryBody<oio::Writer>;
+    type Lister = RetryBody<oio::Lister>;
+    type Deleter = RetryBody<oio::Deleter>;
+    type Copier = RetryBody<oio::Copier>;
+    type Composer = RetryBody<oio::Composer>;
 
     fn info(&self) -> ServiceInfo {
         self.inner.info()
@@ -80,22 +85,22 @@ impl Service for Retrying {
         path: &str,
         args: OpCreateDir,
     ) -> Result<RpCreateDir> {
-        let (tries, context) = self.tries("create_dir", context);
-        until_it_works!(tries, self.inner.create_dir(&context, path, args.clone()))
+        let (state, context) = self.start("create_dir", context);
+        retry!(state, self.inner.create_dir(&context, path, args.clone()))
     }
 
     async fn stat(&self, context: &OperationContext, path: &str, args: OpStat) -> Result<RpStat> {
-        let (tries, context) = self.tries("stat", context);
-        until_it_works!(tries, self.inner.stat(&context, path, args.clone()))
+        let (state, context) = self.start("stat", context);
+        retry!(state, self.inner.stat(&context, path, args.clone()))
     }
 
-    fn read(&self, context: &OperationContext, path: &str, args: OpRead) -> Result<Reader> {
-        let watch = Watch::default();
-        let context = watch.over(context);
-        let made = self.inner.read(&context, path, args.clone()).map_err(not_temporary)?;
-        let body = Body::new(made, self.core.clone(), watch);
+    fn read(&self, context: &OperationContext, path: &str, args: OpRead) -> Result<RetryReader> {
+        let failed_requests = FailedRequests::default();
+        let context = failed_requests.wrap(context);
+        let body = self.inner.read(&context, path, args.clone()).map_err(to_permanent)?;
+        let body = RetryBody::new(body, self.shared.clone(), failed_requests);
         let (service, path) = (Arc::clone(&self.inner), path.to_owned());
-        Ok(Reader(Arc::new(Reading { body, service, context, path, args })))
+        Ok(RetryReader(Arc::new(ReadContext { body, service, context, path, args })))
     }
 
     fn write(&self, context: &OperationContext, path: &str, args: OpWrite) -> Result<Self::Writer> {
@@ -136,8 +141,8 @@ impl Service for Retrying {
         to: &str,
         args: OpRename,
     ) -> Result<RpRename> {
-        let (tries, context) = self.tries("rename", context);
-        until_it_works!(tries, self.inner.rename(&context, from, to, args.clone()))
+        let (state, context) = self.start("rename", context);
+        retry!(state, self.inner.rename(&context, from, to, args.clone()))
     }
 
     async fn restore(
@@ -146,8 +151,8 @@ impl Service for Retrying {
         path: &str,
         args: OpRestore,
     ) -> Result<RpRestore> {
-        let (tries, context) = self.tries("restore", context);
-        until_it_works!(tries, self.inner.restore(&context, path, args.clone()))
+        let (state, context) = self.start("restore", context);
+        retry!(state, self.inner.restore(&context, path, args.clone()))
     }
 
     async fn presign(
@@ -156,7 +161,7 @@ impl Service for Retrying {
         path: &str,
         args: OpPresign,
     ) -> Result<RpPresign> {
-        let (tries, context) = self.tries("presign", context);
-        until_it_works!(tries, self.inner.presign(&context, path, args.clone()))
+        let (state, context) = self.start("presign", context);
+        retry!(state, self.inner.presign(&context, path, args.clone()))
     }
 }

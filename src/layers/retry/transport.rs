@@ -1,4 +1,4 @@
-//! The half on the transport: requests.
+//! Transport wrapper of the retry layer: retries requests and applies the rate limit.
 
 use std::time::Duration;
 
@@ -10,273 +10,279 @@ use opendal::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Core,
-    event::Event,
-    verdict::{Verdict, limit, parse_retry_hint, peek, repeat},
-    watch::host,
+    RetryShared,
+    decision::{RetryDecision, parse_retry_hint, peek, rate_limit_headers, repeatability},
+    event::RetryEvent,
+    failed_requests::host,
 };
 use crate::{
     failure::{status::pause, unreachable::Unreachable},
     rate_limit::{AccountLimiter, Attempt, Exhausted, Permit, RequestMeta},
 };
 
-/// Why a request waits that finds the account paused.
+/// Reason of a wait that is due to a paused account.
 const ACCOUNT_PAUSED: &str = "the cloud wants a pause";
 
-/// A transport that sends again.
-pub(super) struct Repeating {
+/// Transport that retries the requests of the inner transport.
+pub(super) struct RetryTransport {
     inner: HttpTransporter,
-    core: Core,
-    /// Service and name, for those whose requests do not carry a limiter.
+    shared: RetryShared,
+    /// Service and name. They identify the account of requests that carry no limiter.
     account: String,
 }
 
-impl Repeating {
-    pub(super) fn new(inner: HttpTransporter, core: Core, account: String) -> Self {
-        Self { inner, core, account }
+impl RetryTransport {
+    pub(super) fn new(inner: HttpTransporter, shared: RetryShared, account: String) -> Self {
+        Self { inner, shared, account }
     }
 }
 
-impl HttpTransport for Repeating {
+impl HttpTransport for RetryTransport {
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
-        // What a transport answers by itself, as our own a probe, is no request.
+        // Other schemes are internal, such as the probe of our own transport: nothing is sent.
         if !matches!(request.uri().scheme_str(), Some("http" | "https")) {
             return self.inner.fetch(request).await;
         }
         let meta = request.extensions().get::<RequestMeta>().cloned().unwrap_or_default();
         let host = host(&request);
         let limiter =
-            meta.limiter.unwrap_or_else(|| self.core.limiter(format!("{} {host}", self.account)));
-        let sending = Sending {
+            meta.limiter.unwrap_or_else(|| self.shared.limiter(format!("{} {host}", self.account)));
+        let retrying = RetryingRequest {
             transport: self,
             host,
-            what: label(&request),
+            call: label(&request),
             limiter,
             bypass_limiter: meta.bypass_limiter,
             cost: meta.cost,
-            begun: Instant::now(),
+            started: Instant::now(),
             attempts: 0,
         };
-        sending.send(request).await
+        retrying.send(request).await
     }
 }
 
-/// `METHOD host template`.
+/// Returns `METHOD host template`, without path and query.
 fn label(request: &Request<Buffer>) -> String {
     let template = request.extensions().get::<ServiceOperation>().map_or("", |of| of.0);
     let host = request.uri().host().unwrap_or_default();
     format!("{} {host} {template}", request.method()).trim_end().to_owned()
 }
 
-/// A request on its way.
-struct Sending<'t> {
-    transport: &'t Repeating,
-    /// With its port where that is in the URL.
+/// A request with the state of its attempts.
+struct RetryingRequest<'t> {
+    transport: &'t RetryTransport,
+    /// With the port if the URL has one.
     host: String,
-    what: String,
+    call: String,
     limiter: AccountLimiter,
     bypass_limiter: bool,
     cost: u32,
-    begun: Instant,
+    started: Instant,
     attempts: u32,
 }
 
-impl Sending<'_> {
-    fn core(&self) -> &Core {
-        &self.transport.core
+impl RetryingRequest<'_> {
+    fn shared(&self) -> &RetryShared {
+        &self.transport.shared
     }
 
     async fn send(mut self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
-        let repeat = repeat(&request);
+        let repeat = repeatability(&request);
         loop {
-            let permit = self.pass().await?;
+            let permit = self.admit().await?;
             self.attempts += 1;
             let mut again = request.clone();
             again.extensions_mut().insert(Attempt(self.attempts));
             let sent = Instant::now();
-            let (outcome, verdict, named) = self.sent(again, sent, permit).await;
-            if verdict == Verdict::Answered {
+            let (outcome, decision, requested) = self.send_once(again, sent, permit).await;
+            if decision == RetryDecision::Final {
                 return outcome;
             }
-            let why = why(&outcome);
+            let reason = failure_reason(&outcome);
             if self.is_first_contact(&outcome) {
-                return self.give_up_unreached(outcome, &why);
+                return self.give_up_first_contact(outcome, &reason);
             }
-            let wait = match verdict.allows(repeat) {
-                true => self.wait(verdict, named, &why),
-                // It is the operation's to be made anew.
+            let wait = match decision.allows(repeat) {
+                true => self.next_delay(decision, requested, &reason),
+                // The service wrapper repeats the whole operation.
                 false => return outcome,
             };
             match wait {
                 Ok(wait) => sleep(wait).await,
-                Err(pause) => return self.give_up(outcome, &why, pause),
+                Err(pause) => return self.give_up(outcome, &reason, pause),
             }
         }
     }
 
-    /// Sends it once: what came, what that means, and the pause that it names.
-    async fn sent(
+    /// Sends the request once. Returns its result, the decision, and the pause that the response
+    /// requests (`None` if it requests none).
+    async fn send_once(
         &self,
         request: Request<Buffer>,
         sent: Instant,
         permit: Option<Permit>,
-    ) -> (Result<Response<HttpBody>>, Verdict, Option<Duration>) {
-        let answer = match self.transport.inner.fetch(request).await {
+    ) -> (Result<Response<HttpBody>>, RetryDecision, Option<Duration>) {
+        let response = match self.transport.inner.fetch(request).await {
             Err(error) => {
-                let verdict = Verdict::of_error(&error);
-                return (Err(error), verdict, None);
+                let decision = RetryDecision::from_error(&error);
+                return (Err(error), decision, None);
             }
-            Ok(answer) => answer,
+            Ok(response) => response,
         };
-        self.core().note_reached(&self.host);
-        let verdict = Verdict::of_answer(answer.status(), answer.headers());
-        if verdict == Verdict::Answered {
-            self.limiter
-                .record_success(self.core().policy.budget.map_or(0.0, |budget| budget.earned));
+        self.shared().record_responsive(&self.host);
+        let decision = RetryDecision::from_response(response.status(), response.headers());
+        if decision == RetryDecision::Final {
+            self.limiter.record_success(
+                self.shared().policy.budget.map_or(0.0, |budget| budget.earned_per_success),
+            );
             if let Some(permit) = permit {
-                permit.record_success(limit(answer.headers()));
+                permit.record_success(rate_limit_headers(response.headers()));
             }
-            return (Ok(answer), verdict, None);
+            return (Ok(response), decision, None);
         }
-        let (parts, body) = answer.into_parts();
-        let (words, body) = peek(body).await;
-        let mut named = pause(&parts.headers, || (self.core().date)());
-        if verdict == Verdict::Refused {
-            named = named.or_else(|| parse_retry_hint(&words));
-            let pause = self.close(named, sent, parts.status.as_u16());
+        let (parts, body) = response.into_parts();
+        let (text, body) = peek(body).await;
+        let mut requested = pause(&parts.headers, || (self.shared().clock)());
+        if decision == RetryDecision::Throttled {
+            requested = requested.or_else(|| parse_retry_hint(&text));
+            let pause = self.pause_account(requested, sent, parts.status.as_u16());
             if let Some(permit) = permit {
-                permit.record_refusal(sent, pause, limit(&parts.headers));
+                permit.record_refusal(sent, pause, rate_limit_headers(&parts.headers));
             }
         }
-        (Ok(Response::from_parts(parts, body)), verdict, named)
+        (Ok(Response::from_parts(parts, body)), decision, requested)
     }
 
-    /// The whole account pauses.
-    fn close(&self, named: Option<Duration>, sent: Instant, status: u16) -> Duration {
-        let core = self.core();
+    /// Pauses all requests of the account and returns the length of the pause.
+    fn pause_account(&self, requested: Option<Duration>, sent: Instant, status: u16) -> Duration {
+        let shared = self.shared();
         let refusals = self.limiter.record_refusal(sent);
-        let pause = named
-            .or(core.policy.unnamed_pause)
-            .unwrap_or_else(|| core.policy.wait(refusals, (core.dice)()));
+        let pause = requested
+            .or(shared.policy.default_pause)
+            .unwrap_or_else(|| shared.policy.delay(refusals, (shared.rng)()));
         self.limiter.pause(pause);
-        let (account, why) = (&*self.transport.account, &*status.to_string());
-        core.tell(Event::Paused { account, why, pause });
+        let (account, reason) = (&*self.transport.account, &*status.to_string());
+        shared.emit(RetryEvent::Paused { account, reason, pause });
         pause
     }
 
-    /// Waits at the limiter, and for a permit.
-    async fn pass(&self) -> Result<Option<Permit>> {
+    /// Waits until the account is not paused, and for a permit of the rate limiter. Returns `None`
+    /// if no permit is needed.
+    ///
+    /// # Errors
+    /// `RateLimited` if the wait would exceed the limits of the policy.
+    async fn admit(&self) -> Result<Option<Permit>> {
         if self.bypass_limiter {
             return Ok(None);
         }
-        let policy = &self.core().policy;
-        let last = self.begun + policy.longest_total;
-        // A request that was refused has announced its wait already.
+        let policy = &self.shared().policy;
+        let last = self.started + policy.max_elapsed;
+        // A refused request has already announced its wait.
         if self.attempts == 0
             && let Some(left) = self.limiter.paused_for()
-            && left <= policy.longest_wait
+            && left <= policy.max_delay
         {
             self.announce_wait(ACCOUNT_PAUSED, left);
         }
         let waited = match policy.rate_limit.filter(|_| self.cost > 0) {
             None => {
-                let deadline = last.min(Instant::now() + policy.longest_wait);
+                let deadline = last.min(Instant::now() + policy.max_delay);
                 self.limiter.wait_open(deadline).await.map(|()| None)
             }
             Some(config) => {
-                self.limiter.acquire(self.cost, &config, policy.longest_wait, last).await.map(Some)
+                self.limiter.acquire(self.cost, &config, policy.max_delay, last).await.map(Some)
             }
         };
         waited.map_err(|delay| {
             let exhausted = self.exhausted(Some(delay.0));
-            self.tell_the_end("the account is paused");
-            let text = format!("{}: too many requests; {exhausted}", self.what);
+            self.emit_gave_up("the account is paused");
+            let text = format!("{}: too many requests; {exhausted}", self.call);
             Error::new(ErrorKind::RateLimited, text).set_persistent()
         })
     }
 
-    /// How long to wait before it is sent again.
+    /// Returns the delay before the next attempt.
     ///
     /// # Errors
-    /// It is not; with the pause that the cloud wants, or that is too long.
-    fn wait(
+    /// The request must not be retried. The error is the pause that the cloud requests, if known.
+    fn next_delay(
         &self,
-        verdict: Verdict,
-        named: Option<Duration>,
-        why: &str,
+        decision: RetryDecision,
+        requested: Option<Duration>,
+        reason: &str,
     ) -> std::result::Result<Duration, Option<Duration>> {
-        let core = self.core();
-        let policy = &core.policy;
-        let free = verdict == Verdict::Refused && named.is_some();
-        let in_budget = |reserve| free || self.limiter.spend_retry(reserve);
-        if self.attempts >= policy.attempts
+        let shared = self.shared();
+        let policy = &shared.policy;
+        let is_free = decision == RetryDecision::Throttled && requested.is_some();
+        let in_budget = |reserve| is_free || self.limiter.spend_retry(reserve);
+        if self.attempts >= policy.max_attempts
             || !policy.budget.is_none_or(|budget| in_budget(budget.reserve))
         {
-            return Err(named);
+            return Err(requested);
         }
-        let mut wait = match named {
-            Some(named) => named,
-            None => policy.wait(self.attempts, (core.dice)()),
+        let mut wait = match requested {
+            Some(requested) => requested,
+            None => policy.delay(self.attempts, (shared.rng)()),
         };
-        if verdict == Verdict::Refused && !self.bypass_limiter {
+        if decision == RetryDecision::Throttled && !self.bypass_limiter {
             wait = self.limiter.paused_for().unwrap_or_default();
         }
-        if wait > policy.longest_wait || self.begun.elapsed() + wait > policy.longest_total {
+        if wait > policy.max_delay || self.started.elapsed() + wait > policy.max_elapsed {
             return Err(Some(wait));
         }
-        let (what, attempt) = (&*self.what, self.attempts);
-        core.tell(Event::Repeated { what, why, attempt, after: wait });
-        self.announce_wait(why, wait);
-        // At the limiter a longer pause is waited for.
-        let at_gate = verdict == Verdict::Refused && !self.bypass_limiter;
-        Ok(if at_gate { Duration::ZERO } else { wait })
+        let (call, attempt) = (&*self.call, self.attempts);
+        shared.emit(RetryEvent::Retrying { call, reason, attempt, delay: wait });
+        self.announce_wait(reason, wait);
+        // The limiter waits for the pause, which may be extended meanwhile.
+        let waits_at_limiter = decision == RetryDecision::Throttled && !self.bypass_limiter;
+        Ok(if waits_at_limiter { Duration::ZERO } else { wait })
     }
 
     fn announce_wait(&self, reason: &str, wait: Duration) {
         let until = Instant::now() + wait;
-        let (host, elapsed, until) = (&*self.host, self.begun.elapsed(), until.into_std());
-        self.core().tell(Event::Waiting { host, reason, elapsed, until });
+        let (host, elapsed, until) = (&*self.host, self.started.elapsed(), until.into_std());
+        self.shared().emit(RetryEvent::Waiting { host, reason, elapsed, until });
     }
 
-    /// Whether the host was never reached before, and the policy does not wait for such a host.
+    /// Returns whether the host has never responded and the policy does not retry such hosts.
     fn is_first_contact(&self, outcome: &Result<Response<HttpBody>>) -> bool {
-        let core = self.core();
-        !core.policy.retry_first_contact
+        let shared = self.shared();
+        !shared.policy.retry_first_contact
             && outcome.as_ref().is_err_and(|error| Unreachable::reason(error).is_some())
-            && !core.has_reached(&self.host)
+            && !shared.is_responsive(&self.host)
     }
 
     fn exhausted(&self, pause: Option<Duration>) -> Exhausted {
-        Exhausted { attempts: self.attempts, elapsed: self.begun.elapsed(), pause }
+        Exhausted { attempts: self.attempts, elapsed: self.started.elapsed(), pause }
     }
 
-    fn tell_the_end(&self, why: &str) {
-        let (what, attempts, elapsed) = (&*self.what, self.attempts, self.begun.elapsed());
-        self.core().tell(Event::GaveUp { what, why, attempts, elapsed });
+    fn emit_gave_up(&self, reason: &str) {
+        let (call, attempts, elapsed) = (&*self.call, self.attempts, self.started.elapsed());
+        self.shared().emit(RetryEvent::GaveUp { call, reason, attempts, elapsed });
     }
 
-    /// The error of a host that cannot be connected to, which is not to be tried again.
-    fn give_up_unreached(
+    /// Returns the persistent error for a host that cannot be connected to.
+    fn give_up_first_contact(
         &self,
         outcome: Result<Response<HttpBody>>,
-        why: &str,
+        reason: &str,
     ) -> Result<Response<HttpBody>> {
-        self.tell_the_end(why);
+        self.emit_gave_up(reason);
         outcome.map_err(Error::set_persistent)
     }
 
     fn give_up(
         &self,
         outcome: Result<Response<HttpBody>>,
-        why: &str,
+        reason: &str,
         pause: Option<Duration>,
     ) -> Result<Response<HttpBody>> {
-        self.tell_the_end(why);
+        self.emit_gave_up(reason);
         let exhausted = self.exhausted(pause);
         match outcome {
-            Ok(mut answer) => {
-                answer.extensions_mut().insert(exhausted);
-                Ok(answer)
+            Ok(mut response) => {
+                response.extensions_mut().insert(exhausted);
+                Ok(response)
             }
             Err(error) => {
                 let text = format!("{}; {exhausted}", error.message());
@@ -286,13 +292,13 @@ impl Sending<'_> {
     }
 }
 
-/// In a few words, without anything of the URL.
-fn why(outcome: &Result<Response<HttpBody>>) -> String {
+/// Describes a failure in a few words, without any part of the URL.
+fn failure_reason(outcome: &Result<Response<HttpBody>>) -> String {
     match outcome {
-        Ok(answer) => answer.status().as_u16().to_string(),
+        Ok(response) => response.status().as_u16().to_string(),
         Err(error) => match Unreachable::reason(error) {
             Some(reason) => format!("cannot connect: {reason}"),
-            None => format!("no answer ({})", error.kind()),
+            None => format!("no response ({})", error.kind()),
         },
     }
 }

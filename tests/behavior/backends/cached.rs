@@ -1,69 +1,69 @@
-//! Other backends, through the cache: every promise of theirs is kept through it.
+//! Other backends through the cache, which must keep all of their guarantees.
 //!
 //! ```text
 //! DRIVEDAL_TEST_CACHED=all cargo test --test behavior -- cached
 //! ```
-//! tries each of them under both validities; otherwise a few stand for all.
+//! runs each of them with both consistencies; the default is a small selection.
 
 use std::{sync::Arc, time::Duration};
 
-use drivedal::layers::cache::{CacheLayer, Validity};
+use drivedal::layers::cache::{CacheLayer, Consistency};
 use drivedal_conformance::{Backend, CaseResult, KnownDifference, TestContext};
 use futures::{FutureExt, future::BoxFuture};
 use opendal::Operator;
 
 use super::{amazon_drive, fs, memory, onedrive, skydrive};
 
-/// How old an answer may be under `Within`.
+/// Maximum age of results under `MaxAge`.
 const AGE: Duration = Duration::from_millis(300);
 
 struct Cached {
     name: String,
     inner: Box<dyn Backend>,
     known: Vec<KnownDifference>,
-    validity: Validity,
+    consistency: Consistency,
 }
 
-/// In what a backend is known to differ through the cache, besides in what it does by itself.
+/// Known differences of a backend through the cache, in addition to its own.
 const KNOWN: KnownDifference = KnownDifference::intermittent(
-    "what arrived before the line was cut is not asked for again",
-    &["faults::a_read_goes_on_where_it_was_cut_off"],
+    "bytes that arrived before the interruption are not requested again",
+    &["faults::an_interrupted_read_resumes_where_it_stopped"],
 );
 
-/// The cache in front of what the command line opens, and of OpenDAL's own.
+/// The cache in front of the services that the command line opens, and of OpenDAL's own.
 pub fn all() -> Vec<Arc<dyn Backend>> {
-    let within = Validity::Within(AGE);
+    let within = Consistency::MaxAge(AGE);
     let every = std::env::var("DRIVEDAL_TEST_CACHED").is_ok_and(|which| which == "all");
     let mut all = vec![
         cached(memory::Memory, within),
         cached(skydrive::skydrive(), within),
-        cached(onedrive::personal(), Validity::Fresh),
+        cached(onedrive::personal(), Consistency::Revalidate),
     ];
     if every {
         all.extend([
-            cached(memory::Memory, Validity::Fresh),
+            cached(memory::Memory, Consistency::Revalidate),
             cached(fs::Fs, within),
-            cached(fs::Fs, Validity::Fresh),
-            cached(skydrive::skydrive(), Validity::Fresh),
+            cached(fs::Fs, Consistency::Revalidate),
+            cached(skydrive::skydrive(), Consistency::Revalidate),
             cached(onedrive::personal(), within),
             cached(onedrive::business(), within),
-            cached(onedrive::business(), Validity::Offline),
+            cached(onedrive::business(), Consistency::StaleIfError),
             cached(amazon_drive::amazon_drive(), within),
-            cached(amazon_drive::amazon_drive(), Validity::Fresh),
+            cached(amazon_drive::amazon_drive(), Consistency::Revalidate),
         ]);
     }
     all
 }
 
-fn cached(inner: impl Backend + 'static, validity: Validity) -> Arc<dyn Backend> {
-    let how = match validity {
-        Validity::Fresh => "fresh",
-        Validity::Within(_) => "within",
-        Validity::Offline => "offline",
+fn cached(inner: impl Backend + 'static, consistency: Consistency) -> Arc<dyn Backend> {
+    let how = match consistency {
+        Consistency::Revalidate => "fresh",
+        Consistency::MaxAge(_) => "within",
+        Consistency::StaleIfError => "offline",
     };
     let name = format!("cached-{}-{how}", inner.name());
     let known = inner.known_differences().iter().chain([&KNOWN]).copied().collect();
-    Arc::new(Cached { name, inner: Box::new(inner), known, validity })
+    Arc::new(Cached { name, inner: Box::new(inner), known, consistency })
 }
 
 impl Backend for Cached {
@@ -78,8 +78,8 @@ impl Backend for Cached {
     fn prepare(&self) -> BoxFuture<'_, CaseResult<TestContext>> {
         async move {
             let mut test = self.inner.prepare().await?;
-            test.op = through(&test.op, self.validity).await?;
-            if let Validity::Within(age) = self.validity {
+            test.op = through(&test.op, self.consistency).await?;
+            if let Consistency::MaxAge(age) = self.consistency {
                 test.expectations.max_staleness += age;
             }
             Ok(test)
@@ -88,9 +88,10 @@ impl Backend for Cached {
     }
 }
 
-/// An operator of its own cache: what others have changed it hears of when its answers are old.
-async fn through(operator: &Operator, validity: Validity) -> opendal::Result<Operator> {
-    // Small blocks, so that files have many.
-    let cache = CacheLayer::builder().validity(validity).block(64 << 10).build().await?;
+/// Returns an operator with its own cache. It sees changes of other clients when its results
+/// expire.
+async fn through(operator: &Operator, consistency: Consistency) -> opendal::Result<Operator> {
+    // Small blocks, so that a file consists of several.
+    let cache = CacheLayer::builder().consistency(consistency).block_size(64 << 10).build().await?;
     Ok(operator.clone().layer(cache))
 }

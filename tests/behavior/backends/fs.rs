@@ -1,4 +1,4 @@
-//! OpenDAL's file system: a control, to test the tests.
+//! OpenDAL's file system service: a control that tests the cases themselves.
 
 use drivedal_conformance::{Backend, CaseResult, KnownDifference, TestContext, fail};
 use futures::{FutureExt, future::BoxFuture};
@@ -17,7 +17,8 @@ impl Backend for Fs {
 
     fn prepare(&self) -> BoxFuture<'_, CaseResult<TestContext>> {
         async move {
-            // Not the system's folder for temporary files: it may not keep extended attributes.
+            // Not the system's temporary folder, whose file system may not support extended
+            // attributes.
             let folder = match tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")) {
                 Ok(folder) => folder,
                 Err(error) => return fail(format!("making a temporary folder: {error}")),
@@ -27,7 +28,7 @@ impl Backend for Fs {
                 Operator::new(
                     services::Fs::default()
                         .root(&root.to_string_lossy())
-                        // Without it a write is seen before it is closed.
+                        // Without it, a file is visible before it is closed.
                         .atomic_write_dir(&unfinished.to_string_lossy()),
                 )
             })?;
@@ -39,20 +40,20 @@ impl Backend for Fs {
 
 pub const KNOWN: &[KnownDifference] = &[
     KnownDifference::always(
-        "what the system refuses is told as `Unexpected`, to be tried again",
+        "refusals of the system are temporary `Unexpected` errors",
         &[
             "stat::nothing_is_below_a_file",
             "read::a_folder_has_no_bytes",
-            "write::a_folder_in_the_way_is_told",
-            "write::a_file_in_the_way_is_told",
-            "create_dir::a_file_in_the_way_is_told",
+            "write::a_conflict_with_a_folder_has_the_exact_kind",
+            "write::a_conflict_with_a_file_has_the_exact_kind",
+            "create_dir::a_conflict_with_a_file_has_the_exact_kind",
             "delete::a_full_folder_is_refused",
-            "rename::what_is_in_the_way_is_told",
-            "names::a_name_too_long_is_taken_whole_or_refused_clearly",
+            "rename::a_conflict_error_has_the_exact_kind",
+            "names::a_long_name_is_stored_completely_or_rejected_clearly",
         ],
     ),
     KnownDifference::always(
-        "a path names what is there, with a slash or without",
+        "a path denotes the item with or without a final slash",
         &[
             "delete::an_empty_folder_without_its_slash_stays",
             "delete::an_empty_folder_without_its_slash_is_refused",
@@ -60,7 +61,7 @@ pub const KNOWN: &[KnownDifference] = &[
         ],
     ),
     KnownDifference::always("the system resolves `.`", &["names::a_dot_is_no_name"]),
-    // Linux: other systems count characters, and take names that differ in case for one.
+    // On Linux only: other systems count characters, and ignore the case of names.
     #[cfg(target_os = "linux")]
     KnownDifference::always(
         "a name has at most 255 bytes",
@@ -68,7 +69,7 @@ pub const KNOWN: &[KnownDifference] = &[
     ),
     #[cfg(target_os = "linux")]
     KnownDifference::always(
-        "names that differ in case are two",
+        "names are case-sensitive",
         &[
             "names::names_that_differ_in_case_are_one_file",
             "names::folders_that_differ_in_case_are_one_folder",
@@ -77,7 +78,7 @@ pub const KNOWN: &[KnownDifference] = &[
         ],
     ),
     KnownDifference::intermittent(
-        "looks whether the file exists, and makes it later",
+        "checks for the file before it creates it, not atomically",
         &["concurrency::one_of_many_writers_makes_a_file_that_was_missing"],
     ),
 ];
@@ -95,12 +96,12 @@ pub const NOT_ATOMIC: [KnownDifference; 2] = [
         ],
     ),
     KnownDifference::intermittent(
-        "a file is written in place, and others see it half written",
+        "a file is written in place, and is visible before it is complete",
         &[
-            "concurrency::every_one_of_many_writers_to_a_path_is_told_that_it_wrote",
-            "concurrency::one_of_many_writers_to_a_path_wins_whole",
-            "concurrency::one_of_many_clients_writing_to_a_path_wins_whole",
-            "concurrency::a_file_that_is_overwritten_is_read_whole",
+            "concurrency::every_concurrent_writer_to_a_path_succeeds",
+            "concurrency::one_of_many_concurrent_writers_wins_completely",
+            "concurrency::one_of_many_concurrent_clients_wins_completely",
+            "concurrency::a_read_of_an_overwritten_file_is_complete",
         ],
     ),
 ];

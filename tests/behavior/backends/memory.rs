@@ -1,4 +1,4 @@
-//! OpenDAL's map of keys in memory: a control, to test the tests.
+//! OpenDAL's memory service: a control that tests the cases themselves.
 
 use drivedal_conformance::{Backend, CaseResult, KnownDifference, TestContext};
 use futures::{
@@ -25,38 +25,38 @@ impl Backend for Memory {
 
 pub const KNOWN: &[KnownDifference] = &[
     KnownDifference::always(
-        "keys, not a tree: a folder is what keys begin with, or a key of its own",
+        "it stores keys, not a tree: a folder is a prefix of keys, or a key itself",
         &[
             "stat::a_folder_is_found_without_its_slash",
             "read::a_folder_has_no_bytes",
             "write::a_folder_is_not_replaced_by_a_file",
-            "write::a_folder_in_the_way_is_told",
-            "write::nothing_is_made_below_a_file",
-            "write::a_file_in_the_way_is_told",
-            "list::a_tree_shows_folders_that_were_made_on_the_way",
+            "write::a_conflict_with_a_folder_has_the_exact_kind",
+            "write::nothing_is_created_below_a_file",
+            "write::a_conflict_with_a_file_has_the_exact_kind",
+            "list::a_tree_has_folders_that_a_write_created",
             "list::a_tree_twenty_deep_is_shown_and_removed",
-            "create_dir::folders_above_it_are_made_too",
-            "create_dir::a_folder_made_many_times_at_once_is_made_once",
+            "create_dir::missing_parent_folders_are_created",
+            "create_dir::a_folder_created_concurrently_exists_once",
             "create_dir::a_file_is_not_replaced_by_a_folder",
-            "create_dir::nothing_is_made_below_a_file",
-            "create_dir::a_file_in_the_way_is_told",
+            "create_dir::nothing_is_created_below_a_file",
+            "create_dir::a_conflict_with_a_file_has_the_exact_kind",
             "delete::an_empty_folder_without_its_slash_is_refused",
             "delete::a_full_folder_is_refused",
-            "delete::a_folder_made_again_is_empty",
+            "delete::a_recreated_folder_is_empty",
             "delete::the_folder_of_a_removed_file_stays",
-            "model::any_sequence_of_operations_leaves_what_the_model_says",
+            "model::any_sequence_of_operations_matches_the_model",
         ],
     ),
     KnownDifference::always(
-        "a recursive delete without a slash takes all that begins alike",
+        "a recursive delete without a final slash removes all paths with that prefix",
         &[
-            "delete::a_tree_is_removed_but_nothing_whose_name_begins_alike",
-            "delete::a_file_is_removed_recursively_but_nothing_whose_name_begins_alike",
+            "delete::a_removal_of_a_tree_keeps_names_with_its_prefix",
+            "delete::a_recursive_removal_of_a_file_keeps_names_with_its_prefix",
             "delete::a_prefix_of_names_is_not_a_tree",
         ],
     ),
     KnownDifference::always(
-        "keys are taken as they are",
+        "keys are not normalized",
         &[
             "names::a_dot_is_no_name",
             "names::two_dots_are_no_name",
@@ -66,13 +66,13 @@ pub const KNOWN: &[KnownDifference] = &[
             "names::a_file_is_removed_whatever_its_case",
         ],
     ),
-    KnownDifference::always("keeps no times", &["stat::a_file_tells_when_it_was_modified"]),
+    KnownDifference::always("stores no times", &["stat::a_file_has_a_modification_time"]),
     KnownDifference::always(
-        "OpenDAL's own answer for a folder that is not there names no path",
-        &["stat::what_is_not_there_is_not_found"],
+        "OpenDAL's error for a missing folder names no path",
+        &["stat::a_missing_item_is_not_found"],
     ),
     KnownDifference::always(
-        "the root becomes an entry that OpenDAL panics over",
-        &["create_dir::the_root_is_there_already"],
+        "the root becomes an entry that makes OpenDAL panic",
+        &["create_dir::the_root_exists"],
     ),
 ];

@@ -5,8 +5,8 @@ mod cached;
 mod fs;
 mod memory;
 mod onedrive;
-pub mod pretended;
 pub mod served;
+pub mod simulated;
 mod skydrive;
 
 use std::{str::FromStr, sync::Arc, time::Duration};
@@ -16,7 +16,7 @@ use drivedal_conformance::{
 };
 use opendal::OperatorUri;
 
-use self::pretended::{Addressing, Pretended};
+use self::simulated::{Addressing, SimulatedBackend};
 use crate::secrets;
 
 /// The writer accepts `drivedal::announce()`.
@@ -39,27 +39,27 @@ pub const announced_times: Requirement = Requirement {
     is_met: |test| test.extension::<Announcements>().is_some_and(|kept| kept.keeps_times),
 };
 
-/// Of clouds whose response to an upload has no size.
+/// Differences of clouds whose response to an upload has no size.
 const SIZE_UNTOLD: KnownDifference = KnownDifference::intermittent(
     "the response to an upload has no size, and the request for it afterwards may see the bytes \
      of a later writer",
-    &["concurrency::every_one_of_many_writers_to_a_path_is_told_that_it_wrote"],
+    &["concurrency::every_concurrent_writer_to_a_path_succeeds"],
 );
 
-/// What to expect of a drive behind the adapter's index, which rejects these names.
+/// Returns the expectations for a drive behind the adapter's index that rejects these names.
 const fn indexed(rejected_names: &'static [&'static str]) -> Expectations {
     Expectations::new()
         .with_fast_expiry(&[("index_ttl", "300ms")], Duration::from_millis(300))
         .with_rejected_names(rejected_names)
 }
 
-/// The index's age among options.
+/// Returns the value of the option `index_ttl`. `None` if it is not set.
 fn index_age(options: &[(&str, &str)]) -> Option<Duration> {
     let (_, text) = options.iter().find(|(key, _)| *key == "index_ttl")?;
     jiff::SignedDuration::from_str(text).ok()?.try_into().ok()
 }
 
-/// The URI of the only service to test, if one is given.
+/// Returns the URI of the only service to test. `None` if none is given.
 fn given_uri() -> Option<String> {
     std::env::var("DRIVEDAL_TEST_URI").ok().filter(|uri| !uri.is_empty())
 }
@@ -77,8 +77,8 @@ pub fn all() -> Vec<Arc<dyn Backend>> {
     let mut all: Vec<Arc<dyn Backend>> = vec![
         Arc::new(memory::Memory),
         Arc::new(fs::Fs),
-        Arc::new(Pretended(Addressing::Ids)),
-        Arc::new(Pretended(Addressing::Paths)),
+        Arc::new(SimulatedBackend(Addressing::Ids)),
+        Arc::new(SimulatedBackend(Addressing::Paths)),
         Arc::new(skydrive::skydrive()),
         Arc::new(onedrive::personal()),
         Arc::new(onedrive::business()),
@@ -88,7 +88,7 @@ pub fn all() -> Vec<Arc<dyn Backend>> {
     all
 }
 
-/// A service that OpenDAL's registry opens, for example an account of yours.
+/// Returns a backend of any service in OpenDAL's registry, for example a real account.
 fn by_uri(uri: String) -> UriBackend {
     let mut atomic = false;
     if let Ok(parsed) = OperatorUri::new(&uri, []) {

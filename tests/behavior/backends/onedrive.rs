@@ -1,4 +1,4 @@
-//! OneDrive: asked by path, personal and Business.
+//! OneDrive, addressed by path: personal and Business.
 
 use drivedal_conformance::{Expectations, KnownDifference};
 use drivedal_server::AccountKind;
@@ -49,11 +49,11 @@ pub fn business() -> Served {
 const KNOWN_PERSONAL: &[KnownDifference] = &[];
 
 const KNOWN_BUSINESS: &[KnownDifference] = &[KnownDifference::always(
-    "a folder's name cannot begin with a tilde in SharePoint",
-    &["names::names_that_begin_with_a_tilde_are_taken"],
+    "SharePoint rejects folder names with a leading tilde",
+    &["names::names_with_a_leading_tilde_are_supported"],
 )];
 
-/// Of an account whose kind nobody told.
+/// Known differences of an account of unknown kind.
 pub const KNOWN: &[KnownDifference] = KNOWN_PERSONAL;
 
 pub const EXPECTATIONS: Expectations =
@@ -64,17 +64,17 @@ const REQUESTS: Requests = Requests {
     steps_stay: true,
     instead: &[],
     most: &[
-        // A path is asked for as it is, cold or warm.
-        ("a_cold_look_three_folders_deep", 1),
-        ("a_warm_look", 1),
-        ("a_look_after_a_listing", 1),
-        ("a_look_for_what_a_listing_did_not_show", 1),
+        // A path is requested directly, whether or not it is cached.
+        ("a_cold_stat_three_folders_deep", 1),
+        ("a_warm_stat", 1),
+        ("a_stat_after_a_listing", 1),
+        ("a_stat_of_a_name_missing_in_a_listing", 1),
         ("a_cold_listing_three_folders_deep", 1),
         ("a_warm_listing", 1),
-        // Below a folder of a personal drive the whole tree comes in one answer, after a look for its
-        // id; elsewhere every folder is asked.
+        // Below a folder of a personal drive, one response lists the whole tree, after a request
+        // for the folder's id. Other kinds of drives need one listing per folder.
         ("a_tree_of_ten_folders", 2),
-        // A look tells the ticket.
+        // The metadata contains the download URL.
         ("a_cold_read_three_folders_deep", 2),
         ("a_warm_read", 1),
         ("a_read_after_a_listing", 1),
@@ -85,11 +85,12 @@ const REQUESTS: Requests = Requests {
         ("a_write_checked_by_the_caller", 1),
         ("an_overwrite_after_a_listing", 1),
         ("ten_writes_into_two_new_folders", 10),
-        ("a_cold_folder_below_three_that_are_there", 1),
+        ("a_cold_folder_below_three_existing_ones", 1),
         ("three_new_folders", 1),
-        // Refused because it is there, and then looked at whether it is a folder.
-        ("a_folder_that_is_known_to_be_there", 2),
-        // A look first: the cloud would take a folder with all below.
+        // The creation fails because the name exists. A second request checks that it is a folder.
+        ("a_folder_that_is_known_to_exist", 2),
+        // The first request checks that the folder is empty: the cloud would delete its contents
+        // too.
         ("a_cold_removal_three_folders_deep", 2),
         ("a_removal_after_a_listing", 1),
         ("ten_removals_after_a_listing", 10),
@@ -104,6 +105,6 @@ const REQUESTS: Requests = Requests {
     ],
 };
 
-/// Where it differs.
+/// Rows that differ for Business.
 const REQUESTS_OF_BUSINESS: Requests =
     Requests { instead: &[("a_tree_of_ten_folders", 10)], ..REQUESTS };

@@ -1,4 +1,4 @@
-//! A drive of ours, over real HTTP, to a drive server in this process.
+//! Our drives over real HTTP, with a drive server in this process.
 
 use std::sync::{
     Arc,
@@ -16,61 +16,62 @@ use url::Url;
 use super::Announcements;
 use crate::secrets;
 
-/// Its cloud is the drive server.
+/// Requirement: the backend is a drive server.
 #[allow(non_upper_case_globals, reason = "named as OpenDAL's capabilities are")]
 pub const drive_server: Requirement = Requirement {
     name: "a drive server",
-    is_met: |test| test.extension::<Arc<Station>>().is_some(),
+    is_met: |test| test.extension::<Arc<CaseServer>>().is_some(),
 };
 
-/// The drive server of a case.
-pub fn station(test: &TestContext) -> CaseResult<&Station> {
-    match test.extension::<Arc<Station>>() {
-        Some(station) => Ok(station),
+/// Returns the drive server of a case.
+pub fn case_server(test: &TestContext) -> CaseResult<&CaseServer> {
+    match test.extension::<Arc<CaseServer>>() {
+        Some(case_server) => Ok(case_server),
         None => fail("not on a drive server"),
     }
 }
 
-/// A drive whose protocol the drive server speaks. Each case has a server of its own.
+/// Backend for a drive whose protocol the drive server implements. Each case has its own server.
 pub struct Served {
-    /// What its trials are called.
+    /// Name of the backend in trials.
     pub name: &'static str,
-    /// OpenDAL's name of the service.
+    /// OpenDAL scheme of the service.
     pub scheme: &'static str,
-    /// What kind of account the server shows, where its protocol knows several.
+    /// Kind of the server's account, if the protocol has several.
     pub kind: AccountKind,
-    /// The options that point it at a server, and sign its requests with a token.
+    /// Returns the options for a server's URL and a token.
     pub options: fn(&Url, &str) -> Vec<(&'static str, String)>,
     pub known: &'static [KnownDifference],
     pub expectations: Expectations,
-    /// A modification time that is announced is kept.
+    /// Announced modification times are kept.
     pub keeps_times: bool,
-    /// What the server calls the requests behind each operation, for faults and counts.
+    /// Names and numbers of the server's requests, for faults and counts.
     pub requests: &'static Requests,
 }
 
-/// What a drive's requests are called by the server, and how many of them an operation may take.
+/// Names of a drive's requests on the server, and the maximum number of requests for each
+/// operation.
 pub struct Requests {
-    /// Every request that brings bytes.
+    /// Operation name of requests that download bytes.
     pub download: &'static str,
-    /// What an operation of several steps goes through stays if it is given up between them: the
-    /// steps are the caller's to ask for, as with a copy that the cloud works on.
+    /// An operation of several steps may leave an intermediate item if it is cancelled: the client
+    /// controls the steps, unlike in a copy that runs in the cloud.
     pub steps_stay: bool,
-    /// The most that an operation takes: each row a case of `requests`.
+    /// Maximum number of requests for each case of `requests`.
     pub most: &'static [(&'static str, u64)],
-    /// Rows that count instead of those of the same name in `most`.
+    /// Rows that override `most`.
     pub instead: &'static [(&'static str, u64)],
 }
 
-/// The drive server of a case, and the case's drive there.
-pub struct Station {
+/// The drive server of a case, and the case's drive on it.
+pub struct CaseServer {
     pub server: Server,
     pub drive: String,
     pub requests: &'static Requests,
 }
 
-impl Station {
-    /// Puts a fault rule for the case's drive in force.
+impl CaseServer {
+    /// Activates a fault rule for the case's drive.
     pub fn fault(&self, rule: Fault) -> CaseResult {
         match self.server.control().add_faults([rule.drive(&self.drive)]) {
             Ok(_) => Ok(()),
@@ -78,7 +79,7 @@ impl Station {
         }
     }
 
-    /// Plants items on the case's drive, without a request.
+    /// Adds items to the case's drive without a request.
     pub async fn add_fixtures(&self, items: impl IntoIterator<Item = FixtureItem>) -> CaseResult {
         let items = items.into_iter().map(|item| item.on_drive(&self.drive));
         match self.server.control().add_fixtures(items).await {
@@ -87,8 +88,8 @@ impl Station {
         }
     }
 
-    /// Puts all fault rules out of force; whether one has struck.
-    pub fn struck(&self) -> bool {
+    /// Removes all fault rules. Returns whether one has been applied.
+    pub fn clear_faults(&self) -> bool {
         let control = self.server.control();
         let struck = control.faults().iter().any(|fault| fault.struck > 0);
         control.clear_faults();
@@ -121,20 +122,20 @@ impl Backend for Served {
                     options.iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
                 options
                     .extend(more.iter().map(|(key, value)| (key.to_string(), value.to_string())));
-                Operator::via_iter(scheme, options).map(secrets::told)
+                Operator::via_iter(scheme, options).map(secrets::observe)
             })?;
-            let station = Arc::new(Station { server, drive, requests: self.requests });
-            let bulk = Arc::clone(&station);
+            let case_server = Arc::new(CaseServer { server, drive, requests: self.requests });
+            let bulk = Arc::clone(&case_server);
             Ok(context
                 .with_expectations(self.expectations)
                 .with_extension(Announcements { keeps_times: self.keeps_times })
                 .with_bulk_write(move |files| {
-                    let station = Arc::clone(&bulk);
+                    let case_server = Arc::clone(&bulk);
                     let files =
                         files.into_iter().map(|(path, bytes)| FixtureItem::file(path, bytes));
-                    async move { station.add_fixtures(files).await }.boxed()
+                    async move { case_server.add_fixtures(files).await }.boxed()
                 })
-                .with_extension(station))
+                .with_extension(case_server))
         }
         .boxed()
     }

@@ -1,7 +1,7 @@
-//! The writer's contract point by point: on every drive, announced or not, with each choice of
-//! OpenDAL's layers, over lines that fail. What OpenDAL's own writer does not let through (a second
-//! `close` after success, a second `abort`), and the bound on memory (point 7), are tested beside
-//! the adapter.
+//! The writer's contract, point by point: on every drive, announced or not, with each combination
+//! of layers, over unreliable connections. OpenDAL's own writer prevents some calls (a second
+//! `close` after success, a second `abort`). These, and the bound on memory (point 7), are tested
+//! in the adapter.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::uploads::rig::{ALL, Cloud, Drive, WITH_SESSIONS, bytes, no_sessions};
 
-/// The layers above the service: OpenDAL's, or our own.
+/// Layers above the service: OpenDAL's, or our own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layers {
     None,
@@ -34,7 +34,7 @@ const EVERY: [Layers; 5] = [Bare, Retry, Timeout, Both, OurRetry];
 impl Layers {
     fn over(self, mut op: Operator) -> Operator {
         if self == OurRetry {
-            let backoff = Backoff { first: Duration::ZERO, longest: Duration::ZERO };
+            let backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
             return op
                 .layer(drivedal::layers::RetryLayer::new(Policy { backoff, ..Policy::default() }));
         }
@@ -54,7 +54,7 @@ impl Layers {
     }
 }
 
-/// One account, one file, and one way to write it.
+/// An account, a file, and a way to write it.
 struct Case {
     cloud: Cloud,
     layers: Layers,
@@ -65,10 +65,10 @@ struct Case {
 
 const SIZE: usize = 700_000;
 
-/// What takes longer than this hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time after which a call counts as hanging.
+const HANG_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Small fragments, so that a file is some of them.
+/// Returns options with small fragments, so that a file has several.
 fn options(cloud: Cloud) -> &'static [(&'static str, &'static str)] {
     match cloud {
         Cloud::SkyDrive => &[("bits_from", "120000"), ("bits_fragment", "100000")],
@@ -98,14 +98,14 @@ impl Case {
         server.control().add_faults([fault(rule)]).expect("a rule");
     }
 
-    /// What is there, seen by another client.
+    /// Returns the file's bytes as another client sees them. `None` if it does not exist.
     async fn read(&self, server: &Server) -> Option<Vec<u8>> {
         Drive::new(self.cloud, server, &self.account, options(self.cloud)).read("a/file").await
     }
 }
 
-/// Tries something in every way, each in an account of its own.
-async fn in_every_way(clouds: &[Cloud], what: impl AsyncFn(&Server, Case)) {
+/// Runs a test in every combination, each with a separate account.
+async fn for_all_combinations(clouds: &[Cloud], what: impl AsyncFn(&Server, Case)) {
     let server = Server::builder().ephemeral().start().await.expect("a server");
     for cloud in clouds {
         let cases = EVERY.into_iter().flat_map(|layers| [true, false].map(|it| (layers, it)));
@@ -119,14 +119,14 @@ async fn in_every_way(clouds: &[Cloud], what: impl AsyncFn(&Server, Case)) {
     }
 }
 
-/// Calls until it is not told any more that trying again may help, as a patient caller does.
-macro_rules! patiently {
+/// Repeats a call while its error is temporary, as a patient caller does.
+macro_rules! retry_temporary {
     ($call:expr) => {{
         let begun = Instant::now();
         loop {
             match $call.await {
                 Err(error) if error.is_temporary() || is_timeout(&error) => {
-                    assert!(begun.elapsed() < PATIENCE, "{error}");
+                    assert!(begun.elapsed() < HANG_TIMEOUT, "{error}");
                 }
                 ended => break ended,
             }
@@ -139,17 +139,17 @@ fn is_timeout(error: &opendal::Error) -> bool {
 }
 
 #[tokio::test]
-async fn one_a_write_that_is_ok_was_taken_whole_and_one_that_failed_not_at_all() {
-    in_every_way(&ALL, async |server, case| {
+async fn one_a_write_takes_all_bytes_or_none() {
+    for_all_combinations(&ALL, async |server, case| {
         for fault in [Fault::status as fn(Fault, u16) -> Fault, |rule, _| rule.reset(When::After)] {
             case.fault(server, |rule| fault(rule, 503));
             let written = bytes(1, SIZE);
             let mut writer = case.writer(SIZE).await.expect("a writer");
             for piece in written.chunks(33_333) {
-                // A repetition of what failed never writes it twice.
-                patiently!(writer.write(piece.to_vec())).expect("taken");
+                // Repeating a failed write never writes its bytes twice.
+                retry_temporary!(writer.write(piece.to_vec())).expect("taken");
             }
-            let done = patiently!(writer.close()).expect("closed");
+            let done = retry_temporary!(writer.close()).expect("closed");
             assert_eq!(done.content_length(), SIZE as u64);
             assert!(case.read(server).await == Some(written), "{}", case.account);
         }
@@ -158,29 +158,29 @@ async fn one_a_write_that_is_ok_was_taken_whole_and_one_that_failed_not_at_all()
 }
 
 #[tokio::test]
-async fn two_a_temporary_error_is_told_once_and_nothing_is_repeated_below() {
-    in_every_way(&WITH_SESSIONS, async |server, case| {
+async fn two_a_temporary_error_is_returned_once_and_not_retried_below() {
+    for_all_combinations(&WITH_SESSIONS, async |server, case| {
         case.fault(server, |rule| rule.status(503));
         let mut writer = case.writer(SIZE).await.expect("a writer");
-        let mut told = 0;
+        let mut returned_errors = 0;
         for piece in bytes(1, SIZE).chunks(100_000) {
             while let Err(error) = writer.write(piece.to_vec()).await {
                 assert!(error.is_temporary() || is_timeout(&error), "{}: {error}", case.account);
-                told += u32::from(!is_timeout(&error));
+                returned_errors += u32::from(!is_timeout(&error));
             }
         }
         while let Err(error) = writer.close().await {
             assert!(error.is_temporary() || is_timeout(&error), "{}: {error}", case.account);
-            told += u32::from(!is_timeout(&error));
+            returned_errors += u32::from(!is_timeout(&error));
         }
-        assert_eq!(told, u32::from(!case.layers.repeats()), "{}", case.account);
+        assert_eq!(returned_errors, u32::from(!case.layers.repeats()), "{}", case.account);
     })
     .await;
 }
 
 #[tokio::test]
 async fn three_any_other_error_stays_until_it_is_aborted() {
-    in_every_way(&ALL, async |server, case| {
+    for_all_combinations(&ALL, async |server, case| {
         case.fault(server, |rule| rule.status(507));
         let mut writer = case.writer(SIZE).await.expect("a writer");
         let written = bytes(1, SIZE);
@@ -195,12 +195,12 @@ async fn three_any_other_error_stays_until_it_is_aborted() {
         }
         let first = match failed {
             Some(first) => first,
-            None => patiently!(writer.close()).expect_err("the drive is full").to_string(),
+            None => retry_temporary!(writer.close()).expect_err("the drive is full").to_string(),
         };
-        let again = patiently!(writer.close()).expect_err("it is still full").to_string();
+        let again = retry_temporary!(writer.close()).expect_err("it is still full").to_string();
         assert_eq!(again.contains("507"), first.contains("507"), "{}: {again}", case.account);
-        assert!(patiently!(writer.write(b"x".to_vec())).is_err(), "{}", case.account);
-        patiently!(writer.abort()).expect("aborted");
+        assert!(retry_temporary!(writer.write(b"x".to_vec())).is_err(), "{}", case.account);
+        retry_temporary!(writer.abort()).expect("aborted");
         no_sessions(server, &case.account).await.expect("cancelled");
         assert!(case.read(server).await.is_none(), "{}", case.account);
     })
@@ -208,14 +208,14 @@ async fn three_any_other_error_stays_until_it_is_aborted() {
 }
 
 #[tokio::test]
-async fn four_a_close_that_was_dropped_goes_on_and_can_be_repeated() {
-    in_every_way(&ALL, async |server, case| {
+async fn four_a_dropped_close_continues_and_can_be_repeated() {
+    for_all_combinations(&ALL, async |server, case| {
         let written = bytes(1, SIZE);
         let mut writer = case.writer(SIZE).await.expect("a writer");
         for piece in written.chunks(100_000) {
-            patiently!(writer.write(piece.to_vec())).expect("taken");
+            retry_temporary!(writer.write(piece.to_vec())).expect("taken");
         }
-        // OpenDAL's retry layer does not outlast a call that was dropped: see the next test.
+        // OpenDAL's retry layer does not survive a dropped call: see the next test.
         if matches!(case.layers, Retry | Both) {
             return;
         }
@@ -223,24 +223,25 @@ async fn four_a_close_that_was_dropped_goes_on_and_can_be_repeated() {
         for cut in [0, 1, 5, 20] {
             let _ = timeout(Duration::from_millis(cut), writer.close()).await;
         }
-        // Nobody asks any more; it is there all the same, once what was dropped has gone on.
+        // No caller waits any more, but the dropped call continues in the background.
         let begun = Instant::now();
         while case.read(server).await.as_ref() != Some(&written) {
-            assert!(begun.elapsed() < PATIENCE, "{}", case.account);
+            assert!(begun.elapsed() < HANG_TIMEOUT, "{}", case.account);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let done = patiently!(writer.close()).expect("closed");
+        let done = retry_temporary!(writer.close()).expect("closed");
         assert_eq!(done.content_length(), SIZE as u64);
         assert!(case.read(server).await == Some(written), "{}: written once", case.account);
     })
     .await;
 }
 
-/// Not ours: the layer gives its writer to the future of a call, with which it is dropped. It does so
-/// with OpenDAL's own service for files too, which by itself outlasts it.
+/// A defect of OpenDAL's layer: it moves its writer into the future of a call, so that both are
+/// dropped together. This also affects OpenDAL's `fs` service, whose writer would otherwise
+/// survive.
 #[test]
 fn opendals_retry_layer_loses_any_writer_of_which_a_call_is_dropped() {
-    // One thread for what blocks: while it is kept busy, no call to the file system ends.
+    // One blocking thread: while it is busy, no call of the file system completes.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.max_blocking_threads(1).enable_all().build().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
@@ -252,7 +253,7 @@ fn opendals_retry_layer_loses_any_writer_of_which_a_call_is_dropped() {
             writer.write("bytes").await.expect("taken");
             let (let_go, held) = std::sync::mpsc::channel::<()>();
             let busy = tokio::task::spawn_blocking(move || held.recv());
-            // Asked once, and dropped before the file system can have answered.
+            // Polled once, and dropped before the file system can respond.
             assert!(writer.close().now_or_never().is_none());
             let_go.send(()).expect("held");
             busy.await.expect("ended").expect("let go");
@@ -269,14 +270,14 @@ fn opendals_retry_layer_loses_any_writer_of_which_a_call_is_dropped() {
 }
 
 #[tokio::test]
-async fn five_an_abort_comes_at_any_time_and_returns_when_it_is_cancelled() {
-    in_every_way(&ALL, async |server, case| {
+async fn five_an_abort_at_any_time_returns_after_the_cancellation() {
+    for_all_combinations(&ALL, async |server, case| {
         for after in 0..4 {
             let mut writer = case.writer(SIZE).await.expect("a writer");
             for piece in bytes(1, SIZE).chunks(SIZE / 3).take(after) {
-                patiently!(writer.write(piece.to_vec())).expect("taken");
+                retry_temporary!(writer.write(piece.to_vec())).expect("taken");
             }
-            patiently!(writer.abort()).expect("aborted");
+            retry_temporary!(writer.abort()).expect("aborted");
             if case.layers == Bare {
                 let open = server.control().upload_sessions(&case.account).await.expect("a count");
                 assert_eq!(open, 0, "{}: after {after}", case.account);
@@ -291,11 +292,11 @@ async fn five_an_abort_comes_at_any_time_and_returns_when_it_is_cancelled() {
 
 #[tokio::test]
 async fn five_a_writer_that_is_dropped_is_cancelled_behind_its_back() {
-    in_every_way(&ALL, async |server, case| {
+    for_all_combinations(&ALL, async |server, case| {
         for after in 0..4 {
             let mut writer = case.writer(SIZE).await.expect("a writer");
             for piece in bytes(1, SIZE).chunks(SIZE / 3).take(after) {
-                patiently!(writer.write(piece.to_vec())).expect("taken");
+                retry_temporary!(writer.write(piece.to_vec())).expect("taken");
             }
             drop(writer);
             no_sessions(server, &case.account).await.expect("cancelled");
@@ -306,8 +307,8 @@ async fn five_a_writer_that_is_dropped_is_cancelled_behind_its_back() {
 }
 
 #[tokio::test]
-async fn six_what_was_announced_wrong_is_an_error_and_not_there() {
-    in_every_way(&ALL, async |server, case| {
+async fn six_a_wrong_announcement_is_an_error_and_creates_no_file() {
+    for_all_combinations(&ALL, async |server, case| {
         if !case.announced {
             return;
         }
@@ -315,14 +316,14 @@ async fn six_what_was_announced_wrong_is_an_error_and_not_there() {
             let mut writer = case.writer(size).await.expect("a writer");
             let mut refused = None;
             for piece in bytes(1, SIZE).chunks(100_000) {
-                if let Err(error) = patiently!(writer.write(piece.to_vec())) {
+                if let Err(error) = retry_temporary!(writer.write(piece.to_vec())) {
                     refused = Some(error);
                     break;
                 }
             }
             let error = match refused {
                 Some(error) => error,
-                None => patiently!(writer.close()).expect_err("another size"),
+                None => retry_temporary!(writer.close()).expect_err("another size"),
             };
             assert_eq!(error.kind(), ErrorKind::Unsupported, "{}: {error}", case.account);
             assert!(error.to_string().contains(&size.to_string()), "{error}");
@@ -335,22 +336,22 @@ async fn six_what_was_announced_wrong_is_an_error_and_not_there() {
 }
 
 #[tokio::test]
-async fn eight_who_goes_on_after_a_failed_write_gets_no_shorter_file() {
-    in_every_way(&WITH_SESSIONS, async |server, case| {
+async fn eight_writing_on_after_a_failed_write_never_shortens_the_file() {
+    for_all_combinations(&WITH_SESSIONS, async |server, case| {
         if !case.announced || case.layers.repeats() {
             return;
         }
-        // The second fragment fails a few times, and would arrive afterwards.
+        // The second fragment fails several times, and must not arrive out of order.
         let rule = Fault::on(case.cloud.fragments()).drive(&*case.account).skip(1).times(4);
         server.control().add_faults([rule.status(503)]).expect("a rule");
         let mut writer = case.writer(3 * SIZE).await.expect("a writer");
-        let mut debts = 0;
+        let mut failed_writes = 0;
         for piece in bytes(1, 3 * SIZE).chunks(100_000) {
-            // Careless: what failed is not written again.
-            debts += u32::from(writer.write(piece.to_vec()).await.is_err());
+            // The caller ignores errors and does not repeat the failed write.
+            failed_writes += u32::from(writer.write(piece.to_vec()).await.is_err());
         }
-        assert!(debts > 0, "{}", case.account);
-        let closed = patiently!(writer.close());
+        assert!(failed_writes > 0, "{}", case.account);
+        let closed = retry_temporary!(writer.close());
         assert!(closed.is_err(), "{}: {closed:?}", case.account);
         drop(writer);
         no_sessions(server, &case.account).await.expect("cancelled");

@@ -1,8 +1,8 @@
-//! Large files of every drive, over HTTP to a drive server: bad lines, lost answers, other processes
-//! that go on, and writers that are given up anywhere.
+//! Large files of every drive, over HTTP to a drive server: unreliable connections, lost responses,
+//! uploads that another process resumes, and writers that are dropped at any point.
 
 mod contract;
-mod lines;
+mod interrupted;
 mod reads;
 mod resumed;
 mod rewritten;

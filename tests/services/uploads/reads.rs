@@ -1,4 +1,4 @@
-//! Large files read over lines that break.
+//! Reads of large files over interrupted connections.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::uploads::rig::{ALL, Cloud, Drive, WITH_SESSIONS, bytes};
 
 const MIB: usize = 1 << 20;
 
-/// The request that a file's bytes come by.
+/// Returns the operation name of requests that download a file.
 fn body(cloud: Cloud) -> &'static str {
     match cloud {
         Cloud::Amazon => "amazon.content.get",
@@ -19,7 +19,7 @@ fn body(cloud: Cloud) -> &'static str {
     }
 }
 
-/// A server with a file, and the drive by which it was put there.
+/// Starts a server with a file, and returns the drive that wrote it.
 async fn with_file(cloud: Cloud, file: &[u8]) -> (Server, Drive) {
     let server = Server::builder().ephemeral().start().await.expect("a server");
     let drive = Drive::new(cloud, &server, "a", &[]);
@@ -39,7 +39,7 @@ async fn streamed(operator: &Operator) -> opendal::Result<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_again_and_again_comes_whole_and_no_byte_is_asked_for_twice() {
+async fn a_repeatedly_interrupted_read_is_complete_and_requests_no_byte_twice() {
     let written = bytes(1, 20 * MIB);
     for cloud in ALL {
         let (server, drive) = with_file(cloud, &written).await;
@@ -65,7 +65,7 @@ async fn a_file_that_is_replaced_while_it_is_read_is_an_error_and_not_a_mixture(
             let (server, drive) = with_file(cloud, &before).await;
             let cut = Fault::on(body(cloud)).times(1).truncate(2 << 20);
             server.control().add_faults([cut]).expect("a rule");
-            let backoff = Backoff { first: Duration::ZERO, longest: Duration::ZERO };
+            let backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
             let operator = match layered {
                 true => {
                     let policy = Policy { backoff, ..Policy::default() };
@@ -82,7 +82,7 @@ async fn a_file_that_is_replaced_while_it_is_read_is_an_error_and_not_a_mixture(
                 .expect("it");
             let first = stream.try_next().await.expect("bytes").expect("some").to_vec();
             assert!(before.starts_with(&first));
-            // The times of SkyDrive's files, which have no etags, are in whole seconds.
+            // SkyDrive has no etags, and the times of its files are in whole seconds.
             if cloud == Cloud::SkyDrive {
                 tokio::time::sleep(Duration::from_millis(1100)).await;
             }
@@ -95,12 +95,12 @@ async fn a_file_that_is_replaced_while_it_is_read_is_an_error_and_not_a_mixture(
 }
 
 #[tokio::test]
-async fn a_ticket_that_has_expired_is_got_anew() {
+async fn an_expired_download_url_is_renewed() {
     let written = bytes(4, 3 * MIB);
     for cloud in WITH_SESSIONS {
         for status in [401, 403, 404, 410] {
             let (server, drive) = with_file(cloud, &written).await;
-            // A first read, so that a ticket is known; then that one has expired.
+            // The first read caches a download URL, which then expires.
             assert_eq!(
                 drive.operator.read_with("x/large").range(..5).await.expect("five").len(),
                 5
@@ -113,11 +113,11 @@ async fn a_ticket_that_has_expired_is_got_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_ranges_of_one_file_read_side_by_side_ask_for_one_ticket() {
+async fn concurrent_ranges_of_a_file_share_one_download_url() {
     let written = bytes(5, 16 * MIB);
     for cloud in WITH_SESSIONS {
         let (server, drive) = with_file(cloud, &written).await;
-        // Nothing is known of the file.
+        // A new client with an empty cache.
         let fresh = Drive::new(cloud, &server, "a", &[]);
         drop(drive);
         let ranges = || {
@@ -137,10 +137,10 @@ async fn many_ranges_of_one_file_read_side_by_side_ask_for_one_ticket() {
         let counters = server.control().counters();
         assert_eq!(counters.count("ticket.get"), 64, "{counters:?}");
         let looks = counters.total - 64;
-        // Walking down x/large, by id, or one look by path.
+        // One request per folder of x/large by id, or one request by path.
         assert!(looks <= 4, "{cloud:?}: {counters:?}");
 
-        // Several at once find that it has expired, and all of them before there is a new one.
+        // Several reads find an expired URL before any of them has a new one.
         server.control().reset_counters();
         let expired = Fault::on("ticket.get").times(8).status(401);
         let looks = if cloud == Cloud::SkyDrive { "live.*" } else { "graph.*" };
@@ -158,7 +158,8 @@ async fn a_reset_in_the_middle_is_survived_as_a_short_body_is() {
     let written = bytes(6, 4 * MIB);
     for cloud in ALL {
         let (server, drive) = with_file(cloud, &written).await;
-        // The request that goes on fails before it is answered: the call fails, and the next goes on.
+        // The request that resumes the read fails without a response. The call fails, and the next
+        // one resumes.
         let cut = Fault::on(body(cloud)).times(1).truncate(MIB as u64);
         let reset = Fault::on(body(cloud)).times(1).reset(When::Before);
         server.control().add_faults([cut, reset]).expect("rules");
@@ -199,11 +200,11 @@ async fn bytes_that_are_not_the_files_are_an_error_however_they_are_read() {
     for cloud in ALL {
         let (server, drive) = with_file(cloud, &written).await;
         let operator = &drive.operator;
-        // Each with the number of bytes of its own body.
+        // Each body has its own length.
         let wrong =
             |text: String| (Some(text.len()), Fault::on(body(cloud)).status(200).body(text));
         let mut faults = vec![wrong("short".to_owned()), wrong("x".repeat(100_010))];
-        // SkyDrive tells no hash.
+        // SkyDrive reports no hash.
         if cloud != Cloud::SkyDrive {
             faults.push((None, Fault::on(body(cloud)).corrupt(Side::Answer)));
         }
@@ -220,7 +221,7 @@ async fn bytes_that_are_not_the_files_are_an_error_however_they_are_read() {
                     stream.try_collect::<Vec<_>>().await.expect_err(&how);
                 }
             }
-            // The caller may compare himself.
+            // Callers can compare the hash themselves.
             drive.handle.set_checked_reads(false);
             let read = streamed(operator).await;
             assert!(read.is_ok_and(|read| read != written), "{how}");
@@ -232,7 +233,7 @@ async fn bytes_that_are_not_the_files_are_an_error_however_they_are_read() {
 }
 
 #[tokio::test]
-async fn the_hash_is_of_all_bytes_also_where_they_came_in_several_bodies() {
+async fn the_hash_covers_all_bytes_of_several_bodies() {
     let written = bytes(8, 4 * MIB);
     for cloud in [Cloud::OneDrive, Cloud::Amazon] {
         let (server, drive) = with_file(cloud, &written).await;

@@ -1,4 +1,4 @@
-//! Uploads that another process goes on with.
+//! Uploads that another process resumes.
 
 use drivedal_server::{Fault, Server, When};
 
@@ -6,7 +6,7 @@ use crate::uploads::rig::{Cloud, Drive, WITH_SESSIONS, bytes, local, no_sessions
 
 const MIB: usize = 1 << 20;
 
-/// Small fragments, so that there are many.
+/// Returns options with small fragments, so that there are many.
 fn options(cloud: Cloud) -> [(&'static str, &'static str); 1] {
     match cloud {
         Cloud::SkyDrive => [("bits_fragment", "1000000")],
@@ -37,11 +37,11 @@ async fn an_upload_survives_the_death_of_client_and_server() {
         server.stop().await;
         let server = start().await;
         let drive = Drive::new(cloud, &server, "a", &options(cloud));
-        // The URL of a session has the port of before in it.
+        // The URL of a session contains the old port.
         let mut moved =
             saved.map(|saved| with_port(&saved, server.address().expect("a port").port()));
         let sent = drive.send(&file, "b/large", &mut moved).await.expect("an upload");
-        // 1, 2 and 4 fragments' worth had arrived; the three were acknowledged.
+        // 1, 2 and 4 fragments had arrived; three were acknowledged.
         assert!(sent.resumed_at.is_some_and(|at| at >= 6_000_000), "{cloud:?}: {sent:?}");
         assert_eq!(sent.sent_again, 0);
         assert!(drive.read("b/large").await.as_deref() == Some(&*written), "other bytes");
@@ -50,7 +50,7 @@ async fn an_upload_survives_the_death_of_client_and_server() {
     }
 }
 
-/// What was saved, for a server that listens elsewhere by now.
+/// Replaces the port in a saved session, because the server has a new one.
 fn with_port(saved: &str, port: u16) -> String {
     let Some((before, rest)) = saved.split_once("127.0.0.1:") else { return saved.to_owned() };
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
@@ -58,14 +58,14 @@ fn with_port(saved: &str, port: u16) -> String {
 }
 
 #[tokio::test]
-async fn the_end_of_an_upload_that_nobody_heard_of_is_found() {
+async fn a_completed_upload_with_a_lost_response_is_detected() {
     let server = Server::builder().ephemeral().start().await.expect("a server");
     for cloud in WITH_SESSIONS {
         let account = format!("{cloud:?}");
         let written = bytes(2, 17 * MIB);
         let (file, mut saved) = (local(&written), None);
         let drive = Drive::new(cloud, &server, &account, &[]);
-        // The last answer is lost, and the process dies with it.
+        // The last response is lost, and the process ends.
         let last = match cloud {
             Cloud::SkyDrive => Fault::on("live.bits.close"),
             _ => Fault::on("graph.session.fragment").skip(1),
@@ -90,7 +90,7 @@ async fn another_file_of_that_name_and_size_is_not_taken_for_the_one_that_was_se
         let drive = Drive::new(cloud, &server, &account, &[]);
         drive.send(&local(&old), "large", &mut None).await.expect("an upload");
         let (file, mut saved) = (local(&new), None);
-        // All bytes arrive but the last fragment's; then the session is lost.
+        // All fragments but the last arrive; then the session is lost.
         let fault = |rule: Fault| rule.drive(&*account).skip(1).times(1).reset(When::Before);
         server.control().add_faults([fault(Fault::on(cloud.fragments()))]).expect("a rule");
         drive.send(&file, "large", &mut saved).await.expect_err("the line is broken");
@@ -108,7 +108,7 @@ async fn another_file_of_that_name_and_size_is_not_taken_for_the_one_that_was_se
 }
 
 #[tokio::test]
-async fn the_first_fragment_is_not_sent_again_although_its_answer_was_lost_with_the_process() {
+async fn an_acknowledged_fragment_is_not_sent_again_by_the_next_process() {
     let server = Server::builder().ephemeral().start().await.expect("a server");
     for cloud in WITH_SESSIONS {
         let account = format!("{cloud:?}");

@@ -1,4 +1,4 @@
-//! Local files that are rewritten while they are sent.
+//! Local files that change during their upload.
 
 use std::{
     fs::File,
@@ -26,7 +26,7 @@ async fn a_file_that_is_rewritten_at_its_size_while_it_is_sent_leaves_the_old_ve
             let file = local(&bytes(2, size));
             let (path, again) = (file.path().to_owned(), bytes(3, size));
             let done = AtomicBool::new(false);
-            // Called on the thread that reads the file, before it reads on.
+            // Called on the thread that reads the file, before the next read.
             let progress = UploadProgress::new(move |read| {
                 if read >= when as u64 && !done.swap(true, Ordering::Relaxed) {
                     let mut file = File::options().write(true).open(&path).expect("the file");
@@ -45,7 +45,7 @@ async fn a_file_that_is_rewritten_at_its_size_while_it_is_sent_leaves_the_old_ve
                     assert!(error.to_string().contains("changed"), "{cloud:?} {size}: {error}");
                     assert!(drive.read("a/file").await == Some(old.clone()), "{cloud:?} {size}");
                 }
-                // All bytes of one version had been read.
+                // All bytes were of one version.
                 Ok(_) => {
                     assert!(when + 65_536 > size, "{cloud:?} {size}");
                     assert!(drive.read("a/file").await == Some(bytes(2, size)), "{cloud:?} {size}");

@@ -13,7 +13,7 @@ use futures::TryStreamExt;
 use opendal::{Buffer, HttpTransporter, OperationContext, Operator};
 use tempfile::NamedTempFile;
 
-/// Which cloud.
+/// Cloud under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cloud {
     SkyDrive,
@@ -25,7 +25,7 @@ pub const WITH_SESSIONS: [Cloud; 2] = [Cloud::SkyDrive, Cloud::OneDrive];
 pub const ALL: [Cloud; 3] = [Cloud::SkyDrive, Cloud::OneDrive, Cloud::Amazon];
 
 impl Cloud {
-    /// What the server calls its fragments.
+    /// Returns the server's operation name for fragments.
     pub fn fragments(self) -> &'static str {
         match self {
             Self::SkyDrive => "live.bits.fragment",
@@ -34,7 +34,7 @@ impl Cloud {
         }
     }
 
-    /// The answer of a host that does not know an upload session.
+    /// Sets the response of a host that does not know an upload session.
     pub fn loses(self, fault: Fault) -> Fault {
         match self {
             Self::SkyDrive => fault.status(500).header("BITS-Error", "0x8020001F"),
@@ -55,7 +55,7 @@ impl Cloud {
     }
 }
 
-/// One account of a cloud, as one process sees it.
+/// One account of a cloud, opened by one process.
 pub struct Drive {
     pub operator: Operator,
     pub handle: DriveHandle,
@@ -68,7 +68,7 @@ impl Drive {
             source = source.option(*key, *value);
         }
         let remote = source.open().expect("a remote");
-        // A transport of its own: connections belong to the test's runtime.
+        // A separate transport, because connections belong to the runtime of their test.
         let transport = HttpTransporter::new(Transport::default());
         let context = OperationContext::new().with_http_transport(transport);
         Self {
@@ -77,7 +77,7 @@ impl Drive {
         }
     }
 
-    /// The whole file; `None` if there is none.
+    /// Returns the whole file. `None` if it does not exist.
     pub async fn read(&self, path: &str) -> Option<Vec<u8>> {
         let cx = DriveHandle::context(&self.operator);
         let item = match self.handle.item(&self.operator, path).await {
@@ -98,7 +98,7 @@ impl Drive {
         Some(pieces.iter().flat_map(|piece| piece.to_vec()).collect())
     }
 
-    /// Sends a local file; `saved` is what a journal keeps.
+    /// Sends a local file. `saved` is the session that a journal stores.
     pub async fn send(
         &self,
         local: &NamedTempFile,
@@ -113,7 +113,7 @@ impl Drive {
         sent.await
     }
 
-    /// The same until it is there, as a patient caller does it; with how often it was tried.
+    /// Sends a local file, and repeats this until it succeeds. Also returns the number of attempts.
     pub async fn send_patiently(
         &self,
         local: &NamedTempFile,
@@ -130,7 +130,7 @@ impl Drive {
     }
 }
 
-/// Bytes of which no piece is like another.
+/// Returns bytes in which no two pieces are equal.
 pub fn bytes(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(len + 8);
@@ -144,19 +144,19 @@ pub fn bytes(seed: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// A local file.
+/// Creates a local file.
 pub fn local(bytes: &[u8]) -> NamedTempFile {
     let mut file = NamedTempFile::new().expect("a file");
     file.write_all(bytes).expect("room");
     file
 }
 
-/// Waits until no upload session of an account is open.
+/// Waits until an account has no open upload session.
 pub async fn no_sessions(server: &Server, account: &str) -> Result<(), String> {
     sessions_at_most(0, server, account).await
 }
 
-/// Waits until so many upload sessions of an account are open, or fewer.
+/// Waits until an account has at most this many open upload sessions.
 pub async fn sessions_at_most(most: u64, server: &Server, account: &str) -> Result<(), String> {
     let gone = async {
         while server.control().upload_sessions(account).await.expect("a count") > most {

@@ -1,4 +1,4 @@
-//! The writer's contract at random: any split of a file, any faults, any cancellation.
+//! Random tests of the writer's contract: any split of a file, any faults, any cancellation.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use tokio::{runtime::Runtime, time::timeout};
 
 use crate::uploads::rig::{ALL, Cloud, Drive, bytes, sessions_at_most};
 
-/// What happens to one request.
+/// Failure of one request.
 #[derive(Clone, Copy, Debug)]
-enum Trouble {
+enum RequestFailure {
     Status(u16),
     ResetBefore,
     ResetAfter,
@@ -29,20 +29,20 @@ enum Trouble {
     Lost,
 }
 
-/// A file in pieces, troubles on its way, and how its writer behaves.
+/// A file in pieces, the failures of its upload, and the behaviour of its caller.
 #[derive(Clone, Debug)]
 struct Adventure {
     pieces: Vec<usize>,
     announced: bool,
     retries: bool,
     timeouts: bool,
-    /// Whether what an older file has stays until the new one is whole.
+    /// Whether an older version stays until the new one is complete.
     replaces: bool,
-    /// Which request of the upload is troubled, and how.
-    troubles: Vec<(Index, u64, Trouble)>,
-    /// After how many milliseconds the writer is dropped.
+    /// Failing requests of the upload.
+    failures: Vec<(Index, u64, RequestFailure)>,
+    /// Time in milliseconds after which the writer is dropped.
     dropped: Option<u64>,
-    /// Whether the writer is aborted when a call fails, or only dropped.
+    /// Whether the writer is aborted after an error, or only dropped.
     aborts: bool,
 }
 
@@ -50,25 +50,25 @@ impl Adventure {
     fn any() -> impl Strategy<Value = Self> {
         let piece = prop_oneof![0..100_usize, 30_000..70_000_usize, 200_000..400_000_usize];
         let trouble = select(vec![
-            Trouble::Status(503),
-            Trouble::Status(500),
-            Trouble::Status(429),
-            Trouble::ResetBefore,
-            Trouble::ResetAfter,
-            Trouble::Slow,
-            Trouble::Lost,
+            RequestFailure::Status(503),
+            RequestFailure::Status(500),
+            RequestFailure::Status(429),
+            RequestFailure::ResetBefore,
+            RequestFailure::ResetAfter,
+            RequestFailure::Slow,
+            RequestFailure::Lost,
         ]);
-        let troubles = vec((any::<Index>(), 0..5_u64, trouble), 0..5);
+        let failures = vec((any::<Index>(), 0..5_u64, trouble), 0..5);
         let flags = any::<(bool, bool, bool, bool, bool)>();
         let dropped = prop_oneof![3 => Just(None), 1 => (0..60_u64).prop_map(Some)];
-        (vec(piece, 1..6), flags, troubles, dropped).prop_map(
-            |(pieces, (announced, retries, timeouts, replaces, aborts), troubles, dropped)| Self {
+        (vec(piece, 1..6), flags, failures, dropped).prop_map(
+            |(pieces, (announced, retries, timeouts, replaces, aborts), failures, dropped)| Self {
                 pieces,
                 announced,
                 retries,
                 timeouts,
                 replaces,
-                troubles,
+                failures,
                 dropped,
                 aborts,
             },
@@ -79,8 +79,8 @@ impl Adventure {
         bytes(9, self.pieces.iter().sum())
     }
 
-    /// The troubles as rules. What cancels a session is left alone: a cloud that does not hear of it
-    /// forgets by itself, but not within a test.
+    /// Returns the failures as fault rules. Cancelling a session never fails: otherwise the cloud
+    /// deletes the session only when it expires, which is too late for a test.
     fn faults(&self, cloud: Cloud, account: &str) -> Vec<Fault> {
         let operations: &[&str] = match cloud {
             Cloud::SkyDrive => &[
@@ -101,23 +101,23 @@ impl Adventure {
                 &["amazon.content.upload", "amazon.content.overwrite", "amazon.node.list"]
             }
         };
-        let fault = |(at, skip, trouble): &(Index, u64, Trouble)| {
+        let fault = |(at, skip, trouble): &(Index, u64, RequestFailure)| {
             let operation = at.get(operations);
             let rule = Fault::on(*operation).drive(account).skip(*skip).times(1);
             match trouble {
-                Trouble::Status(status) => rule.status(*status),
-                Trouble::ResetBefore => rule.reset(When::Before),
-                Trouble::ResetAfter => rule.reset(When::After),
-                Trouble::Slow => rule.latency(Duration::from_millis(60)),
-                Trouble::Lost
+                RequestFailure::Status(status) => rule.status(*status),
+                RequestFailure::ResetBefore => rule.reset(When::Before),
+                RequestFailure::ResetAfter => rule.reset(When::After),
+                RequestFailure::Slow => rule.latency(Duration::from_millis(60)),
+                RequestFailure::Lost
                     if ["live.bits.fragment", "graph.session.fragment"].contains(operation) =>
                 {
                     cloud.loses(rule)
                 }
-                Trouble::Lost => rule.status(502),
+                RequestFailure::Lost => rule.status(502),
             }
         };
-        self.troubles.iter().map(fault).collect()
+        self.failures.iter().map(fault).collect()
     }
 
     fn layered(&self, mut op: Operator) -> Operator {
@@ -183,14 +183,14 @@ async fn lives_through(
                 Err(opendal::Error::new(opendal::ErrorKind::Unexpected, "dropped"))
             })
         }
-        // Longer than all troubles together: what hangs is to be seen.
+        // Longer than all failures together, so that a hanging writer is detected.
         None => match timeout(Duration::from_secs(20), adventure.write(&op)).await {
             Ok(result) => result,
             Err(_) => return Err("it hangs".to_owned()),
         },
     };
-    // Its end in the background.
-    sessions_at_most(unheard_of(server, account), server, account).await?;
+    // Wait for the end of the upload in the background.
+    sessions_at_most(unknown_sessions(server, account), server, account).await?;
     server.control().clear_faults();
     let fresh = Drive::new(cloud, server, account, options);
     let left = fresh.read("a/file").await;
@@ -216,9 +216,9 @@ async fn lives_through(
     }
 }
 
-/// Sessions that only the cloud knows of: the answer that told of one was lost, or the client was
-/// told that it is lost.
-fn unheard_of(server: &Server, account: &str) -> u64 {
+/// Returns the number of sessions that only the cloud knows: the response with the session was
+/// lost, or the client received an error that the session is lost.
+fn unknown_sessions(server: &Server, account: &str) -> u64 {
     let is_one = |rule: &Fault| {
         let rule = serde_json::to_value(rule).expect("a rule is JSON");
         let on = |end| rule["operation"].as_str().is_some_and(|operation| operation.ends_with(end));
@@ -236,7 +236,7 @@ fn lives(cloud: Cloud) {
     let server =
         runtime.block_on(async { Server::builder().ephemeral().start().await.expect("a server") });
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
-    // A case that fails may take its time in it.
+    // Each failing case may take the full timeout.
     let max_shrink_iters = 8;
     let config = Config { failure_persistence: None, cases, max_shrink_iters, ..Config::default() };
     let mut case = 0;
@@ -257,17 +257,17 @@ fn lives(cloud: Cloud) {
 }
 
 #[test]
-fn a_file_is_whole_or_not_there_whatever_happens_on_skydrive() {
+fn a_file_is_complete_or_missing_after_any_failure_on_skydrive() {
     lives(ALL[0]);
 }
 
 #[test]
-fn a_file_is_whole_or_not_there_whatever_happens_on_onedrive() {
+fn a_file_is_complete_or_missing_after_any_failure_on_onedrive() {
     lives(ALL[1]);
 }
 
 #[test]
-fn a_file_is_whole_or_not_there_whatever_happens_on_amazon() {
+fn a_file_is_complete_or_missing_after_any_failure_on_amazon() {
     lives(ALL[2]);
 }
 

@@ -1,4 +1,4 @@
-//! Many at once: every answer is one that a single caller could have had.
+//! Concurrent calls: every result is one that a single caller could have had.
 
 use futures::{
     StreamExt, TryStreamExt,
@@ -13,14 +13,14 @@ use crate::{
 };
 
 cases! {
-    one_of_many_writers_to_a_path_wins_whole;
-    every_one_of_many_writers_to_a_path_is_told_that_it_wrote;
-    one_of_many_clients_writing_to_a_path_wins_whole: shared;
+    one_of_many_concurrent_writers_wins_completely;
+    every_concurrent_writer_to_a_path_succeeds;
+    one_of_many_concurrent_clients_wins_completely: shared;
     one_of_many_writers_makes_a_file_that_was_missing: write_with_if_not_exists;
-    folders_that_many_writers_lack_are_made_once;
-    folders_that_many_clients_lack_are_made_once: shared;
+    folders_that_many_writers_need_are_created_once;
+    folders_that_many_clients_need_are_created_once: shared;
     writers_and_removers_of_many_files_do_not_disturb_each_other;
-    a_file_that_is_overwritten_is_read_whole;
+    a_read_of_an_overwritten_file_is_complete;
     one_of_many_renames_of_a_file_wins: rename;
     many_renames_into_a_folder_all_arrive: rename;
     a_folder_that_grows_is_listed_without_repeats;
@@ -33,7 +33,7 @@ fn version(n: u64) -> Vec<u8> {
     bytes(n, 1000 + 500 * n as usize)
 }
 
-/// Whose bytes a file holds, and whether its size agrees.
+/// Returns the seed of a file's bytes, and checks the size.
 async fn winner(test: &TestContext, path: &str) -> CaseResult<u64> {
     let op = test.client(&[])?;
     let op = if op.info().capability().shared { &op } else { &test.op };
@@ -45,7 +45,7 @@ async fn winner(test: &TestContext, path: &str) -> CaseResult<u64> {
     }
 }
 
-async fn one_of_many_writers_to_a_path_wins_whole(test: &TestContext) -> CaseResult {
+async fn one_of_many_concurrent_writers_wins_completely(test: &TestContext) -> CaseResult {
     let written = join_all((0..MANY).map(|n| test.op.write("a/file", version(n)))).await;
     assert!(written.into_iter().filter_map(allow_error).count() > 0, "nobody has written it");
     winner(test, "a/file").await?;
@@ -53,16 +53,14 @@ async fn one_of_many_writers_to_a_path_wins_whole(test: &TestContext) -> CaseRes
     Ok(())
 }
 
-async fn every_one_of_many_writers_to_a_path_is_told_that_it_wrote(
-    test: &TestContext,
-) -> CaseResult {
+async fn every_concurrent_writer_to_a_path_succeeds(test: &TestContext) -> CaseResult {
     for _ in 0..4 {
         try_join_all((0..MANY).map(|n| test.op.write("a/file", version(n)))).await?;
     }
     Ok(())
 }
 
-async fn one_of_many_clients_writing_to_a_path_wins_whole(test: &TestContext) -> CaseResult {
+async fn one_of_many_concurrent_clients_wins_completely(test: &TestContext) -> CaseResult {
     let clients = (0..MANY).map(|_| test.client(&[])).collect::<CaseResult<Vec<_>>>()?;
     let written = clients.iter().zip(0..).map(|(op, n)| op.write("a/b/file", version(n)));
     let written = join_all(written).await;
@@ -84,7 +82,7 @@ async fn one_of_many_writers_makes_a_file_that_was_missing(test: &TestContext) -
     Ok(())
 }
 
-async fn folders_that_many_writers_lack_are_made_once(test: &TestContext) -> CaseResult {
+async fn folders_that_many_writers_need_are_created_once(test: &TestContext) -> CaseResult {
     let paths: Vec<_> = (0..40).map(|n| format!("a/{}/c/{n:02}", n % 2)).collect();
     try_join_all(paths.iter().map(|path| test.op.write(path, "x"))).await?;
     let mut expected = vec!["a/".into(), "a/0/".into(), "a/0/c/".into()];
@@ -98,7 +96,7 @@ async fn folders_that_many_writers_lack_are_made_once(test: &TestContext) -> Cas
     Ok(())
 }
 
-async fn folders_that_many_clients_lack_are_made_once(test: &TestContext) -> CaseResult {
+async fn folders_that_many_clients_need_are_created_once(test: &TestContext) -> CaseResult {
     let clients = (0..MANY).map(|_| test.client(&[])).collect::<CaseResult<Vec<_>>>()?;
     let paths: Vec<_> = (0..MANY).map(|n| format!("a/b/c/{n:02}")).collect();
     let written = clients.iter().zip(&paths).map(|(op, path)| op.write(path, "x"));
@@ -131,7 +129,7 @@ async fn writers_and_removers_of_many_files_do_not_disturb_each_other(
     Ok(())
 }
 
-async fn a_file_that_is_overwritten_is_read_whole(test: &TestContext) -> CaseResult {
+async fn a_read_of_an_overwritten_file_is_complete(test: &TestContext) -> CaseResult {
     let version = |n: u64| bytes(n, 100_000);
     test.op.write("file", version(0)).await?;
     let writing = async {
@@ -140,7 +138,7 @@ async fn a_file_that_is_overwritten_is_read_whole(test: &TestContext) -> CaseRes
         }
         CaseResult::Ok(())
     };
-    // A drive may have to be asked again if the file changed between two requests of a read.
+    // A drive may need a retry if the file changes between two requests of a read.
     let retrying = retrying(&test.op);
     let reading = async {
         for _ in 0..20 {

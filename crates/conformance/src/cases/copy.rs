@@ -12,13 +12,13 @@ cases! {
     a_file_is_at_both_paths: copy;
     an_empty_file_is_at_both_paths: copy, write_can_empty;
     a_copy_is_a_file_of_its_own: copy;
-    folders_on_the_way_are_made: copy;
+    missing_folders_of_a_destination_are_created: copy;
     a_file_replaces_a_file: copy;
     a_file_with_if_not_exists_replaces_nothing: copy_with_if_not_exists;
     a_missing_file_replaces_nothing: copy;
     a_file_is_not_copied_onto_itself: copy;
     a_file_does_not_replace_a_folder: copy, create_dir;
-    the_answer_tells_what_was_copied: copy;
+    a_copy_returns_its_metadata: copy;
 }
 
 async fn a_file_is_at_both_paths(test: &TestContext) -> CaseResult {
@@ -50,7 +50,7 @@ async fn a_copy_is_a_file_of_its_own(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn folders_on_the_way_are_made(test: &TestContext) -> CaseResult {
+async fn missing_folders_of_a_destination_are_created(test: &TestContext) -> CaseResult {
     test.op.write("x", bytes(1, 100)).await?;
     test.op.copy("x", "a/b/y").await?;
     assert_eq!(content(&test.op, "a/b/y").await?, bytes(1, 100));
@@ -108,7 +108,7 @@ async fn a_file_does_not_replace_a_folder(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn the_answer_tells_what_was_copied(test: &TestContext) -> CaseResult {
+async fn a_copy_returns_its_metadata(test: &TestContext) -> CaseResult {
     test.op.write("x", bytes(1, 1234)).await?;
     assert_eq!(test.op.copy("x", "y").await?.content_length(), 1234);
     Ok(())

@@ -1,4 +1,4 @@
-//! `create_dir`: a folder is there afterwards, whoever made it.
+//! `create_dir`: afterwards the folder exists, whether or not it existed before.
 
 use futures::future::try_join_all;
 use opendal::{EntryMode, ErrorKind};
@@ -10,19 +10,19 @@ use crate::{
 };
 
 cases! {
-    a_folder_is_made: create_dir;
-    folders_above_it_are_made_too: create_dir;
-    a_folder_that_is_there_stays_as_it_is: create_dir;
-    the_root_is_there_already: create_dir;
-    a_folder_made_many_times_at_once_is_made_once: create_dir;
+    a_folder_is_created: create_dir;
+    missing_parent_folders_are_created: create_dir;
+    an_existing_folder_is_unchanged: create_dir;
+    the_root_exists: create_dir;
+    a_folder_created_concurrently_exists_once: create_dir;
     a_file_is_not_replaced_by_a_folder: create_dir;
-    nothing_is_made_below_a_file: create_dir;
-    a_file_in_the_way_is_told: create_dir;
+    nothing_is_created_below_a_file: create_dir;
+    a_conflict_with_a_file_has_the_exact_kind: create_dir;
     a_path_without_a_slash_at_its_end_is_refused: create_dir;
     a_folder_can_be_written_to_at_once: create_dir;
 }
 
-async fn a_folder_is_made(test: &TestContext) -> CaseResult {
+async fn a_folder_is_created(test: &TestContext) -> CaseResult {
     test.op.create_dir("a/").await?;
     assert_eq!(mode(&test.op, "a/").await?, Some(EntryMode::DIR));
     assert_eq!(children(&test.op, "/").await?, ["a/"]);
@@ -30,7 +30,7 @@ async fn a_folder_is_made(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn folders_above_it_are_made_too(test: &TestContext) -> CaseResult {
+async fn missing_parent_folders_are_created(test: &TestContext) -> CaseResult {
     test.op.create_dir("a/b/c/").await?;
     assert_eq!(tree(&test.op, "/").await?, ["a/", "a/b/", "a/b/c/"]);
     test.op.create_dir("a/b/d/e/").await?;
@@ -38,7 +38,7 @@ async fn folders_above_it_are_made_too(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn a_folder_that_is_there_stays_as_it_is(test: &TestContext) -> CaseResult {
+async fn an_existing_folder_is_unchanged(test: &TestContext) -> CaseResult {
     test.op.write("a/b/file", bytes(1, 1000)).await?;
     for folder in ["a/", "a/b/", "a/b/"] {
         test.op.create_dir(folder).await?;
@@ -48,13 +48,13 @@ async fn a_folder_that_is_there_stays_as_it_is(test: &TestContext) -> CaseResult
     Ok(())
 }
 
-async fn the_root_is_there_already(test: &TestContext) -> CaseResult {
+async fn the_root_exists(test: &TestContext) -> CaseResult {
     test.op.create_dir("/").await?;
     assert_eq!(children(&test.op, "/").await?, [""; 0]);
     Ok(())
 }
 
-async fn a_folder_made_many_times_at_once_is_made_once(test: &TestContext) -> CaseResult {
+async fn a_folder_created_concurrently_exists_once(test: &TestContext) -> CaseResult {
     try_join_all((0..16).map(|_| test.op.create_dir("a/b/c/"))).await?;
     assert_eq!(tree(&test.op, "/").await?, ["a/", "a/b/", "a/b/c/"]);
     Ok(())
@@ -71,7 +71,7 @@ async fn a_file_is_not_replaced_by_a_folder(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn nothing_is_made_below_a_file(test: &TestContext) -> CaseResult {
+async fn nothing_is_created_below_a_file(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     for folder in ["file/below/", "file/below/further/"] {
         expect_error(
@@ -84,7 +84,7 @@ async fn nothing_is_made_below_a_file(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn a_file_in_the_way_is_told(test: &TestContext) -> CaseResult {
+async fn a_conflict_with_a_file_has_the_exact_kind(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     let kinds = [ErrorKind::AlreadyExists, ErrorKind::NotADirectory];
     for folder in ["file/", "file/below/"] {

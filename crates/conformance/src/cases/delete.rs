@@ -1,4 +1,4 @@
-//! `delete`: what is named goes, and nothing else ever.
+//! `delete`: removes the named item and nothing else.
 
 use futures::stream;
 use opendal::{EntryMode, ErrorKind};
@@ -11,7 +11,7 @@ use crate::{
 
 cases! {
     a_file_is_removed_and_nothing_beside_it;
-    what_is_missing_is_removed_already;
+    removing_a_missing_item_succeeds;
     an_empty_folder_is_removed: create_dir;
     an_empty_folder_without_its_slash_stays: create_dir;
     an_empty_folder_without_its_slash_is_refused: create_dir;
@@ -21,18 +21,18 @@ cases! {
     nothing_below_a_file_is_removed_already;
     a_tree_is_removed_with_everything_below: delete_with_recursive;
     a_tree_without_its_slash_is_removed_with_everything_below: delete_with_recursive;
-    a_tree_is_removed_but_nothing_whose_name_begins_alike: delete_with_recursive;
-    a_tree_with_its_slash_is_removed_but_nothing_whose_name_begins_alike: delete_with_recursive;
-    a_file_is_removed_recursively_but_nothing_whose_name_begins_alike: delete_with_recursive;
+    a_removal_of_a_tree_keeps_names_with_its_prefix: delete_with_recursive;
+    a_removal_of_a_tree_by_its_slash_path_keeps_names_with_its_prefix: delete_with_recursive;
+    a_recursive_removal_of_a_file_keeps_names_with_its_prefix: delete_with_recursive;
     a_missing_tree_is_removed_already: delete_with_recursive;
     a_prefix_of_names_is_not_a_tree: delete_with_recursive;
     many_are_removed_at_once;
     many_are_removed_with_the_missing_and_the_repeated_among_them;
     a_full_folder_among_many_stays: create_dir;
-    what_was_removed_can_be_made_again;
-    a_folder_made_again_is_empty: create_dir, delete_with_recursive;
+    a_removed_item_can_be_recreated;
+    a_recreated_folder_is_empty: create_dir, delete_with_recursive;
     the_folder_of_a_removed_file_stays: create_dir;
-    a_files_removal_is_seen_in_every_answer;
+    a_removed_file_is_missing_in_every_result;
 }
 
 async fn a_file_is_removed_and_nothing_beside_it(test: &TestContext) -> CaseResult {
@@ -45,7 +45,7 @@ async fn a_file_is_removed_and_nothing_beside_it(test: &TestContext) -> CaseResu
     Ok(())
 }
 
-async fn what_is_missing_is_removed_already(test: &TestContext) -> CaseResult {
+async fn removing_a_missing_item_succeeds(test: &TestContext) -> CaseResult {
     test.op.write("a/file", bytes(1, 10)).await?;
     for path in ["missing", "missing/", "missing/below", "a/missing", "a/missing/"] {
         test.op.delete(path).await?;
@@ -115,7 +115,7 @@ async fn nothing_below_a_file_is_removed_already(test: &TestContext) -> CaseResu
     Ok(())
 }
 
-/// `p` with a tree below it, and what only begins alike.
+/// Creates `p` with a tree below it, and items that only share its prefix.
 async fn alike(test: &TestContext) -> CaseResult {
     if test.op.info().capability().create_dir {
         test.op.create_dir("p/").await?;
@@ -151,14 +151,14 @@ async fn a_tree_without_its_slash_is_removed_with_everything_below(
     Ok(())
 }
 
-async fn a_tree_is_removed_but_nothing_whose_name_begins_alike(test: &TestContext) -> CaseResult {
+async fn a_removal_of_a_tree_keeps_names_with_its_prefix(test: &TestContext) -> CaseResult {
     alike(test).await?;
     test.op.delete_with("p").recursive(true).await?;
     assert_eq!(tree(&test.op, "/").await?, ALIKE);
     Ok(())
 }
 
-async fn a_tree_with_its_slash_is_removed_but_nothing_whose_name_begins_alike(
+async fn a_removal_of_a_tree_by_its_slash_path_keeps_names_with_its_prefix(
     test: &TestContext,
 ) -> CaseResult {
     alike(test).await?;
@@ -169,7 +169,7 @@ async fn a_tree_with_its_slash_is_removed_but_nothing_whose_name_begins_alike(
     Ok(())
 }
 
-async fn a_file_is_removed_recursively_but_nothing_whose_name_begins_alike(
+async fn a_recursive_removal_of_a_file_keeps_names_with_its_prefix(
     test: &TestContext,
 ) -> CaseResult {
     for path in ["file", "file2", "file.txt", "files/one"] {
@@ -235,7 +235,7 @@ async fn a_full_folder_among_many_stays(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn what_was_removed_can_be_made_again(test: &TestContext) -> CaseResult {
+async fn a_removed_item_can_be_recreated(test: &TestContext) -> CaseResult {
     for seed in 1..4 {
         test.op.write("a/file", bytes(seed, 100 * seed as usize)).await?;
         assert_eq!(content(&test.op, "a/file").await?, bytes(seed, 100 * seed as usize));
@@ -245,7 +245,7 @@ async fn what_was_removed_can_be_made_again(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn a_folder_made_again_is_empty(test: &TestContext) -> CaseResult {
+async fn a_recreated_folder_is_empty(test: &TestContext) -> CaseResult {
     test.op.write("a/b/file", bytes(1, 10)).await?;
     test.op.delete_with("a/").recursive(true).await?;
     test.op.create_dir("a/").await?;
@@ -263,10 +263,10 @@ async fn the_folder_of_a_removed_file_stays(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn a_files_removal_is_seen_in_every_answer(test: &TestContext) -> CaseResult {
+async fn a_removed_file_is_missing_in_every_result(test: &TestContext) -> CaseResult {
     test.op.write("a/file", bytes(1, 10)).await?;
     test.op.write("a/other", bytes(2, 10)).await?;
-    // What was asked before must not be answered from memory afterwards.
+    // These results must not be served from a cache afterwards.
     test.op.stat("a/file").await?;
     test.op.list("a/").await?;
     content(&test.op, "a/file").await?;

@@ -1,4 +1,4 @@
-//! `list`: a folder's items, everything below it, and what begins with a prefix.
+//! `list`: a folder's items, its whole tree, and the paths with a prefix.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use opendal::{EntryMode, ErrorKind};
@@ -12,26 +12,26 @@ use crate::{
 cases! {
     a_folder_shows_its_items_and_no_more;
     the_root_shows_its_items;
-    a_folder_shows_itself: create_dir;
-    an_empty_folder_shows_itself_alone: create_dir;
-    what_is_missing_shows_nothing;
+    a_listing_of_a_folder_has_the_folder: create_dir;
+    a_listing_of_an_empty_folder_has_only_the_folder: create_dir;
+    a_listing_of_a_missing_folder_is_empty;
     a_file_shows_nothing_below_it;
-    entries_say_what_stat_says: create_dir;
+    entries_agree_with_stat: create_dir;
     a_tree_shows_everything_below;
-    a_tree_shows_in_its_folders_what_they_show_themselves: list_with_recursive;
-    a_tree_shows_folders_that_were_made_on_the_way;
+    a_recursive_listing_agrees_with_those_of_its_folders: list_with_recursive;
+    a_tree_has_folders_that_a_write_created;
     a_tree_shows_empty_folders: create_dir;
     a_tree_of_a_folder_shows_nothing_beside_it;
-    a_prefix_shows_what_begins_with_it;
+    a_prefix_lists_paths_with_that_prefix;
     a_prefix_that_is_a_folder_shows_the_folder_not_its_items;
     a_prefix_of_a_file_shows_the_file;
-    a_prefix_below_a_folder_shows_what_begins_with_it;
+    a_prefix_below_a_folder_lists_paths_with_that_prefix;
     a_prefix_in_a_missing_folder_shows_nothing;
-    a_tree_of_a_prefix_shows_everything_below_what_begins_with_it;
+    a_recursive_listing_of_a_prefix_has_everything_below_its_paths;
     a_limit_is_of_pages_not_of_the_listing: list_with_limit;
     a_lister_gives_every_entry_once;
     a_listing_that_is_dropped_half_way_harms_nothing;
-    two_thousand_children_are_all_there;
+    two_thousand_children_are_all_listed;
     a_tree_twenty_deep_is_shown_and_removed: delete_with_recursive;
     listed_paths_are_the_paths_of_the_items;
 }
@@ -59,7 +59,7 @@ async fn the_root_shows_its_items(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn a_folder_shows_itself(test: &TestContext) -> CaseResult {
+async fn a_listing_of_a_folder_has_the_folder(test: &TestContext) -> CaseResult {
     plant(test, &["a/", "a/one"]).await?;
     for recursive in [false, true] {
         let entries = test.op.list_with("a/").recursive(recursive).await?;
@@ -70,7 +70,7 @@ async fn a_folder_shows_itself(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn an_empty_folder_shows_itself_alone(test: &TestContext) -> CaseResult {
+async fn a_listing_of_an_empty_folder_has_only_the_folder(test: &TestContext) -> CaseResult {
     plant(test, &["a/", "ab"]).await?;
     for recursive in [false, true] {
         let entries = test.op.list_with("a/").recursive(recursive).await?;
@@ -80,7 +80,7 @@ async fn an_empty_folder_shows_itself_alone(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn what_is_missing_shows_nothing(test: &TestContext) -> CaseResult {
+async fn a_listing_of_a_missing_folder_is_empty(test: &TestContext) -> CaseResult {
     plant(test, &["a/one"]).await?;
     for path in ["missing/", "a/missing/", "missing/below/", "missing", "a/missing"] {
         assert!(test.op.list(path).await?.is_empty(), "{path}");
@@ -100,14 +100,14 @@ async fn a_file_shows_nothing_below_it(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn entries_say_what_stat_says(test: &TestContext) -> CaseResult {
+async fn entries_agree_with_stat(test: &TestContext) -> CaseResult {
     plant(test, &["a/", "a/one", "a/b/", "a/b/two"]).await?;
     for entry in test.op.list_with("a/").recursive(true).await? {
         let stat = test.op.stat(entry.path()).await?;
         let listed = entry.metadata();
         assert_eq!(listed.mode(), stat.mode(), "{}", entry.path());
         assert_eq!(listed.content_length(), stat.content_length(), "{}", entry.path());
-        // A listing may say less, never something else.
+        // A listing may have less metadata, but not different metadata.
         if let (Some(listed), Some(stat)) = (listed.last_modified(), stat.last_modified()) {
             assert_eq!(listed, stat, "{}", entry.path());
         }
@@ -127,7 +127,7 @@ async fn a_tree_shows_everything_below(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn a_tree_shows_in_its_folders_what_they_show_themselves(test: &TestContext) -> CaseResult {
+async fn a_recursive_listing_agrees_with_those_of_its_folders(test: &TestContext) -> CaseResult {
     plant(test, &["a/one", "a/b/two", "a/b/three", "a/b/c/four", "a/d/five"]).await?;
     let all = tree(&test.op, "a/").await?;
     for folder in ["a/", "a/b/", "a/b/c/", "a/d/"] {
@@ -141,7 +141,7 @@ async fn a_tree_shows_in_its_folders_what_they_show_themselves(test: &TestContex
     Ok(())
 }
 
-async fn a_tree_shows_folders_that_were_made_on_the_way(test: &TestContext) -> CaseResult {
+async fn a_tree_has_folders_that_a_write_created(test: &TestContext) -> CaseResult {
     plant(test, &["a/b/c/file", "a/d/file"]).await?;
     assert_eq!(tree(&test.op, "a/").await?, ["a/b/", "a/b/c/", "a/b/c/file", "a/d/", "a/d/file"]);
     Ok(())
@@ -159,7 +159,7 @@ async fn a_tree_of_a_folder_shows_nothing_beside_it(test: &TestContext) -> CaseR
     Ok(())
 }
 
-async fn a_prefix_shows_what_begins_with_it(test: &TestContext) -> CaseResult {
+async fn a_prefix_lists_paths_with_that_prefix(test: &TestContext) -> CaseResult {
     plant(test, &["alpha/", "alpha/in", "alps", "al", "beta", "Bal/", "b/alpine"]).await?;
     assert_eq!(children(&test.op, "al").await?, ["al", "alpha/", "alps"]);
     assert_eq!(children(&test.op, "alp").await?, ["alpha/", "alps"]);
@@ -182,7 +182,7 @@ async fn a_prefix_of_a_file_shows_the_file(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn a_prefix_below_a_folder_shows_what_begins_with_it(test: &TestContext) -> CaseResult {
+async fn a_prefix_below_a_folder_lists_paths_with_that_prefix(test: &TestContext) -> CaseResult {
     plant(test, &["a/b/cd", "a/b/ce/f", "a/b/d", "a/bc"]).await?;
     assert_eq!(children(&test.op, "a/b/c").await?, ["a/b/cd", "a/b/ce/"]);
     Ok(())
@@ -195,7 +195,7 @@ async fn a_prefix_in_a_missing_folder_shows_nothing(test: &TestContext) -> CaseR
     Ok(())
 }
 
-async fn a_tree_of_a_prefix_shows_everything_below_what_begins_with_it(
+async fn a_recursive_listing_of_a_prefix_has_everything_below_its_paths(
     test: &TestContext,
 ) -> CaseResult {
     plant(test, &["p/", "p/x", "p/d/", "p/d/y", "pq", "p2/", "p2/z", "q/p"]).await?;
@@ -224,7 +224,7 @@ async fn a_lister_gives_every_entry_once(test: &TestContext) -> CaseResult {
         shown.push(entry.path().to_owned());
     }
     assert_eq!(shown.iter().filter(|path| !path.ends_with('/')).count(), 40);
-    // Nothing comes after the end.
+    // The lister stays at its end.
     assert!(lister.try_next().await?.is_none());
     Ok(())
 }
@@ -241,7 +241,7 @@ async fn a_listing_that_is_dropped_half_way_harms_nothing(test: &TestContext) ->
     Ok(())
 }
 
-async fn two_thousand_children_are_all_there(test: &TestContext) -> CaseResult {
+async fn two_thousand_children_are_all_listed(test: &TestContext) -> CaseResult {
     let mut paths: Vec<_> = (0..2000).map(|n| format!("many/{n:04}")).collect();
     match test.bulk_write() {
         Some(write) => {

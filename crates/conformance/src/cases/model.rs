@@ -1,7 +1,7 @@
-//! Any sequence of operations leaves what a simple model of a tree says.
+//! Random sequences of operations have the results that a simple model of a tree predicts.
 //!
-//! The single promises are tested one by one elsewhere; here they meet in every order, so that
-//! what a service remembers from one operation cannot spoil another.
+//! Single promises are tested elsewhere. Here they are combined in every order, so that a service's
+//! state after one operation cannot spoil the next.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +20,11 @@ use crate::{
 };
 
 cases! {
-    any_sequence_of_operations_leaves_what_the_model_says: create_dir, delete_with_recursive;
-    any_sequence_that_renames_leaves_what_the_model_says: create_dir, delete_with_recursive, rename;
+    any_sequence_of_operations_matches_the_model: create_dir, delete_with_recursive;
+    any_sequence_with_renames_matches_the_model: create_dir, delete_with_recursive, rename;
 }
 
-/// Few names, so that paths meet.
+/// Few names, so that paths collide.
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ enum Step {
     DeleteTree(String),
     Rename(String, String),
     Copy(String, String),
-    // What only looks may still make a service remember something.
+    // Reads may fill caches of the service.
     Stat(String),
     Read(String),
     List(String),
@@ -65,19 +65,19 @@ fn steps(renames: bool) -> impl Strategy<Value = Vec<Step>> {
     vec(prop_oneof![4 => changes, (if renames { 3 } else { 0 }) => moves, 2 => looks], 1..40)
 }
 
-/// A tree as the simplest of drives would have it.
+/// A tree, as the simplest drive would implement it.
 #[derive(Clone, Debug, Default)]
 struct Model {
-    /// `None`: a folder.
+    /// `None` for a folder.
     items: BTreeMap<String, Option<u64>>,
 }
 
-/// What a step must do.
+/// Required result of a step.
 #[derive(Debug, PartialEq)]
 enum Expected {
     Done,
     Refused,
-    /// Services differ here, and have cases of their own: not tried.
+    /// Services differ here and have separate cases: the step is skipped.
     Contested,
 }
 
@@ -97,7 +97,7 @@ impl Model {
         self.items.keys().filter(|item| item.starts_with(&folder)).cloned().collect()
     }
 
-    /// The folders a path is in, the outermost first.
+    /// Returns the folders above a path, the outermost first.
     fn above(path: &str) -> impl Iterator<Item = &str> {
         path.match_indices('/').map(|(at, _)| &path[..at])
     }
@@ -120,7 +120,7 @@ impl Model {
         self.items.remove(path);
     }
 
-    /// Does a step and says how it must end.
+    /// Applies a step and returns its required result.
     fn step(&mut self, step: &Step) -> Expected {
         match step {
             Step::Write(path, _) if self.below_a_file(path) || self.is_folder(path) => Refused,
@@ -176,7 +176,7 @@ impl Model {
         Done
     }
 
-    /// The paths below a folder as a listing shows them.
+    /// Returns the paths that a listing of a folder must have.
     fn shown(&self, folder: &str, recursive: bool) -> Vec<String> {
         let mut shown: Vec<_> = self
             .items
@@ -196,7 +196,7 @@ fn seeded(seed: u64) -> Vec<u8> {
     bytes(seed, 10 * seed as usize)
 }
 
-/// Does a step with the service: whether it said that it was done.
+/// Applies a step to the service. Returns whether it succeeded.
 async fn done(op: &Operator, model: &Model, step: &Step) -> CaseResult<bool> {
     let folder = |path: &str| format!("{path}/");
     let done = match step {
@@ -213,7 +213,7 @@ async fn done(op: &Operator, model: &Model, step: &Step) -> CaseResult<bool> {
                 Some(None) => Some(EntryMode::DIR),
                 None => None,
             };
-            // A service may say more exactly that there is a file on the way.
+            // A service may report more specifically that a parent is a file.
             if !model.below_a_file(path) {
                 assert_eq!(mode(op, path).await?, expected, "stat {path}");
             }
@@ -261,7 +261,7 @@ async fn any_sequence(test: &TestContext, renames: bool) -> CaseResult {
                 return fail(format!("{step:?}: expected {expected:?}, done: {done}"));
             }
         }
-        // Both who did it and who comes afterwards see the same.
+        // The client itself and a new client must see the same state.
         let seen = if capability.shared { test.client(&[])? } else { test.op.clone() };
         for op in [&test.op, &seen] {
             assert_eq!(tree(op, "/").await?, model.shown("", true));
@@ -275,10 +275,10 @@ async fn any_sequence(test: &TestContext, renames: bool) -> CaseResult {
     })
 }
 
-async fn any_sequence_of_operations_leaves_what_the_model_says(test: &TestContext) -> CaseResult {
+async fn any_sequence_of_operations_matches_the_model(test: &TestContext) -> CaseResult {
     any_sequence(test, false).await
 }
 
-async fn any_sequence_that_renames_leaves_what_the_model_says(test: &TestContext) -> CaseResult {
+async fn any_sequence_with_renames_matches_the_model(test: &TestContext) -> CaseResult {
     any_sequence(test, true).await
 }

@@ -1,4 +1,4 @@
-//! Names: taken whole or refused clearly.
+//! Names: supported completely or rejected clearly.
 
 use opendal::{Error, ErrorKind};
 
@@ -11,13 +11,13 @@ use crate::{
 cases! {
     names_with_signs_of_urls_are_taken;
     names_with_other_signs_are_taken;
-    names_that_begin_with_a_tilde_are_taken;
+    names_with_a_leading_tilde_are_supported;
     names_in_many_scripts_are_taken;
     names_with_dots_are_taken;
     a_name_of_two_hundred_characters_is_taken;
     a_name_of_two_hundred_characters_beyond_ascii_is_taken;
-    a_name_is_taken_whole_or_refused_clearly;
-    a_name_too_long_is_taken_whole_or_refused_clearly;
+    a_name_is_stored_completely_or_rejected_clearly;
+    a_long_name_is_stored_completely_or_rejected_clearly;
     names_that_the_drive_does_not_take_are_refused_clearly;
     names_that_the_drive_does_not_take_are_refused_as_folders: create_dir;
     names_that_the_drive_does_not_take_are_refused_as_new_names: rename;
@@ -30,7 +30,7 @@ cases! {
     a_file_is_removed_whatever_its_case;
 }
 
-/// Files and folders of these names do all that files and folders do.
+/// Checks that files and folders with these names support all operations.
 async fn taken(test: &TestContext, names: &[&str]) -> CaseResult {
     let op = &test.op;
     for (seed, name) in names.iter().enumerate() {
@@ -50,7 +50,7 @@ async fn taken(test: &TestContext, names: &[&str]) -> CaseResult {
         assert!(mode(op, &folder).await?.is_some_and(|mode| mode.is_dir()), "{name}");
         assert_eq!(children(op, &folder).await?, [format!("{folder}below")]);
         if op.info().capability().rename {
-            // SkyDrive does not take an extension from a file.
+            // SkyDrive does not allow removing a file's extension.
             let extension = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty());
             let aside = extension.map_or("aside".into(), |(_, end)| format!("aside.{end}"));
             op.rename(&file, &aside).await?;
@@ -74,7 +74,7 @@ async fn names_with_other_signs_are_taken(test: &TestContext) -> CaseResult {
     taken(test, &["a@b!c$d", "(a)[b]{c}", "a~1", "_-", "a^b`c", "-rf", "=1+1"]).await
 }
 
-async fn names_that_begin_with_a_tilde_are_taken(test: &TestContext) -> CaseResult {
+async fn names_with_a_leading_tilde_are_supported(test: &TestContext) -> CaseResult {
     taken(test, &["~a", "~"]).await
 }
 
@@ -95,8 +95,8 @@ async fn a_name_of_two_hundred_characters_beyond_ascii_is_taken(test: &TestConte
     taken(test, &[&"ü".repeat(200)]).await
 }
 
-/// Either all of the name is kept, or the error names it and nothing is there.
-async fn whole_or_refused(test: &TestContext, name: &str) -> CaseResult {
+/// Checks that the whole name is stored, or that the error names it and nothing was created.
+async fn check_stored_or_rejected(test: &TestContext, name: &str) -> CaseResult {
     let (op, path) = (&test.op, format!("folder/{name}"));
     match op.write(&path, bytes(1, 100)).await {
         Ok(_) => {
@@ -112,7 +112,7 @@ async fn whole_or_refused(test: &TestContext, name: &str) -> CaseResult {
     Ok(())
 }
 
-/// The error is about this name, and says so.
+/// Checks that the error is about this name and contains it.
 fn clear(error: &Error, name: &str) -> CaseResult {
     let text = error.to_string();
     if error.is_temporary() {
@@ -127,7 +127,7 @@ fn clear(error: &Error, name: &str) -> CaseResult {
     Ok(())
 }
 
-async fn a_name_is_taken_whole_or_refused_clearly(test: &TestContext) -> CaseResult {
+async fn a_name_is_stored_completely_or_rejected_clearly(test: &TestContext) -> CaseResult {
     for name in [
         "a\\b",
         "a:b",
@@ -145,7 +145,7 @@ async fn a_name_is_taken_whole_or_refused_clearly(test: &TestContext) -> CaseRes
         "bell\u{7}",
         "a\u{200f}b",
     ] {
-        whole_or_refused(test, name).await?;
+        check_stored_or_rejected(test, name).await?;
     }
     for folder in ["x ", " x", "dot.", "a:b"] {
         let path = format!("{folder}/file");
@@ -157,9 +157,9 @@ async fn a_name_is_taken_whole_or_refused_clearly(test: &TestContext) -> CaseRes
     Ok(())
 }
 
-async fn a_name_too_long_is_taken_whole_or_refused_clearly(test: &TestContext) -> CaseResult {
+async fn a_long_name_is_stored_completely_or_rejected_clearly(test: &TestContext) -> CaseResult {
     for len in [256, 300, 1000] {
-        whole_or_refused(test, &"a".repeat(len)).await?;
+        check_stored_or_rejected(test, &"a".repeat(len)).await?;
     }
     Ok(())
 }
@@ -220,7 +220,7 @@ async fn names_that_the_drive_does_not_take_are_refused_as_new_names(
     Ok(())
 }
 
-/// No verb takes these paths, and nothing is changed by trying.
+/// Checks that all operations reject these paths and change nothing.
 async fn no_name(test: &TestContext, paths: &[&str]) -> CaseResult {
     let op = &test.op;
     op.write("a/b/file", bytes(1, 100)).await?;

@@ -1,4 +1,4 @@
-//! Options of looks, reads and writes that not every service has: headers that are kept, conditions.
+//! Options that not every service has: stored headers, and conditions of `stat`, reads and writes.
 
 use opendal::{ErrorKind, options::WriteOptions};
 
@@ -10,21 +10,21 @@ use crate::{
 
 cases! {
     every_capability_that_is_advertised_is_exercised;
-    a_content_type_given_is_told: write_with_content_type;
-    a_content_disposition_given_is_told: write_with_content_disposition;
-    a_content_encoding_given_is_told: write_with_content_encoding;
-    a_cache_control_given_is_told: write_with_cache_control;
-    user_metadata_given_is_told: write_with_user_metadata;
-    a_look_unless_changed_fails_once_it_has_changed: stat_with_if_match;
-    a_look_if_changed_fails_until_it_has_changed: stat_with_if_none_match;
+    a_content_type_is_stored: write_with_content_type;
+    a_content_disposition_is_stored: write_with_content_disposition;
+    a_content_encoding_is_stored: write_with_content_encoding;
+    a_cache_control_is_stored: write_with_cache_control;
+    user_metadata_is_stored: write_with_user_metadata;
+    a_stat_unless_changed_fails_after_a_change: stat_with_if_match;
+    a_stat_if_changed_fails_until_the_file_has_changed: stat_with_if_none_match;
     a_read_unless_changed_fails_once_it_has_changed: read_with_if_match;
     a_read_if_changed_fails_until_it_has_changed: read_with_if_none_match;
     conditions_do_not_make_a_missing_file_anything_but_missing: stat_with_if_none_match;
-    a_write_unless_changed_leaves_what_has_changed: write_with_if_match;
+    a_write_unless_changed_keeps_a_changed_file: write_with_if_match;
     a_write_unless_changed_makes_nothing_new: write_with_if_match;
 }
 
-/// Advertised, but not behaviour of one operator's operations.
+/// Advertised capabilities that do not affect an operator's operations.
 const NOT_EXERCISED_HERE: [&str; 1] = ["presign"];
 
 async fn every_capability_that_is_advertised_is_exercised(test: &TestContext) -> CaseResult {
@@ -43,31 +43,31 @@ async fn every_capability_that_is_advertised_is_exercised(test: &TestContext) ->
     if forgotten.is_empty() { Ok(()) } else { fail(format!("not exercised: {forgotten:?}")) }
 }
 
-async fn a_content_type_given_is_told(test: &TestContext) -> CaseResult {
+async fn a_content_type_is_stored(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).content_type("text/x-rust").await?;
     assert_eq!(test.op.stat("file").await?.content_type(), Some("text/x-rust"));
     Ok(())
 }
 
-async fn a_content_disposition_given_is_told(test: &TestContext) -> CaseResult {
+async fn a_content_disposition_is_stored(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).content_disposition("attachment").await?;
     assert_eq!(test.op.stat("file").await?.content_disposition(), Some("attachment"));
     Ok(())
 }
 
-async fn a_content_encoding_given_is_told(test: &TestContext) -> CaseResult {
+async fn a_content_encoding_is_stored(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).content_encoding("gzip").await?;
     assert_eq!(test.op.stat("file").await?.content_encoding(), Some("gzip"));
     Ok(())
 }
 
-async fn a_cache_control_given_is_told(test: &TestContext) -> CaseResult {
+async fn a_cache_control_is_stored(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).cache_control("no-store").await?;
     assert_eq!(test.op.stat("file").await?.cache_control(), Some("no-store"));
     Ok(())
 }
 
-async fn user_metadata_given_is_told(test: &TestContext) -> CaseResult {
+async fn user_metadata_is_stored(test: &TestContext) -> CaseResult {
     let given = [("place".to_owned(), "Bergen".to_owned())];
     test.op.write_with("file", bytes(1, 10)).user_metadata(given).await?;
     let metadata = test.op.stat("file").await?;
@@ -75,7 +75,7 @@ async fn user_metadata_given_is_told(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// The etags of a file before and after it was overwritten; it holds the later bytes.
+/// Overwrites a file. Returns its etags before and after.
 async fn two_etags(test: &TestContext) -> CaseResult<(String, String)> {
     let mut etags = Vec::new();
     for seed in [1, 2] {
@@ -88,14 +88,14 @@ async fn two_etags(test: &TestContext) -> CaseResult<(String, String)> {
     Ok((etags.remove(0), etags.remove(0)))
 }
 
-async fn a_look_unless_changed_fails_once_it_has_changed(test: &TestContext) -> CaseResult {
+async fn a_stat_unless_changed_fails_after_a_change(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
     expect_error(test.op.stat_with("file").if_match(&old).await, &[ErrorKind::ConditionNotMatch])?;
     assert_eq!(test.op.stat_with("file").if_match(&new).await?.etag(), Some(&*new));
     Ok(())
 }
 
-async fn a_look_if_changed_fails_until_it_has_changed(test: &TestContext) -> CaseResult {
+async fn a_stat_if_changed_fails_until_the_file_has_changed(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
     expect_error(
         test.op.stat_with("file").if_none_match(&new).await,
@@ -132,7 +132,7 @@ async fn conditions_do_not_make_a_missing_file_anything_but_missing(
     Ok(())
 }
 
-async fn a_write_unless_changed_leaves_what_has_changed(test: &TestContext) -> CaseResult {
+async fn a_write_unless_changed_keeps_a_changed_file(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
     let unless = |etag: &str| WriteOptions { if_match: Some(etag.into()), ..Default::default() };
     let refusal = test.op.write_options("file", bytes(3, 50), unless(&old)).await;

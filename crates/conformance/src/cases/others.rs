@@ -1,4 +1,4 @@
-//! Another client of the same drive: an answer is never older than the index allows.
+//! Several clients of one drive: a result is never older than the index allows.
 
 use std::time::Duration;
 
@@ -14,39 +14,38 @@ use crate::{
 cases! {
     a_new_file_is_seen: shared;
     a_new_file_is_seen_where_the_folder_was_missing: shared;
-    new_bytes_are_read_whole: shared;
-    a_removed_file_is_gone: shared;
-    a_renamed_file_is_where_it_went: shared, rename;
-    a_renamed_folder_is_where_it_went: shared, rename;
+    new_bytes_are_read_completely: shared;
+    a_removed_file_does_not_exist: shared;
+    a_renamed_file_has_its_new_path: shared, rename;
+    a_renamed_folder_has_its_new_path: shared, rename;
     a_file_that_became_a_folder_is_a_folder: shared, create_dir;
-    a_file_made_again_is_read_at_once: shared;
-    a_folder_made_again_is_written_to_at_once: shared, create_dir, delete_with_recursive;
-    a_folder_made_again_is_listed_at_once: shared, create_dir, delete_with_recursive;
-    a_removed_folder_is_made_again_by_a_write: shared, create_dir, delete_with_recursive;
+    a_recreated_file_is_readable_at_once: shared;
+    a_recreated_folder_is_writable_at_once: shared, create_dir, delete_with_recursive;
+    a_recreated_folder_is_listed_at_once: shared, create_dir, delete_with_recursive;
+    a_removed_folder_is_recreated_by_a_write: shared, create_dir, delete_with_recursive;
     a_removed_folder_is_listed_as_missing_in_time: shared, delete_with_recursive;
     a_write_does_not_reach_the_item_that_had_the_path_before: shared, rename;
     a_removal_does_not_reach_the_item_that_had_the_path_before: shared, rename;
     a_recursive_removal_does_not_reach_the_item_that_had_the_path_before: shared, rename,
         delete_with_recursive;
     a_rename_does_not_reach_the_item_that_had_the_path_before: shared, rename;
-    a_file_that_came_meanwhile_keeps_a_folder_from_removal: shared, create_dir;
+    a_concurrently_added_file_prevents_the_removal_of_its_folder: shared, create_dir;
 }
 
-/// Removals and renames look again at what they saw longer ago than this.
+/// Deletes and renames revalidate metadata that is older than this.
 const LOOKS_AGAIN: Duration = Duration::from_secs(1);
 
-/// Two clients that know only what they have seen themselves; the first one's answers are short of
-/// age.
+/// Returns two clients with separate caches. Results of the first one expire soon.
 fn two(test: &TestContext) -> CaseResult<(Operator, Operator)> {
     Ok((test.client(test.expectations.fast_expiry)?, test.client(&[])?))
 }
 
-/// Until no answer of the first client can be from before now.
+/// Waits until all cached results of the first client have expired.
 async fn aged(test: &TestContext) {
     sleep(test.expectations.max_staleness + Duration::from_millis(50)).await;
 }
 
-/// Until no change by the first client relies on what it saw before now.
+/// Waits until the first client revalidates its metadata before a change.
 async fn looks_again(test: &TestContext) {
     if test.expectations.max_staleness > Duration::ZERO {
         sleep(LOOKS_AGAIN + Duration::from_millis(50)).await;
@@ -76,7 +75,7 @@ async fn a_new_file_is_seen_where_the_folder_was_missing(test: &TestContext) -> 
     Ok(())
 }
 
-async fn new_bytes_are_read_whole(test: &TestContext) -> CaseResult {
+async fn new_bytes_are_read_completely(test: &TestContext) -> CaseResult {
     let (one, other) = two(test)?;
     one.write("a/file", bytes(1, 1000)).await?;
     assert_eq!(content(&one, "a/file").await?, bytes(1, 1000));
@@ -91,13 +90,13 @@ async fn new_bytes_are_read_whole(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn a_removed_file_is_gone(test: &TestContext) -> CaseResult {
+async fn a_removed_file_does_not_exist(test: &TestContext) -> CaseResult {
     let (one, other) = two(test)?;
     one.write("a/file", bytes(1, 10)).await?;
     one.write("a/rest", bytes(2, 10)).await?;
     children(&one, "a/").await?;
     other.delete("a/file").await?;
-    // Its bytes are gone whatever anybody remembers.
+    // Its bytes do not exist any more, whatever a cache contains.
     expect_error(one.read("a/file").await, &[ErrorKind::NotFound])?;
     aged(test).await;
     expect_error(one.stat("a/file").await, &[ErrorKind::NotFound])?;
@@ -106,7 +105,7 @@ async fn a_removed_file_is_gone(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn a_renamed_file_is_where_it_went(test: &TestContext) -> CaseResult {
+async fn a_renamed_file_has_its_new_path(test: &TestContext) -> CaseResult {
     let (one, other) = two(test)?;
     one.write("a/file", bytes(1, 10)).await?;
     content(&one, "a/file").await?;
@@ -118,7 +117,7 @@ async fn a_renamed_file_is_where_it_went(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn a_renamed_folder_is_where_it_went(test: &TestContext) -> CaseResult {
+async fn a_renamed_folder_has_its_new_path(test: &TestContext) -> CaseResult {
     let (one, other) = two(test)?;
     one.write("a/b/file", bytes(1, 10)).await?;
     content(&one, "a/b/file").await?;
@@ -142,7 +141,7 @@ async fn a_file_that_became_a_folder_is_a_folder(test: &TestContext) -> CaseResu
     Ok(())
 }
 
-async fn a_file_made_again_is_read_at_once(test: &TestContext) -> CaseResult {
+async fn a_recreated_file_is_readable_at_once(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/file", bytes(1, 1000)).await?;
     content(&one, "a/file").await?;
@@ -152,7 +151,7 @@ async fn a_file_made_again_is_read_at_once(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn a_folder_made_again_is_written_to_at_once(test: &TestContext) -> CaseResult {
+async fn a_recreated_folder_is_writable_at_once(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/b/file", bytes(1, 10)).await?;
     other.delete_with("a/").recursive(true).await?;
@@ -163,19 +162,19 @@ async fn a_folder_made_again_is_written_to_at_once(test: &TestContext) -> CaseRe
     Ok(())
 }
 
-async fn a_folder_made_again_is_listed_at_once(test: &TestContext) -> CaseResult {
+async fn a_recreated_folder_is_listed_at_once(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/b/file", bytes(1, 10)).await?;
     tree(&one, "a/").await?;
     other.delete_with("a/").recursive(true).await?;
     other.write("a/b/new", bytes(2, 20)).await?;
-    // Empty it never was.
+    // It was empty at no time.
     assert_eq!(children(&one, "a/b/").await?, ["a/b/new"]);
     assert_eq!(tree(&one, "a/").await?, ["a/b/", "a/b/new"]);
     Ok(())
 }
 
-async fn a_removed_folder_is_made_again_by_a_write(test: &TestContext) -> CaseResult {
+async fn a_removed_folder_is_recreated_by_a_write(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/b/file", bytes(1, 10)).await?;
     other.delete_with("a/").recursive(true).await?;
@@ -198,7 +197,7 @@ async fn a_removed_folder_is_listed_as_missing_in_time(test: &TestContext) -> Ca
     Ok(())
 }
 
-/// `a/x` is known to the first client; then another moves its folder away and makes a new `a/x`.
+/// The first client caches `a/x`. Then the other one moves the folder away and creates a new `a/x`.
 async fn replaced(one: &Operator, other: &Operator) -> CaseResult {
     one.write("a/x", bytes(1, 100)).await?;
     content(one, "a/x").await?;
@@ -207,7 +206,7 @@ async fn replaced(one: &Operator, other: &Operator) -> CaseResult {
     Ok(())
 }
 
-/// The same, some time later: a client that trusts what it saw for long.
+/// Like [`replaced`], after a delay, for a client with a long maximum age.
 async fn replaced_a_while_ago(test: &TestContext) -> CaseResult<Operator> {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     replaced(&one, &other).await?;
@@ -261,7 +260,9 @@ async fn a_rename_does_not_reach_the_item_that_had_the_path_before(
     Ok(())
 }
 
-async fn a_file_that_came_meanwhile_keeps_a_folder_from_removal(test: &TestContext) -> CaseResult {
+async fn a_concurrently_added_file_prevents_the_removal_of_its_folder(
+    test: &TestContext,
+) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.create_dir("a/").await?;
     assert_eq!(children(&one, "a/").await?, [""; 0]);

@@ -23,11 +23,11 @@ cases! {
     any_range_gives_that_slice;
     a_reader_reads_ranges_in_any_order;
     a_reader_in_chunks_gives_the_bytes_in_order;
-    ranges_fetched_together_come_in_the_order_asked;
+    ranges_fetched_together_are_in_the_requested_order;
     a_seeking_reader_gives_the_bytes_where_it_is;
     a_stream_that_is_dropped_half_way_harms_nothing;
     many_readers_of_a_file_all_get_it;
-    what_is_not_there_is_not_found;
+    a_missing_item_is_not_found;
     a_folder_has_no_bytes: create_dir;
     an_overwritten_file_gives_its_new_bytes;
 }
@@ -48,7 +48,7 @@ async fn an_empty_file_gives_no_bytes(test: &TestContext) -> CaseResult {
 async fn a_file_of_several_mebibytes_gives_back_its_bytes(test: &TestContext) -> CaseResult {
     let written = bytes(1, (3 << 20) + 17);
     test.op.write("file", written.clone()).await?;
-    // Not `assert_eq`, which would print them.
+    // `assert_eq` would print all bytes.
     assert!(content(&test.op, "file").await? == written, "other bytes");
     Ok(())
 }
@@ -92,7 +92,7 @@ async fn the_last_bytes_are_all_of_a_shorter_file(test: &TestContext) -> CaseRes
 async fn a_range_that_ends_past_the_end_fails(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     for range in [990..1010, 0..1001, 999..u64::MAX / 2] {
-        // Fewer bytes than asked for would be taken for all of them.
+        // A caller would take a short result for the complete range.
         expect_error(
             test.op.read_with("file").range(range).await,
             &[ErrorKind::RangeNotSatisfied],
@@ -167,7 +167,7 @@ async fn a_reader_in_chunks_gives_the_bytes_in_order(test: &TestContext) -> Case
     Ok(())
 }
 
-async fn ranges_fetched_together_come_in_the_order_asked(test: &TestContext) -> CaseResult {
+async fn ranges_fetched_together_are_in_the_requested_order(test: &TestContext) -> CaseResult {
     let written = bytes(1, 100_000);
     test.op.write("file", written.clone()).await?;
     let ranges = vec![90_000..90_010, 0..7, 50_000..50_000, 3..20, 99_999..100_000];
@@ -218,7 +218,7 @@ async fn many_readers_of_a_file_all_get_it(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn what_is_not_there_is_not_found(test: &TestContext) -> CaseResult {
+async fn a_missing_item_is_not_found(test: &TestContext) -> CaseResult {
     for path in ["missing", "missing/below"] {
         let error = expect_error(test.op.read(path).await, &[ErrorKind::NotFound])?;
         assert!(error.to_string().contains(path), "does not name the path {path}: {error}");
@@ -243,7 +243,7 @@ async fn an_overwritten_file_gives_its_new_bytes(test: &TestContext) -> CaseResu
     Ok(())
 }
 
-/// What `futures::io` wraps.
+/// Returns the OpenDAL error inside an I/O error.
 fn opendal_error(error: std::io::Error) -> opendal::Error {
     opendal::Error::new(ErrorKind::Unexpected, error.to_string()).set_source(error)
 }

@@ -1,4 +1,4 @@
-//! `rename`: an item is elsewhere, whole; nothing is lost where it cannot be.
+//! `rename`: moves a whole item, or fails without any loss.
 
 use opendal::{ErrorKind, options::RenameOptions};
 
@@ -12,8 +12,8 @@ cases! {
     a_file_has_a_new_name: rename;
     a_file_is_in_another_folder: rename;
     a_file_has_a_new_name_in_another_folder: rename;
-    a_file_passes_its_namesakes_on_the_way: rename;
-    folders_on_the_way_are_made: rename;
+    a_file_is_moved_and_renamed_despite_namesakes: rename;
+    missing_folders_of_a_destination_are_created: rename;
     a_file_replaces_a_file: rename;
     a_file_replaces_a_file_in_another_folder: rename;
     a_file_of_the_same_name_is_replaced_in_another_folder: rename;
@@ -27,12 +27,12 @@ cases! {
     an_item_is_not_renamed_to_itself: rename;
     a_folder_is_not_renamed_below_itself: rename;
     nothing_is_put_below_a_file: rename;
-    what_is_in_the_way_is_told: rename, create_dir;
+    a_conflict_error_has_the_exact_kind: rename, create_dir;
     a_missing_file_replaces_nothing: rename;
     a_name_can_change_in_case_only: rename;
     a_folders_name_can_change_in_case_only: rename;
     two_files_can_change_places: rename;
-    a_renamed_item_is_seen_so_in_every_answer: rename;
+    a_renamed_item_has_its_new_path_in_every_result: rename;
     an_old_name_can_be_used_again: rename;
     paths_with_a_slash_at_their_end_are_refused: rename, create_dir;
 }
@@ -44,7 +44,7 @@ async fn plant(test: &TestContext, files: &[(&str, u64)]) -> CaseResult {
     Ok(())
 }
 
-/// Every file below the root with the seed of its bytes.
+/// Returns every file below the root, with the seed of its bytes.
 async fn files(test: &TestContext) -> CaseResult<Vec<(String, u64)>> {
     let mut files = Vec::new();
     for path in tree(&test.op, "/").await? {
@@ -61,7 +61,7 @@ fn owned(files: &[(&str, u64)]) -> Vec<(String, u64)> {
     files.iter().map(|(path, seed)| (path.to_string(), *seed)).collect()
 }
 
-/// Renames among planted files, and what must be there afterwards.
+/// Creates items, renames one, and checks the resulting tree.
 async fn renamed(
     test: &TestContext,
     before: &[(&str, u64)],
@@ -72,7 +72,7 @@ async fn renamed(
     plant(test, before).await?;
     test.op.rename(from, to).await?;
     assert_eq!(files(test).await?, owned(after));
-    // Another client is told the same.
+    // Another client must see the same.
     if test.op.info().capability().shared {
         let other = test.client(&[])?;
         assert!(exists(&other, to).await?, "another client does not see {to}");
@@ -81,7 +81,8 @@ async fn renamed(
     Ok(())
 }
 
-/// Kinds for an item in the way of a rename. `what_is_in_the_way_is_told` requires the exact one.
+/// Kinds of errors for an item at the destination. `a_conflict_error_has_the_exact_kind` requires
+/// the exact one.
 const IN_THE_WAY: [ErrorKind; 5] = [
     ErrorKind::AlreadyExists,
     ErrorKind::Conflict,
@@ -90,7 +91,7 @@ const IN_THE_WAY: [ErrorKind; 5] = [
     ErrorKind::Unexpected,
 ];
 
-/// A rename that must fail and change nothing.
+/// Checks that a rename fails and changes nothing.
 async fn not_renamed(
     test: &TestContext,
     before: &[(&str, u64)],
@@ -120,13 +121,13 @@ async fn a_file_has_a_new_name_in_another_folder(test: &TestContext) -> CaseResu
     renamed(test, &[("a/x", 1), ("b/z", 2)], "a/x", "b/y", &[("b/y", 1), ("b/z", 2)]).await
 }
 
-/// A cloud that moves and renames in two requests must not trip over either half.
-async fn a_file_passes_its_namesakes_on_the_way(test: &TestContext) -> CaseResult {
+/// A cloud that moves and renames in two requests must avoid conflicts between them.
+async fn a_file_is_moved_and_renamed_despite_namesakes(test: &TestContext) -> CaseResult {
     let before = [("a/x", 1), ("a/y", 2), ("b/x", 3)];
     renamed(test, &before, "a/x", "b/y", &[("a/y", 2), ("b/x", 3), ("b/y", 1)]).await
 }
 
-async fn folders_on_the_way_are_made(test: &TestContext) -> CaseResult {
+async fn missing_folders_of_a_destination_are_created(test: &TestContext) -> CaseResult {
     renamed(test, &[("x", 1)], "x", "a/b/c/y", &[("a/b/c/y", 1)]).await
 }
 
@@ -200,7 +201,7 @@ async fn nothing_is_put_below_a_file(test: &TestContext) -> CaseResult {
     not_renamed(test, &[("x", 1), ("y", 2)], "x", "y/x", &IN_THE_WAY).await
 }
 
-async fn what_is_in_the_way_is_told(test: &TestContext) -> CaseResult {
+async fn a_conflict_error_has_the_exact_kind(test: &TestContext) -> CaseResult {
     plant(test, &[("d/x", 1), ("e/y", 2), ("file", 3)]).await?;
     use ErrorKind::{AlreadyExists, Conflict, IsADirectory, NotADirectory};
     for (from, to, kinds) in [
@@ -250,9 +251,9 @@ async fn two_files_can_change_places(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn a_renamed_item_is_seen_so_in_every_answer(test: &TestContext) -> CaseResult {
+async fn a_renamed_item_has_its_new_path_in_every_result(test: &TestContext) -> CaseResult {
     plant(test, &[("a/x", 1), ("a/d/y", 2)]).await?;
-    // What was asked before must not be answered from memory afterwards.
+    // These results must not be served from a cache afterwards.
     tree(&test.op, "a/").await?;
     for path in ["a/x", "a/d/y"] {
         test.op.stat(path).await?;

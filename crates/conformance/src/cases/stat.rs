@@ -1,4 +1,4 @@
-//! `stat`: what is at a path.
+//! `stat`: metadata of a path.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ cases! {
     a_folder_is_found_without_its_slash: create_dir;
     a_file_is_not_found_as_a_folder;
     the_root_is_a_folder;
-    what_is_not_there_is_not_found;
+    a_missing_item_is_not_found;
     nothing_is_below_a_file;
-    folders_on_the_way_of_a_write_are_there;
-    a_file_tells_when_it_was_modified;
+    a_write_creates_its_parent_folders;
+    a_file_has_a_modification_time;
     an_overwritten_file_has_its_new_size;
     other_bytes_have_another_etag;
-    the_same_bytes_keep_their_etag_from_one_look_to_the_next;
+    unchanged_bytes_keep_their_etag;
 }
 
 async fn a_file_has_its_size_and_is_a_file(test: &TestContext) -> CaseResult {
@@ -64,7 +64,7 @@ async fn the_root_is_a_folder(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn what_is_not_there_is_not_found(test: &TestContext) -> CaseResult {
+async fn a_missing_item_is_not_found(test: &TestContext) -> CaseResult {
     for path in ["missing", "missing/", "missing/below", "missing/below/further/"] {
         let error = expect_error(test.op.stat(path).await, &[ErrorKind::NotFound])?;
         assert!(error.to_string().contains(path), "does not name the path {path}: {error}");
@@ -81,7 +81,7 @@ async fn nothing_is_below_a_file(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn folders_on_the_way_of_a_write_are_there(test: &TestContext) -> CaseResult {
+async fn a_write_creates_its_parent_folders(test: &TestContext) -> CaseResult {
     test.op.write("a/b/c/file", bytes(1, 10)).await?;
     for folder in ["a/", "a/b/", "a/b/c/"] {
         assert_eq!(mode(&test.op, folder).await?, Some(EntryMode::DIR), "{folder}");
@@ -89,12 +89,12 @@ async fn folders_on_the_way_of_a_write_are_there(test: &TestContext) -> CaseResu
     Ok(())
 }
 
-async fn a_file_tells_when_it_was_modified(test: &TestContext) -> CaseResult {
+async fn a_file_has_a_modification_time(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 10)).await?;
     let Some(modified) = test.op.stat("file").await?.last_modified() else {
         return fail("it does not");
     };
-    // Clocks of clouds are a little off, and some cut off fractions of a second.
+    // Clocks of clouds are slightly wrong, and some truncate fractions of a second.
     let slack = Duration::from_secs(60);
     let now = Timestamp::now();
     assert!(now - slack <= modified && modified <= now + slack, "{modified} at {now}");
@@ -123,9 +123,7 @@ async fn other_bytes_have_another_etag(test: &TestContext) -> CaseResult {
     }
 }
 
-async fn the_same_bytes_keep_their_etag_from_one_look_to_the_next(
-    test: &TestContext,
-) -> CaseResult {
+async fn unchanged_bytes_keep_their_etag(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 10)).await?;
     let first = test.op.stat("file").await?;
     let second = test.client(&[])?.stat("file").await;

@@ -1,4 +1,4 @@
-//! `write`: a file is there whole when the writer is closed, and not before.
+//! `write`: a file is visible, and complete, when its writer is closed, and not before.
 
 use bytes::Bytes;
 use futures::{AsyncWriteExt, SinkExt};
@@ -12,34 +12,34 @@ use crate::{
 };
 
 cases! {
-    a_file_is_made_with_its_bytes;
+    a_file_is_created_with_its_bytes;
     a_file_is_replaced_whole;
-    an_empty_file_is_made: write_can_empty;
+    an_empty_file_is_created: write_can_empty;
     a_writer_closed_without_bytes_makes_an_empty_file: write_can_empty, write_can_multi;
-    the_answer_tells_what_was_written;
-    folders_on_the_way_are_made;
+    a_write_returns_its_metadata;
+    missing_folders_of_a_destination_are_created;
     a_folder_with_content_stays_as_it_is_when_written_below;
     any_split_of_a_write_gives_the_same_bytes: write_can_multi;
     pieces_of_one_buffer_arrive_in_order;
     chunks_of_the_operator_give_the_same_bytes: write_can_multi;
     a_sink_and_an_async_writer_give_the_same_bytes: write_can_multi;
-    a_file_larger_than_what_is_kept_in_memory_arrives: write_can_multi;
+    a_file_larger_than_the_memory_buffer_is_written: write_can_multi;
     nothing_is_seen_before_the_writer_is_closed: write_can_multi;
     an_aborted_write_leaves_nothing: write_can_multi;
     an_aborted_write_leaves_the_old_bytes: write_can_multi;
     a_writer_dropped_without_close_leaves_nothing: write_can_multi;
     a_writer_dropped_without_close_leaves_the_old_bytes: write_can_multi;
-    if_not_exists_makes_what_is_missing: write_with_if_not_exists;
-    if_not_exists_leaves_what_is_there: write_with_if_not_exists;
+    if_not_exists_creates_a_missing_file: write_with_if_not_exists;
+    if_not_exists_keeps_an_existing_file: write_with_if_not_exists;
     a_folder_is_not_replaced_by_a_file: create_dir;
-    a_folder_in_the_way_is_told: create_dir;
+    a_conflict_with_a_folder_has_the_exact_kind: create_dir;
     a_path_with_a_slash_at_its_end_is_refused;
-    nothing_is_made_below_a_file;
-    a_file_in_the_way_is_told;
+    nothing_is_created_below_a_file;
+    a_conflict_with_a_file_has_the_exact_kind;
     an_appended_file_grows: write_can_append;
 }
 
-async fn a_file_is_made_with_its_bytes(test: &TestContext) -> CaseResult {
+async fn a_file_is_created_with_its_bytes(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     assert_eq!(content(&test.op, "file").await?, bytes(1, 1000));
     assert_eq!(children(&test.op, "/").await?, ["file"]);
@@ -55,7 +55,7 @@ async fn a_file_is_replaced_whole(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn an_empty_file_is_made(test: &TestContext) -> CaseResult {
+async fn an_empty_file_is_created(test: &TestContext) -> CaseResult {
     test.op.write("empty", "").await?;
     assert_eq!(content(&test.op, "empty").await?, b"");
     test.op.write("full", bytes(1, 1000)).await?;
@@ -71,7 +71,7 @@ async fn a_writer_closed_without_bytes_makes_an_empty_file(test: &TestContext) -
     Ok(())
 }
 
-async fn the_answer_tells_what_was_written(test: &TestContext) -> CaseResult {
+async fn a_write_returns_its_metadata(test: &TestContext) -> CaseResult {
     let metadata = test.op.write("file", bytes(1, 1234)).await?;
     assert_eq!((metadata.mode(), metadata.content_length()), (EntryMode::FILE, 1234));
     if let Some(etag) = metadata.etag() {
@@ -80,7 +80,7 @@ async fn the_answer_tells_what_was_written(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn folders_on_the_way_are_made(test: &TestContext) -> CaseResult {
+async fn missing_folders_of_a_destination_are_created(test: &TestContext) -> CaseResult {
     test.op.write("a/b/c/file", bytes(1, 10)).await?;
     assert_eq!(content(&test.op, "a/b/c/file").await?, bytes(1, 10));
     assert_eq!(children(&test.op, "a/").await?, ["a/b/"]);
@@ -156,8 +156,8 @@ async fn a_sink_and_an_async_writer_give_the_same_bytes(test: &TestContext) -> C
     Ok(())
 }
 
-async fn a_file_larger_than_what_is_kept_in_memory_arrives(test: &TestContext) -> CaseResult {
-    // Beyond 8 MiB bytes of unknown total wait in a file.
+async fn a_file_larger_than_the_memory_buffer_is_written(test: &TestContext) -> CaseResult {
+    // Beyond 8 MiB, drives spool bytes of unknown total length to a file.
     for len in [(8 << 20) - 1, 8 << 20, (8 << 20) + 1, (9 << 20) + 4321] {
         let written = bytes(len as u64, len);
         let mut writer = test.op.writer("file").await?;
@@ -210,7 +210,7 @@ async fn a_writer_dropped_without_close_leaves_nothing(test: &TestContext) -> Ca
     writer.write(bytes(2, 100_000)).await?;
     drop(writer);
     assert!(!exists(&test.op, "file").await?);
-    // Nor does it come later, when somebody has gone on.
+    // The file must not appear later either.
     test.op.write("other", bytes(3, 10)).await?;
     assert_eq!(children(&test.op, "/").await?, ["other"]);
     Ok(())
@@ -225,13 +225,13 @@ async fn a_writer_dropped_without_close_leaves_the_old_bytes(test: &TestContext)
     Ok(())
 }
 
-async fn if_not_exists_makes_what_is_missing(test: &TestContext) -> CaseResult {
+async fn if_not_exists_creates_a_missing_file(test: &TestContext) -> CaseResult {
     test.op.write_with("a/file", bytes(1, 1000)).if_not_exists(true).await?;
     assert_eq!(content(&test.op, "a/file").await?, bytes(1, 1000));
     Ok(())
 }
 
-async fn if_not_exists_leaves_what_is_there(test: &TestContext) -> CaseResult {
+async fn if_not_exists_keeps_an_existing_file(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     let writing = test.op.write_with("file", bytes(2, 500)).if_not_exists(true);
     let error = expect_error(writing.await, &[ErrorKind::ConditionNotMatch])?;
@@ -254,7 +254,7 @@ async fn a_folder_is_not_replaced_by_a_file(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn a_folder_in_the_way_is_told(test: &TestContext) -> CaseResult {
+async fn a_conflict_with_a_folder_has_the_exact_kind(test: &TestContext) -> CaseResult {
     test.op.create_dir("folder/").await?;
     let error =
         expect_error(test.op.write("folder", bytes(2, 10)).await, &[ErrorKind::IsADirectory])?;
@@ -268,7 +268,7 @@ async fn a_path_with_a_slash_at_its_end_is_refused(test: &TestContext) -> CaseRe
     Ok(())
 }
 
-async fn nothing_is_made_below_a_file(test: &TestContext) -> CaseResult {
+async fn nothing_is_created_below_a_file(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     for path in ["file/below", "file/below/further"] {
         expect_error(
@@ -282,7 +282,7 @@ async fn nothing_is_made_below_a_file(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn a_file_in_the_way_is_told(test: &TestContext) -> CaseResult {
+async fn a_conflict_with_a_file_has_the_exact_kind(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     for path in ["file/below", "file/below/further"] {
         let refusal = test.op.write(path, bytes(2, 10)).await;

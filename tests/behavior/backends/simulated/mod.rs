@@ -1,9 +1,9 @@
-//! A drive that is only pretended: it tests the adapter without a protocol, and shows what a
-//! backend has to do to be tested here.
+//! Simulated drives: they test the adapter without a protocol, and show how to test a custom
+//! backend here.
 //!
-//! There are two, as clouds come in two kinds: one is walked by id, answers uploads without a size
-//! and has no upload sessions; the other is asked by path, has sessions, etags, conditions, times,
-//! whole trees in pages, several removals in one call, and copies.
+//! There are two, for the two kinds of clouds. One is addressed by id, responds to uploads without
+//! a size and has no upload sessions. The other is addressed by path and has upload sessions,
+//! etags, conditions, times, recursive listings in pages, batch deletion, and copies.
 
 mod cloud;
 mod drive;
@@ -20,27 +20,29 @@ use futures::{FutureExt, future::BoxFuture};
 use opendal::{Builder, Configurator, Operator, raw::Service};
 use serde::{Deserialize, Serialize};
 
-use self::{cloud::Cloud, drive::PretendedDrive};
+use self::{cloud::Cloud, drive::SimulatedDrive};
 pub use self::{
     drive::Addressing,
-    script::{Script, Trouble},
+    script::{PlannedFailure, Script},
 };
 use super::{Announcements, SIZE_UNTOLD, index_age, indexed};
 use crate::secrets;
 
-/// Its cloud is only pretended.
+/// Requirement: the backend is a simulated cloud.
 #[allow(non_upper_case_globals, reason = "named as OpenDAL's capabilities are")]
-pub const planned_troubles: Requirement =
-    Requirement { name: "planned troubles", is_met: |test| test.extension::<Pretence>().is_some() };
+pub const planned_troubles: Requirement = Requirement {
+    name: "planned failures",
+    is_met: |test| test.extension::<Simulation>().is_some(),
+};
 
-/// The backend: a cloud of its own for every case.
-pub struct Pretended(pub Addressing);
+/// Backend with a separate cloud for each case.
+pub struct SimulatedBackend(pub Addressing);
 
-impl Backend for Pretended {
+impl Backend for SimulatedBackend {
     fn name(&self) -> &str {
         match self.0 {
-            Addressing::Ids => "pretended-by-id",
-            Addressing::Paths => "pretended-by-path",
+            Addressing::Ids => "simulated-by-id",
+            Addressing::Paths => "simulated-by-path",
         }
     }
 
@@ -53,63 +55,63 @@ impl Backend for Pretended {
 
     fn prepare(&self) -> BoxFuture<'_, CaseResult<TestContext>> {
         async move {
-            secrets::register(drive::TICKET);
+            secrets::register(drive::DOWNLOAD_SECRET);
             let (cloud, script) = (Arc::new(Mutex::new(Cloud::new())), Arc::new(Script::default()));
-            let drive = PretendedDrive::new(self.0, Arc::clone(&cloud), Arc::clone(&script));
+            let drive = SimulatedDrive::new(self.0, Arc::clone(&cloud), Arc::clone(&script));
             let context = TestContext::new(move |options| {
                 let builder =
-                    PretendedBuilder { drive: Some(drive.clone()), index_ttl: index_age(options) };
+                    SimulatedBuilder { drive: Some(drive.clone()), index_ttl: index_age(options) };
                 Operator::new(builder)
             })?;
             Ok(context
                 .with_expectations(indexed(&["a*b", "a:b", "dot."]))
                 .with_extension(Announcements { keeps_times: self.0 == Addressing::Paths })
-                .with_extension(Pretence { script, cloud }))
+                .with_extension(Simulation { script, cloud }))
         }
         .boxed()
     }
 }
 
-/// What a case can do to a pretended cloud.
-pub struct Pretence {
-    /// What goes wrong in it.
+/// Access of a case to its simulated cloud.
+pub struct Simulation {
+    /// Planned failures.
     pub script: Arc<Script>,
     cloud: Arc<Mutex<Cloud>>,
 }
 
-impl Pretence {
-    /// How many upload sessions are open.
+impl Simulation {
+    /// Returns the number of open upload sessions.
     pub fn uploads_under_way(&self) -> usize {
         self.cloud.lock().expect("no panic while it is held").uploads.len()
     }
 }
 
-/// What `Operator::new` wants: with it come OpenDAL's own layers.
+/// Builder for `Operator::new`, which adds OpenDAL's own layers.
 #[derive(Default)]
-struct PretendedBuilder {
-    drive: Option<PretendedDrive>,
+struct SimulatedBuilder {
+    drive: Option<SimulatedDrive>,
     index_ttl: Option<Duration>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct PretendedConfig {}
+struct SimulatedConfig {}
 
-impl Configurator for PretendedConfig {
-    type Builder = PretendedBuilder;
+impl Configurator for SimulatedConfig {
+    type Builder = SimulatedBuilder;
 
-    fn into_builder(self) -> PretendedBuilder {
-        PretendedBuilder::default()
+    fn into_builder(self) -> SimulatedBuilder {
+        SimulatedBuilder::default()
     }
 }
 
-impl Builder for PretendedBuilder {
-    type Config = PretendedConfig;
+impl Builder for SimulatedBuilder {
+    type Config = SimulatedConfig;
 
     fn build(self) -> opendal::Result<impl Service> {
         let Some(drive) = self.drive else {
             return Err(opendal::Error::new(opendal::ErrorKind::ConfigInvalid, "which drive?"));
         };
-        let mut settings = ServiceSettings::new("pretended", "");
+        let mut settings = ServiceSettings::new("simulated", "");
         if let Some(age) = self.index_ttl {
             settings.index_ttl = age;
         }

@@ -1,4 +1,4 @@
-//! Large files over lines that break.
+//! Uploads of large files over interrupted connections.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +17,7 @@ async fn server() -> Server {
 }
 
 #[tokio::test]
-async fn forty_mebibytes_arrive_whole_although_the_line_breaks_in_the_middle() {
+async fn forty_mebibytes_arrive_over_an_interrupted_connection() {
     let server = server().await;
     let written = bytes(1, 40 * MIB);
     let file = local(&written);
@@ -30,7 +30,7 @@ async fn forty_mebibytes_arrive_whole_although_the_line_breaks_in_the_middle() {
         let (sent, failures) = drive.send_patiently(&file, "a/large").await.expect("an upload");
         server.control().clear_faults();
         assert_eq!(failures, 3, "{cloud:?}");
-        // Of the last call.
+        // The last call reports it.
         assert!(sent.resumed_at.is_some_and(|at| at >= 10 << 20), "{cloud:?}: {sent:?}");
         assert!(drive.read("a/large").await.as_deref() == Some(&*written), "other bytes");
         no_sessions(&server, &account).await.unwrap();
@@ -38,7 +38,7 @@ async fn forty_mebibytes_arrive_whole_although_the_line_breaks_in_the_middle() {
 }
 
 #[tokio::test]
-async fn a_lost_session_is_opened_anew_and_the_file_arrives() {
+async fn a_lost_session_is_replaced_and_the_file_arrives() {
     let server = server().await;
     let written = bytes(2, 30 * MIB);
     let file = local(&written);
@@ -95,7 +95,7 @@ async fn a_large_file_that_may_not_replace_another_does_not() {
 }
 
 #[tokio::test]
-async fn a_deferred_file_is_there_only_when_it_is_committed() {
+async fn a_deferred_file_exists_only_after_its_commit() {
     let server = server().await;
     let written = bytes(6, 12 * MIB);
     for kind in ["personal", "business"] {
@@ -142,7 +142,7 @@ async fn small_files_of_the_users_own_go_in_one_request_everywhere() {
 }
 
 #[tokio::test]
-async fn how_far_a_file_is_that_goes_in_one_request_is_told_while_it_goes() {
+async fn progress_of_an_upload_in_one_request_is_reported() {
     let server = server().await;
     for cloud in ALL {
         let drive = Drive::new(cloud, &server, &format!("{cloud:?}"), &[]);

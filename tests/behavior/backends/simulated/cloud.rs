@@ -1,4 +1,4 @@
-//! The tree of a pretended cloud, and the uploads under way to it.
+//! Item tree of a simulated cloud, and its active uploads.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub struct Cloud {
 pub struct Node {
     pub name: String,
     pub parent: u64,
-    /// `None`: a folder.
+    /// `None` for a folder.
     pub bytes: Option<Vec<u8>>,
     pub version: u64,
     pub modified: Timestamp,
@@ -45,12 +45,12 @@ pub fn not_found(what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::NotFound, format!("there is no {what}"))
 }
 
-/// Names are one whatever their case.
+/// Folds the case of a name, because names are case-insensitive.
 pub fn fold(name: &str) -> String {
     name.to_uppercase()
 }
 
-/// Why a name is not taken.
+/// Returns the reason why a name is rejected. `None` if it is valid.
 pub fn refuses(name: &str) -> Option<&'static str> {
     if name.contains(['\\', ':', '*', '?', '"', '<', '>', '|']) {
         return Some("it has a sign that is not allowed");
@@ -71,7 +71,7 @@ impl Cloud {
         Self { nodes: BTreeMap::from([(ROOT, root)]), uploads: BTreeMap::new(), last: ROOT }
     }
 
-    /// A number that was never used.
+    /// Returns a number that was not used before.
     pub fn number(&mut self) -> u64 {
         self.last += 1;
         self.last
@@ -104,7 +104,7 @@ impl Cloud {
         names.iter().try_fold(ROOT, |at, name| self.child(at, name).ok_or_else(|| not_found(name)))
     }
 
-    /// The folder of that way down, made where it is missing.
+    /// Returns the folder at this path, and creates missing folders.
     pub fn ensure(&mut self, names: &[String]) -> Result<u64> {
         let mut at = ROOT;
         for name in names {
@@ -127,7 +127,7 @@ impl Cloud {
         no
     }
 
-    /// Everything below a node and itself.
+    /// Returns a node and all of its descendants.
     pub fn below(&self, no: u64) -> Vec<u64> {
         let mut all = vec![no];
         let mut at = 0;
@@ -146,7 +146,7 @@ impl Cloud {
         Ok(())
     }
 
-    /// Writes a file, new or over another.
+    /// Creates or replaces a file.
     pub fn put(
         &mut self,
         parent: u64,
@@ -180,7 +180,8 @@ impl Cloud {
         Ok(no)
     }
 
-    /// Moves or renames; a file replaces `occupant`, or whatever file is there if `replaces`.
+    /// Moves or renames an item. A file replaces `occupant`, or any file with the new name if
+    /// `replaces` is set.
     pub fn relocate(
         &mut self,
         no: u64,

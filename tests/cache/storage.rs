@@ -1,4 +1,4 @@
-//! Where blocks are kept: a folder, a tier that is shared.
+//! Storage of blocks: a folder, and a shared second tier.
 
 use std::{
     env, fs,
@@ -7,33 +7,33 @@ use std::{
     process::{Command, Stdio},
 };
 
-use drivedal::layers::cache::{CacheBuilder, CacheLayer, Validity};
+use drivedal::layers::cache::{CacheBuilder, CacheLayer, Consistency};
 use futures::TryStreamExt;
 use opendal::{Operator, services};
 
 use crate::{
     LONG, bytes,
-    cloud::{Cloud, Tells},
+    cloud::{Cloud, EtagSupport},
 };
 
-/// Bytes of a block.
+/// Block size in bytes.
 const BLOCK: u64 = 4096;
 
-/// Bytes of the file that is read.
+/// Length of the file in bytes.
 const LENGTH: usize = 100_000;
 
-/// A client with a cache of its own.
+/// Returns a client with a separate cache.
 async fn client(
     cloud: &Cloud,
     set: impl FnOnce(CacheBuilder) -> CacheBuilder,
 ) -> (Operator, CacheLayer) {
-    let cache = CacheLayer::builder().validity(Validity::Within(LONG)).block(BLOCK);
+    let cache = CacheLayer::builder().consistency(Consistency::MaxAge(LONG)).block_size(BLOCK);
     let cache = set(cache).build().await.unwrap();
     (cloud.client().layer(cache.clone()), cache)
 }
 
 async fn cloud() -> Cloud {
-    let cloud = Cloud::new(Tells::Etag);
+    let cloud = Cloud::new(EtagSupport::InReads);
     cloud.client().write("a", bytes(1, LENGTH)).await.unwrap();
     cloud
 }
@@ -46,20 +46,20 @@ fn blocks() -> u64 {
     (LENGTH as u64).div_ceil(BLOCK)
 }
 
-/// The files that the folder's blocks are in.
+/// Returns the files that contain the folder's blocks.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let blocks = fs::read_dir(folder.join("00/blocks")).unwrap();
     blocks.map(|entry| entry.unwrap().path()).collect()
 }
 
 #[tokio::test]
-async fn what_was_read_is_there_after_a_restart() {
+async fn blocks_survive_a_restart() {
     let (cloud, folder) = (cloud().await, tempfile::tempdir().unwrap());
     let (one, cache) = client(&cloud, |cache| cache.disk(folder.path(), 8 << 20)).await;
     reads(&one).await;
     cache.close().await.unwrap();
     drop((one, cache));
-    // The folder is let go of by a task.
+    // A background task releases the folder.
     let (two, cache) = loop {
         let (two, cache) = client(&cloud, |cache| cache.disk(folder.path(), 8 << 20)).await;
         if format!("{cache:?}").contains("/00\"") {
@@ -74,12 +74,12 @@ async fn what_was_read_is_there_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_faster_than_a_disk_takes_it_is_kept_all_the_same() {
-    let (cloud, folder) = (Cloud::new(Tells::Etag), tempfile::tempdir().unwrap());
+async fn blocks_faster_than_the_disk_are_all_stored() {
+    let (cloud, folder) = (Cloud::new(EtagSupport::InReads), tempfile::tempdir().unwrap());
     const SIZE: usize = 160 << 20;
     cloud.client().write("a", bytes(1, SIZE)).await.unwrap();
     let set = |cache: CacheBuilder| {
-        cache.block(1 << 20).memory(4 << 20).disk(folder.path(), 2 * SIZE as u64)
+        cache.block_size(1 << 20).memory(4 << 20).disk(folder.path(), 2 * SIZE as u64)
     };
     let (operator, cache) = client(&cloud, set).await;
     for round in 0..2 {
@@ -95,7 +95,7 @@ async fn what_comes_faster_than_a_disk_takes_it_is_kept_all_the_same() {
 
 #[tokio::test]
 async fn the_folder_holds_no_more_than_allowed() {
-    let cloud = Cloud::new(Tells::Etag);
+    let cloud = Cloud::new(EtagSupport::InReads);
     let folder = tempfile::tempdir().unwrap();
     const ROOM: u64 = 1 << 20;
     let (one, cache) =
@@ -117,7 +117,7 @@ async fn a_damaged_block_on_the_disk_is_fetched_again() {
     let (one, cache) = client(&cloud, room).await;
     reads(&one).await;
     cache.close().await.unwrap();
-    // Every block has a byte changed in its middle.
+    // Damage every block in its middle.
     for path in files(folder.path()) {
         let mut file = fs::File::options().read(true).write(true).open(path).unwrap();
         let mut all = Vec::new();
@@ -128,7 +128,7 @@ async fn a_damaged_block_on_the_disk_is_fetched_again() {
         file.seek(SeekFrom::Start(0)).unwrap();
         file.write_all(&all).unwrap();
     }
-    // A copy, because the first one may not be let go of yet.
+    // Use a copy, because the first cache may not have released the folder yet.
     let copy = tempfile::tempdir().unwrap();
     fs::create_dir_all(copy.path().join("00/blocks")).unwrap();
     for file in files(folder.path()) {
@@ -158,8 +158,8 @@ async fn two_processes_have_folders_of_their_own() {
 async fn sizes_that_cannot_be_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for cache in [
-        CacheLayer::builder().block(0),
-        CacheLayer::builder().block(9 << 20),
+        CacheLayer::builder().block_size(0),
+        CacheLayer::builder().block_size(9 << 20),
         CacheLayer::builder().disk(folder.path(), 1 << 20),
     ] {
         let error = cache.build().await.unwrap_err();
@@ -167,10 +167,10 @@ async fn sizes_that_cannot_be_are_refused() {
     }
 }
 
-/// Where the child finds the cache's folder.
+/// Environment variable with the cache folder of the child process.
 const KILLED: &str = "DRIVEDAL_TEST_CACHE_FOLDER";
 
-/// Runs in the process that is killed: reads, says so, and waits for its end.
+/// Runs in the process that is killed: reads, prints a line, and waits.
 #[tokio::test]
 async fn as_the_process_that_is_killed() {
     let Some(folder) = env::var_os(KILLED) else { return };
@@ -182,7 +182,7 @@ async fn as_the_process_that_is_killed() {
 }
 
 #[tokio::test]
-async fn what_was_read_is_there_after_a_kill() {
+async fn blocks_survive_a_killed_process() {
     let (cloud, folder) = (cloud().await, tempfile::tempdir().unwrap());
     let mut child = Command::new(env::current_exe().unwrap())
         .args(["--exact", "places::as_the_process_that_is_killed", "--nocapture"])
@@ -192,7 +192,7 @@ async fn what_was_read_is_there_after_a_kill() {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     while lines.next().unwrap().unwrap() != "read" {}
-    // Blocks are on their way to the disk; when the last of them is written only the disk knows.
+    // Blocks are written asynchronously. Only the disk shows when the last one is complete.
     let last = &bytes(1, LENGTH)[LENGTH - 1000..];
     let written = || {
         let files = files(folder.path()).into_iter().map(|file| fs::read(file).unwrap_or_default());
@@ -210,7 +210,7 @@ async fn what_was_read_is_there_after_a_kill() {
     assert_eq!(stats.blocks_from_disk + stats.blocks_fetched, blocks(), "{stats:?}");
 }
 
-/// Waits until the tier has so many objects.
+/// Waits until the tier has this many objects.
 async fn filled(tier: &Operator, objects: usize) {
     loop {
         let entries = tier.list_with("/").recursive(true).await.unwrap();
@@ -222,7 +222,7 @@ async fn filled(tier: &Operator, objects: usize) {
 }
 
 #[tokio::test]
-async fn what_one_machine_has_read_another_has_from_the_tier() {
+async fn blocks_of_one_machine_reach_another_through_the_tier() {
     let (cloud, folder) = (cloud().await, tempfile::tempdir().unwrap());
     let root = folder.path().to_str().unwrap();
     let tier = Operator::new(services::Fs::default().root(root)).unwrap();
@@ -233,7 +233,7 @@ async fn what_one_machine_has_read_another_has_from_the_tier() {
     reads(&two).await;
     let stats = cache.stats();
     assert_eq!((stats.blocks_from_tier, stats.blocks_fetched), (blocks(), 0), "{stats:?}");
-    // Damaged and cut objects are none.
+    // Damaged and truncated objects are misses.
     for (n, entry) in tier.list_with("/").recursive(true).await.unwrap().iter().enumerate() {
         if entry.metadata().is_file() {
             let mut object = tier.read(entry.path()).await.unwrap().to_vec();
@@ -265,29 +265,29 @@ async fn another_version_is_another_block_in_the_tier_too() {
 
 #[tokio::test]
 async fn a_tier_that_is_away_is_done_without() {
-    let (cloud, away) = (cloud().await, Cloud::new(Tells::Etag));
+    let (cloud, away) = (cloud().await, Cloud::new(EtagSupport::InReads));
     away.set_away(true);
     let (one, cache) = client(&cloud, |cache| cache.second_tier(away.client())).await;
     for _ in 0..2 {
         reads(&one).await;
     }
     assert_eq!(cache.stats().blocks_fetched, blocks());
-    // It is left alone after the first failure, or after those that were under way by then.
-    assert!(away.requests().len() <= 16, "asked again and again");
+    // The tier is paused after the first failure, or after those that were pending then.
+    assert!(away.requests().len() <= 16, "repeated requests");
 }
 
-/// Where the child finds the cache's folder.
+/// Environment variable with the cache folder of the child process.
 const FULL: &str = "DRIVEDAL_TEST_FULL_CACHE_FOLDER";
-/// Whether its disk is full from the beginning, or only once the cache is there.
+/// Environment variable: the disk is full only after the cache was opened.
 const FULL_LATER: &str = "DRIVEDAL_TEST_FULL_LATER";
 
-/// Runs in a process whose folder has no room. By hand, on a file system that is full:
+/// Runs in a process whose folder has no space. Run it manually on a full file system:
 /// `DRIVEDAL_TEST_FULL_CACHE_FOLDER=/mnt/small cargo test --test cache without_room -- --nocapture`
 #[tokio::test]
 async fn as_the_process_without_room() {
     let Some(folder) = env::var_os(FULL) else { return };
-    let cloud = Cloud::new(Tells::Etag);
-    let cache = CacheLayer::builder().validity(Validity::Within(LONG)).block(BLOCK);
+    let cloud = Cloud::new(EtagSupport::InReads);
+    let cache = CacheLayer::builder().consistency(Consistency::MaxAge(LONG)).block_size(BLOCK);
     let cache = match cache.disk(folder, 32 << 20).memory(64 << 10).build().await {
         Ok(cache) => cache,
         Err(error) => return println!("\n{error}"),
@@ -309,11 +309,11 @@ async fn as_the_process_without_room() {
     println!("\nread, and closed: {:?}\n{:?}", cache.close().await, cache.stats());
 }
 
-/// What that process says.
+/// Returns the output of that process.
 #[cfg(target_os = "linux")]
 fn without_room(folder: &Path, limit: &str, later: bool) -> String {
     let mut child = Command::new("/bin/sh");
-    // A signal would come before the error.
+    // Without the trap, a signal would end the process before the error.
     child.args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", limit]);
     child.arg(env::current_exe().unwrap());
     child.args(["--exact", "places::as_the_process_without_room", "--nocapture"]);
@@ -331,7 +331,7 @@ fn without_room(folder: &Path, limit: &str, later: bool) -> String {
 fn a_folder_without_room_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let said = without_room(folder.path(), "1", false);
-    let named = format!("the cache's folder {}/00 cannot be used", folder.path().display());
+    let named = format!("cannot use the cache folder {}/00", folder.path().display());
     assert!(said.contains(&named) && said.contains("File too large"), "{said}");
 }
 
@@ -340,6 +340,6 @@ fn a_folder_without_room_is_named() {
 fn a_folder_that_cannot_be_written_any_more_breaks_no_read() {
     let folder = tempfile::tempdir().unwrap();
     let said = without_room(folder.path(), "unlimited", true);
-    // Whether foyer's tasks outlive it depends on what they were at; who reads does in any case.
+    // foyer's tasks may panic here; the reader must not fail in any case.
     assert!(said.contains("read, and closed: "), "{said}");
 }

@@ -1,5 +1,4 @@
-//! What clouds show that no request of ours makes: items that are neither file nor folder, times of
-//! long ago.
+//! Items that our requests cannot create: neither file nor folder, or with very old times.
 
 use drivedal_server::FixtureItem;
 use opendal::ErrorKind;
@@ -10,21 +9,21 @@ use drivedal_conformance::{
     expect_error, fail,
 };
 
-use crate::backends::served::{drive_server, station};
+use crate::backends::served::{case_server, drive_server};
 
 cases! {
     a_notebook_breaks_no_listing: drive_server;
     a_notebook_has_no_bytes: drive_server;
     a_notebook_is_removed_by_its_name: drive_server;
-    a_notebook_goes_with_its_folder: drive_server, delete_with_recursive;
-    a_file_of_long_ago_tells_its_time: drive_server;
+    a_notebook_is_removed_with_its_folder: drive_server, delete_with_recursive;
+    a_very_old_file_has_its_time: drive_server;
 }
 
 async fn plant(test: &TestContext, items: impl IntoIterator<Item = FixtureItem>) -> CaseResult {
-    station(test)?.add_fixtures(items).await
+    case_server(test)?.add_fixtures(items).await
 }
 
-/// A folder with a file, a notebook and a folder.
+/// Creates a folder with a file, a notebook and a folder.
 async fn notebook(test: &TestContext) -> CaseResult {
     let items = [
         FixtureItem::file("a/file", bytes(1, 100)),
@@ -63,22 +62,22 @@ async fn a_notebook_is_removed_by_its_name(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-async fn a_notebook_goes_with_its_folder(test: &TestContext) -> CaseResult {
+async fn a_notebook_is_removed_with_its_folder(test: &TestContext) -> CaseResult {
     notebook(test).await?;
     test.op.delete_with("a/").recursive(true).await?;
     assert_eq!(tree(&test.op, "/").await?, [""; 0]);
     Ok(())
 }
 
-async fn a_file_of_long_ago_tells_its_time(test: &TestContext) -> CaseResult {
+async fn a_very_old_file_has_its_time(test: &TestContext) -> CaseResult {
     let time = "2009-08-07T06:05:04Z".parse().expect("it is a time");
     plant(test, [FixtureItem::file("a/file", bytes(1, 100)).modified(time)]).await?;
-    let Some(told) = test.op.stat("a/file").await?.last_modified() else {
-        return fail("no time is told");
+    let Some(modified) = test.op.stat("a/file").await?.last_modified() else {
+        return fail("there is no modification time");
     };
-    assert_eq!(told.into_inner(), time);
+    assert_eq!(modified.into_inner(), time);
     let entries = test.op.list("a/f").await?;
     assert_eq!(entries.len(), 1);
-    assert_eq!(entries[0].metadata().last_modified(), Some(told));
+    assert_eq!(entries[0].metadata().last_modified(), Some(modified));
     Ok(())
 }

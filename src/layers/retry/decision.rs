@@ -1,4 +1,4 @@
-//! What an answer means for trying again.
+//! Decides from a response or an error whether a request may be retried, and when.
 
 use std::time::Duration;
 
@@ -14,58 +14,59 @@ use crate::{
     rate_limit::{RateLimitHeaders, Repeat, RequestMeta},
 };
 
-/// The most of a refusal's body that is looked at, in bytes.
+/// Maximum number of bytes that [`peek`] reads from the body of a failed response.
 const PEEK: usize = 4 << 10;
 
-/// How long is waited for it.
+/// Maximum time that [`peek`] waits for these bytes.
 const PEEK_WAIT: Duration = Duration::from_secs(5);
 
-/// What became of a request.
+/// Result of one attempt, as far as it matters for a retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It was answered; trying again would be answered the same.
-    Answered,
-    /// The cloud did nothing, and wants the account to pause.
-    Refused,
+pub(super) enum RetryDecision {
+    /// A retry would have the same result: success, or a permanent error.
+    Final,
+    /// The cloud has done nothing and requests a pause of the account.
+    Throttled,
     /// The cloud was not reached, or did not process the request.
-    Unreached,
-    /// Something went wrong; what was asked may have been done.
-    Failed,
+    NotProcessed,
+    /// The attempt failed, but the request may have had an effect.
+    Ambiguous,
 }
 
-impl Verdict {
-    pub(super) fn of_answer(status: StatusCode, headers: &HeaderMap) -> Self {
+impl RetryDecision {
+    pub(super) fn from_response(status: StatusCode, headers: &HeaderMap) -> Self {
         match status::meaning(status, headers).1 {
-            Transience::Permanent => Self::Answered,
-            Transience::Throttled => Self::Refused,
-            Transience::NotProcessed => Self::Unreached,
-            Transience::Ambiguous => Self::Failed,
+            Transience::Permanent => Self::Final,
+            Transience::Throttled => Self::Throttled,
+            Transience::NotProcessed => Self::NotProcessed,
+            Transience::Ambiguous => Self::Ambiguous,
         }
     }
 
-    pub(super) fn of_error(error: &Error) -> Self {
+    pub(super) fn from_error(error: &Error) -> Self {
         if !error.is_temporary() {
-            return Self::Answered;
+            return Self::Final;
         }
         match Unreachable::reason(error) {
-            Some(_) => Self::Unreached,
-            None => Self::Failed,
+            Some(_) => Self::NotProcessed,
+            None => Self::Ambiguous,
         }
     }
 
-    /// Whether a request that it became of may be sent again.
+    /// Returns whether a request with this result may be sent again.
     pub(super) fn allows(self, repeat: Repeat) -> bool {
         match (self, repeat) {
-            (Self::Answered, _) | (_, Repeat::Never) => false,
-            (Self::Failed, repeat) => repeat == Repeat::Always,
-            (Self::Refused | Self::Unreached, _) => true,
+            (Self::Final, _) | (_, Repeat::Never) => false,
+            (Self::Ambiguous, repeat) => repeat == Repeat::Always,
+            (Self::Throttled | Self::NotProcessed, _) => true,
         }
     }
 }
 
-/// When a request may be sent again: as it is marked, else by its method (RFC 9110, 9.2.2). With a
-/// condition the second one would meet what the first has done.
-pub(super) fn repeat<T>(request: &Request<T>) -> Repeat {
+/// Returns when a request may be sent again: according to its [`RequestMeta`], otherwise its method
+/// (RFC 9110, 9.2.2). A conditional write is not repeated, because its first attempt may have
+/// changed the state that the condition checks.
+pub(super) fn repeatability<T>(request: &Request<T>) -> Repeat {
     if let Some(repeat) = request.extensions().get::<RequestMeta>().and_then(|meta| meta.repeat) {
         return repeat;
     }
@@ -78,10 +79,10 @@ pub(super) fn repeat<T>(request: &Request<T>) -> Repeat {
     }
 }
 
-/// What headers say of a limit: all three of them, or nothing.
-pub(super) fn limit(headers: &HeaderMap) -> Option<RateLimitHeaders> {
+/// Returns the rate limit headers. `None` if one of the three is missing or invalid.
+pub(super) fn rate_limit_headers(headers: &HeaderMap) -> Option<RateLimitHeaders> {
     let number = |name: &str| {
-        // A policy or a list may follow.
+        // A policy or a list may follow the number.
         let text = headers.get(name)?.to_str().ok()?.split([',', ';']).next()?;
         status::number(text.trim())
     };
@@ -92,11 +93,12 @@ pub(super) fn limit(headers: &HeaderMap) -> Option<RateLimitHeaders> {
     Some(RateLimitHeaders { limit, remaining, reset })
 }
 
-/// The pause that words name: `Wait 7 seconds`, `try again in 7 seconds`.
-pub(super) fn parse_retry_hint(words: &str) -> Option<Duration> {
-    let words = words.to_ascii_lowercase();
+/// Returns the pause that an error text states: `Wait 7 seconds`, `try again in 7 seconds`. `None`
+/// if the text states none in seconds.
+pub(super) fn parse_retry_hint(text: &str) -> Option<Duration> {
+    let text = text.to_ascii_lowercase();
     ["wait", "again in"].iter().find_map(|begin| {
-        let (_, rest) = words.split_once(begin)?;
+        let (_, rest) = text.split_once(begin)?;
         let rest = rest.trim_start_matches(|c: char| !c.is_ascii_digit() && c != '.');
         let end = rest.find(|c: char| !c.is_ascii_digit())?;
         let unit = rest[end..].trim_start();
@@ -104,24 +106,24 @@ pub(super) fn parse_retry_hint(words: &str) -> Option<Duration> {
     })
 }
 
-/// Looks at the beginning of a body; the body is as it was. What is short has been received whole
-/// then, and its connection can be used again.
+/// Returns the first [`PEEK`] bytes of a body as text, and an equivalent body that starts with them
+/// again. A short body is thus read to its end, so that its connection can be reused.
 pub(super) async fn peek(body: HttpBody) -> (String, HttpBody) {
-    let mut taken = None;
+    let mut inner_stream = None;
     let body = body.map_inner(|inner| {
-        taken = Some(inner);
+        inner_stream = Some(inner);
         Box::new(stream::empty())
     });
-    let Some(rest) = taken else { return (String::new(), body) };
-    // It may have ended already when it is asked for more.
+    let Some(rest) = inner_stream else { return (String::new(), body) };
+    // The stream may already be at its end when the caller polls it again.
     let mut rest = rest.fuse();
-    let (mut pieces, mut seen) = (Vec::new(), Vec::new());
-    let looked = async {
-        while seen.len() < PEEK
+    let (mut pieces, mut read) = (Vec::new(), Vec::new());
+    let reading = async {
+        while read.len() < PEEK
             && let Some(piece) = rest.next().await
         {
             if let Ok(bytes) = &piece {
-                seen.extend_from_slice(&Buffer::to_vec(bytes));
+                read.extend_from_slice(&Buffer::to_vec(bytes));
             }
             let ends = piece.is_err();
             pieces.push(piece);
@@ -130,10 +132,10 @@ pub(super) async fn peek(body: HttpBody) -> (String, HttpBody) {
             }
         }
     };
-    // What has not come by then is not waited for.
-    let _ = tokio::time::timeout(PEEK_WAIT, looked).await;
-    let words = String::from_utf8_lossy(&seen[..seen.len().min(PEEK)]).into_owned();
-    (words, body.map_inner(|_| Box::new(stream::iter(pieces).chain(rest))))
+    // Bytes that arrive later stay in the stream.
+    let _ = tokio::time::timeout(PEEK_WAIT, reading).await;
+    let text = String::from_utf8_lossy(&read[..read.len().min(PEEK)]).into_owned();
+    (text, body.map_inner(|_| Box::new(stream::iter(pieces).chain(rest))))
 }
 
 #[cfg(test)]
@@ -141,7 +143,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_body_that_was_looked_at_is_whole_and_may_end_only_once() {
+    async fn peek_preserves_the_body() {
         for len in [0, 10, 5000] {
             let mut left = Some(Buffer::from(vec![b'x'; len])).filter(|bytes| !bytes.is_empty());
             let mut ended = false;
@@ -150,20 +152,20 @@ mod tests {
                 ended = left.is_none();
                 std::task::Poll::Ready(left.take().map(Ok))
             });
-            let (words, mut body) = peek(HttpBody::new(pieces, Some(len as u64))).await;
-            assert_eq!(words.len(), len.min(PEEK));
+            let (text, mut body) = peek(HttpBody::new(pieces, Some(len as u64))).await;
+            assert_eq!(text.len(), len.min(PEEK));
             assert_eq!(body.to_buffer().await.expect("all of it").len(), len);
         }
     }
 
     #[test]
-    fn a_limit_is_told_by_three_headers_or_not_at_all() {
+    fn a_rate_limit_needs_all_three_headers() {
         let of = |pairs: &[(&'static str, &str)]| {
             let mut headers = HeaderMap::new();
             for (name, value) in pairs {
                 headers.insert(*name, value.parse().expect("a value"));
             }
-            limit(&headers)
+            rate_limit_headers(&headers)
         };
         let all = [
             ("ratelimit-limit", "1250, 1250;w=60"),
@@ -177,26 +179,26 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_read_out_of_words() {
-        let told = |words: &str| parse_retry_hint(words).map(|pause| pause.as_secs());
-        assert_eq!(told(r#"{"error":{"message":"Please wait 7 seconds."}}"#), Some(7));
-        assert_eq!(told("Wait 1 second"), Some(1));
-        assert_eq!(told("Throttled. Try again in 30 seconds"), Some(30));
+    fn a_pause_is_parsed_from_an_error_text() {
+        let seconds = |text: &str| parse_retry_hint(text).map(|pause| pause.as_secs());
+        assert_eq!(seconds(r#"{"error":{"message":"Please wait 7 seconds."}}"#), Some(7));
+        assert_eq!(seconds("Wait 1 second"), Some(1));
+        assert_eq!(seconds("Throttled. Try again in 30 seconds"), Some(30));
         for nothing in ["wait", "wait 7", "wait for 3 minutes", "7 seconds", "wait 7.5.1 ages", ""]
         {
-            assert_eq!(told(nothing), None, "{nothing}");
+            assert_eq!(seconds(nothing), None, "{nothing}");
         }
     }
 
     #[test]
-    fn a_method_says_whether_twice_is_as_good_as_once_and_a_condition_that_it_is_not() {
+    fn repeatability_depends_on_method_and_conditions() {
         let of = |method: &str, condition: Option<header::HeaderName>| {
             let mut request = Request::new(());
             *request.method_mut() = method.parse().expect("a method");
             if let Some(name) = condition {
                 request.headers_mut().insert(name, header::HeaderValue::from_static("x"));
             }
-            repeat(&request)
+            repeatability(&request)
         };
         for method in ["GET", "HEAD", "PUT", "DELETE"] {
             assert_eq!(of(method, None), Repeat::Always, "{method}");

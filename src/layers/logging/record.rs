@@ -1,4 +1,4 @@
-//! A request and what became of it.
+//! Record of one HTTP request, from its start to the end of its response.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,58 +13,58 @@ use crate::rate_limit::Attempt;
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// Its answer is whole.
+    /// The response was received completely.
     Complete,
-    /// There was no answer.
-    Unanswered,
-    /// The answer broke off.
-    BrokenOff,
-    /// Nobody wanted the answer, or the rest of it.
-    GivenUp,
+    /// The request failed without a response.
+    NoResponse,
+    /// The response body failed before its end.
+    Interrupted,
+    /// The caller dropped the request or its response before the end.
+    Cancelled,
 }
 
 impl Ending {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Complete => "complete",
-            Self::Unanswered => "unanswered",
-            Self::BrokenOff => "broken off",
-            Self::GivenUp => "given up",
+            Self::NoResponse => "unanswered",
+            Self::Interrupted => "interrupted off",
+            Self::Cancelled => "given up",
         }
     }
 }
 
-/// All that may be told of a request.
+/// Everything that the log may contain about a request.
 #[derive(Debug)]
-pub(super) struct Exchange {
+pub(super) struct HttpRecord {
     pub service: Arc<str>,
     pub account: Arc<str>,
     pub operation: &'static str,
     pub template: &'static str,
     pub method: Method,
-    /// Redacted.
+    /// Redacted URL.
     pub url: String,
     pub version: Version,
-    /// Which time it was sent, from 1.
+    /// Number of the attempt, from 1.
     pub attempt: u32,
-    pub begun: Timestamp,
+    pub started: Timestamp,
     pub status: Option<u16>,
     pub request_id: Option<String>,
     pub request_headers: Vec<(String, String)>,
     pub response_headers: Vec<(String, String)>,
     pub content_type: String,
-    /// Bytes of its body.
+    /// Length of the request body in bytes.
     pub up: u64,
-    /// Bytes of the answer's body that came.
+    /// Number of received bytes of the response body.
     pub down: u64,
-    /// Until the answer began.
+    /// Time until the response headers. `None` without a response.
     pub first_byte: Option<Duration>,
     pub total: Duration,
     pub ending: Ending,
 }
 
-impl Exchange {
-    fn tell(&self) {
+impl HttpRecord {
+    fn log(&self) {
         tracing::debug!(
             target: TARGET,
             service = &*self.service,
@@ -84,17 +84,17 @@ impl Exchange {
     }
 }
 
-/// A request under way. It is told of when it has ended, or is dropped.
-pub(super) struct UnderWay {
+/// Active request. It is logged when it ends or is dropped.
+pub(super) struct ActiveRequest {
     log: LoggingLayer,
-    since: Instant,
-    /// Bytes that the answer's body will have, where that was told.
+    sent_at: Instant,
+    /// Length of the response body in bytes. `None` if unknown.
     expected: Option<u64>,
-    /// Taken when it is told.
-    exchange: Option<Exchange>,
+    /// `None` after it was logged.
+    record: Option<HttpRecord>,
 }
 
-impl UnderWay {
+impl ActiveRequest {
     pub(super) fn begin(
         log: &LoggingLayer,
         service: &Arc<str>,
@@ -106,7 +106,7 @@ impl UnderWay {
             Some(_) => redact::headers(request.headers()),
             None => Vec::new(),
         };
-        let exchange = Exchange {
+        let record = HttpRecord {
             service: Arc::clone(service),
             account: Arc::clone(account),
             operation: request
@@ -118,7 +118,7 @@ impl UnderWay {
             url: redact::url(request),
             version: request.version(),
             attempt: request.extensions().get::<Attempt>().map_or(1, |attempt| attempt.0),
-            begun: Timestamp::now(),
+            started: Timestamp::now(),
             status: None,
             request_id: None,
             request_headers: headers,
@@ -128,66 +128,65 @@ impl UnderWay {
             down: 0,
             first_byte: None,
             total: Duration::ZERO,
-            ending: Ending::GivenUp,
+            ending: Ending::Cancelled,
         };
-        Self { log: log.clone(), since: Instant::now(), expected: None, exchange: Some(exchange) }
+        Self { log: log.clone(), sent_at: Instant::now(), expected: None, record: Some(record) }
     }
 
-    /// The address as it may be told.
+    /// Returns the redacted URL.
     pub(super) fn url(&self) -> &str {
-        self.exchange.as_ref().map_or("", |exchange| &exchange.url)
+        self.record.as_ref().map_or("", |record| &record.url)
     }
 
-    /// The answer began.
-    pub(super) fn answered(&mut self, parts: &Parts) {
-        let Some(exchange) = &mut self.exchange else { return };
+    /// Records the status and the headers of the response.
+    pub(super) fn begin_response(&mut self, parts: &Parts) {
+        let Some(record) = &mut self.record else { return };
         let text = |name| parts.headers.get(name)?.to_str().ok();
-        let has_body =
-            exchange.method != Method::HEAD && !matches!(parts.status.as_u16(), 204 | 304);
+        let has_body = record.method != Method::HEAD && !matches!(parts.status.as_u16(), 204 | 304);
         self.expected = match has_body {
             true => text("content-length").and_then(|length| length.parse().ok()),
             false => Some(0),
         };
-        exchange.status = Some(parts.status.as_u16());
-        exchange.version = parts.version;
-        exchange.first_byte = Some(self.since.elapsed());
-        exchange.request_id = redact::request_id(&parts.headers).map(str::to_owned);
-        exchange.content_type = text("content-type").unwrap_or_default().to_owned();
+        record.status = Some(parts.status.as_u16());
+        record.version = parts.version;
+        record.first_byte = Some(self.sent_at.elapsed());
+        record.request_id = redact::request_id(&parts.headers).map(str::to_owned);
+        record.content_type = text("content-type").unwrap_or_default().to_owned();
         if self.log.har.is_some() {
-            exchange.response_headers = redact::headers(&parts.headers);
+            record.response_headers = redact::headers(&parts.headers);
         }
     }
 
-    /// So many bytes of it came.
+    /// Adds received bytes of the response body.
     pub(super) fn received(&mut self, bytes: usize) {
-        if let Some(exchange) = &mut self.exchange {
-            exchange.down += bytes as u64;
+        if let Some(record) = &mut self.record {
+            record.down += bytes as u64;
         }
     }
 
-    /// It is told, unless it was.
+    /// Logs the request, unless it was logged before.
     pub(super) fn end(&mut self, ending: Ending) {
-        let Some(mut exchange) = self.exchange.take() else { return };
-        exchange.ending = ending;
-        exchange.total = self.since.elapsed();
-        exchange.tell();
-        self.log.stats.count(&exchange);
+        let Some(mut record) = self.record.take() else { return };
+        record.ending = ending;
+        record.total = self.sent_at.elapsed();
+        record.log();
+        self.log.stats.count(&record);
         if let Some(har) = &self.log.har {
-            har.add(&exchange);
+            har.add(&record);
         }
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        let Some(exchange) = &self.exchange else { return };
-        // Who knows the length does not ask for more.
-        let whole = exchange.status.is_some() && self.expected == Some(exchange.down);
-        self.end(if whole { Ending::Complete } else { Ending::GivenUp });
+        let Some(record) = &self.record else { return };
+        // A caller that knows the length does not read beyond it.
+        let whole = record.status.is_some() && self.expected == Some(record.down);
+        self.end(if whole { Ending::Complete } else { Ending::Cancelled });
     }
 }
 
-/// Bytes of a request's body; it may be in a file.
+/// Returns the length of the request body, which may be in a file.
 fn body_len(request: &Request<Buffer>) -> u64 {
     #[cfg(feature = "drive")]
     if let Some(len) = crate::transport::len_in_file(request) {

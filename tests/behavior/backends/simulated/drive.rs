@@ -1,4 +1,4 @@
-//! The pretended cloud behind the trait.
+//! Implementation of `Drive` for the simulated cloud.
 
 use std::{
     borrow::Cow,
@@ -19,19 +19,19 @@ use opendal::Buffer;
 
 use super::{
     cloud::{Cloud, Node, PendingUpload, ROOT, etag, fold, not_found, refuses},
-    script::{Script, Trouble, temporary},
+    script::{PlannedFailure, Script, temporary},
 };
 
-/// Part of every download URL; must never be printed.
-pub const TICKET: &str = "pretended-ticket-0b5e";
+/// Part of every download URL. It must never be printed.
+pub const DOWNLOAD_SECRET: &str = "simulated-ticket-0b5e";
 
-/// Fragments but the last are a multiple of this, in bytes.
+/// Length of fragments in bytes: all but the last are a multiple of it.
 const UNIT: usize = 16 << 10;
 
-/// How many items a page has: few, so that there are several.
+/// Number of items in a page. It is small, so that listings have several pages.
 const PAGE: usize = 7;
 
-/// How a drive's items are named in requests.
+/// How requests address the items of a drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Addressing {
     Ids,
@@ -39,14 +39,14 @@ pub enum Addressing {
 }
 
 #[derive(Clone, Debug)]
-pub struct PretendedDrive {
+pub struct SimulatedDrive {
     addressing: Addressing,
     capabilities: Arc<Capabilities>,
     cloud: Arc<Mutex<Cloud>>,
     script: Arc<Script>,
 }
 
-impl PretendedDrive {
+impl SimulatedDrive {
     pub fn new(addressing: Addressing, cloud: Arc<Mutex<Cloud>>, script: Arc<Script>) -> Self {
         let paths = addressing == Addressing::Paths;
         let mut session = SessionLimits::new(256 << 10, 4 * UNIT as u64);
@@ -73,16 +73,16 @@ impl PretendedDrive {
         self.cloud.lock().expect("no panic while it is held")
     }
 
-    /// Does something in one step between the troubles that were planned for the verb.
+    /// Performs an action between the failures that are planned before and after it.
     async fn act<T>(
         &self,
         verb: &'static str,
         what: impl FnOnce(&mut Cloud) -> Result<T>,
     ) -> Result<T> {
-        let trouble = self.script.meets(verb).await?;
+        let failures = self.script.next_failure(verb).await?;
         let done = what(&mut self.cloud()).map_err(|error| error.with_operation(verb));
-        match trouble {
-            Some(Trouble::After) => Err(temporary(verb)),
+        match failures {
+            Some(PlannedFailure::After) => Err(temporary(verb)),
             _ => done,
         }
     }
@@ -98,7 +98,7 @@ impl PretendedDrive {
         }
     }
 
-    /// The folder of a target; a drive asked by path makes it.
+    /// Returns the parent folder of a target. A drive with addressing by path creates it.
     fn folder(&self, cloud: &mut Cloud, place: &ItemRef) -> Result<u64> {
         match place {
             ItemRef::Path { path, .. } => cloud.ensure(&names(path)),
@@ -113,7 +113,8 @@ impl PretendedDrive {
         if let Some(bytes) = &node.bytes {
             item.size = Some(bytes.len() as u64);
             item.etag = (self.addressing == Addressing::Paths).then(|| etag(no, node));
-            item.download_url = Some(DownloadUrl::new(format!("pretended://{TICKET}/{no}")));
+            item.download_url =
+                Some(DownloadUrl::new(format!("simulated://{DOWNLOAD_SECRET}/{no}")));
         }
         item
     }
@@ -167,7 +168,7 @@ fn span(range: ByteRange, len: u64) -> Result<Range<u64>> {
 }
 
 #[async_trait]
-impl Drive for PretendedDrive {
+impl Drive for SimulatedDrive {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
@@ -223,7 +224,7 @@ impl Drive for PretendedDrive {
             cloud.folder(no)?;
             let nos: Vec<u64> = match depth {
                 Depth::Children => cloud.children(no).map(|(no, _)| no).collect(),
-                // Children before their folders, as a change feed may have it.
+                // Children before their folders: a change feed may use this order.
                 Depth::Recursive => cloud.below(no).into_iter().skip(1).rev().collect(),
             };
             let end = nos.len().min(start + limit.unwrap_or(PAGE).clamp(1, PAGE));
@@ -237,7 +238,7 @@ impl Drive for PretendedDrive {
 
     async fn download(&self, _: &Context, request: DownloadRequest<'_>) -> Result<Download> {
         let DownloadRequest { file, range, conditions, .. } = request;
-        let trouble = self.script.meets("download").await?;
+        let failures = self.script.next_failure("download").await?;
         let cloud = self.cloud();
         let no = self.no(&cloud, file)?;
         let node = cloud.node(no)?;
@@ -251,7 +252,7 @@ impl Drive for PretendedDrive {
         let wanted = &bytes[range.start as usize..range.end as usize];
         let mut pieces: Vec<_> =
             wanted.chunks(16 << 10).map(|piece| Ok(Buffer::from(piece.to_vec()))).collect();
-        if matches!(trouble, Some(Trouble::Halfway)) {
+        if matches!(failures, Some(PlannedFailure::Halfway)) {
             pieces.truncate(pieces.len() / 2);
             pieces.push(Err(temporary("download")));
         }
@@ -276,7 +277,7 @@ impl Drive for PretendedDrive {
             let no = cloud.put(parent, &to.name, bytes, if_exists, if_match, modified)?;
             Ok(match self.addressing {
                 Addressing::Paths => self.known(cloud, no)?,
-                // Some clouds answer hardly anything.
+                // Some clouds return hardly any metadata.
                 Addressing::Ids => Item::new(id(no), to.name.clone(), ItemKind::File),
             })
         })
@@ -311,7 +312,7 @@ impl Drive for PretendedDrive {
                 if_match: options.conditions.if_match.clone(),
             };
             cloud.uploads.insert(no, upload);
-            let url = format!("pretended://{TICKET}/session/{no}");
+            let url = format!("simulated://{DOWNLOAD_SECRET}/session/{no}");
             Ok(UploadSession::new(url, total, no.to_string()))
         })
         .await
@@ -324,15 +325,15 @@ impl Drive for PretendedDrive {
         offset: u64,
         bytes: Buffer,
     ) -> Result<SessionProgress> {
-        let trouble = self.script.meets("send_fragment").await?;
+        let failures = self.script.next_failure("send_fragment").await?;
         let mut cloud = self.cloud();
         let no = upload_no(session)?;
         let upload = cloud.uploads.get_mut(&no).ok_or_else(|| not_found("session"))?;
         if offset != upload.received.len() as u64 {
             return Err(Error::new(ErrorKind::RangeNotSatisfied, "the fragment is out of order"));
         }
-        if let Some(Trouble::Halfway) = trouble {
-            // What stays is whole units.
+        if let Some(PlannedFailure::Halfway) = failures {
+            // The cloud keeps whole units only.
             let kept = bytes.len() / 2 / UNIT * UNIT;
             upload.received.extend(bytes.slice(..kept).to_vec());
             return Err(temporary("send_fragment"));
@@ -355,8 +356,8 @@ impl Drive for PretendedDrive {
                 SessionProgress::Done(Box::new(self.known(&cloud, file)?))
             }
         };
-        match trouble {
-            Some(Trouble::After) => Err(temporary("send_fragment")),
+        match failures {
+            Some(PlannedFailure::After) => Err(temporary("send_fragment")),
             _ => Ok(progress),
         }
     }
@@ -434,7 +435,7 @@ impl Drive for PretendedDrive {
             let bytes = cloud.node(no)?.bytes.clone().unwrap_or_default();
             let parent = self.folder(cloud, &to.folder)?;
             let no = cloud.put(parent, &to.name, bytes, if_exists, None, None)?;
-            let job = CopyJob::new(format!("pretended://{TICKET}/copy"), no.to_string());
+            let job = CopyJob::new(format!("simulated://{DOWNLOAD_SECRET}/copy"), no.to_string());
             Ok(CopyStatus::Running { job, poll_after: Duration::from_millis(1) })
         })
         .await

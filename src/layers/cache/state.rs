@@ -1,0 +1,212 @@
+//! State of the cache for one service, and the freshness of its metadata.
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use opendal::{
+    Error, ErrorKind, OperationContext, Result,
+    raw::{OpStat, Service, Servicer, oio::Entry},
+};
+use tokio::time::Instant;
+
+use super::{
+    CacheSettings, Consistency,
+    feed::Feed,
+    in_flight::InFlight,
+    metadata::{CachedItem, CachedStat, MetadataCache},
+    stats::Counters,
+    store::{BlockKey, BlockStore, FileKey},
+};
+
+#[derive(Debug)]
+pub(super) struct CacheState {
+    pub(super) settings: Arc<CacheSettings>,
+    pub(super) store: Arc<BlockStore>,
+    pub(super) metadata_cache: Arc<MetadataCache>,
+    pub(super) in_flight: InFlight,
+    pub(super) counters: Counters,
+    /// The service does not report the etag with the bytes.
+    pub(super) reads_lack_etag: AtomicBool,
+    /// The service also does not support `if_match`. The version of its bytes is unknown, and
+    /// contents are not cached.
+    pub(super) contents_uncacheable: AtomicBool,
+    feed: Option<Arc<Feed>>,
+    identity: Arc<str>,
+}
+
+impl CacheState {
+    pub(super) fn new(
+        settings: Arc<CacheSettings>,
+        store: Arc<BlockStore>,
+        feed: Option<Arc<Feed>>,
+        identity: Arc<str>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            metadata_cache: Arc::new(MetadataCache::new(settings.max_entries)),
+            in_flight: InFlight::default(),
+            counters: Counters::default(),
+            reads_lack_etag: AtomicBool::new(false),
+            contents_uncacheable: AtomicBool::new(false),
+            settings,
+            store,
+            feed,
+            identity,
+        })
+    }
+
+    /// Returns the key of a file's blocks. `None` if the file has no etag.
+    pub(super) fn file_key(&self, path: &str, item: &CachedItem) -> Option<Arc<FileKey>> {
+        let etag = item.metadata.etag().filter(|etag| !etag.is_empty())?;
+        let file = item.file.get_or_init(|| {
+            let length = item.metadata.content_length();
+            Arc::new(FileKey::new(&self.identity, path, etag, length, self.store.block))
+        });
+        Some(Arc::clone(file))
+    }
+
+    /// Returns the earliest request time that is acceptable for a result. `None`: any.
+    fn oldest_allowed(&self, is_negative: bool) -> Option<Instant> {
+        let now = Instant::now();
+        match self.settings.consistency {
+            Consistency::Revalidate | Consistency::StaleIfError => Some(now),
+            Consistency::MaxAge(age) if is_negative => {
+                now.checked_sub(age.min(self.settings.negative_max_age))
+            }
+            Consistency::MaxAge(age) => now.checked_sub(age),
+        }
+    }
+
+    /// Returns whether a cached result can be used: it is young enough, or the change feed reports
+    /// no change since. In the latter case the caller must look it up again, because the feed may
+    /// have invalidated it.
+    async fn freshness(
+        &self,
+        context: &OperationContext,
+        requested_at: Instant,
+        oldest: Option<Instant>,
+    ) -> Freshness {
+        let Some(oldest) = oldest else { return Freshness::Fresh };
+        if requested_at > oldest {
+            return Freshness::Fresh;
+        }
+        match &self.feed {
+            Some(feed) if feed.covers(requested_at) => {
+                match feed.poll_until(context, &self.metadata_cache, oldest).await
+                    && feed.covers(requested_at)
+                {
+                    true => Freshness::Revalidated,
+                    false => Freshness::Stale,
+                }
+            }
+            _ => Freshness::Stale,
+        }
+    }
+
+    /// Returns the cached result of a `stat`. `None` on a miss, or if it is stale.
+    pub(super) async fn cached_stat(
+        &self,
+        context: &OperationContext,
+        path: &str,
+    ) -> Option<CachedStat> {
+        let (stat, requested_at) = self.metadata_cache.stat(path)?;
+        let oldest = self.oldest_allowed(stat.is_none());
+        if self.settings.consistency.always_revalidates() {
+            return None;
+        }
+        match self.freshness(context, requested_at, oldest).await {
+            Freshness::Fresh => Some(stat),
+            Freshness::Stale => None,
+            Freshness::Revalidated => self.metadata_cache.stat(path).map(|(stat, _)| stat),
+        }
+    }
+
+    /// Returns the cached listing of a folder. `None` on a miss, or if it is stale.
+    pub(super) async fn cached_listing(
+        &self,
+        context: &OperationContext,
+        path: &str,
+        recursive: bool,
+    ) -> Option<Arc<[Entry]>> {
+        let (entries, requested_at) = self.metadata_cache.listing(path, recursive)?;
+        match self.freshness(context, requested_at, self.oldest_allowed(entries.is_empty())).await {
+            Freshness::Fresh => Some(entries),
+            Freshness::Stale => None,
+            Freshness::Revalidated => {
+                self.metadata_cache.listing(path, recursive).map(|(entries, _)| entries)
+            }
+        }
+    }
+
+    /// Starts the change feed. Call it before a request whose result will be stored.
+    pub(super) async fn subscribe(&self, context: &OperationContext) {
+        if let Some(feed) = &self.feed {
+            feed.subscribe(context, &self.metadata_cache).await;
+        }
+    }
+
+    /// Requests the metadata of an item and stores it. Returns it with the time of its request.
+    ///
+    /// # Errors
+    /// Those of the service. `NotFound` is stored too. With [`Consistency::StaleIfError`], a cached
+    /// result replaces a network error.
+    pub(super) async fn fetch_stat(
+        &self,
+        service: &Servicer,
+        context: &OperationContext,
+        path: &str,
+    ) -> Result<(Arc<CachedItem>, Instant)> {
+        self.subscribe(context).await;
+        let pending = self.metadata_cache.begin_request(path);
+        let requested_at = pending.requested_at;
+        match service.stat(context, path, OpStat::new()).await {
+            Ok(reply) => {
+                let item = CachedItem::new(reply.into_metadata());
+                pending.store_stat(path, Some(Arc::clone(&item)));
+                Ok((item, requested_at))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                pending.store_stat(path, None);
+                Err(error)
+            }
+            Err(error) => match self.metadata_cache.stat(path) {
+                Some((stat, requested_at)) if self.may_serve_stale(&error) => match stat {
+                    Some(item) => Ok((item, requested_at)),
+                    None => Err(not_found(path)),
+                },
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Returns whether a stale result may be used instead of this error.
+    pub(super) fn may_serve_stale(&self, error: &Error) -> bool {
+        self.settings.consistency == Consistency::StaleIfError
+            && matches!(error.kind(), ErrorKind::Unexpected | ErrorKind::RateLimited)
+            && !error.is_permanent()
+    }
+
+    /// Returns a block from memory, the folder or the second tier. `None` on a miss.
+    pub(super) async fn cached_block(&self, key: &BlockKey) -> Option<bytes::Bytes> {
+        let (bytes, location) = self.store.get(key).await?;
+        self.counters.record_block(location);
+        Some(bytes)
+    }
+}
+
+enum Freshness {
+    Fresh,
+    Stale,
+    /// Fresh, unless the change feed has just invalidated it.
+    Revalidated,
+}
+
+impl Consistency {
+    pub(super) fn always_revalidates(self) -> bool {
+        !matches!(self, Self::MaxAge(_))
+    }
+}
+
+/// Returns the error for an item that does not exist according to the cache.
+pub(super) fn not_found(path: &str) -> Error {
+    Error::new(ErrorKind::NotFound, "the item does not exist (cached result)")
+        .with_context("path", path)
+}
