@@ -101,7 +101,9 @@ pub struct Measurement {
     pub server_peak: Option<u64>,
 }
 
-/// Does all of the work, and measures each part. A part that fails is reported; the next one is done.
+/// Does all of the work, and measures each part. A part that fails is reported, and the next one is
+/// run.
+/// run.
 ///
 /// # Errors
 ///

@@ -7,7 +7,7 @@ use opendal::{Error, ErrorKind, Operator, Result};
 use super::{
     CacheLayer, CacheSettings, ChangeSource, Consistency, LayerState,
     feed::Feed,
-    store::{BLOCK_MAX, BlockStore, StoreConfig},
+    store::{BlockStore, MAX_BLOCK_SIZE, StoreConfig},
     tier::Tier,
 };
 
@@ -31,7 +31,7 @@ impl CacheBuilder {
                 stat_from_listings: true,
                 identity: None,
             },
-            config: StoreConfig { block: 1 << 20, memory: 64 << 20, disk: None },
+            config: StoreConfig { block_size: 1 << 20, memory: 64 << 20, disk: None },
             tier: None,
             changes: None,
         }
@@ -52,7 +52,7 @@ impl CacheBuilder {
     /// Sets the block size in bytes. Default: 1 MiB; maximum: 8 MiB. A read of a single byte
     /// fetches a whole block.
     pub fn block_size(mut self, bytes: u64) -> Self {
-        self.config.block = bytes;
+        self.config.block_size = bytes;
         self
     }
 
@@ -116,7 +116,7 @@ impl CacheBuilder {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(invalid("cannot build the cache: no tokio runtime is running"));
         }
-        if !(1..=BLOCK_MAX).contains(&self.config.block) {
+        if !(1..=MAX_BLOCK_SIZE).contains(&self.config.block_size) {
             return Err(invalid(
                 "cannot build the cache: the block size must be from 1 byte to 8 MiB",
             ));
@@ -127,7 +127,7 @@ impl CacheBuilder {
             settings: Arc::new(self.settings),
             store: Arc::new(store),
             feed: feed.into(),
-            cores: Default::default(),
+            states: Default::default(),
         };
         Ok(CacheLayer { shared: Arc::new(shared) })
     }

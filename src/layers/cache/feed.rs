@@ -65,6 +65,7 @@ pub struct ChangedPaths {
     pub next: ChangeCursor,
 }
 
+/// Change feed of one service, and how far it has been applied.
 #[derive(Debug)]
 pub(super) struct Feed {
     source: Arc<dyn ChangeSource>,
@@ -96,7 +97,7 @@ impl Feed {
 
     /// Returns whether the feed reports changes of a result that was requested at this time.
     pub(super) fn covers(&self, requested_at: Instant) -> bool {
-        self.progress().since.is_some_and(|since| requested_at >= since)
+        self.progress().covered_from.is_some_and(|since| requested_at >= since)
     }
 
     /// Starts the feed, if it has not started. It covers results that are requested from now on.
@@ -105,7 +106,7 @@ impl Feed {
         context: &OperationContext,
         metadata_cache: &MetadataCache,
     ) {
-        if self.progress().since.is_none() {
+        if self.progress().covered_from.is_none() {
             self.poll(context, metadata_cache, None).await;
         }
     }

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::{
     in_flight::{Claim, FetchGuard},
     metadata::CachedItem,
-    read::File,
+    read::CachedFile,
     store::{BlockKey, FileKey},
 };
 
@@ -40,13 +40,14 @@ pub(super) struct FetchRequest {
     pub(super) ahead: u64,
 }
 
-/// Active request of a background task. It delivers blocks in request, a few ahead of the reader.
+/// Active request of a background task. It delivers blocks in order, a few ahead of the reader.
 pub(super) struct Prefetch {
     receiver: mpsc::Receiver<Result<(u64, Bytes), FetchError>>,
     has_started: bool,
 }
 
 impl Prefetch {
+    /// Starts the request in a task on the executor of the operator.
     pub(super) fn start(request: FetchRequest, first: FetchGuard) -> Self {
         let capacity = request.file.cache.settings.read_ahead.max(1);
         let (sender, receiver) = mpsc::channel(capacity);
@@ -88,13 +89,16 @@ impl FetchRequest {
         BlockKey { file: Arc::clone(&self.key), index }
     }
 
+    /// Fetches the blocks in one request, stores them and sends them to the reader. Ends at the
+    /// first block that is cached or fetched by another task. `first` is the guard of the first
+    /// block.
     async fn run(
         self,
         first: FetchGuard,
         sender: &mpsc::Sender<Result<(u64, Bytes), FetchError>>,
     ) -> Result<(), FetchError> {
         let cache = &self.file.cache;
-        let size = cache.store.block;
+        let size = cache.store.block_size;
         let end = (self.blocks.end * size).min(self.key.length);
         let mut bytes = BlockSplitter {
             stream: self.open(self.blocks.start * size..end).await?,

@@ -27,6 +27,7 @@ pub(super) struct Mutation {
 }
 
 impl Mutation {
+    /// Invalidates the paths, and again when the value is dropped.
     pub(super) fn new<const N: usize>(
         metadata_cache: &Arc<MetadataCache>,
         paths: [&str; N],
@@ -47,6 +48,7 @@ impl Mutation {
         }
     }
 
+    /// Adds a path and invalidates it.
     fn add(&mut self, path: &str, scope: InvalidationScope) {
         if self.paths.len() < MAX_PATHS {
             self.paths.push((path.to_owned(), scope));
@@ -73,6 +75,7 @@ impl Drop for Mutation {
     }
 }
 
+/// Invalidates the paths of a mutation when it is dropped.
 struct MutationGuard<'a>(&'a Mutation);
 
 impl Drop for MutationGuard<'_> {

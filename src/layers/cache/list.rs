@@ -53,6 +53,8 @@ impl CacheLister {
         };
     }
 
+    /// Returns the next entry of the service, and stores the listing at its end. If the service is
+    /// unreachable before the first entry, a stale listing may replace it.
     async fn forward(&mut self) -> Result<Option<Entry>> {
         let State::Forwarded(collected) = &mut self.state else { return Ok(None) };
         let next = self.inner.next().await;
@@ -86,6 +88,7 @@ impl CacheLister {
         next
     }
 
+    /// Returns the next cached entry.
     fn next_cached(&mut self) -> Option<Entry> {
         let State::Cached(entries, at) = &mut self.state else { return None };
         let entry = entries.get(*at).cloned();

@@ -57,6 +57,7 @@ pub(super) enum InvalidationScope {
 }
 
 impl InvalidationScope {
+    /// Returns whether a change of one folded path invalidates another.
     fn covers(self, changed: &str, path: &str) -> bool {
         match self {
             Self::Item => path == changed,
@@ -122,6 +123,7 @@ struct CachedListing {
 }
 
 impl Node {
+    /// Number of entries, as counted for the capacity.
     fn weight(&self) -> usize {
         self.stats.len() + self.listings.iter().map(|list| 1 + list.entries.len()).sum::<usize>()
     }
@@ -288,6 +290,7 @@ impl Inner {
         });
     }
 
+    /// Creates or updates the node of a path, and its place in the eviction queue.
     fn update_node(&mut self, path: &str, update: impl FnOnce(&mut Node)) {
         let folded = fold(path);
         self.generation += 1;

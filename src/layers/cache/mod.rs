@@ -60,7 +60,6 @@ mod paths;
 mod read;
 mod service;
 mod state;
-mod state;
 mod stats;
 mod store;
 mod tier;

@@ -38,6 +38,7 @@ pub(super) struct CachedFile {
     created_at: Instant,
 }
 
+/// Reader of a file through the cache.
 pub(super) struct CacheReader {
     file: Arc<CachedFile>,
     /// Version that a consistency with revalidation has validated at the first read. The pending
@@ -214,6 +215,7 @@ fn span(range: BytesRange, length: u64) -> Option<Range<u64>> {
     (span.start < span.end && span.end <= length).then_some(span)
 }
 
+/// Returns the error for a version change after some bytes have been returned.
 fn changed_error() -> Error {
     Error::new(
         ErrorKind::Conflict,
@@ -267,7 +269,7 @@ impl CacheStream {
     }
 
     fn size(&self) -> u64 {
-        self.file.cache.store.block
+        self.file.cache.store.block_size
     }
 
     /// Fetches the first block. A version change is thus detected before any byte is returned.
@@ -286,6 +288,8 @@ impl CacheStream {
         self.prefetch.is_none() && !blocks.into_iter().all(here)
     }
 
+    /// Returns a block: from the active request, the cache or another task, otherwise from a new
+    /// request.
     async fn block(&mut self, index: u64) -> std::result::Result<Bytes, FetchError> {
         let key = BlockKey { file: Arc::clone(&self.key), index };
         loop {

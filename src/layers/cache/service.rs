@@ -19,6 +19,7 @@ use super::{
     state::{CacheState, not_found},
 };
 
+/// Service that caches the results of the inner service.
 pub(super) struct CacheService {
     inner: Servicer,
     cache: Arc<CacheState>,
@@ -35,11 +36,13 @@ impl CacheService {
         Self { inner, cache }
     }
 
+    /// Invalidates the paths that a call changes.
     fn mutation<const N: usize>(&self, paths: [&str; N]) -> Mutation {
         Mutation::new(&self.cache.metadata_cache, paths)
     }
 }
 
+/// Returns whether a `stat` has no options that bypass the cache.
 fn is_plain_stat(args: &OpStat) -> bool {
     !args.is_conditional()
         && args.version().is_none()
@@ -48,6 +51,7 @@ fn is_plain_stat(args: &OpStat) -> bool {
         && args.override_content_type().is_none()
 }
 
+/// Returns whether a read has no options that bypass the cache.
 fn is_plain_read(args: &OpRead) -> bool {
     !args.is_conditional()
         && args.version().is_none()
@@ -56,6 +60,7 @@ fn is_plain_read(args: &OpRead) -> bool {
         && args.override_content_type().is_none()
 }
 
+/// Returns whether a listing is of a folder and has no options that bypass the cache.
 fn is_plain_list(path: &str, args: &OpList) -> bool {
     path.ends_with('/') && args.start_after().is_none() && !args.versions() && !args.deleted()
 }

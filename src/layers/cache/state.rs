@@ -17,6 +17,7 @@ use super::{
     store::{BlockKey, BlockStore, FileKey},
 };
 
+/// State of the cache for one service.
 #[derive(Debug)]
 pub(super) struct CacheState {
     pub(super) settings: Arc<CacheSettings>,
@@ -29,7 +30,9 @@ pub(super) struct CacheState {
     /// The service also does not support `if_match`. The version of its bytes is unknown, and
     /// contents are not cached.
     pub(super) contents_uncacheable: AtomicBool,
+    /// `None` if the builder has no change source, or the source belongs to another service.
     feed: Option<Arc<Feed>>,
+    /// Scheme, name and root of the service, and the identity from the builder.
     identity: Arc<str>,
 }
 
@@ -58,7 +61,7 @@ impl CacheState {
         let etag = item.metadata.etag().filter(|etag| !etag.is_empty())?;
         let file = item.file.get_or_init(|| {
             let length = item.metadata.content_length();
-            Arc::new(FileKey::new(&self.identity, path, etag, length, self.store.block))
+            Arc::new(FileKey::new(&self.identity, path, etag, length, self.store.block_size))
         });
         Some(Arc::clone(file))
     }
@@ -192,6 +195,7 @@ impl CacheState {
     }
 }
 
+/// Result of [`CacheState::freshness`].
 enum Freshness {
     Fresh,
     Stale,

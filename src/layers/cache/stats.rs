@@ -40,6 +40,7 @@ impl Add for CacheStats {
     }
 }
 
+/// Atomic counters behind [`CacheStats`].
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     hits: AtomicU64,

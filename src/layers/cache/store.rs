@@ -22,7 +22,7 @@ use tokio::{sync::Mutex, task::JoinError};
 use super::{folder::CacheFolder, tier::Tier};
 
 /// Maximum length of a key that is read from disk (path and etag), in bytes.
-const KEY_MAX: usize = 1 << 20;
+const MAX_KEY_LEN: usize = 1 << 20;
 
 /// Key of a file version: account, path, etag, length and block size. Another version has another
 /// key.
@@ -34,8 +34,17 @@ pub(super) struct FileKey {
 }
 
 impl FileKey {
-    pub(super) fn new(identity: &str, path: &str, etag: &str, length: u64, block: u64) -> Self {
-        FileKey::from_text(format!("{length}\n{block}\n{identity}\n{path}\n{etag}").into(), length)
+    pub(super) fn new(
+        identity: &str,
+        path: &str,
+        etag: &str,
+        length: u64,
+        block_size: u64,
+    ) -> Self {
+        FileKey::from_text(
+            format!("{length}\n{block_size}\n{identity}\n{path}\n{etag}").into(),
+            length,
+        )
     }
 
     fn from_text(text: Box<str>, length: u64) -> Self {
@@ -80,7 +89,7 @@ impl Code for BlockKey {
 
     fn decode(reader: &mut impl Read) -> foyer::Result<Self> {
         let (index, length) = (u64::decode(reader)?, u64::decode(reader)?);
-        let text = String::from_utf8(sized(reader, KEY_MAX)?).map_err(|error| {
+        let text = String::from_utf8(read_sized(reader, MAX_KEY_LEN)?).map_err(|error| {
             foyer::Error::new(foyer::ErrorKind::Parse, "key").with_source(error)
         })?;
         Ok(Self { file: Arc::new(FileKey::from_text(text.into(), length)), index })
@@ -96,7 +105,7 @@ impl Code for BlockKey {
 struct Block(Bytes);
 
 /// Maximum length of a block that is read from disk, in bytes.
-pub(super) const BLOCK_MAX: u64 = 8 << 20;
+pub(super) const MAX_BLOCK_SIZE: u64 = 8 << 20;
 
 impl Code for Block {
     fn encode(&self, writer: &mut impl Write) -> foyer::Result<()> {
@@ -104,7 +113,7 @@ impl Code for Block {
     }
 
     fn decode(reader: &mut impl Read) -> foyer::Result<Self> {
-        Ok(Self(sized(reader, BLOCK_MAX as usize)?.into()))
+        Ok(Self(read_sized(reader, MAX_BLOCK_SIZE as usize)?.into()))
     }
 
     fn estimated_size(&self) -> usize {
@@ -112,10 +121,10 @@ impl Code for Block {
     }
 }
 
-/// Reads a length and that many bytes. A length above `most` is a sign of damage and an error.
-fn sized(reader: &mut impl Read, most: usize) -> foyer::Result<Vec<u8>> {
+/// Reads a length and that many bytes. A length above `max` is a sign of damage and an error.
+fn read_sized(reader: &mut impl Read, max: usize) -> foyer::Result<Vec<u8>> {
     let length = usize::decode(reader)?;
-    if length > most {
+    if length > max {
         return Err(foyer::Error::new(
             foyer::ErrorKind::OutOfRange,
             "the length exceeds the maximum",
@@ -130,7 +139,7 @@ fn sized(reader: &mut impl Read, most: usize) -> foyer::Result<Vec<u8>> {
 #[derive(Clone, Debug)]
 pub(super) struct StoreConfig {
     /// Block size in bytes.
-    pub(super) block: u64,
+    pub(super) block_size: u64,
     /// Maximum number of bytes in memory.
     pub(super) memory: usize,
     /// Shared folder, and the maximum number of bytes in it for each process.
@@ -156,10 +165,12 @@ const WRITE_BUFFER: usize = 32 << 20;
 /// does not survive a full disk: see [`BlockStore::give_up`].
 const MIN_FREE: u64 = 2 * WRITE_BUFFER as u64;
 
+/// Blocks in memory, in the folder and in the second tier.
 pub(super) struct BlockStore {
     blocks: HybridCache<BlockKey, Block>,
     /// Bytes that were handed to the disk since the last wait.
     unwritten: AtomicUsize,
+    /// Locked while a task waits for the disk.
     flush: Mutex<()>,
     tier: Option<Tier>,
     folder: Option<CacheFolder>,
@@ -167,7 +178,7 @@ pub(super) struct BlockStore {
     given_up: AtomicBool,
     /// The log already has a message about too little free space.
     space_warning_logged: AtomicBool,
-    pub(super) block: u64,
+    pub(super) block_size: u64,
 }
 
 impl std::fmt::Debug for BlockStore {
@@ -181,6 +192,10 @@ impl std::fmt::Debug for BlockStore {
 }
 
 impl BlockStore {
+    /// Opens the store, and locks a folder if `config` has one.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the folder cannot be used or is too small.
     pub(super) async fn open(config: StoreConfig, tier: Option<Tier>) -> Result<Self> {
         let memory = HybridCacheBuilder::new()
             .with_name("drivedal")
@@ -188,14 +203,14 @@ impl BlockStore {
             .with_flush_on_close(false)
             .memory(config.memory)
             // A shard smaller than a few blocks would hold none.
-            .with_shards(((config.memory as u64 / (config.block * 8)) as usize).clamp(1, 8))
+            .with_shards(((config.memory as u64 / (config.block_size * 8)) as usize).clamp(1, 8))
             .with_eviction_config(LruConfig::default())
             .with_weighter(|key: &BlockKey, block: &Block| key.estimated_size() + block.0.len());
         let (blocks, folder) = match &config.disk {
             None => (memory.storage().build().await, None),
             Some((path, capacity)) => {
                 let folder = CacheFolder::lock(path)?;
-                let region = region_size(config.block, *capacity)?;
+                let region = region_size(config.block_size, *capacity)?;
                 let capacity = usize::try_from(*capacity).unwrap_or(usize::MAX);
                 let device = FsDeviceBuilder::new(folder.blocks()).with_capacity(capacity).build();
                 let device = device.map_err(|error| folder.unusable(error))?;
@@ -219,7 +234,7 @@ impl BlockStore {
             folder,
             given_up: AtomicBool::new(false),
             space_warning_logged: AtomicBool::new(false),
-            block: config.block,
+            block_size: config.block_size,
         })
     }
 
@@ -244,11 +259,11 @@ impl BlockStore {
 
     /// Stops using the folder. After a failed write, foyer's own tasks may panic, and with them
     /// every task that waits for them.
-    fn give_up(&self, died: &JoinError) {
+    fn give_up(&self, panic: &JoinError) {
         if let (Some(folder), false) = (&self.folder, self.given_up.swap(true, Ordering::Relaxed)) {
             tracing::warn!(
                 folder = %folder.path().display(),
-                error = %died,
+                error = %panic,
                 "cannot write to the cache folder; the cache continues without it"
             );
         }
@@ -256,7 +271,7 @@ impl BlockStore {
 
     /// Returns the length of a block.
     fn length(&self, key: &BlockKey) -> u64 {
-        key.file.length.saturating_sub(key.index * self.block).min(self.block)
+        key.file.length.saturating_sub(key.index * self.block_size).min(self.block_size)
     }
 
     /// Returns a block that is in memory.
@@ -315,12 +330,13 @@ impl BlockStore {
             let blocks = self.blocks.clone();
             // In a separate task, so that its panic does not reach the reader.
             let written = tokio::spawn(async move { blocks.storage().wait().await }).await;
-            if let Err(died) = written {
-                self.give_up(&died);
+            if let Err(panic) = written {
+                self.give_up(&panic);
             }
         }
     }
 
+    /// Returns the second tier, if one is set.
     pub(super) fn tier(&self) -> Option<&Tier> {
         self.tier.as_ref()
     }
@@ -333,7 +349,7 @@ impl BlockStore {
         let blocks = self.blocks.clone();
         match tokio::spawn(async move { blocks.close().await }).await {
             Ok(closed) => closed.map_err(store_error)?,
-            Err(died) => self.give_up(&died),
+            Err(panic) => self.give_up(&panic),
         }
         match (&self.folder, self.folder()) {
             (Some(folder), None) => {

@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::store::{BLOCK_MAX, BlockKey};
+use super::store::{BlockKey, MAX_BLOCK_SIZE};
 
 /// Start of every object. Contains the version of the format.
 const MAGIC: &[u8; 8] = b"drvblk1\n";
@@ -34,6 +34,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// Maximum number of concurrent writes.
 const MAX_WRITES: usize = 16;
 
+/// The second tier. Clones share its pause and its limit of writes.
 #[derive(Clone)]
 pub(super) struct Tier {
     operator: Operator,
@@ -95,9 +96,11 @@ impl Tier {
         until.is_some_and(|until| Instant::now() < until)
     }
 
-    fn failed(&self, what: &str, error: Option<&opendal::Error>) -> Option<Bytes> {
+    /// Pauses the tier after a failure of `operation`. `error` is `None` after a timeout. Returns
+    /// `None`.
+    fn failed(&self, operation: &str, error: Option<&opendal::Error>) -> Option<Bytes> {
         let kind = error.map(|error| error.kind().to_string());
-        tracing::warn!(what, kind, "the second tier of the cache failed and is paused");
+        tracing::warn!(operation, kind, "the second tier of the cache failed and is paused");
         *self.pause.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(Instant::now() + PAUSE_AFTER_FAILURE);
         None
@@ -112,11 +115,13 @@ fn hash(key: &BlockKey, salt: u64) -> u64 {
     hasher.finish()
 }
 
+/// Returns the path of a block's object.
 fn path(key: &BlockKey) -> String {
-    let (one, other) = (hash(key, 1), hash(key, 2));
-    format!("{:02x}/{one:016x}{other:016x}", one >> 56)
+    let (first, second) = (hash(key, 1), hash(key, 2));
+    format!("{:02x}/{first:016x}{second:016x}", first >> 56)
 }
 
+/// Returns a checksum of the key and the bytes.
 fn checksum(key: &BlockKey, bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::default().build_hasher();
     hasher.write_u64(hash(key, 3));
@@ -124,6 +129,7 @@ fn checksum(key: &BlockKey, bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
+/// Returns the object of a block: magic, checksum, index, length of the key, key, bytes.
 fn encode(key: &BlockKey, bytes: &Bytes) -> Vec<Bytes> {
     let name = key.file.text().as_bytes();
     let mut head = BytesMut::with_capacity(MAGIC.len() + 28 + name.len());
@@ -135,6 +141,7 @@ fn encode(key: &BlockKey, bytes: &Bytes) -> Vec<Bytes> {
     vec![head.freeze(), bytes.clone()]
 }
 
+/// Returns the bytes of an object. `None` if it is damaged or has another key.
 fn decode(key: &BlockKey, mut object: Bytes) -> Option<Bytes> {
     if object.len() < MAGIC.len() + 24 || object.split_to(MAGIC.len()) != MAGIC[..] {
         return None;
@@ -142,7 +149,7 @@ fn decode(key: &BlockKey, mut object: Bytes) -> Option<Bytes> {
     let (sum, index, name) = (object.get_u64(), object.get_u64(), object.get_u64());
     let name = usize::try_from(name).ok().filter(|name| *name <= object.len())?;
     let is_named = object.split_to(name) == key.file.text().as_bytes() && index == key.index;
-    let is_whole = object.len() as u64 <= BLOCK_MAX && checksum(key, &object) == sum;
+    let is_whole = object.len() as u64 <= MAX_BLOCK_SIZE && checksum(key, &object) == sum;
     (is_named && is_whole).then_some(object)
 }
 

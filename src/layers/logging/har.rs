@@ -114,6 +114,7 @@ impl State {
         Ok(())
     }
 
+    /// Writes `text` at the offset of the next entry.
     fn end_with(&mut self, text: &str) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(self.at))?;
         self.file.write_all(text.as_bytes())
@@ -126,6 +127,7 @@ impl fmt::Debug for HarFile {
     }
 }
 
+/// Returns the HAR entry of a request.
 fn entry(record: &HttpRecord) -> Value {
     let millis = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
     let wait = record.first_byte.unwrap_or(record.total);

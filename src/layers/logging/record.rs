@@ -64,6 +64,7 @@ pub(super) struct HttpRecord {
 }
 
 impl HttpRecord {
+    /// Emits the event of this request.
     fn log(&self) {
         tracing::debug!(
             target: TARGET,
@@ -95,6 +96,7 @@ pub(super) struct ActiveRequest {
 }
 
 impl ActiveRequest {
+    /// Starts the record of a request that is about to be sent.
     pub(super) fn begin(
         log: &LoggingLayer,
         service: &Arc<str>,

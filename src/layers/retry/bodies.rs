@@ -111,9 +111,7 @@ impl ReadVersion {
             len: metadata.map(Metadata::content_length),
         }
     }
-}
 
-impl ReadVersion {
     /// Returns whether `rest` is of the same version. Services report etags inconsistently. A
     /// missing etag in `rest` is accepted only if the request was restricted to the version
     /// (`pinned`).
@@ -127,11 +125,13 @@ impl ReadVersion {
     }
 }
 
+/// Stream of a file. After an interruption, the next read resumes at the first missing byte.
 struct ResumingStream {
     reader: Arc<ReadContext>,
     /// `None` after an interruption.
     stream: Option<Box<dyn oio::ReadStreamDyn>>,
     range: BytesRange,
+    /// Number of bytes that were returned.
     delivered: u64,
     file: ReadVersion,
 }

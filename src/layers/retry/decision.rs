@@ -34,6 +34,7 @@ pub(super) enum RetryDecision {
 }
 
 impl RetryDecision {
+    /// Classifies a response.
     pub(super) fn from_response(status: StatusCode, headers: &HeaderMap) -> Self {
         match status::meaning(status, headers).1 {
             Transience::Permanent => Self::Final,
@@ -43,6 +44,7 @@ impl RetryDecision {
         }
     }
 
+    /// Classifies an error of the transport.
     pub(super) fn from_error(error: &Error) -> Self {
         if !error.is_temporary() {
             return Self::Final;

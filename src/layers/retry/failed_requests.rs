@@ -14,7 +14,7 @@ use crate::rate_limit::Exhausted;
 
 /// Requests of one operation whose attempts are exhausted. A service converts each failed response
 /// into a new temporary error and does not know that the transport has already retried the request.
-/// This record prevents that the operation repeats it.
+/// This record keeps the operation from repeating it.
 #[derive(Clone, Default)]
 pub(super) struct FailedRequests(Arc<Mutex<FailedRequestsInner>>);
 
@@ -74,6 +74,7 @@ impl Drop for RunningCall {
     }
 }
 
+/// Transport that records exhausted requests, and rejects them if they are sent again.
 struct FailFastTransport {
     inner: HttpTransporter,
     failed_requests: FailedRequests,
@@ -112,6 +113,7 @@ pub(super) fn host(request: &Request<Buffer>) -> String {
     host.rsplit_once('@').map_or(host, |(_, host)| host).to_owned()
 }
 
+/// Returns a hash of the parts that identify a request within one operation.
 fn request_hash(request: &Request<Buffer>) -> u64 {
     let mut hasher = DefaultHasher::new();
     request.method().hash(&mut hasher);

@@ -179,10 +179,12 @@ impl RetryShared {
         responsive_hosts.insert(host.to_owned());
     }
 
+    /// Returns whether a host has responded before.
     fn is_responsive(&self, host: &str) -> bool {
         self.responsive_hosts.lock().unwrap_or_else(PoisonError::into_inner).contains(host)
     }
 
+    /// Logs an event and passes it to the observer.
     fn emit(&self, event: RetryEvent<'_>) {
         event.log();
         if let Some(observer) = &self.observer {

@@ -29,6 +29,7 @@ impl RetryService {
         Self { inner, shared }
     }
 
+    /// Returns the state of a new operation, and the context for its requests.
     fn start(
         &self,
         call: &'static str,
@@ -47,12 +48,13 @@ impl RetryService {
         create: impl FnOnce(&OperationContext) -> Result<T>,
     ) -> Result<RetryBody<T>> {
         let failed_requests = FailedRequests::default();
-        let body = create(&failed_requests.wrap(context)).map_err(to_permanent)?;
+        let body = create(&failed_requests.wrap(context)).map_err(to_persistent)?;
         Ok(RetryBody::new(body, self.shared.clone(), failed_requests))
     }
 }
 
-fn to_permanent(error: Error) -> Error {
+/// Makes a temporary error persistent.
+fn to_persistent(error: Error) -> Error {
     if error.is_temporary() { error.set_persistent() } else { error }
 }
 
@@ -97,7 +99,7 @@ impl Service for RetryService {
     fn read(&self, context: &OperationContext, path: &str, args: OpRead) -> Result<RetryReader> {
         let failed_requests = FailedRequests::default();
         let context = failed_requests.wrap(context);
-        let body = self.inner.read(&context, path, args.clone()).map_err(to_permanent)?;
+        let body = self.inner.read(&context, path, args.clone()).map_err(to_persistent)?;
         let body = RetryBody::new(body, self.shared.clone(), failed_requests);
         let (service, path) = (Arc::clone(&self.inner), path.to_owned());
         Ok(RetryReader(Arc::new(ReadContext { body, service, context, path, args })))

@@ -14,6 +14,7 @@ use crate::rate_limit::Exhausted;
 pub(super) struct RetryState {
     shared: RetryShared,
     failed_requests: FailedRequests,
+    /// Name of the operation, for events.
     call: &'static str,
     started: Instant,
     attempts: u32,

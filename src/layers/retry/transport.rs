@@ -61,7 +61,7 @@ impl HttpTransport for RetryTransport {
     }
 }
 
-/// Returns `METHOD host template`, without path and query.
+/// Returns the label `METHOD host template`, without path and query.
 fn label(request: &Request<Buffer>) -> String {
     let template = request.extensions().get::<ServiceOperation>().map_or("", |of| of.0);
     let host = request.uri().host().unwrap_or_default();
@@ -73,6 +73,7 @@ struct RetryingRequest<'t> {
     transport: &'t RetryTransport,
     /// With the port if the URL has one.
     host: String,
+    /// Label of the request for events and errors.
     call: String,
     limiter: AccountLimiter,
     bypass_limiter: bool,
@@ -86,15 +87,16 @@ impl RetryingRequest<'_> {
         &self.transport.shared
     }
 
+    /// Sends the request until it succeeds or must not be retried.
     async fn send(mut self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         let repeat = repeatability(&request);
         loop {
             let permit = self.admit().await?;
             self.attempts += 1;
-            let mut again = request.clone();
-            again.extensions_mut().insert(Attempt(self.attempts));
+            let mut attempt = request.clone();
+            attempt.extensions_mut().insert(Attempt(self.attempts));
             let sent = Instant::now();
-            let (outcome, decision, requested) = self.send_once(again, sent, permit).await;
+            let (outcome, decision, requested) = self.send_once(attempt, sent, permit).await;
             if decision == RetryDecision::Final {
                 return outcome;
             }
@@ -238,6 +240,7 @@ impl RetryingRequest<'_> {
         Ok(if waits_at_limiter { Duration::ZERO } else { wait })
     }
 
+    /// Emits the event for a wait of known length.
     fn announce_wait(&self, reason: &str, wait: Duration) {
         let until = Instant::now() + wait;
         let (host, elapsed, until) = (&*self.host, self.started.elapsed(), until.into_std());
@@ -256,6 +259,7 @@ impl RetryingRequest<'_> {
         Exhausted { attempts: self.attempts, elapsed: self.started.elapsed(), pause }
     }
 
+    /// Emits the event for a request that is not retried.
     fn emit_gave_up(&self, reason: &str) {
         let (call, attempts, elapsed) = (&*self.call, self.attempts, self.started.elapsed());
         self.shared().emit(RetryEvent::GaveUp { call, reason, attempts, elapsed });
@@ -271,6 +275,8 @@ impl RetryingRequest<'_> {
         outcome.map_err(Error::set_persistent)
     }
 
+    /// Marks the result as exhausted: a response by an extension, an error by its message. `pause`
+    /// is the pause that the cloud requests, if known.
     fn give_up(
         &self,
         outcome: Result<Response<HttpBody>>,

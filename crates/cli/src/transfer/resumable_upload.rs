@@ -92,8 +92,8 @@ pub(super) async fn send(
         };
         failures = if sending.arrived() > arrived { 1 } else { failures + 1 };
         let policy = &to.remote.policy;
-        if error.is_temporary() && failures < policy.attempts {
-            let wait = policy.wait(failures, fastrand::f64());
+        if error.is_temporary() && failures < policy.max_attempts {
+            let wait = policy.delay(failures, fastrand::f64());
             to.remote.announce_wait(&error, started.elapsed(), wait);
             tokio::select! {
                 () = interrupt.wait() => {}

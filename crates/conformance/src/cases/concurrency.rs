@@ -75,10 +75,10 @@ async fn one_of_many_writers_makes_a_file_that_was_missing(test: &TestContext) -
         (0..MANY).map(async |n| test.op.write_with("file", version(n)).if_not_exists(true).await),
     )
     .await;
-    let made: Vec<_> =
+    let winners: Vec<_> =
         (0..MANY).zip(written).filter_map(|(n, one)| allow_error(one).map(|_| n)).collect();
-    assert_eq!(made.len(), 1, "{made:?} all made it");
-    assert_eq!(winner(test, "file").await?, made[0]);
+    assert_eq!(winners.len(), 1, "{winners:?} all succeeded");
+    assert_eq!(winner(test, "file").await?, winners[0]);
     Ok(())
 }
 
@@ -101,11 +101,11 @@ async fn folders_that_many_clients_need_are_created_once(test: &TestContext) -> 
     let paths: Vec<_> = (0..MANY).map(|n| format!("a/b/c/{n:02}")).collect();
     let written = clients.iter().zip(&paths).map(|(op, path)| op.write(path, "x"));
     try_join_all(written).await?;
-    let seen = test.client(&[])?;
-    assert_eq!(children(&seen, "/").await?, ["a/"]);
-    assert_eq!(children(&seen, "a/").await?, ["a/b/"]);
-    assert_eq!(children(&seen, "a/b/").await?, ["a/b/c/"]);
-    assert_eq!(children(&seen, "a/b/c/").await?, paths);
+    let observer = test.client(&[])?;
+    assert_eq!(children(&observer, "/").await?, ["a/"]);
+    assert_eq!(children(&observer, "a/").await?, ["a/b/"]);
+    assert_eq!(children(&observer, "a/b/").await?, ["a/b/c/"]);
+    assert_eq!(children(&observer, "a/b/c/").await?, paths);
     Ok(())
 }
 
@@ -120,9 +120,9 @@ async fn writers_and_removers_of_many_files_do_not_disturb_each_other(
     }))
     .await?;
     for n in 0..60 {
-        let gone = n % 2 == 0 && n < 30;
-        assert_eq!(exists(&test.op, &path(n)).await?, !gone, "{}", path(n));
-        if !gone {
+        let is_removed = n % 2 == 0 && n < 30;
+        assert_eq!(exists(&test.op, &path(n)).await?, !is_removed, "{}", path(n));
+        if !is_removed {
             assert_eq!(content(&test.op, &path(n)).await?, version(n % 7), "{}", path(n));
         }
     }
@@ -156,7 +156,7 @@ async fn one_of_many_renames_of_a_file_wins(test: &TestContext) -> CaseResult {
     let targets: Vec<_> = (0..MANY).map(|n| format!("b/{n}")).collect();
     let renamed = join_all(targets.iter().map(|to| test.op.rename("a/file", to))).await;
     let done = renamed.into_iter().filter_map(allow_error).count();
-    assert!(done >= 1, "nobody could rename it");
+    assert!(done >= 1, "no rename succeeded");
     assert!(!exists(&test.op, "a/file").await?);
     let there = children(&test.op, "b/").await?;
     assert_eq!(there.len(), 1, "{there:?}");
@@ -193,7 +193,7 @@ async fn a_folder_that_grows_is_listed_without_repeats(test: &TestContext) -> Ca
     let listing = async {
         for _ in 0..10 {
             let mut shown = children(&test.op, "a/").await?;
-            assert!(shown.contains(&"a/first".to_owned()), "what was there is missing");
+            assert!(shown.contains(&"a/first".to_owned()), "an existing entry is missing");
             let all = shown.len();
             shown.dedup();
             assert_eq!(shown.len(), all, "an entry twice");

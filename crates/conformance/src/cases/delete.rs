@@ -116,7 +116,7 @@ async fn nothing_below_a_file_is_removed_already(test: &TestContext) -> CaseResu
 }
 
 /// Creates `p` with a tree below it, and items that only share its prefix.
-async fn alike(test: &TestContext) -> CaseResult {
+async fn create_names_with_prefix(test: &TestContext) -> CaseResult {
     if test.op.info().capability().create_dir {
         test.op.create_dir("p/").await?;
         test.op.create_dir("p/empty/").await?;
@@ -130,7 +130,7 @@ async fn alike(test: &TestContext) -> CaseResult {
 const ALIKE: [&str; 6] = ["o/", "o/p", "p.txt", "p2/", "p2/y", "pq"];
 
 async fn a_tree_is_removed_with_everything_below(test: &TestContext) -> CaseResult {
-    alike(test).await?;
+    create_names_with_prefix(test).await?;
     test.op.delete_with("p/").recursive(true).await?;
     for path in ["p/", "p", "p/x", "p/d/", "p/d/y", "p/d/e/z", "p/empty/"] {
         assert!(!exists(&test.op, path).await?, "{path} is still there");
@@ -142,7 +142,7 @@ async fn a_tree_is_removed_with_everything_below(test: &TestContext) -> CaseResu
 async fn a_tree_without_its_slash_is_removed_with_everything_below(
     test: &TestContext,
 ) -> CaseResult {
-    alike(test).await?;
+    create_names_with_prefix(test).await?;
     test.op.delete_with("p").recursive(true).await?;
     for path in ["p/", "p", "p/x", "p/d/", "p/d/y", "p/d/e/z", "p/empty/"] {
         assert!(!exists(&test.op, path).await?, "{path} is still there");
@@ -152,7 +152,7 @@ async fn a_tree_without_its_slash_is_removed_with_everything_below(
 }
 
 async fn a_removal_of_a_tree_keeps_names_with_its_prefix(test: &TestContext) -> CaseResult {
-    alike(test).await?;
+    create_names_with_prefix(test).await?;
     test.op.delete_with("p").recursive(true).await?;
     assert_eq!(tree(&test.op, "/").await?, ALIKE);
     Ok(())
@@ -161,7 +161,7 @@ async fn a_removal_of_a_tree_keeps_names_with_its_prefix(test: &TestContext) -> 
 async fn a_removal_of_a_tree_by_its_slash_path_keeps_names_with_its_prefix(
     test: &TestContext,
 ) -> CaseResult {
-    alike(test).await?;
+    create_names_with_prefix(test).await?;
     test.op.delete_with("p/").recursive(true).await?;
     let files: Vec<_> =
         tree(&test.op, "/").await?.into_iter().filter(|path| !path.ends_with('/')).collect();

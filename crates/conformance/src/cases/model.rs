@@ -78,10 +78,10 @@ enum Expected {
     Done,
     Refused,
     /// Services differ here and have separate cases: the step is skipped.
-    Contested,
+    Skipped,
 }
 
-use Expected::{Contested, Done, Refused};
+use Expected::{Done, Refused, Skipped};
 
 impl Model {
     fn is_file(&self, path: &str) -> bool {
@@ -98,16 +98,16 @@ impl Model {
     }
 
     /// Returns the folders above a path, the outermost first.
-    fn above(path: &str) -> impl Iterator<Item = &str> {
+    fn parents(path: &str) -> impl Iterator<Item = &str> {
         path.match_indices('/').map(|(at, _)| &path[..at])
     }
 
     fn below_a_file(&self, path: &str) -> bool {
-        Self::above(path).any(|folder| self.is_file(folder))
+        Self::parents(path).any(|folder| self.is_file(folder))
     }
 
     fn put(&mut self, path: &str, item: Option<u64>) {
-        for folder in Self::above(path) {
+        for folder in Self::parents(path) {
             self.items.insert(folder.to_owned(), None);
         }
         self.items.insert(path.to_owned(), item);
@@ -133,10 +133,10 @@ impl Model {
                 self.put(path, None);
                 Done
             }
-            Step::Delete(path) if self.below_a_file(path) || self.is_folder(path) => Contested,
-            Step::DeleteFolder(path) if self.below_a_file(path) || self.is_file(path) => Contested,
+            Step::Delete(path) if self.below_a_file(path) || self.is_folder(path) => Skipped,
+            Step::DeleteFolder(path) if self.below_a_file(path) || self.is_file(path) => Skipped,
             Step::DeleteFolder(path) if !self.below(path).is_empty() => Refused,
-            Step::DeleteTree(path) if self.below_a_file(path) => Contested,
+            Step::DeleteTree(path) if self.below_a_file(path) => Skipped,
             Step::Delete(path) | Step::DeleteFolder(path) | Step::DeleteTree(path) => {
                 self.remove(path);
                 Done
@@ -150,7 +150,7 @@ impl Model {
                     self.put(to, Some(*seed));
                     Done
                 }
-                Some(None) => Contested,
+                Some(None) => Skipped,
                 None => Refused,
             },
             Step::Stat(_) | Step::Read(_) | Step::List(_) | Step::Tree(_) => Done,
@@ -160,7 +160,7 @@ impl Model {
     fn rename(&mut self, from: &str, to: &str) -> Expected {
         let Some(item) = self.items.get(from).copied() else { return Refused };
         if to.starts_with(&format!("{from}/")) || (item.is_none() && self.is_folder(to)) {
-            return Contested;
+            return Skipped;
         }
         let in_the_way = self.is_folder(to) || (item.is_none() && self.is_file(to));
         if from == to || self.below_a_file(to) || in_the_way {
@@ -177,7 +177,7 @@ impl Model {
     }
 
     /// Returns the paths that a listing of a folder must have.
-    fn shown(&self, folder: &str, recursive: bool) -> Vec<String> {
+    fn listing(&self, folder: &str, recursive: bool) -> Vec<String> {
         let mut shown: Vec<_> = self
             .items
             .iter()
@@ -197,7 +197,7 @@ fn seeded(seed: u64) -> Vec<u8> {
 }
 
 /// Applies a step to the service. Returns whether it succeeded.
-async fn done(op: &Operator, model: &Model, step: &Step) -> CaseResult<bool> {
+async fn apply(op: &Operator, model: &Model, step: &Step) -> CaseResult<bool> {
     let folder = |path: &str| format!("{path}/");
     let done = match step {
         Step::Write(path, seed) => allow_error(op.write(path, seeded(*seed)).await).is_some(),
@@ -227,12 +227,12 @@ async fn done(op: &Operator, model: &Model, step: &Step) -> CaseResult<bool> {
         }
         Step::List(path) if model.is_folder(path) => {
             let folder = folder(path);
-            assert_eq!(children(op, &folder).await?, model.shown(&folder, false), "list {path}");
+            assert_eq!(children(op, &folder).await?, model.listing(&folder, false), "list {path}");
             true
         }
         Step::Tree(path) if model.is_folder(path) => {
             let folder = folder(path);
-            assert_eq!(tree(op, &folder).await?, model.shown(&folder, true), "tree {path}");
+            assert_eq!(tree(op, &folder).await?, model.listing(&folder, true), "tree {path}");
             true
         }
         Step::List(_) | Step::Tree(_) => true,
@@ -253,18 +253,18 @@ async fn any_sequence(test: &TestContext, renames: bool) -> CaseResult {
             }
             let before = model.clone();
             let expected = model.step(step);
-            if expected == Contested {
+            if expected == Skipped {
                 continue;
             }
-            let done = done(&test.op, &before, step).await?;
+            let done = apply(&test.op, &before, step).await?;
             if done != (expected == Done) {
                 return fail(format!("{step:?}: expected {expected:?}, done: {done}"));
             }
         }
         // The client itself and a new client must see the same state.
-        let seen = if capability.shared { test.client(&[])? } else { test.op.clone() };
-        for op in [&test.op, &seen] {
-            assert_eq!(tree(op, "/").await?, model.shown("", true));
+        let observer = if capability.shared { test.client(&[])? } else { test.op.clone() };
+        for op in [&test.op, &observer] {
+            assert_eq!(tree(op, "/").await?, model.listing("", true));
             for (path, item) in &model.items {
                 if let Some(seed) = item {
                     assert_eq!(content(op, path).await?, seeded(*seed), "{path}");

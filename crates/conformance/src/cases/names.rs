@@ -31,7 +31,7 @@ cases! {
 }
 
 /// Checks that files and folders with these names support all operations.
-async fn taken(test: &TestContext, names: &[&str]) -> CaseResult {
+async fn check_supported(test: &TestContext, names: &[&str]) -> CaseResult {
     let op = &test.op;
     for (seed, name) in names.iter().enumerate() {
         op.write(&format!("files/{name}"), bytes(seed as u64, 100 + seed)).await?;
@@ -66,33 +66,39 @@ async fn taken(test: &TestContext, names: &[&str]) -> CaseResult {
 }
 
 async fn names_with_signs_of_urls_are_taken(test: &TestContext) -> CaseResult {
-    taken(test, &["a#b", "a%b", "a%41b", "100%", "%2F", "a&b=c", "a+b", "a b", "it's", "a;b,c"])
-        .await
+    check_supported(
+        test,
+        &["a#b", "a%b", "a%41b", "100%", "%2F", "a&b=c", "a+b", "a b", "it's", "a;b,c"],
+    )
+    .await
 }
 
 async fn names_with_other_signs_are_taken(test: &TestContext) -> CaseResult {
-    taken(test, &["a@b!c$d", "(a)[b]{c}", "a~1", "_-", "a^b`c", "-rf", "=1+1"]).await
+    check_supported(test, &["a@b!c$d", "(a)[b]{c}", "a~1", "_-", "a^b`c", "-rf", "=1+1"]).await
 }
 
 async fn names_with_a_leading_tilde_are_supported(test: &TestContext) -> CaseResult {
-    taken(test, &["~a", "~"]).await
+    check_supported(test, &["~a", "~"]).await
 }
 
 async fn names_in_many_scripts_are_taken(test: &TestContext) -> CaseResult {
-    taken(test, &["äöüß", "日本語.txt", "Ωμέγα", "🦀🦀", "e\u{301}te\u{301}", "שלום", "İı", "ﬁn"])
-        .await
+    check_supported(
+        test,
+        &["äöüß", "日本語.txt", "Ωμέγα", "🦀🦀", "e\u{301}te\u{301}", "שלום", "İı", "ﬁn"],
+    )
+    .await
 }
 
 async fn names_with_dots_are_taken(test: &TestContext) -> CaseResult {
-    taken(test, &[".hidden", "..two", "a.b.c", "a..b", ".a.b"]).await
+    check_supported(test, &[".hidden", "..two", "a.b.c", "a..b", ".a.b"]).await
 }
 
 async fn a_name_of_two_hundred_characters_is_taken(test: &TestContext) -> CaseResult {
-    taken(test, &[&"a".repeat(200)]).await
+    check_supported(test, &[&"a".repeat(200)]).await
 }
 
 async fn a_name_of_two_hundred_characters_beyond_ascii_is_taken(test: &TestContext) -> CaseResult {
-    taken(test, &[&"ü".repeat(200)]).await
+    check_supported(test, &[&"ü".repeat(200)]).await
 }
 
 /// Checks that the whole name is stored, or that the error names it and nothing was created.
@@ -105,7 +111,7 @@ async fn check_stored_or_rejected(test: &TestContext, name: &str) -> CaseResult 
             op.delete(&path).await?;
         }
         refusal => {
-            clear(&expect_error(refusal, &[ErrorKind::Unsupported])?, name)?;
+            check_rejection(&expect_error(refusal, &[ErrorKind::Unsupported])?, name)?;
             assert_eq!(children(op, "folder/").await?, [""; 0]);
         }
     }
@@ -113,7 +119,7 @@ async fn check_stored_or_rejected(test: &TestContext, name: &str) -> CaseResult 
 }
 
 /// Checks that the error is about this name and contains it.
-fn clear(error: &Error, name: &str) -> CaseResult {
+fn check_rejection(error: &Error, name: &str) -> CaseResult {
     let text = error.to_string();
     if error.is_temporary() {
         return fail(format!("{name:?}: trying again would not help: {text}"));
@@ -151,7 +157,7 @@ async fn a_name_is_stored_completely_or_rejected_clearly(test: &TestContext) -> 
         let path = format!("{folder}/file");
         match test.op.write(&path, bytes(1, 100)).await {
             Ok(_) => assert_eq!(content(&test.op, &path).await?, bytes(1, 100), "{path:?}"),
-            refusal => clear(&expect_error(refusal, &[ErrorKind::Unsupported])?, folder)?,
+            refusal => check_rejection(&expect_error(refusal, &[ErrorKind::Unsupported])?, folder)?,
         }
     }
     Ok(())
@@ -171,7 +177,7 @@ async fn names_that_the_drive_does_not_take_are_refused_clearly(test: &TestConte
     test.op.write("folder/there", bytes(1, 10)).await?;
     for name in test.expectations.rejected_names {
         for path in [format!("folder/{name}"), format!("folder/{name}/below")] {
-            clear(
+            check_rejection(
                 &expect_error(test.op.write(&path, bytes(2, 10)).await, &[ErrorKind::Unsupported])?,
                 name,
             )?;
@@ -189,7 +195,7 @@ async fn names_that_the_drive_does_not_take_are_refused_as_folders(
     }
     for name in test.expectations.rejected_names {
         for path in [format!("folder/{name}/"), format!("folder/{name}/below/")] {
-            clear(
+            check_rejection(
                 &expect_error(test.op.create_dir(&path).await, &[ErrorKind::Unsupported])?,
                 name,
             )?;
@@ -209,7 +215,7 @@ async fn names_that_the_drive_does_not_take_are_refused_as_new_names(
     test.op.write("b/there", bytes(2, 10)).await?;
     for name in test.expectations.rejected_names {
         for path in [format!("a/{name}"), format!("b/{name}"), format!("c/{name}/below")] {
-            clear(
+            check_rejection(
                 &expect_error(test.op.rename("a/file", &path).await, &[ErrorKind::Unsupported])?,
                 name,
             )?;
@@ -221,7 +227,7 @@ async fn names_that_the_drive_does_not_take_are_refused_as_new_names(
 }
 
 /// Checks that all operations reject these paths and change nothing.
-async fn no_name(test: &TestContext, paths: &[&str]) -> CaseResult {
+async fn check_rejected(test: &TestContext, paths: &[&str]) -> CaseResult {
     let op = &test.op;
     op.write("a/b/file", bytes(1, 100)).await?;
     op.write("file", bytes(2, 100)).await?;
@@ -260,11 +266,11 @@ async fn no_name(test: &TestContext, paths: &[&str]) -> CaseResult {
 }
 
 async fn a_dot_is_no_name(test: &TestContext) -> CaseResult {
-    no_name(test, &["./file", "a/./b/file", "a/b/."]).await
+    check_rejected(test, &["./file", "a/./b/file", "a/b/."]).await
 }
 
 async fn two_dots_are_no_name(test: &TestContext) -> CaseResult {
-    no_name(test, &["../file", "a/../file", "a/b/../../file", "a/b/.."]).await
+    check_rejected(test, &["../file", "a/../file", "a/b/../../file", "a/b/.."]).await
 }
 
 async fn spaces_at_the_ends_of_a_path_are_not_part_of_it(test: &TestContext) -> CaseResult {

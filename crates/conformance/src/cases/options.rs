@@ -71,7 +71,7 @@ async fn user_metadata_is_stored(test: &TestContext) -> CaseResult {
     let given = [("place".to_owned(), "Bergen".to_owned())];
     test.op.write_with("file", bytes(1, 10)).user_metadata(given).await?;
     let metadata = test.op.stat("file").await?;
-    assert_eq!(metadata.user_metadata().and_then(|told| told.get("place")), Some("Bergen"));
+    assert_eq!(metadata.user_metadata().and_then(|metadata| metadata.get("place")), Some("Bergen"));
     Ok(())
 }
 
@@ -82,7 +82,7 @@ async fn two_etags(test: &TestContext) -> CaseResult<(String, String)> {
         test.op.write("file", bytes(seed, 100 + seed as usize)).await?;
         match test.op.stat("file").await?.etag() {
             Some(etag) => etags.push(etag.to_owned()),
-            None => return fail("conditions are advertised, but no etag is told"),
+            None => return fail("conditions are advertised, but stat returns no etag"),
         }
     }
     Ok((etags.remove(0), etags.remove(0)))

@@ -33,32 +33,32 @@ cases! {
 }
 
 /// Deletes and renames revalidate metadata that is older than this.
-const LOOKS_AGAIN: Duration = Duration::from_secs(1);
+const REVALIDATION_AGE: Duration = Duration::from_secs(1);
 
 /// Returns two clients with separate caches. Results of the first one expire soon.
-fn two(test: &TestContext) -> CaseResult<(Operator, Operator)> {
+fn two_clients(test: &TestContext) -> CaseResult<(Operator, Operator)> {
     Ok((test.client(test.expectations.fast_expiry)?, test.client(&[])?))
 }
 
 /// Waits until all cached results of the first client have expired.
-async fn aged(test: &TestContext) {
+async fn wait_for_expiry(test: &TestContext) {
     sleep(test.expectations.max_staleness + Duration::from_millis(50)).await;
 }
 
 /// Waits until the first client revalidates its metadata before a change.
-async fn looks_again(test: &TestContext) {
+async fn wait_for_revalidation(test: &TestContext) {
     if test.expectations.max_staleness > Duration::ZERO {
-        sleep(LOOKS_AGAIN + Duration::from_millis(50)).await;
+        sleep(REVALIDATION_AGE + Duration::from_millis(50)).await;
     }
 }
 
 async fn a_new_file_is_seen(test: &TestContext) -> CaseResult {
-    let (one, other) = two(test)?;
+    let (one, other) = two_clients(test)?;
     one.write("a/known", bytes(1, 10)).await?;
     assert_eq!(children(&one, "a/").await?, ["a/known"]);
     expect_error(one.stat("a/new").await, &[ErrorKind::NotFound])?;
     other.write("a/new", bytes(2, 20)).await?;
-    aged(test).await;
+    wait_for_expiry(test).await;
     assert_eq!(one.stat("a/new").await?.content_length(), 20);
     assert_eq!(content(&one, "a/new").await?, bytes(2, 20));
     assert_eq!(children(&one, "a/").await?, ["a/known", "a/new"]);
@@ -66,17 +66,17 @@ async fn a_new_file_is_seen(test: &TestContext) -> CaseResult {
 }
 
 async fn a_new_file_is_seen_where_the_folder_was_missing(test: &TestContext) -> CaseResult {
-    let (one, other) = two(test)?;
+    let (one, other) = two_clients(test)?;
     expect_error(one.stat("a/b/new").await, &[ErrorKind::NotFound])?;
     assert_eq!(children(&one, "a/").await?, [""; 0]);
     other.write("a/b/new", bytes(2, 20)).await?;
-    aged(test).await;
+    wait_for_expiry(test).await;
     assert_eq!(content(&one, "a/b/new").await?, bytes(2, 20));
     Ok(())
 }
 
 async fn new_bytes_are_read_completely(test: &TestContext) -> CaseResult {
-    let (one, other) = two(test)?;
+    let (one, other) = two_clients(test)?;
     one.write("a/file", bytes(1, 1000)).await?;
     assert_eq!(content(&one, "a/file").await?, bytes(1, 1000));
     other.write("a/file", bytes(2, 5000)).await?;
@@ -84,21 +84,21 @@ async fn new_bytes_are_read_completely(test: &TestContext) -> CaseResult {
         let read = read.to_vec();
         assert!(read == bytes(1, 1000) || read == bytes(2, 5000), "neither old nor new bytes");
     }
-    aged(test).await;
+    wait_for_expiry(test).await;
     assert_eq!(one.stat("a/file").await?.content_length(), 5000);
     assert_eq!(content(&one, "a/file").await?, bytes(2, 5000));
     Ok(())
 }
 
 async fn a_removed_file_does_not_exist(test: &TestContext) -> CaseResult {
-    let (one, other) = two(test)?;
+    let (one, other) = two_clients(test)?;
     one.write("a/file", bytes(1, 10)).await?;
     one.write("a/rest", bytes(2, 10)).await?;
     children(&one, "a/").await?;
     other.delete("a/file").await?;
     // Its bytes do not exist any more, whatever a cache contains.
     expect_error(one.read("a/file").await, &[ErrorKind::NotFound])?;
-    aged(test).await;
+    wait_for_expiry(test).await;
     expect_error(one.stat("a/file").await, &[ErrorKind::NotFound])?;
     assert_eq!(children(&one, "a/").await?, ["a/rest"]);
     one.delete("a/file").await?;
@@ -106,11 +106,11 @@ async fn a_removed_file_does_not_exist(test: &TestContext) -> CaseResult {
 }
 
 async fn a_renamed_file_has_its_new_path(test: &TestContext) -> CaseResult {
-    let (one, other) = two(test)?;
+    let (one, other) = two_clients(test)?;
     one.write("a/file", bytes(1, 10)).await?;
     content(&one, "a/file").await?;
     other.rename("a/file", "b/other").await?;
-    aged(test).await;
+    wait_for_expiry(test).await;
     expect_error(one.read("a/file").await, &[ErrorKind::NotFound])?;
     assert_eq!(content(&one, "b/other").await?, bytes(1, 10));
     assert_eq!(children(&one, "a/").await?, [""; 0]);
@@ -118,11 +118,11 @@ async fn a_renamed_file_has_its_new_path(test: &TestContext) -> CaseResult {
 }
 
 async fn a_renamed_folder_has_its_new_path(test: &TestContext) -> CaseResult {
-    let (one, other) = two(test)?;
+    let (one, other) = two_clients(test)?;
     one.write("a/b/file", bytes(1, 10)).await?;
     content(&one, "a/b/file").await?;
     other.rename("a", "c").await?;
-    aged(test).await;
+    wait_for_expiry(test).await;
     expect_error(one.stat("a/b/file").await, &[ErrorKind::NotFound])?;
     assert_eq!(content(&one, "c/b/file").await?, bytes(1, 10));
     assert_eq!(tree(&one, "/").await?, ["c/", "c/b/", "c/b/file"]);
@@ -130,12 +130,12 @@ async fn a_renamed_folder_has_its_new_path(test: &TestContext) -> CaseResult {
 }
 
 async fn a_file_that_became_a_folder_is_a_folder(test: &TestContext) -> CaseResult {
-    let (one, other) = two(test)?;
+    let (one, other) = two_clients(test)?;
     one.write("a", bytes(1, 10)).await?;
     one.stat("a").await?;
     other.delete("a").await?;
     other.write("a/below", bytes(2, 10)).await?;
-    aged(test).await;
+    wait_for_expiry(test).await;
     assert_eq!(mode(&one, "a/").await?, Some(EntryMode::DIR));
     assert_eq!(content(&one, "a/below").await?, bytes(2, 10));
     Ok(())
@@ -180,17 +180,17 @@ async fn a_removed_folder_is_recreated_by_a_write(test: &TestContext) -> CaseRes
     other.delete_with("a/").recursive(true).await?;
     one.write("a/b/new", bytes(2, 20)).await?;
     one.create_dir("a/b/c/").await?;
-    let seen = tree(&test.client(&[])?, "/").await?;
-    assert_eq!(seen, ["a/", "a/b/", "a/b/c/", "a/b/new"]);
+    let observer = tree(&test.client(&[])?, "/").await?;
+    assert_eq!(observer, ["a/", "a/b/", "a/b/c/", "a/b/new"]);
     Ok(())
 }
 
 async fn a_removed_folder_is_listed_as_missing_in_time(test: &TestContext) -> CaseResult {
-    let (one, other) = two(test)?;
+    let (one, other) = two_clients(test)?;
     one.write("a/b/file", bytes(1, 10)).await?;
     tree(&one, "a/").await?;
     other.delete_with("a/").recursive(true).await?;
-    aged(test).await;
+    wait_for_expiry(test).await;
     assert!(one.list("a/b/").await?.is_empty());
     assert!(one.list_with("a/").recursive(true).await?.is_empty());
     assert!(!exists(&one, "a/b/file").await?);
@@ -198,7 +198,7 @@ async fn a_removed_folder_is_listed_as_missing_in_time(test: &TestContext) -> Ca
 }
 
 /// The first client caches `a/x`. Then the other one moves the folder away and creates a new `a/x`.
-async fn replaced(one: &Operator, other: &Operator) -> CaseResult {
+async fn replace_folder(one: &Operator, other: &Operator) -> CaseResult {
     one.write("a/x", bytes(1, 100)).await?;
     content(one, "a/x").await?;
     other.rename("a", "c").await?;
@@ -206,57 +206,57 @@ async fn replaced(one: &Operator, other: &Operator) -> CaseResult {
     Ok(())
 }
 
-/// Like [`replaced`], after a delay, for a client with a long maximum age.
-async fn replaced_a_while_ago(test: &TestContext) -> CaseResult<Operator> {
+/// Like [`replace_folder`], after a delay, for a client with a long maximum age.
+async fn replace_folder_long_ago(test: &TestContext) -> CaseResult<Operator> {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
-    replaced(&one, &other).await?;
-    looks_again(test).await;
+    replace_folder(&one, &other).await?;
+    wait_for_revalidation(test).await;
     Ok(one)
 }
 
 async fn a_write_does_not_reach_the_item_that_had_the_path_before(
     test: &TestContext,
 ) -> CaseResult {
-    let (one, other) = two(test)?;
-    replaced(&one, &other).await?;
-    aged(test).await;
+    let (one, other) = two_clients(test)?;
+    replace_folder(&one, &other).await?;
+    wait_for_expiry(test).await;
     one.write("a/x", bytes(3, 300)).await?;
-    let seen = test.client(&[])?;
-    assert_eq!(content(&seen, "c/x").await?, bytes(1, 100));
-    assert_eq!(content(&seen, "a/x").await?, bytes(3, 300));
+    let observer = test.client(&[])?;
+    assert_eq!(content(&observer, "c/x").await?, bytes(1, 100));
+    assert_eq!(content(&observer, "a/x").await?, bytes(3, 300));
     Ok(())
 }
 
 async fn a_removal_does_not_reach_the_item_that_had_the_path_before(
     test: &TestContext,
 ) -> CaseResult {
-    let one = replaced_a_while_ago(test).await?;
+    let one = replace_folder_long_ago(test).await?;
     one.delete("a/x").await?;
-    let seen = test.client(&[])?;
-    assert_eq!(content(&seen, "c/x").await?, bytes(1, 100));
-    assert_eq!(tree(&seen, "/").await?, ["a/", "c/", "c/x"]);
+    let observer = test.client(&[])?;
+    assert_eq!(content(&observer, "c/x").await?, bytes(1, 100));
+    assert_eq!(tree(&observer, "/").await?, ["a/", "c/", "c/x"]);
     Ok(())
 }
 
 async fn a_recursive_removal_does_not_reach_the_item_that_had_the_path_before(
     test: &TestContext,
 ) -> CaseResult {
-    let one = replaced_a_while_ago(test).await?;
+    let one = replace_folder_long_ago(test).await?;
     one.delete_with("a").recursive(true).await?;
-    let seen = test.client(&[])?;
-    assert_eq!(content(&seen, "c/x").await?, bytes(1, 100));
-    assert_eq!(tree(&seen, "/").await?, ["c/", "c/x"]);
+    let observer = test.client(&[])?;
+    assert_eq!(content(&observer, "c/x").await?, bytes(1, 100));
+    assert_eq!(tree(&observer, "/").await?, ["c/", "c/x"]);
     Ok(())
 }
 
 async fn a_rename_does_not_reach_the_item_that_had_the_path_before(
     test: &TestContext,
 ) -> CaseResult {
-    let one = replaced_a_while_ago(test).await?;
+    let one = replace_folder_long_ago(test).await?;
     one.rename("a/x", "a/y").await?;
-    let seen = test.client(&[])?;
-    assert_eq!(content(&seen, "c/x").await?, bytes(1, 100));
-    assert_eq!(content(&seen, "a/y").await?, bytes(2, 200));
+    let observer = test.client(&[])?;
+    assert_eq!(content(&observer, "c/x").await?, bytes(1, 100));
+    assert_eq!(content(&observer, "a/y").await?, bytes(2, 200));
     Ok(())
 }
 
@@ -267,7 +267,7 @@ async fn a_concurrently_added_file_prevents_the_removal_of_its_folder(
     one.create_dir("a/").await?;
     assert_eq!(children(&one, "a/").await?, [""; 0]);
     other.write("a/new", bytes(2, 20)).await?;
-    looks_again(test).await;
+    wait_for_revalidation(test).await;
     allow_error(one.delete("a/").await);
     assert_eq!(content(&test.client(&[])?, "a/new").await?, bytes(2, 20));
     Ok(())

@@ -62,7 +62,7 @@ fn owned(files: &[(&str, u64)]) -> Vec<(String, u64)> {
 }
 
 /// Creates items, renames one, and checks the resulting tree.
-async fn renamed(
+async fn check_rename(
     test: &TestContext,
     before: &[(&str, u64)],
     from: &str,
@@ -83,7 +83,7 @@ async fn renamed(
 
 /// Kinds of errors for an item at the destination. `a_conflict_error_has_the_exact_kind` requires
 /// the exact one.
-const IN_THE_WAY: [ErrorKind; 5] = [
+const CONFLICT_KINDS: [ErrorKind; 5] = [
     ErrorKind::AlreadyExists,
     ErrorKind::Conflict,
     ErrorKind::IsADirectory,
@@ -92,7 +92,7 @@ const IN_THE_WAY: [ErrorKind; 5] = [
 ];
 
 /// Checks that a rename fails and changes nothing.
-async fn not_renamed(
+async fn check_failed_rename(
     test: &TestContext,
     before: &[(&str, u64)],
     from: &str,
@@ -110,38 +110,38 @@ async fn not_renamed(
 }
 
 async fn a_file_has_a_new_name(test: &TestContext) -> CaseResult {
-    renamed(test, &[("a/x", 1), ("a/z", 2)], "a/x", "a/y", &[("a/y", 1), ("a/z", 2)]).await
+    check_rename(test, &[("a/x", 1), ("a/z", 2)], "a/x", "a/y", &[("a/y", 1), ("a/z", 2)]).await
 }
 
 async fn a_file_is_in_another_folder(test: &TestContext) -> CaseResult {
-    renamed(test, &[("a/x", 1), ("b/z", 2)], "a/x", "b/x", &[("b/x", 1), ("b/z", 2)]).await
+    check_rename(test, &[("a/x", 1), ("b/z", 2)], "a/x", "b/x", &[("b/x", 1), ("b/z", 2)]).await
 }
 
 async fn a_file_has_a_new_name_in_another_folder(test: &TestContext) -> CaseResult {
-    renamed(test, &[("a/x", 1), ("b/z", 2)], "a/x", "b/y", &[("b/y", 1), ("b/z", 2)]).await
+    check_rename(test, &[("a/x", 1), ("b/z", 2)], "a/x", "b/y", &[("b/y", 1), ("b/z", 2)]).await
 }
 
 /// A cloud that moves and renames in two requests must avoid conflicts between them.
 async fn a_file_is_moved_and_renamed_despite_namesakes(test: &TestContext) -> CaseResult {
     let before = [("a/x", 1), ("a/y", 2), ("b/x", 3)];
-    renamed(test, &before, "a/x", "b/y", &[("a/y", 2), ("b/x", 3), ("b/y", 1)]).await
+    check_rename(test, &before, "a/x", "b/y", &[("a/y", 2), ("b/x", 3), ("b/y", 1)]).await
 }
 
 async fn missing_folders_of_a_destination_are_created(test: &TestContext) -> CaseResult {
-    renamed(test, &[("x", 1)], "x", "a/b/c/y", &[("a/b/c/y", 1)]).await
+    check_rename(test, &[("x", 1)], "x", "a/b/c/y", &[("a/b/c/y", 1)]).await
 }
 
 async fn a_file_replaces_a_file(test: &TestContext) -> CaseResult {
-    renamed(test, &[("a/x", 1), ("a/y", 2)], "a/x", "a/y", &[("a/y", 1)]).await
+    check_rename(test, &[("a/x", 1), ("a/y", 2)], "a/x", "a/y", &[("a/y", 1)]).await
 }
 
 async fn a_file_replaces_a_file_in_another_folder(test: &TestContext) -> CaseResult {
     let before = [("a/x", 1), ("a/y", 2), ("b/x", 3), ("b/y", 4)];
-    renamed(test, &before, "a/x", "b/y", &[("a/y", 2), ("b/x", 3), ("b/y", 1)]).await
+    check_rename(test, &before, "a/x", "b/y", &[("a/y", 2), ("b/x", 3), ("b/y", 1)]).await
 }
 
 async fn a_file_of_the_same_name_is_replaced_in_another_folder(test: &TestContext) -> CaseResult {
-    renamed(test, &[("a/x", 1), ("b/x", 2)], "a/x", "b/x", &[("b/x", 1)]).await
+    check_rename(test, &[("a/x", 1), ("b/x", 2)], "a/x", "b/x", &[("b/x", 1)]).await
 }
 
 async fn a_file_with_if_not_exists_replaces_nothing(test: &TestContext) -> CaseResult {
@@ -158,7 +158,7 @@ async fn a_file_with_if_not_exists_replaces_nothing(test: &TestContext) -> CaseR
 async fn a_folder_takes_everything_below_along(test: &TestContext) -> CaseResult {
     let before = [("d/x", 1), ("d/e/y", 2), ("d/e/f/z", 3), ("d2/x", 4), ("dd", 5)];
     let after = [("d2/x", 4), ("dd", 5), ("new/e/f/z", 3), ("new/e/y", 2), ("new/x", 1)];
-    renamed(test, &before, "d", "new", &after).await?;
+    check_rename(test, &before, "d", "new", &after).await?;
     for path in ["d", "d/", "d/x", "d/e/", "d/e/y"] {
         assert!(!exists(&test.op, path).await?, "{path} is still there");
     }
@@ -166,39 +166,39 @@ async fn a_folder_takes_everything_below_along(test: &TestContext) -> CaseResult
 }
 
 async fn a_folder_is_in_another_folder(test: &TestContext) -> CaseResult {
-    renamed(test, &[("d/x", 1), ("e/y", 2)], "d", "e/d", &[("e/d/x", 1), ("e/y", 2)]).await
+    check_rename(test, &[("d/x", 1), ("e/y", 2)], "d", "e/d", &[("e/d/x", 1), ("e/y", 2)]).await
 }
 
 async fn a_folder_has_a_new_name_in_another_folder(test: &TestContext) -> CaseResult {
     let before = [("a/d/x", 1), ("a/n/y", 2), ("b/d/z", 3)];
-    renamed(test, &before, "a/d", "b/n", &[("a/n/y", 2), ("b/d/z", 3), ("b/n/x", 1)]).await
+    check_rename(test, &before, "a/d", "b/n", &[("a/n/y", 2), ("b/d/z", 3), ("b/n/x", 1)]).await
 }
 
 async fn a_folder_does_not_replace_a_full_folder(test: &TestContext) -> CaseResult {
-    not_renamed(test, &[("d/x", 1), ("e/y", 2)], "d", "e", &IN_THE_WAY).await
+    check_failed_rename(test, &[("d/x", 1), ("e/y", 2)], "d", "e", &CONFLICT_KINDS).await
 }
 
 async fn a_folder_does_not_replace_a_file(test: &TestContext) -> CaseResult {
-    not_renamed(test, &[("d/x", 1), ("e", 2)], "d", "e", &IN_THE_WAY).await
+    check_failed_rename(test, &[("d/x", 1), ("e", 2)], "d", "e", &CONFLICT_KINDS).await
 }
 
 async fn a_file_does_not_replace_a_folder(test: &TestContext) -> CaseResult {
-    not_renamed(test, &[("d/x", 1), ("e", 2)], "e", "d", &IN_THE_WAY).await
+    check_failed_rename(test, &[("d/x", 1), ("e", 2)], "e", "d", &CONFLICT_KINDS).await
 }
 
 async fn an_item_is_not_renamed_to_itself(test: &TestContext) -> CaseResult {
-    not_renamed(test, &[("d/x", 1)], "d/x", "d/x", &[ErrorKind::IsSameFile]).await?;
-    not_renamed(test, &[("d/x", 1)], "d", "d", &[ErrorKind::IsSameFile]).await
+    check_failed_rename(test, &[("d/x", 1)], "d/x", "d/x", &[ErrorKind::IsSameFile]).await?;
+    check_failed_rename(test, &[("d/x", 1)], "d", "d", &[ErrorKind::IsSameFile]).await
 }
 
 async fn a_folder_is_not_renamed_below_itself(test: &TestContext) -> CaseResult {
     let before = [("d/x", 1), ("d/e/y", 2)];
-    not_renamed(test, &before, "d", "d/e/d", &IN_THE_WAY).await?;
-    not_renamed(test, &before, "d", "d/new", &IN_THE_WAY).await
+    check_failed_rename(test, &before, "d", "d/e/d", &CONFLICT_KINDS).await?;
+    check_failed_rename(test, &before, "d", "d/new", &CONFLICT_KINDS).await
 }
 
 async fn nothing_is_put_below_a_file(test: &TestContext) -> CaseResult {
-    not_renamed(test, &[("x", 1), ("y", 2)], "x", "y/x", &IN_THE_WAY).await
+    check_failed_rename(test, &[("x", 1), ("y", 2)], "x", "y/x", &CONFLICT_KINDS).await
 }
 
 async fn a_conflict_error_has_the_exact_kind(test: &TestContext) -> CaseResult {
@@ -221,14 +221,14 @@ async fn a_conflict_error_has_the_exact_kind(test: &TestContext) -> CaseResult {
 }
 
 async fn a_missing_file_replaces_nothing(test: &TestContext) -> CaseResult {
-    not_renamed(test, &[("x", 1)], "missing", "x", &[ErrorKind::NotFound]).await?;
+    check_failed_rename(test, &[("x", 1)], "missing", "x", &[ErrorKind::NotFound]).await?;
     expect_error(test.op.rename("missing/below", "a/b").await, &[ErrorKind::NotFound])?;
     assert_eq!(tree(&test.op, "/").await?, ["x"]);
     Ok(())
 }
 
 async fn a_name_can_change_in_case_only(test: &TestContext) -> CaseResult {
-    renamed(
+    check_rename(
         test,
         &[("a/read.me", 1), ("b", 2)],
         "a/read.me",
@@ -239,7 +239,8 @@ async fn a_name_can_change_in_case_only(test: &TestContext) -> CaseResult {
 }
 
 async fn a_folders_name_can_change_in_case_only(test: &TestContext) -> CaseResult {
-    renamed(test, &[("docs/x", 1), ("e/y", 2)], "docs", "Docs", &[("Docs/x", 1), ("e/y", 2)]).await
+    check_rename(test, &[("docs/x", 1), ("e/y", 2)], "docs", "Docs", &[("Docs/x", 1), ("e/y", 2)])
+        .await
 }
 
 async fn two_files_can_change_places(test: &TestContext) -> CaseResult {

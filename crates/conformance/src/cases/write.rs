@@ -175,7 +175,7 @@ async fn nothing_is_seen_before_the_writer_is_closed(test: &TestContext) -> Case
     for seed in 0..4 {
         writer.write(bytes(seed, 100_000)).await?;
     }
-    assert!(!exists(&test.op, "file").await?, "half a file is seen");
+    assert!(!exists(&test.op, "file").await?, "an incomplete file is visible");
     writer.close().await?;
     assert_eq!(test.op.stat("file").await?.content_length(), 400_000);
     Ok(())
