@@ -399,7 +399,7 @@ async fn write_with_response(
     case_server.fault(fault)?;
     let error = expect_error(op.write("file", "y").await, kinds);
     case_server.clear_faults();
-    let error = error.map_err(|stop| with(&status, stop))?;
+    let error = error.map_err(|stop| with_label(&status, stop))?;
     let text = error.to_string();
     assert_eq!(error.is_temporary(), helps, "{text}");
     assert!(text.contains(&status), "{status} is missing: {text}");

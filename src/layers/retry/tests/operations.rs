@@ -16,7 +16,7 @@ use super::{in_sequence, layer, over, policy, request};
 use crate::{
     adapter::{DriveHandle, DriveService},
     drive::Context,
-    layers::retry::{Policy, RetryEvent, RetryLayer},
+    layers::retry::{Policy, RetryEvent},
     services::{amazon_drive::AmazonDrive, onedrive::OneDrive, skydrive::SkyDrive},
     transport::{
         ApiRequest, Client,
