@@ -5,6 +5,9 @@ use std::error::Error;
 use serde_json::json;
 
 /// Returns the configuration that `rclone config` would write.
+///
+/// # Errors
+/// If the server cannot be reached or does not name its drive.
 pub fn config(
     url: &url::Url,
     kind: &str,
