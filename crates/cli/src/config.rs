@@ -155,7 +155,7 @@ mod tests {
             ("[remotes.a1]\n", "`uri` or `type` is missing"),
             ("[remotes.a1]\nuri = 'x://'\ntype = 'x'", "exclude each other"),
             ("[remotes.a1]\ntype = 'x'\nlist = ['SECRET']", "`list`"),
-            ("[remotes.x]\ntype = 'x'\ntoken = 'SECRET'", "`x` cannot be"),
+            ("[remotes.x]\ntype = 'x'\ntoken = 'SECRET'", "cannot add remote `x`: invalid name"),
             ("[remotes.a1]\ntoken = SECRET", "line 2"),
             ("[remote.a1]\ntoken = 'SECRET'", "remote"),
         ] {

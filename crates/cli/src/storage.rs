@@ -163,7 +163,7 @@ mod tests {
         };
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a b#c").to_str().expect("Unicode").to_owned();
-        assert_eq!(info(&format!("fs:{path}")), ("fs", String::new(), format!("{path}/")));
+        assert_eq!(info(&format!("fs:{path}")), ("fs", String::new(), path.clone()));
         assert_eq!(info("memory:").0, "memory");
         if cfg!(feature = "s3") {
             let expected = ("s3", "bucket".to_owned(), "/some/root/".to_owned());

@@ -407,7 +407,7 @@ mod tests {
         assert!(
             differences[2]
                 .as_ref()
-                .is_some_and(|differences| differences.contains("not in the folder"))
+                .is_some_and(|differences| differences.contains("the folder does not list it"))
         );
     }
 

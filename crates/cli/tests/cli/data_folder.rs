@@ -89,7 +89,7 @@ fn a_data_folder_without_its_database_is_not_touched_and_the_message_names_the_n
     shell.write("file", vec![1; 100_000]);
     shell.out(&["put", "file", "local-onedrive:file"]);
     fs::remove_file(shell.path("data/tree.db")).expect("removes");
-    shell.run(&["serve", "--http", "127.0.0.1:0"]).fails(1, "restore the database from a backup");
+    shell.run(&["serve", "--http", "127.0.0.1:0"]).fails(1, "Restore the database from a backup");
     shell.run(&["ls", "local-onedrive:"]).fails(1, "is missing or empty");
     assert_eq!(blobs(&shell).len(), 1);
 }
