@@ -64,15 +64,19 @@ async fn a_folder_that_cannot_be_listed_is_reported_and_the_others_are_done() {
     for cloud in CLOUDS {
         for status in [404, 410, 403] {
             let rig = planted(cloud, &["top/a/x", "top/b/y", "top/c/d/z", "top/f"]).await;
-            let fault = || Fault::on(listing(cloud)).skip(3).times(1).status(status);
+            let control = rig.server.control();
+            assert_eq!(rig.run(&["ls", "-R", "it:top"]).await.code, 0);
+            // Folders below `top` are listed last. Each of them has one file.
+            let requests = control.requests();
+            let is_listing = |operation: &str| operation == listing(cloud);
+            let last = requests.iter().rfind(|request| is_listing(&request.operation));
+            let path = last.expect("a listing").path.split('?').next().expect("a path").to_owned();
             for arguments in
                 [&["get", "-r", "it:top", "OUT"][..], &["ls", "-R", "it:top"], &["tree", "it:top"]]
             {
-                let control = rig.server.control();
                 control.clear_faults();
-                // SkyDrive lists the root and the parent folder first.
-                let skip = if cloud == Cloud::SkyDrive { 3 } else { 2 };
-                control.add_faults([fault().skip(skip)]).expect("a rule");
+                let fault = Fault::on(listing(cloud)).path(&*path).status(status);
+                control.add_faults([fault]).expect("a rule");
                 let ran = rig.run(arguments).await;
                 assert_eq!(ran.code, 6, "{cloud:?} {status} {arguments:?}: {ran:?}");
                 assert!(
@@ -91,6 +95,23 @@ async fn a_folder_that_cannot_be_listed_is_reported_and_the_others_are_done() {
             let files = files.iter().filter(|(_, bytes)| bytes.is_some()).count();
             assert_eq!(files, 3, "{cloud:?} {status}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_not_found_once_is_listed_again() {
+    for cloud in CLOUDS {
+        let rig = planted(cloud, &["top/a/x", "top/b/y"]).await;
+        // SkyDrive lists the root and the parent folder first.
+        let skip = if cloud == Cloud::SkyDrive { 3 } else { 2 };
+        let fault = Fault::on(listing(cloud)).skip(skip).times(1).status(404);
+        rig.server.control().add_faults([fault]).expect("a rule");
+        let ran = rig.run(&["get", "-r", "it:top", "OUT"]).await;
+        assert_eq!(ran.code, 0, "{cloud:?}: {ran:?}");
+        let requests = rig.server.control().requests();
+        assert_eq!(requests.iter().filter(|request| request.fault.is_some()).count(), 1);
+        let files = tree(&rig.shell.path("OUT"));
+        assert_eq!(files.iter().filter(|(_, bytes)| bytes.is_some()).count(), 2, "{cloud:?}");
     }
 }
 

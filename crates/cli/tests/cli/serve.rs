@@ -227,7 +227,7 @@ fn serve_listens_for_other_computers_only_with_insecure_listen() {
     shell.run(&["serve", "--quota", "much"]).fails(2, "is not a size");
     shell.run(&["serve", "--latency", "20"]).fails(2, "is not a time span");
     shell.run(&["serve", "--budget", "many"]).fails(2, "is not a budget");
-    shell.run(&["serve", "--ephemeral", "--budget", "0/1m"]).fails(2, "at least one unit");
+    shell.run(&["serve", "--ephemeral", "--budget", "0/1m"]).fails(2, "units must be at least 1");
 }
 
 #[test]
