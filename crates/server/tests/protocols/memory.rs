@@ -3,10 +3,7 @@
 
 use bytes::Bytes;
 use drivedal_server::Server;
-use drivedal_test_support::{
-    child::{in_child_process, peak_memory},
-    http::client,
-};
+use drivedal_test_support::child::{in_child_process, peak_memory};
 use futures::StreamExt;
 use reqwest::{Client, Response};
 use tokio::runtime::Runtime;
@@ -44,7 +41,8 @@ async fn measure() {
         .start()
         .await
         .expect("a server");
-    let http = client();
+    // Follows the redirect to the bytes.
+    let http = Client::builder().no_proxy().build().expect("a client");
     assert_eq!(put(&http, &server, "warm", MIB, true).await.status(), 201);
 
     let before = peak_memory();

@@ -95,8 +95,8 @@ async fn a_form_that_is_none_leaves_nothing() {
         (form(None, "hello"), "metadata is missing"),
         (form(Some(&json!({"kind": "FILE"})), "hello"), "name is missing"),
         (form(Some(&folder), "hello"), "kind must be FILE"),
-        (form(Some(&json!("x")), "hello"), "no JSON"),
-        (whole.replace("name=\"content\"", "name=\"bytes\""), "no part 'bytes'"),
+        (form(Some(&json!("x")), "hello"), "is not valid JSON"),
+        (whole.replace("name=\"content\"", "name=\"bytes\""), "Unknown part 'bytes'"),
     ] {
         let error = cloud.send(cloud.posted("", body.clone())).await.amazon_error(400);
         assert!(error.contains(said), "{body}: {error}");
