@@ -33,12 +33,12 @@ const VISITS_MAX: usize = 1_000;
 
 /// The name and the parents of an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Location {
+struct ItemLocation {
     name: String,
     parents: Vec<ItemId>,
 }
 
-impl Location {
+impl ItemLocation {
     fn from_item(item: &Item) -> Self {
         Self { name: item.name.clone(), parents: item.parents.clone() }
     }
@@ -56,9 +56,9 @@ struct FeedState {
     /// The id of the drive's root folder, as items name it; `None` before the first read.
     root: Option<ItemId>,
     /// The locations of folders that the feed has reported.
-    reported: HashMap<ItemId, Location>,
+    reported: HashMap<ItemId, ItemLocation>,
     /// The locations of folders that were requested and that the feed has not reported.
-    requested: HashMap<ItemId, Location>,
+    requested: HashMap<ItemId, ItemLocation>,
 }
 
 /// The changes of one read of the feed.
@@ -121,7 +121,7 @@ impl DriveChanges {
             return Ok(());
         }
         if item.is_folder() {
-            let location = Location::from_item(&item);
+            let location = ItemLocation::from_item(&item);
             changes.everything |= state.reported.get(&item.id) != Some(&location);
             state.requested.remove(&item.id);
             state.reported.insert(item.id.clone(), location);
@@ -152,7 +152,7 @@ impl DriveChanges {
         let operator_root = adapter.path("/")?;
         let mut paths = Vec::new();
         // Names are in reverse order, from the item up.
-        let mut pending = vec![(Location::from_item(item), Vec::new())];
+        let mut pending = vec![(ItemLocation::from_item(item), Vec::new())];
         let mut visits = 0;
         while let Some((location, mut names)) = pending.pop() {
             visits += 1;
@@ -181,7 +181,7 @@ impl DriveChanges {
         cx: &Context,
         state: &mut FeedState,
         folder: ItemId,
-    ) -> drive::Result<Option<Location>> {
+    ) -> drive::Result<Option<ItemLocation>> {
         let known = state.reported.get(&folder).or_else(|| state.requested.get(&folder));
         if let Some(location) = known {
             return Ok(Some(location.clone()));
@@ -189,7 +189,7 @@ impl DriveChanges {
         let item_ref = ItemRef::from_id(&folder);
         match self.handle.state.drive.item(cx, &item_ref, Conditions::NONE).await {
             Ok(item) => {
-                let location = Location::from_item(&item);
+                let location = ItemLocation::from_item(&item);
                 if state.requested.len() >= FOLDERS_MAX {
                     state.requested.clear();
                 }

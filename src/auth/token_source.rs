@@ -35,12 +35,12 @@ use crate::drive::{Context, Error, ErrorKind, Result, Secret};
 pub struct TokenSource(Arc<Inner>);
 
 struct Inner {
-    grant: Grant,
+    grant: OAuthGrant,
     state: Mutex<State>,
 }
 
 #[derive(Clone)]
-enum Grant {
+enum OAuthGrant {
     /// One access token that cannot be refreshed.
     Fixed,
     /// Tokens of a user, from a refresh token.
@@ -86,7 +86,7 @@ impl AccessToken {
 impl TokenSource {
     /// Returns a source of one access token, which cannot be refreshed.
     pub fn fixed(access: Secret) -> Self {
-        Self::new(Grant::Fixed, Some(access), None)
+        Self::new(OAuthGrant::Fixed, Some(access), None)
     }
 
     /// Returns a source that refreshes its tokens. The first access token is `access`, if it is known.
@@ -98,16 +98,16 @@ impl TokenSource {
         refresh: Option<Secret>,
         access: Option<Secret>,
     ) -> Self {
-        let grant = Grant::Refresh { client, configured: refresh.clone(), file: None };
+        let grant = OAuthGrant::Refresh { client, configured: refresh.clone(), file: None };
         Self::new(grant, access, refresh)
     }
 
     /// Returns a source of tokens for the application itself, which acts for no user.
     pub fn for_application(client: TokenClient) -> Self {
-        Self::new(Grant::Application(client), None, None)
+        Self::new(OAuthGrant::Application(client), None, None)
     }
 
-    fn new(grant: Grant, access: Option<Secret>, refresh: Option<Secret>) -> Self {
+    fn new(grant: OAuthGrant, access: Option<Secret>, refresh: Option<Secret>) -> Self {
         let access = access.map(|token| AccessToken { token, renew_at: None });
         let state = State { access, refresh, unwritten: None, running: None };
         Self(Arc::new(Inner { grant, state: Mutex::new(state) }))
@@ -125,7 +125,7 @@ impl TokenSource {
     #[must_use]
     pub fn with_token_file(self, token_file: TokenFile) -> Self {
         let mut grant = self.0.grant.clone();
-        if let Grant::Refresh { file, .. } = &mut grant {
+        if let OAuthGrant::Refresh { file, .. } = &mut grant {
             *file = Some(token_file);
         }
         let state = State { running: None, ..self.0.state().clone() };
@@ -134,7 +134,7 @@ impl TokenSource {
 
     /// Returns whether [`renew`](Self::renew) can return another token.
     pub fn is_renewable(&self) -> bool {
-        !matches!(self.0.grant, Grant::Fixed)
+        !matches!(self.0.grant, OAuthGrant::Fixed)
     }
 
     /// Returns an access token. Refreshes it first if it is about to expire.
@@ -230,13 +230,13 @@ impl Inner {
     /// endpoint.
     async fn refresh(&self, cx: &Context, stale: Option<&Secret>) -> Result<Secret> {
         match &self.grant {
-            Grant::Fixed => Err(Error::unsupported("refreshing a fixed token")),
-            Grant::Application(client) => {
+            OAuthGrant::Fixed => Err(Error::unsupported("refreshing a fixed token")),
+            OAuthGrant::Application(client) => {
                 let tokens = client.client_credentials(cx).await?;
                 self.store(&tokens);
                 Ok(tokens.access)
             }
-            Grant::Refresh { client, configured, file } => {
+            OAuthGrant::Refresh { client, configured, file } => {
                 // Held until the file has the new tokens.
                 let lock = match file {
                     Some(file) => self.load(file, configured.as_ref()).await?,

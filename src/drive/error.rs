@@ -64,10 +64,10 @@ pub enum Retry {
 /// It has the operation, the status and error code of the response, and whether a repeated call may
 /// succeed. It never contains a token, a download URL or a query string.
 #[derive(Clone)]
-pub struct Error(Box<Details>);
+pub struct Error(Box<FailureDetails>);
 
 #[derive(Clone)]
-struct Details {
+struct FailureDetails {
     kind: ErrorKind,
     message: String,
     operation: Option<String>,
@@ -82,7 +82,7 @@ struct Details {
 impl Error {
     /// Returns an error of this kind, with a message for the user.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Details {
+        Self(Box::new(FailureDetails {
             kind,
             message: message.into(),
             operation: None,
@@ -211,7 +211,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Details { message, operation, status, code, request_id, retry, .. } = &*self.0;
+        let FailureDetails { message, operation, status, code, request_id, retry, .. } = &*self.0;
         if let Some(operation) = operation {
             write!(f, "{operation}: ")?;
         }

@@ -52,7 +52,8 @@ impl RateLimitConfig {
         self
     }
 
-    /// Sets the minimum concurrency.
+    /// Sets the number of concurrent requests below which rejections do not decrease the
+    /// concurrency. 0 counts as 1; a value above the maximum counts as the maximum.
     #[must_use]
     pub fn with_min_concurrency(mut self, requests: u32) -> Self {
         self.min_concurrency = requests;

@@ -18,6 +18,7 @@ pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     deserializer.deserialize_any(SizeVisitor)
 }
 
+/// Decodes a size. Any other value decodes to `None`, never to an error.
 struct SizeVisitor;
 
 impl<'de> Visitor<'de> for SizeVisitor {

@@ -25,7 +25,9 @@ pub(super) struct FilePart<'a> {
 }
 
 impl MultipartForm {
-    /// Creates a form with text fields, as pairs of name and value, before the file.
+    /// Creates a form with text fields, as pairs of name and value, before the file. Nothing is
+    /// escaped: names must be valid in a quoted string. The caller sends the bytes of the file between
+    /// the form's `prefix` and `suffix`.
     pub(super) fn new(fields: &[(&str, &str)], file: &FilePart<'_>) -> Self {
         // No file contains it except with a chance of one in 2^128.
         let boundary = format!("drivedal-{}{}", random_hex(), random_hex());

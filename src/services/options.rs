@@ -181,6 +181,7 @@ pub(super) mod span {
         deserializer.deserialize_any(DurationVisitor)
     }
 
+    /// Decodes a duration. A null value or an empty text is an absent option: `None`, not an error.
     struct DurationVisitor;
 
     impl de::Visitor<'_> for DurationVisitor {

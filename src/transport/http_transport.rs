@@ -93,7 +93,7 @@ pub fn http_transport() -> HttpTransporter {
 /// time. Its errors contain no URL. It connects to loopback addresses without a proxy.
 #[derive(Clone, Debug)]
 pub struct Transport {
-    route: Route,
+    route: RequestRoute,
     timeouts: Timeouts,
     /// Number of requests sent.
     sent: Arc<AtomicU64>,
@@ -101,7 +101,7 @@ pub struct Transport {
 
 /// The destination of requests.
 #[derive(Clone)]
-enum Route {
+enum RequestRoute {
     /// The host of the URL. The client for loopback addresses has no proxy.
     Network { remote: reqwest::Client, loopback: reqwest::Client },
     /// A Unix socket. The host of the URL is ignored.
@@ -111,7 +111,7 @@ enum Route {
     Service(reqwest::Client, local::LocalService),
 }
 
-impl fmt::Debug for Route {
+impl fmt::Debug for RequestRoute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Network { .. } => "Network",
@@ -139,7 +139,7 @@ impl Transport {
     pub fn new(timeouts: Timeouts) -> Self {
         let remote = built(client(timeouts));
         let loopback = built(client(timeouts).no_proxy());
-        Self::with_route(Route::Network { remote, loopback }, timeouts)
+        Self::with_route(RequestRoute::Network { remote, loopback }, timeouts)
     }
 
     /// Returns a transport that sends each request to a Unix socket, for a drive server without a
@@ -150,7 +150,7 @@ impl Transport {
     #[cfg(unix)]
     pub fn over_unix_socket(path: impl AsRef<Path>, timeouts: Timeouts) -> Self {
         let client = client(timeouts).no_proxy().unix_socket(path.as_ref());
-        Self::with_route(Route::Socket(built(client)), timeouts)
+        Self::with_route(RequestRoute::Socket(built(client)), timeouts)
     }
 
     /// Returns a transport that calls a service in this process for each request: a drive server
@@ -171,10 +171,10 @@ impl Transport {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let client = built(client(timeouts).no_proxy());
-        Self::with_route(Route::Service(client, local::service(service)), timeouts)
+        Self::with_route(RequestRoute::Service(client, local::service(service)), timeouts)
     }
 
-    fn with_route(route: Route, timeouts: Timeouts) -> Self {
+    fn with_route(route: RequestRoute, timeouts: Timeouts) -> Self {
         Self { route, timeouts, sent: Arc::default() }
     }
 
@@ -201,8 +201,16 @@ fn built(builder: reqwest::ClientBuilder) -> reqwest::Client {
 }
 
 impl HttpTransport for Transport {
+    /// Sends a request and returns its response, also one with an error status. Follows up to 10
+    /// redirects of `GET` and `HEAD`, without credentials on another origin. A [`BodySource`] among
+    /// the extensions replaces the buffer; a request with a [`FileBodyProbe`] is confirmed and not
+    /// sent.
+    ///
+    /// # Errors
+    /// `Unexpected` for an invalid URL, a refused redirect, or no response; temporary if the
+    /// connection failed or made no progress.
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
-        if let Some(probe) = request.extensions().get::<Probe>() {
+        if let Some(probe) = request.extensions().get::<FileBodyProbe>() {
             probe.confirm();
             return Ok(Response::new(HttpBody::new(stream::empty(), Some(0))));
         }
@@ -256,13 +264,13 @@ impl Transport {
         buffer: Buffer,
     ) -> Result<reqwest::Response> {
         let client = match (&self.route, url.host_str()) {
-            (Route::Network { loopback, .. }, Some("localhost" | "127.0.0.1" | "[::1]")) => {
+            (RequestRoute::Network { loopback, .. }, Some("localhost" | "127.0.0.1" | "[::1]")) => {
                 loopback
             }
-            (Route::Network { remote, .. }, _) => remote,
+            (RequestRoute::Network { remote, .. }, _) => remote,
             #[cfg(unix)]
-            (Route::Socket(client), _) => client,
-            (Route::Service(client, _), _) => client,
+            (RequestRoute::Socket(client), _) => client,
+            (RequestRoute::Service(client, _), _) => client,
         };
         let first_byte = self.timeouts.first_byte;
         let mut builder = client.request(method, url.clone()).headers(headers);
@@ -284,7 +292,7 @@ impl Transport {
         }
         let sent = async {
             match &self.route {
-                Route::Service(_, service) => {
+                RequestRoute::Service(_, service) => {
                     let request = builder
                         .header(header::USER_AGENT, USER_AGENT)
                         .build()
@@ -373,9 +381,9 @@ fn chunks(buffer: Buffer) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync
 /// Extension of a request that tests whether a transport supports [`BodySource`]. This crate's
 /// transport confirms it without using the network; any other rejects the scheme of the URL.
 #[derive(Clone, Default)]
-pub(super) struct Probe(Arc<AtomicBool>);
+pub(super) struct FileBodyProbe(Arc<AtomicBool>);
 
-impl Probe {
+impl FileBodyProbe {
     /// Records that the transport supports [`BodySource`].
     pub(super) fn confirm(&self) {
         self.0.store(true, Ordering::Relaxed);
@@ -384,7 +392,7 @@ impl Probe {
 
 /// Returns whether a transport sends bodies from a [`BodySource`].
 pub(super) async fn supports_file_bodies(transport: &HttpTransporter) -> bool {
-    let probe = Probe::default();
+    let probe = FileBodyProbe::default();
     let mut request = Request::new(Buffer::new());
     *request.uri_mut() = http::Uri::from_static("drivedal://probe/");
     request.extensions_mut().insert(probe.clone());

@@ -13,7 +13,7 @@ use opendal::{
 };
 use tokio::sync::Semaphore;
 
-use super::{file::BodySource, http_transport::Probe};
+use super::{file::BodySource, http_transport::FileBodyProbe};
 use crate::drive::Context;
 
 /// A recorded request.
@@ -139,7 +139,7 @@ impl Scripted {
 impl HttpTransport for Scripted {
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         let (parts, body) = request.into_parts();
-        if let Some(probe) = parts.extensions.get::<Probe>() {
+        if let Some(probe) = parts.extensions.get::<FileBodyProbe>() {
             probe.confirm();
             return Ok(Response::new(HttpBody::new(stream::empty(), Some(0))));
         }

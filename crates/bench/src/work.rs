@@ -45,7 +45,7 @@ pub type Announce = fn(u64) -> Vec<(String, String)>;
 
 /// The work of one contender. It needs an empty folder.
 #[derive(Clone, Debug)]
-pub struct Workload {
+pub struct BenchTask {
     /// The folder with the small files.
     pub source: PathBuf,
     /// Their paths in it.
@@ -110,7 +110,7 @@ pub struct Measurement {
 /// If the requests cannot be counted, or when files have other bytes than their sources.
 pub async fn run(
     operator: &Operator,
-    task: &Workload,
+    task: &BenchTask,
     backend: &dyn Backend,
 ) -> Result<Vec<Measurement>> {
     let mut measured: Vec<Measurement> = Vec::new();
@@ -138,7 +138,7 @@ pub async fn run(
 }
 
 /// Does one part. `renamed`: the first files already have their new names.
-async fn perform(part: &str, task: &Workload, operator: &Operator, renamed: bool) -> Result {
+async fn perform(part: &str, task: &BenchTask, operator: &Operator, renamed: bool) -> Result {
     let small = || stream::iter(&task.files);
     match part {
         "put small files" => {
@@ -211,7 +211,7 @@ async fn perform(part: &str, task: &Workload, operator: &Operator, renamed: bool
     }
 }
 
-async fn put_large(task: &Workload, operator: &Operator) -> Result {
+async fn put_large(task: &BenchTask, operator: &Operator) -> Result {
     if !operator.info().capability().write_can_multi {
         // The service takes a whole file only.
         operator.write("large", fs::read(&task.large)?).await?;
@@ -236,7 +236,7 @@ async fn put_large(task: &Workload, operator: &Operator) -> Result {
 }
 
 /// Compares the files with their sources; not measured.
-async fn check(task: &Workload, operator: &Operator) -> Result {
+async fn check(task: &BenchTask, operator: &Operator) -> Result {
     if !operator.exists("large").await? {
         return Ok(());
     }

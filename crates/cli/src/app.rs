@@ -23,7 +23,7 @@ use crate::{
     embedded::{self, Embedded},
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
-    location::{Address, Addressing, DrivePath, Location},
+    location::{Addressing, DrivePath, Location, RemoteAddress},
     output::Output,
     requests::RequestStats,
     transfer::{journal::Journal, local::blocking},
@@ -103,11 +103,11 @@ impl App {
         workload: Workload,
     ) -> Result<RemotePath> {
         let remote = self.remote(at, workload).await?;
-        let address =
-            Address::parse(&at.text, named, &remote.scheme).map_err(|failure| failure.about(at))?;
+        let address = RemoteAddress::parse(&at.text, named, &remote.scheme)
+            .map_err(|failure| failure.about(at))?;
         let of_id = match &address {
-            Address::Path(_) => None,
-            Address::Id(id, _) => {
+            RemoteAddress::Path(_) => None,
+            RemoteAddress::Id(id, _) => {
                 Some(remote.path_of(id).await.map_err(|failure| failure.about(at))?)
             }
         };

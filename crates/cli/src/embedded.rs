@@ -8,9 +8,9 @@
 //! 127.0.0.1). The server stops with the command. Two files in the folder, which are only ever
 //! locked, keep order:
 //!
-//! * `start.lock`: who looks for a server, starts one or stops it, does so alone;
-//! * `users.lock`: shared by the commands that use the server of another one, which stops its
-//!   server only when none of them is left.
+//! * `start.lock`: held exclusively while a command looks for a server, starts one or stops one;
+//! * `users.lock`: shared by the commands that use another command's server. That command stops its
+//!   server only when it can lock the file exclusively.
 
 use std::{
     fs::{self, File},
@@ -35,12 +35,12 @@ use crate::{
     transfer::local::blocking,
 };
 
-/// Makes the options of a drive from its server's URL and access token.
-type Reached = fn(&Url, &Secret) -> RemoteSource;
+/// Builds the options of a drive from its server's URL and access token.
+type SourceBuilder = fn(&Url, &Secret) -> RemoteSource;
 
-/// The embedded drives by name. They are three views of one tree: what one of them is given the
-/// others show.
-const DRIVES: [(&str, Reached); 3] =
+/// The embedded drives by name. They are three views of one tree: each shows the items that were
+/// written through another.
+const DRIVES: [(&str, SourceBuilder); 3] =
     [("local-onedrive", onedrive), ("local-skydrive", skydrive), ("local-amazon", amazon)];
 
 fn skydrive(server: &Url, token: &Secret) -> RemoteSource {
@@ -78,7 +78,8 @@ fn access_token(folder: &Path) -> Result<Secret> {
     Ok(Secret::from(token.expose()))
 }
 
-/// How the embedded drive of that name is reached on a server; `None`: there is no such drive.
+/// Returns the builder of the options of an embedded drive; `None` if no embedded drive has that
+/// name.
 pub(crate) fn source(name: &str) -> Option<impl Fn(&Url, &Secret) -> RemoteSource> {
     DRIVES.iter().find(|(drive, _)| *drive == name).map(|(_, source)| *source)
 }
@@ -86,16 +87,18 @@ pub(crate) fn source(name: &str) -> Option<impl Fn(&Url, &Secret) -> RemoteSourc
 /// The server behind the embedded drives.
 pub(crate) enum Embedded {
     /// It runs in this process.
-    Mine { server: Box<Server>, token: Secret, folder: PathBuf },
-    /// It runs in another process, which does not stop before this is dropped.
-    Others { server: RunningServer, token: Secret, folder: PathBuf, _user: File },
+    Own { server: Box<Server>, token: Secret, folder: PathBuf },
+    /// It runs in another process, which does not stop it before this value is dropped.
+    Shared { server: RunningServer, token: Secret, folder: PathBuf, _user: File },
 }
 
 impl Embedded {
-    /// Finds the server of the data folder, or starts it. `folder`: the user's choice.
+    /// Finds the server of the data folder, or starts it. `folder` is the folder of `--data`; `None`
+    /// means the default data folder of the user.
     ///
     /// # Errors
-    /// When the folder cannot be used or the server does not start.
+    /// If the folder cannot be used or the server does not start; a usage error if the user has no
+    /// home folder and gave none.
     pub(crate) async fn open(folder: Option<&Path>) -> Result<Self> {
         let folder = match (folder, config::dirs()) {
             (Some(folder), _) => folder.to_owned(),
@@ -110,7 +113,7 @@ impl Embedded {
             Some(server) => {
                 let user = lock(&folder, "users.lock", Lock::Shared).await?;
                 let token = access_token(&folder)?;
-                Ok(Self::Others { server, token, folder, _user: user })
+                Ok(Self::Shared { server, token, folder, _user: user })
             }
             None => {
                 // No command empties the recycle bin, so deleted items free their space at once.
@@ -120,7 +123,7 @@ impl Embedded {
                 let server = server.start().await;
                 let server = server.map_err(failed)?;
                 let token = access_token(&folder)?;
-                Ok(Self::Mine { server: Box::new(server), token, folder })
+                Ok(Self::Own { server: Box::new(server), token, folder })
             }
         };
         drop(starting);
@@ -130,8 +133,8 @@ impl Embedded {
     /// The server's URL, with a slash at the end. Requests to it need [`transport`](Self::transport).
     pub(crate) fn url(&self) -> &Url {
         match self {
-            Self::Mine { server, .. } => server.url(),
-            Self::Others { server, .. } => &server.url,
+            Self::Own { server, .. } => server.url(),
+            Self::Shared { server, .. } => &server.url,
         }
     }
 
@@ -140,39 +143,40 @@ impl Embedded {
     pub(crate) fn transport(&self) -> HttpTransporter {
         let timeouts = Timeouts::default();
         match self {
-            Self::Mine { server, .. } => {
+            Self::Own { server, .. } => {
                 HttpTransporter::new(Transport::in_process(server.service(), timeouts))
             }
             #[cfg(unix)]
-            Self::Others { server: RunningServer { socket: Some(socket), .. }, .. } => {
+            Self::Shared { server: RunningServer { socket: Some(socket), .. }, .. } => {
                 HttpTransporter::new(Transport::over_unix_socket(socket, timeouts))
             }
-            Self::Others { .. } => http_transport(),
+            Self::Shared { .. } => http_transport(),
         }
     }
 
-    /// Its access token.
+    /// The server's access token.
     pub(crate) fn token(&self) -> &Secret {
         match self {
-            Self::Mine { token, .. } | Self::Others { token, .. } => token,
+            Self::Own { token, .. } | Self::Shared { token, .. } => token,
         }
     }
 
-    /// Where its data are.
+    /// The server's data folder.
     pub(crate) fn folder(&self) -> &Path {
         match self {
-            Self::Mine { folder, .. } | Self::Others { folder, .. } => folder,
+            Self::Own { folder, .. } | Self::Shared { folder, .. } => folder,
         }
     }
 
-    /// Stops the server of this process when no other command uses it, or the user does not wait
-    /// for that.
+    /// Stops the server of this process as soon as no other command uses it, or at once after an
+    /// interrupt. Does nothing for a server of another process.
     ///
     /// # Errors
-    /// When the data folder is gone.
+    /// If a lock file in the data folder cannot be opened, for example because the folder was
+    /// removed.
     pub(crate) async fn close(self, output: &Output, interrupt: &Interrupt) -> Result {
-        let Self::Mine { server, folder, .. } = self else { return Ok(()) };
-        let mut said = false;
+        let Self::Own { server, folder, .. } = self else { return Ok(()) };
+        let mut is_announced = false;
         loop {
             let starting = lock(&folder, "start.lock", Lock::Alone).await?;
             let free = lock(&folder, "users.lock", Lock::AloneIfFree).await.is_ok();
@@ -182,7 +186,7 @@ impl Embedded {
                 return Ok(());
             }
             drop(starting);
-            if !std::mem::replace(&mut said, true) {
+            if !std::mem::replace(&mut is_announced, true) {
                 output.notice("waiting for other commands that use this drive");
             }
             // A signal ends the waiting, not the clean stop.
@@ -195,14 +199,22 @@ fn failed(error: ServerError) -> Failure {
     Failure::new(Exit::Failed, error.to_string())
 }
 
+/// How a lock file is locked.
 #[derive(Clone, Copy)]
 enum Lock {
+    /// Exclusively, after waiting for other holders.
     Alone,
+    /// Exclusively, without waiting.
     AloneIfFree,
+    /// Together with other shared holders.
     Shared,
 }
 
-/// Locks a file of the data folder until the answer is dropped.
+/// Locks a file of the data folder, which is created if it does not exist. The lock is released when
+/// the returned file is dropped. Waits for other holders, except with [`Lock::AloneIfFree`].
+///
+/// # Errors
+/// If the file cannot be created or opened, or if [`Lock::AloneIfFree`] finds another holder.
 async fn lock(folder: &Path, name: &str, how: Lock) -> Result<File> {
     let (folder, name) = (folder.to_owned(), name.to_owned());
     blocking(move || {
@@ -226,7 +238,10 @@ async fn lock(folder: &Path, name: &str, how: Lock) -> Result<File> {
     .await
 }
 
-/// A folder that nobody else can look into.
+/// Creates a folder, and its missing parents, that only its owner can read.
+///
+/// # Errors
+/// Those of the file system.
 fn make_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

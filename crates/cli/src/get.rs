@@ -95,7 +95,7 @@ impl Get {
         };
         let mut many = sources.len() > 1;
         // With several sources an existing folder works like a target with a slash.
-        let target = Target { is_folder_path: target.is_folder_path || many, ..target };
+        let target = GetTarget { is_folder_path: target.is_folder_path || many, ..target };
         let mut downloads = DownloadList { items: Vec::new(), complete: Vec::new() };
         let mut folder = None;
         for (argument, source) in sources.iter().enumerate() {
@@ -118,7 +118,7 @@ impl Get {
         report.finish("get", many)
     }
 
-    fn sources(&self) -> Result<(Vec<Location>, Target)> {
+    fn sources(&self) -> Result<(Vec<Location>, GetTarget)> {
         let location = |path: &PathBuf| path.to_str().and_then(Location::detect);
         let (last, others) = match self.arguments.split_last() {
             Some((last, others)) if !others.is_empty() && location(last).is_none() => {
@@ -131,7 +131,7 @@ impl Get {
             text.and_then(Location::parse).map_err(|why| Failure::usage(why).about(path.display()))
         };
         let sources = others.iter().map(source).collect::<Result<_>>()?;
-        Ok((sources, Target::new(last.map_or(Path::new("./"), PathBuf::as_path))))
+        Ok((sources, GetTarget::new(last.map_or(Path::new("./"), PathBuf::as_path))))
     }
 
     /// Lists a source and adds its items to `downloads`. Returns whether the source is a folder, and
@@ -142,7 +142,7 @@ impl Get {
         download: &TreeDownload,
         argument: usize,
         source: &Location,
-        target: &Target,
+        target: &GetTarget,
         downloads: &mut DownloadList,
     ) -> Result<(bool, PathBuf)> {
         let workload = if self.recursive { Workload::Bulk } else { Workload::Interactive };
@@ -196,13 +196,13 @@ async fn file_at(at: &RemotePath) -> Result<opendal::Metadata> {
 }
 
 /// The local target of a download.
-struct Target {
+struct GetTarget {
     path: PathBuf,
     /// The argument ends with a slash, or is `.` or `..`.
     is_folder_path: bool,
 }
 
-impl Target {
+impl GetTarget {
     fn new(path: &Path) -> Self {
         let text = path.as_os_str().as_encoded_bytes();
         let slash = text.last().is_some_and(|last| std::path::is_separator(char::from(*last)));

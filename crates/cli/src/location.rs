@@ -166,14 +166,14 @@ pub(crate) enum Addressing {
 
 /// The parsed text after the colon.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
+pub(crate) enum RemoteAddress {
     /// A path from the root.
     Path(DrivePath),
     /// The id of an item, and a path below that item.
     Id(String, DrivePath),
 }
 
-impl Address {
+impl RemoteAddress {
     /// Parses the text after the colon. `scheme` is the service of the remote.
     ///
     /// # Errors
@@ -197,7 +197,7 @@ impl Address {
     }
 
     /// Returns the path from the root. `of_id` is the path of the item with the id; it must be
-    /// `Some` for [`Address::Id`].
+    /// `Some` for [`RemoteAddress::Id`].
     pub(crate) fn into_path(self, of_id: Option<DrivePath>) -> DrivePath {
         match (self, of_id) {
             (Self::Path(path), _) | (Self::Id(_, path), None) => path,
@@ -300,16 +300,17 @@ mod tests {
     #[test]
     fn an_id_is_detected_by_its_form_unless_a_flag_decides() {
         let id = "file.0bee3874468ef5b6.BEE3874468EF5B6!759";
-        let by = |text: &str, named| Address::parse(text, named, "skydrive").expect("an address");
-        assert_eq!(by(id, Addressing::Auto), Address::Id(id.into(), path("")).unslashed());
-        assert_eq!(by(id, Addressing::Path), Address::Path(path(id)));
-        assert_eq!(by("x", Addressing::Id), Address::Id("x".into(), path("")).unslashed());
-        assert!(Address::parse("", Addressing::Id, "skydrive").is_err());
-        let other = Address::parse(id, Addressing::Auto, "fs").expect("an address");
-        assert_eq!(other, Address::Path(path(id)));
+        let by =
+            |text: &str, named| RemoteAddress::parse(text, named, "skydrive").expect("an address");
+        assert_eq!(by(id, Addressing::Auto), RemoteAddress::Id(id.into(), path("")).unslashed());
+        assert_eq!(by(id, Addressing::Path), RemoteAddress::Path(path(id)));
+        assert_eq!(by("x", Addressing::Id), RemoteAddress::Id("x".into(), path("")).unslashed());
+        assert!(RemoteAddress::parse("", Addressing::Id, "skydrive").is_err());
+        let other = RemoteAddress::parse(id, Addressing::Auto, "fs").expect("an address");
+        assert_eq!(other, RemoteAddress::Path(path(id)));
     }
 
-    impl Address {
+    impl RemoteAddress {
         fn unslashed(self) -> Self {
             match self {
                 Self::Id(id, rest) => Self::Id(id, DrivePath { slash: false, ..rest }),
@@ -322,7 +323,8 @@ mod tests {
     fn a_path_may_go_on_below_an_id() {
         let folder = "folder.8c8ce076ca27823f.8C8CE076CA27823F!142";
         let at = |text: &str| {
-            let address = Address::parse(text, Addressing::Auto, "skydrive").expect("an address");
+            let address =
+                RemoteAddress::parse(text, Addressing::Auto, "skydrive").expect("an address");
             address.into_path(Some(path("docs/old")))
         };
         assert_eq!(at(folder), path("docs/old"));

@@ -15,7 +15,7 @@ use crate::{
     location::Location,
     transfer::{
         JOBS,
-        local::{Links, blocking},
+        local::{SymlinkPolicy, blocking},
         names::NameRules,
         report::TransferReport,
         survey::{Survey, UploadSource},
@@ -66,7 +66,7 @@ pub(crate) struct Put {
 
     /// Handle symbolic links in a folder this way
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    links: Links,
+    links: SymlinkPolicy,
 
     /// Upload this many files at the same time
     #[arg(short, long, value_name = "N", default_value = JOBS)]

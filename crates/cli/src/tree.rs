@@ -51,7 +51,7 @@ pub(crate) struct Tree {
 
 /// A file, or a folder with its contents.
 #[derive(Debug, Serialize)]
-struct Node {
+struct TreeNode {
     #[serde(flatten)]
     item: ItemRecord,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_list")]
@@ -60,7 +60,7 @@ struct Node {
 
 /// The items of a folder by name and by whether they are folders. An object store may have a file
 /// and a folder of one name.
-type Children = BTreeMap<(String, bool), Node>;
+type Children = BTreeMap<(String, bool), TreeNode>;
 
 impl Tree {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
@@ -97,7 +97,7 @@ impl Tree {
         finish(app, shown, failures)
     }
 
-    fn show(&self, app: &App, folder: &Node, before: &str, counts: &mut (u64, u64)) -> Result {
+    fn show(&self, app: &App, folder: &TreeNode, before: &str, counts: &mut (u64, u64)) -> Result {
         let children = folder.children.iter().flatten();
         let last = folder.children.as_ref().map_or(0, BTreeMap::len).saturating_sub(1);
         for (at, ((name, _), node)) in children.enumerate() {
@@ -122,8 +122,8 @@ impl Tree {
     }
 }
 
-async fn read(folder: &DrivePath, mut listing: Listing) -> (Node, Vec<Failure>) {
-    let (mut root, mut failures) = (Node::folder(folder), Vec::new());
+async fn read(folder: &DrivePath, mut listing: Listing) -> (TreeNode, Vec<Failure>) {
+    let (mut root, mut failures) = (TreeNode::folder(folder), Vec::new());
     loop {
         match listing.next().await {
             Ok(Some((path, metadata))) => root.insert(folder, &path, &metadata),
@@ -133,7 +133,7 @@ async fn read(folder: &DrivePath, mut listing: Listing) -> (Node, Vec<Failure>) 
     }
 }
 
-impl Node {
+impl TreeNode {
     fn folder(path: &DrivePath) -> Self {
         let metadata = opendal::MetadataBuilder::dir().build();
         Self { item: ItemRecord::new(path, &metadata), children: Some(BTreeMap::new()) }
@@ -150,7 +150,7 @@ impl Node {
                     true => format!("{name}/"),
                     false => name.clone(),
                 };
-                let old = |((name, is_folder), node): (&(String, bool), &Node)| {
+                let old = |((name, is_folder), node): (&(String, bool), &TreeNode)| {
                     (key(name, *is_folder), node.old())
                 };
                 children.iter().map(old).collect()
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn a_file_and_a_folder_of_one_name_are_both_shown() {
         let top = DrivePath::parse("top/").expect("a path");
-        let mut root = Node::folder(&top);
+        let mut root = TreeNode::folder(&top);
         for path in ["top/a/b", "top/a", "top/c/", "top/c", "top/d"] {
             let metadata = match path.ends_with('/') {
                 true => MetadataBuilder::dir().build(),

@@ -53,7 +53,7 @@ const HTTP2_STREAMS: u32 = 128;
 
 /// The context of all connections.
 #[derive(Clone)]
-pub(super) struct Serving {
+pub(super) struct ConnectionSettings {
     pub pipeline: Pipeline,
     /// The limits of connections and requests.
     pub limits: Arc<Limits>,
@@ -70,7 +70,7 @@ pub(super) struct Serving {
 ///
 /// Near the limit, each new connection closes the one that has been idle for longest. At the limit,
 /// nothing is accepted until a connection ends or has been idle for a moment.
-pub(super) async fn accept(listener: Listener, serving: Serving) {
+pub(super) async fn accept(listener: Listener, serving: ConnectionSettings) {
     let limits = Arc::clone(&serving.limits);
     let mut connections = JoinSet::new();
     let mut open = HashMap::new();
@@ -128,7 +128,7 @@ fn retire(open: &HashMap<task::Id, Activity>, limits: &Limits, count: usize) {
 const HANDSHAKE: u8 = 0x16;
 
 /// Serves a connection, and the TLS tunnel that a `CONNECT` request may turn it into.
-async fn serve(stream: Stream, serving: Serving, activity: Activity) {
+async fn serve(stream: Stream, serving: ConnectionSettings, activity: Activity) {
     let local = match stream.prepare() {
         Ok(local) => local,
         Err(error) => {
@@ -171,7 +171,7 @@ async fn serve(stream: Stream, serving: Serving, activity: Activity) {
 /// A connection that is served.
 #[derive(Clone)]
 struct ConnectionTask {
-    serving: Serving,
+    serving: ConnectionSettings,
     connection: Connection,
     activity: Activity,
     /// Reports when responses have been written.

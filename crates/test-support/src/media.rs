@@ -34,28 +34,28 @@ fn jpeg(width: u32, height: u32, exif: Option<Vec<u8>>) -> Vec<u8> {
 }
 
 /// A field of an EXIF directory: tag, type, count, and the bytes.
-type Field = (u16, u16, u32, Vec<u8>);
+type MediaField = (u16, u16, u32, Vec<u8>);
 
-fn text(tag: u16, text: &str) -> Field {
+fn text(tag: u16, text: &str) -> MediaField {
     let bytes = [text.as_bytes(), b"\0"].concat();
     (tag, 2, bytes.len() as u32, bytes)
 }
 
-fn ratios(tag: u16, ratios: &[(u32, u32)]) -> Field {
+fn ratios(tag: u16, ratios: &[(u32, u32)]) -> MediaField {
     let bytes = ratios.iter().flat_map(|(n, d)| [n.to_le_bytes(), d.to_le_bytes()].concat());
     (tag, 5, ratios.len() as u32, bytes.collect())
 }
 
-fn short(tag: u16, value: u16) -> Field {
+fn short(tag: u16, value: u16) -> MediaField {
     (tag, 3, 1, value.to_le_bytes().to_vec())
 }
 
-fn offset(tag: u16, at: usize) -> Field {
+fn offset(tag: u16, at: usize) -> MediaField {
     (tag, 4, 1, (at as u32).to_le_bytes().to_vec())
 }
 
 /// Returns a directory at offset `at`.
-fn directory(at: usize, fields: &[Field]) -> Vec<u8> {
+fn directory(at: usize, fields: &[MediaField]) -> Vec<u8> {
     let mut head = (fields.len() as u16).to_le_bytes().to_vec();
     let mut data = Vec::new();
     let data_at = at + 2 + fields.len() * 12 + 4;

@@ -14,7 +14,7 @@ use opendal::{
 use tokio::sync::mpsc;
 
 use super::{
-    in_flight::{Claim, FetchGuard},
+    in_flight::{FetchClaim, FetchGuard},
     metadata::CachedItem,
     read::CachedFile,
     store::{BlockKey, FileKey},
@@ -112,8 +112,8 @@ impl FetchRequest {
                 // The remaining blocks are cached, or another task fetches them.
                 None if cache.store.has(&key) => return Ok(()),
                 None => match cache.in_flight.claim(&key) {
-                    Claim::Owner(guard) => guard,
-                    Claim::Waiter(_) => return Ok(()),
+                    FetchClaim::Owner(guard) => guard,
+                    FetchClaim::Waiter(_) => return Ok(()),
                 },
             };
             let length = (end - index * size).min(size);

@@ -16,7 +16,7 @@ use super::store::BlockKey;
 pub(super) struct InFlight(Arc<Mutex<HashMap<BlockKey, watch::Receiver<Option<Bytes>>>>>);
 
 /// Result of [`InFlight::claim`].
-pub(super) enum Claim {
+pub(super) enum FetchClaim {
     /// The caller must fetch the block.
     Owner(FetchGuard),
     /// Another task fetches the block.
@@ -36,14 +36,14 @@ pub(super) struct FetchWaiter(watch::Receiver<Option<Bytes>>);
 
 impl InFlight {
     /// Registers the caller as the fetcher of a block, unless the block is being fetched already.
-    pub(super) fn claim(&self, key: &BlockKey) -> Claim {
+    pub(super) fn claim(&self, key: &BlockKey) -> FetchClaim {
         let mut in_flight = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(receiver) = in_flight.get(key) {
-            return Claim::Waiter(FetchWaiter(receiver.clone()));
+            return FetchClaim::Waiter(FetchWaiter(receiver.clone()));
         }
         let (sender, receiver) = watch::channel(None);
         in_flight.insert(key.clone(), receiver);
-        Claim::Owner(FetchGuard { in_flight: self.clone(), key: key.clone(), sender })
+        FetchClaim::Owner(FetchGuard { in_flight: self.clone(), key: key.clone(), sender })
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) struct MetadataCache {
 #[derive(Debug, Default)]
 struct Inner {
     /// Nodes by folded path.
-    nodes: BTreeMap<Box<str>, Node>,
+    nodes: BTreeMap<Box<str>, CachedNode>,
     /// Number of entries in `nodes`.
     entry_count: usize,
     /// Nodes in the order of their last update. An element whose generation differs from its node's
@@ -100,7 +100,7 @@ struct PendingRequest {
 }
 
 #[derive(Debug, Default)]
-struct Node {
+struct CachedNode {
     generation: u64,
     /// One result for each spelling of the path: letter case, and with or without a final slash.
     stats: Vec<StatEntry>,
@@ -122,7 +122,7 @@ struct CachedListing {
     entries: Arc<[Entry]>,
 }
 
-impl Node {
+impl CachedNode {
     /// Number of entries, as counted for the capacity.
     fn weight(&self) -> usize {
         self.stats.len() + self.listings.iter().map(|list| 1 + list.entries.len()).sum::<usize>()
@@ -291,11 +291,11 @@ impl Inner {
     }
 
     /// Creates or updates the node of a path, and its place in the eviction queue.
-    fn update_node(&mut self, path: &str, update: impl FnOnce(&mut Node)) {
+    fn update_node(&mut self, path: &str, update: impl FnOnce(&mut CachedNode)) {
         let folded = fold(path);
         self.generation += 1;
         if !self.nodes.contains_key(&*folded) {
-            self.nodes.insert((*folded).into(), Node::default());
+            self.nodes.insert((*folded).into(), CachedNode::default());
         }
         let Some(node) = self.nodes.get_mut(&*folded) else { return };
         let before = node.weight();

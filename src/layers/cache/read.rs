@@ -18,7 +18,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     fetch::{FetchError, FetchRequest, Prefetch},
-    in_flight::Claim,
+    in_flight::FetchClaim,
     metadata::{CachedItem, InvalidationScope, PendingEntry},
     state::{CacheState, not_found},
     store::{BlockKey, FileKey},
@@ -308,12 +308,12 @@ impl CacheStream {
                 return Ok(bytes);
             }
             match cache.in_flight.claim(&key) {
-                Claim::Waiter(waiting) => {
+                FetchClaim::Waiter(waiting) => {
                     if let Some(bytes) = waiting.wait().await {
                         return Ok(bytes);
                     }
                 }
-                Claim::Owner(guard) => {
+                FetchClaim::Owner(guard) => {
                     // Another task may have completed the block since the lookup.
                     if let Some(bytes) = cache.store.in_memory(&key) {
                         return Ok(bytes);

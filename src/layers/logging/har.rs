@@ -114,7 +114,11 @@ impl State {
         Ok(())
     }
 
-    /// Writes `text` at the offset of the next entry.
+    /// Overwrites the end of the file, from the offset of the next entry, with `text`: an entry and
+    /// the closing brackets, or only these. The offset does not change.
+    ///
+    /// # Errors
+    /// Those of the file system.
     fn end_with(&mut self, text: &str) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(self.at))?;
         self.file.write_all(text.as_bytes())

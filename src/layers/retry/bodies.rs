@@ -112,7 +112,8 @@ impl ReadVersion {
         }
     }
 
-    /// Returns whether `rest` is of the same version. Services report etags inconsistently. A
+    /// Returns whether `rest` is of the same version. The lengths must be equal. If `self` has no
+    /// etag, the etags are not compared. Services report etags inconsistently. A
     /// missing etag in `rest` is accepted only if the request was restricted to the version
     /// (`pinned`).
     fn matches(&self, rest: &Self, pinned: bool) -> bool {

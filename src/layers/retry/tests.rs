@@ -209,6 +209,6 @@ async fn events_are_complete_and_contain_no_secret() {
     let _ = over(&scripted, &layer).send(request("GET")).await;
     let events = events.lock().expect("no panic");
     let count = |what| events.iter().filter(|event| event.starts_with(what)).count();
-    assert_eq!((count("Paused"), count("Repeated"), count("GaveUp")), (1, 4, 1));
+    assert_eq!((count("Paused"), count("Retrying"), count("GaveUp")), (1, 4, 1));
     assert!(!events.concat().contains("hunter2") && events.concat().contains("GET cloud.test"));
 }

@@ -28,11 +28,14 @@ use crate::drive::{
 /// Changes the name of an item, its folder, or both.
 ///
 /// `known` is the item, if the caller has it. The item leaves the folder through which the caller
-/// found it, and remains in its other folders.
+/// found it, and remains in its other folders. With [`IfExists::Replace`], the file
+/// `change.occupant` is moved to the trash first, or removed from the folder if other folders
+/// contain it.
 ///
 /// # Errors
-/// `Conflict` for a move of a folder into itself, `AlreadyExists` if the name is in use, `IsAFolder` if a
-/// folder has the name, and those of the requests.
+/// `Unsupported` for a modification time or [`IfExists::Rename`]; `Conflict` if the new folder is the
+/// item itself; `IsAFolder` if the item to replace is a folder; `AlreadyExists` if the name is in use
+/// otherwise; and those of the requests.
 pub(super) async fn update(
     client: &Arc<Client>,
     cx: &Context,

@@ -23,7 +23,7 @@ pub fn run(task: &Task) -> Result {
 
 async fn measure(task: &Task, contender: &Contender) -> Result<Vec<work::Measurement>> {
     let operator = contender.open(task)?;
-    let workload = work::Workload {
+    let workload = work::BenchTask {
         source: task.source.clone(),
         files: task.files.clone(),
         large: task.large.clone(),

@@ -23,7 +23,7 @@ Examples:
 pub(crate) struct Link {
     /// Create a link of this type
     #[arg(short = 't', long = "type", value_enum, default_value_t, value_name = "TYPE")]
-    kind: Kind,
+    kind: ShareLinkKind,
 
     #[command(flatten)]
     item: ItemArgs,
@@ -32,7 +32,7 @@ pub(crate) struct Link {
 /// Access that a link gives. Names are those of Live Connect; aliases are short.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 #[value(rename_all = "snake_case")]
-enum Kind {
+enum ShareLinkKind {
     /// Give read access
     #[default]
     #[value(alias = "read")]
@@ -48,9 +48,9 @@ impl Link {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;
         let (kind, key) = match self.kind {
-            Kind::SharedReadLink => (LinkType::Read, "link"),
-            Kind::SharedEditLink => (LinkType::Edit, "link"),
-            Kind::Embed => (LinkType::Embed, "embed_html"),
+            ShareLinkKind::SharedReadLink => (LinkType::Read, "link"),
+            ShareLinkKind::SharedEditLink => (LinkType::Edit, "link"),
+            ShareLinkKind::Embed => (LinkType::Embed, "embed_html"),
         };
         let link = live.client()?.link(&live.cx, &id, kind).await;
         let link = link.map_err(|error| self.item.failed(error))?;

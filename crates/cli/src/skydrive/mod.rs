@@ -21,7 +21,7 @@ use crate::{
     app::{App, OpenRemote, Workload},
     args::AddressingArgs,
     failure::{Exit, Failure, Result},
-    location::{Address, Addressing, Location},
+    location::{Addressing, Location, RemoteAddress},
 };
 
 /// Use features that only SkyDrive has
@@ -159,15 +159,15 @@ impl SkyDriveRemote {
         if is_friendly && named != Addressing::Path {
             return Ok(at.text.trim_end_matches('/').to_owned());
         }
-        let address = Address::parse(&at.text, named, "skydrive");
+        let address = RemoteAddress::parse(&at.text, named, "skydrive");
         let path = match address.map_err(|failure| failure.about(at))? {
-            Address::Id(id, rest) if rest.is_root() => return Ok(id),
-            Address::Id(id, rest) => {
+            RemoteAddress::Id(id, rest) if rest.is_root() => return Ok(id),
+            RemoteAddress::Id(id, rest) => {
                 let client = self.client()?;
                 let found = client.resolve(&self.cx, &id, rest.as_str()).await;
                 return found.map_err(|error| failed(error, at));
             }
-            Address::Path(path) => path,
+            RemoteAddress::Path(path) => path,
         };
         let handle = self.remote.drive("ids")?;
         let item = handle.item(&self.remote.operator, path.as_str()).await;

@@ -83,12 +83,15 @@ impl Journal {
 
     /// Locks the entry of the transfer that `key` identifies. `None` if another process holds it,
     /// or if it cannot be written. Blocks on the disk.
-    pub(crate) fn claim<'k>(&self, key: impl IntoIterator<Item = &'k [u8]>) -> Option<Claim> {
+    pub(crate) fn claim<'k>(
+        &self,
+        key: impl IntoIterator<Item = &'k [u8]>,
+    ) -> Option<TransferClaim> {
         self.claim_named(transfer_name(key))
     }
 
     /// Like [`claim`](Self::claim), by the name of the entry.
-    pub(super) fn claim_named(&self, name: String) -> Option<Claim> {
+    pub(super) fn claim_named(&self, name: String) -> Option<TransferClaim> {
         let taken = self.lock_folder().and_then(|_alone| self.lock_entry(name));
         taken.unwrap_or_else(|error| {
             self.report(&error);
@@ -103,10 +106,10 @@ impl Journal {
 
     /// Locks an entry. The caller must hold the [folder lock](Self::lock_folder). `None` if another
     /// process holds the entry.
-    fn lock_entry(&self, name: String) -> io::Result<Option<Claim>> {
+    fn lock_entry(&self, name: String) -> io::Result<Option<TransferClaim>> {
         let lock = private().create(true).truncate(false).open(self.file(&name, "lock"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Claim { journal: self.clone(), name, _lock: lock })),
+            Ok(()) => Ok(Some(TransferClaim { journal: self.clone(), name, _lock: lock })),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
@@ -207,13 +210,13 @@ pub(super) fn partial_name(path: &Path) -> Option<&str> {
 
 /// The lock of an entry, held until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Claim {
+pub(crate) struct TransferClaim {
     journal: Journal,
     name: String,
     _lock: File,
 }
 
-impl Claim {
+impl TransferClaim {
     /// Returns the unique name of the entry: letters and digits.
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -285,7 +288,7 @@ mod tests {
         (dir, journal)
     }
 
-    fn claim(journal: &Journal, key: &str) -> Option<Claim> {
+    fn claim(journal: &Journal, key: &str) -> Option<TransferClaim> {
         journal.claim([key.as_bytes()])
     }
 

@@ -15,7 +15,7 @@ use crate::failure::{Exit, Failure, Result};
 
 /// Handling of symbolic links in a tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Links {
+pub(crate) enum SymlinkPolicy {
     /// Report each link as a failure
     #[default]
     Fail,
@@ -70,7 +70,11 @@ pub(crate) async fn blocking<T: Send + 'static>(
 /// # Errors
 /// Returns an error if the folder cannot be read. A failure of one entry is a
 /// [`LocalEntry::Failed`].
-pub(crate) fn entries(folder: &Path, links: Links, above: &[PathBuf]) -> Result<Vec<LocalEntry>> {
+pub(crate) fn entries(
+    folder: &Path,
+    links: SymlinkPolicy,
+    above: &[PathBuf],
+) -> Result<Vec<LocalEntry>> {
     let read = fs::read_dir(folder).map_err(|error| Failure::local("read", folder, &error))?;
     let mut found = Vec::new();
     for entry in read {
@@ -94,21 +98,21 @@ fn classify(
     name: String,
     path: PathBuf,
     metadata: io::Result<Metadata>,
-    links: Links,
+    links: SymlinkPolicy,
     above: &[PathBuf],
 ) -> Result<LocalEntry> {
     let failed = |error: &io::Error| Failure::local("read", &path, error);
     let mut found = metadata.map_err(|error| failed(&error))?;
     if found.is_symlink() {
         match links {
-            Links::Skip => return Ok(LocalEntry::Skipped { name, path }),
-            Links::Fail => {
+            SymlinkPolicy::Skip => return Ok(LocalEntry::Skipped { name, path }),
+            SymlinkPolicy::Fail => {
                 let failure =
                     Failure::new(Exit::Failed, "it is a symbolic link, and drives have none");
                 let hint = "use --links skip or --links follow";
                 return Err(failure.hint(hint).about(path.display()));
             }
-            Links::Follow => {
+            SymlinkPolicy::Follow => {
                 found = fs::metadata(&path).map_err(|error| failed(&error))?;
                 if found.is_dir() {
                     let real = fs::canonicalize(&path).map_err(|error| failed(&error))?;
@@ -271,18 +275,18 @@ mod tests {
             entries.iter().map(word).collect::<Vec<_>>().join(", ")
         };
         assert_eq!(
-            words(&root, Links::Fail),
+            words(&root, SymlinkPolicy::Fail),
             "skipped .drivedal-abc123.partial, file file, folder folder, failed, failed, failed"
         );
         assert_eq!(
-            words(&root, Links::Skip),
+            words(&root, SymlinkPolicy::Skip),
             "skipped .drivedal-abc123.partial, file file, folder folder, skipped link, skipped lost, failed"
         );
         assert_eq!(
-            words(&root, Links::Follow),
+            words(&root, SymlinkPolicy::Follow),
             "skipped .drivedal-abc123.partial, file file, folder folder, file link, failed, failed"
         );
-        assert_eq!(words(&root.join("folder"), Links::Follow), "failed");
+        assert_eq!(words(&root.join("folder"), SymlinkPolicy::Follow), "failed");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     CHUNK,
     checksum::{ActualHash, ExpectedHash, Hasher},
-    journal::{Claim, PARTIAL},
+    journal::{PARTIAL, TransferClaim},
 };
 use crate::{
     failure::{Failure, Result},
@@ -117,7 +117,7 @@ pub(super) enum DownloadStart {
 
 /// A download in progress.
 pub(super) struct PartialDownload {
-    storage: Storage,
+    storage: PartialStorage,
     target: PathBuf,
     hasher: Option<Hasher>,
     len: u64,
@@ -125,13 +125,13 @@ pub(super) struct PartialDownload {
     resumed: bool,
 }
 
-enum Storage {
+enum PartialStorage {
     Temporary(tempfile::NamedTempFile),
     Journaled {
         file: File,
         // Boxed: an entry is ten times as large as the other variant.
         entry: Box<SavedDownload>,
-        claim: Claim,
+        claim: TransferClaim,
         /// The entry is stored, so that a later run finds the file.
         in_journal: bool,
     },
@@ -146,7 +146,13 @@ impl PartialDownload {
         let file = temporary(&target, RANDOM_CHARS)
             .map_err(|error| Failure::local("write", &target, &error))?;
         let hasher = expected.map(ExpectedHash::hasher);
-        Ok(Self { storage: Storage::Temporary(file), target, hasher, len: 0, resumed: false })
+        Ok(Self {
+            storage: PartialStorage::Temporary(file),
+            target,
+            hasher,
+            len: 0,
+            resumed: false,
+        })
     }
 
     /// Opens the file of a large download: the part of an earlier run, or a new file. `acd_cli`:
@@ -156,7 +162,7 @@ impl PartialDownload {
     /// Returns an error if no file can be created beside the target, and if the command is stopped.
     pub(super) fn resumable(
         target: PathBuf,
-        claim: Claim,
+        claim: TransferClaim,
         version: RemoteVersion,
         origin: DownloadOrigin,
         expected: Option<&ExpectedHash>,
@@ -202,7 +208,8 @@ impl PartialDownload {
             }
         };
         let hasher = expected.map(ExpectedHash::hasher);
-        let storage = Storage::Journaled { file, entry: Box::new(entry), claim, in_journal: true };
+        let storage =
+            PartialStorage::Journaled { file, entry: Box::new(entry), claim, in_journal: true };
         let mut download = Self { storage, target, hasher, len, resumed: len > 0 };
         if len == 0 && start != DownloadStart::Changed {
             start = DownloadStart::New;
@@ -240,7 +247,7 @@ impl PartialDownload {
             return Ok(());
         }
         // Without a hash nothing detects bytes that a power failure lost.
-        if let Storage::Journaled { file, entry, claim, .. } = &mut self.storage
+        if let PartialStorage::Journaled { file, entry, claim, .. } = &mut self.storage
             && self.len - entry.durable >= SYNC_INTERVAL
         {
             file.sync_data()?;
@@ -264,7 +271,7 @@ impl PartialDownload {
         let mut restart = || {
             self.file().set_len(0)?;
             self.file().seek(SeekFrom::Start(0))?;
-            if let Storage::Journaled { entry, claim, in_journal, .. } = &mut self.storage {
+            if let PartialStorage::Journaled { entry, claim, in_journal, .. } = &mut self.storage {
                 entry.durable = 0;
                 // The stored entry describes bytes that no longer exist.
                 *in_journal = entry.save(claim);
@@ -287,10 +294,10 @@ impl PartialDownload {
             self.file().set_modified(SystemTime::from(time)).map_err(|error| failed(&error))?;
         }
         match self.storage {
-            Storage::Temporary(file) => {
+            PartialStorage::Temporary(file) => {
                 file.persist(&target).map(drop).map_err(|error| failed(&error.error))
             }
-            Storage::Journaled { file, entry, claim, .. } => {
+            PartialStorage::Journaled { file, entry, claim, .. } => {
                 drop(file);
                 fs::rename(&entry.partial, &target).map_err(|error| failed(&error))?;
                 claim.forget();
@@ -303,7 +310,7 @@ impl PartialDownload {
     /// be resumed; it is then removed.
     pub(super) fn suspend(self) -> Option<u64> {
         match self.storage {
-            Storage::Journaled { in_journal: true, .. } if self.len > 0 => Some(self.len),
+            PartialStorage::Journaled { in_journal: true, .. } if self.len > 0 => Some(self.len),
             _ => {
                 self.discard();
                 None
@@ -313,7 +320,7 @@ impl PartialDownload {
 
     /// Removes the file and its entry.
     pub(super) fn discard(self) {
-        if let Storage::Journaled { file, entry, claim, .. } = self.storage {
+        if let PartialStorage::Journaled { file, entry, claim, .. } = self.storage {
             drop(file);
             // A file that cannot be removed is removed when its entry expires.
             if fs::remove_file(&entry.partial).is_ok() {
@@ -324,8 +331,8 @@ impl PartialDownload {
 
     fn file(&mut self) -> &mut File {
         match &mut self.storage {
-            Storage::Temporary(file) => file.as_file_mut(),
-            Storage::Journaled { file, .. } => file,
+            PartialStorage::Temporary(file) => file.as_file_mut(),
+            PartialStorage::Journaled { file, .. } => file,
         }
     }
 
@@ -353,7 +360,7 @@ impl PartialDownload {
 
 /// Returns the origin and the path of the partial file in a journal entry. `None` if the entry has
 /// no origin.
-pub(super) fn saved_location(claim: &Claim) -> Option<(DownloadOrigin, PathBuf)> {
+pub(super) fn saved_location(claim: &TransferClaim) -> Option<(DownloadOrigin, PathBuf)> {
     let entry = claim.load::<SavedDownload>()?;
     Some((entry.origin?, entry.partial))
 }
@@ -361,7 +368,7 @@ pub(super) fn saved_location(claim: &Claim) -> Option<(DownloadOrigin, PathBuf)>
 impl SavedDownload {
     /// Stores the entry. Returns whether that succeeded.
     #[must_use]
-    fn save(&self, claim: &Claim) -> bool {
+    fn save(&self, claim: &TransferClaim) -> bool {
         claim.save(self, None, Some(&self.partial))
     }
 
@@ -377,7 +384,7 @@ impl SavedDownload {
 /// Creates a file beside the target, and its entry.
 fn create(
     target: &Path,
-    claim: &Claim,
+    claim: &TransferClaim,
     version: RemoteVersion,
     origin: DownloadOrigin,
 ) -> io::Result<(File, SavedDownload)> {

@@ -40,7 +40,7 @@ pub(crate) struct ClashingItem<T> {
 }
 
 /// Listed entries of one name that are the same item, with everything below it.
-struct Node<T> {
+struct PlanNode<T> {
     name: String,
     is_folder: bool,
     items: Vec<PlannedItem<T>>,
@@ -70,7 +70,7 @@ impl<T: Clone + PartialEq> DownloadPlan<T> {
     /// Plans the contents of a folder. `above` is its path, with a slash at the end unless it is
     /// empty.
     fn folder(&mut self, items: Vec<PlannedItem<T>>, above: &str, rules: &NameRules) {
-        let mut nodes: Vec<Node<T>> = Vec::new();
+        let mut nodes: Vec<PlanNode<T>> = Vec::new();
         let mut named: Vec<PlannedItem<T>> = Vec::new();
         let name = |item: &PlannedItem<T>| first_name(&item.path[above.len()..]).to_owned();
         for item in items {
@@ -96,7 +96,7 @@ impl<T: Clone + PartialEq> DownloadPlan<T> {
         }
     }
 
-    fn refuse(&mut self, nodes: Vec<Node<T>>, above: &str) {
+    fn refuse(&mut self, nodes: Vec<PlanNode<T>>, above: &str) {
         let contenders = nodes.into_iter().filter_map(|node| {
             Some(ClashingItem {
                 path: format!("{above}{}", node.name),
@@ -110,7 +110,7 @@ impl<T: Clone + PartialEq> DownloadPlan<T> {
 }
 
 /// Splits listed entries of one name into items: files, folders, and contents of folders.
-fn distinct_at<T: PartialEq>(items: Vec<PlannedItem<T>>, above: &str) -> Vec<Node<T>> {
+fn distinct_at<T: PartialEq>(items: Vec<PlannedItem<T>>, above: &str) -> Vec<PlanNode<T>> {
     let Some(first) = items.first() else { return Vec::new() };
     let name = first_name(&first.path[above.len()..]).to_owned();
     let len = above.len() + name.len();
@@ -125,7 +125,9 @@ fn distinct_at<T: PartialEq>(items: Vec<PlannedItem<T>>, above: &str) -> Vec<Nod
         });
         match folder {
             Some(node) => node.items.push(item),
-            None => nodes.push(Node { name: String::new(), is_folder: true, items: vec![item] }),
+            None => {
+                nodes.push(PlanNode { name: String::new(), is_folder: true, items: vec![item] })
+            }
         }
     }
     for node in &mut nodes {
@@ -135,12 +137,12 @@ fn distinct_at<T: PartialEq>(items: Vec<PlannedItem<T>>, above: &str) -> Vec<Nod
 }
 
 /// Splits entries of one path into items.
-fn distinct<T: PartialEq>(entries: Vec<PlannedItem<T>>) -> Vec<Node<T>> {
-    let mut nodes: Vec<Node<T>> = Vec::new();
+fn distinct<T: PartialEq>(entries: Vec<PlannedItem<T>>) -> Vec<PlanNode<T>> {
+    let mut nodes: Vec<PlanNode<T>> = Vec::new();
     for entry in entries {
         match nodes.iter_mut().find(|node| node.items[0] == entry) {
             Some(node) => node.items.push(entry),
-            None => nodes.push(Node {
+            None => nodes.push(PlanNode {
                 name: String::new(),
                 is_folder: entry.is_folder,
                 items: vec![entry],

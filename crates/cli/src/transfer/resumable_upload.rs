@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     fetch::{Amount, key},
-    journal::{Claim, Journal},
+    journal::{Journal, TransferClaim},
     local::blocking,
     report::TransferReport,
     send::{SentFile, WriteParams},
@@ -108,7 +108,7 @@ pub(super) async fn send(
 
 /// Locks the journal entry of the upload. `None` if another process holds it, or if it cannot be
 /// written.
-async fn claim(journal: &Journal, to: &RemotePath, from: &Path) -> Result<Option<Claim>> {
+async fn claim(journal: &Journal, to: &RemotePath, from: &Path) -> Result<Option<TransferClaim>> {
     // The account is part of the key: an upload session of another account must not be resumed.
     let account = to.remote.root_id().await.map_err(|failure| failure.about(to))?.to_owned();
     let (journal, to, from) = (journal.clone(), to.clone(), from.to_owned());
@@ -122,7 +122,7 @@ async fn claim(journal: &Journal, to: &RemotePath, from: &Path) -> Result<Option
 }
 
 /// Returns the upload of an earlier run. `None` if it has another target or has expired.
-fn saved(claim: &Claim, server: Option<&str>, path: &str) -> Option<SavedUpload> {
+fn saved(claim: &TransferClaim, server: Option<&str>, path: &str) -> Option<SavedUpload> {
     let entry = claim.load::<SavedSession>()?;
     let saved = SavedUpload::from_json(&entry.saved).ok()?;
     let saved = match (&entry.server, server) {
@@ -143,7 +143,7 @@ struct ResumableUpload<'a> {
     from: PathBuf,
     to: &'a RemotePath,
     report: &'a TransferReport,
-    claim: Option<Claim>,
+    claim: Option<TransferClaim>,
     server: Option<String>,
     saved: Option<SavedUpload>,
     /// Number of bytes counted as progress.

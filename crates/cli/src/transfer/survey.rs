@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    local::{self, Links, LocalEntry},
+    local::{self, LocalEntry, SymlinkPolicy},
     names::NameRules,
 };
 use crate::{
@@ -49,7 +49,7 @@ pub(crate) struct ClashingSource {
 /// Settings of the search.
 pub(crate) struct Survey {
     pub(crate) rules: NameRules,
-    pub(crate) links: Links,
+    pub(crate) links: SymlinkPolicy,
     pub(crate) interrupt: Interrupt,
     /// Counts the files and bytes found.
     pub(crate) totals: Arc<TransferTotals>,
@@ -134,7 +134,9 @@ impl Survey {
                     LocalEntry::File { len, .. } => self.totals.found_file(len),
                     LocalEntry::Folder { name, path } => {
                         let above = match self.links {
-                            Links::Follow => above.iter().cloned().chain(real(&path)).collect(),
+                            SymlinkPolicy::Follow => {
+                                above.iter().cloned().chain(real(&path)).collect()
+                            }
                             _ => Arc::clone(&above),
                         };
                         folders.push((path, to.join(&name), above));

@@ -19,7 +19,7 @@ use drivedal::adapter::known_size;
 use super::{
     jobs::run_pool,
     journal::Journal,
-    local::{self, Links, LocalEntry, blocking},
+    local::{self, LocalEntry, SymlinkPolicy, blocking},
     names::NameRules,
     report::{ItemResult, TransferReport},
     resumable_upload,
@@ -41,7 +41,7 @@ pub(crate) struct TreeUpload {
     pub(crate) journal: Option<Journal>,
     /// Files that exist on the remote are not replaced.
     pub(crate) keep_existing: bool,
-    pub(crate) links: Links,
+    pub(crate) links: SymlinkPolicy,
     /// How the remote compares names.
     pub(crate) rules: NameRules,
     /// Local items that the survey rejected, because each would get the name of another item.
@@ -192,7 +192,7 @@ impl TreeUpload {
     /// Adds the real path of a folder to those of its parents, if links are synchronise.
     fn with_real_path(&self, folder: &Path, above: &Arc<[PathBuf]>) -> Arc<[PathBuf]> {
         match (self.links, folder.canonicalize()) {
-            (Links::Follow, Ok(real)) => above.iter().cloned().chain([real]).collect(),
+            (SymlinkPolicy::Follow, Ok(real)) => above.iter().cloned().chain([real]).collect(),
             _ => Arc::clone(above),
         }
     }

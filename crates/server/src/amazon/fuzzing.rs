@@ -12,5 +12,5 @@ pub(crate) fn parse(text: &str) {
 /// Parses a request and the filter in its query.
 pub(crate) fn route(request: &Parts) {
     let query = Query::parse(request.uri.query());
-    let _ = (Action::from_request(request), query.get("filters").map(Filter::parse));
+    let _ = (AmazonAction::from_request(request), query.get("filters").map(Filter::parse));
 }

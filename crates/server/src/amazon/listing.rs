@@ -20,7 +20,7 @@ use super::{
     node::{is_shown, values},
     request::{AmazonRequest, BATCH},
     response::json_response,
-    sort::{self, Key, Sort},
+    sort::{self, Sort, SortKey},
 };
 use crate::tree::{ItemKey, Listing, ListingKey, Node, NodeKind, Order, ROOT, State, TreeError};
 
@@ -37,7 +37,7 @@ struct PageToken {
     at: i64,
     /// Sort keys of the last node, if the list is sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    keys: Vec<Key>,
+    keys: Vec<SortKey>,
     /// Total number of nodes in the list.
     count: u64,
     /// Hash of the query, see [`query_hash`].
@@ -169,7 +169,7 @@ struct Page {
     nodes: Vec<Node>,
     count: u64,
     /// The sort keys and the position of the last node, if further pages exist.
-    next: Option<(Vec<Key>, i64)>,
+    next: Option<(Vec<SortKey>, i64)>,
 }
 
 /// Returns a page in the order of the source. The first page counts all nodes.
@@ -220,7 +220,7 @@ async fn sorted(
     limit: usize,
     token: Option<PageToken>,
 ) -> Result<Page> {
-    let mut keys: Vec<(Vec<Key>, ItemKey)> = Vec::new();
+    let mut keys: Vec<(Vec<SortKey>, ItemKey)> = Vec::new();
     let mut from = -1;
     loop {
         let (batch, more) = batch(request, &node_query.source, from, BATCH).await?;
@@ -237,7 +237,7 @@ async fn sorted(
     keys.sort_by(|one, other| sort::order(sort, one, other));
     let count = token.as_ref().map_or(keys.len() as u64, |token| token.count);
     let last = token.map(|token| (token.keys, ItemKey(token.at)));
-    let is_before = |key: &(Vec<Key>, ItemKey)| {
+    let is_before = |key: &(Vec<SortKey>, ItemKey)| {
         last.as_ref().is_some_and(|last| sort::order(sort, key, last).is_le())
     };
     let rest = &keys[keys.partition_point(is_before)..];

@@ -42,13 +42,13 @@ use ids::Ids;
 use query::Query;
 use request::AmazonRequest;
 use response::request_id;
-use route::{Action, OPERATIONS, UNKNOWN};
+use route::{AmazonAction, OPERATIONS, UNKNOWN};
 
 /// The protocol Amazon Cloud Drive REST v1.
 pub(super) struct Amazon;
 
 /// A parsed request: its action, or the reason why it has none.
-pub(super) struct AmazonCall(Result<Action>);
+pub(super) struct AmazonCall(Result<AmazonAction>);
 
 impl Protocol for Amazon {
     type Request = AmazonCall;
@@ -65,11 +65,11 @@ impl Protocol for Amazon {
         if !route::serves(parts.uri.path()) {
             return None;
         }
-        let action = Action::from_request(parts);
-        let operation = action.as_ref().map_or(UNKNOWN, Action::operation);
+        let action = AmazonAction::from_request(parts);
+        let operation = action.as_ref().map_or(UNKNOWN, AmazonAction::operation);
         let (cost, cross_site) = match &action {
-            Ok(Action::Token) => (0, CrossSite::Refused),
-            Ok(Action::SignIn) => (0, CrossSite::SignInPage),
+            Ok(AmazonAction::Token) => (0, CrossSite::Refused),
+            Ok(AmazonAction::SignIn) => (0, CrossSite::SignInPage),
             _ => (1, CrossSite::Refused),
         };
         Some(Routed { cross_site, ..Routed::new(operation, AmazonCall(action)).cost(cost) })
@@ -94,7 +94,7 @@ impl Protocol for Amazon {
 
 /// Checks the parameters, the token and the declared length, then runs the handler of the action.
 async fn respond(
-    action: Result<Action>,
+    action: Result<AmazonAction>,
     context: RequestContext,
     parts: Parts,
     body: Body,
@@ -103,8 +103,8 @@ async fn respond(
     let query = Query::parse(parts.uri.query());
     let state = context.state;
     match action {
-        Action::Token => return Ok(sign_in::token(&state, &parts.headers, body).await),
-        Action::SignIn => {
+        AmazonAction::Token => return Ok(sign_in::token(&state, &parts.headers, body).await),
+        AmazonAction::SignIn => {
             let base_url = &context.base_url;
             return Ok(sign_in::sign_in(&state, base_url, &query, &parts.method, body).await);
         }
@@ -133,46 +133,50 @@ async fn respond(
 /// Runs the handler of an action. Uploads run in a task of their own.
 async fn dispatch(
     request: AmazonRequest,
-    action: Action,
+    action: AmazonAction,
     parts: Parts,
     body: Body,
 ) -> Result<Response> {
     match action {
-        Action::Token | Action::SignIn => Err(AmazonError::unknown_operation()),
-        Action::Endpoint => Ok(account::endpoint(&request)),
-        Action::Info => Ok(account::info()),
-        Action::Quota => account::quota(&request).await,
-        Action::Usage => account::usage(&request).await,
-        Action::List => listing::nodes(&request).await,
-        Action::Create => nodes::create(&request, body).await,
-        Action::Get(id) => nodes::get(&request, &id).await,
-        Action::Patch(id) => nodes::patch(&request, &id, body).await,
-        Action::Purge(_) => Err(nodes::purge()),
-        Action::Children(id) => listing::children(&request, &id).await,
-        Action::MoveChild(to) => folders::move_child(&request, &to, body).await,
-        Action::AddChild(parent, child) => folders::add_child(&request, &parent, &child).await,
-        Action::RemoveChild(parent, child) => {
+        AmazonAction::Token | AmazonAction::SignIn => Err(AmazonError::unknown_operation()),
+        AmazonAction::Endpoint => Ok(account::endpoint(&request)),
+        AmazonAction::Info => Ok(account::info()),
+        AmazonAction::Quota => account::quota(&request).await,
+        AmazonAction::Usage => account::usage(&request).await,
+        AmazonAction::List => listing::nodes(&request).await,
+        AmazonAction::Create => nodes::create(&request, body).await,
+        AmazonAction::Get(id) => nodes::get(&request, &id).await,
+        AmazonAction::Patch(id) => nodes::patch(&request, &id, body).await,
+        AmazonAction::Purge(_) => Err(nodes::purge()),
+        AmazonAction::Children(id) => listing::children(&request, &id).await,
+        AmazonAction::MoveChild(to) => folders::move_child(&request, &to, body).await,
+        AmazonAction::AddChild(parent, child) => {
+            folders::add_child(&request, &parent, &child).await
+        }
+        AmazonAction::RemoveChild(parent, child) => {
             folders::remove_child(&request, &parent, &child).await
         }
-        Action::Properties(id, owner) => properties::list(&request, &id, &owner).await,
-        Action::GetProperty(id, owner, key) => properties::get(&request, &id, &owner, &key).await,
-        Action::PutProperty(id, owner, key) => {
+        AmazonAction::Properties(id, owner) => properties::list(&request, &id, &owner).await,
+        AmazonAction::GetProperty(id, owner, key) => {
+            properties::get(&request, &id, &owner, &key).await
+        }
+        AmazonAction::PutProperty(id, owner, key) => {
             properties::put(&request, &id, &owner, &key, body).await
         }
-        Action::DeleteProperty(id, owner, key) => {
+        AmazonAction::DeleteProperty(id, owner, key) => {
             properties::delete(&request, &id, &owner, &key).await
         }
-        Action::Trashed => listing::trashed(&request).await,
-        Action::Trash(id) => nodes::trash(&request, &id).await,
-        Action::Restore(id) => nodes::restore(&request, &id).await,
-        Action::Changes => changes::changes(request, body).await,
-        Action::Upload => {
+        AmazonAction::Trashed => listing::trashed(&request).await,
+        AmazonAction::Trash(id) => nodes::trash(&request, &id).await,
+        AmazonAction::Restore(id) => nodes::restore(&request, &id).await,
+        AmazonAction::Changes => changes::changes(request, body).await,
+        AmazonAction::Upload => {
             detached(async move { content::upload(&request, &parts, body).await }).await
         }
-        Action::Overwrite(id) => {
+        AmazonAction::Overwrite(id) => {
             detached(async move { content::overwrite(&request, &id, &parts, body).await }).await
         }
-        Action::Download(id) => content::download(&request, &id, &parts).await,
+        AmazonAction::Download(id) => content::download(&request, &id, &parts).await,
     }
 }
 

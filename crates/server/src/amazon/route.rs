@@ -20,7 +20,7 @@ pub(super) const SIGN_IN: &str = "/ap/oa";
 
 /// An action, with the ids and names of its path in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum AmazonAction {
     Token,
     SignIn,
     Endpoint,
@@ -110,7 +110,7 @@ const OVERWRITE: &[Parameter] = &[Parameter::new("suppress", Values::OneOf(&["de
 /// This server has no thumbnails.
 const DOWNLOAD: &[Parameter] = &[Parameter::new("viewBox", Values::Unsupported)];
 
-impl Action {
+impl AmazonAction {
     /// Returns the parameters that the reference documents for this action.
     pub(super) fn parameters(&self) -> &'static [Parameter] {
         match self {
@@ -142,7 +142,7 @@ impl Action {
     }
 }
 
-impl Action {
+impl AmazonAction {
     /// Returns the operation name for counters, the request log and fault rules.
     pub(super) fn operation(&self) -> &'static str {
         match self {
@@ -239,58 +239,62 @@ fn segments(rest: &str) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// 405 if it is another.
-fn require_method(method: &Method, wanted: Method, action: Action) -> Result<Action> {
+fn require_method(method: &Method, wanted: Method, action: AmazonAction) -> Result<AmazonAction> {
     if *method == wanted { Ok(action) } else { Err(AmazonError::method(method.as_str())) }
 }
 
 /// Matches a path below [`METADATA`].
-fn metadata(method: &Method, segments: &[String]) -> Result<Action> {
+fn metadata(method: &Method, segments: &[String]) -> Result<AmazonAction> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let owned = |text: &str| text.to_owned();
     let action = match (segments.as_slice(), method.as_str()) {
-        (["account", "endpoint"], "GET") => Action::Endpoint,
-        (["account", "info"], "GET") => Action::Info,
-        (["account", "quota"], "GET") => Action::Quota,
-        (["account", "usage"], "GET") => Action::Usage,
+        (["account", "endpoint"], "GET") => AmazonAction::Endpoint,
+        (["account", "info"], "GET") => AmazonAction::Info,
+        (["account", "quota"], "GET") => AmazonAction::Quota,
+        (["account", "usage"], "GET") => AmazonAction::Usage,
         (["account", "endpoint" | "info" | "quota" | "usage"], _) => {
             return method_not_allowed(method);
         }
-        (["nodes"], "GET") => Action::List,
-        (["nodes"], "POST") => Action::Create,
+        (["nodes"], "GET") => AmazonAction::List,
+        (["nodes"], "POST") => AmazonAction::Create,
         (["nodes"], _) => return method_not_allowed(method),
         (["nodes", _, "properties", "", ..], _) | (["nodes", ""], _) => {
             return Err(AmazonError::unknown_operation());
         }
-        (["nodes", id], "GET") => Action::Get(owned(id)),
-        (["nodes", id], "PATCH") => Action::Patch(owned(id)),
-        (["nodes", id], "DELETE") => Action::Purge(owned(id)),
+        (["nodes", id], "GET") => AmazonAction::Get(owned(id)),
+        (["nodes", id], "PATCH") => AmazonAction::Patch(owned(id)),
+        (["nodes", id], "DELETE") => AmazonAction::Purge(owned(id)),
         (["nodes", _], _) => return method_not_allowed(method),
-        (["nodes", id, "children"], "GET") => Action::Children(owned(id)),
-        (["nodes", id, "children"], "POST") => Action::MoveChild(owned(id)),
+        (["nodes", id, "children"], "GET") => AmazonAction::Children(owned(id)),
+        (["nodes", id, "children"], "POST") => AmazonAction::MoveChild(owned(id)),
         (["nodes", _, "children"], _) => return method_not_allowed(method),
-        (["nodes", id, "children", child], "PUT") => Action::AddChild(owned(id), owned(child)),
+        (["nodes", id, "children", child], "PUT") => {
+            AmazonAction::AddChild(owned(id), owned(child))
+        }
         (["nodes", id, "children", child], "DELETE") => {
-            Action::RemoveChild(owned(id), owned(child))
+            AmazonAction::RemoveChild(owned(id), owned(child))
         }
         (["nodes", _, "children", _], _) => return method_not_allowed(method),
-        (["nodes", id, "properties", owner], "GET") => Action::Properties(owned(id), owned(owner)),
+        (["nodes", id, "properties", owner], "GET") => {
+            AmazonAction::Properties(owned(id), owned(owner))
+        }
         (["nodes", _, "properties", _], _) => return method_not_allowed(method),
         (["nodes", id, "properties", owner, key], name) => {
             let (id, owner, key) = (owned(id), owned(owner), owned(key));
             match name {
-                "GET" => Action::GetProperty(id, owner, key),
-                "PUT" => Action::PutProperty(id, owner, key),
-                "DELETE" => Action::DeleteProperty(id, owner, key),
+                "GET" => AmazonAction::GetProperty(id, owner, key),
+                "PUT" => AmazonAction::PutProperty(id, owner, key),
+                "DELETE" => AmazonAction::DeleteProperty(id, owner, key),
                 _ => return method_not_allowed(method),
             }
         }
-        (["trash"], "GET") => Action::Trashed,
-        (["trash", id], "PUT") => Action::Trash(owned(id)),
-        (["trash", id, "restore"], "POST") => Action::Restore(owned(id)),
+        (["trash"], "GET") => AmazonAction::Trashed,
+        (["trash", id], "PUT") => AmazonAction::Trash(owned(id)),
+        (["trash", id, "restore"], "POST") => AmazonAction::Restore(owned(id)),
         (["trash"] | ["trash", _] | ["trash", _, "restore"], _) => {
             return method_not_allowed(method);
         }
-        (["changes"], "POST") => Action::Changes,
+        (["changes"], "POST") => AmazonAction::Changes,
         (["changes"], _) => return method_not_allowed(method),
         _ => return Err(AmazonError::unknown_operation()),
     };
@@ -298,19 +302,19 @@ fn metadata(method: &Method, segments: &[String]) -> Result<Action> {
 }
 
 /// Matches a path below [`CONTENT`].
-fn content(method: &Method, segments: &[String]) -> Result<Action> {
+fn content(method: &Method, segments: &[String]) -> Result<AmazonAction> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match (segments.as_slice(), method.as_str()) {
-        (["nodes"], "POST") => Ok(Action::Upload),
-        (["nodes", id, "content"], "GET" | "HEAD") => Ok(Action::Download((*id).to_owned())),
-        (["nodes", id, "content"], "PUT") => Ok(Action::Overwrite((*id).to_owned())),
+        (["nodes"], "POST") => Ok(AmazonAction::Upload),
+        (["nodes", id, "content"], "GET" | "HEAD") => Ok(AmazonAction::Download((*id).to_owned())),
+        (["nodes", id, "content"], "PUT") => Ok(AmazonAction::Overwrite((*id).to_owned())),
         (["nodes"] | ["nodes", _, "content"], _) => method_not_allowed(method),
         _ => Err(AmazonError::unknown_operation()),
     }
 }
 
 /// Rejects a method that the path does not support.
-fn method_not_allowed(method: &Method) -> Result<Action> {
+fn method_not_allowed(method: &Method) -> Result<AmazonAction> {
     Err(AmazonError::method(method.as_str()))
 }
 
@@ -320,20 +324,20 @@ mod tests {
 
     use super::*;
 
-    fn action(method: &str, path: &str) -> Result<Action> {
+    fn action(method: &str, path: &str) -> Result<AmazonAction> {
         let request = axum::http::Request::builder().method(method).uri(path);
-        Action::from_request(&request.body(()).expect("a request").into_parts().0)
+        AmazonAction::from_request(&request.body(()).expect("a request").into_parts().0)
     }
 
     #[test]
     fn slashes_too_many_are_one() {
         for path in ["/drive/v1/nodes", "/drive/v1//nodes", "//drive/v1/nodes"] {
-            assert_eq!(action("GET", path), Ok(Action::List), "{path}");
+            assert_eq!(action("GET", path), Ok(AmazonAction::List), "{path}");
             assert!(serves(path));
         }
         assert_eq!(
             action("DELETE", "/drive/v1//nodes/N/properties/O/a%2Fb"),
-            Ok(Action::DeleteProperty("N".into(), "O".into(), "a/b".into()))
+            Ok(AmazonAction::DeleteProperty("N".into(), "O".into(), "a/b".into()))
         );
         assert!(!serves("/drive/v10/nodes") && !serves("/v5.0/me"));
     }
@@ -347,9 +351,12 @@ mod tests {
 
     #[test]
     fn bytes_and_metadata_have_their_own_base() {
-        assert_eq!(action("POST", "/cdproxy/nodes"), Ok(Action::Upload));
-        assert_eq!(action("POST", "/drive/v1/nodes"), Ok(Action::Create));
-        assert_eq!(action("GET", "/cdproxy/nodes/N/content"), Ok(Action::Download("N".into())));
+        assert_eq!(action("POST", "/cdproxy/nodes"), Ok(AmazonAction::Upload));
+        assert_eq!(action("POST", "/drive/v1/nodes"), Ok(AmazonAction::Create));
+        assert_eq!(
+            action("GET", "/cdproxy/nodes/N/content"),
+            Ok(AmazonAction::Download("N".into()))
+        );
         for path in ["/drive/v1/nodes/N/content", "/cdproxy/trash", "/drive/v1/nothing"] {
             assert_eq!(action("GET", path).unwrap_err().status, StatusCode::NOT_FOUND, "{path}");
         }

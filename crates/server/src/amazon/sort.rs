@@ -19,7 +19,7 @@ pub(super) struct Sort(Vec<(Field, bool)>);
 /// The sort value of a field.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Key {
+pub(super) enum SortKey {
     Number(i64),
     Text(String),
 }
@@ -59,7 +59,7 @@ impl Sort {
     }
 
     /// Returns the sort values of a node, one per field.
-    pub(super) fn keys(&self, node: &Node) -> Vec<Key> {
+    pub(super) fn keys(&self, node: &Node) -> Vec<SortKey> {
         self.0.iter().map(|(field, _)| key(node, *field)).collect()
     }
 }
@@ -73,27 +73,27 @@ fn is_sortable(field: Field) -> bool {
 }
 
 /// Returns the sort value of a field. Names and extensions ignore case.
-fn key(node: &Node, field: Field) -> Key {
+fn key(node: &Node, field: Field) -> SortKey {
     match field {
-        Field::Name => Key::Text(crate::tree::fold(&node.name)),
-        Field::Kind => Key::Text(kind(node).to_owned()),
-        Field::CreatedDate => Key::Number(node.created.as_microsecond()),
-        Field::ModifiedDate => Key::Number(node.modified.as_microsecond()),
-        Field::Size => Key::Number(i64::try_from(node.size).unwrap_or(i64::MAX)),
-        Field::Md5 => Key::Text(md5(node).unwrap_or_default()),
-        Field::ContentType => Key::Text(node.media_type.clone().unwrap_or_default()),
-        Field::Extension => Key::Text(
+        Field::Name => SortKey::Text(crate::tree::fold(&node.name)),
+        Field::Kind => SortKey::Text(kind(node).to_owned()),
+        Field::CreatedDate => SortKey::Number(node.created.as_microsecond()),
+        Field::ModifiedDate => SortKey::Number(node.modified.as_microsecond()),
+        Field::Size => SortKey::Number(i64::try_from(node.size).unwrap_or(i64::MAX)),
+        Field::Md5 => SortKey::Text(md5(node).unwrap_or_default()),
+        Field::ContentType => SortKey::Text(node.media_type.clone().unwrap_or_default()),
+        Field::Extension => SortKey::Text(
             node.name.rsplit_once('.').map(|(_, end)| end.to_lowercase()).unwrap_or_default(),
         ),
-        _ => Key::Number(node.no.0),
+        _ => SortKey::Number(node.no.0),
     }
 }
 
 /// Compares two nodes, given as sort values and item key. Of equal nodes, the older is first.
 pub(super) fn order(
     sort: &Sort,
-    one: &(Vec<Key>, ItemKey),
-    other: &(Vec<Key>, ItemKey),
+    one: &(Vec<SortKey>, ItemKey),
+    other: &(Vec<SortKey>, ItemKey),
 ) -> Ordering {
     let mut compared = sort
         .0

@@ -2,8 +2,8 @@
 
 use http::Request;
 
-use super::route::{Action, OPERATIONS, UNKNOWN};
-use crate::parameters::walk::{Answer, Cloud, Example, Walk, WalkedOperation};
+use super::route::{AmazonAction, OPERATIONS, UNKNOWN};
+use crate::parameters::walk::{Answer, Cloud, Example, ParameterWalk, WalkedOperation};
 
 const FORM: &str = "multipart/form-data; boundary=b";
 const CONTENT: &str = "--b\r\nContent-Disposition: form-data; name=\"content\"; filename=\"f\"\r\n\r\n{name}\r\n--b--\r\n";
@@ -83,9 +83,11 @@ async fn fixture(cloud: &Cloud, number: usize) -> Vec<(&'static str, String)> {
 
 fn resolve(method: &str, path: &str, _: &str) -> WalkedOperation {
     let request = Request::builder().method(method).uri(path).body(()).unwrap();
-    let action = Action::from_request(&request.into_parts().0).unwrap();
-    let is_rejected =
-        matches!(action, Action::Purge(_) | Action::GetProperty(..) | Action::DeleteProperty(..));
+    let action = AmazonAction::from_request(&request.into_parts().0).unwrap();
+    let is_rejected = matches!(
+        action,
+        AmazonAction::Purge(_) | AmazonAction::GetProperty(..) | AmazonAction::DeleteProperty(..)
+    );
     let parameters = action.parameters().to_vec();
     WalkedOperation { name: action.operation(), parameters, is_rejected }
 }
@@ -93,7 +95,7 @@ fn resolve(method: &str, path: &str, _: &str) -> WalkedOperation {
 #[tokio::test]
 async fn every_declared_parameter_is_read_or_rejected() {
     let cloud = Cloud::new().await;
-    let walk = Walk {
+    let walk = ParameterWalk {
         cloud: &cloud,
         base: "",
         examples: &EXAMPLES,

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{Builder, Listen, Storage};
 use crate::{
-    accept::{self, Serving},
+    accept::{self, ConnectionSettings},
     access::{self, StaticTokens},
     account::{AccountSettings, Accounts},
     account_kind::AccountKind,
@@ -112,7 +112,7 @@ impl Builder {
             }
         };
         let control = Control { state: Arc::clone(&state) };
-        let serving = Serving {
+        let serving = ConnectionSettings {
             pipeline: Pipeline { state, control: control::router(control.clone()) },
             limits: Arc::new(limits),
             tls,
@@ -286,7 +286,9 @@ impl Builder {
         }
     }
 
-    /// Returns a function from an account's name to the limits of its recycle bin.
+    /// Returns a function from an account's name to the limits of its recycle bin. The builder's age
+    /// and size apply to all accounts. Without an age, the default of the account's kind applies: the
+    /// kind in its name, otherwise the server's.
     fn bin_limits(&self) -> impl Fn(&str) -> BinLimits + Send + Sync + 'static {
         let (age, max_size, kind) = (self.bin_age, self.bin_size, self.kind);
         move |account| {

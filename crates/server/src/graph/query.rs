@@ -74,10 +74,10 @@ impl QueryOptions {
             .map(|option| (option.name.as_str(), plain(&option.name), option.value.as_str()))
     }
 
-    /// Returns the value of a boolean option; `None` if it is absent.
+    /// Returns the value of a boolean option; `None` if it is absent. `name` is without `$`.
     ///
     /// # Errors
-    /// 400 for a value other than `true` and `false`.
+    /// 400 for a value other than `true` and `false`, in any case of letters.
     pub(super) fn flag(&self, name: &str) -> Result<Option<bool>> {
         match self.get(name) {
             None => Ok(None),

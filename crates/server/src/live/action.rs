@@ -40,7 +40,7 @@ impl ListKind {
 
 /// An action on a `Subject`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum LiveAction {
     GetUser,
     GetUserPicture,
     Permissions,
@@ -112,7 +112,7 @@ pub(super) const OPERATIONS: &[&str] = &[
     UNKNOWN,
 ];
 
-impl Action {
+impl LiveAction {
     /// Returns the operation name for counters, the request log and fault rules.
     pub(super) fn operation(&self) -> &'static str {
         match self {
@@ -203,7 +203,7 @@ const UPLOAD: &[Parameter] = &[
     Parameter::new("state", Values::Any),
 ];
 
-impl Action {
+impl LiveAction {
     /// Returns the parameters that the reference documents for this action, without the [`COMMON`]
     /// ones. `overwrite` of a move or copy is not included: clients send it, and the cloud ignored
     /// it (live-connect#move-copy-no-overwrite).

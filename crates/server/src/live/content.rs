@@ -282,7 +282,8 @@ async fn preflight(request: &LiveRequest, parts: &Parts, limit: u64) -> Result<(
 /// Stores a body in the tree, without a name.
 ///
 /// # Errors
-/// 413 over [`MAX_BODY`] bytes; 400 if the body ends early; 507 if the disk is full.
+/// 413 over [`MAX_BODY`] bytes; 400 if the body cannot be read to its end; 507 if the disk is full;
+/// 500 for other errors of the storage.
 async fn store(request: &LiveRequest, body: Bytestream) -> Result<Stored> {
     let stored = request.state().tree.store(body, MAX_BODY).await;
     stored.map_err(|error| LiveError::tree(error, request.subject_id()))

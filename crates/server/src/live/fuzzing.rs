@@ -12,7 +12,7 @@ use super::{
 
 pub(crate) fn parse(request: &Parts) {
     let query = Query::parse(request.uri.query());
-    let _ = Route::parse(request, &query);
+    let _ = LiveRoute::parse(request, &query);
     let path = request.uri.path();
     bits::fuzzing(path);
     for text in path.split('/') {

@@ -46,7 +46,7 @@ use super::{
     state::ServerState,
     upload,
 };
-use action::{Action, OPERATIONS, PREVIEW, UNKNOWN};
+use action::{LiveAction, OPERATIONS, PREVIEW, UNKNOWN};
 use error::{LiveError, Result};
 use ids::LiveId;
 pub(super) use ids::id_of;
@@ -55,7 +55,7 @@ use objects::{ObjectView, Objects};
 use query::Query;
 use request::LiveRequest;
 use response_format::{OVER_BUDGET, ResponseFormat, failure};
-use route::{BASE, Route, Subject};
+use route::{BASE, LiveRoute, Subject};
 use scopes::{READ, Scopes};
 
 /// The protocol Live Connect REST v5.0.
@@ -64,7 +64,7 @@ pub(super) struct Live;
 /// A parsed request: its query, and its route or the reason why it has none.
 pub(super) struct LiveCall {
     query: Query,
-    route: Result<Route>,
+    route: Result<LiveRoute>,
 }
 
 impl Protocol for Live {
@@ -84,13 +84,13 @@ impl Protocol for Live {
             return None;
         }
         let query = Query::parse(parts.uri.query());
-        let route = Route::parse(parts, &query);
+        let route = LiveRoute::parse(parts, &query);
         let operation = route.as_ref().map_or(UNKNOWN, |route| match route.subject {
             Subject::Preview => PREVIEW,
             _ => route.action.operation(),
         });
         let cross_site = match &route {
-            Ok(Route { action: Action::Post, .. }) => {
+            Ok(LiveRoute { action: LiveAction::Post, .. }) => {
                 CrossSite::FormUpload { redirect: query.get("redirect_uri").map(str::to_owned) }
             }
             _ => CrossSite::Refused,
@@ -120,7 +120,7 @@ async fn respond(
     format: &ResponseFormat,
 ) -> Result<Response> {
     let LiveCall { query, route } = call;
-    let Route { subject, action } = route?;
+    let LiveRoute { subject, action } = route?;
     let state = context.state;
     let declared = [action::COMMON, action.parameters()];
     if let Some((parameter, value)) = parameters::invalid(&declared, |name| query.get(name)) {
@@ -161,53 +161,54 @@ async fn respond(
 /// Runs the handler of an action. Uploads run in a task of their own.
 async fn dispatch(
     request: LiveRequest,
-    action: Action,
+    action: LiveAction,
     parts: Parts,
     body: Body,
 ) -> Result<Response> {
     match action {
-        Action::GetUser => items::user(&request).await,
-        Action::GetUserPicture => pictures::user_picture(&request),
-        Action::Permissions => Ok(items::permissions(&request)),
-        Action::GetQuota => items::quota(&request).await,
-        Action::Get => items::get(&request).await,
-        Action::Update => items::update(&request, &parts, body).await,
-        Action::Delete => items::delete(&request).await,
-        Action::Move => items::move_to(&request, &parts, body).await,
-        Action::Copy => items::copy_to(&request, &parts, body).await,
-        Action::CreateFolder => items::create_folder(&request, false, &parts, body).await,
-        Action::CreateAlbum => items::create_folder(&request, true, &parts, body).await,
-        Action::ListAlbums => collections::albums(&request).await,
-        Action::List(kind) => listing::list(&request, kind).await,
-        Action::ListShared(kind) => collections::shared(&request, kind).await,
-        Action::Recent => collections::recent(&request).await,
-        Action::Search => collections::search(&request).await,
-        Action::GetContent => content::get_content(&request).await,
-        Action::GetPicture => pictures::item_picture(&request).await,
-        Action::Link(kind) => sharing::link(&request, kind).await,
-        Action::ListComments => comments::list(&request).await,
-        Action::AddComment => comments::add(&request, &parts, body).await,
-        Action::GetComment | Action::DeleteComment | Action::ListTags | Action::GetTag => {
-            comment_or_tag(&request, &action).await
-        }
-        Action::Put(name) => {
+        LiveAction::GetUser => items::user(&request).await,
+        LiveAction::GetUserPicture => pictures::user_picture(&request),
+        LiveAction::Permissions => Ok(items::permissions(&request)),
+        LiveAction::GetQuota => items::quota(&request).await,
+        LiveAction::Get => items::get(&request).await,
+        LiveAction::Update => items::update(&request, &parts, body).await,
+        LiveAction::Delete => items::delete(&request).await,
+        LiveAction::Move => items::move_to(&request, &parts, body).await,
+        LiveAction::Copy => items::copy_to(&request, &parts, body).await,
+        LiveAction::CreateFolder => items::create_folder(&request, false, &parts, body).await,
+        LiveAction::CreateAlbum => items::create_folder(&request, true, &parts, body).await,
+        LiveAction::ListAlbums => collections::albums(&request).await,
+        LiveAction::List(kind) => listing::list(&request, kind).await,
+        LiveAction::ListShared(kind) => collections::shared(&request, kind).await,
+        LiveAction::Recent => collections::recent(&request).await,
+        LiveAction::Search => collections::search(&request).await,
+        LiveAction::GetContent => content::get_content(&request).await,
+        LiveAction::GetPicture => pictures::item_picture(&request).await,
+        LiveAction::Link(kind) => sharing::link(&request, kind).await,
+        LiveAction::ListComments => comments::list(&request).await,
+        LiveAction::AddComment => comments::add(&request, &parts, body).await,
+        LiveAction::GetComment
+        | LiveAction::DeleteComment
+        | LiveAction::ListTags
+        | LiveAction::GetTag => comment_or_tag(&request, &action).await,
+        LiveAction::Put(name) => {
             detached(async move { content::put(&request, &name, &parts, body).await }).await
         }
-        Action::PutContent => {
+        LiveAction::PutContent => {
             detached(async move { content::put_content(&request, &parts, body).await }).await
         }
-        Action::Post => {
+        LiveAction::Post => {
             detached(async move { content::post_from_page(&request, &parts, body).await }).await
         }
     }
 }
 
 /// Dispatches the actions on comments and tags.
-async fn comment_or_tag(request: &LiveRequest, action: &Action) -> Result<Response> {
+async fn comment_or_tag(request: &LiveRequest, action: &LiveAction) -> Result<Response> {
     match (action, &request.subject) {
-        (Action::GetComment, Subject::Comment(id)) => comments::get(request, id).await,
-        (Action::DeleteComment, Subject::Comment(id)) => comments::delete(request, id).await,
-        (Action::GetTag, Subject::Tag(id)) => comments::tag(request, id).await,
+        (LiveAction::GetComment, Subject::Comment(id)) => comments::get(request, id).await,
+        (LiveAction::DeleteComment, Subject::Comment(id)) => comments::delete(request, id).await,
+        (LiveAction::GetTag, Subject::Tag(id)) => comments::tag(request, id).await,
         _ => comments::tags(request).await,
     }
 }

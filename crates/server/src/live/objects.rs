@@ -25,7 +25,7 @@ pub(super) struct UserName<'a> {
 
 /// The response to an upload.
 #[derive(Serialize)]
-pub(super) struct Uploaded<'a> {
+pub(super) struct UploadedObject<'a> {
     id: String,
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,8 +104,8 @@ impl Objects {
     }
 
     /// Returns the response to an upload.
-    pub(super) fn uploaded<'a>(&self, node: &'a Node) -> Uploaded<'a> {
-        Uploaded {
+    pub(super) fn uploaded<'a>(&self, node: &'a Node) -> UploadedObject<'a> {
+        UploadedObject {
             id: self.id(node).to_string(),
             name: &node.name,
             source: self.source(node, false),

@@ -4,7 +4,7 @@
 use axum::http::{Method, header, request::Parts};
 
 use super::{
-    action::{Action, ListKind},
+    action::{ListKind, LiveAction},
     error::{LiveError, Result},
     ids::{CommentId, LiveId, TagId, is_cid},
     query::{Query, decode_segment},
@@ -43,12 +43,12 @@ pub(super) enum Subject {
 
 /// The subject and the action of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Route {
+pub(super) struct LiveRoute {
     pub subject: Subject,
-    pub action: Action,
+    pub action: LiveAction,
 }
 
-impl Route {
+impl LiveRoute {
     /// Parses a request.
     ///
     /// # Errors
@@ -130,7 +130,12 @@ fn parse_id(id: &str) -> Option<Subject> {
 }
 
 /// Returns the action of a method on a subject. `tail` are the segments after the subject.
-fn action(method: &Method, subject: &Subject, tail: &[&str], multipart: bool) -> Result<Action> {
+fn action(
+    method: &Method,
+    subject: &Subject,
+    tail: &[&str],
+    multipart: bool,
+) -> Result<LiveAction> {
     let action = match subject {
         Subject::User(_) => user_action(method.as_str(), tail),
         Subject::Root(_) => match root_action(method.as_str(), tail) {
@@ -141,14 +146,16 @@ fn action(method: &Method, subject: &Subject, tail: &[&str], multipart: bool) ->
             item_action(method.as_str(), tail, multipart)
         }
         Subject::Comment(_) => match (tail, method.as_str()) {
-            ([], "GET") => RouteMatch::Action(Action::GetComment),
-            ([], "DELETE") => RouteMatch::Action(Action::DeleteComment),
+            ([], "GET") => RouteMatch::Action(LiveAction::GetComment),
+            ([], "DELETE") => RouteMatch::Action(LiveAction::DeleteComment),
             ([], _) => RouteMatch::OtherMethod,
             _ => RouteMatch::NoRoute,
         },
-        Subject::Tag(_) => get_only(method.as_str(), (tail.is_empty()).then_some(Action::GetTag)),
+        Subject::Tag(_) => {
+            get_only(method.as_str(), (tail.is_empty()).then_some(LiveAction::GetTag))
+        }
         // `respond` handles previews before it looks at the action.
-        Subject::Preview => get_only(method.as_str(), Some(Action::GetPicture)),
+        Subject::Preview => get_only(method.as_str(), Some(LiveAction::GetPicture)),
     };
     match action {
         RouteMatch::Action(action) => Ok(action),
@@ -162,14 +169,14 @@ fn action(method: &Method, subject: &Subject, tail: &[&str], multipart: bool) ->
 
 /// The result of matching a method and a path.
 enum RouteMatch {
-    Action(Action),
+    Action(LiveAction),
     /// The path exists, but not with this method.
     OtherMethod,
     NoRoute,
 }
 
 /// Matches a path that only supports `GET`. `None`: the path does not exist.
-fn get_only(method: &str, action: Option<Action>) -> RouteMatch {
+fn get_only(method: &str, action: Option<LiveAction>) -> RouteMatch {
     match (action, method) {
         (None, _) => RouteMatch::NoRoute,
         (Some(action), "GET") => RouteMatch::Action(action),
@@ -180,14 +187,14 @@ fn get_only(method: &str, action: Option<Action>) -> RouteMatch {
 /// Matches the path after a user.
 fn user_action(method: &str, tail: &[&str]) -> RouteMatch {
     match (tail, method) {
-        (["albums"], "POST") => RouteMatch::Action(Action::CreateAlbum),
+        (["albums"], "POST") => RouteMatch::Action(LiveAction::CreateAlbum),
         (tail, method) => get_only(
             method,
             match tail {
-                [] => Some(Action::GetUser),
-                ["albums"] => Some(Action::ListAlbums),
-                ["permissions"] => Some(Action::Permissions),
-                ["picture"] => Some(Action::GetUserPicture),
+                [] => Some(LiveAction::GetUser),
+                ["albums"] => Some(LiveAction::ListAlbums),
+                ["permissions"] => Some(LiveAction::Permissions),
+                ["picture"] => Some(LiveAction::GetUserPicture),
                 _ => None,
             },
         ),
@@ -199,10 +206,10 @@ fn root_action(method: &str, tail: &[&str]) -> RouteMatch {
     get_only(
         method,
         match tail {
-            ["quota"] => Some(Action::GetQuota),
-            ["recent_docs"] => Some(Action::Recent),
-            ["shared"] => Some(Action::ListShared(ListKind::Files)),
-            ["shared", kind] => ListKind::parse(kind).map(Action::ListShared),
+            ["quota"] => Some(LiveAction::GetQuota),
+            ["recent_docs"] => Some(LiveAction::Recent),
+            ["shared"] => Some(LiveAction::ListShared(ListKind::Files)),
+            ["shared", kind] => ListKind::parse(kind).map(LiveAction::ListShared),
             _ => None,
         },
     )
@@ -211,29 +218,31 @@ fn root_action(method: &str, tail: &[&str]) -> RouteMatch {
 /// Matches the path after an item. `multipart`: the body is a multipart form.
 fn item_action(method: &str, tail: &[&str], multipart: bool) -> RouteMatch {
     let action = match (tail, method) {
-        ([], "GET") => Action::Get,
-        ([], "PUT") => Action::Update,
-        ([], "DELETE") => Action::Delete,
-        ([], "MOVE") => Action::Move,
-        ([], "COPY") => Action::Copy,
-        ([], "POST") if multipart => Action::Post,
-        ([], "POST") => Action::CreateFolder,
-        (["files"], "POST") => Action::Post,
-        (["files", name], "PUT") => Action::Put((*name).to_owned()),
-        (["content"], "GET") => Action::GetContent,
-        (["content"], "PUT") => Action::PutContent,
-        (["comments"], "GET") => Action::ListComments,
-        (["comments"], "POST") => Action::AddComment,
+        ([], "GET") => LiveAction::Get,
+        ([], "PUT") => LiveAction::Update,
+        ([], "DELETE") => LiveAction::Delete,
+        ([], "MOVE") => LiveAction::Move,
+        ([], "COPY") => LiveAction::Copy,
+        ([], "POST") if multipart => LiveAction::Post,
+        ([], "POST") => LiveAction::CreateFolder,
+        (["files"], "POST") => LiveAction::Post,
+        (["files", name], "PUT") => LiveAction::Put((*name).to_owned()),
+        (["content"], "GET") => LiveAction::GetContent,
+        (["content"], "PUT") => LiveAction::PutContent,
+        (["comments"], "GET") => LiveAction::ListComments,
+        (["comments"], "POST") => LiveAction::AddComment,
         ([] | ["files", _] | ["content" | "comments"], _) => return RouteMatch::OtherMethod,
         (tail, method) => {
             let action = match tail {
-                [kind @ ("files" | "photos" | "videos")] => ListKind::parse(kind).map(Action::List),
-                ["search"] => Some(Action::Search),
-                ["picture"] => Some(Action::GetPicture),
-                ["tags"] => Some(Action::ListTags),
-                ["shared_read_link"] => Some(Action::Link(LinkKind::Read)),
-                ["shared_edit_link"] => Some(Action::Link(LinkKind::Edit)),
-                ["embed"] => Some(Action::Link(LinkKind::Embed)),
+                [kind @ ("files" | "photos" | "videos")] => {
+                    ListKind::parse(kind).map(LiveAction::List)
+                }
+                ["search"] => Some(LiveAction::Search),
+                ["picture"] => Some(LiveAction::GetPicture),
+                ["tags"] => Some(LiveAction::ListTags),
+                ["shared_read_link"] => Some(LiveAction::Link(LinkKind::Read)),
+                ["shared_edit_link"] => Some(LiveAction::Link(LinkKind::Edit)),
+                ["embed"] => Some(LiveAction::Link(LinkKind::Embed)),
                 _ => None,
             };
             return get_only(method, action);

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    action::Action,
+    action::LiveAction,
     error::{LiveError, Result},
 };
 use crate::account::Grant;
@@ -70,37 +70,38 @@ impl Scopes {
     ///
     /// # Errors
     /// 403 with the message of the reference.
-    pub(super) fn check_action(&self, action: &Action) -> Result<()> {
+    pub(super) fn check_action(&self, action: &LiveAction) -> Result<()> {
         match action {
-            Action::GetUser | Action::GetUserPicture | Action::Permissions => Ok(()),
-            Action::GetTag | Action::ListTags => {
+            LiveAction::GetUser | LiveAction::GetUserPicture | LiveAction::Permissions => Ok(()),
+            LiveAction::GetTag | LiveAction::ListTags => {
                 self.require_one(&[PHOTOS])?;
                 self.require_one(&[READ])
             }
             // The old command-line client reads comments without `wl.photos`, so `wl.skydrive` is
             // sufficient (inferred).
-            Action::Get
-            | Action::List(_)
-            | Action::ListAlbums
-            | Action::GetContent
-            | Action::GetPicture
-            | Action::ListComments
-            | Action::GetComment => self.require_one(&[READ, PHOTOS]),
-            Action::ListShared(_) => self.require_one(&[OTHERS, OTHERS_PHOTOS]),
-            Action::GetQuota | Action::Search | Action::Recent | Action::Link(_) => {
-                self.require_one(&[READ])
-            }
-            Action::Update
-            | Action::Delete
-            | Action::Move
-            | Action::Copy
-            | Action::CreateFolder
-            | Action::CreateAlbum
-            | Action::Put(_)
-            | Action::Post
-            | Action::PutContent
-            | Action::AddComment
-            | Action::DeleteComment => self.require_one(&[WRITE]),
+            LiveAction::Get
+            | LiveAction::List(_)
+            | LiveAction::ListAlbums
+            | LiveAction::GetContent
+            | LiveAction::GetPicture
+            | LiveAction::ListComments
+            | LiveAction::GetComment => self.require_one(&[READ, PHOTOS]),
+            LiveAction::ListShared(_) => self.require_one(&[OTHERS, OTHERS_PHOTOS]),
+            LiveAction::GetQuota
+            | LiveAction::Search
+            | LiveAction::Recent
+            | LiveAction::Link(_) => self.require_one(&[READ]),
+            LiveAction::Update
+            | LiveAction::Delete
+            | LiveAction::Move
+            | LiveAction::Copy
+            | LiveAction::CreateFolder
+            | LiveAction::CreateAlbum
+            | LiveAction::Put(_)
+            | LiveAction::Post
+            | LiveAction::PutContent
+            | LiveAction::AddComment
+            | LiveAction::DeleteComment => self.require_one(&[WRITE]),
         }
     }
 
@@ -128,14 +129,14 @@ mod tests {
 
     #[test]
     fn missing_scopes_have_the_message_of_the_reference() {
-        let refused = scopes("wl.basic").check_action(&Action::Get).expect_err("no scope");
+        let refused = scopes("wl.basic").check_action(&LiveAction::Get).expect_err("no scope");
         assert_eq!((refused.status.as_u16(), refused.code), (403, "request_token_unauthorized"));
         assert_eq!(
             refused.message,
             "The provided access token does not have access to this resource. An access token with \
              one of the following scopes is required: 'wl.skydrive', 'wl.photos'."
         );
-        assert!(scopes("wl.skydrive").check_action(&Action::Delete).is_err());
-        assert!(scopes("wl.photos").check_action(&Action::ListTags).is_err());
+        assert!(scopes("wl.skydrive").check_action(&LiveAction::Delete).is_err());
+        assert!(scopes("wl.photos").check_action(&LiveAction::ListTags).is_err());
     }
 }

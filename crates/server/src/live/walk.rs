@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::{
     action::{COMMON, OPERATIONS, PREVIEW, UNKNOWN},
     query::Query,
-    route::{BASE, Route},
+    route::{BASE, LiveRoute},
 };
-use crate::parameters::walk::{Answer, Cloud, Example, Walk, WalkedOperation};
+use crate::parameters::walk::{Answer, Cloud, Example, ParameterWalk, WalkedOperation};
 
 const FORM: &str = "multipart/form-data; boundary=b";
 const UPLOADED: &str = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"p.txt\"\r\n\r\nx\r\n--b--\r\n";
@@ -74,7 +74,7 @@ async fn fixture(cloud: &Cloud, number: usize) -> Vec<(&'static str, String)> {
 fn resolve(method: &str, path: &str, content_type: &str) -> WalkedOperation {
     let request = Request::builder().method(method).uri(path).header("content-type", content_type);
     let parts = request.body(()).unwrap().into_parts().0;
-    let action = Route::parse(&parts, &Query::parse(parts.uri.query())).unwrap().action;
+    let action = LiveRoute::parse(&parts, &Query::parse(parts.uri.query())).unwrap().action;
     let parameters = COMMON.iter().chain(action.parameters()).copied().collect();
     WalkedOperation { name: action.operation(), parameters, is_rejected: false }
 }
@@ -88,7 +88,7 @@ fn error_message(answer: &Answer) -> String {
 #[tokio::test]
 async fn every_declared_parameter_is_read_or_rejected() {
     let cloud = Cloud::new().await;
-    let walk = Walk {
+    let walk = ParameterWalk {
         cloud: &cloud,
         base: BASE,
         examples: &EXAMPLES,

@@ -86,7 +86,12 @@ impl Reading {
         self.size
     }
 
-    /// Returns the rest of the block at the current position, which is fetched if necessary.
+    /// Returns the rest of the block at the current position, which is fetched if necessary. The
+    /// position must be before the end of the file.
+    ///
+    /// # Errors
+    /// Those of the fetch; `UnexpectedEof` if it returns too few bytes; `Other` if reading was
+    /// cancelled. All later reads fail too.
     fn current_block(&mut self) -> io::Result<Bytes> {
         let inside = self.block_at..self.block_at + self.block.len() as u64;
         if !inside.contains(&self.at) {

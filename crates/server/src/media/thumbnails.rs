@@ -32,7 +32,7 @@ pub(crate) enum Source {
 type Hash = [u8; 32];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
+struct ThumbnailKey {
     content: Hash,
     source: Source,
     frame: Frame,
@@ -43,7 +43,7 @@ type CachedThumbnail = Result<Option<Picture>, Arc<str>>;
 
 /// The thumbnails of a server.
 pub(crate) struct Thumbnails {
-    cache: Cache<Key, CachedThumbnail>,
+    cache: Cache<ThumbnailKey, CachedThumbnail>,
     /// One lock per picture that is being decoded.
     decode_locks: Mutex<HashMap<Hash, Weak<tokio::sync::Mutex<()>>>>,
 }
@@ -56,7 +56,7 @@ impl fmt::Debug for Thumbnails {
 
 impl Default for Thumbnails {
     fn default() -> Self {
-        let size = |_: &Key, thumbnail: &CachedThumbnail| {
+        let size = |_: &ThumbnailKey, thumbnail: &CachedThumbnail| {
             let bytes = thumbnail
                 .as_ref()
                 .map_or(0, |picture| picture.as_ref().map_or(0, |picture| picture.bytes.len()));
@@ -101,7 +101,7 @@ impl Thumbnails {
                 Err(error) => Err(error),
             }
         };
-        let cached = self.cache.try_get_with(Key { content, source, frame }, create).await;
+        let cached = self.cache.try_get_with(ThumbnailKey { content, source, frame }, create).await;
         match cached {
             Ok(thumbnail) => thumbnail.map_err(|reason| invalid(&*reason)),
             Err(error) => Err(io::Error::new(error.kind(), error.to_string())),

@@ -104,7 +104,7 @@ pub(crate) struct WalkedOperation {
 }
 
 /// The properties of a protocol that the walk needs.
-pub(crate) struct Walk<'a> {
+pub(crate) struct ParameterWalk<'a> {
     pub(crate) cloud: &'a Cloud,
     /// Path prefix of every example.
     pub(crate) base: &'static str,
@@ -118,7 +118,7 @@ pub(crate) struct Walk<'a> {
     pub(crate) error_message: fn(&Answer) -> String,
 }
 
-impl Walk<'_> {
+impl ParameterWalk<'_> {
     /// Runs the walk. `fixture` creates the items of one request and returns placeholders and their
     /// ids; its number is different in each call.
     ///

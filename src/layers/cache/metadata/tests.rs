@@ -103,7 +103,7 @@ proptest! {
                 _ => cache.invalidate(&path, InvalidationScope::Prefix),
             }
             let inner = cache.lock();
-            prop_assert_eq!(inner.entry_count, inner.nodes.values().map(Node::weight).sum::<usize>());
+            prop_assert_eq!(inner.entry_count, inner.nodes.values().map(CachedNode::weight).sum::<usize>());
             prop_assert!(inner.entry_count <= 20);
         }
     }

@@ -12,9 +12,9 @@ use super::{
 use crate::drive::{Body, ByteStream, Context, Error, ErrorKind, Result, Secret};
 
 /// Content of a file for [`put_bits`](Client::put_bits), with its size.
-pub struct BitsSource(Source);
+pub struct BitsSource(PartSource);
 
-enum Source {
+enum PartSource {
     Body(Body),
     Stream { total: u64, bytes: ByteStream, buffered: Buffer },
     Reader { total: u64, reader: Pin<Box<dyn AsyncRead + Send + Sync>> },
@@ -24,31 +24,31 @@ impl BitsSource {
     /// Creates a source from bytes in memory or in a file. They can be read again, so that an upload
     /// can continue at any offset.
     pub fn from_body(body: Body) -> Self {
-        Self(Source::Body(body))
+        Self(PartSource::Body(body))
     }
 
     /// Creates a source from a stream, for a file of `total` bytes. With
     /// [`resume`](BitsOptions::resume) the stream contains only the missing bytes.
     pub fn from_stream(total: u64, bytes: ByteStream) -> Self {
-        Self(Source::Stream { total, bytes, buffered: Buffer::new() })
+        Self(PartSource::Stream { total, bytes, buffered: Buffer::new() })
     }
 
     /// Creates a source from a reader, for a file of `total` bytes. With
     /// [`resume`](BitsOptions::resume) the reader contains only the missing bytes.
     pub fn from_reader(total: u64, reader: impl AsyncRead + Send + Sync + 'static) -> Self {
-        Self(Source::Reader { total, reader: Box::pin(reader) })
+        Self(PartSource::Reader { total, reader: Box::pin(reader) })
     }
 
     /// Returns the size of the whole file in bytes.
     fn total(&self) -> u64 {
         match &self.0 {
-            Source::Body(body) => body.len(),
-            Source::Stream { total, .. } | Source::Reader { total, .. } => *total,
+            PartSource::Body(body) => body.len(),
+            PartSource::Stream { total, .. } | PartSource::Reader { total, .. } => *total,
         }
     }
 
     fn is_seekable(&self) -> bool {
-        matches!(self.0, Source::Body(_))
+        matches!(self.0, PartSource::Body(_))
     }
 
     /// Reads `len` bytes at `offset`. A source that is not seekable is at that offset already.
@@ -57,8 +57,8 @@ impl BitsSource {
             Error::new(ErrorKind::InvalidInput, "the source has fewer bytes than its declared size")
         };
         match &mut self.0 {
-            Source::Body(body) => crate::adapter::slice(body, offset, len).await,
-            Source::Stream { bytes, buffered, .. } => {
+            PartSource::Body(body) => crate::adapter::slice(body, offset, len).await,
+            PartSource::Stream { bytes, buffered, .. } => {
                 let wanted = usize::try_from(len).map_err(|_| too_short())?;
                 let mut chunks = Vec::new();
                 chunks.extend(std::mem::take(buffered));
@@ -72,7 +72,7 @@ impl BitsSource {
                 *buffered = all.slice(wanted..);
                 Ok(all.slice(..wanted))
             }
-            Source::Reader { reader, .. } => {
+            PartSource::Reader { reader, .. } => {
                 let mut bytes = vec![0; usize::try_from(len).map_err(|_| too_short())?];
                 reader.read_exact(&mut bytes).await.map_err(|source| {
                     let text = format!("cannot read the source: {source}");

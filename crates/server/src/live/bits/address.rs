@@ -16,7 +16,7 @@ pub(super) const PREFIXES: [&str; 2] = ["/items/", "/users/"];
 
 /// The target of an upload.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Address {
+pub(super) struct BitsAddress {
     /// The account of the drive: 16 lower-case hexadecimal digits.
     pub cid: String,
     folder: FolderRef,
@@ -30,7 +30,7 @@ enum FolderRef {
     Path(Vec<String>),
 }
 
-impl Address {
+impl BitsAddress {
     /// Parses the path of a request.
     ///
     /// # Errors
@@ -109,16 +109,16 @@ mod tests {
     #[test]
     fn a_folder_is_named_by_its_resource_id_or_by_its_path() {
         let cid = || "0bee3874468ef5b6".to_owned();
-        let by_id = Address::parse("/items/BEE3874468EF5B6!110/a%20%23b%3F.txt").unwrap();
+        let by_id = BitsAddress::parse("/items/BEE3874468EF5B6!110/a%20%23b%3F.txt").unwrap();
         let folder = FolderRef::Key(ItemKey(110));
-        assert_eq!(by_id, Address { cid: cid(), folder, name: "a #b?.txt".into() });
+        assert_eq!(by_id, BitsAddress { cid: cid(), folder, name: "a #b?.txt".into() });
         for owner in ["0x0bee3874468ef5b6", "0xBEE3874468EF5B6"] {
             let path = format!("/users/{owner}/LiveFolders/Music/a%25b/c");
             let folder = FolderRef::Path(vec!["Music".into(), "a%b".into()]);
-            let address = Address { cid: cid(), folder, name: "c".into() };
-            assert_eq!(Address::parse(&path).unwrap(), address);
+            let address = BitsAddress { cid: cid(), folder, name: "c".into() };
+            assert_eq!(BitsAddress::parse(&path).unwrap(), address);
         }
-        let root = Address::parse("/users/0x0bee3874468ef5b6/LiveFolders//x").unwrap();
+        let root = BitsAddress::parse("/users/0x0bee3874468ef5b6/LiveFolders//x").unwrap();
         assert_eq!(root.folder, FolderRef::Path(Vec::new()));
     }
 
@@ -137,7 +137,7 @@ mod tests {
             "/users/0xnobody/LiveFolders/a",
             "/users/0x0bee3874468ef5b6/LiveFolders/%ff",
         ] {
-            assert!(Address::parse(path).is_err(), "{path}");
+            assert!(BitsAddress::parse(path).is_err(), "{path}");
         }
     }
 }

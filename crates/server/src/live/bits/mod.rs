@@ -39,7 +39,7 @@ use axum::{
 };
 
 use self::{
-    address::{Address, PREFIXES},
+    address::{BitsAddress, PREFIXES},
     error::{BitsError, Result},
     packet::{Packet, UNKNOWN, header_text},
     response::{SESSION_ID, ack, set_session_id},
@@ -72,13 +72,13 @@ pub(crate) struct Bits;
 /// Parses an address for fuzz targets.
 #[cfg(fuzzing)]
 pub(crate) fn fuzzing(path: &str) {
-    let _ = address::Address::parse(path);
+    let _ = address::BitsAddress::parse(path);
 }
 
 /// A parsed request.
 pub(crate) struct BitsCall {
     packet: Option<Packet>,
-    address: Result<Address>,
+    address: Result<BitsAddress>,
 }
 
 impl Protocol for Bits {
@@ -106,7 +106,7 @@ impl Protocol for Bits {
         if !PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
             return None;
         }
-        let (packet, address) = (Packet::from_request(parts), Address::parse(path));
+        let (packet, address) = (Packet::from_request(parts), BitsAddress::parse(path));
         let cid = address.as_ref().ok().map(|address| &address.cid);
         let account = cid.and_then(|cid| state.accounts.with_cid(cid));
         let account = account.map(|account| account.name.clone());
@@ -165,7 +165,7 @@ async fn respond(
 async fn authorize(
     state: &ServerState,
     context: &RequestContext,
-    address: &Address,
+    address: &BitsAddress,
 ) -> Result<Arc<Account>> {
     let grant = context.grant.clone()?;
     let account = state.accounts.open(&grant.account).await?;
@@ -179,12 +179,12 @@ async fn authorize(
 ///
 /// # Errors
 /// 400 without support for [`PROTOCOL`], for an invalid name, or if a folder has the name; those of
-/// [`authorize`] and [`Address::folder`].
+/// [`authorize`] and [`BitsAddress::folder`].
 async fn create(
     state: &ServerState,
     context: &RequestContext,
     request: &Parts,
-    address: &Address,
+    address: &BitsAddress,
 ) -> Result<Response> {
     let account = authorize(state, context, address).await?;
     let protocols = request.headers.get("bits-supported-protocols");
@@ -228,7 +228,7 @@ async fn create(
 ///
 /// # Errors
 /// 416 without any fragment; 400 if bytes are missing, which also discards the session.
-async fn close(state: &ServerState, session: &Session, address: &Address) -> Result<Response> {
+async fn close(state: &ServerState, session: &Session, address: &BitsAddress) -> Result<Response> {
     if session.received == 0 {
         return Err(BitsError::resume_at(0));
     }

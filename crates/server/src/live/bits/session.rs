@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    address::Address,
+    address::BitsAddress,
     error::{BitsError, Result},
     packet::{Packet, header_text},
     response::SESSION_ID,
@@ -29,7 +29,7 @@ pub(super) async fn find_session(
     context: &RequestContext,
     request: &Parts,
     packet: Packet,
-    address: &Address,
+    address: &BitsAddress,
 ) -> Result<Session> {
     match (&context.grant, packet) {
         (Ok(_), _) => {}

@@ -1,16 +1,16 @@
 use super::{super::action::OPERATIONS, *};
 
-fn route(method: &str, path: &str) -> Result<Route> {
+fn route(method: &str, path: &str) -> Result<LiveRoute> {
     route_with(method, path, None)
 }
 
-fn route_with(method: &str, path: &str, content_type: Option<&str>) -> Result<Route> {
+fn route_with(method: &str, path: &str, content_type: Option<&str>) -> Result<LiveRoute> {
     let mut request = axum::http::Request::builder().method(method).uri(format!("{BASE}{path}"));
     if let Some(content_type) = content_type {
         request = request.header(header::CONTENT_TYPE, content_type);
     }
     let parts = request.body(()).expect("a request").into_parts().0;
-    Route::parse(&parts, &Query::parse(parts.uri.query()))
+    LiveRoute::parse(&parts, &Query::parse(parts.uri.query()))
 }
 
 const FILE: &str = "file.8c8ce076ca27823f.8C8CE076CA27823F!142";
@@ -22,47 +22,47 @@ fn file() -> Subject {
 #[test]
 fn every_row_of_the_reference_has_its_action() {
     let mine = || Subject::Root(DriveOwner::Me);
-    let put = || Action::Put("a b".into());
+    let put = || LiveAction::Put("a b".into());
     for (method, path, subject, action) in [
-        ("GET", "/me", Subject::User(DriveOwner::Me), Action::GetUser),
-        ("GET", "/me/skydrive", mine(), Action::Get),
-        ("GET", "/me/skydrive/files", mine(), Action::List(ListKind::Files)),
-        ("GET", "/me/skydrive/quota", mine(), Action::GetQuota),
-        ("POST", "/me/skydrive", mine(), Action::CreateFolder),
+        ("GET", "/me", Subject::User(DriveOwner::Me), LiveAction::GetUser),
+        ("GET", "/me/skydrive", mine(), LiveAction::Get),
+        ("GET", "/me/skydrive/files", mine(), LiveAction::List(ListKind::Files)),
+        ("GET", "/me/skydrive/quota", mine(), LiveAction::GetQuota),
+        ("POST", "/me/skydrive", mine(), LiveAction::CreateFolder),
         ("PUT", "/me/skydrive/files/a%20b", mine(), put()),
         ("PUT", "/me/skydrive/files//a%20b", mine(), put()),
-        ("POST", "/me/skydrive/files/", mine(), Action::Post),
-        ("GET", &format!("/{FILE}"), file(), Action::Get),
-        ("PUT", &format!("/{FILE}"), file(), Action::Update),
-        ("DELETE", &format!("/{FILE}"), file(), Action::Delete),
-        ("MOVE", &format!("/{FILE}"), file(), Action::Move),
-        ("COPY", &format!("/{FILE}"), file(), Action::Copy),
-        ("GET", &format!("/{FILE}/content"), file(), Action::GetContent),
-        ("PUT", &format!("/{FILE}/content/"), file(), Action::PutContent),
-        ("GET", "/me/permissions", Subject::User(DriveOwner::Me), Action::Permissions),
-        ("GET", "/me/picture", Subject::User(DriveOwner::Me), Action::GetUserPicture),
-        ("GET", "/me/albums", Subject::User(DriveOwner::Me), Action::ListAlbums),
-        ("POST", "/me/albums", Subject::User(DriveOwner::Me), Action::CreateAlbum),
-        ("GET", "/me/skydrive/recent_docs", mine(), Action::Recent),
-        ("GET", "/me/skydrive/shared", mine(), Action::ListShared(ListKind::Files)),
-        ("GET", "/me/skydrive/shared/albums", mine(), Action::ListShared(ListKind::Albums)),
-        ("GET", "/me/skydrive/search", mine(), Action::Search),
-        ("GET", "/me/skydrive/photos", mine(), Action::List(ListKind::Photos)),
+        ("POST", "/me/skydrive/files/", mine(), LiveAction::Post),
+        ("GET", &format!("/{FILE}"), file(), LiveAction::Get),
+        ("PUT", &format!("/{FILE}"), file(), LiveAction::Update),
+        ("DELETE", &format!("/{FILE}"), file(), LiveAction::Delete),
+        ("MOVE", &format!("/{FILE}"), file(), LiveAction::Move),
+        ("COPY", &format!("/{FILE}"), file(), LiveAction::Copy),
+        ("GET", &format!("/{FILE}/content"), file(), LiveAction::GetContent),
+        ("PUT", &format!("/{FILE}/content/"), file(), LiveAction::PutContent),
+        ("GET", "/me/permissions", Subject::User(DriveOwner::Me), LiveAction::Permissions),
+        ("GET", "/me/picture", Subject::User(DriveOwner::Me), LiveAction::GetUserPicture),
+        ("GET", "/me/albums", Subject::User(DriveOwner::Me), LiveAction::ListAlbums),
+        ("POST", "/me/albums", Subject::User(DriveOwner::Me), LiveAction::CreateAlbum),
+        ("GET", "/me/skydrive/recent_docs", mine(), LiveAction::Recent),
+        ("GET", "/me/skydrive/shared", mine(), LiveAction::ListShared(ListKind::Files)),
+        ("GET", "/me/skydrive/shared/albums", mine(), LiveAction::ListShared(ListKind::Albums)),
+        ("GET", "/me/skydrive/search", mine(), LiveAction::Search),
+        ("GET", "/me/skydrive/photos", mine(), LiveAction::List(ListKind::Photos)),
         (
             "GET",
             "/me/skydrive/my_documents/files",
             Subject::WellKnownFolder(DriveOwner::Me, "my_documents"),
-            Action::List(ListKind::Files),
+            LiveAction::List(ListKind::Files),
         ),
-        ("GET", &format!("/{FILE}/picture"), file(), Action::GetPicture),
-        ("GET", &format!("/{FILE}/embed"), file(), Action::Link(LinkKind::Embed)),
-        ("GET", &format!("/{FILE}/shared_read_link"), file(), Action::Link(LinkKind::Read)),
-        ("GET", &format!("/{FILE}/shared_edit_link"), file(), Action::Link(LinkKind::Edit)),
-        ("GET", &format!("/{FILE}/comments"), file(), Action::ListComments),
-        ("POST", &format!("/{FILE}/comments"), file(), Action::AddComment),
-        ("GET", &format!("/{FILE}/tags"), file(), Action::ListTags),
+        ("GET", &format!("/{FILE}/picture"), file(), LiveAction::GetPicture),
+        ("GET", &format!("/{FILE}/embed"), file(), LiveAction::Link(LinkKind::Embed)),
+        ("GET", &format!("/{FILE}/shared_read_link"), file(), LiveAction::Link(LinkKind::Read)),
+        ("GET", &format!("/{FILE}/shared_edit_link"), file(), LiveAction::Link(LinkKind::Edit)),
+        ("GET", &format!("/{FILE}/comments"), file(), LiveAction::ListComments),
+        ("POST", &format!("/{FILE}/comments"), file(), LiveAction::AddComment),
+        ("GET", &format!("/{FILE}/tags"), file(), LiveAction::ListTags),
     ] {
-        assert_eq!(route(method, path), Ok(Route { subject, action }), "{method} {path}");
+        assert_eq!(route(method, path), Ok(LiveRoute { subject, action }), "{method} {path}");
     }
 }
 
@@ -115,17 +115,17 @@ fn an_id_may_be_percent_encoded() {
 fn a_method_may_be_given_in_the_query_of_get_and_post() {
     for (method, query) in [("GET", "MOVE"), ("POST", "move")] {
         let route = route(method, &format!("/{FILE}?method={query}"));
-        assert_eq!(route.map(|route| route.action), Ok(Action::Move));
+        assert_eq!(route.map(|route| route.action), Ok(LiveAction::Move));
     }
     let route = route("DELETE", &format!("/{FILE}?method=GET"));
-    assert_eq!(route.map(|route| route.action), Ok(Action::Delete));
+    assert_eq!(route.map(|route| route.action), Ok(LiveAction::Delete));
 }
 
 #[test]
 fn a_multipart_body_posted_to_a_folder_is_a_file() {
     let form = Some("Multipart/Form-Data; boundary=x");
     let posted = route_with("POST", "/me/skydrive", form);
-    assert_eq!(posted.map(|route| route.action), Ok(Action::Post));
+    assert_eq!(posted.map(|route| route.action), Ok(LiveAction::Post));
 }
 
 #[test]

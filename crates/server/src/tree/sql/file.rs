@@ -12,20 +12,20 @@ use std::{
 #[derive(Debug)]
 pub(super) struct DbFile {
     path: PathBuf,
-    identity: Identity,
+    identity: FileIdentity,
 }
 
 /// The identity of a file at a path. Elsewhere than on Unix an open file can be neither removed nor
 /// moved, so it has no fields.
 #[derive(Debug, PartialEq, Eq)]
-struct Identity {
+struct FileIdentity {
     #[cfg(unix)]
     device: u64,
     #[cfg(unix)]
     inode: u64,
 }
 
-impl Identity {
+impl FileIdentity {
     fn from_path(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
         #[cfg(unix)]
@@ -47,7 +47,7 @@ impl DbFile {
     /// # Errors
     /// When it does not exist or cannot be read.
     pub(super) fn new(path: PathBuf) -> io::Result<Self> {
-        let identity = Identity::from_path(&path)?;
+        let identity = FileIdentity::from_path(&path)?;
         Ok(Self { path, identity })
     }
 
@@ -61,7 +61,7 @@ impl DbFile {
     /// # Errors
     /// When it was removed or replaced.
     pub(super) fn check(&self) -> io::Result<()> {
-        match Identity::from_path(&self.path) {
+        match FileIdentity::from_path(&self.path) {
             Ok(found) if found == self.identity => Ok(()),
             Ok(_) => Err(io::Error::other("the database was replaced by another file")),
             Err(error) => Err(io::Error::new(

@@ -318,7 +318,7 @@ impl Both {
     /// A repair would find nothing to mend.
     async fn compare_with_a_repaired_one(&self) {
         let mut sql = self.tree.db.reader().await.expect("reads");
-        let mut drive = salvage::Drive::read(&mut sql, self.drive.0).await.expect("reads");
+        let mut drive = salvage::SalvagedDrive::read(&mut sql, self.drive.0).await.expect("reads");
         assert!(drive.is_sound(), "a repair would change a sound tree");
     }
 

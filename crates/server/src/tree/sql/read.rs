@@ -130,7 +130,7 @@ const CHANGES: &str =
     select_nodes!("item i", "WHERE i.drive = $1 AND i.feed > $2 ORDER BY i.feed LIMIT $3");
 
 /// A query for rows of [`select_nodes`].
-type Query<T = Node> = sqlx::query::QueryAs<'static, sqlx::Any, T, sqlx::any::AnyArguments>;
+type ReadQuery<T = Node> = sqlx::query::QueryAs<'static, sqlx::Any, T, sqlx::any::AnyArguments>;
 
 /// Returns the drive of an account; `None` if it does not exist.
 pub(super) async fn drive_named(sql: &mut AnyConnection, name: &str) -> Result<Option<DriveInfo>> {
@@ -228,7 +228,7 @@ async fn walk_on(
     anchor: ItemKey,
     names: &[&str],
 ) -> Result<Vec<Node>> {
-    let mut query: Query = sqlx::query_as(WALK).bind(drive).bind(anchor);
+    let mut query: ReadQuery = sqlx::query_as(WALK).bind(drive).bind(anchor);
     // PostgreSQL cannot store or compare a text with NUL: no item has such a name.
     let names = names.iter().take_while(|name| !name.contains('\0'));
     let mut folds: Vec<_> = names.take(STEPS).map(|name| Some(folds(name))).collect();
@@ -308,7 +308,7 @@ pub(super) fn children_in_order(order: Order, descending: bool) -> &'static str 
 }
 
 /// Binds the last child of the previous page for [`children_in_order`]; `None` for the first page.
-fn bind_place(query: Query, order: Order, after: Option<ListingKey>) -> Query {
+fn bind_place(query: ReadQuery, order: Order, after: Option<ListingKey>) -> ReadQuery {
     let query = query.bind(i64::from(after.is_some()));
     let ListingKey { group, name, number, item } = after.unwrap_or_default();
     match order {
@@ -349,7 +349,7 @@ pub(super) async fn trashed(
         select_trashed!("i.feed < $5", "i.feed DESC")
     };
     let (limit, offset) = limits(&which);
-    let query: Query = sqlx::query_as(text).bind(drive).bind(limit).bind(offset);
+    let query: ReadQuery = sqlx::query_as(text).bind(drive).bind(limit).bind(offset);
     let query = query.bind(i64::from(which.after.is_some()));
     Ok(query.bind(which.after.map_or(0, |key| key.number)).fetch_all(sql).await?)
 }
@@ -363,7 +363,7 @@ pub(super) async fn below(
     limit: u64,
 ) -> Result<(Vec<Node>, Option<i64>)> {
     let text = if top == ROOT { BELOW_ROOT } else { BELOW };
-    let mut query: Query<RankedNode> =
+    let mut query: ReadQuery<RankedNode> =
         sqlx::query_as(text).bind(drive).bind(after).bind(signed(limit.saturating_add(1)));
     if top != ROOT {
         query = query.bind(top);

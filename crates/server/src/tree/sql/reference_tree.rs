@@ -7,7 +7,7 @@ use super::super::{
 };
 
 #[derive(Clone, Debug)]
-pub(super) struct Item {
+pub(super) struct ReferenceItem {
     pub name: String,
     pub kind: NodeKind,
     /// Every folder it is in, or was in when it was trashed.
@@ -20,7 +20,7 @@ pub(super) struct Item {
 
 #[derive(Clone, Debug)]
 pub(super) struct ReferenceTree {
-    pub items: BTreeMap<ItemKey, Item>,
+    pub items: BTreeMap<ItemKey, ReferenceItem>,
     pub quota: u64,
     pub folding: NameFolding,
     next: ItemKey,
@@ -96,7 +96,7 @@ impl ReferenceTree {
         children.find(|child| self.folding.fold(&self.items[child].name) == folded)
     }
 
-    fn live_item(&self, no: ItemKey) -> Result<&Item> {
+    fn live_item(&self, no: ItemKey) -> Result<&ReferenceItem> {
         if self.live(no) { Ok(&self.items[&no]) } else { Err(TreeError::NotFound) }
     }
 
@@ -137,12 +137,13 @@ impl ReferenceTree {
         let no = self.next;
         self.next.0 += 1;
         let primary = parents.first().copied();
-        let item = Item { name, kind, parents, primary, trashed: false, purged: false, bytes };
+        let item =
+            ReferenceItem { name, kind, parents, primary, trashed: false, purged: false, bytes };
         self.items.insert(no, item);
         no
     }
 
-    fn item(&mut self, no: ItemKey) -> &mut Item {
+    fn item(&mut self, no: ItemKey) -> &mut ReferenceItem {
         self.items.get_mut(&no).expect("looked up before")
     }
 
@@ -251,7 +252,7 @@ impl ReferenceTree {
         let fits = |up: &ItemKey| self.occupant(*up, &new_name).is_none_or(|there| there == no);
         let unseen = item.parents.iter().copied().filter(|up| !self.live(*up)).filter(fits);
         let parents = unseen.chain(wanted).collect();
-        *self.item(no) = Item { name: new_name, parents, primary: Some(primary), ..item };
+        *self.item(no) = ReferenceItem { name: new_name, parents, primary: Some(primary), ..item };
         Ok(no)
     }
 
@@ -341,7 +342,7 @@ impl ReferenceTree {
         };
         let parents = seen.into_iter().chain(unseen.into_iter().filter(fits)).collect();
         let primary = Some(primary);
-        *self.item(no) = Item { name, parents, primary, trashed: false, ..item };
+        *self.item(no) = ReferenceItem { name, parents, primary, trashed: false, ..item };
         self.settle();
         Ok(no)
     }

@@ -12,7 +12,7 @@ use sqlx::AnyConnection;
 use super::dialect;
 
 /// One step of a migration.
-enum Step {
+enum MigrationStep {
     /// SQL statements, in this order.
     Sql(&'static [&'static str]),
     /// A change of rows that SQL cannot express.
@@ -23,15 +23,15 @@ enum Step {
 /// database. A released migration is never changed: a change of the tables is a new migration at the
 /// end. All missing migrations run in the transaction that opens the database, so a failed start
 /// leaves the version as it was.
-const MIGRATIONS: [&[Step]; 4] = [
-    &[Step::Sql(&VERSION_1)],
-    &[Step::Sql(&VERSION_2)],
-    &[Step::Sql(&VERSION_3)],
+const MIGRATIONS: [&[MigrationStep]; 4] = [
+    &[MigrationStep::Sql(&VERSION_1)],
+    &[MigrationStep::Sql(&VERSION_2)],
+    &[MigrationStep::Sql(&VERSION_3)],
     &[
-        Step::Sql(&VERSION_4_TABLES),
-        Step::Code(|sql| Box::pin(decode_contents(sql))),
-        Step::Code(|sql| Box::pin(decode_segments(sql))),
-        Step::Sql(&VERSION_4_NAMES),
+        MigrationStep::Sql(&VERSION_4_TABLES),
+        MigrationStep::Code(|sql| Box::pin(decode_contents(sql))),
+        MigrationStep::Code(|sql| Box::pin(decode_segments(sql))),
+        MigrationStep::Sql(&VERSION_4_NAMES),
     ],
 ];
 
@@ -300,15 +300,15 @@ pub(super) async fn prepare_connection(sql: &mut AnyConnection) -> sqlx::Result<
     sqlx::query(SUBTREE).execute(sql).await.map(drop)
 }
 
-async fn migrate(sql: &mut AnyConnection, steps: &[Step]) -> sqlx::Result<()> {
+async fn migrate(sql: &mut AnyConnection, steps: &[MigrationStep]) -> sqlx::Result<()> {
     for step in steps {
         match step {
-            Step::Sql(statements) => {
+            MigrationStep::Sql(statements) => {
                 for statement in *statements {
                     dialect::create(sql, statement).await?;
                 }
             }
-            Step::Code(change) => change(&mut *sql).await?,
+            MigrationStep::Code(change) => change(&mut *sql).await?,
         }
     }
     Ok(())

@@ -70,6 +70,8 @@ enum CommitResult {
 }
 
 impl CommitResult {
+    /// Returns the error, unless the commit is known to have succeeded. After
+    /// [`Unknown`](Self::Unknown) the database may have committed.
     fn error(&self) -> Option<&TreeError> {
         match self {
             Self::Committed => None,

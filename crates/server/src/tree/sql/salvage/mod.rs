@@ -20,7 +20,7 @@ use std::{fs, io, path::PathBuf};
 use jiff::Timestamp;
 use sqlx::{AnyConnection, Connection};
 
-pub(super) use self::mend::Drive;
+pub(super) use self::mend::SalvagedDrive;
 use self::{
     drives::settle_drives,
     pages::Pages,
@@ -144,7 +144,7 @@ async fn look(sql: &mut AnyConnection) -> sqlx::Result<Option<&'static str>> {
     }
     let drives: Vec<i64> = sqlx::query_scalar("SELECT no FROM drive").fetch_all(&mut *tx).await?;
     for no in drives {
-        if !Drive::read(&mut tx, no).await?.is_sound() {
+        if !SalvagedDrive::read(&mut tx, no).await?.is_sound() {
             return Ok(Some("it has items whose folders, names or sizes do not fit together"));
         }
     }
@@ -263,7 +263,7 @@ async fn fill(
     let drives: Vec<(i64, String)> =
         sqlx::query_as("SELECT no, name FROM drive ORDER BY no").fetch_all(&mut *tx).await?;
     for (no, account) in drives {
-        let mut drive = Drive::read(&mut tx, no).await?;
+        let mut drive = SalvagedDrive::read(&mut tx, no).await?;
         let mended = drive.mend();
         drive.write(&mut tx, now).await?;
         recovery.items += mended.items;

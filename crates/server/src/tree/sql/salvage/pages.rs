@@ -27,7 +27,7 @@ const OTHERS: [u8; 3] = [0x02, 0x05, LEAF_OF_INDEX];
 
 /// A value of a row. The tree writes no other types.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub(super) enum ColumnValue {
     Null,
     Int(i64),
     Text(String),
@@ -39,7 +39,7 @@ pub(super) enum Value {
 pub(super) struct Row {
     /// Its number in its table (the rowid), which indexes have too.
     pub(super) number: i64,
-    pub(super) values: Vec<Value>,
+    pub(super) values: Vec<ColumnValue>,
 }
 
 /// The rows of a page.
@@ -120,7 +120,7 @@ impl Pages {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub(super) fn keys(&mut self, number: u32) -> io::Result<Vec<(Value, i64)>> {
+    pub(super) fn keys(&mut self, number: u32) -> io::Result<Vec<(ColumnValue, i64)>> {
         if number == 1 || self.free.contains(&number) {
             return Ok(Vec::new());
         }
@@ -134,7 +134,7 @@ impl Pages {
             let length = usize::try_from(length).ok()?;
             let is_whole = length <= (self.size - 12) * 64 / 255 - 23;
             match &*record(page.get(at..at + length).filter(|_| is_whole)?)? {
-                [key, Value::Int(row)] => Some((key.clone(), *row)),
+                [key, ColumnValue::Int(row)] => Some((key.clone(), *row)),
                 _ => None,
             }
         };
@@ -261,7 +261,7 @@ impl Pages {
 }
 
 /// Parses the values of a row; `None` if it is damaged.
-fn record(payload: &[u8]) -> Option<Vec<Value>> {
+fn record(payload: &[u8]) -> Option<Vec<ColumnValue>> {
     let (header, mut at) = varint(payload, 0)?;
     let header = usize::try_from(header).ok().filter(|header| *header <= payload.len())?;
     let mut body = header;
@@ -270,26 +270,26 @@ fn record(payload: &[u8]) -> Option<Vec<Value>> {
         let (kind, next) = varint(payload, at)?;
         at = next;
         let value = match kind {
-            0 => Value::Null,
+            0 => ColumnValue::Null,
             1..=6 => {
                 let length = [1, 2, 3, 4, 6, 8][usize::try_from(kind).ok()? - 1];
                 let bytes = payload.get(body..body + length)?;
                 body += length;
                 let sign = if bytes[0] & 0x80 == 0 { 0 } else { -1 };
-                Value::Int(bytes.iter().fold(sign, |all, byte| all << 8 | i64::from(*byte)))
+                ColumnValue::Int(bytes.iter().fold(sign, |all, byte| all << 8 | i64::from(*byte)))
             }
-            8 | 9 => Value::Int(i64::from(kind == 9)),
+            8 | 9 => ColumnValue::Int(i64::from(kind == 9)),
             text if text >= 13 && text % 2 == 1 => {
                 let length = usize::try_from((text - 13) / 2).ok()?;
                 let bytes = payload.get(body..body.checked_add(length)?)?;
                 body += length;
-                Value::Text(String::from_utf8(bytes.to_vec()).ok()?)
+                ColumnValue::Text(String::from_utf8(bytes.to_vec()).ok()?)
             }
             blob if blob >= 12 => {
                 let length = usize::try_from((blob - 12) / 2).ok()?;
                 let bytes = payload.get(body..body.checked_add(length)?)?;
                 body += length;
-                Value::Bytes(bytes.to_vec())
+                ColumnValue::Bytes(bytes.to_vec())
             }
             _ => return None,
         };

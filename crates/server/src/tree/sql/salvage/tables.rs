@@ -13,7 +13,7 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe, SqlSafeStr, query::Query};
 
 use super::{
     super::schema::Encoding,
-    pages::{Pages, Row, Value},
+    pages::{ColumnValue, Pages, Row},
 };
 
 /// The type of a column.
@@ -30,12 +30,12 @@ enum Type {
 use Type::{Bytes, Int, MaybeBytes, MaybeInt, MaybeText, Text};
 
 impl Type {
-    fn fits(self, value: &Value) -> bool {
+    fn fits(self, value: &ColumnValue) -> bool {
         match value {
-            Value::Null => matches!(self, MaybeInt | MaybeText | MaybeBytes(_)),
-            Value::Int(_) => matches!(self, Int | MaybeInt),
-            Value::Text(_) => !matches!(self, Int | MaybeInt),
-            Value::Bytes(_) => matches!(self, Bytes(_) | MaybeBytes(_)),
+            ColumnValue::Null => matches!(self, MaybeInt | MaybeText | MaybeBytes(_)),
+            ColumnValue::Int(_) => matches!(self, Int | MaybeInt),
+            ColumnValue::Text(_) => !matches!(self, Int | MaybeInt),
+            ColumnValue::Bytes(_) => matches!(self, Bytes(_) | MaybeBytes(_)),
         }
     }
 }
@@ -205,7 +205,7 @@ impl Indexed {
             "moved" => 5,
             _ => return,
         };
-        if let Some(Value::Int(key)) = row.values.get(key) {
+        if let Some(ColumnValue::Int(key)) = row.values.get(key) {
             match table.name {
                 "content" => self.contents.push((*key, row.number)),
                 _ => {
@@ -237,15 +237,15 @@ pub(super) async fn copy(pages: &mut Pages, to: &mut AnyConnection) -> sqlx::Res
         copied.unreadable += found.unreadable;
         for (key, row) in pages.keys(number).map_err(unreadable)? {
             match key {
-                Value::Text(key) => copied.keys.entry(row).or_default().push(key),
-                Value::Int(key) => indexed.keys.entry(row).or_default().push(key),
-                Value::Null | Value::Bytes(_) => {}
+                ColumnValue::Text(key) => copied.keys.entry(row).or_default().push(key),
+                ColumnValue::Int(key) => indexed.keys.entry(row).or_default().push(key),
+                ColumnValue::Null | ColumnValue::Bytes(_) => {}
             }
         }
         for row in found.rows {
             let values = &row.values;
             if matches(&SERVER, 2, values) {
-                if let Value::Int(run) = values[1] {
+                if let ColumnValue::Int(run) = values[1] {
                     copied.run = copied.run.max(Some(run));
                 }
             } else if let Some(table) = TABLES.iter().find(|table| table.has(values)) {
@@ -264,11 +264,11 @@ impl Copied {
     async fn insert(
         &mut self,
         table: &Table,
-        values: Vec<Value>,
+        values: Vec<ColumnValue>,
         to: &mut AnyConnection,
     ) -> sqlx::Result<()> {
         let content = match (table.name, values.first(), values.last()) {
-            ("content", Some(Value::Int(no)), data) => Some((*no, data.cloned())),
+            ("content", Some(ColumnValue::Int(no)), data) => Some((*no, data.cloned())),
             _ => None,
         };
         let inserted = table.insert(values, to).await?;
@@ -277,10 +277,10 @@ impl Copied {
         if let (0, Some((no, data))) = (inserted, content) {
             self.doubtful.push(no);
             match data {
-                Some(Value::Text(data)) => {
+                Some(ColumnValue::Text(data)) => {
                     self.surplus.push((no, Encoding::Base64.decode(data)));
                 }
-                Some(Value::Bytes(data)) => self.surplus.push((no, data)),
+                Some(ColumnValue::Bytes(data)) => self.surplus.push((no, data)),
                 _ => {}
             }
         }
@@ -292,19 +292,19 @@ fn unreadable(error: io::Error) -> sqlx::Error {
     sqlx::Error::Io(error)
 }
 
-fn matches(types: &[Type], first: usize, row: &[Value]) -> bool {
+fn matches(types: &[Type], first: usize, row: &[ColumnValue]) -> bool {
     (first..=types.len()).contains(&row.len())
         && types.iter().zip(row).all(|(column, value)| column.fits(value))
 }
 
 impl Table {
-    fn has(&self, row: &[Value]) -> bool {
+    fn has(&self, row: &[ColumnValue]) -> bool {
         let types: Vec<_> = self.columns.iter().map(|(_, column)| *column).collect();
         matches(&types, self.first, row)
     }
 
     /// Inserts a row unless one has its key. Returns the number of inserted rows.
-    async fn insert(&self, row: Vec<Value>, to: &mut AnyConnection) -> sqlx::Result<u64> {
+    async fn insert(&self, row: Vec<ColumnValue>, to: &mut AnyConnection) -> sqlx::Result<u64> {
         let columns = &self.columns[..row.len()];
         let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
         let values: Vec<_> = (1..=names.len()).map(|n| format!("${n}")).collect();
@@ -344,17 +344,17 @@ impl Table {
 fn bind(
     query: Query<'_, Any, sqlx::any::AnyArguments>,
     column: Type,
-    value: Value,
+    value: ColumnValue,
 ) -> Query<'_, Any, sqlx::any::AnyArguments> {
     match (column, value) {
-        (_, Value::Int(number)) => query.bind(number),
-        (Bytes(encoding) | MaybeBytes(encoding), Value::Text(text)) => {
+        (_, ColumnValue::Int(number)) => query.bind(number),
+        (Bytes(encoding) | MaybeBytes(encoding), ColumnValue::Text(text)) => {
             query.bind(encoding.decode(text))
         }
-        (_, Value::Text(text)) => query.bind(text),
-        (_, Value::Bytes(bytes)) => query.bind(bytes),
-        (Bytes(_) | MaybeBytes(_), Value::Null) => query.bind(None::<Vec<u8>>),
-        (Int | MaybeInt, Value::Null) => query.bind(None::<i64>),
-        (Text | MaybeText, Value::Null) => query.bind(None::<String>),
+        (_, ColumnValue::Text(text)) => query.bind(text),
+        (_, ColumnValue::Bytes(bytes)) => query.bind(bytes),
+        (Bytes(_) | MaybeBytes(_), ColumnValue::Null) => query.bind(None::<Vec<u8>>),
+        (Int | MaybeInt, ColumnValue::Null) => query.bind(None::<i64>),
+        (Text | MaybeText, ColumnValue::Null) => query.bind(None::<String>),
     }
 }

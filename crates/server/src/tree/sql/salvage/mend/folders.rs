@@ -2,21 +2,23 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Drive, FOLDER, HIDDEN, Item, ItemNo, LIVE, PURGED, ROOT, TRASHED};
+use super::{FOLDER, HIDDEN, ItemNo, LIVE, PURGED, ROOT, SalvagedDrive, SalvagedItem, TRASHED};
 
-impl Drive {
+impl SalvagedDrive {
     /// Replaces edges to folders that do not exist by the item's own primary folder.
     pub(super) fn settle_edges(&mut self) {
         for (item, parent) in self.edges.keys().copied().collect::<Vec<_>>() {
             // A deleted item may have been in a purged folder.
             let is_live = self.edges[&(item, parent)].live;
-            let fits =
-                |folder: &Item| folder.kind == FOLDER && !(is_live && folder.state == PURGED);
+            let fits = |folder: &SalvagedItem| {
+                folder.kind == FOLDER && !(is_live && folder.state == PURGED)
+            };
             let is_wrong =
                 item == ROOT || item == parent || !self.items.get(&parent).is_none_or(fits);
             let known = self.items.get(&item).and_then(|item| item.parent);
             let better = known.filter(|known| {
-                *known != parent && self.items.get(known).is_some_and(Item::is_existing_folder)
+                *known != parent
+                    && self.items.get(known).is_some_and(SalvagedItem::is_existing_folder)
             });
             if !is_wrong && (self.items.contains_key(&parent) || better.is_none()) {
                 continue;
@@ -52,7 +54,8 @@ impl Drive {
             };
             self.feed += 1;
             let feed = self.feed;
-            let folder = Item { parent, state, feed, rank: feed, ..Item::folder(&name) };
+            let folder =
+                SalvagedItem { parent, state, feed, rank: feed, ..SalvagedItem::folder(&name) };
             self.items.insert(no, folder);
             self.next = self.next.max(no + 1);
             self.moved.insert(no);
@@ -71,8 +74,9 @@ impl Drive {
         }
         let items = &self.items;
         self.edges.retain(|(item, parent), edge| {
-            let fits =
-                |folder: &Item| folder.kind == FOLDER && !(edge.live && folder.state == PURGED);
+            let fits = |folder: &SalvagedItem| {
+                folder.kind == FOLDER && !(edge.live && folder.state == PURGED)
+            };
             items.get(item).is_some_and(|item| item.state != PURGED)
                 && items.get(parent).is_some_and(fits)
         });
@@ -102,7 +106,8 @@ impl Drive {
             .map(|(no, item)| (*no, item.parent, item.state == TRASHED))
             .collect();
         for (no, parent, is_trashed) in placeless {
-            let folder = |no: &ItemNo| self.items.get(no).is_some_and(Item::is_existing_folder);
+            let folder =
+                |no: &ItemNo| self.items.get(no).is_some_and(SalvagedItem::is_existing_folder);
             let parent = parent.filter(|parent| *parent != no && folder(parent));
             match parent {
                 Some(parent) => self.place(no, parent, !is_trashed),

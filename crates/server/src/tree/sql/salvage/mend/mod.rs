@@ -35,7 +35,7 @@ const RECOVERED: &str = "Recovered";
 const NUMBER_MAX: i64 = 1 << 53;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Item {
+struct SalvagedItem {
     name: String,
     parent: Option<ItemNo>,
     kind: i64,
@@ -57,12 +57,12 @@ struct Edge {
 }
 
 /// A drive in memory.
-pub(in super::super) struct Drive {
+pub(in super::super) struct SalvagedDrive {
     no: i64,
     folding: Option<NameFolding>,
     feed: i64,
     next: i64,
-    items: BTreeMap<ItemNo, Item>,
+    items: BTreeMap<ItemNo, SalvagedItem>,
     edges: BTreeMap<(ItemNo, ItemNo), Edge>,
     recovered: Option<ItemNo>,
     /// Items that were moved to another folder or may have another name.
@@ -80,7 +80,7 @@ pub(super) struct Mended {
     pub(super) lost: Vec<(String, &'static str)>,
 }
 
-impl Drive {
+impl SalvagedDrive {
     /// Returns whether a repair would change nothing.
     pub(in super::super) fn is_sound(&mut self) -> bool {
         let before = (self.items.clone(), self.edges.clone(), self.feed, self.next);
@@ -144,9 +144,9 @@ impl Drive {
     }
 
     fn settle_kinds(&mut self) {
-        let mut root = self.items.remove(&ROOT).unwrap_or_else(|| Item::folder(""));
-        root = Item { name: String::new(), parent: None, content: None, ..root };
-        self.items.insert(ROOT, Item { kind: FOLDER, state: LIVE, ..root });
+        let mut root = self.items.remove(&ROOT).unwrap_or_else(|| SalvagedItem::folder(""));
+        root = SalvagedItem { name: String::new(), parent: None, content: None, ..root };
+        self.items.insert(ROOT, SalvagedItem { kind: FOLDER, state: LIVE, ..root });
         let parents: HashSet<_> = self.edges.keys().map(|(_, parent)| *parent).collect();
         let placed: HashSet<_> = self.edges.keys().map(|(item, _)| *item).collect();
         for (no, item) in &mut self.items {
@@ -207,7 +207,7 @@ impl Drive {
         }
     }
 
-    fn change(&mut self, no: ItemNo, change: impl FnOnce(&mut Item)) {
+    fn change(&mut self, no: ItemNo, change: impl FnOnce(&mut SalvagedItem)) {
         if let Some(item) = self.items.get_mut(&no) {
             change(item);
         }
@@ -257,8 +257,8 @@ impl Drive {
         let no = self.next;
         (self.next, self.feed) = (self.next + 1, self.feed + 1);
         let feed = self.feed;
-        let folder = Item::folder(&name.unwrap_or_default());
-        self.items.insert(no, Item { parent: Some(ROOT), feed, rank: feed, ..folder });
+        let folder = SalvagedItem::folder(&name.unwrap_or_default());
+        self.items.insert(no, SalvagedItem { parent: Some(ROOT), feed, rank: feed, ..folder });
         self.place(no, ROOT, true);
         self.recovered = Some(no);
         no
@@ -279,7 +279,7 @@ impl Drive {
     }
 }
 
-impl Item {
+impl SalvagedItem {
     fn folder(name: &str) -> Self {
         Self {
             name: name.to_owned(),

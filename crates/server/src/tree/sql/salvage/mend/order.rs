@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{Drive, FOLDER, ItemNo, ROOT, TRASHED};
+use super::{FOLDER, ItemNo, ROOT, SalvagedDrive, TRASHED};
 
-impl Drive {
+impl SalvagedDrive {
     /// Returns the items that are not purged, folders before their items. An edge that closes a circle
     /// is removed.
     pub(super) fn in_order(&mut self) -> Vec<ItemNo> {

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use sqlx::AnyConnection;
 
-use super::{Drive, Edge, Item, NUMBER_MAX, ROOT};
+use super::{Edge, NUMBER_MAX, ROOT, SalvagedDrive, SalvagedItem};
 use crate::tree::sql::row;
 
-impl Drive {
+impl SalvagedDrive {
     /// Reads the rows of a drive.
     pub(in crate::tree::sql) async fn read(sql: &mut AnyConnection, no: i64) -> sqlx::Result<Self> {
         let (folding, feed, next): (i64, i64, i64) = sqlx::query_as(
@@ -26,7 +26,21 @@ impl Drive {
         .await?;
         let item = |(no, name, parent, kind, state, content, size, feed, rank, children): Row| {
             let is_new = false;
-            (no, Item { name, parent, kind, state, content, size, feed, rank, children, is_new })
+            (
+                no,
+                SalvagedItem {
+                    name,
+                    parent,
+                    kind,
+                    state,
+                    content,
+                    size,
+                    feed,
+                    rank,
+                    children,
+                    is_new,
+                },
+            )
         };
         let edges: Vec<(i64, i64, String, i64, i64)> = sqlx::query_as(
             "SELECT item, parent, folded, CAST(live AS BIGINT), twin FROM edge WHERE drive = $1",
