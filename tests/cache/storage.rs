@@ -185,7 +185,7 @@ async fn as_the_process_that_is_killed() {
 async fn blocks_survive_a_killed_process() {
     let (cloud, folder) = (cloud().await, tempfile::tempdir().unwrap());
     let mut child = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "places::as_the_process_that_is_killed", "--nocapture"])
+        .args(["--exact", "storage::as_the_process_that_is_killed", "--nocapture"])
         .env(KILLED, folder.path())
         .stdout(Stdio::piped())
         .spawn()
@@ -316,7 +316,7 @@ fn without_room(folder: &Path, limit: &str, later: bool) -> String {
     // Without the trap, a signal would end the process before the error.
     child.args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", limit]);
     child.arg(env::current_exe().unwrap());
-    child.args(["--exact", "places::as_the_process_without_room", "--nocapture"]);
+    child.args(["--exact", "storage::as_the_process_without_room", "--nocapture"]);
     if later {
         child.env(FULL_LATER, "1");
     }
