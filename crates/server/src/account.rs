@@ -32,6 +32,12 @@ const REFRESH_PREFIX: &str = "M.C";
 /// that had not been used for a year.
 const REFRESH_LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
 
+/// The domain of the users' e-mail addresses, which are their sign-in names.
+pub(super) const ADDRESS_DOMAIN: &str = "drivedal.example";
+
+/// The part before the domain in the address of the default account.
+pub(super) const DEFAULT_ADDRESS: &str = "developer";
+
 /// An account and its drive.
 #[derive(Debug)]
 pub(super) struct Account {
@@ -69,6 +75,12 @@ pub(super) struct Grant {
     /// The granted scopes, separated by spaces. `None`: all scopes.
     #[serde(rename = "s")]
     pub scope: Option<String>,
+    /// The id of the client that the tokens were issued to; `None` if they are valid for all.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Whether an application acts for itself and not for a user.
+    #[serde(rename = "p", default, skip_serializing_if = "is_false")]
+    pub is_app: bool,
     /// A random text that makes every issued token different.
     #[serde(rename = "n")]
     nonce: String,
@@ -77,13 +89,28 @@ pub(super) struct Grant {
 impl Grant {
     /// Creates a grant for an account. `scope` is `None` for all scopes.
     pub(super) fn new(account: impl Into<String>, scope: Option<String>) -> Self {
-        Self { account: account.into(), scope, nonce: String::new() }
+        let account = account.into();
+        Self { account, scope, client: None, is_app: false, nonce: String::new() }
+    }
+
+    /// Binds the grant to a client.
+    pub(super) fn for_client(self, client: &str) -> Self {
+        Self { client: Some(client.to_owned()), ..self }
+    }
+
+    /// Makes this the grant of an application that acts for itself.
+    pub(super) fn for_app(self) -> Self {
+        Self { is_app: true, ..self }
     }
 
     /// Returns a copy with a new nonce.
     fn fresh(&self) -> Self {
         Self { nonce: random_name(), ..self.clone() }
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The reason why a request's access token grants nothing.

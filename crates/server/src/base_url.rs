@@ -23,6 +23,9 @@ pub(super) const CLOUD_HOSTS: &[&str] = &[
 /// The path of the page to which desktop programs redirect after a sign-in.
 pub(super) const DESKTOP_PAGE: &str = "/oauth20_desktop.srf";
 
+/// The path of the page to which desktop programs redirect after a sign-in of Entra.
+pub(super) const NATIVE_CLIENT_PAGE: &str = "/common/oauth2/nativeclient";
+
 /// The scheme and host that a request was sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BaseUrl {
@@ -105,11 +108,14 @@ impl BaseUrl {
     }
 
     /// Parses the redirect URL of a sign-in. Returns `None` unless it leads to this machine or to the
-    /// desktop page, which is replaced by this server's.
+    /// page for desktop programs of a cloud, which is replaced by this server's.
     pub(super) fn redirect_target(&self, redirect: &str) -> Option<Url> {
         let url = Url::parse(redirect).ok()?;
         if url.path() == DESKTOP_PAGE {
             return Url::parse(&self.url(DESKTOP_PAGE)).ok();
+        }
+        if url.path() == NATIVE_CLIENT_PAGE {
+            return Url::parse(&self.url(NATIVE_CLIENT_PAGE)).ok();
         }
         let local = match url.host()? {
             Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),

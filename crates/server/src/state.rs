@@ -12,6 +12,7 @@ use crate::{
     media::Thumbnails,
     request_log::RequestLog,
     secret::Secret,
+    sign_in::{entra::DeviceCodes, signing_key::SigningKey},
     signed_token::{TokenSigner, UsedTokens},
     tree::Tree,
 };
@@ -38,6 +39,10 @@ pub(super) struct ServerState {
     /// Signs and verifies tokens and download URLs.
     pub signer: TokenSigner,
     pub accounts: Accounts,
+    /// Signs id tokens.
+    pub signing_key: SigningKey,
+    /// Device codes that were issued.
+    pub device_codes: DeviceCodes,
     /// Authorization codes that were exchanged: a code is valid once.
     pub used_codes: UsedTokens,
     pub log: Arc<RequestLog>,

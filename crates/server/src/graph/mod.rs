@@ -48,4 +48,5 @@ mod timestamp;
 mod versions;
 
 pub(super) use dispatch::Graph;
+pub(super) use owner::AccountIdentity;
 pub(super) use response::RequestIds;

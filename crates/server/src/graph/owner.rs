@@ -10,7 +10,7 @@ use super::{
     request::GraphRequest,
     select::properties,
 };
-use crate::account::Account;
+use crate::account::{ADDRESS_DOMAIN, Account, DEFAULT_ADDRESS};
 use crate::account_kind::AccountKind;
 
 /// Salts that make the ids of an account different from each other.
@@ -21,28 +21,28 @@ const WEB: u64 = 4;
 
 /// An account as a user, group and site of Graph.
 #[derive(Debug)]
-pub(super) struct AccountIdentity<'a> {
+pub(crate) struct AccountIdentity<'a> {
     kind: AccountKind,
     account: &'a Account,
     cid: u64,
 }
 
 impl<'a> AccountIdentity<'a> {
-    pub(super) fn new(kind: AccountKind, account: &'a Account) -> Self {
+    pub(crate) fn new(kind: AccountKind, account: &'a Account) -> Self {
         // The tree assigns cids of 16 hexadecimal digits.
         let cid = u64::from_str_radix(&account.cid, 16).unwrap_or_default();
         Self { kind, account, cid }
     }
 
     /// Returns the user's id: the cid on personal drives, else a GUID.
-    pub(super) fn user_id(&self) -> String {
+    pub(crate) fn user_id(&self) -> String {
         if self.kind.is_personal() { self.account.cid.clone() } else { derive_guid(self.cid, USER) }
     }
 
     /// Returns the user's e-mail address, which is the sign-in name.
-    fn address(&self) -> String {
-        let name = if self.account.name.is_empty() { "developer" } else { &self.account.name };
-        format!("{name}@drivedal.example")
+    pub(crate) fn address(&self) -> String {
+        let name = if self.account.name.is_empty() { DEFAULT_ADDRESS } else { &self.account.name };
+        format!("{name}@{ADDRESS_DOMAIN}")
     }
 
     fn group_id(&self) -> String {

@@ -6,6 +6,8 @@
 
 pub(crate) mod entra;
 pub(crate) mod microsoft_account;
+pub(crate) mod pages;
+pub(crate) mod signing_key;
 
 use std::collections::HashMap;
 
@@ -14,9 +16,11 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http_body_util::{BodyExt, Limited};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use url::{Url, form_urlencoded};
 
 use crate::{
@@ -54,6 +58,12 @@ struct Code {
     client: String,
     /// The redirect URL of the request.
     redirect: String,
+    /// The code challenge of PKCE (RFC 7636) by the method S256; `None` if the request has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    challenge: Option<String>,
+    /// The nonce for the id token; `None` if the request has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nonce: Option<String>,
     /// A random text that identifies the code.
     name: String,
 }
@@ -74,6 +84,31 @@ pub(crate) enum CodeError {
     OtherRedirect,
     #[error("The code was used already.")]
     Used,
+    #[error(
+        "The Code_Verifier does not match the code_challenge supplied in the authorization request."
+    )]
+    WrongVerifier,
+}
+
+/// The parameters of an authorization request that its code is bound to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CodeRequest<'a> {
+    /// The id of the client.
+    pub client: &'a str,
+    /// The redirect URL.
+    pub redirect: &'a str,
+    /// The code challenge of PKCE, and whether its method is `plain` instead of `S256`.
+    pub challenge: Option<(&'a str, bool)>,
+    /// The nonce for the id token.
+    pub nonce: Option<&'a str>,
+}
+
+/// The result of exchanging an authorization code.
+#[derive(Debug)]
+pub(crate) struct RedeemedCode {
+    pub grant: Grant,
+    /// The nonce of the authorization request; `None` if it has none.
+    pub nonce: Option<String>,
 }
 
 /// The fields of a form, from a request's body or query.
@@ -143,34 +178,44 @@ pub(crate) async fn consent(
 
 /// Returns the page with the form. `message` is HTML to show above it.
 fn consent_page(status: StatusCode, message: &str) -> Response {
-    let page = format!(
-        "<!doctype html><meta charset=utf-8><title>Sign in</title>{message}\
-         <form method=post><p>An application requests access to this drive server. To allow it, enter \
-         the access token from the file <code>token</code> of the server's data folder.</p>\
-         <input type=password name=token autofocus> <button>Allow</button></form>\n"
+    let content = format!(
+        "{message}<form method=post><p>An application requests access to this drive server.</p>{}\
+         <button>Allow</button></form>",
+        pages::TOKEN_FIELD
     );
-    let mut response = text(status, page);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    response
+    pages::page(status, "Sign in", &content)
 }
 
 /// Returns an authorization code for a grant.
 pub(crate) fn code_for(state: &ServerState, grant: Grant, client: &str, redirect: &str) -> String {
+    issue_code(state, grant, &CodeRequest { client, redirect, challenge: None, nonce: None })
+}
+
+/// Returns an authorization code for a grant, which is bound to the parameters of a request.
+pub(crate) fn issue_code(state: &ServerState, grant: Grant, request: &CodeRequest<'_>) -> String {
+    let challenge = request.challenge.map(|(challenge, is_plain)| match is_plain {
+        true => s256(challenge),
+        false => challenge.to_owned(),
+    });
     let code = Code {
         grant,
-        client: client.to_owned(),
-        redirect: redirect.to_owned(),
+        client: request.client.to_owned(),
+        redirect: request.redirect.to_owned(),
+        challenge,
+        nonce: request.nonce.map(str::to_owned),
         name: random_name(),
     };
     let signed = state.signer.sign(Purpose::Code, Timestamp::now() + CODE_LIFE, &code);
     format!("{CODE_PREFIX}{signed}")
 }
 
-/// Exchanges an authorization code for its grant. A code can be exchanged once, by the client that
-/// requested it.
+/// Returns the code challenge of a verifier by the method S256 (RFC 7636, 4.2).
+fn s256(verifier: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
+}
+
+/// Exchanges an authorization code that was requested without PKCE for its grant, as
+/// [`redeem_code`] does.
 ///
 /// # Errors
 /// [`CodeError`], whose text is part of the response.
@@ -180,6 +225,22 @@ pub(crate) fn exchange_code(
     client: &str,
     redirect: &str,
 ) -> Result<Grant, CodeError> {
+    redeem_code(state, code, client, redirect, None).map(|redeemed| redeemed.grant)
+}
+
+/// Exchanges an authorization code for its grant. A code can be exchanged once, by the client that
+/// requested it. `verifier` is the code verifier of PKCE, which must be present if and only if the
+/// authorization request had a challenge.
+///
+/// # Errors
+/// [`CodeError`], whose text is part of the response.
+pub(crate) fn redeem_code(
+    state: &ServerState,
+    code: &str,
+    client: &str,
+    redirect: &str,
+    verifier: Option<&str>,
+) -> Result<RedeemedCode, CodeError> {
     let now = Timestamp::now();
     let code: Code = code
         .strip_prefix(CODE_PREFIX)
@@ -191,10 +252,13 @@ pub(crate) fn exchange_code(
     if code.redirect != redirect {
         return Err(CodeError::OtherRedirect);
     }
+    if verifier.map(s256) != code.challenge {
+        return Err(CodeError::WrongVerifier);
+    }
     if !state.used_codes.first_use(&code.name, now, now + CODE_LIFE) {
         return Err(CodeError::Used);
     }
-    Ok(code.grant)
+    Ok(RedeemedCode { grant: code.grant, nonce: code.nonce })
 }
 
 /// Returns a redirect with parameters in the query, or in the fragment if one of them is a token.
@@ -207,7 +271,7 @@ pub(crate) fn redirect_to(
         let mut encoded = form_urlencoded::Serializer::new(String::new());
         encoded.extend_pairs(parameters);
         target.set_fragment(Some(&encoded.finish()));
-    } else {
+    } else if !parameters.is_empty() {
         target.query_pairs_mut().extend_pairs(parameters);
     }
     let mut response = text(StatusCode::FOUND, "");

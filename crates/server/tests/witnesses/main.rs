@@ -4,6 +4,7 @@
 //! is set, they fail. Each module names the program and its environment variable.
 
 mod acdcli;
+mod msal;
 mod o365;
 mod opendal;
 mod python_onedrive;
@@ -18,6 +19,7 @@ fn main() {
     let runtime = Runtime::new().expect("a runtime");
     let mut trials = opendal::trials();
     trials.extend(acdcli::trials(&runtime));
+    trials.extend(msal::trials(&runtime));
     trials.extend(o365::trials(&runtime));
     trials.extend(python_onedrive::trials(&runtime));
     trials.extend(rclone::trials(&runtime));

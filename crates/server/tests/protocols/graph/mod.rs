@@ -7,6 +7,7 @@ mod content;
 mod copies;
 mod delta;
 mod drives;
+mod entra;
 mod folders;
 mod harness;
 mod items;

@@ -319,8 +319,9 @@ async fn signs_in_only_with(rig: &Rig, token: &str) {
         assert!(allowed.header("location").contains("code="), "{path}: {allowed:?}");
     }
     let tokens =
-        async |form: &str| rig.bare("POST", "/common/oauth2/v2.0/token").form(form).send().await;
-    let app = "grant_type=client_credentials&client_id=c";
+        async |form: &str| rig.bare("POST", "/consumers/oauth2/v2.0/token").form(form).send().await;
+    let app =
+        "grant_type=client_credentials&client_id=c&scope=https://graph.microsoft.com/.default";
     assert_eq!(tokens(app).await.status, 401);
     assert_eq!(tokens(&format!("{app}&client_secret=x")).await.status, 401);
     let reply = tokens(&format!("{app}&client_secret={token}")).await;

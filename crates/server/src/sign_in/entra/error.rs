@@ -1,0 +1,98 @@
+//! Error responses of Entra's endpoints (onedrive-graph#token-errors).
+
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    graph::RequestIds,
+    sign_in::{CodeError, json_response},
+};
+
+/// An error response of the token endpoint.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct EntraError {
+    /// The OAuth error code.
+    error: &'static str,
+    /// Entra's error number.
+    number: u32,
+    description: String,
+    /// A detail of the error code for client libraries.
+    suberror: Option<&'static str>,
+}
+
+impl EntraError {
+    pub(super) fn new(error: &'static str, number: u32, description: impl Into<String>) -> Self {
+        Self { error, number, description: description.into(), suberror: None }
+    }
+
+    /// A required field is missing.
+    pub(super) fn missing(field: &str) -> Self {
+        let description =
+            format!("The request body must contain the following parameter: '{field}'.");
+        Self::new("invalid_request", 900_144, description)
+    }
+
+    /// The user did not consent to a scope.
+    pub(super) fn no_consent(scope: &str) -> Self {
+        let description = format!(
+            "The user or administrator has not consented to use the application with the scope \
+             '{scope}'. Send an interactive authorization request for this user and resource."
+        );
+        let suberror = Some("consent_required");
+        Self { suberror, ..Self::new("invalid_grant", 65_001, description) }
+    }
+
+    /// The storage failed.
+    pub(super) fn server(error: &dyn std::error::Error) -> Self {
+        tracing::error!(%error, "cannot issue tokens");
+        Self::new("server_error", 90_033, "A transient error has occurred. Please try again.")
+    }
+
+    pub(super) fn into_response(self, headers: &HeaderMap) -> Response {
+        let status = match self.error {
+            "server_error" => StatusCode::INTERNAL_SERVER_ERROR,
+            "temporarily_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+            "invalid_client" => StatusCode::UNAUTHORIZED,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let ids = RequestIds::from_headers(headers);
+        let mut body = json!({
+            "error": self.error,
+            "error_description": self.description(),
+            "error_codes": [self.number],
+            "timestamp": Timestamp::now().strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+            "trace_id": ids.request,
+            "correlation_id": ids.client,
+            "error_uri": format!("https://login.microsoftonline.com/error?code={}", self.number),
+        });
+        if let Some(suberror) = self.suberror {
+            body["suberror"] = suberror.into();
+        }
+        json_response(status, &body)
+    }
+
+    /// Returns the parameters of a redirect with this error.
+    pub(super) fn into_parameters(self) -> Vec<(&'static str, String)> {
+        let description = self.description();
+        vec![("error", self.error.to_owned()), ("error_description", description)]
+    }
+
+    fn description(&self) -> String {
+        format!("AADSTS{}: {}", self.number, self.description)
+    }
+}
+
+impl From<CodeError> for EntraError {
+    fn from(error: CodeError) -> Self {
+        let number = match error {
+            CodeError::Invalid => 70_008,
+            CodeError::OtherClient => 70_000,
+            CodeError::OtherRedirect => 500_112,
+            CodeError::Used => 54_005,
+            CodeError::WrongVerifier => 501_481,
+        };
+        Self::new("invalid_grant", number, error.to_string())
+    }
+}

@@ -1,0 +1,245 @@
+//! The user and the tenant in id tokens (onedrive-graph#id-token).
+
+use axum::response::Response;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{StatusCode, request::Parts};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::error::EntraError;
+use crate::{
+    account::Account, base_url::BaseUrl, graph::AccountIdentity, protocol::RequestContext,
+    responses::text, sign_in::json_response, signed_token::random_name, state::ServerState,
+};
+
+/// The tenant of all Microsoft accounts.
+const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
+/// The tenant of work accounts that sign in without naming one. Invented.
+const ORGANIZATION: &str = "d21be5f1-a0a2-4b6e-9a51-6ed1c0de0001";
+
+/// The tenant in the path of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Tenant {
+    /// `common` or `organizations`: the account determines the tenant.
+    Any(String),
+    /// One tenant, by its id.
+    One(String),
+}
+
+impl Tenant {
+    /// Parses the tenant in a path: a name for several, a GUID, or a domain, whose id is derived
+    /// from its name.
+    pub(super) fn parse(segment: &str) -> Self {
+        let name = segment.to_ascii_lowercase();
+        match name.as_str() {
+            "common" | "organizations" => Self::Any(name),
+            "consumers" => Self::One(CONSUMERS.to_owned()),
+            _ if is_guid(&name) => Self::One(name),
+            _ => Self::One(guid_of_domain(&name)),
+        }
+    }
+
+    /// Returns the segment that stands for the tenant in URLs.
+    pub(super) fn segment(&self) -> &str {
+        let (Self::Any(segment) | Self::One(segment)) = self;
+        segment
+    }
+
+    /// Returns the tenant's id in the issuer of the OpenID configuration, which is a placeholder if
+    /// the account determines the tenant.
+    pub(super) fn issuer_id(&self) -> &str {
+        match self {
+            Self::Any(_) => "{tenantid}",
+            Self::One(id) => id,
+        }
+    }
+
+    /// Whether this is one tenant.
+    pub(super) fn is_concrete(&self) -> bool {
+        matches!(self, Self::One(_))
+    }
+}
+
+fn is_guid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// Returns an id for a tenant that is named by its domain.
+fn guid_of_domain(domain: &str) -> String {
+    let hex = hex::encode(&Sha256::digest(domain)[..16]);
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+/// A user who signed in.
+pub(super) struct User {
+    /// The user's id in the directory.
+    object_id: String,
+    /// The id of the user's tenant.
+    tenant: String,
+    name: String,
+    /// The sign-in name.
+    address: String,
+}
+
+impl User {
+    /// Returns the user of an account, in the tenant that a request names.
+    pub(super) fn new(state: &ServerState, account: &Account, tenant: &Tenant) -> Self {
+        let kind = state.accounts.kind(account);
+        let identity = AccountIdentity::new(kind, account);
+        let object_id = match kind.is_personal() {
+            true => format!("00000000-0000-0000-{}-{}", &account.cid[..4], &account.cid[4..]),
+            false => identity.user_id(),
+        };
+        let own_tenant = if kind.is_personal() { CONSUMERS } else { ORGANIZATION };
+        let tenant = match tenant {
+            Tenant::One(id) => id.clone(),
+            Tenant::Any(_) => own_tenant.to_owned(),
+        };
+        Self {
+            object_id,
+            tenant,
+            name: account.display_name().to_owned(),
+            address: identity.address(),
+        }
+    }
+
+    /// Returns the value of `client_info`: the user's id and tenant, as base64url.
+    pub(super) fn client_info(&self) -> String {
+        let info = json!({ "uid": self.object_id, "utid": self.tenant });
+        URL_SAFE_NO_PAD.encode(info.to_string())
+    }
+
+    /// Returns the user's id for one application. Applications cannot match their users by it.
+    fn subject(&self, client: &str) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{client} {}", self.object_id)))
+    }
+
+    /// Returns a signed id token for a client.
+    ///
+    /// # Errors
+    /// `server_error` if the key cannot be loaded.
+    pub(super) async fn id_token(
+        &self,
+        state: &ServerState,
+        base_url: &BaseUrl,
+        client: &str,
+        scope: &str,
+        nonce: Option<&str>,
+    ) -> Result<String, EntraError> {
+        let now = Timestamp::now().as_second();
+        let life = state.accounts.settings().token_life.as_secs();
+        let mut claims = json!({
+            "ver": "2.0",
+            "iss": base_url.url(&format!("/{}/v2.0", self.tenant)),
+            "aud": client,
+            "sub": self.subject(client),
+            "oid": self.object_id,
+            "tid": self.tenant,
+            "iat": now,
+            "nbf": now,
+            "exp": now.saturating_add_unsigned(life),
+            "uti": random_name(),
+        });
+        let has = |wanted| scope.split_whitespace().any(|word| word == wanted);
+        if has("profile") {
+            claims["name"] = self.name.as_str().into();
+            claims["preferred_username"] = self.address.as_str().into();
+        }
+        if has("email") {
+            claims["email"] = self.address.as_str().into();
+        }
+        if let Some(nonce) = nonce {
+            claims["nonce"] = nonce.into();
+        }
+        state.signing_key.sign(&claims).await.map_err(|error| EntraError::server(&error))
+    }
+}
+
+/// Returns the user of the request's access token: the OpenID endpoint `userinfo`.
+pub(super) async fn user_info(context: &RequestContext, parts: &Parts) -> Response {
+    let state = &context.state;
+    let user = match &context.grant {
+        Ok(grant) if !grant.is_app => state.accounts.open(&grant.account).await.map(|account| {
+            let client = grant.client.as_deref().unwrap_or_default();
+            let user = User::new(state, &account, &Tenant::parse("common"));
+            json!({ "sub": user.subject(client), "name": user.name, "email": user.address })
+        }),
+        _ => return unauthorized(),
+    };
+    match user {
+        Ok(user) => json_response(StatusCode::OK, &user),
+        Err(error) => EntraError::server(&error).into_response(&parts.headers),
+    }
+}
+
+fn unauthorized() -> Response {
+    let mut response = text(StatusCode::UNAUTHORIZED, "The access token is missing or invalid.");
+    let challenge = http::HeaderValue::from_static("Bearer error=\"invalid_token\"");
+    response.headers_mut().insert(http::header::WWW_AUTHENTICATE, challenge);
+    response
+}
+
+/// Returns the members of a token response that describe the user.
+///
+/// # Errors
+/// `server_error` if the account or the key cannot be opened.
+pub(super) async fn describe_user(
+    context: &RequestContext,
+    tenant: &Tenant,
+    request: &IdentityRequest<'_>,
+    tokens: &mut Value,
+) -> Result<(), EntraError> {
+    let state = &context.state;
+    let has_id_token = request.scope.split_whitespace().any(|word| word == "openid");
+    if !has_id_token && !request.client_info {
+        return Ok(());
+    }
+    let account = state.accounts.open(request.account).await;
+    let account = account.map_err(|error| EntraError::server(&error))?;
+    let user = User::new(state, &account, tenant);
+    if has_id_token {
+        let IdentityRequest { client, scope, nonce, .. } = *request;
+        let token = user.id_token(state, &context.base_url, client, scope, nonce).await?;
+        tokens["id_token"] = token.into();
+    }
+    if request.client_info {
+        tokens["client_info"] = user.client_info().into();
+    }
+    Ok(())
+}
+
+/// The parts of a token request that determine its members about the user.
+pub(super) struct IdentityRequest<'a> {
+    /// The name of the account.
+    pub account: &'a str,
+    pub client: &'a str,
+    /// The granted scopes.
+    pub scope: &'a str,
+    /// The nonce of the authorization request.
+    pub nonce: Option<&'a str>,
+    /// Whether the client requests `client_info`.
+    pub client_info: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_is_a_guid_a_domain_or_a_name_for_several() {
+        assert_eq!(Tenant::parse("Common").segment(), "common");
+        assert_eq!(Tenant::parse("organizations").issuer_id(), "{tenantid}");
+        assert_eq!(Tenant::parse("consumers").segment(), CONSUMERS);
+        assert_eq!(Tenant::parse(ORGANIZATION).issuer_id(), ORGANIZATION);
+        let domain = Tenant::parse("contoso.onmicrosoft.com");
+        assert!(is_guid(domain.segment()), "{domain:?}");
+        assert_eq!(domain, Tenant::parse("CONTOSO.onmicrosoft.com"));
+        assert_ne!(domain, Tenant::parse("fabrikam.onmicrosoft.com"));
+    }
+}
