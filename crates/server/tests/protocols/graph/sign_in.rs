@@ -50,7 +50,11 @@ async fn an_application_signs_in_by_its_own_credentials() {
     let cloud = GraphServer::new().await;
     let form = "client_id=c&client_secret=s&grant_type=client_credentials\
                 &scope=https://graph.microsoft.com/.default";
-    let tokens = token(&cloud, form).await.json();
+    // The tenant must be concrete.
+    let refused = token(&cloud, form).await;
+    assert_eq!(refused.status, 400);
+    let url = cloud.url("/9188040d-6c67-4c5b-b112-36a304b66dad/oauth2/v2.0/token");
+    let tokens = cloud.send("POST", &url).body(form).ok().await.json();
     assert!(tokens.get("refresh_token").is_none());
     let id = cloud.drive().id().await;
     let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
