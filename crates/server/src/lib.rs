@@ -33,7 +33,7 @@
 //! | `/drive/v1/…`, `/cdproxy/…`, `/auth/o2/token`, `/ap/oa` | [Amazon Cloud Drive REST v1](protocols::amazon) |
 //! | `/s1p…` | download URLs: they give a file's bytes without a token, for an hour |
 //! | `/oauth20_token.srf`, `/oauth20_authorize.srf`, `/oauth20_desktop.srf` | sign-in for Live Connect |
-//! | `/TENANT/oauth2/v2.0/token`, `/TENANT/oauth2/v2.0/authorize` | sign-in for Graph |
+//! | `/TENANT/oauth2/v2.0/…`, `/TENANT/v2.0/.well-known/openid-configuration` | sign-in for Graph |
 //! | `/_control/…` | [`Control`] over HTTP; neither counted nor delayed |
 //!
 //! The URLs in a response begin with the scheme and host of its request. The server speaks HTTP/1.1,
