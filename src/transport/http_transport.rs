@@ -202,8 +202,8 @@ fn built(builder: reqwest::ClientBuilder) -> reqwest::Client {
 
 impl HttpTransport for Transport {
     /// Sends a request and returns its response, also one with an error status. Follows up to 10
-    /// redirects of `GET` and `HEAD`, without credentials on another origin. A [`BodySource`] among
-    /// the extensions replaces the buffer; a request with a [`FileBodyProbe`] is confirmed and not
+    /// redirects of `GET` and `HEAD`, without credentials on another origin. A `BodySource` among
+    /// the extensions replaces the buffer; a request with a `FileBodyProbe` is confirmed and not
     /// sent.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use axum::http::request::Parts;
 
-use super::{filter::Filter, query::Query, route::Action, sort::Sort};
+use super::{filter::Filter, query::Query, route::AmazonAction, sort::Sort};
 
 /// Parses a filter and a sort order.
 pub(crate) fn parse(text: &str) {

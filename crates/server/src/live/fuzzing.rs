@@ -7,7 +7,7 @@ use super::{
     ids::{CommentId, LiveId, TagId},
     names,
     query::Query,
-    route::Route,
+    route::LiveRoute,
 };
 
 pub(crate) fn parse(request: &Parts) {
