@@ -25,22 +25,32 @@ macro_rules! key {
         impl FromStr for $name {
             type Err = ParseIntError;
 
+            /// Parses a key in decimal.
+            ///
+            /// # Errors
+            /// `ParseIntError` if the text is not a 64-bit integer.
             fn from_str(text: &str) -> Result<Self, ParseIntError> {
                 text.parse().map(Self)
             }
         }
 
         impl Type<Any> for $name {
+            /// Returns the column type, `BIGINT`.
             fn type_info() -> AnyTypeInfo {
                 <i64 as Type<Any>>::type_info()
             }
 
+            /// Returns whether a column of the type can have a key.
             fn compatible(info: &AnyTypeInfo) -> bool {
                 <i64 as Type<Any>>::compatible(info)
             }
         }
 
         impl Encode<'_, Any> for $name {
+            /// Binds the key as an integer.
+            ///
+            /// # Errors
+            /// As of `i64`.
             fn encode_by_ref(
                 &self,
                 buffer: &mut <Any as Database>::ArgumentBuffer,
@@ -50,6 +60,10 @@ macro_rules! key {
         }
 
         impl<'r> Decode<'r, Any> for $name {
+            /// Reads the key from an integer column.
+            ///
+            /// # Errors
+            /// When the value is not an integer.
             fn decode(value: <Any as Database>::ValueRef<'r>) -> Result<Self, BoxDynError> {
                 <i64 as Decode<'r, Any>>::decode(value).map(Self)
             }

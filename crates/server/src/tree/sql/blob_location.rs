@@ -58,8 +58,11 @@ pub(super) enum Ownership {
 }
 
 impl Ownership {
-    /// Decides it from the id in the database, the run before this one in the database, this run,
-    /// and the marker.
+    /// Decides whether the blobs belong to the database.
+    ///
+    /// `database` is the id of the blobs that the database has, and `None` in a new one. `before`
+    /// is the last run in the database and `run` the one that begins. `marker` is the marker beside
+    /// the blobs, and `has_blobs` whether there are any.
     pub(super) fn decide(
         database: Option<String>,
         before: i64,
@@ -111,12 +114,19 @@ impl BlobDirectory {
     }
 
     /// Returns whether there is a blob, of any database.
+    ///
+    /// # Errors
+    /// `OpenError` if a folder cannot be read.
     fn has_blobs(&self) -> Result<bool, OpenError> {
         let is_file = |entry: fs::DirEntry| Ok(entry.file_type()?.is_file());
         Ok(self.entries(is_file, |is_file| *is_file)?.contains(&true))
     }
 
-    /// Maps every entry of the folders in the root, up to the first for which `enough` returns true.
+    /// Maps the entries of all folders in the root, up to and including the first for which
+    /// `enough` returns true. A root that does not exist has no entries.
+    ///
+    /// # Errors
+    /// `OpenError` if a folder cannot be read or `map` fails.
     fn entries<T>(
         &self,
         map: impl Fn(fs::DirEntry) -> io::Result<T>,
@@ -162,7 +172,10 @@ impl BlobDirectory {
         parsed.map(Some).map_err(failed("cannot read", &self.marker))
     }
 
-    /// Writes the marker, and syncs the folders above the blobs.
+    /// Writes the marker, and syncs the three folders from the root upwards.
+    ///
+    /// # Errors
+    /// When a folder cannot be created or synced, or the marker cannot be written.
     fn write_marker(&self, marker: &OwnerMarker, sync: &FolderSync) -> io::Result<()> {
         disk::make_private_folder(&self.root)?;
         write_private(&self.marker, &serde_json::to_vec(marker)?)?;
@@ -304,6 +317,8 @@ impl BlobLocation {
         })
     }
 
+    /// Returns the error of an operation on the blobs that the operator failed. `verb` is the
+    /// operation in the message, such as `read`.
     fn unusable(&self, verb: &'static str, source: opendal::Error) -> OpenError {
         OpenError::BlobStore { verb, place: self.place(), source: Box::new(source) }
     }

@@ -138,7 +138,11 @@ impl Tree {
         Ok(report)
     }
 
-    /// Reads all contents, including open uploads. Returns those that cannot be read.
+    /// Reads the bytes of all contents, including those of open uploads, and counts them in
+    /// `report`. Returns the contents that cannot be read.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database cannot be read. Damaged bytes are no error.
     async fn read_all(&self, report: &mut CheckReport) -> Result<Vec<Damage>> {
         let mut bad = self.without_content().await?;
         let mut after = i64::MIN;
@@ -162,8 +166,11 @@ impl Tree {
         Ok(bad)
     }
 
-    /// Returns the next contents after a number: number, size and hashes. The size of an open upload is
-    /// its received bytes.
+    /// Returns up to [`PAGE`] contents whose numbers are above `after`: number, size and hashes.
+    /// The size of an open upload is the number of its received bytes.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database cannot be read.
     async fn page(&self, after: i64) -> Result<Vec<(i64, i64, Vec<u8>)>> {
         let mut sql = self.db.reader().await?;
         let page = sqlx::query_as(
@@ -174,7 +181,11 @@ impl Tree {
         Ok(page.bind(after).bind(PAGE).fetch_all(&mut *sql).await?)
     }
 
-    /// Reads a content. One of version 1 gets checksums.
+    /// Reads all bytes of a content and compares them with its size and SHA-256. Adds checksums to
+    /// a content of version 1. Empty `hashes` are those of an open upload, and are not compared.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if bytes are missing, damaged or unreadable.
     async fn read_content(&self, no: i64, size: u64, hashes: Hashes) -> Result<()> {
         let content = Content { no, size, hashes, media: None };
         let mut bytes = contents::open(&self.db, &self.blobs, &content, 0..size).await?;
@@ -192,6 +203,9 @@ impl Tree {
     }
 
     /// Returns the contents that items name and that do not exist or have another size.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database cannot be read.
     async fn without_content(&self) -> Result<Vec<Damage>> {
         let mut sql = self.db.reader().await?;
         let lost: Vec<(i64,)> = sqlx::query_as(
@@ -204,7 +218,11 @@ impl Tree {
         Ok(lost.into_iter().map(|(content,)| Damage { content, reason: reason.into() }).collect())
     }
 
-    /// Returns the files and uploads with a content.
+    /// Returns the files and upload sessions that have the content with this number, including
+    /// files in the recycle bin.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database cannot be read.
     async fn users(&self, content: i64) -> Result<Vec<ContentUser>> {
         let mut sql = self.db.reader().await?;
         let items: Vec<(DriveKey, ItemKey, String, i64)> = sqlx::query_as(
@@ -234,6 +252,10 @@ impl Tree {
         Ok(items.chain(sessions).collect())
     }
 
+    /// Returns the report's entry for a file or upload whose content is damaged, with its path.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database cannot be read.
     async fn describe(&self, user: &ContentUser, bad: &Damage) -> Result<DamagedFile> {
         let (account, path, trashed) = match user {
             ContentUser::Item { drive, no, account, trashed } => {
@@ -249,7 +271,12 @@ impl Tree {
         Ok(DamagedFile { account, path, trashed, reason, saved: Vec::new() })
     }
 
-    /// Moves the bytes of a content, as far as they exist, to the quarantine. Returns the new files.
+    /// Moves the bytes of a content, as far as they exist, to the quarantine folder. Returns the
+    /// new files.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database cannot be read, a file cannot be written, or a blob
+    /// cannot be moved.
     async fn quarantine(&self, content: i64) -> Result<Vec<PathBuf>> {
         let folder = self.quarantine_folder()?;
         let (data, blobs): (Option<Vec<u8>>, Vec<i64>) = {
@@ -276,7 +303,10 @@ impl Tree {
         Ok(saved)
     }
 
-    /// Purges a file, or ends an upload.
+    /// Purges a file, or cancels an upload. One that is removed already is no error.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
     async fn remove_user(&self, user: ContentUser) -> Result<()> {
         let removed = match user {
             ContentUser::Item { drive, no, .. } => {
@@ -293,7 +323,10 @@ impl Tree {
         }
     }
 
-    /// Returns the blobs that no content names.
+    /// Returns the numbers of the blobs that no content and no open upload has.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database cannot be read or the blobs cannot be listed.
     async fn orphans(&self) -> Result<Vec<i64>> {
         let named: HashMap<i64, u64> = {
             let mut sql = self.db.reader().await?;
@@ -303,11 +336,17 @@ impl Tree {
         Ok(blobs.into_iter().filter(|blob| !named.contains_key(blob)).collect())
     }
 
+    /// Returns why the blobs may belong to another database; `None` if they do not, and for a tree
+    /// in memory.
     fn foreign(&self) -> Option<&'static str> {
         self.home.as_ref().and_then(|home| home.foreign)
     }
 
-    /// Writes a marker that makes the blobs this database's own.
+    /// Writes a new marker beside the blobs and its id to the database, so that the blobs belong to
+    /// it. Has no effect on a tree in memory.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the marker or the database cannot be written.
     async fn adopt(&self) -> Result<()> {
         let Some(home) = &self.home else { return Ok(()) };
         let marker = OwnerMarker::new(home.run);
@@ -315,7 +354,11 @@ impl Tree {
         self.db.write(move |tx| Box::pin(store_id(tx, marker.folder))).await
     }
 
-    /// Returns the folder to which a repair moves damaged bytes. It is created if it does not exist.
+    /// Returns the folder to which a repair moves damaged bytes. It is created if it does not
+    /// exist.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the tree has no data folder, or the folder cannot be created.
     fn quarantine_folder(&self) -> Result<PathBuf> {
         let quarantine = self.home.as_ref().and_then(|home| home.quarantine.as_deref());
         let folder: &Path = quarantine.ok_or_else(|| {
@@ -326,7 +369,10 @@ impl Tree {
     }
 }
 
-/// Stores the id that the marker beside the blobs has.
+/// Stores the id of the marker beside the blobs in the database.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 async fn store_id(tx: &mut Tx, folder: String) -> Result<()> {
     sqlx::query("UPDATE server SET folder = $1").bind(folder).execute(tx.sql()).await?;
     Ok(())

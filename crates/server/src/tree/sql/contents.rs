@@ -30,6 +30,10 @@ struct Segment {
 }
 
 impl FromRow<'_, AnyRow> for Segment {
+    /// Reads the columns `start`, `length`, `blob` and `checks`.
+    ///
+    /// # Errors
+    /// `sqlx::Error` if a column is absent or its value is malformed.
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         let start = unsigned(row.try_get("start")?);
         let end = start + unsigned(row.try_get("length")?);
@@ -48,6 +52,7 @@ pub(super) enum NewContent {
 }
 
 impl NewContent {
+    /// Returns the size in bytes.
     pub(super) fn size(&self) -> u64 {
         match self {
             Self::Stored(stored) => stored.size,
@@ -55,7 +60,11 @@ impl NewContent {
         }
     }
 
-    /// Inserts them as a content with one reference, unless they are one.
+    /// Inserts received bytes as a content with one reference. A content that exists is returned as
+    /// it is: its reference is counted already.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
     pub(super) async fn insert(self, tx: &mut Tx) -> Result<Content> {
         let stored = match self {
             Self::Counted(content) => return Ok(content),
@@ -77,6 +86,10 @@ impl NewContent {
     }
 }
 
+/// Inserts a row of `content` with one reference. `data` has the bytes; `None` if blobs have them.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 async fn insert_row(tx: &mut Tx, content: &Content, data: Option<Vec<u8>>) -> Result<()> {
     sqlx::query("INSERT INTO content (no, refs, size, hashes, data) VALUES ($1, 1, $2, $3, $4)")
         .bind(content.no)
@@ -89,6 +102,9 @@ async fn insert_row(tx: &mut Tx, content: &Content, data: Option<Vec<u8>>) -> Re
 }
 
 /// Inserts the media facts of a content, if it has any.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn insert_facts(tx: &mut Tx, content: &Content) -> Result<()> {
     let Some(media) = &content.media else { return Ok(()) };
     sqlx::query("INSERT INTO media (content, facts) VALUES ($1, $2)")
@@ -99,12 +115,18 @@ pub(super) async fn insert_facts(tx: &mut Tx, content: &Content) -> Result<()> {
     Ok(())
 }
 
-/// Inserts a content without bytes, for an upload session.
+/// Inserts a content without bytes under the number `no`, for an upload session.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn insert_empty(tx: &mut Tx, no: i64) -> Result<()> {
     insert_row(tx, &Content { no, size: 0, hashes: Hashes::default(), media: None }, None).await
 }
 
-/// Appends a blob to a content.
+/// Adds a blob to a content. `range` is the position of the blob's bytes in the content.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn add_segment(
     tx: &mut Tx,
     content: i64,
@@ -125,7 +147,10 @@ pub(super) async fn add_segment(
     Ok(())
 }
 
-/// Adds a reference to a content.
+/// Adds a reference to a content, given its number.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn share(tx: &mut Tx, content: i64) -> Result<()> {
     sqlx::query("UPDATE content SET refs = refs + 1 WHERE no = $1")
         .bind(content)
@@ -134,7 +159,11 @@ pub(super) async fn share(tx: &mut Tx, content: i64) -> Result<()> {
     Ok(())
 }
 
-/// Removes a reference from a content. The content is deleted with the last one.
+/// Removes a reference from a content, given its number. The content and its blobs are deleted with
+/// the last reference.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn release(tx: &mut Tx, content: i64) -> Result<()> {
     let refs: Option<i64> =
         sqlx::query_scalar("UPDATE content SET refs = refs - 1 WHERE no = $1 RETURNING refs")
@@ -144,7 +173,10 @@ pub(super) async fn release(tx: &mut Tx, content: i64) -> Result<()> {
     if refs == Some(0) { delete(tx, content).await } else { Ok(()) }
 }
 
-/// Deletes a content without references.
+/// Deletes a content that has no references. Its blobs are removed after the commit.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 async fn delete(tx: &mut Tx, content: i64) -> Result<()> {
     let blobs: Vec<i64> =
         sqlx::query_scalar("DELETE FROM segment WHERE content = $1 RETURNING blob")
@@ -157,7 +189,11 @@ async fn delete(tx: &mut Tx, content: i64) -> Result<()> {
     Ok(())
 }
 
-/// Removes the references of all items in `subtree` that are not kept.
+/// Removes the references of all items in `subtree` that are not kept. Contents without references
+/// are deleted.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn release_gathered(tx: &mut Tx, drive: DriveKey) -> Result<()> {
     let released: Vec<(i64, i64)> = sqlx::query_as(
         "UPDATE content SET refs = refs - x.n FROM ( \
@@ -175,12 +211,16 @@ pub(super) async fn release_gathered(tx: &mut Tx, drive: DriveKey) -> Result<()>
     Ok(())
 }
 
-/// See [`Tree::open_content`](super::super::Tree::open_content).
+/// Returns a range of a content's bytes as a stream. A range beyond the end is cut.
 ///
 /// Every byte is verified before it is passed on: blocks of blobs by their checksums, contents in
 /// rows by their SHA-256. Segments of version 1 have no checksums: a read of the whole content is
 /// verified by its SHA-256 and fails before the last piece, so that the response stays incomplete;
 /// before any other range the whole content is verified once, and gets checksums.
+///
+/// # Errors
+/// `TreeError::Changed` if the content no longer exists, and `TreeError::Storage` if its first
+/// bytes are missing, damaged or unreadable. Later bytes fail the stream.
 pub(super) async fn open(
     db: &Db,
     blobs: &Arc<Blobs>,
@@ -224,6 +264,11 @@ enum BytesLocation {
     Blobs(Vec<Segment>),
 }
 
+/// Finds the bytes of a content: all of them in its row, or the segments that overlap the range.
+///
+/// # Errors
+/// `TreeError::Changed` if the content does not exist, and `TreeError::Storage` if the database
+/// cannot be read.
 async fn locate(db: &Db, content: i64, range: &Range<u64>) -> Result<BytesLocation> {
     let mut sql = db.reader().await?;
     let data: Option<Option<Vec<u8>>> =
@@ -237,7 +282,10 @@ async fn locate(db: &Db, content: i64, range: &Range<u64>) -> Result<BytesLocati
     }
 }
 
-/// Verifies bytes from a row.
+/// Verifies bytes from a row by the content's size and SHA-256.
+///
+/// # Errors
+/// `TreeError::Storage` if they are damaged.
 fn verify_row(content: &Content, bytes: &[u8]) -> Result<()> {
     let size = bytes.len() as u64 == content.size;
     if size && Sha256::digest(bytes)[..] == content.hashes.sha256 {
@@ -248,7 +296,11 @@ fn verify_row(content: &Content, bytes: &[u8]) -> Result<()> {
     Err(storage(format!("content {no} is damaged: its bytes do not match its hash")))
 }
 
-/// Verifies that segments have every byte of a range.
+/// Verifies that segments, in the order of their start, have every byte of a range. `content` is
+/// the number in the message.
+///
+/// # Errors
+/// `TreeError::Storage` if a part is missing.
 fn check_cover(content: i64, segments: &[Segment], range: &Range<u64>) -> Result<()> {
     let start = segments.first().map_or(range.start, |first| first.range.start.max(range.start));
     let end = segments.iter().fold(start, |end, segment| match segment.range.start <= end {
@@ -262,7 +314,10 @@ fn check_cover(content: i64, segments: &[Segment], range: &Range<u64>) -> Result
 }
 
 /// Reads the first piece of a stream, so that bytes that cannot be read fail the call and not the
-/// response.
+/// response. The returned stream has that piece too. `content` is the number in the log.
+///
+/// # Errors
+/// `TreeError::Storage` if the first piece cannot be read.
 async fn started(content: i64, mut bytes: Bytestream) -> Result<Bytestream> {
     let log = move |error: &io::Error| {
         tracing::error!(%error, content, "cannot read the bytes of a file");
@@ -271,7 +326,10 @@ async fn started(content: i64, mut bytes: Bytestream) -> Result<Bytestream> {
     Ok(Box::pin(stream::iter(first.map(Ok)).chain(bytes.inspect_err(log))))
 }
 
-/// Returns the segments of a content that overlap a range, in order.
+/// Returns the segments of a content that overlap a range, in order of their start.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 async fn segments(
     sql: &mut AnyConnection,
     content: i64,
@@ -315,7 +373,11 @@ fn read(
 }
 
 impl Segment {
-    /// Streams a range of the segment, verified if it has checksums.
+    /// Streams the bytes of the segment in `part`, a range from the segment's start. They are
+    /// verified if the segment has checksums.
+    ///
+    /// # Errors
+    /// When the blob cannot be opened, or its first bytes are damaged.
     async fn read(self, blobs: &Blobs, part: Range<u64>) -> io::Result<Bytestream> {
         let length = self.range.end - self.range.start;
         match self.checks {
@@ -325,7 +387,10 @@ impl Segment {
     }
 }
 
-/// Returns the blobs of all contents and upload sessions, with their sizes in bytes.
+/// Returns the blobs of all contents and upload sessions: sizes in bytes by blob number.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn blobs(sql: &mut AnyConnection) -> Result<HashMap<i64, u64>> {
     let named = sqlx::query_as::<_, (i64, i64)>("SELECT blob, length FROM segment").fetch(sql);
     Ok(named.map_ok(|(blob, length)| (blob, unsigned(length))).try_collect().await?)

@@ -48,7 +48,13 @@ const SIZE_FOLDERS: &str = "UPDATE item SET size = x.size FROM ( \
     SELECT no, CAST(sum(size) AS BIGINT) AS size FROM up GROUP BY no) x \
     WHERE item.drive = $1 AND item.no > $2 AND item.no <= $2 + $3 AND item.no = x.no";
 
-/// See [`Tree::copy`](super::super::Tree::copy).
+/// Copies an item, and everything below it, to the folder `to`. The copies share the contents of
+/// the originals. `name` is the name of the copy; `None` keeps that of the original.
+///
+/// # Errors
+/// `TreeError::Root` for the root folder; `NotFound` if the item or the folder is not live;
+/// `NotAFolder` if `to` is a file; `BadName`; `NameTaken` if the name is taken and may not be
+/// replaced or changed; `QuotaExceeded`; `Storage` and `NoRoom` if the database fails.
 pub(super) async fn copy(
     tx: &mut Tx,
     drive: DriveKey,
@@ -100,7 +106,11 @@ pub(super) async fn copy(
     Ok(copied)
 }
 
-/// Replaces the bytes of a file by those of another.
+/// Replaces the bytes of the file `over` by those of the file `from`.
+///
+/// # Errors
+/// `TreeError::NotAFile` if either is not a file, `QuotaExceeded`, `NotFound` if `over` is not
+/// live, and `Storage` and `NoRoom` if the database fails.
 async fn copy_over(tx: &mut Tx, from: Node, over: ItemKey) -> Result<Node> {
     let content = from.content.ok_or(TreeError::NotAFile(from.no))?;
     contents::share(tx, content.no).await?;

@@ -28,6 +28,10 @@ pub(super) async fn run(db: Arc<Db>, blobs: Arc<Blobs>, foreign: Option<&'static
 
 /// Removes the blobs of earlier runs that no content names. No row can name them later: this
 /// process, which has the database to itself, names only blobs of its own run.
+///
+/// # Errors
+/// `TreeError::Storage` if the blobs cannot be listed or the database cannot be read. Failed
+/// removals are not reported.
 async fn remove_orphans(db: &Db, blobs: &Blobs) -> Result<()> {
     let lookup = lookup();
     let groups = blobs.list_earlier_runs(GROUP).await.map_err(storage)?;

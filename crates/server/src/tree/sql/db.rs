@@ -106,10 +106,11 @@ impl Db {
         Ok(Self { writer, readers, place })
     }
 
-    /// Returns a connection to read on. A caller that holds it must not wait for a write.
+    /// Returns a connection to read on. A caller that holds it must not wait for a write: in memory
+    /// it is the writer's.
     ///
     /// # Errors
-    /// When no connection can be opened.
+    /// `TreeError::Storage` if no connection can be opened.
     pub(super) async fn reader(&self) -> Result<Reader> {
         Ok(match &self.readers {
             Readers::Pool(pool) => Reader::Pooled(pool.acquire().await?),
@@ -121,7 +122,8 @@ impl Db {
     /// future does not interrupt it.
     ///
     /// # Errors
-    /// Those of `work` and of the database.
+    /// Those of `work`; `TreeError::Storage` if the transaction cannot begin or commit, `work`
+    /// panics or the database is closed; `TreeError::NoRoom` if its disk is full.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
@@ -129,7 +131,8 @@ impl Db {
         self.writer.write(work).await.map_err(|error| self.with_location(error))
     }
 
-    /// Adds the database's place to an error of the storage.
+    /// Adds the file or the server of the database to the message of a storage error. Other errors
+    /// are returned unchanged.
     pub(super) fn with_location(&self, error: TreeError) -> TreeError {
         match &self.place {
             Some(place) => error.with_place(place),

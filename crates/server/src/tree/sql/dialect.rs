@@ -128,6 +128,7 @@ pub(super) fn file_url(database: &Path) -> io::Result<String> {
     Ok(format!("sqlite:{}?mode=rw", utf8_percent_encode(path, NON_ALPHANUMERIC)))
 }
 
+/// Returns whether the connection is to PostgreSQL, and not to SQLite.
 fn is_postgres(connection: &AnyConnection) -> bool {
     connection.backend_name() == "PostgreSQL"
 }
@@ -199,10 +200,11 @@ pub(super) fn reader_pool(url: &str) -> sqlx::Result<AnyPool> {
 }
 
 /// Takes the lock that keeps other drive servers from a PostgreSQL database. The connection has it
-/// until it ends. Returns a description of the holder if another connection has it.
+/// until it ends. If another connection has the lock, the inner result is a description of that
+/// connection. Waits up to two seconds for the lock.
 ///
 /// # Errors
-/// Those of the database.
+/// `sqlx::Error` if a statement fails.
 pub(super) async fn lock(connection: &mut AnyConnection) -> sqlx::Result<Result<(), String>> {
     for attempt in 1.. {
         if sqlx::query_scalar(LOCK).fetch_one(&mut *connection).await? {
@@ -246,7 +248,7 @@ pub(super) async fn quick_check(connection: &mut AnyConnection) -> sqlx::Result<
     check(connection, "PRAGMA quick_check(1)").await
 }
 
-/// Checks the pages and the indexes of a SQLite database. It takes as long as reading it.
+/// Checks the pages and the indexes of a SQLite database. It takes as long as reading the database.
 ///
 /// # Errors
 /// As of [`quick_check`].
@@ -254,6 +256,11 @@ pub(super) async fn thorough_check(connection: &mut AnyConnection) -> sqlx::Resu
     check(connection, "PRAGMA integrity_check(1)").await
 }
 
+/// Runs a check of SQLite, given its `PRAGMA` statement.
+///
+/// # Errors
+/// An error for which [`damage`] returns the reason, if the check finds damage; `sqlx::Error` of
+/// the database if the check cannot run.
 async fn check(connection: &mut AnyConnection, pragma: &'static str) -> sqlx::Result<()> {
     let check = sqlx::query_scalar::<_, String>(pragma);
     match check.fetch_one(connection).await?.as_str() {
@@ -274,7 +281,8 @@ pub(super) async fn shorten_log(connection: &mut AnyConnection) -> sqlx::Result<
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await.map(drop)
 }
 
-/// Returns the damage that an error reports; `None` if it reports another failure.
+/// Returns the damage that an error reports, in SQLite's words; `None` if it reports another
+/// failure.
 pub(super) fn damage(error: &sqlx::Error) -> Option<String> {
     match error {
         sqlx::Error::Protocol(text) => text.strip_prefix(DAMAGED).map(str::to_owned),

@@ -54,6 +54,10 @@ struct Binned {
 }
 
 impl FromRow<'_, AnyRow> for Binned {
+    /// Reads the columns `drive`, `no`, `size` and `modified`.
+    ///
+    /// # Errors
+    /// `sqlx::Error` if a column is absent or has another type.
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
             drive: row.try_get("drive")?,
@@ -65,7 +69,8 @@ impl FromRow<'_, AnyRow> for Binned {
 }
 
 impl DiskSpace {
-    /// Creates it for the disk of a folder; `None` if the free space is unknown.
+    /// Creates it for the disk of `folder`, whose free space limits writes. `None`: the free space
+    /// is unknown, and nothing is purged for it.
     pub(super) fn new(
         folder: Option<PathBuf>,
         db: Arc<Db>,
@@ -89,8 +94,9 @@ impl DiskSpace {
         self.reserve.clone()
     }
 
-    /// Purges items, oldest first, until the disk has space for a write of `bytes`. If the bin is empty
-    /// before, the write itself will fail.
+    /// Purges items, oldest first, until the disk has space for a write of `bytes`. It stops when
+    /// the recycle bins are empty; then the write itself will fail. Failures of the purge are
+    /// logged.
     pub(super) async fn ensure(&self, bytes: u64) {
         if self.is_enough(bytes) {
             return;
@@ -108,7 +114,8 @@ impl DiskSpace {
         }
     }
 
-    /// Returns whether the disk has space, or its space is unknown.
+    /// Returns whether the disk has space for a write of `bytes`; true if its free space is
+    /// unknown.
     fn is_enough(&self, bytes: u64) -> bool {
         (self.free)().is_none_or(|free| free >= bytes)
     }
@@ -119,7 +126,11 @@ impl DiskSpace {
         Self { free: Arc::new(move || Some(free())), ..self }
     }
 
-    /// Purges the oldest items of all drives. Returns false if there are none.
+    /// Purges the oldest [`AT_A_TIME`] items from the recycle bins of all drives, and waits for
+    /// their space. Returns false if all bins are empty.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
     async fn remove_oldest(&self) -> Result<bool> {
         let oldest = self
             .binned(
@@ -146,13 +157,20 @@ impl DiskSpace {
 
     /// Reclaims the space of purged items: waits until their blobs are removed, and truncates the
     /// database's log.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
     async fn reclaim(&self) -> Result<()> {
         self.blobs.finish_removals().await;
         let mut sql = self.db.reader().await?;
         Ok(dialect::shorten_log(&mut sql).await?)
     }
 
-    /// Purges the items of a drive that exceed the limits. Returns their number.
+    /// Purges the items of a drive's recycle bin that exceed the limits, oldest first. Returns
+    /// their number.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
     pub(super) async fn apply(&self, drive: DriveKey, limits: BinLimits) -> Result<u64> {
         let age = i64::try_from(limits.max_age.as_micros()).unwrap_or(i64::MAX);
         let before = Timestamp::now().as_microsecond().saturating_sub(age);
@@ -188,6 +206,9 @@ impl DiskSpace {
     }
 
     /// Returns the bytes in a drive's recycle bin.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database cannot be read.
     async fn size(&self, drive: DriveKey) -> Result<u64> {
         let mut sql = self.db.reader().await?;
         let size = sqlx::query_scalar(
@@ -196,13 +217,23 @@ impl DiskSpace {
         Ok(unsigned(size.bind(drive).fetch_one(&mut *sql).await?))
     }
 
+    /// Returns items in recycle bins by the statement `text`, whose parameters are a drive and the
+    /// largest number of items.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database cannot be read.
     async fn binned(&self, text: &'static str, drive: DriveKey, limit: i64) -> Result<Vec<Binned>> {
         let mut sql = self.db.reader().await?;
         let query = sqlx::query_as(text).bind(drive).bind(limit);
         Ok(query.fetch_all(&mut *sql).await?)
     }
 
-    /// Purges an item, with the disk space in reserve if there is no other.
+    /// Purges an item, with the disk space in reserve if the disk is full. An item that is not in
+    /// the recycle bin any more is no error.
+    ///
+    /// # Errors
+    /// `TreeError::NoRoom` if the disk is full nevertheless, and `TreeError::Storage` if the
+    /// database fails.
     async fn purge(&self, item: &Binned) -> Result<()> {
         let (drive, no) = (item.drive, item.no);
         let purge = || self.db.write(move |tx| Box::pin(recycle_bin::purge(tx, drive, no)));
@@ -225,6 +256,9 @@ impl DiskSpace {
 }
 
 /// Returns the keys of all drives and the names of their accounts.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn drives(db: &Db) -> Result<Vec<(DriveKey, String)>> {
     let mut sql = db.reader().await?;
     Ok(sqlx::query_as("SELECT no, name FROM drive ORDER BY no").fetch_all(&mut *sql).await?)

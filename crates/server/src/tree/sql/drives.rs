@@ -10,7 +10,11 @@ use super::{
     writer::Tx,
 };
 
-/// Returns the drive of an account. It is created if it does not exist.
+/// Returns the drive of the account `name`. It is created with the quota, in bytes, and the folding
+/// if it does not exist; an existing drive keeps its own.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn create(
     tx: &mut Tx,
     name: String,
@@ -56,7 +60,11 @@ pub(crate) fn cid(name: &str) -> String {
     hex::encode(digits)
 }
 
-/// See [`Tree::set_quota`](super::super::Tree::set_quota).
+/// Sets the quota of a drive, in bytes. It may be less than the drive uses.
+///
+/// # Errors
+/// `TreeError::NotFound` if the drive does not exist, and `Storage` and `NoRoom` if the database
+/// fails.
 pub(super) async fn set_quota(tx: &mut Tx, drive: DriveKey, quota: u64) -> Result<()> {
     let set = sqlx::query("UPDATE drive SET quota = $2 WHERE no = $1")
         .bind(drive)
@@ -66,7 +74,10 @@ pub(super) async fn set_quota(tx: &mut Tx, drive: DriveKey, quota: u64) -> Resul
     if set.rows_affected() == 0 { Err(TreeError::NotFound) } else { Ok(()) }
 }
 
-/// See [`Tree::reset`](super::super::Tree::reset).
+/// Deletes every row of every drive, and the blobs after the commit.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn reset(tx: &mut Tx) -> Result<()> {
     let named: Vec<(i64, i64)> =
         sqlx::query_as("SELECT content, blob FROM segment").fetch_all(tx.sql()).await?;

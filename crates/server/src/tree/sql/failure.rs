@@ -23,7 +23,8 @@ impl From<sqlx::Error> for TreeError {
     }
 }
 
-/// Copies an error for another caller whose write was in the same transaction.
+/// Copies an error for another caller whose write was in the same transaction. The sources of a
+/// storage error become text.
 pub(super) fn duplicate(error: &TreeError) -> TreeError {
     match error {
         TreeError::NoRoom(why) => TreeError::NoRoom(why.to_string().into()),
@@ -33,7 +34,8 @@ pub(super) fn duplicate(error: &TreeError) -> TreeError {
 }
 
 impl TreeError {
-    /// Adds the file or the server that failed to an error of the storage.
+    /// Adds `place`, the file or the server that failed, to the message of a storage error. Other
+    /// errors are returned unchanged.
     pub(super) fn with_place(self, place: &str) -> Self {
         let placed = |error| format!("{place}: {error}").into();
         match self {

@@ -26,6 +26,10 @@ struct FileIdentity {
 }
 
 impl FileIdentity {
+    /// Returns the identity of the file at a path.
+    ///
+    /// # Errors
+    /// When the file does not exist or its metadata cannot be read.
     fn from_path(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
         #[cfg(unix)]

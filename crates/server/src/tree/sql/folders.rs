@@ -17,8 +17,11 @@ const TOUCH: &str = "UPDATE item SET size = size + $3, content_version = content
     SELECT i.parent FROM up CROSS JOIN item i WHERE i.drive = $1 AND i.no = up.no \
     AND i.parent IS NOT NULL AND i.state IN (0, 2)) SELECT no FROM up)";
 
-/// Adds `bytes` to the size of a folder and of those above it, and `children` to its child count; see
-/// [`TOUCH`].
+/// Adds `bytes` to the size of a folder and of those above it, and `children` to the folder's child
+/// count. Either may be negative. See [`TOUCH`].
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn touch(
     tx: &mut Tx,
     drive: DriveKey,
@@ -61,11 +64,18 @@ pub(super) async fn take_numbers(
 }
 
 /// Allocates the next number of a drive's feed.
+///
+/// # Errors
+/// `TreeError::NotFound` if the drive does not exist, and `Storage` and `NoRoom` if the database
+/// fails.
 pub(super) async fn next_feed(tx: &mut Tx, drive: DriveKey) -> Result<i64> {
     Ok(take_numbers(tx, drive, 1, 0).await?.0)
 }
 
-/// Returns whether `item` is `folder` or a folder above it, by any edge.
+/// Returns whether `item` is `folder` or a folder above it, by any live edge.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn is_above(
     tx: &mut Tx,
     drive: DriveKey,

@@ -43,11 +43,13 @@ pub(in super::super) enum Place {
     Blob(Blob),
 }
 
-/// Receives a body of at most `max` bytes. With more than `row_max` bytes it becomes a blob. Nothing
-/// is left if the call fails or its future is dropped.
+/// Receives a body of at most `max` bytes. With more than `row_max` bytes it becomes a blob, else
+/// it stays in memory for a row. `hasher` is continued with the bytes; `None` computes no hashes.
+/// Nothing is left if the call fails or its future is dropped.
 ///
 /// # Errors
-/// [`TreeError::Body`] if the body fails or is too large; else those of the storage.
+/// `TreeError::Body` if the body fails, and of kind `FileTooLarge` if it is longer than `max`;
+/// `TreeError::Storage` if the blob cannot be written, and `TreeError::NoRoom` if the disk is full.
 pub(super) async fn ingest(
     blobs: &Arc<Blobs>,
     disk_space: &DiskSpace,
@@ -86,6 +88,12 @@ enum Next {
     End,
 }
 
+/// Cuts the rest of a body into pieces and sends them to the task that writes the blob. `head` is
+/// the beginning of the body, which was read already.
+///
+/// # Errors
+/// `TreeError::Body` if the body fails or is too large. A task that stopped is no error: it returns
+/// its own.
 async fn gather(source: &mut Source, head: Bytes, full: mpsc::Sender<Next>) -> Result<()> {
     let mut piece = source.piece(BytesMut::from(head), PIECE).await?;
     while !piece.is_empty() {
@@ -99,8 +107,15 @@ async fn gather(source: &mut Source, head: Bytes, full: mpsc::Sender<Next>) -> R
     Ok(())
 }
 
-/// Writes a blob. It runs in a task, so that a caller that drops its future does not interrupt the
-/// creation of a file: the file exists before it is removed.
+/// Writes a blob from the pieces of a body. Returns the hasher with all bytes, `None` if none was
+/// passed.
+///
+/// It runs in a task, so that a caller that drops its future does not interrupt the creation of a
+/// file: the file exists before it is removed.
+///
+/// # Errors
+/// `TreeError::Storage` if the blob cannot be written or the body is incomplete, and
+/// `TreeError::NoRoom` if the disk is full. The blob is removed then.
 async fn write(
     blobs: Arc<Blobs>,
     disk_space: DiskSpace,
@@ -117,7 +132,12 @@ async fn write(
     }
 }
 
-/// Hashes and writes all pieces up to the end of the body.
+/// Hashes and writes all pieces up to the end of the body. Purges the recycle bins if the disk has
+/// no space for a piece.
+///
+/// # Errors
+/// `TreeError::Storage` if a write fails or the body is incomplete, and `TreeError::NoRoom` if the
+/// disk is full.
 async fn write_pieces(
     writer: &mut BlobWriter,
     disk_space: &DiskSpace,
@@ -139,12 +159,16 @@ async fn write_pieces(
     }
 }
 
+/// Returns the hasher after the bytes.
 fn hashed(mut hasher: Hasher, bytes: &[u8]) -> Hasher {
     hasher.update(bytes);
     hasher
 }
 
-/// Hashes a piece on a thread for blocking work.
+/// Adds a piece to the hasher, on a thread for blocking work. `None` stays `None`.
+///
+/// # Errors
+/// `TreeError::Storage` if the thread fails.
 async fn hash(hasher: Option<Hasher>, piece: Bytes) -> Result<Option<Hasher>> {
     let Some(hasher) = hasher else { return Ok(None) };
     task::spawn_blocking(move || Some(hashed(hasher, &piece))).await.map_err(storage)
@@ -159,7 +183,11 @@ struct Source {
 }
 
 impl Source {
-    /// Extends `start` to `size` bytes; to fewer only at the end of the body.
+    /// Extends `start` to `size` bytes from the body. The result is shorter only at the end of the
+    /// body.
+    ///
+    /// # Errors
+    /// `TreeError::Body` if the body fails or is longer than its maximum.
     async fn piece(&mut self, mut start: BytesMut, size: usize) -> Result<Bytes> {
         loop {
             let missing = size - start.len();
@@ -174,7 +202,11 @@ impl Source {
         }
     }
 
-    /// Reads the next bytes. Returns false at the end of the body.
+    /// Reads the next bytes into `left_over`. Returns false at the end of the body.
+    ///
+    /// # Errors
+    /// `TreeError::Body` if the body fails, and of kind `FileTooLarge` if it is longer than its
+    /// maximum.
     async fn more(&mut self) -> Result<bool> {
         while let Some(bytes) = self.body.next().await {
             let bytes = bytes.map_err(TreeError::Body)?;

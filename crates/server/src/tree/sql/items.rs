@@ -55,7 +55,12 @@ impl Precondition {
     }
 }
 
-/// See [`Tree::make`](super::super::Tree::make).
+/// Creates a folder or a notebook, and the missing folders of [`NewItem::folders`] above it. With
+/// [`OnConflict::Replace`] an existing item of that kind is returned unchanged.
+///
+/// # Errors
+/// `TreeError::NotFound` or `NotAFolder` for the parent; `BadName`; `NameTaken` if another item has
+/// the name; `Storage` for a file, or if the database fails; `NoRoom` if its disk is full.
 pub(super) async fn make(
     tx: &mut Tx,
     mut to: To,
@@ -67,7 +72,12 @@ pub(super) async fn make(
     make_in(tx, to, kind, new, on_conflict).await
 }
 
-/// Returns the last of nested folders. Missing ones are created.
+/// Returns the last of nested folders with these names, the first of them in `folder`. Missing ones
+/// are created. Without names it is `folder`.
+///
+/// # Errors
+/// `TreeError::NotFound` or `NotAFolder` for `folder`, `BadName`, `NameTaken` if a file has one of
+/// the names, and `Storage` and `NoRoom` if the database fails.
 pub(super) async fn innermost(
     tx: &mut Tx,
     drive: DriveKey,
@@ -82,6 +92,10 @@ pub(super) async fn innermost(
     Ok(folder)
 }
 
+/// Creates a folder or a notebook in an existing folder; see [`make`].
+///
+/// # Errors
+/// As of [`make`].
 async fn make_in(
     tx: &mut Tx,
     mut to: To,
@@ -110,7 +124,14 @@ async fn make_in(
     Ok(Written { node, created: true })
 }
 
-/// See [`Tree::put`](super::super::Tree::put).
+/// Creates a file, and the missing folders of [`NewItem::folders`] above it. With
+/// [`OnConflict::Replace`] the bytes of an existing file are replaced, if it meets the
+/// precondition.
+///
+/// # Errors
+/// `TreeError::NotFound` or `NotAFolder` for the parent; `BadName`; `NameTaken` with
+/// [`OnConflict::Fail`]; `NotAFile` if a folder is to be replaced; `Changed` if the precondition
+/// fails; `QuotaExceeded`; `Storage` and `NoRoom` if the database fails.
 pub(super) async fn put(
     tx: &mut Tx,
     mut to: To,
@@ -141,7 +162,11 @@ pub(super) async fn put(
     Ok(Written { node, created: true })
 }
 
-/// Creates an item in a live folder in which its name is free.
+/// Creates an item in a live folder in which its name is free, and counts it there. The caller has
+/// checked name and quota.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn add(
     tx: &mut Tx,
     to: To,
@@ -179,13 +204,17 @@ pub(super) async fn add(
     Ok(with_media_type(node))
 }
 
-/// Derives the media type of a node as a read does, if the client sent none.
+/// Sets the media type of a file by its name, if the client sent none, as a read does.
 fn with_media_type(mut node: Node) -> Node {
     node.media_type = media_type(node.media_type, node.kind, &node.name);
     node
 }
 
-/// Inserts a row of `item`. Its rank is its feed number, which is larger than the rank of any folder.
+/// Inserts the row of a new, live item. Its rank is its feed number, which is larger than the rank
+/// of any folder.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn insert(sql: &mut AnyConnection, node: &Node) -> Result<()> {
     sqlx::query(
         "INSERT INTO item (drive, no, name, parent, kind, state, content, size, children, \
@@ -216,6 +245,9 @@ pub(super) async fn insert(sql: &mut AnyConnection, node: &Node) -> Result<()> {
 }
 
 /// Inserts the edge from a folder to an item whose name is free there.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn add_edge(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -226,7 +258,11 @@ pub(super) async fn add_edge(
     insert_edge(sql, drive, item, folder, name, 0).await
 }
 
-/// Inserts an edge. `twin` is 0, or the item's key if another item of the folder has the name.
+/// Inserts the edge from a folder to an item. `twin` is 0, or the item's key if another item of the
+/// folder has the name.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn insert_edge(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -252,7 +288,11 @@ pub(super) async fn insert_edge(
     Ok(())
 }
 
-/// See [`Tree::overwrite`](super::super::Tree::overwrite).
+/// Replaces the bytes of a live file, and the properties that `new` has. Returns the changed item.
+///
+/// # Errors
+/// `TreeError::NotFound` if the item is not live; `NotAFile`; `Changed` if the precondition fails;
+/// `QuotaExceeded`; `Storage` and `NoRoom` if the database fails.
 pub(super) async fn overwrite(
     tx: &mut Tx,
     drive: DriveKey,
@@ -270,8 +310,8 @@ pub(super) async fn overwrite(
 /// Verifies that a file may be replaced by `size` bytes.
 ///
 /// # Errors
-/// [`TreeError::NotAFile`], [`TreeError::Changed`] if the precondition fails, and
-/// [`TreeError::QuotaExceeded`].
+/// `TreeError::NotAFile` if it is a folder, `Changed` if the precondition fails, `QuotaExceeded` if
+/// the bytes do not fit into the drive, and `Storage` if the database cannot be read.
 pub(super) async fn admit_over(
     tx: &mut Tx,
     old: &Node,
@@ -287,7 +327,11 @@ pub(super) async fn admit_over(
     slot.admit(signed(size) - signed(old.size))
 }
 
-/// Replaces the content of a file. The reference of the new content is counted already.
+/// Replaces the content of a file, and the properties that `new` has. The new content has its
+/// reference already; the old one loses one. The caller has checked precondition and quota.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn replace(
     tx: &mut Tx,
     mut node: Node,
@@ -320,8 +364,13 @@ pub(super) async fn replace(
     Ok(with_media_type(node))
 }
 
-/// Updates the row of an item, except its state and rank. `media_type` is `None` to leave the stored
-/// type as it is: a node's own may have been derived from its name. `Some(None)` removes it.
+/// Updates the row of an item, except its state and rank.
+///
+/// `media_type` is `None` to leave the stored type as it is: a node's own may have been derived
+/// from its name. `Some(None)` removes it.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn save(
     tx: &mut Tx,
     node: &Node,

@@ -55,7 +55,10 @@ pub(super) async fn from_content(
     media::read_media(&head, content.size, fetch).await.map(Arc::new)
 }
 
-/// Reads a range of a content into memory.
+/// Reads a range of a content into memory. The caller limits the range.
+///
+/// # Errors
+/// When bytes are missing, damaged or unreadable.
 async fn fetched(
     db: &Db,
     blobs: &Arc<Blobs>,
@@ -66,7 +69,10 @@ async fn fetched(
     collected(bytes).await
 }
 
-/// Collects a stream.
+/// Collects a stream into one buffer.
+///
+/// # Errors
+/// The first error of the stream.
 async fn collected(bytes: impl futures::Stream<Item = io::Result<Bytes>>) -> io::Result<Bytes> {
     let add = |mut all: BytesMut, piece: Bytes| async move {
         all.extend_from_slice(&piece);
@@ -75,7 +81,10 @@ async fn collected(bytes: impl futures::Stream<Item = io::Result<Bytes>>) -> io:
     Ok(bytes.try_fold(BytesMut::new(), add).await?.freeze())
 }
 
-/// See [`Tree::open_stored`](super::super::Tree::open_stored).
+/// Returns a range of stored bytes that do not belong to an item. A range beyond the end is cut.
+///
+/// # Errors
+/// `TreeError::Storage` if the blob cannot be read or is damaged.
 pub(super) async fn open_stored(
     blobs: &Blobs,
     stored: &Stored,

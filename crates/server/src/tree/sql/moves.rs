@@ -32,7 +32,12 @@ const LEFT: &str = "WITH RECURSIVE gone(item) AS (SELECT item FROM moved \
 const ARRIVED: &str = "SELECT DISTINCT item FROM moved \
     WHERE drive = $1 AND folder = $2 AND feed > $3 AND arrived = 1";
 
-/// Stores that an item is in other folders from a feed number on.
+/// Stores that an item moved from the folders `from` to the folders `to`, with the feed number of
+/// its change: a row for each folder whose tree it left or entered. Moves older than [`MOVES_KEPT`]
+/// are removed.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn record(
     tx: &mut Tx,
     drive: DriveKey,
@@ -69,6 +74,9 @@ pub(super) async fn record(
 }
 
 /// Returns folders and all folders above them, by all edges.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 async fn above(tx: &mut Tx, drive: DriveKey, folders: &[ItemKey]) -> Result<BTreeSet<ItemKey>> {
     let mut above = BTreeSet::new();
     for folder in folders {
@@ -79,7 +87,10 @@ async fn above(tx: &mut Tx, drive: DriveKey, folders: &[ItemKey]) -> Result<BTre
     Ok(above)
 }
 
-/// See [`Tree::moves`](super::super::Tree::moves).
+/// Returns the items that left a folder's tree or entered it after a feed number.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn of_folder(
     sql: &mut AnyConnection,
     drive: DriveKey,

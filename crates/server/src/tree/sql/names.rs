@@ -23,12 +23,17 @@ macro_rules! folded {
 }
 pub(super) use folded;
 
-/// Returns the folded forms of a name: that of consumer drives, that of SharePoint.
+/// Returns the folded forms of a name: that of consumer drives, then that of SharePoint. Statements
+/// select one by the drive's folding.
 pub(super) fn folds(name: &str) -> (String, String) {
     (NameFolding::Consumer.fold(name), NameFolding::SharePoint.fold(name))
 }
 
 /// Returns how a drive folds names.
+///
+/// # Errors
+/// `TreeError::NotFound` if the drive does not exist, and `TreeError::Storage` if the database
+/// cannot be read.
 async fn folding(tx: &mut Tx, drive: DriveKey) -> Result<NameFolding> {
     let code: Option<i64> =
         sqlx::query_scalar("SELECT CAST(folding AS BIGINT) FROM drive WHERE no = $1")
@@ -39,6 +44,10 @@ async fn folding(tx: &mut Tx, drive: DriveKey) -> Result<NameFolding> {
 }
 
 /// Returns whether a drive treats two names as the same.
+///
+/// # Errors
+/// `TreeError::NotFound` if the drive does not exist, and `TreeError::Storage` if the database
+/// cannot be read.
 pub(super) async fn is_same(tx: &mut Tx, drive: DriveKey, one: &str, other: &str) -> Result<bool> {
     if one == other {
         return Ok(true);
@@ -77,7 +86,8 @@ pub(super) fn check(name: &str) -> Result<()> {
 /// Looks up a name in a live folder.
 ///
 /// # Errors
-/// [`TreeError::NotFound`] if the folder is not live, [`TreeError::NotAFolder`] if it is no folder.
+/// [`TreeError::NotFound`] if the folder is not live, [`TreeError::NotAFolder`] if it is a file,
+/// and [`TreeError::Storage`] if the database cannot be read.
 pub(super) async fn slot(
     tx: &mut Tx,
     drive: DriveKey,
@@ -115,10 +125,10 @@ pub(super) async fn slot(
 }
 
 impl NameSlot {
-    /// Verifies that `bytes` more fit into the quota.
+    /// Verifies that `bytes` more fit into the drive's quota. Zero and less always fit.
     ///
     /// # Errors
-    /// [`TreeError::QuotaExceeded`].
+    /// [`TreeError::QuotaExceeded`] if they do not fit.
     pub(super) fn admit(&self, bytes: i64) -> Result<()> {
         if bytes > 0 && self.used.saturating_add(bytes) > self.quota {
             return Err(TreeError::QuotaExceeded);
@@ -127,7 +137,12 @@ impl NameSlot {
     }
 }
 
-/// Returns the first of `name 1.ext`, `name 2.ext`, … that is free in all of the folders.
+/// Returns the first of `name 1.ext`, `name 2.ext`, … that is free in all of the folders. Only a
+/// file's name has an extension.
+///
+/// # Errors
+/// `TreeError::NotFound` if the drive does not exist, and `TreeError::Storage` if the database
+/// cannot be read.
 pub(super) async fn free(
     tx: &mut Tx,
     drive: DriveKey,
@@ -167,7 +182,11 @@ pub(super) async fn free(
     }
 }
 
-/// Returns whether the rank of a folder of the item is not below the item's rank.
+/// Returns whether the rank of a folder of the item is not below the item's rank, so that a listing
+/// would have the item before its folder.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn is_outranked(tx: &mut Tx, node: &Node) -> Result<bool> {
     let above: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM edge e JOIN item p ON p.drive = e.drive AND p.no = e.parent \
@@ -181,8 +200,11 @@ pub(super) async fn is_outranked(tx: &mut Tx, node: &Node) -> Result<bool> {
     Ok(above > 0)
 }
 
-/// Inserts the edge from a folder in the recycle bin, unless the name is taken there. Returns whether
-/// it was inserted.
+/// Inserts the edge to an item from a folder in the recycle bin, unless the name is taken there.
+/// Returns whether it was inserted.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn insert_edge_from_trashed(
     tx: &mut Tx,
     node: &Node,

@@ -102,6 +102,11 @@ impl Tree {
         }
     }
 
+    /// Opens a tree whose database and blobs are in memory.
+    ///
+    /// # Errors
+    /// `OpenError::BlobsOutliveDatabase` if the options have an operator for blobs that is not in
+    /// memory, and `OpenError::Database` if SQLite fails.
     async fn open_in_memory(options: &TreeOptions) -> Result<Self, OpenError> {
         if let Some(operator) = &options.blobs
             && operator.info().scheme() != opendal::services::MEMORY_SCHEME
@@ -125,6 +130,12 @@ impl Tree {
         Ok(Self::new(db, disk_space, options, None))
     }
 
+    /// Opens a tree whose SQLite database is in a data folder.
+    ///
+    /// # Errors
+    /// `OpenError::InUse` if another process has the folder; `Database` and `Damaged` for the
+    /// database, `NoDatabase`, `Newer` and `ForeignBlobs` if it does not fit to the blobs or this
+    /// version; otherwise the error of the file or folder that cannot be created, read or synced.
     async fn open_in_folder(options: &TreeOptions, folder: &Path) -> Result<Self, OpenError> {
         let files = Files::new(folder)?;
         let lock = files.lock()?;
@@ -152,6 +163,13 @@ impl Tree {
         Ok(Self::new(db, disk_space, options, Some(home)))
     }
 
+    /// Opens a tree whose database is on a PostgreSQL server. `folder` is the data folder, for
+    /// blobs and quarantine; without one, blobs are in memory unless the options have an operator.
+    ///
+    /// # Errors
+    /// `OpenError::DatabaseInUse` if another process has the database, and `OpenError::InUse` if it
+    /// has the folder; `Database` if the server fails; `NoDatabase`, `Newer` and `ForeignBlobs` if
+    /// the database does not fit to the blobs or this version.
     async fn open_on_server(
         options: &TreeOptions,
         folder: Option<&Path>,
@@ -188,6 +206,8 @@ impl Tree {
         Ok(Self::new(db, disk_space, options, Some(home)))
     }
 
+    /// Creates the tree on an open database. It starts to remove the leftovers of a crash, unless
+    /// the options forbid it. `home` is `None` in memory.
     fn new(db: Arc<Db>, disk_space: DiskSpace, options: &TreeOptions, home: Option<Home>) -> Self {
         let (blobs, reserve) = (disk_space.blobs(), disk_space.reserve());
         let TreeOptions { quota, keep_deleted: keeps_deleted, folding, .. } = *options;
@@ -226,7 +246,11 @@ impl Tree {
     }
 }
 
-/// Opens the database of a data folder, checks it, and begins a run.
+/// Opens the database of a data folder, checks its pages, and begins a run.
+///
+/// # Errors
+/// `OpenError::NoDatabase` if blobs exist and the database does not; else as of
+/// [`open_in_folder`](Tree::open_in_folder).
 async fn open_file(
     files: &Files,
     blobs: &BlobLocation,
@@ -254,6 +278,9 @@ async fn open_file(
 }
 
 /// Opens the database of a server, takes its lock, and begins a run.
+///
+/// # Errors
+/// As of [`open_on_server`](Tree::open_on_server).
 async fn open_server(
     url: &ServerUrl,
     blobs: &BlobLocation,
@@ -276,27 +303,42 @@ struct BlobState {
 }
 
 impl BlobState {
+    /// Reads the facts about the blobs.
+    ///
+    /// # Errors
+    /// `OpenError` if the marker or the blobs cannot be read.
     async fn read(blobs: &BlobLocation) -> Result<Self, OpenError> {
         Ok(Self { marker: blobs.marker().await?, has_blobs: blobs.has_blobs().await? })
     }
 
-    /// Returns whether a database must have been there.
+    /// Returns whether a run wrote blobs here, so that a database must exist.
     fn is_used(&self) -> bool {
         self.has_blobs || self.marker.is_some()
     }
 
+    /// Returns the requirements for the run that begins: at least the marker's number, and a
+    /// database that exists if it was used.
     fn begin(&self) -> Begin {
         let at_least = self.marker.as_ref().map_or(0, |marker| marker.run);
         Begin { used: self.is_used(), at_least }
     }
 
+    /// Returns the error for blobs whose database does not exist. `database` is its place in the
+    /// message.
     fn without_database(&self, database: String, blobs: &BlobLocation) -> OpenError {
         OpenError::NoDatabase { database, blobs: blobs.place() }
     }
 
-    /// Decides whether the blobs belong to the database, and writes the marker. Returns the run, why
-    /// the blobs may be foreign, and the id that the database must have from now on; `None` if it
-    /// has it already.
+    /// Decides whether the blobs belong to the database, and writes the marker. `database` is its
+    /// place in messages.
+    ///
+    /// Returns the run, the reason why the blobs may be foreign (`None` if they are not), and the
+    /// id that the database must have from now on (`None` if it has it already).
+    ///
+    /// # Errors
+    /// `OpenError::Newer` and `NoDatabase` by the preparation of the database, `ForeignBlobs` if
+    /// foreign blobs are in an object store, and the error of a marker that cannot be written. A
+    /// full disk is no error if an earlier marker exists.
     async fn own(
         self,
         prepared: Prepared,
@@ -333,13 +375,20 @@ impl BlobState {
     }
 }
 
-/// Stores the id that the marker beside the blobs has.
+/// Stores the id of the marker beside the blobs in the database. `None` changes nothing.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails.
 async fn keep_id(connection: &mut AnyConnection, folder: Option<String>) -> sqlx::Result<()> {
     let Some(folder) = folder else { return Ok(()) };
     sqlx::query("UPDATE server SET folder = $1").bind(folder).execute(connection).await.map(drop)
 }
 
-/// Migrates the tables, folds the names of drives by the kinds of their accounts, and begins a run.
+/// Migrates the tables, folds the names of drives by the kinds of their accounts, and begins a run,
+/// in one transaction. It is rolled back if the database is of a later version or lost.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails.
 async fn begin_run(
     connection: &mut AnyConnection,
     begin: Begin,
@@ -367,7 +416,7 @@ pub(super) fn url(database: &Path) -> Result<String, OpenError> {
     dialect::file_url(database).map_err(failed("cannot use", database))
 }
 
-/// Returns a function that wraps an error of a database on a server.
+/// Returns a function that wraps an error of a database on a server, with its explanation.
 fn on_server(url: &ServerUrl) -> impl FnOnce(sqlx::Error) -> OpenError + use<> {
     let place = url.place().to_owned();
     move |source| OpenError::Database { place, source }

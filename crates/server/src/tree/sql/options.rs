@@ -53,14 +53,14 @@ impl TreeOptions {
         }
     }
 
-    /// Keeps items in a PostgreSQL database instead of SQLite: `postgres://USER@HOST/DATABASE`. One
-    /// process at a time may have it open.
+    /// Keeps items in a PostgreSQL database instead of SQLite: `postgres://USER@HOST/DATABASE`.
+    /// `None` keeps SQLite. One process at a time may have it open.
     pub fn database(mut self, url: Option<Secret>) -> Self {
         self.database = url;
         self
     }
 
-    /// Keeps the bytes of files behind an operator.
+    /// Keeps the bytes of files behind an operator. `None` keeps them in the folder, or in memory.
     pub fn blobs(mut self, operator: Option<Operator>) -> Self {
         self.blobs = operator;
         self
@@ -92,9 +92,9 @@ impl TreeOptions {
         self
     }
 
-    /// Sets how names are compared: by the folding that `of_account` returns for the account's name,
-    /// else by `default`. Without this call it is [`NameFolding::Consumer`]. Drives with another folding
-    /// are folded again when the tree is opened.
+    /// Sets how names are compared. `of_account` returns the folding for an account's name, and
+    /// `None` for `default`. Without this call it is [`NameFolding::Consumer`]. Drives with another
+    /// folding are folded again when the tree is opened.
     pub fn folding(
         mut self,
         default: NameFolding,
@@ -111,6 +111,7 @@ impl TreeOptions {
         self
     }
 
+    /// Returns how folders are synced, by the durability.
     pub(super) fn folder_sync(&self) -> FolderSync {
         #[cfg(test)]
         if let Some(sync) = &self.sync {

@@ -132,7 +132,10 @@ const CHANGES: &str =
 /// A query for rows of [`select_nodes`].
 type ReadQuery<T = Node> = sqlx::query::QueryAs<'static, sqlx::Any, T, sqlx::any::AnyArguments>;
 
-/// Returns the drive of an account; `None` if it does not exist.
+/// Returns the drive of the account `name`; `None` if it does not exist.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn drive_named(sql: &mut AnyConnection, name: &str) -> Result<Option<DriveInfo>> {
     Ok(sqlx::query_as(select_drive!("name")).bind(name).fetch_optional(sql).await?)
 }
@@ -140,16 +143,18 @@ pub(super) async fn drive_named(sql: &mut AnyConnection, name: &str) -> Result<O
 /// Returns a drive.
 ///
 /// # Errors
-/// [`TreeError::NotFound`].
+/// [`TreeError::NotFound`] if it does not exist, and [`TreeError::Storage`] if the database cannot
+/// be read.
 pub(super) async fn drive(sql: &mut AnyConnection, drive: DriveKey) -> Result<DriveInfo> {
     let found = sqlx::query_as(select_drive!("no")).bind(drive).fetch_optional(sql).await?;
     found.ok_or(TreeError::NotFound)
 }
 
-/// Returns an item in any state.
+/// Returns an item in any state, purged ones included.
 ///
 /// # Errors
-/// [`TreeError::NotFound`].
+/// [`TreeError::NotFound`] if it never existed, and [`TreeError::Storage`] if the database cannot
+/// be read.
 pub(super) async fn any_node(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -162,7 +167,8 @@ pub(super) async fn any_node(
 /// Returns a live item.
 ///
 /// # Errors
-/// [`TreeError::NotFound`].
+/// [`TreeError::NotFound`] if it is not live, and [`TreeError::Storage`] if the database cannot be
+/// read.
 pub(super) async fn node(sql: &mut AnyConnection, drive: DriveKey, item: ItemKey) -> Result<Node> {
     let node = any_node(sql, drive, item).await?;
     if node.state == State::Live { Ok(node) } else { Err(TreeError::NotFound) }
@@ -171,7 +177,8 @@ pub(super) async fn node(sql: &mut AnyConnection, drive: DriveKey, item: ItemKey
 /// Returns a live folder.
 ///
 /// # Errors
-/// [`TreeError::NotFound`], and [`TreeError::NotAFolder`] if it is a file.
+/// [`TreeError::NotFound`] if it is not live, [`TreeError::NotAFolder`] if it is a file, and
+/// [`TreeError::Storage`] if the database cannot be read.
 pub(super) async fn folder(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -181,7 +188,12 @@ pub(super) async fn folder(
     if node.kind == NodeKind::Folder { Ok(node) } else { Err(TreeError::NotAFolder(item)) }
 }
 
-/// See [`Tree::child`](super::super::Tree::child).
+/// Returns the live child of a folder with a name; the oldest if an upgrade made several names
+/// equal.
+///
+/// # Errors
+/// `TreeError::NotFound` if the folder has no such child, and `TreeError::Storage` if the database
+/// cannot be read.
 pub(super) async fn child(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -197,7 +209,12 @@ pub(super) async fn child(
     query.fetch_optional(sql).await?.ok_or(TreeError::NotFound)
 }
 
-/// See [`Tree::walk`](super::super::Tree::walk). One statement resolves [`STEPS`] names.
+/// Walks names down from the folder `anchor`, as far as they exist. Returns the items found, the
+/// folder first. One statement resolves [`STEPS`] names.
+///
+/// # Errors
+/// `TreeError::NotFound` if the folder is not live, and `TreeError::Storage` if the database cannot
+/// be read.
 pub(super) async fn walk(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -222,6 +239,11 @@ pub(super) async fn walk(
     Ok(found)
 }
 
+/// Walks the first [`STEPS`] names down from the folder `anchor`. Returns the items found, the
+/// folder first; nothing if the folder is not live.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 async fn walk_on(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -242,7 +264,12 @@ async fn walk_on(
     Ok(query.fetch_all(sql).await?)
 }
 
-/// See [`Tree::path`](super::super::Tree::path). For a deleted item it is its last path.
+/// Returns the names from the root to an item by primary edges; empty for the root. For a deleted
+/// item it is its last path.
+///
+/// # Errors
+/// `TreeError::NotFound` if the item does not exist, and `TreeError::Storage` if the database
+/// cannot be read.
 pub(super) async fn path(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -257,7 +284,11 @@ pub(super) async fn path(
     }
 }
 
-/// See [`Tree::lineage`](super::super::Tree::lineage).
+/// Returns an item and the folders above it by primary edges, the item first and the root last.
+///
+/// # Errors
+/// `TreeError::NotFound` if the item does not exist, and `TreeError::Storage` if the database
+/// cannot be read.
 pub(super) async fn lineage(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -267,11 +298,12 @@ pub(super) async fn lineage(
     if nodes.is_empty() { Err(TreeError::NotFound) } else { Ok(nodes) }
 }
 
+/// Returns the values for `LIMIT` and `OFFSET` of a listing.
 fn limits(which: &Listing) -> (i64, i64) {
     (which.limit.map_or(i64::MAX, signed), signed(which.offset))
 }
 
-/// Returns the statement that lists a folder.
+/// Returns the statement that lists a folder in an order. `descending` reverses it.
 pub(super) fn children_in_order(order: Order, descending: bool) -> &'static str {
     match (order, descending) {
         (Order::FoldersThenName, false) => select_children!(
@@ -319,7 +351,11 @@ fn bind_place(query: ReadQuery, order: Order, after: Option<ListingKey>) -> Read
     }
 }
 
-/// See [`Tree::children`](super::super::Tree::children).
+/// Returns the live children of a folder that `which` selects, in its order.
+///
+/// # Errors
+/// `TreeError::NotFound` if the folder is not live, `TreeError::NotAFolder` for a file, and
+/// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn children(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -336,7 +372,11 @@ pub(super) async fn children(
     Ok(nodes)
 }
 
-/// See [`Tree::trashed`](super::super::Tree::trashed).
+/// Returns items of the recycle bin, newest first; with `descending` oldest first. See
+/// [`Tree::trashed`](super::super::Tree::trashed).
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn trashed(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -354,7 +394,13 @@ pub(super) async fn trashed(
     Ok(query.bind(which.after.map_or(0, |key| key.number)).fetch_all(sql).await?)
 }
 
-/// See [`Tree::below`](super::super::Tree::below).
+/// Returns at most `limit` live items below the folder `top` whose rank is above `after`, parents
+/// before children, and the rank of the last one as the cursor of the next page; `None` on the last
+/// page.
+///
+/// # Errors
+/// `TreeError::NotFound` if the folder is not live, `TreeError::NotAFolder` for a file, and
+/// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn below(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -384,7 +430,11 @@ pub(super) async fn below(
     Ok((nodes, more.then_some(last)))
 }
 
-/// See [`Tree::changes`](super::super::Tree::changes).
+/// Returns at most `limit` items of any state whose feed number is above `after`, in the feed's
+/// order.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn changes(
     sql: &mut AnyConnection,
     drive: DriveKey,

@@ -15,7 +15,12 @@ const LIVE: i64 = 0;
 const TRASHED: i64 = 1;
 const HIDDEN: i64 = 2;
 
-/// See [`Tree::trash`](super::super::Tree::trash).
+/// Deletes a live item to the recycle bin, and hides the items below it that are in no other live
+/// folder. Returns the deleted item.
+///
+/// # Errors
+/// `TreeError::Root` for the root, `NotFound` if the item is not live, `Changed` if the
+/// precondition fails, and `Storage` and `NoRoom` if the database fails.
 pub(super) async fn trash(
     tx: &mut Tx,
     drive: DriveKey,
@@ -46,6 +51,9 @@ pub(super) async fn trash(
 }
 
 /// Subtracts an item from the sizes and counts of its folders.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 async fn uncount(tx: &mut Tx, node: &Node) -> Result<()> {
     let folders: Vec<ItemKey> =
         sqlx::query_scalar("SELECT parent FROM edge WHERE drive = $1 AND item = $2 AND live = 1")
@@ -60,7 +68,10 @@ async fn uncount(tx: &mut Tx, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// Sets the state of one item. Returns its new feed number.
+/// Sets the state of one item, by its code in the database. Returns the item's new feed number.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 async fn set_own_state(tx: &mut Tx, drive: DriveKey, item: ItemKey, state: i64) -> Result<i64> {
     let feed = next_feed(tx, drive).await?;
     sqlx::query(
@@ -77,7 +88,13 @@ async fn set_own_state(tx: &mut Tx, drive: DriveKey, item: ItemKey, state: i64) 
     Ok(feed)
 }
 
-/// See [`Tree::restore`](super::super::Tree::restore).
+/// Restores a deleted item to the folder `to`, or if it is `None` to every live folder it was in.
+/// `name` is its new name; `None` keeps the name. Returns the restored item.
+///
+/// # Errors
+/// `TreeError::NotFound` if the item is not in the recycle bin, or none of the folders is live;
+/// `NotAFolder`; `BadName`; `NameTaken`; `IntoItself`; `QuotaExceeded`; `Storage` and `NoRoom` if
+/// the database fails.
 pub(super) async fn restore(
     tx: &mut Tx,
     drive: DriveKey,
@@ -132,7 +149,7 @@ pub(super) async fn restore(
 /// deleted ones.
 ///
 /// # Errors
-/// [`TreeError::NotFound`] if none is live.
+/// `TreeError::NotFound` if none is live, and `TreeError::Storage` if the database cannot be read.
 async fn folders_before(
     tx: &mut Tx,
     drive: DriveKey,
@@ -157,7 +174,11 @@ async fn folders_before(
     Ok((numbers(seen), numbers(unseen)))
 }
 
-/// Adds an item to its live folders, and to the deleted ones in which its name is free.
+/// Adds an item to the live folders in `node.parents`, and to the deleted ones in `unseen` in which
+/// its name is free.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 async fn join_folders(tx: &mut Tx, node: &Node, unseen: Vec<ItemKey>) -> Result<()> {
     sqlx::query("DELETE FROM edge WHERE drive = $1 AND item = $2")
         .bind(node.drive)
@@ -178,7 +199,12 @@ async fn join_folders(tx: &mut Tx, node: &Node, unseen: Vec<ItemKey>) -> Result<
     Ok(())
 }
 
-/// See [`Tree::purge`](super::super::Tree::purge).
+/// Removes an item in any state, and everything below it that is in no other folder, for good.
+/// Purged items stay in the change feed, without name and bytes.
+///
+/// # Errors
+/// `TreeError::Root` for the root, `NotFound` if the item does not exist or was purged before, and
+/// `Storage` and `NoRoom` if the database fails.
 pub(super) async fn purge(tx: &mut Tx, drive: DriveKey, item: ItemKey) -> Result<()> {
     if item == ROOT {
         return Err(TreeError::Root);

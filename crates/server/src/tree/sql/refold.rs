@@ -54,8 +54,11 @@ macro_rules! select_conflicts {
     };
 }
 
-/// Folds the names of every drive whose folding is not the `wanted` one of its account, and logs the
-/// conflicts.
+/// Folds the names of every drive whose folding is not that of its account, and logs the conflicts.
+/// `wanted` returns the folding for an account's name.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails.
 pub(super) async fn refold(
     sql: &mut AnyConnection,
     wanted: impl Fn(&str) -> NameFolding,
@@ -84,6 +87,11 @@ pub(super) async fn refold(
     Ok(())
 }
 
+/// Folds all names of a drive. Of names that become equal in a folder, all but the oldest are
+/// marked as twins.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails.
 async fn fold_again(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -112,8 +120,11 @@ async fn fold_again(
     Ok(())
 }
 
-/// Returns the edges whose folded name changes: item, folder and new folded name. Most names are ASCII,
-/// which do not change.
+/// Returns the edges whose folded name changes: item, folder and new folded name. Most names are
+/// ASCII, which do not change.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails.
 async fn folded_otherwise(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -135,6 +146,7 @@ async fn folded_otherwise(
     Ok(changed)
 }
 
+/// Logs conflicts of an account's drive: the first [`LOGGED`], and the number of the others.
 fn log(account: &str, conflicts: &[NameConflict]) {
     for NameConflict { item, name, folder, older, older_name, .. } in conflicts.iter().take(LOGGED)
     {
@@ -149,12 +161,20 @@ fn log(account: &str, conflicts: &[NameConflict]) {
     }
 }
 
-/// See [`Tree::name_conflicts`](super::super::Tree::name_conflicts).
+/// Returns the live items whose name equals that of an older item in the same folder, in all
+/// drives.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn conflicts(sql: &mut AnyConnection) -> Result<Vec<NameConflict>> {
     Ok(sqlx::query_as(select_conflicts!("")).fetch_all(sql).await?)
 }
 
 impl FromRow<'_, AnyRow> for NameConflict {
+    /// Reads the columns of `select_conflicts`.
+    ///
+    /// # Errors
+    /// `sqlx::Error` if a column is absent or has another type.
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
             drive: row.try_get("drive")?,

@@ -55,7 +55,7 @@ impl Reserve {
         self.kept.store(kept.is_ok(), Ordering::Relaxed);
     }
 
-    /// Gives the reserve up. Returns false if there was none.
+    /// Gives the reserve up: its file is removed. Returns false if there was none.
     pub(super) fn give(&self) -> bool {
         let kept = self.kept.swap(false, Ordering::Relaxed);
         let given = self.file.as_ref().is_some_and(|file| kept && fs::remove_file(file).is_ok());
@@ -66,8 +66,11 @@ impl Reserve {
     }
 }
 
-/// Extends the file to its size, and for a moment beyond. Existing bytes are not written again, so a
-/// complete file costs little.
+/// Extends the file to its size, and for a moment beyond. Existing bytes are not written again, so
+/// a complete file costs little.
+///
+/// # Errors
+/// When the file cannot be created or written, on a full disk too.
 fn fill(file: &Path) -> io::Result<()> {
     let mut file = private_file().create(true).append(true).open(file)?;
     let there = file.metadata()?.len();

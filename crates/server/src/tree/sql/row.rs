@@ -35,6 +35,10 @@ macro_rules! select_nodes {
 pub(super) use select_nodes;
 
 impl FromRow<'_, AnyRow> for Node {
+    /// Reads the columns of `select_nodes`.
+    ///
+    /// # Errors
+    /// `sqlx::Error` if a column is absent or its value is malformed.
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         let kind = kind(row.try_get("kind")?)?;
         let name: String = row.try_get("name")?;
@@ -75,12 +79,20 @@ pub(super) struct RankedNode {
 }
 
 impl FromRow<'_, AnyRow> for RankedNode {
+    /// Reads the columns of a node, and `rank`.
+    ///
+    /// # Errors
+    /// `sqlx::Error` if a column is absent or its value is malformed.
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self { node: Node::from_row(row)?, rank: row.try_get("rank")? })
     }
 }
 
 impl FromRow<'_, AnyRow> for DriveInfo {
+    /// Reads the columns of `select_drive`.
+    ///
+    /// # Errors
+    /// `sqlx::Error` if a column is absent or its value is malformed.
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
             no: row.try_get("no")?,
@@ -98,6 +110,10 @@ pub(super) fn malformed(error: impl Into<BoxDynError>) -> sqlx::Error {
     sqlx::Error::Decode(error.into())
 }
 
+/// Returns an item's folders: the primary one, then those of `others`, keys separated by commas.
+///
+/// # Errors
+/// `sqlx::Error` if a key is malformed.
 fn parents(primary: Option<ItemKey>, others: Option<String>) -> sqlx::Result<Vec<ItemKey>> {
     let mut parents = Vec::from_iter(primary);
     for other in others.iter().flat_map(|others| others.split(',')) {
@@ -106,6 +122,11 @@ fn parents(primary: Option<ItemKey>, others: Option<String>) -> sqlx::Result<Vec
     Ok(parents)
 }
 
+/// Reads the columns of an item's content; `None` if the item has none, as a folder. `size` is the
+/// item's size in bytes.
+///
+/// # Errors
+/// `sqlx::Error` if a column is absent or its value is malformed.
 fn content(row: &AnyRow, size: u64) -> sqlx::Result<Option<Content>> {
     let no: Option<i64> = row.try_get("content")?;
     let hashes: Option<Vec<u8>> = row.try_get("hashes")?;
@@ -120,7 +141,8 @@ fn content(row: &AnyRow, size: u64) -> sqlx::Result<Option<Content>> {
     }
 }
 
-/// Returns the media type of a file: `given`, or a guess from the name.
+/// Returns the media type of an item: `given`, or a guess from the name. `None` for a folder
+/// without one.
 pub(super) fn media_type(given: Option<String>, kind: NodeKind, name: &str) -> Option<String> {
     match kind {
         NodeKind::File => Some(
@@ -183,6 +205,7 @@ pub(super) fn time(microseconds: i64) -> sqlx::Result<Timestamp> {
     Timestamp::from_microsecond(microseconds).map_err(malformed)
 }
 
+/// Returns the number of a kind in the column `item.kind`.
 pub(super) fn kind_code(kind: NodeKind) -> i64 {
     match kind {
         NodeKind::Folder => 0,
@@ -191,6 +214,10 @@ pub(super) fn kind_code(kind: NodeKind) -> i64 {
     }
 }
 
+/// Returns the kind for a number of [`kind_code`].
+///
+/// # Errors
+/// `sqlx::Error::Decode` for an unknown number.
 pub(super) fn kind(code: i64) -> sqlx::Result<NodeKind> {
     match code {
         0 => Ok(NodeKind::Folder),
@@ -200,6 +227,10 @@ pub(super) fn kind(code: i64) -> sqlx::Result<NodeKind> {
     }
 }
 
+/// Returns the state for a number in the column `item.state`.
+///
+/// # Errors
+/// `sqlx::Error::Decode` for an unknown number.
 pub(super) fn state(code: i64) -> sqlx::Result<State> {
     match code {
         0 => Ok(State::Live),
@@ -210,6 +241,10 @@ pub(super) fn state(code: i64) -> sqlx::Result<State> {
     }
 }
 
+/// Returns the folding for a number of [`NameFolding::code`].
+///
+/// # Errors
+/// `sqlx::Error::Decode` for an unknown number.
 pub(super) fn folding(code: i64) -> sqlx::Result<NameFolding> {
     [NameFolding::Consumer, NameFolding::SharePoint]
         .into_iter()
@@ -217,6 +252,7 @@ pub(super) fn folding(code: i64) -> sqlx::Result<NameFolding> {
         .ok_or_else(|| malformed(format!("unknown folding {code}")))
 }
 
+/// Returns the number of a conflict behaviour in the column `session.on_conflict`.
 pub(super) fn on_conflict_code(on_conflict: OnConflict) -> i64 {
     match on_conflict {
         OnConflict::Replace => 0,
@@ -225,6 +261,10 @@ pub(super) fn on_conflict_code(on_conflict: OnConflict) -> i64 {
     }
 }
 
+/// Returns the conflict behaviour for a number of [`on_conflict_code`].
+///
+/// # Errors
+/// `sqlx::Error::Decode` for an unknown number.
 pub(super) fn on_conflict(code: i64) -> sqlx::Result<OnConflict> {
     match code {
         0 => Ok(OnConflict::Replace),

@@ -164,7 +164,10 @@ impl Encoding {
     }
 }
 
-/// Copies the rows of `content` to `content_4`.
+/// Copies the rows of `content` to `content_4`, with hashes and data as bytes.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails.
 async fn decode_contents(sql: &mut AnyConnection) -> sqlx::Result<()> {
     let mut after = i64::MIN;
     loop {
@@ -192,7 +195,10 @@ async fn decode_contents(sql: &mut AnyConnection) -> sqlx::Result<()> {
     }
 }
 
-/// Copies the rows of `segment` to `segment_4`.
+/// Copies the rows of `segment` to `segment_4`, with checksums as bytes.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails.
 async fn decode_segments(sql: &mut AnyConnection) -> sqlx::Result<()> {
     let mut after = (i64::MIN, i64::MIN);
     loop {
@@ -300,6 +306,10 @@ pub(super) async fn prepare_connection(sql: &mut AnyConnection) -> sqlx::Result<
     sqlx::query(SUBTREE).execute(sql).await.map(drop)
 }
 
+/// Runs the steps of a migration.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails.
 async fn migrate(sql: &mut AnyConnection, steps: &[MigrationStep]) -> sqlx::Result<()> {
     for step in steps {
         match step {

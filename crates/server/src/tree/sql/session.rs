@@ -42,6 +42,10 @@ struct OpenSession {
 }
 
 impl FromRow<'_, AnyRow> for OpenSession {
+    /// Reads the columns of a session and of its content.
+    ///
+    /// # Errors
+    /// `sqlx::Error` if a column is absent or its value is malformed.
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         let state: String = row.try_get("state")?;
         let session = Session {
@@ -61,16 +65,21 @@ impl FromRow<'_, AnyRow> for OpenSession {
 }
 
 impl OpenSession {
-    /// Returns a session that has not expired, outside of a transaction.
+    /// Returns the session with an id, outside of a transaction.
+    ///
+    /// # Errors
+    /// `TreeError::NoSession` if it does not exist or has expired, and `TreeError::Storage` if the
+    /// database cannot be read.
     async fn lookup(tree: &Tree, id: &str) -> Result<Self> {
         let mut sql = tree.db.reader().await?;
         Self::find(&mut sql, id).await.map_err(|error| tree.db.with_location(error))
     }
 
-    /// Returns a session that has not expired.
+    /// Returns the session with an id.
     ///
     /// # Errors
-    /// [`TreeError::NoSession`].
+    /// [`TreeError::NoSession`] if it does not exist or has expired, and [`TreeError::Storage`] if
+    /// the database cannot be read.
     async fn find(sql: &mut AnyConnection, id: &str) -> Result<Self> {
         let open = sqlx::query_as(
             "SELECT id, drive, parent, name, total, received, on_conflict, expires, state, content \
@@ -80,7 +89,13 @@ impl OpenSession {
         open.ok_or(TreeError::NoSession)
     }
 
-    /// Verifies that a fragment at `at` may be added. Returns the total size, if it is known.
+    /// Verifies that a fragment may be added. `at` is its position in the file, and `total` the
+    /// size of the file in bytes, if the fragment has it. Returns the total size; `None` if neither
+    /// the session nor the fragment has it.
+    ///
+    /// # Errors
+    /// `TreeError::OutOfOrder` if the fragment does not begin where the session continues, and
+    /// `TreeError::PastTheEnd` if it has another total.
     fn admit(&self, at: u64, total: Option<u64>) -> Result<Option<u64>> {
         if at != self.session.received {
             return Err(TreeError::OutOfOrder(self.session.received));
@@ -92,6 +107,9 @@ impl OpenSession {
     }
 
     /// Verifies that all bytes were received. Without a total, any number is complete.
+    ///
+    /// # Errors
+    /// `TreeError::OutOfOrder` if bytes are missing.
     fn check_complete(&self) -> Result<()> {
         let Session { total, received, .. } = self.session;
         if total.is_some_and(|total| total != received) {
@@ -101,12 +119,19 @@ impl OpenSession {
     }
 }
 
-/// See [`Tree::session`](super::super::Tree::session).
+/// Returns the session with an id.
+///
+/// # Errors
+/// `TreeError::NoSession` if it does not exist or has expired, and `TreeError::Storage` if the
+/// database cannot be read.
 pub(super) async fn find(sql: &mut AnyConnection, id: &str) -> Result<Session> {
     Ok(OpenSession::find(sql, id).await?.session)
 }
 
-/// See [`Tree::sessions`](super::super::Tree::sessions).
+/// Returns the number of a drive's open upload sessions.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn count(sql: &mut AnyConnection, drive: DriveKey) -> Result<u64> {
     let count = sqlx::query_scalar(
         "SELECT CAST(count(*) AS BIGINT) FROM session WHERE drive = $1 AND expires > $2",
@@ -115,7 +140,13 @@ pub(super) async fn count(sql: &mut AnyConnection, drive: DriveKey) -> Result<u6
     Ok(unsigned(count.bind(drive).bind(now).fetch_one(sql).await?))
 }
 
-/// See [`Tree::open_session`](super::super::Tree::open_session).
+/// Opens an upload session and its content. Creates the missing folders of [`Session::folders`].
+/// Expired sessions are removed first.
+///
+/// # Errors
+/// `TreeError::NotFound` or `NotAFolder` for the parent, `BadName`, `NameTaken` if a file has the
+/// name of a folder, `QuotaExceeded` if the total does not fit, and `Storage` and `NoRoom` if the
+/// database fails.
 pub(super) async fn open(tx: &mut Tx, mut session: Session) -> Result<Session> {
     forget_expired(tx).await?;
     names::check(&session.name)?;
@@ -150,7 +181,13 @@ pub(super) async fn open(tx: &mut Tx, mut session: Session) -> Result<Session> {
     Ok(session)
 }
 
-/// See [`Tree::append`](super::super::Tree::append).
+/// Stores the fragment's body as a blob and adds it to a session. Returns the session. A fragment
+/// that fails leaves nothing.
+///
+/// # Errors
+/// `TreeError::NoSession`; `OutOfOrder` if the fragment does not begin where the session continues;
+/// `PastTheEnd` if it has another total, or more bytes than the total; `Body` if its body fails or
+/// is too large; `Storage` and `NoRoom` if it cannot be stored.
 pub(super) async fn append(tree: &Tree, id: &str, fragment: UploadFragment) -> Result<Session> {
     let UploadFragment { at, total, body, max, expires } = fragment;
     // Verified before the body is read, and again in the transaction.
@@ -179,6 +216,12 @@ pub(super) async fn append(tree: &Tree, id: &str, fragment: UploadFragment) -> R
     Ok(session)
 }
 
+/// Adds `size` received bytes to a session, at the position `at`. `total` is the size of the file,
+/// if the fragment has it. Returns the session.
+///
+/// # Errors
+/// `TreeError::NoSession`, `OutOfOrder` and `PastTheEnd` as of [`append`]; `Storage` and `NoRoom`
+/// if the database fails.
 async fn add(
     tx: &mut Tx,
     id: String,
@@ -209,7 +252,11 @@ async fn add(
     Ok(session)
 }
 
-/// See [`Tree::commit`](super::super::Tree::commit).
+/// Creates a file from a session's bytes, at the session's location or at `target`, and ends the
+/// session. On failure the session stays as it was.
+///
+/// # Errors
+/// `TreeError::NoSession`, `OutOfOrder` if bytes are missing, and as of [`items::put`].
 pub(super) async fn commit(
     tree: &Tree,
     id: &str,
@@ -232,6 +279,12 @@ pub(super) async fn commit(
     Ok(written)
 }
 
+/// Gives a session's content to a file and ends the session. `whole` is the content with its size,
+/// hashes and media facts.
+///
+/// # Errors
+/// `TreeError::NoSession`, `OutOfOrder` if bytes are missing or were added meanwhile, and as of
+/// [`items::put`].
 async fn end(
     tx: &mut Tx,
     id: String,
@@ -264,6 +317,10 @@ async fn end(
 }
 
 /// Returns the hashes of a session's bytes: the running ones, or else by reading the bytes.
+///
+/// # Errors
+/// `TreeError::Changed` if the session ended meanwhile, and `TreeError::Storage` if its bytes
+/// cannot be read.
 async fn hashes(tree: &Tree, open: &OpenSession) -> Result<Hashes> {
     let received = open.session.received;
     if received == 0 {
@@ -289,7 +346,11 @@ async fn hashes(tree: &Tree, open: &OpenSession) -> Result<Hashes> {
     Ok(hasher.finish())
 }
 
-/// See [`Tree::cancel`](super::super::Tree::cancel).
+/// Ends a session and removes its bytes.
+///
+/// # Errors
+/// `TreeError::NoSession` if it does not exist or has expired, and `Storage` and `NoRoom` if the
+/// database fails.
 pub(super) async fn cancel(tx: &mut Tx, id: String) -> Result<()> {
     let content: Option<i64> =
         sqlx::query_scalar("DELETE FROM session WHERE id = $1 AND expires > $2 RETURNING content")
@@ -301,6 +362,9 @@ pub(super) async fn cancel(tx: &mut Tx, id: String) -> Result<()> {
 }
 
 /// Removes expired sessions and their bytes.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn forget_expired(tx: &mut Tx) -> Result<()> {
     let contents: Vec<i64> =
         sqlx::query_scalar("DELETE FROM session WHERE expires <= $1 RETURNING content")

@@ -12,7 +12,11 @@ use super::{
     writer::Tx,
 };
 
-/// Collects an item and everything below it by live edges. Returns the number of items.
+/// Collects an item and everything below it by live edges in the table `subtree`, in place of its
+/// former rows. Returns the number of items.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn gather(tx: &mut Tx, drive: DriveKey, item: ItemKey) -> Result<i64> {
     sqlx::query("DELETE FROM subtree").execute(tx.sql()).await?;
     let gathered = sqlx::query(
@@ -29,9 +33,12 @@ pub(super) async fn gather(tx: &mut Tx, drive: DriveKey, item: ItemKey) -> Resul
     Ok(super::row::signed(gathered.rows_affected()))
 }
 
-/// Marks as kept the collected items that are also in another live folder, and everything below them;
-/// the others are unmarked. With `anywhere`, a folder in the recycle bin counts too. Returns whether
-/// any item is kept.
+/// Marks as kept the collected items that are also in another live folder, and everything below
+/// them; the others are unmarked. `top` is the collected item itself, which is not marked. With
+/// `anywhere`, a folder in the recycle bin counts too. Returns whether any item is kept.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn mark_kept(
     tx: &mut Tx,
     drive: DriveKey,
@@ -60,7 +67,10 @@ pub(super) async fn mark_kept(
     Ok(kept > 0)
 }
 
-/// Ranks all collected items above the others of the drive, in order.
+/// Ranks all collected items above the others of the drive, in order. `gathered` is their number.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn raise_ranks(tx: &mut Tx, drive: DriveKey, gathered: i64) -> Result<()> {
     let (first, _) = take_numbers(tx, drive, gathered, 0).await?;
     sqlx::query(
@@ -74,7 +84,11 @@ pub(super) async fn raise_ranks(tx: &mut Tx, drive: DriveKey, gathered: i64) -> 
     Ok(())
 }
 
-/// Sets the state of all collected items from `from` to `to`, except kept ones and `top`.
+/// Sets the state of all collected items from `from` to `to`, codes of the database, except kept
+/// ones and `top`. `gathered` is the number of collected items.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn set_state(
     tx: &mut Tx,
     drive: DriveKey,
@@ -99,8 +113,11 @@ pub(super) async fn set_state(
     Ok(())
 }
 
-/// Changes the primary folder of collected items where another one of their folders fits better: the
-/// primary folder of a live item is live, and it is never a purged one if another is not.
+/// Changes the primary folder of collected items where another one of their folders fits better:
+/// the primary folder of a live item is live, and it is never a purged one if another is not.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn settle_primaries(tx: &mut Tx, drive: DriveKey) -> Result<()> {
     let unsettled: Vec<(ItemKey, ItemKey, i64)> = sqlx::query_as(
         "SELECT i.no, i.parent, i.size FROM subtree s CROSS JOIN item i CROSS JOIN item p \

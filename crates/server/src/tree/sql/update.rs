@@ -15,7 +15,13 @@ use super::{
     writer::Tx,
 };
 
-/// See [`Tree::update`](super::super::Tree::update).
+/// Changes an item's metadata, its name or its folders. A change without effect leaves the version
+/// as it is. Returns the item.
+///
+/// # Errors
+/// `TreeError::NotFound` if the item or a new folder is not live; `NotAFolder`; `Root` for a move
+/// of the root; `BadName`; `NameTaken`; `IntoItself`; `Changed` if the precondition fails;
+/// `Storage` and `NoRoom` if the database fails.
 pub(super) async fn update(
     tx: &mut Tx,
     drive: DriveKey,
@@ -59,6 +65,7 @@ pub(super) async fn update(
     read::node(tx.sql(), drive, item).await
 }
 
+/// Applies the changes of metadata and name to a node. Folders are not changed.
 fn apply(node: &mut Node, change: &Change) {
     if let Some(name) = &change.name {
         node.name.clone_from(name);
@@ -86,10 +93,13 @@ fn in_order_once(mut parents: Vec<ItemKey>) -> Vec<ItemKey> {
     parents
 }
 
-/// Returns the name that the item can have in all of its new folders.
+/// Returns the name that the item can have in all of its new folders. With [`OnConflict::Replace`]
+/// files in its place are deleted to the recycle bin.
 ///
 /// # Errors
-/// [`TreeError::NameTaken`], and [`TreeError::IntoItself`] for a folder below itself.
+/// [`TreeError::NotFound`] or [`TreeError::NotAFolder`] for a new folder, [`TreeError::NameTaken`],
+/// [`TreeError::IntoItself`] for a folder below itself, and [`TreeError::Storage`] or
+/// [`TreeError::NoRoom`] if the database fails.
 async fn resolve_name(
     tx: &mut Tx,
     old: &Node,
@@ -136,7 +146,11 @@ async fn resolve_name(
     }
 }
 
-/// Returns another item that has the item's name in a folder.
+/// Returns another item that has the item's name in a folder; `None` if the name is free.
+///
+/// # Errors
+/// `TreeError::NotFound` or `NotAFolder` for the folder, and `TreeError::Storage` if the database
+/// cannot be read.
 async fn occupant(tx: &mut Tx, item: &Node, folder: ItemKey) -> Result<Option<ItemKey>> {
     let slot = names::slot(tx, item.drive, folder, &item.name).await?;
     Ok(slot.occupant.map(|(no, _)| no).filter(|no| *no != item.no))
@@ -144,6 +158,9 @@ async fn occupant(tx: &mut Tx, item: &Node, folder: ItemKey) -> Result<Option<It
 
 /// Replaces the edges of the item by those to its new folders. Edges to folders in the recycle bin,
 /// which the caller cannot see, are kept unless the name is taken there.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 async fn move_edges(tx: &mut Tx, old: &Node, new: &Node) -> Result<()> {
     let same_name = names::is_same(tx, new.drive, &old.name, &new.name).await?;
     let all: Vec<(ItemKey, i64)> =

@@ -14,6 +14,7 @@ use super::super::{DriveKey, ItemKey, Node, Result, TreeError};
 pub(super) struct VisibilityDelay(Mutex<HashMap<(DriveKey, ItemKey), Instant>>);
 
 impl VisibilityDelay {
+    /// Locks the hidden items.
     fn hidden(&self) -> MutexGuard<'_, HashMap<(DriveKey, ItemKey), Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -45,6 +45,10 @@ pub(super) enum Backing {
 impl Backing {
     /// Begins a transaction. A connection to a server that broke since the last one is opened
     /// again: nothing of the transaction was sent yet.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database's file was removed or replaced, its server cannot be
+    /// reached, or the statement fails.
     async fn begin(&self, tx: &mut Tx) -> Result<()> {
         if let Self::File(file) = self {
             file.check().map_err(storage)?;
@@ -70,7 +74,7 @@ enum CommitResult {
 }
 
 impl CommitResult {
-    /// Returns the error, unless the commit is known to have succeeded. After
+    /// Returns the error, unless the commit is known to have succeeded: `None` then. After
     /// [`Unknown`](Self::Unknown) the database may have committed.
     fn error(&self) -> Option<&TreeError> {
         match self {
@@ -99,7 +103,10 @@ impl Writer {
         Self { writes, task: std::sync::Mutex::new(Some(task)) }
     }
 
-    /// See [`Db::write`](super::db::Db::write).
+    /// Queues `work` for the next transaction, and waits for its result.
+    ///
+    /// # Errors
+    /// Those of `work`, of the transaction, and `TreeError::Storage` if the queue is closed.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
@@ -123,6 +130,7 @@ impl Writer {
     }
 }
 
+/// Returns the error of a write after the queue was closed.
 fn closed() -> TreeError {
     storage("the tree is closed")
 }
@@ -164,6 +172,10 @@ impl Tx {
         }
     }
 
+    /// Executes a statement without parameters.
+    ///
+    /// # Errors
+    /// `sqlx::Error` if a statement fails.
     async fn execute(&mut self, statement: &'static str) -> sqlx::Result<()> {
         sqlx::query(statement).execute(&mut *self.connection).await.map(|_| ())
     }
@@ -173,6 +185,10 @@ impl Tx {
 #[async_trait]
 trait Write: Send {
     /// Runs the write. On an error its changes are rolled back.
+    ///
+    /// # Errors
+    /// The error by which the caller decides whether to roll back. It need not be reported:
+    /// [`end`](Self::end) replies.
     async fn run(&mut self, tx: &mut Tx) -> Result<()>;
 
     /// Ends the write with its transaction: keeps and removes blobs accordingly, and replies.
@@ -189,12 +205,18 @@ struct CloseQueue;
 
 #[async_trait]
 impl Write for CloseQueue {
+    /// Does nothing.
+    ///
+    /// # Errors
+    /// Never.
     async fn run(&mut self, _: &mut Tx) -> Result<()> {
         Ok(())
     }
 
+    /// Does nothing: no caller waits.
     fn end(self: Box<Self>, _: &CommitResult, _: &Blobs) {}
 
+    /// Returns true.
     fn is_last(&self) -> bool {
         true
     }
@@ -212,6 +234,11 @@ where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send,
     T: Send,
 {
+    /// Runs the work and stores its result and its changes to blobs until the end of the
+    /// transaction.
+    ///
+    /// # Errors
+    /// A copy of the error of the work; `TreeError::Storage` if it panicked or was run before.
     async fn run(&mut self, tx: &mut Tx) -> Result<()> {
         let work = self.work.take().ok_or_else(closed)?;
         let result = AssertUnwindSafe(work(tx)).catch_unwind().await;
@@ -221,6 +248,8 @@ where
         stays
     }
 
+    /// Keeps and removes blobs by the outcome of the transaction, and sends the result to the
+    /// caller.
     fn end(self: Box<Self>, outcome: &CommitResult, blobs: &Blobs) {
         let result = match (self.done, outcome) {
             (Some((Ok(value), after)), CommitResult::Committed) => {
@@ -283,7 +312,7 @@ async fn write_all(
     drop(lock);
 }
 
-/// Runs one or more writes in one transaction.
+/// Runs one or more writes in one transaction, each under a savepoint if there are several.
 async fn transact(tx: &mut Tx, backing: &Backing, batch: &mut [Box<dyn Write>]) -> CommitResult {
     if let Err(error) = backing.begin(tx).await {
         return CommitResult::RolledBack(error);
@@ -314,6 +343,9 @@ async fn transact(tx: &mut Tx, backing: &Backing, batch: &mut [Box<dyn Write>]) 
 }
 
 /// Runs each write under a savepoint, so that a failure rolls back only that write.
+///
+/// # Errors
+/// `TreeError` if the database has rolled back the whole transaction or a savepoint fails.
 async fn in_turn(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> Result<()> {
     for job in batch {
         tx.execute("SAVEPOINT one").await?;

@@ -25,6 +25,7 @@ use crate::{
 /// must not both do so.
 static ADDING: Mutex<()> = Mutex::const_new(());
 
+/// Returns the error of bytes that do not have their hash.
 fn damaged() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "it is damaged: its hash does not match")
 }
@@ -95,6 +96,11 @@ pub(in super::super) async fn add_checks(
     Ok(())
 }
 
+/// Stores the checksums of a content's segments. `found` has the start of each segment in the
+/// content and its checksums.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 async fn store_checks(tx: &mut Tx, content: i64, found: Vec<(u64, Checks)>) -> Result<()> {
     for (start, checks) in found {
         sqlx::query("UPDATE segment SET checks = $3 WHERE content = $1 AND start = $2")

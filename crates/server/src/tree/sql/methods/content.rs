@@ -10,12 +10,14 @@ use super::super::{
 use crate::tree::{Audit, Bytestream, Content, Result, Stored, hash::Hasher};
 
 impl Tree {
-    /// Stores a body and hashes it, without changing any tree. The bytes are removed again when the
-    /// returned value is dropped unused, when the body fails and when the call is cancelled.
+    /// Stores a body of at most `max` bytes and hashes it, without changing any tree. The bytes are
+    /// removed again when the returned value is dropped unused, when the body fails and when the
+    /// call is cancelled.
     ///
     /// # Errors
-    /// [`TreeError::Body`](crate::tree::TreeError::Body) of kind `FileTooLarge` if the body has
-    /// more than `max` bytes.
+    /// [`TreeError::Body`](crate::tree::TreeError::Body) if the body fails, and of kind
+    /// `FileTooLarge` if it has more than `max` bytes; `NoRoom` if the disk is full; `Storage` if
+    /// the bytes cannot be written.
     pub async fn store(&self, body: Bytestream, max: u64) -> Result<Stored> {
         let taken = ingest::ingest(
             &self.blobs,
@@ -31,10 +33,10 @@ impl Tree {
         Ok(Stored { size: taken.size, hashes, media, at: taken.at })
     }
 
-    /// Returns a range of stored bytes as a stream.
+    /// Returns a range of stored bytes as a stream. A range beyond the end is cut.
     ///
     /// # Errors
-    /// When the bytes cannot be read.
+    /// [`TreeError::Storage`](crate::tree::TreeError::Storage) if the bytes cannot be read.
     pub async fn open_stored(&self, stored: &Stored, range: Range<u64>) -> Result<Bytestream> {
         media::open_stored(&self.blobs, stored, range).await
     }
@@ -49,12 +51,13 @@ impl Tree {
         Ok(())
     }
 
-    /// Returns a range of a content's bytes as a stream. The stream is complete even if the content
-    /// is removed meanwhile.
+    /// Returns a range of a content's bytes as a stream. A range beyond the end is cut. The stream
+    /// is complete even if the content is removed meanwhile.
     ///
     /// # Errors
     /// [`TreeError::Changed`](crate::tree::TreeError::Changed) if the content no longer exists: the
-    /// item has to be looked up again.
+    /// item has to be looked up again. `Storage` if its first bytes cannot be read; later bytes
+    /// fail the stream.
     pub async fn open_content(&self, content: &Content, range: Range<u64>) -> Result<Bytestream> {
         contents::open(&self.db, &self.blobs, content, range).await
     }
@@ -62,7 +65,8 @@ impl Tree {
     /// Compares the blobs that exist with those that rows name. It stats every blob.
     ///
     /// # Errors
-    /// When the database or the blobs cannot be read.
+    /// [`TreeError::Storage`](crate::tree::TreeError::Storage) if the database or the blobs cannot
+    /// be read.
     pub async fn audit(&self) -> Result<Audit> {
         // Before the blobs: a blob that is stored meanwhile must not count as missing.
         let mut named = read_tx!(self, |sql| contents::blobs(sql))?;

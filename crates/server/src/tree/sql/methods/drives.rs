@@ -4,10 +4,10 @@ use super::super::{Tree, drives, read, read_tx, refold, remove, write_tx};
 use crate::tree::{DriveInfo, DriveKey, NameConflict, Result, TreeError};
 
 impl Tree {
-    /// Returns the drive of an account. It is created if it does not exist.
+    /// Returns the drive of the account `name`. It is created if it does not exist.
     ///
     /// # Errors
-    /// Those of the storage.
+    /// [`TreeError::Storage`] if the database fails, and [`TreeError::NoRoom`] if its disk is full.
     pub async fn drive(&self, name: &str) -> Result<DriveInfo> {
         let found = read_tx!(self, |sql| read::drive_named(sql, name))?;
         if let Some(drive) = found {
@@ -20,15 +20,17 @@ impl Tree {
     /// Returns a drive.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`].
+    /// [`TreeError::NotFound`] if it does not exist, and [`TreeError::Storage`] if the database
+    /// cannot be read.
     pub async fn drive_info(&self, drive: DriveKey) -> Result<DriveInfo> {
         read_tx!(self, |sql| read::drive(sql, drive))
     }
 
-    /// Sets the quota of a drive, in bytes.
+    /// Sets the quota of a drive, in bytes. It may be less than the drive uses.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`].
+    /// [`TreeError::NotFound`] if the drive does not exist, and [`TreeError::Storage`] or
+    /// [`TreeError::NoRoom`] if the database fails.
     pub async fn set_quota(&self, drive: DriveKey, quota: u64) -> Result<()> {
         write_tx!(self, |tx| drives::set_quota(tx, drive, quota))
     }
@@ -40,7 +42,7 @@ impl Tree {
     /// listed and found by id; the path leads to the older item. Renaming either ends the conflict.
     ///
     /// # Errors
-    /// Those of the storage.
+    /// [`TreeError::Storage`] if the database cannot be read.
     pub async fn name_conflicts(&self) -> Result<Vec<NameConflict>> {
         read_tx!(self, |sql| refold::conflicts(sql))
     }
@@ -48,7 +50,8 @@ impl Tree {
     /// Removes every drive, session and byte.
     ///
     /// # Errors
-    /// Those of the storage; then nothing is removed.
+    /// [`TreeError::Storage`] or [`TreeError::NoRoom`] if the database fails; then nothing is
+    /// removed.
     pub async fn reset(&self) -> Result<()> {
         self.visibility.clear();
         self.hashing.invalidate_all();

@@ -7,15 +7,17 @@ impl Tree {
     /// Returns a live item.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`].
+    /// [`TreeError::NotFound`] if it does not exist, is not live or is [hidden](Self::hide);
+    /// [`TreeError::Storage`] if the database cannot be read.
     pub async fn node(&self, drive: DriveKey, item: ItemKey) -> Result<Node> {
         self.visibility.visible(read_tx!(self, |sql| read::node(sql, drive, item))?)
     }
 
-    /// Returns an item in any state.
+    /// Returns an item in any state, purged ones included.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`].
+    /// [`TreeError::NotFound`] if it never existed or is [hidden](Self::hide);
+    /// [`TreeError::Storage`] if the database cannot be read.
     pub async fn any_node(&self, drive: DriveKey, item: ItemKey) -> Result<Node> {
         self.visibility.visible(read_tx!(self, |sql| read::any_node(sql, drive, item))?)
     }
@@ -24,7 +26,8 @@ impl Tree {
     /// child.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`].
+    /// [`TreeError::NotFound`] if the folder has no such child, also if it is no folder;
+    /// [`TreeError::Storage`] if the database cannot be read.
     pub async fn child(&self, drive: DriveKey, parent: ItemKey, name: &str) -> Result<Node> {
         self.visibility.visible(read_tx!(self, |sql| read::child(sql, drive, parent, name))?)
     }
@@ -35,7 +38,8 @@ impl Tree {
     /// Fewer than `names.len() + 1` items mean that the rest does not exist.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`] if the folder is not live.
+    /// [`TreeError::NotFound`] if the folder is not live, and [`TreeError::Storage`] if the
+    /// database cannot be read.
     pub async fn walk(
         &self,
         drive: DriveKey,
@@ -52,7 +56,8 @@ impl Tree {
     /// in the recycle bin it is the path before the deletion.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`].
+    /// [`TreeError::NotFound`] if the item does not exist, and [`TreeError::Storage`] if the
+    /// database cannot be read.
     pub async fn path(&self, drive: DriveKey, item: ItemKey) -> Result<Vec<String>> {
         read_tx!(self, |sql| read::path(sql, drive, item))
     }
@@ -60,15 +65,18 @@ impl Tree {
     /// Returns an item and the folders above it by primary edges, the item first and the root last.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`].
+    /// [`TreeError::NotFound`] if the item does not exist, and [`TreeError::Storage`] if the
+    /// database cannot be read.
     pub async fn lineage(&self, drive: DriveKey, item: ItemKey) -> Result<Vec<Node>> {
         read_tx!(self, |sql| read::lineage(sql, drive, item))
     }
 
-    /// Returns the live children of a folder.
+    /// Returns the live children of a folder that `which` selects, in its order.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`], and [`TreeError::NotAFolder`](TreeError::NotAFolder) for a file.
+    /// [`TreeError::NotFound`] if the folder is not live,
+    /// [`TreeError::NotAFolder`](TreeError::NotAFolder) for a file, and [`TreeError::Storage`] if
+    /// the database cannot be read.
     pub async fn children(
         &self,
         drive: DriveKey,
@@ -86,12 +94,12 @@ impl Tree {
         Ok(seen.skip(whole(which.offset)).take(which.limit.map_or(usize::MAX, whole)).collect())
     }
 
-    /// Returns a page of the live items below a folder, parents before children, and the cursor of
-    /// the next page if there is one.
+    /// Returns at most `limit` live items below a folder, parents before children, and the cursor
+    /// of the next page; `None` on the last page.
     ///
-    /// The first page is after 0. An item that is created, moved or changed between two pages may
-    /// appear twice, but is not missed. The cost of a page is that of its items for the root, and
-    /// that of everything below for another folder.
+    /// `after` is the cursor, 0 for the first page. An item that is created, moved or changed
+    /// between two pages may appear twice, but is not missed. The cost of a page is that of its
+    /// items for the root, and that of everything below for another folder.
     ///
     /// # Errors
     /// As of [`children`](Self::children).
@@ -105,11 +113,11 @@ impl Tree {
         read_tx!(self, |sql| read::below(sql, drive, folder, after, limit))
     }
 
-    /// Returns items that changed after a feed number, in the feed's order, in their current state.
-    /// The last item's [`Node::feed`] is the cursor of the next page.
+    /// Returns at most `limit` items that changed after a feed number, in the feed's order, in
+    /// their current state. The last item's [`Node::feed`] is the cursor of the next page.
     ///
     /// # Errors
-    /// Those of the storage.
+    /// [`TreeError::Storage`] if the database cannot be read.
     pub async fn changes(&self, drive: DriveKey, after: i64, limit: u64) -> Result<Vec<Node>> {
         read_tx!(self, |sql| read::changes(sql, drive, after, limit))
     }
@@ -118,7 +126,7 @@ impl Tree {
     /// feed number. Moves are kept for [`MOVES_KEPT`](crate::tree::MOVES_KEPT).
     ///
     /// # Errors
-    /// Those of the storage.
+    /// [`TreeError::Storage`] if the database cannot be read.
     pub async fn moves(&self, drive: DriveKey, folder: ItemKey, after: i64) -> Result<Moves> {
         read_tx!(self, |sql| moves::of_folder(sql, drive, folder, after))
     }
@@ -130,7 +138,7 @@ impl Tree {
     /// [`ListingKey::number`](crate::tree::ListingKey::number) is [`Node::feed`].
     ///
     /// # Errors
-    /// Those of the storage.
+    /// [`TreeError::Storage`] if the database cannot be read.
     pub async fn trashed(&self, drive: DriveKey, which: Listing) -> Result<Vec<Node>> {
         read_tx!(self, |sql| read::trashed(sql, drive, which))
     }

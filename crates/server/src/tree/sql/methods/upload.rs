@@ -11,7 +11,9 @@ impl Tree {
     /// sessions do not count as used.
     ///
     /// # Errors
-    /// [`TreeError::QuotaExceeded`] if the total does not fit now.
+    /// [`TreeError::NotFound`] or [`TreeError::NotAFolder`] for the parent, [`TreeError::BadName`],
+    /// [`TreeError::QuotaExceeded`] if the total does not fit now, and [`TreeError::Storage`] or
+    /// [`TreeError::NoRoom`] if the database fails.
     pub async fn open_session(&self, session: Session) -> Result<Session> {
         self.disk_space.ensure(ROW_MAX as u64).await;
         write_tx!(self, |tx| session::open(tx, session))
@@ -20,29 +22,32 @@ impl Tree {
     /// Returns a session that has not expired.
     ///
     /// # Errors
-    /// [`TreeError::NoSession`].
+    /// [`TreeError::NoSession`] if none has the id, and [`TreeError::Storage`] if the database
+    /// cannot be read.
     pub async fn session(&self, id: &str) -> Result<Session> {
         read_tx!(self, |sql| session::find(sql, id))
     }
 
     /// Appends a fragment to a session. A fragment that fails leaves nothing.
     ///
-    /// The fragment has a body, not [`Stored`](crate::tree::Stored) bytes, so that a session's bytes
-    /// are hashed while they arrive and need not be read again.
+    /// The fragment has a body, not [`Stored`](crate::tree::Stored) bytes, so that a session's
+    /// bytes are hashed while they arrive and need not be read again.
     ///
     /// # Errors
-    /// [`TreeError::OutOfOrder`] if the fragment does not begin at the session's end,
-    /// [`TreeError::PastTheEnd`] if it has another total than an earlier fragment, or more bytes
-    /// than the total.
+    /// [`TreeError::NoSession`]; [`TreeError::OutOfOrder`] if the fragment does not begin at the
+    /// session's end; [`TreeError::PastTheEnd`] if it has another total than an earlier fragment,
+    /// or more bytes than the total; [`TreeError::Body`] if its body fails or is too large;
+    /// [`TreeError::Storage`] or [`TreeError::NoRoom`] if the bytes cannot be stored.
     pub async fn append(&self, id: &str, fragment: UploadFragment) -> Result<Session> {
         session::append(self, id, fragment).await
     }
 
-    /// Creates a file from a session's bytes, at the session's location or at `target`, and ends the
-    /// session. On failure the session stays as it was.
+    /// Creates a file from a session's bytes, at the session's location or at `target`, and ends
+    /// the session. On failure the session stays as it was.
     ///
     /// # Errors
-    /// [`TreeError::OutOfOrder`] if bytes are missing.
+    /// [`TreeError::NoSession`], and [`TreeError::OutOfOrder`] if bytes are missing; else as of
+    /// [`put`](Self::put).
     pub async fn commit(
         &self,
         id: &str,
@@ -56,7 +61,8 @@ impl Tree {
     /// Ends a session and removes its bytes.
     ///
     /// # Errors
-    /// [`TreeError::NoSession`].
+    /// [`TreeError::NoSession`] if none has the id, and [`TreeError::Storage`] or
+    /// [`TreeError::NoRoom`] if the database fails.
     pub async fn cancel(&self, id: &str) -> Result<()> {
         self.hashing.invalidate(id);
         remove!(self, {
@@ -68,7 +74,7 @@ impl Tree {
     /// Returns the number of open upload sessions of a drive.
     ///
     /// # Errors
-    /// Those of the storage.
+    /// [`TreeError::Storage`] if the database cannot be read.
     pub async fn sessions(&self, drive: DriveKey) -> Result<u64> {
         read_tx!(self, |sql| session::count(sql, drive))
     }

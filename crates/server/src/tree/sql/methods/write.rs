@@ -18,7 +18,9 @@ impl Tree {
     /// is returned unchanged.
     ///
     /// # Errors
-    /// [`TreeError::NameTaken`] if another item has the name.
+    /// [`TreeError::NotFound`] or [`TreeError::NotAFolder`] for the parent, [`TreeError::BadName`],
+    /// [`TreeError::NameTaken`] if another item has the name, and [`TreeError::Storage`] for a file
+    /// or if the database fails.
     pub async fn make(
         &self,
         at: ChildName<'_>,
@@ -35,7 +37,11 @@ impl Tree {
     /// precondition applies to the existing file; it holds if there is none.
     ///
     /// # Errors
-    /// [`TreeError::NotAFile`] if a folder has the name and is to be replaced.
+    /// [`TreeError::NotFound`] or [`TreeError::NotAFolder`] for the parent; [`TreeError::BadName`];
+    /// [`TreeError::NameTaken`] if the name is taken and may not be replaced;
+    /// [`TreeError::NotAFile`] if a folder has the name and is to be replaced;
+    /// [`TreeError::Changed`] if the precondition fails; [`TreeError::QuotaExceeded`];
+    /// [`TreeError::Storage`] or [`TreeError::NoRoom`] if the database fails.
     pub async fn put(
         &self,
         at: ChildName<'_>,
@@ -50,10 +56,12 @@ impl Tree {
         write_tx!(self, |tx| items::put(tx, to, bytes, new, on_conflict, precondition))
     }
 
-    /// Replaces the bytes of a file.
+    /// Replaces the bytes of a live file.
     ///
     /// # Errors
-    /// [`TreeError::NotAFile`], and [`TreeError::Changed`] if the precondition fails.
+    /// [`TreeError::NotFound`] if the item is not live; [`TreeError::NotAFile`];
+    /// [`TreeError::Changed`] if the precondition fails; [`TreeError::QuotaExceeded`];
+    /// [`TreeError::Storage`] or [`TreeError::NoRoom`] if the database fails.
     pub async fn overwrite(
         &self,
         drive: DriveKey,
@@ -72,8 +80,11 @@ impl Tree {
     /// change without effect leaves the version as it is.
     ///
     /// # Errors
-    /// [`TreeError::NameTaken`], [`TreeError::IntoItself`] for a folder below itself, and
-    /// [`TreeError::Changed`] if the precondition fails.
+    /// [`TreeError::NotFound`] if the item or a new folder is not live; [`TreeError::NotAFolder`];
+    /// [`TreeError::Root`] for a move of the root; [`TreeError::BadName`];
+    /// [`TreeError::NameTaken`]; [`TreeError::IntoItself`] for a folder below itself;
+    /// [`TreeError::Changed`] if the precondition fails; [`TreeError::Storage`] or
+    /// [`TreeError::NoRoom`] if the database fails.
     pub async fn update(
         &self,
         drive: DriveKey,
@@ -85,12 +96,16 @@ impl Tree {
         write_tx!(self, |tx| update::update(tx, drive, item, change, on_conflict, precondition))
     }
 
-    /// Copies a file, or a folder with everything below it, sharing the bytes. The copies' times
-    /// are now, as on OneDrive (onedrive-graph#copy-not-preserved). With [`OnConflict::Replace`] a
-    /// file's bytes replace those of a file; a folder replaces nothing.
+    /// Copies a file, or a folder with everything below it, sharing the bytes. `name` is the copy's
+    /// name; `None` keeps that of the item. The copies' times are now, as on OneDrive
+    /// (onedrive-graph#copy-not-preserved). With [`OnConflict::Replace`] a file's bytes replace
+    /// those of a file; a folder replaces nothing.
     ///
     /// # Errors
-    /// [`TreeError::NameTaken`], and [`TreeError::QuotaExceeded`].
+    /// [`TreeError::NotFound`] if the item or the folder is not live; [`TreeError::NotAFolder`];
+    /// [`TreeError::Root`]; [`TreeError::BadName`]; [`TreeError::NameTaken`];
+    /// [`TreeError::QuotaExceeded`]; [`TreeError::Storage`] or [`TreeError::NoRoom`] if the
+    /// database fails.
     pub async fn copy(
         &self,
         drive: DriveKey,
@@ -109,7 +124,9 @@ impl Tree {
     /// [`State::Hidden`](crate::tree::State::Hidden), unless they are in another live folder too.
     ///
     /// # Errors
-    /// [`TreeError::Changed`] if the precondition fails.
+    /// [`TreeError::NotFound`] if the item is not live; [`TreeError::Root`] for the root;
+    /// [`TreeError::Changed`] if the precondition fails; [`TreeError::Storage`] or
+    /// [`TreeError::NoRoom`] if the database fails.
     pub async fn trash(
         &self,
         drive: DriveKey,
@@ -124,10 +141,14 @@ impl Tree {
         Ok(trashed)
     }
 
-    /// Restores a deleted item to every folder it was in that is live, or to `to` alone.
+    /// Restores a deleted item to every folder it was in that is live, or to `to` alone. `name` is
+    /// its new name; `None` keeps the name.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`] if none of the folders is live.
+    /// [`TreeError::NotFound`] if the item is not in the recycle bin, or none of the folders is
+    /// live; [`TreeError::BadName`]; [`TreeError::NameTaken`]; [`TreeError::IntoItself`];
+    /// [`TreeError::QuotaExceeded`]; [`TreeError::Storage`] or [`TreeError::NoRoom`] if the
+    /// database fails.
     pub async fn restore(
         &self,
         drive: DriveKey,
@@ -142,7 +163,8 @@ impl Tree {
     /// Removes an item in any state, and everything below it that is in no other folder, for good.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`] if it was purged before.
+    /// [`TreeError::NotFound`] if it does not exist or was purged before; [`TreeError::Root`] for
+    /// the root; [`TreeError::Storage`] or [`TreeError::NoRoom`] if the database fails.
     pub async fn purge(&self, drive: DriveKey, item: ItemKey) -> Result<()> {
         remove!(self, write_tx!(self, |tx| recycle_bin::purge(tx, drive, item)))
     }

@@ -6,9 +6,14 @@ use sqlx::AnyConnection;
 
 use super::super::{super::NameFolding, drives::cid, options::DEFAULT_QUOTA, row::signed};
 
-/// Gives items without an edge to the drive that has an edge for them, and makes drives again that
-/// have items only. Returns the accounts of those whose own name is lost. `keys` are texts of
-/// indexes by their rows: the name of a drive is there too.
+/// Moves items without an edge to the drive that has an edge for them, and creates the rows of
+/// drives that have only items. Returns the accounts of the drives whose name is lost.
+///
+/// `now` is the time in microseconds since 1970. `keys` are texts of indexes by their row numbers:
+/// the name of a drive may be among them.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails.
 pub(super) async fn settle_drives(
     sql: &mut AnyConnection,
     now: i64,

@@ -90,11 +90,11 @@ pub(super) struct Salvaged {
     pub(super) doubtful: Vec<i64>,
 }
 
-/// Checks the pages and the rows of a database. The caller has the folder locked. Nothing is changed.
-/// Returns damage as the error of opening the tree; `None` if there is none.
+/// Checks the pages and the rows of a database. The caller has the folder locked. Nothing is
+/// changed. Returns damage as the error of opening the tree; `None` if there is none.
 ///
 /// # Errors
-/// When files cannot be read.
+/// `OpenError` if a file or the database cannot be read.
 pub(super) async fn inspect(files: &Files) -> Result<Option<OpenError>, OpenError> {
     if fs::metadata(&files.database).map_or(true, |file| file.len() == 0) {
         return Ok(None);
@@ -126,7 +126,11 @@ pub(super) async fn inspect(files: &Files) -> Result<Option<OpenError>, OpenErro
     }
 }
 
-/// Returns why the rows of a database contradict each other; `None` if they do not.
+/// Returns why the rows of a database contradict each other; `None` if they do not. Changes are
+/// rolled back.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails. Damaged pages are such an error.
 async fn look(sql: &mut AnyConnection) -> sqlx::Result<Option<&'static str>> {
     dialect::thorough_check(sql).await?;
     // Never committed.
@@ -157,6 +161,10 @@ async fn look(sql: &mut AnyConnection) -> sqlx::Result<Option<&'static str>> {
     Ok((strays > 0).then_some("it has items of no drive"))
 }
 
+/// Opens the pages of the database in a data folder.
+///
+/// # Errors
+/// `OpenError` if its file cannot be read.
 fn open_pages(files: &Files) -> Result<Pages, OpenError> {
     Pages::open(&files.database, &files.log).map_err(failed("cannot read", &files.database))
 }
@@ -165,7 +173,7 @@ fn open_pages(files: &Files) -> Result<Pages, OpenError> {
 /// locked. Returns `None`, and changes nothing, if no row can be read.
 ///
 /// # Errors
-/// When files cannot be read or written.
+/// `OpenError` if a file cannot be read or written.
 pub(super) async fn salvage(files: &Files) -> Result<Option<Salvaged>, OpenError> {
     let new = files.folder.join(UNFINISHED);
     remove_database(&new).map_err(failed("cannot remove", &new))?;
@@ -206,13 +214,17 @@ pub(super) async fn salvage(files: &Files) -> Result<Option<Salvaged>, OpenError
     Ok(Some(salvaged))
 }
 
-/// Returns a path in the folder that no file has.
+/// Returns a path in the folder that no file has: `name`, or with a number appended.
 fn free_name(files: &Files, name: &str) -> PathBuf {
     let names = std::iter::once(name.to_owned()).chain((1..).map(|n| format!("{name}-{n}")));
     let mut paths = names.map(|name| files.folder.join(name));
     paths.find(|path| !path.exists()).unwrap_or_else(|| files.folder.join(name))
 }
 
+/// Removes the file of a database, its log and its index of the log, as far as they exist.
+///
+/// # Errors
+/// When a file cannot be removed.
 fn remove_database(database: &std::path::Path) -> io::Result<()> {
     for suffix in ["", "-wal", "-shm"] {
         let mut path = database.to_owned().into_os_string();
@@ -225,13 +237,23 @@ fn remove_database(database: &std::path::Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the last run that wrote blobs, by the marker and by the names of the blobs.
+/// Returns the last run that wrote blobs, by the marker and by the names of the blobs; 0 if there
+/// are none.
+///
+/// # Errors
+/// `OpenError` if the folder of blobs cannot be read. An unreadable marker is ignored.
 fn last_run(files: &Files) -> Result<i64, OpenError> {
     let marked = files.blobs.marker().ok().flatten().map_or(0, |OwnerMarker { run, .. }| run);
     let written = files.blobs.numbers()?.into_iter().map(|number| number >> 32).max();
     Ok(marked.max(written.unwrap_or(0)))
 }
 
+/// Copies the readable rows to a new database and repairs them, in one transaction. The run that it
+/// stores is above `at_least`. Returns `None` if no row can be read.
+///
+/// # Errors
+/// `sqlx::Error` if the damaged database cannot be read, the new one cannot be written, or bytes
+/// cannot be saved in the quarantine.
 async fn fill(
     sql: &mut AnyConnection,
     pages: &mut Pages,

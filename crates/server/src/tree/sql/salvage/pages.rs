@@ -141,6 +141,10 @@ impl Pages {
         Ok((0..count).filter_map(|n| entry(8 + 2 * n)).collect())
     }
 
+    /// Reads all rows of a leaf page of a table, and counts those that are damaged.
+    ///
+    /// # Errors
+    /// When an overflow page cannot be read from the file.
     fn cells(&mut self, page: &[u8]) -> io::Result<Rows> {
         let mut found = Rows::default();
         let count = usize::from(be16(page, 3).unwrap_or_default());
@@ -158,7 +162,10 @@ impl Pages {
         Ok(found)
     }
 
-    /// Reads a row; `None` if it is damaged.
+    /// Reads the row at a position of a page, with its overflow pages; `None` if it is damaged.
+    ///
+    /// # Errors
+    /// When an overflow page cannot be read from the file.
     fn cell(&mut self, page: &[u8], at: usize) -> io::Result<Option<Row>> {
         let Some((length, at)) = varint(page, at) else { return Ok(None) };
         let Some((number, at)) = varint(page, at) else { return Ok(None) };
@@ -182,7 +189,7 @@ impl Pages {
         Ok(record(&payload).map(|values| Row { number, values }))
     }
 
-    /// Returns the number of bytes of a row that are in its own page.
+    /// Returns the number of bytes of a row that are in its own page, for a row of `length` bytes.
     fn local(&self, length: usize) -> usize {
         let (most, least) = (self.size - 35, (self.size - 12) * 32 / 255 - 23);
         if length <= most {
@@ -192,7 +199,11 @@ impl Pages {
         if fitting <= most { fitting } else { least }
     }
 
-    /// Reads the last committed version of a page. A page that the file ends in is filled with zeros.
+    /// Reads the last committed version of a page. A page that the file ends in is filled with
+    /// zeros.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
     fn page(&mut self, number: u32) -> io::Result<Vec<u8>> {
         let (file, at) = match (&mut self.log, self.logged.get(&number)) {
             (Some(log), Some(at)) => (log, *at),
@@ -205,7 +216,11 @@ impl Pages {
         Ok(page)
     }
 
-    /// Finds the committed pages of the log, up to the first frame whose checksum is wrong.
+    /// Finds the committed pages of the log, up to the first frame whose checksum is wrong. A log
+    /// that is not of this database is ignored.
+    ///
+    /// # Errors
+    /// When the header of the log cannot be read.
     fn read_log(&mut self) -> io::Result<()> {
         let Some(log) = &mut self.log else { return Ok(()) };
         let mut header = Vec::new();
@@ -240,6 +255,9 @@ impl Pages {
     }
 
     /// Finds the free pages, as far as the header and the list of free pages are readable.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
     fn find_free(&mut self) -> io::Result<()> {
         let header = self.page(1)?;
         if !header.starts_with(b"SQLite format 3\0") {
@@ -298,7 +316,8 @@ fn record(payload: &[u8]) -> Option<Vec<ColumnValue>> {
     (at == header && body == payload.len()).then_some(values)
 }
 
-/// Parses a number of 1 to 9 bytes. Returns it and the position behind it.
+/// Parses a number of 1 to 9 bytes at a position. Returns it and the position behind it; `None` if
+/// the bytes end before.
 fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let mut number = 0;
     for n in 0..8 {
@@ -311,7 +330,8 @@ fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     Some((number << 8 | u64::from(*bytes.get(at + 8)?), at + 9))
 }
 
-/// Continues the running checksum of the log. The number of bytes must be a multiple of 8.
+/// Continues the running checksum of the log, two words. The number of bytes must be a multiple of
+/// 8. `big_endian` is the order of the bytes in the log.
 fn checksum([mut one, mut two]: [u32; 2], bytes: &[u8], big_endian: bool) -> [u32; 2] {
     for words in bytes.chunks_exact(8) {
         let word = |at: usize| {
@@ -324,14 +344,17 @@ fn checksum([mut one, mut two]: [u32; 2], bytes: &[u8], big_endian: bool) -> [u3
     [one, two]
 }
 
+/// Returns whether the 8 bytes at a position are these checksums.
 fn has(bytes: &[u8], at: usize, sums: [u32; 2]) -> bool {
     [be32(bytes, at), be32(bytes, at + 4)] == sums.map(Some)
 }
 
+/// Returns the big-endian number of 2 bytes at a position; `None` if the bytes end before.
 fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
+/// Returns the big-endian number of 4 bytes at a position; `None` if the bytes end before.
 fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }

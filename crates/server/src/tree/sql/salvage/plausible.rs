@@ -8,7 +8,11 @@ use super::super::row::{HASHES, hashes_from_bytes};
 /// The largest plausible size of a content, in bytes.
 const SIZE_MAX: i64 = 1 << 53;
 
-/// Replaces impossible values. Returns the number of changed rows.
+/// Replaces impossible values: times that become `now` (microseconds since 1970), malformed JSON,
+/// hashes and sizes. Returns the number of changed rows.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails.
 pub(super) async fn make_plausible(sql: &mut AnyConnection, now: i64) -> sqlx::Result<u64> {
     let mut replaced = 0;
     for text in [

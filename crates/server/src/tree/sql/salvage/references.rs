@@ -14,8 +14,11 @@ pub(super) const MISCOUNTED: &str = "SELECT c.no, c.refs, c.size, COALESCE(u.n, 
     WHERE content IS NOT NULL UNION ALL SELECT content FROM session) x GROUP BY content) u \
     ON u.content = c.no WHERE c.refs <> COALESCE(u.n, 0)";
 
-/// Finds contents with more files than references: one of the files names it wrongly. If exactly that
-/// file has another size, it loses the content; otherwise the content is returned.
+/// Finds contents with more files than references: one of the files names it wrongly. If exactly
+/// that file has another size, it loses the content; otherwise the content's number is returned.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails.
 pub(super) async fn weigh(sql: &mut AnyConnection) -> sqlx::Result<Vec<i64>> {
     let miscounted: Vec<(i64, i64, i64, i64)> =
         sqlx::query_as(MISCOUNTED).fetch_all(&mut *sql).await?;
@@ -41,7 +44,10 @@ pub(super) async fn weigh(sql: &mut AnyConnection) -> sqlx::Result<Vec<i64>> {
     Ok(doubtful)
 }
 
-/// Writes bytes from a row to the quarantine.
+/// Writes bytes from a row to a file in the quarantine. Returns its path.
+///
+/// # Errors
+/// When the folder cannot be created or the file cannot be written.
 pub(super) fn save(files: &Files, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
     let file = files.quarantine.join(name);
     disk::make_private_folder(&files.quarantine)?;
@@ -49,8 +55,11 @@ pub(super) fn save(files: &Files, name: &str, bytes: &[u8]) -> io::Result<PathBu
     Ok(file)
 }
 
-/// Corrects reference counts, and moves bytes that no file names from the database to the quarantine.
-/// The repair moves blobs later.
+/// Corrects reference counts, and moves bytes that no file names from the database to the
+/// quarantine. Returns the new files. The repair moves blobs later.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails or a file cannot be written.
 pub(super) async fn save_unnamed(
     sql: &mut AnyConnection,
     files: &Files,

@@ -30,6 +30,7 @@ enum Type {
 use Type::{Bytes, Int, MaybeBytes, MaybeInt, MaybeText, Text};
 
 impl Type {
+    /// Returns whether a column of the type can have the value.
     fn fits(self, value: &ColumnValue) -> bool {
         match value {
             ColumnValue::Null => matches!(self, MaybeInt | MaybeText | MaybeBytes(_)),
@@ -261,6 +262,11 @@ pub(super) async fn copy(pages: &mut Pages, to: &mut AnyConnection) -> sqlx::Res
 }
 
 impl Copied {
+    /// Inserts a row of a table, and counts it. A content whose number another row has is
+    /// remembered as doubtful, and its bytes are kept.
+    ///
+    /// # Errors
+    /// `sqlx::Error` if the new database cannot be written.
     async fn insert(
         &mut self,
         table: &Table,
@@ -288,22 +294,30 @@ impl Copied {
     }
 }
 
+/// Returns the error of a damaged database that cannot be read from the disk.
 fn unreadable(error: io::Error) -> sqlx::Error {
     sqlx::Error::Io(error)
 }
 
+/// Returns whether a row has these types. It may have only the `first` ones: an older version wrote
+/// it then.
 fn matches(types: &[Type], first: usize, row: &[ColumnValue]) -> bool {
     (first..=types.len()).contains(&row.len())
         && types.iter().zip(row).all(|(column, value)| column.fits(value))
 }
 
 impl Table {
+    /// Returns whether the values of a row fit the table's columns.
     fn has(&self, row: &[ColumnValue]) -> bool {
         let types: Vec<_> = self.columns.iter().map(|(_, column)| *column).collect();
         matches(&types, self.first, row)
     }
 
-    /// Inserts a row unless one has its key. Returns the number of inserted rows.
+    /// Inserts a row. If another row has its key, the newer one stays, or the other one if the
+    /// table has no versions. Returns the number of inserted rows, 0 or 1.
+    ///
+    /// # Errors
+    /// `sqlx::Error` if the database cannot be written.
     async fn insert(&self, row: Vec<ColumnValue>, to: &mut AnyConnection) -> sqlx::Result<u64> {
         let columns = &self.columns[..row.len()];
         let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
@@ -341,6 +355,8 @@ impl Table {
     }
 }
 
+/// Binds a value to a statement as the type of its column. Texts in columns of bytes are decoded:
+/// versions before 4 wrote them.
 fn bind(
     query: Query<'_, Any, sqlx::any::AnyArguments>,
     column: Type,

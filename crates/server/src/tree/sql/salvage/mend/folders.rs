@@ -62,6 +62,8 @@ impl SalvagedDrive {
         }
     }
 
+    /// Removes edges of items whose row is lost, which are reported, and edges that cannot be: of
+    /// purged items, or to an item that is not a folder.
     pub(super) fn drop_edges_of_lost_items(&mut self) {
         let lost: Vec<_> =
             self.edges.keys().filter(|(item, _)| !self.items.contains_key(item)).copied().collect();

@@ -143,6 +143,8 @@ impl SalvagedDrive {
         }
     }
 
+    /// Corrects the root, and impossible kinds and states. An item with bytes is a file, one with
+    /// children a folder. A file whose bytes are unknown is purged and reported.
     fn settle_kinds(&mut self) {
         let mut root = self.items.remove(&ROOT).unwrap_or_else(|| SalvagedItem::folder(""));
         root = SalvagedItem { name: String::new(), parent: None, content: None, ..root };
@@ -207,18 +209,20 @@ impl SalvagedDrive {
         }
     }
 
+    /// Applies `change` to an item, if it exists.
     fn change(&mut self, no: ItemNo, change: impl FnOnce(&mut SalvagedItem)) {
         if let Some(item) = self.items.get_mut(&no) {
             change(item);
         }
     }
 
+    /// Purges an item: it loses its edges and its bytes.
     fn purge(&mut self, no: ItemNo) {
         self.edges.retain(|(item, _), _| *item != no);
         self.change(no, |item| (item.state, item.content, item.size) = (PURGED, None, 0));
     }
 
-    /// Adds an edge from a folder to an item.
+    /// Adds an edge from a folder to an item. `live` is false for a trashed item.
     fn place(&mut self, no: ItemNo, folder: ItemNo, live: bool) {
         let name = self.items.get(&no).map(|item| item.name.clone()).unwrap_or_default();
         let folded = self.folding.map_or_else(|| name.to_ascii_uppercase(), |f| f.fold(&name));
@@ -244,6 +248,8 @@ impl SalvagedDrive {
         self.moved.insert(no);
     }
 
+    /// Returns the folder for items without a known place. It is created in the root if it does not
+    /// exist.
     fn recovered_folder(&mut self) -> ItemNo {
         if let Some(no) = self.recovered {
             return no;
@@ -280,6 +286,7 @@ impl SalvagedDrive {
 }
 
 impl SalvagedItem {
+    /// Creates a folder that the damaged database does not have, without parent and numbers.
     fn folder(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -295,10 +302,12 @@ impl SalvagedItem {
         }
     }
 
+    /// Returns whether it is a folder that is not purged.
     fn is_existing_folder(&self) -> bool {
         self.kind == FOLDER && self.state != PURGED
     }
 
+    /// Returns whether it is a file that is not purged and has no content.
     fn is_file_without_bytes(&self) -> bool {
         self.kind == FILE && self.content.is_none() && self.state != PURGED
     }

@@ -43,6 +43,8 @@ impl SalvagedDrive {
         order
     }
 
+    /// Assigns new ranks to all items if any rank is impossible: negative, used twice, or not above
+    /// that of the item's folders. `order` has folders before their items.
     pub(super) fn rank(&mut self, order: &[ItemNo]) {
         let mut ranks = HashSet::new();
         let is_sound = self.items[&ROOT].rank == 0
@@ -65,7 +67,8 @@ impl SalvagedDrive {
         }
     }
 
-    /// Computes the sizes of folders and their child counts.
+    /// Computes the sizes of folders and their child counts. `order` has folders before their
+    /// items.
     pub(super) fn add_up(&mut self, order: &[ItemNo]) {
         for item in self.items.values_mut().filter(|item| item.kind == FOLDER) {
             (item.size, item.children) = (0, 0);

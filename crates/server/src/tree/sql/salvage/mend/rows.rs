@@ -8,7 +8,10 @@ use super::{Edge, NUMBER_MAX, ROOT, SalvagedDrive, SalvagedItem};
 use crate::tree::sql::row;
 
 impl SalvagedDrive {
-    /// Reads the rows of a drive.
+    /// Reads the rows of the drive with a number.
+    ///
+    /// # Errors
+    /// `sqlx::Error` if a statement fails.
     pub(in crate::tree::sql) async fn read(sql: &mut AnyConnection, no: i64) -> sqlx::Result<Self> {
         let (folding, feed, next): (i64, i64, i64) = sqlx::query_as(
             "SELECT CAST(folding AS BIGINT), feed, next_item FROM drive WHERE no = $1",
@@ -65,7 +68,11 @@ impl SalvagedDrive {
         })
     }
 
-    /// Writes the drive. `now` is the time of items that are created again, in microseconds since 1970.
+    /// Writes the drive. `now` is the time of items that are created again, in microseconds since
+    /// 1970.
+    ///
+    /// # Errors
+    /// `sqlx::Error` if a statement fails.
     pub(in super::super) async fn write(
         self,
         sql: &mut AnyConnection,
