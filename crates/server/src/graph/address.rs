@@ -112,7 +112,8 @@ pub(super) struct Argument {
 }
 
 impl PathSegment {
-    /// Returns the value of the argument with a name, or of the positional argument.
+    /// Returns the value of the argument with a name, or of the first positional argument; `None`
+    /// if there is neither.
     pub(super) fn argument(&self, name: &str) -> Option<&str> {
         let is_wanted =
             |argument: &&Argument| argument.name.as_deref().is_none_or(|given| given == name);

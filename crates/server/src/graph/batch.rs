@@ -112,7 +112,7 @@ struct BatchRequest {
 /// `POST /$batch`: serves all requests, and returns their responses.
 ///
 /// # Errors
-/// 400 if the batch or one of its requests is invalid.
+/// 400 if the batch or one of its requests is invalid, 500 if the storage fails.
 pub(super) async fn serve(batch: &GraphRequest, payload: Payload) -> Result<Response> {
     let BatchBody { requests } = payload.parse()?;
     let steps = validate(batch, requests)?;

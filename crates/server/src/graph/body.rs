@@ -56,7 +56,7 @@ pub(super) struct FileSystemInfo {
 }
 
 impl FileSystemInfo {
-    /// Returns the creation and modification time; `None` for a time that is absent.
+    /// Returns the creation and modification time, in this order; `None` for a time that is absent.
     ///
     /// # Errors
     /// 400 for text that is not a time.
@@ -68,7 +68,11 @@ impl FileSystemInfo {
     }
 }
 
-/// Parses a time; an empty text counts as absent.
+/// Parses the time in a property. Returns `None` if the text is absent or empty. `property` is the
+/// name in the error.
+///
+/// # Errors
+/// 400 for text that is not a time.
 fn parse_time(property: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     let parsed = time::parse(text).map(Some);
@@ -87,7 +91,7 @@ impl ItemBody {
         text.map(on_conflict).transpose()
     }
 
-    /// Returns the times in the body, as [`FileSystemInfo::times`].
+    /// Returns the creation and modification time in the body; `None` for a time that is absent.
     ///
     /// # Errors
     /// 400 for text that is not a time.
@@ -115,7 +119,8 @@ impl ParentReference {
     /// Returns the live folder that the reference names by id or path; `None` if it names none.
     ///
     /// # Errors
-    /// 400 for another drive or a malformed path, 404 if the folder does not exist.
+    /// 400 for another drive or a malformed path, 404 if the folder does not exist, 500 if the
+    /// storage fails.
     pub(super) async fn folder(&self, context: &DriveContext<'_>) -> Result<Option<ItemKey>> {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let check_drive = |drive: &str| match context.ids.is_drive(drive) {
@@ -148,6 +153,9 @@ impl ParentReference {
 }
 
 /// Parses `parentReference.path`, such as `/drive/root:/a%20b`.
+///
+/// # Errors
+/// 400 if it is not the path of an item.
 fn parent_path(path: &str) -> Result<ItemAddress> {
     match Address::parse(path, &QueryOptions::default()) {
         Ok(Address::Item(address)) if address.segments.is_empty() => Ok(address),

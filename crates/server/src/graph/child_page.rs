@@ -7,10 +7,11 @@ use super::{
 };
 use crate::tree::{Listing, ListingKey, Node, NodeKind};
 
-/// Returns a page of a folder's children, and the sort key of the last one if more pages follow.
+/// Returns a page of the children that `which` selects, and the sort key of the last one if more
+/// pages follow, else `None`. Without a limit a page has [`DEFAULT_PAGE_SIZE`] items.
 ///
 /// # Errors
-/// 404 if the folder does not exist.
+/// 404 if the folder does not exist, 500 if the storage fails.
 pub(super) async fn page(
     context: &DriveContext<'_>,
     folder: &Node,
@@ -29,7 +30,7 @@ pub(super) async fn page(
 /// Like [`page`], with only the children for which `matches` returns true.
 ///
 /// # Errors
-/// 404 if the folder does not exist.
+/// 404 if the folder does not exist, 500 if the storage fails.
 pub(super) async fn filtered_page(
     context: &DriveContext<'_>,
     folder: &Node,
@@ -58,6 +59,9 @@ pub(super) async fn filtered_page(
 
 /// Returns an item's children. An item that is not a folder has none
 /// (onedrive-graph#children-of-a-file, inferred).
+///
+/// # Errors
+/// 404 if the folder does not exist, 500 if the storage fails.
 async fn children(context: &DriveContext<'_>, node: &Node, which: Listing) -> Result<Vec<Node>> {
     match node.kind {
         NodeKind::Folder => Ok(context.tree().children(context.drive(), node.no, which).await?),

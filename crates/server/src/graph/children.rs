@@ -25,7 +25,7 @@ use crate::tree::{ChildName, Listing, NewItem, Node, NodeKind, OnConflict, Order
 ///
 /// # Errors
 /// 400 for an invalid option or page token, 404 if the folder does not exist, 501 for `$count` with
-/// `$filter`.
+/// `$filter`, 500 if the storage fails.
 pub(super) async fn list(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let query = &context.request.query;
     let selection = Selection::from_query(query)?;
@@ -71,7 +71,11 @@ pub(super) async fn list(context: &DriveContext<'_>, address: &ItemAddress) -> R
 }
 
 /// Parses `$orderby=name|size|lastModifiedDateTime [asc|desc]`. Returns the order, and whether it
-/// is descending. SharePoint supports only `name` and `url` (onedrive-graph#orderby-filter).
+/// is descending. Without the option (`text` is `None`) folders are before other items. SharePoint
+/// supports only `name` and `url` (onedrive-graph#orderby-filter).
+///
+/// # Errors
+/// 400 for another property or direction, 501 for `url`.
 fn order(context: &DriveContext<'_>, text: Option<&str>) -> Result<(Order, bool)> {
     let Some(text) = text else { return Ok((Order::FoldersThenName, false)) };
     let refuse = || Error::invalid(format!("$orderby: {text:?} is not supported"));
@@ -95,7 +99,8 @@ fn order(context: &DriveContext<'_>, text: Option<&str>) -> Result<(Order, bool)
 /// `POST item/children`: creates a folder, or an empty file on business drives.
 ///
 /// # Errors
-/// 400 for an invalid body or name, 409 if the name is taken, 501 for a package.
+/// 400 for an invalid body or name, 409 if the name is taken, 501 for a package, 500 if the storage
+/// fails.
 pub(super) async fn create(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -144,9 +149,13 @@ pub(super) async fn create(
     written(context, &ItemWithPath { node: result.node, parent_path }, result.created).await
 }
 
-/// Returns the location of a new item in the folder at an address. If the folder is addressed by a
-/// path and does not exist, it will be created with the item
+/// Returns the location of a new item with a name in the folder at an address. If the folder is
+/// addressed by a path and does not exist, it will be created with the item
 /// (onedrive-graph#auto-create-ancestors).
+///
+/// # Errors
+/// 400 if a name is not allowed, 404 if the anchor of the address does not exist, 500 if the
+/// storage fails.
 async fn location_in_folder(
     context: &DriveContext<'_>,
     address: &ItemAddress,

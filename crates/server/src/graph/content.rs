@@ -29,7 +29,8 @@ pub(super) const MAX_PUT_SIZE: u64 = 250 * 1024 * 1024;
 /// `GET item/content`: redirects to the file's download URL.
 ///
 /// # Errors
-/// 400 if the item is not a file, 403 if malware was detected in it, 404 if it does not exist.
+/// 400 if the item is not a file, 403 if malware was detected in it, 404 if it does not exist, 500
+/// if the storage fails.
 pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let ItemWithPath { node, .. } = context.locate(address).await?;
     if stored_facet(&node, "malware").is_some() && !accepts_malware(context.request)? {
@@ -53,6 +54,9 @@ pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Re
 
 /// Returns whether a client accepts a file in which malware was detected. Older clients send
 /// `AVOverride=1`, newer ones `Prefer: forceInfectedDownload` (onedrive-graph#malware).
+///
+/// # Errors
+/// 400 for another value of `AVOverride`.
 fn accepts_malware(request: &GraphRequest) -> Result<bool> {
     let preferred = request.header("prefer").is_some_and(|value| {
         value.split(',').any(|one| one.trim().eq_ignore_ascii_case("forceInfectedDownload"))
@@ -72,7 +76,7 @@ fn accepts_malware(request: &GraphRequest) -> Result<bool> {
 /// # Errors
 /// 400 for an invalid name, 409 if the name is taken, 411 on business drives without
 /// `Content-Length`, 412 if `If-Match` names another version, 413 for a body that is too large, 423
-/// if the file is locked, 507 if the drive is full.
+/// if the file is locked, 507 if the drive is full, 500 if the storage fails.
 pub(super) async fn put(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -134,7 +138,7 @@ pub(super) async fn put(
 /// viewers: the browser decides whether it shows or saves the file.
 ///
 /// # Errors
-/// 400 if the item is not a file, 404 if it does not exist.
+/// 400 if the item is not a file, 404 if it does not exist, 500 if the storage fails.
 pub(super) async fn preview(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let node = context.locate(address).await?.node;
     let Some(path) = download_urls::path(&context.request.state, &context.account, &node, false)

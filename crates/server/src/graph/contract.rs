@@ -188,16 +188,18 @@ impl Contract {
     }
 }
 
+/// 501 for a query option that is described and not implemented. `given` is its name as sent.
 fn unsupported_option(given: &str) -> Error {
     Error::unsupported(format_args!("apply the query option '{given}'"))
 }
 
+/// Returns whether an option is `format` with the value JSON, which every response has.
 fn is_json(name: &str, value: &str) -> bool {
     name == "format" && (value == "json" || value.starts_with("application/json"))
 }
 
 /// Returns whether a list of unimplemented names has this one. An entry `name=value` does not count
-/// if the request has that value.
+/// if the request has that value, which is the default.
 fn is_unimplemented(list: &[&str], name: &str, value: &Value) -> bool {
     list.iter().any(|entry| match entry.split_once('=') {
         Some((known, default)) => {
@@ -232,6 +234,10 @@ impl Members {
     /// Checks an object, or the objects of an array. `within` is the path of the member that has
     /// this value, empty for the body itself. Objects that the table does not describe are not
     /// checked.
+    ///
+    /// # Errors
+    /// 501 for a member that is not implemented, 400 for an unknown one where the route refuses
+    /// them.
     fn check(&self, within: &str, value: &Value) -> Result<()> {
         match value {
             Value::Object(object) => self.check_object(within, object),
@@ -242,6 +248,12 @@ impl Members {
         }
     }
 
+    /// Checks the members of one object; see [`check`](Self::check). Members that are null or empty
+    /// count as absent.
+    ///
+    /// # Errors
+    /// 501 for a member that is not implemented, 400 for an unknown one where the route refuses
+    /// them.
     fn check_object(&self, within: &str, object: &Map<String, Value>) -> Result<()> {
         for (name, value) in object {
             if value.is_null() || *value == "" {
@@ -291,7 +303,7 @@ impl Payload {
     /// Deserializes the JSON body. A request without a body gives the value of an empty object.
     ///
     /// # Errors
-    /// 400 if a member has the wrong type.
+    /// 400 if a member has the wrong type or a required one is missing.
     pub(super) fn parse<T: DeserializeOwned>(self) -> Result<T> {
         let value = match self {
             Self::Json(value) => value,
@@ -312,6 +324,9 @@ impl Payload {
 }
 
 /// Reads a JSON body of at most `limit` bytes; an empty body counts as `{}`.
+///
+/// # Errors
+/// 413 for a larger body; 400 if the body ends early or is not JSON of the type.
 async fn read_json<T: DeserializeOwned>(body: Body, limit: usize) -> Result<T> {
     let bytes = match Limited::new(body, limit).collect().await {
         Ok(collected) => collected.to_bytes(),

@@ -46,11 +46,11 @@ pub(super) enum CopyOutcome {
     Failed(String, String),
 }
 
-/// `POST item/copy`.
+/// `POST item/copy`: copies an item, and responds with the monitor URL.
 ///
 /// # Errors
-/// 400 for an invalid body or name, 404 if the item or target folder does not exist. A failure of
-/// the copy itself is reported by the monitor.
+/// 400 for an invalid body or name, 404 if the item or target folder does not exist, 500 if the
+/// storage fails. A failure of the copy itself is reported by the monitor.
 pub(super) async fn start(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -105,13 +105,19 @@ pub(super) async fn start(
 }
 
 impl CopyOutcome {
+    /// Returns the outcome of a copy that failed, with the code and message of the error.
     fn failed(error: impl Into<Error>) -> Self {
         let error = error.into();
         Self::Failed(error.code.into(), error.message)
     }
 }
 
-/// Copies one item, with its descendants.
+/// Copies one item, with its descendants, into a folder. `name` is the name of the copy; `None`
+/// keeps that of the item.
+///
+/// # Errors
+/// The errors of [`Tree::copy`](crate::tree::Tree::copy), such as `TreeError::NameTaken`. The
+/// monitor reports them.
 async fn copy(
     context: &DriveContext<'_>,
     node: &Node,
@@ -127,8 +133,11 @@ async fn copy(
     context.tree().copy(context.drive(), node.no, into, name, on_conflict).await
 }
 
-/// Copies the children of a folder. Stops at the first child that fails; the children copied before
-/// it remain. The outcome names the target folder.
+/// Copies the children of a folder into another. Stops at the first child that fails; the children
+/// copied before it remain. The outcome names the target folder, or the failure.
+///
+/// # Errors
+/// 404 if the folder does not exist, 500 if it cannot be listed.
 async fn copy_children(
     context: &DriveContext<'_>,
     folder: &Node,

@@ -3,8 +3,8 @@
 
 use http::request::Parts;
 
-/// Returns the cost of a request in resource units. [`Budget`](crate::Budget) limits the units of
-/// an account.
+/// Returns the cost of a request in resource units, given the name of its operation.
+/// [`Budget`](crate::Budget) limits the units of an account.
 pub(super) fn units(operation: &str, request: &Parts) -> u32 {
     let Some((_, name)) = operation.split_once('.') else { return 0 };
     match name {
@@ -21,11 +21,13 @@ pub(super) fn units(operation: &str, request: &Parts) -> u32 {
     }
 }
 
+/// Returns whether the query expands permissions, which costs more.
 fn expands_permissions(request: &Parts) -> bool {
     let query = request.uri.query().unwrap_or_default();
     query.contains("expand=") && query.contains("permissions")
 }
 
+/// Returns whether a request of the change feed has a token, which costs less.
 fn has_token(request: &Parts) -> bool {
     let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
     path.contains("delta(token=") || query.split('&').any(|one| one.starts_with("token="))

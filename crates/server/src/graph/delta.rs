@@ -50,7 +50,7 @@ struct DeltaPage {
 /// `GET item/delta`.
 ///
 /// # Errors
-/// 404 if the folder does not exist, 410 for an invalid token.
+/// 404 if the folder does not exist, 410 for an invalid token, 500 if the storage fails.
 pub(super) async fn list(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -90,6 +90,9 @@ pub(super) async fn list(
 }
 
 /// Adds the relations that a selection expands to an entry of the feed. Deleted items have none.
+///
+/// # Errors
+/// 400 for a thumbnail size that is too large, 500 if the storage fails.
 async fn expand(context: &DriveContext<'_>, selection: &Selection, item: &mut Value) -> Result<()> {
     if selection.expanded.is_empty() || item.get("deleted").is_some() {
         return Ok(());
@@ -104,7 +107,11 @@ async fn expand(context: &DriveContext<'_>, selection: &Selection, item: &mut Va
 }
 
 /// Returns a page of the enumeration: the folder itself, then its descendants, parents before
-/// children. `from` is the start of the page in the tree's order, 0 for the first page.
+/// children. `from` is the start of the page in the tree's order, 0 for the first page; `top` is
+/// the largest number of entries.
+///
+/// # Errors
+/// 404 if a folder no longer exists, 500 if the storage fails.
 async fn enumerate(
     context: &DriveContext<'_>,
     visibility: PathVisibility,
@@ -132,7 +139,12 @@ async fn enumerate(
     Ok(DeltaPage { items, next: DeltaToken { enumeration: next, ..token }, complete })
 }
 
-/// Returns a page of changes.
+/// Returns a page of at most `top` changes inside `folder` after the token's position. Items that
+/// left the folder are entries of deleted items. The page ends at a folder that moved in or out;
+/// its contents are the next page.
+///
+/// # Errors
+/// 500 if the storage fails.
 async fn changes(
     context: &DriveContext<'_>,
     visibility: PathVisibility,
@@ -187,7 +199,11 @@ async fn changes(
     Ok(DeltaPage { items, next, complete })
 }
 
-/// Returns a page of the contents of a moved folder. Pages of changes follow.
+/// Returns a page of at most `top` items of the contents of a moved folder. Pages of changes
+/// follow.
+///
+/// # Errors
+/// 404 if a folder no longer exists, 500 if the storage fails.
 async fn contents_of_moved(
     context: &DriveContext<'_>,
     visibility: PathVisibility,

@@ -64,6 +64,8 @@ impl Protocol for Graph {
         failure,
     };
 
+    /// Parses a request with one of this protocol's paths; `None` for any other path. Errors of the
+    /// path and the query are kept in the call, for its response.
     fn route(state: &ServerState, parts: &Parts) -> Option<Routed<Box<GraphCall>>> {
         let line = RequestLine::parse(parts);
         let path = line.path.as_str();
@@ -96,6 +98,7 @@ impl Protocol for Graph {
         Some(Routed { session, ..routed.account(account).cost(cost::units(operation, parts)) })
     }
 
+    /// Serves a parsed request. An error becomes a response in Graph's form.
     async fn handle(
         call: Box<GraphCall>,
         context: RequestContext,
@@ -140,6 +143,10 @@ fn failure(status: StatusCode) -> Response {
 
 /// Serves a request. Checks its options and body against the contract of its route before the
 /// handler runs.
+///
+/// # Errors
+/// 401 without a valid token, 405 for another method of an upload URL, 400, 413 or 501 by the
+/// contract, and the errors of the handler.
 async fn serve(mut request: GraphRequest, target: RequestTarget, body: Body) -> Result<Response> {
     let action = match target {
         RequestTarget::Session => {
@@ -183,6 +190,10 @@ async fn serve(mut request: GraphRequest, target: RequestTarget, body: Body) -> 
     }
 }
 
+/// Calls the handler of an action on a drive.
+///
+/// # Errors
+/// Those of the handler.
 async fn serve_drive(context: &DriveContext<'_>, action: DriveAction) -> Result<Response> {
     match action {
         DriveAction::Get => drives::drive(context).await,
@@ -192,6 +203,10 @@ async fn serve_drive(context: &DriveContext<'_>, action: DriveAction) -> Result<
     }
 }
 
+/// Calls the handler of an action on an item.
+///
+/// # Errors
+/// Those of the handler.
 async fn serve_item(
     context: &DriveContext<'_>,
     address: &ItemAddress,

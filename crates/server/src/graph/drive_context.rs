@@ -70,7 +70,8 @@ pub(super) struct NewItemLocation {
 }
 
 impl NewItemLocation {
-    /// Checks the names of the item and of the folders that will be created.
+    /// Checks the names of the item and of the folders that will be created. `is_folder` is whether
+    /// the item is a folder.
     ///
     /// # Errors
     /// 400 if the account kind does not allow one of the names, or if the path is too long.
@@ -93,7 +94,8 @@ impl<'a> DriveContext<'a> {
     /// Opens the drive that a request addresses.
     ///
     /// # Errors
-    /// 401 if the request has no valid token, 404 if the token's account does not own that drive.
+    /// 401 if the request has no valid token, 404 if the token's account does not own that drive,
+    /// 500 if the storage fails.
     pub(super) async fn open(request: &'a GraphRequest, drive: &DriveRef) -> Result<Self> {
         let account = request.account().await?;
         let own = *drive == DriveRef::OwnedBy(Owner::Me);
@@ -129,10 +131,12 @@ impl<'a> DriveContext<'a> {
         Self { request, account, kind, ids, own, shared: None }
     }
 
+    /// Returns the storage of all drives.
     pub(super) fn tree(&self) -> &Tree {
         &self.request.state.tree
     }
 
+    /// Returns the key of the addressed drive.
     pub(super) fn drive(&self) -> DriveKey {
         self.account.drive
     }
@@ -168,7 +172,7 @@ impl<'a> DriveContext<'a> {
     /// unless the request is a HEAD (onedrive-graph#head-requests).
     ///
     /// # Errors
-    /// 404 if the item does not exist, 400 for an unknown special folder.
+    /// 404 if the item does not exist, 400 for an unknown special folder, 500 if the storage fails.
     pub(super) async fn anchor(&self, anchor: &Anchor) -> Result<ItemKey> {
         match anchor {
             Anchor::Root => Ok(ROOT),
@@ -184,7 +188,7 @@ impl<'a> DriveContext<'a> {
     /// Returns a live item and its path.
     ///
     /// # Errors
-    /// 404 if the item does not exist or is in the recycle bin.
+    /// 404 if the item does not exist or is in the recycle bin, 500 if the storage fails.
     pub(super) async fn item_by_key(&self, item: ItemKey) -> Result<ItemWithPath> {
         let node = self.tree().node(self.drive(), item).await?;
         let parent_path = self.parent_path(&node).await?;
@@ -194,7 +198,7 @@ impl<'a> DriveContext<'a> {
     /// Returns the names of the folders from below the root down to the item's parent.
     ///
     /// # Errors
-    /// 404 if a parent no longer exists.
+    /// 404 if a parent no longer exists, 500 if the storage fails.
     pub(super) async fn parent_path(&self, node: &Node) -> Result<Vec<String>> {
         match node.parents.first() {
             None | Some(&ROOT) => Ok(Vec::new()),
@@ -205,7 +209,7 @@ impl<'a> DriveContext<'a> {
     /// Returns the live item at an address.
     ///
     /// # Errors
-    /// 404 if it does not exist.
+    /// 404 if it does not exist, 500 if the storage fails.
     pub(super) async fn locate(&self, address: &ItemAddress) -> Result<ItemWithPath> {
         self.find(address).await?.ok_or_else(Error::not_found)
     }
@@ -214,7 +218,7 @@ impl<'a> DriveContext<'a> {
     /// does not.
     ///
     /// # Errors
-    /// 404 if the anchor does not exist.
+    /// 404 if the anchor does not exist, 500 if the storage fails.
     pub(super) async fn find(&self, address: &ItemAddress) -> Result<Option<ItemWithPath>> {
         let anchor = self.anchor(&address.anchor).await?;
         if address.path.is_empty() {
@@ -230,7 +234,10 @@ impl<'a> DriveContext<'a> {
         Ok(Some(ItemWithPath { node, parent_path }))
     }
 
-    /// Returns the anchor and the items along a path below it, as far as they exist.
+    /// Returns the anchor and the items along the names of `path` below it, as far as they exist.
+    ///
+    /// # Errors
+    /// 404 if the anchor does not exist, 500 if the storage fails.
     async fn walk(&self, anchor: ItemKey, path: &[String]) -> Result<Vec<Node>> {
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
         Ok(self.tree().walk(self.drive(), anchor, &names).await?)
@@ -240,7 +247,8 @@ impl<'a> DriveContext<'a> {
     /// the cloud creates them (onedrive-graph#auto-create-ancestors).
     ///
     /// # Errors
-    /// 404 if the anchor does not exist, 400 if the address names the root folder.
+    /// 404 if the anchor does not exist, 400 if the address names the root folder, 500 if the
+    /// storage fails.
     pub(super) async fn new_item_location(&self, address: &ItemAddress) -> Result<NewItemLocation> {
         let Some((name, folders)) = address.path.split_last() else {
             return self.own_location(address).await;
@@ -258,6 +266,9 @@ impl<'a> DriveContext<'a> {
     }
 
     /// Returns the current location of an item that is addressed without a path.
+    ///
+    /// # Errors
+    /// 400 if it is the root folder, 404 if it does not exist, 500 if the storage fails.
     async fn own_location(&self, address: &ItemAddress) -> Result<NewItemLocation> {
         let anchor = self.anchor(&address.anchor).await?;
         let ItemWithPath { node, parent_path } = self.item_by_key(anchor).await?;
@@ -296,7 +307,7 @@ impl<'a> DriveContext<'a> {
     /// which a write by name would replace.
     ///
     /// # Errors
-    /// 409 if the name resolves to another item.
+    /// 409 if the name resolves to another item, 500 if the storage fails.
     pub(super) async fn check_found_by_path(&self, node: &Node) -> Result<()> {
         let Some(&folder) = node.parents.first() else { return Ok(()) };
         let found = self.tree().child(self.drive(), folder, &node.name).await?;

@@ -40,7 +40,7 @@ pub(super) enum View<'a> {
 }
 
 impl DriveContext<'_> {
-    /// Returns an item as JSON.
+    /// Returns an item as JSON, with the properties of the view.
     pub(super) fn describe(&self, node: &Node, view: View<'_>) -> Value {
         let time = |at| format_time(self.kind, at);
         let identity = AccountIdentity::new(self.kind, &self.account);
@@ -115,7 +115,7 @@ impl DriveContext<'_> {
         item
     }
 
-    /// Adds the facets of the item's kind, and the stored facets that are not internal.
+    /// Adds the facets of the item's kind to its JSON, and the stored facets that are not internal.
     fn add_facets(&self, node: &Node, item: &mut Value) {
         match node.kind {
             NodeKind::Folder => item["folder"] = self.folder_facet(node),
@@ -157,6 +157,7 @@ impl DriveContext<'_> {
         }
     }
 
+    /// Returns the facet of a folder: its child count, and on personal drives its view.
     fn folder_facet(&self, node: &Node) -> Value {
         let mut folder = json!({"childCount": node.children});
         if self.kind.is_personal() {
@@ -181,6 +182,8 @@ impl DriveContext<'_> {
         hashes.into()
     }
 
+    /// Returns the reference to the item's parent. That of the root has no folder, except in the
+    /// drive's own root.
     fn parent_reference(&self, node: &Node, view: View<'_>) -> Value {
         let mut reference = json!({
             "driveType": self.kind.drive_type(),
@@ -235,6 +238,7 @@ impl DriveContext<'_> {
     }
 }
 
+/// Removes a property of a JSON object, if it exists.
 fn remove(object: &mut Value, name: &str) {
     if let Value::Object(properties) = object {
         properties.remove(name);

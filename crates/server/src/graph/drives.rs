@@ -23,7 +23,7 @@ const SCAN_PAGE_SIZE: u64 = 1000;
 ///
 /// # Errors
 /// 401 without a valid token, 404 for another user, 400 or 501 for a property that cannot be
-/// selected.
+/// selected, 500 if the storage fails.
 pub(super) async fn user(request: &GraphRequest, owner: &Owner) -> Result<Response> {
     let account = request.account().await?;
     let identity = AccountIdentity::new(request.kind(&account), &account);
@@ -38,7 +38,7 @@ pub(super) async fn user(request: &GraphRequest, owner: &Owner) -> Result<Respon
 /// `GET drive`.
 ///
 /// # Errors
-/// Returns an error if the storage fails.
+/// 500 if the storage fails.
 pub(super) async fn drive(context: &DriveContext<'_>) -> Result<Response> {
     let mut drive = describe_drive(context).await?;
     drive["@odata.context"] = context.request.url("/$metadata#drives/$entity").into();
@@ -48,7 +48,8 @@ pub(super) async fn drive(context: &DriveContext<'_>) -> Result<Response> {
 /// `GET /me/drives`, `GET /sites/ID/drives` and so on: returns the owner's only drive.
 ///
 /// # Errors
-/// 401 without a valid token, 404 for another owner, 400 for an invalid `$top`.
+/// 401 without a valid token, 404 for another owner, 400 for an invalid `$top`, 500 if the storage
+/// fails.
 pub(super) async fn drives(request: &GraphRequest, owner: &Owner) -> Result<Response> {
     let context = DriveContext::open(request, &DriveRef::OwnedBy(owner.clone())).await?;
     request.query.count("top")?;
@@ -60,7 +61,8 @@ pub(super) async fn drives(request: &GraphRequest, owner: &Owner) -> Result<Resp
 /// `GET /sites/ID`.
 ///
 /// # Errors
-/// 401 without a valid token, 404 for another site, 400 for a personal account.
+/// 401 without a valid token, 404 for another site, 400 for a personal account, 500 if the storage
+/// fails.
 pub(super) async fn site(request: &GraphRequest, site: &Site) -> Result<Response> {
     let account = request.account().await?;
     let identity = AccountIdentity::new(request.kind(&account), &account);
@@ -72,7 +74,7 @@ pub(super) async fn site(request: &GraphRequest, site: &Site) -> Result<Response
 /// `GET /sites?search=TEXT`: returns the account's site if its name contains the text.
 ///
 /// # Errors
-/// 401 without a valid token, 400 for an invalid `$top`.
+/// 401 without a valid token, 400 for an invalid `$top`, 500 if the storage fails.
 pub(super) async fn sites(request: &GraphRequest) -> Result<Response> {
     let account = request.account().await?;
     let kind = request.kind(&account);
@@ -86,7 +88,10 @@ pub(super) async fn sites(request: &GraphRequest) -> Result<Response> {
     Ok(response::json(StatusCode::OK, &body))
 }
 
-/// Returns the drive resource.
+/// Returns the drive resource, with its quota.
+///
+/// # Errors
+/// 404 if the drive no longer exists, 500 if the storage fails.
 async fn describe_drive(context: &DriveContext<'_>) -> Result<Value> {
     let info = context.tree().drive_info(context.drive()).await?;
     let identity = AccountIdentity::new(context.kind, &context.account);
@@ -121,6 +126,9 @@ async fn describe_drive(context: &DriveContext<'_>) -> Result<Value> {
 }
 
 /// Returns the number of bytes in the recycle bin.
+///
+/// # Errors
+/// 500 if the storage fails.
 async fn bytes_in_recycle_bin(context: &DriveContext<'_>) -> Result<u64> {
     let mut bytes = 0;
     let mut after = None;

@@ -19,12 +19,12 @@ pub(super) struct Error {
 }
 
 impl Error {
-    /// Returns an error without a detailed code.
+    /// Returns an error without a detailed code. `code` is the error's code in the body.
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), inner: None, headers: Vec::new() }
     }
 
-    /// Sets the detailed code.
+    /// Sets the detailed code, of `innerError`.
     pub(super) fn inner(mut self, code: &'static str) -> Self {
         self.inner = Some(code);
         self
@@ -134,8 +134,8 @@ impl Error {
         format!("cannot store the fragment: the next one begins at byte {offset}")
     }
 
-    /// Converts the error of a request that creates an item. If a folder has the name of the new
-    /// file, the name is taken.
+    /// Converts the error of a request that creates an item, as [`From`] does, except: if a folder
+    /// has the name of the new file, the name is taken (409).
     pub(super) fn from_write(error: TreeError) -> Self {
         match error {
             TreeError::NotAFile(_) => Self::name_taken(),
@@ -145,6 +145,10 @@ impl Error {
 }
 
 impl From<TreeError> for Error {
+    /// Converts an error of the tree: 404 for an absent item or session, 409 for a taken name, 412
+    /// for a failed precondition, 416 for a fragment that is out of order, 507 for a full drive or
+    /// disk, 400 for other mistakes of the request. A failure of the storage is logged and becomes
+    /// 500.
     fn from(error: TreeError) -> Self {
         match error {
             TreeError::NotFound => Self::not_found(),

@@ -18,7 +18,8 @@ use crate::tree::{Listing, Node, Order};
 /// Adds the relations that a selection expands to an item's JSON.
 ///
 /// # Errors
-/// 400 for a thumbnail size that is too large, 404 if the item no longer exists.
+/// 400 for a thumbnail size that is too large, 404 if the item no longer exists, 500 if the storage
+/// fails.
 pub(super) async fn expand(
     context: &DriveContext<'_>,
     located: &ItemWithPath,
@@ -45,7 +46,7 @@ pub(super) async fn expand(
 /// Like [`expand`], for an item whose path is not known yet.
 ///
 /// # Errors
-/// The errors of [`expand`].
+/// As of [`expand`].
 pub(super) async fn expand_node(
     context: &DriveContext<'_>,
     node: &Node,
@@ -60,8 +61,12 @@ pub(super) async fn expand_node(
     expand(context, &located, selection, item).await
 }
 
-/// Adds the first page of an item's children, and the link to the next page
+/// Adds the first page of an item's children to its JSON, and the link to the next page
 /// (onedrive-graph#expand-children-paging).
+///
+/// # Errors
+/// 400 for a thumbnail size that is too large, 404 if the item no longer exists, 500 if the storage
+/// fails.
 async fn expand_children(
     context: &DriveContext<'_>,
     located: &ItemWithPath,

@@ -112,8 +112,8 @@ fn find<'v>(item: &'v Value, property: &[String]) -> &'v Value {
     property.iter().fold(item, |value, name| &value[name.as_str()])
 }
 
-/// Compares two values. Returns `None` for values of different types and for types without an
-/// order.
+/// Compares two values. Texts that are times are compared as times, others without case. Returns
+/// `None` for values of different types and for types without an order.
 fn compare(left: &Value, right: &Value) -> Option<Ordering> {
     match (left, right) {
         (Value::Null, Value::Null) => Some(Ordering::Equal),
@@ -127,6 +127,7 @@ fn compare(left: &Value, right: &Value) -> Option<Ordering> {
     }
 }
 
+/// Parses a time; `None` if the text is not a time.
 fn time(text: &str) -> Option<Timestamp> {
     crate::time::parse(text)
 }
@@ -140,6 +141,7 @@ struct FilterParser<'a> {
 }
 
 impl<'a> FilterParser<'a> {
+    /// 400 for a filter that cannot be parsed at the current position.
     fn error(&self) -> Error {
         Error::bad_query(format!(
             "Invalid filter clause: cannot parse '{}' at '{}'.",
@@ -148,7 +150,10 @@ impl<'a> FilterParser<'a> {
         ))
     }
 
-    /// Parses terms that `or` connects.
+    /// Parses terms that `or` connects. `depth` is the nesting depth of parentheses and `not`.
+    ///
+    /// # Errors
+    /// 400 if the filter is malformed, too long or too deeply nested.
     fn disjunction(&mut self, depth: usize) -> Result<ODataFilter> {
         let mut all = vec![self.conjunction(depth)?];
         while self.take_word("or") {
@@ -157,7 +162,10 @@ impl<'a> FilterParser<'a> {
         Ok(single(all).unwrap_or_else(ODataFilter::Or))
     }
 
-    /// Parses terms that `and` connects.
+    /// Parses terms that `and` connects. `depth` is the nesting depth.
+    ///
+    /// # Errors
+    /// 400 if the filter is malformed, too long or too deeply nested.
     fn conjunction(&mut self, depth: usize) -> Result<ODataFilter> {
         let mut all = vec![self.term(depth)?];
         while self.take_word("and") {
@@ -166,7 +174,11 @@ impl<'a> FilterParser<'a> {
         Ok(single(all).unwrap_or_else(ODataFilter::And))
     }
 
-    /// Parses a comparison, a negation or an expression in parentheses.
+    /// Parses a comparison, a negation or an expression in parentheses. `depth` is the nesting
+    /// depth.
+    ///
+    /// # Errors
+    /// 400 if the term is malformed, too deeply nested, or one of more than [`MAX_TERMS`].
     fn term(&mut self, depth: usize) -> Result<ODataFilter> {
         if depth > MAX_DEPTH {
             return Err(self.error());
@@ -195,6 +207,10 @@ impl<'a> FilterParser<'a> {
         }
     }
 
+    /// Parses the arguments of a function: `(property,'text')`.
+    ///
+    /// # Errors
+    /// 400 if they are malformed or the property is unknown.
     fn text_function(&mut self, function: TextFunction) -> Result<ODataFilter> {
         if !self.take_sign('(') {
             return Err(self.error());
@@ -210,6 +226,10 @@ impl<'a> FilterParser<'a> {
         Ok(ODataFilter::Text { property, function, with })
     }
 
+    /// Parses a comparison: `property eq literal`.
+    ///
+    /// # Errors
+    /// 400 if it is malformed or the property is unknown.
     fn comparison(&mut self) -> Result<ODataFilter> {
         let property = self.property()?;
         let known = [
@@ -226,6 +246,10 @@ impl<'a> FilterParser<'a> {
         Ok(ODataFilter::Compare { property, by, with })
     }
 
+    /// Parses the path of a property, such as `file/mimeType`. Returns its names.
+    ///
+    /// # Errors
+    /// 400 if the first name is not that of a property.
     fn property(&mut self) -> Result<Vec<String>> {
         let path: Vec<String> = self.take_token().split('/').map(str::to_owned).collect();
         match path.first().filter(|name| !name.is_empty()) {
@@ -234,6 +258,10 @@ impl<'a> FilterParser<'a> {
         }
     }
 
+    /// Parses a quoted text, a number, a time, `true`, `false` or `null`.
+    ///
+    /// # Errors
+    /// 400 for anything else. Nothing is consumed then.
     fn literal(&mut self) -> Result<Value> {
         let text = self.rest.trim_start();
         if text.starts_with('\'') {
@@ -294,7 +322,10 @@ fn end_of_text(text: &str) -> Option<usize> {
     None
 }
 
-/// Returns the only element of a list, or the list if it has several.
+/// Returns the only element of a list.
+///
+/// # Errors
+/// The list, if it has several elements or none.
 fn single(mut all: Vec<ODataFilter>) -> Result<ODataFilter, Vec<ODataFilter>> {
     match (all.pop(), all.is_empty()) {
         (Some(one), true) => Ok(one),

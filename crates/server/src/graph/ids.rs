@@ -123,6 +123,7 @@ impl IdCodec {
         Some(self.tag("c:", node.no, node.content_version))
     }
 
+    /// Returns an etag or cTag of a version. `prefix` is `c:` for a cTag, and empty for an etag.
     fn tag(&self, prefix: &str, item: ItemKey, version: i64) -> String {
         if self.kind == AccountKind::PersonalLegacy {
             let text = format!("{prefix}{}.{version}", self.item_id(item));

@@ -53,7 +53,8 @@ struct RolesBody {
 ///
 /// # Errors
 /// 400 for unknown roles, a recipient without a name, or a wrong number of recipients; 404 if the
-/// item does not exist.
+/// item does not exist; 503 if other requests change the item at the same time; 500 if the storage
+/// fails.
 pub(super) async fn invite(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -99,10 +100,11 @@ pub(super) async fn invite(
     Ok(response::json(StatusCode::OK, &body))
 }
 
-/// `PATCH item/permissions/ID`: changes the role of a grant.
+/// `PATCH item/permissions/ID`: changes the role of the grant with an id.
 ///
 /// # Errors
-/// 400 for unknown roles, and for the id of a link, whose roles cannot change.
+/// 400 for unknown roles, and for the id of a link, whose roles cannot change; 404 if the item has
+/// no such grant; 503 if other requests change the item at the same time; 500 if the storage fails.
 pub(super) async fn change_roles(
     context: &DriveContext<'_>,
     node: Node,

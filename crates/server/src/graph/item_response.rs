@@ -31,11 +31,11 @@ pub(super) fn entity(context: &DriveContext<'_>, item: Value) -> Value {
     body
 }
 
-/// Returns the response to a request that created or changed an item. `$select` and `$expand`
-/// apply.
+/// Returns the response to a request that created or changed an item: 201 if `created`, else 200.
+/// `$select` and `$expand` apply.
 ///
 /// # Errors
-/// 400 for an invalid selection, 404 if the item no longer exists.
+/// 400 for an invalid selection, 404 if the item no longer exists, 500 if the storage fails.
 pub(super) async fn written(
     context: &DriveContext<'_>,
     located: &ItemWithPath,

@@ -22,7 +22,7 @@ use crate::tree::{Change, ChildName, NewItem, Node, NodeKind, OnConflict, State}
 /// `GET item`.
 ///
 /// # Errors
-/// 400 for an invalid option, 404 if the item does not exist.
+/// 400 for an invalid option, 404 if the item does not exist, 500 if the storage fails.
 pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let selection = Selection::from_query(&context.request.query)?;
     if let Some(node) = deleted(context, address).await? {
@@ -42,6 +42,9 @@ pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Re
 
 /// Returns the item in the recycle bin that `includeDeletedItems=true` requests; `None` if there is
 /// none. The option has an effect only on personal drives, for items that are addressed by id.
+///
+/// # Errors
+/// 400 for another value of the option, 404 if no item ever had the id, 500 if the storage fails.
 async fn deleted(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Option<Node>> {
     let included = context.request.query.flag("includeDeletedItems")?.unwrap_or(false);
     let (Anchor::Id(id), true, true) =
@@ -58,7 +61,8 @@ async fn deleted(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Op
 ///
 /// # Errors
 /// 400 for an invalid body or name, 404 if the item or new parent does not exist, 409 if the name
-/// is taken, 412 if `If-Match` names another version, 423 if the item is locked.
+/// is taken, 412 if `If-Match` names another version, 423 if the item is locked, 500 if the storage
+/// fails.
 pub(super) async fn update(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -109,6 +113,10 @@ pub(super) async fn update(
 }
 
 /// Creates the folder at a path, or returns the existing one.
+///
+/// # Errors
+/// 400 for a name that is not allowed or an unknown conflict behavior, 404 if the anchor of the
+/// path does not exist, 409 if the name is taken, 500 if the storage fails.
 async fn make_folder_at(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -132,7 +140,8 @@ async fn make_folder_at(
 /// (onedrive-graph#auto-create-ancestors, onedrive-graph#session-late-conflict).
 ///
 /// # Errors
-/// 400 for an invalid body or name, 404 for an unknown upload session, 409 if the name is taken.
+/// 400 for an invalid body or name, 404 for an unknown upload session, 409 if the name is taken,
+/// 500 if the storage fails.
 pub(super) async fn put(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -152,7 +161,8 @@ pub(super) async fn put(
 /// `DELETE item`: moves an item and its descendants to the recycle bin.
 ///
 /// # Errors
-/// 404 if the item does not exist, 412 if `If-Match` names another version, 423 if it is locked.
+/// 404 if the item does not exist, 412 if `If-Match` names another version, 423 if it is locked,
+/// 500 if the storage fails.
 pub(super) async fn delete(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let ItemWithPath { node, .. } = context.locate(address).await?;
     context.check_unlocked(&node)?;
@@ -165,7 +175,7 @@ pub(super) async fn delete(context: &DriveContext<'_>, address: &ItemAddress) ->
 /// bin.
 ///
 /// # Errors
-/// 404 if the item does not exist.
+/// 404 if the item does not exist, 500 if the storage fails.
 pub(super) async fn purge(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let item = match &address.anchor {
         Anchor::Id(id) if address.path.is_empty() => {
@@ -186,7 +196,7 @@ pub(super) async fn purge(context: &DriveContext<'_>, address: &ItemAddress) -> 
 ///
 /// # Errors
 /// 400 for an invalid name, 404 if the item or folder does not exist, 409 if the name is taken, 501
-/// on business drives.
+/// on business drives, 500 if the storage fails.
 pub(super) async fn restore(
     context: &DriveContext<'_>,
     address: &ItemAddress,

@@ -82,7 +82,8 @@ struct LinkTarget {
 /// Returns the target of a link.
 ///
 /// # Errors
-/// 404 if the id is invalid (`claims` is `None`), or if the item no longer has the link.
+/// 404 if the id is invalid (`claims` is `None`), or if the item no longer has the link, 500 if the
+/// storage fails.
 async fn resolve(
     request: &GraphRequest,
     id: &str,
@@ -102,7 +103,7 @@ async fn resolve(
 ///
 /// # Errors
 /// 400 if the token is not an encoded URL, 404 if the link is invalid or belongs to another
-/// account.
+/// account, 500 if the storage fails.
 pub(super) async fn item_of_token(
     request: &GraphRequest,
     account: &Account,
@@ -149,7 +150,7 @@ impl FollowedLink {
 ///
 /// # Errors
 /// 404 for an invalid or deleted link, 403 for a link with another scope than `anonymous`, 501 for
-/// a link to a folder.
+/// a link to a folder, 500 if the storage fails.
 pub(super) async fn follow(request: &GraphRequest, link: FollowedLink) -> Result<Response> {
     let FollowedLink { id, claims } = link;
     let LinkTarget { account, node, scope } = resolve(request, &id, claims).await?;

@@ -6,7 +6,7 @@ use super::timestamp::format_time;
 use crate::account_kind::AccountKind;
 use crate::media::{Audio, Media, Photo};
 
-/// Returns the names and values of the facets of a media file.
+/// Returns the names and values of the facets of a media file, for an account kind.
 pub(super) fn facets(media: &Media, kind: AccountKind) -> Vec<(&'static str, Value)> {
     match media {
         Media::Photo(photo) => photo_facets(photo, kind),
@@ -23,6 +23,7 @@ pub(super) fn facets(media: &Media, kind: AccountKind) -> Vec<(&'static str, Val
     }
 }
 
+/// Returns the facets `image` and `photo`, and `location` if the photo has a place.
 fn photo_facets(photo: &Photo, kind: AccountKind) -> Vec<(&'static str, Value)> {
     let (numerator, denominator) = photo.exposure.unzip();
     let camera = object_without_nulls([
@@ -47,6 +48,7 @@ fn photo_facets(photo: &Photo, kind: AccountKind) -> Vec<(&'static str, Value)> 
     facets
 }
 
+/// Returns the facet of a sound file, with the tags that it has.
 fn audio_facet(audio: &Audio) -> Value {
     object_without_nulls([
         ("album", audio.album.as_deref().into()),

@@ -3,8 +3,8 @@
 use super::error::{Error, Result};
 use crate::{account_kind::AccountKind, item_names, tree::ItemKey};
 
-/// Checks the name of an item in a folder. `parent_path` has the names from below the root down to
-/// the folder.
+/// Checks the name of an item in a folder. `is_folder` is whether the item is a folder;
+/// `parent_path` has the names from below the root down to the folder.
 ///
 /// # Errors
 /// 400 if the account kind does not allow the name.

@@ -28,6 +28,7 @@ pub(crate) struct AccountIdentity<'a> {
 }
 
 impl<'a> AccountIdentity<'a> {
+    /// Returns the identity of an account of a kind.
     pub(crate) fn new(kind: AccountKind, account: &'a Account) -> Self {
         // The tree assigns cids of 16 hexadecimal digits.
         let cid = u64::from_str_radix(&account.cid, 16).unwrap_or_default();
@@ -45,6 +46,7 @@ impl<'a> AccountIdentity<'a> {
         format!("{name}@{ADDRESS_DOMAIN}")
     }
 
+    /// Returns the GUID of the account's group.
     fn group_id(&self) -> String {
         derive_guid(self.cid, GROUP)
     }
@@ -247,6 +249,7 @@ pub(super) fn check_user_properties(select: &str) -> Result<()> {
     Ok(())
 }
 
+/// 404 for an owner that is not the account's. `kind` is its type in the message, such as `user`.
 fn unknown(kind: &str, id: &str) -> Error {
     Error::new(
         http::StatusCode::NOT_FOUND,

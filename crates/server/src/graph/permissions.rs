@@ -67,7 +67,8 @@ impl LinkBody {
 /// `POST item/createLink`: returns the item's link of that type, and creates it if necessary.
 ///
 /// # Errors
-/// 400 or 501 for a type or scope that is not available, 404 if the item does not exist.
+/// 400 or 501 for a type or scope that is not available, 404 if the item does not exist, 500 if the
+/// storage fails.
 pub(super) async fn create_link(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -95,7 +96,8 @@ pub(super) async fn create_link(
 /// Serves `item/permissions` and `item/permissions/ID`.
 ///
 /// # Errors
-/// 404 if the item or the permission does not exist, 412 if `If-Match` names another version.
+/// 404 if the item or the permission does not exist, 412 if `If-Match` names another version, 500
+/// if the storage fails.
 pub(super) async fn serve(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -132,8 +134,12 @@ pub(super) async fn serve(
     }
 }
 
-/// Deletes a permission of an item. The cloud has one link of each type, so deleting a link also
-/// deletes the Live Connect link of the same type.
+/// Deletes the permission of an item with an id. The cloud has one link of each type, so deleting a
+/// link also deletes the Live Connect link of the same type.
+///
+/// # Errors
+/// 404 if the item no longer exists, 503 if other requests change it at the same time, 500 if the
+/// storage fails. An id that the item does not have is no error.
 async fn delete(context: &DriveContext<'_>, node: Node, id: &str) -> Result<()> {
     let is_deleted = |one: &&Value| one["id"] == id;
     update_facets(context.tree(), context.drive(), node, |node| {
@@ -176,6 +182,7 @@ fn link_permission(context: &DriveContext<'_>, link: &Value) -> Value {
     permission(text("id"), text("type"), text("scope"), url)
 }
 
+/// Returns the permission resource of a link. `kind` is its type, such as `view`.
 fn permission(id: &str, kind: &str, scope: &str, url: String) -> Value {
     json!({
         "id": id,

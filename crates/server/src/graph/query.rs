@@ -146,6 +146,9 @@ pub(super) fn unquote(literal: &str) -> Option<String> {
 }
 
 /// Decodes a name or value. `+` is a space, as in forms.
+///
+/// # Errors
+/// 400 if the decoded bytes are not UTF-8.
 fn decode(text: &str) -> Result<String> {
     let spaced = text.replace('+', " ");
     match percent_decode_str(&spaced).decode_utf8() {

@@ -28,7 +28,7 @@ const SCAN_PAGE_SIZE: u64 = 1000;
 /// `GET drive/recent`: returns the files in the order of their last change, latest first.
 ///
 /// # Errors
-/// 400 for an invalid option or page token.
+/// 400 for an invalid option or page token, 500 if the storage fails.
 pub(super) async fn recent(context: &DriveContext<'_>) -> Result<Response> {
     let query = &context.request.query;
     let top = usize::try_from(page_size(query)?).unwrap_or(usize::MAX);
@@ -69,7 +69,7 @@ pub(super) async fn recent(context: &DriveContext<'_>) -> Result<Response> {
 /// interface creates shortcuts.
 ///
 /// # Errors
-/// 400 for an invalid option or page token.
+/// 400 for an invalid option or page token, 500 if the storage fails.
 pub(super) async fn shared_with_me(context: &DriveContext<'_>) -> Result<Response> {
     let query = &context.request.query;
     let top = page_size(query)?;
@@ -90,7 +90,10 @@ pub(super) async fn shared_with_me(context: &DriveContext<'_>) -> Result<Respons
     list_response(context, &shortcuts, next).await
 }
 
-/// Calls a function with each live item of a drive.
+/// Calls `visit` with each live item of a drive.
+///
+/// # Errors
+/// 500 if the storage fails.
 async fn for_each_item(context: &DriveContext<'_>, mut visit: impl FnMut(Node)) -> Result<()> {
     let mut next = Some(0);
     while let Some(from) = next {
@@ -103,6 +106,9 @@ async fn for_each_item(context: &DriveContext<'_>, mut visit: impl FnMut(Node)) 
 }
 
 /// Returns a page of items. `next` is the token of the next page; `None` for the last page.
+///
+/// # Errors
+/// 400 for an invalid selection, 404 if an item no longer exists, 500 if the storage fails.
 async fn list_response(
     context: &DriveContext<'_>,
     nodes: &[Node],

@@ -91,6 +91,7 @@ impl RequestLine {
 }
 
 impl GraphRequest {
+    /// Creates a request from its parts.
     pub(super) fn new(
         context: RequestContext,
         line: RequestLine,
@@ -115,7 +116,7 @@ impl GraphRequest {
     }
 
     /// Sets base and dialect: those of the request that created the URL of this one. Has no effect
-    /// if there is no such base.
+    /// if `wanted` is not a base of the protocol.
     pub(super) fn use_base(&mut self, wanted: &str) {
         if let Some((base, dialect)) = BASES.iter().find(|(base, _)| *base == wanted) {
             (self.base, self.dialect) = (base, *dialect);
@@ -133,10 +134,10 @@ impl GraphRequest {
         route.contract.read_body(body).await
     }
 
-    /// Returns the account of the request's token.
+    /// Returns the account of the request's token. It is created if it does not exist.
     ///
     /// # Errors
-    /// 401 if the request has no valid token.
+    /// 401 if the request has no valid token, 500 if the storage fails.
     pub(super) async fn account(&self) -> Result<Arc<Account>> {
         match &self.grant {
             Ok(grant) => Ok(self.state.accounts.open(&grant.account).await?),
@@ -149,8 +150,8 @@ impl GraphRequest {
         self.state.accounts.kind(account)
     }
 
-    /// 401 with a challenge, which lets clients distinguish an expired token from an invalid one
-    /// (onedrive-graph#auth-challenge).
+    /// Returns 401 with a challenge, which lets clients distinguish an expired token from an
+    /// invalid one (onedrive-graph#auth-challenge).
     fn unauthenticated(&self, refusal: AuthError) -> Error {
         let code = match self.dialect {
             Dialect::Graph => "InvalidAuthenticationToken",
@@ -174,7 +175,7 @@ impl GraphRequest {
         }
     }
 
-    /// Returns a URL below the base of the request.
+    /// Returns a URL on this server: the base of the request and `path`.
     pub(super) fn url(&self, path: &str) -> String {
         self.base_url.url(&format!("{}{path}", self.base))
     }

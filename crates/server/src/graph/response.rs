@@ -91,7 +91,8 @@ pub(super) fn empty(status: StatusCode) -> Response {
 /// Returns a response without a body and with a `Location` header.
 ///
 /// # Errors
-/// 400 if the `Host` header of the request does not give a valid URL.
+/// 400 if the URL is not a header value, because the `Host` header of the request has other
+/// characters.
 pub(super) fn with_location(status: StatusCode, url: &str) -> Result<Response, Error> {
     let mut response = empty(status);
     let url = HeaderValue::from_str(url)

@@ -97,6 +97,10 @@ impl GraphAction {
     }
 
     /// Returns the action of a method on an item, and the item's address without further segments.
+    ///
+    /// # Errors
+    /// 405 for a method that the address does not have, 501 for a segment that this server does not
+    /// serve.
     fn parse_item(method: &Method, mut address: ItemAddress) -> Result<Self> {
         let mut segments = std::mem::take(&mut address.segments);
         if segments.is_empty() && *method == Method::POST && address.path == ["children"] {
@@ -134,6 +138,10 @@ impl GraphAction {
 }
 
 impl DriveAction {
+    /// Returns the action on a drive that the segments after it name.
+    ///
+    /// # Errors
+    /// 501 for a segment that this server does not serve.
     fn parse(mut segments: Vec<PathSegment>) -> Result<Self> {
         let rest = segments.split_off(segments.len().min(1));
         let Some(segment) = segments.pop() else { return Ok(Self::Get) };
@@ -149,6 +157,9 @@ impl DriveAction {
 
 impl ItemAction {
     /// Returns the action of a method on the item itself.
+    ///
+    /// # Errors
+    /// 405 for a method that items do not have.
     fn on_item(method: &Method) -> Result<Self> {
         match *method {
             Method::GET | Method::HEAD => Ok(Self::Get),
@@ -159,6 +170,11 @@ impl ItemAction {
         }
     }
 
+    /// Returns the action of a method on a segment after an item. `rest` are the segments after it.
+    ///
+    /// # Errors
+    /// 405 for a method that the segment does not have, 501 for a segment that this server does not
+    /// serve.
     fn parse(method: &Method, segment: PathSegment, rest: Vec<PathSegment>) -> Result<Self> {
         let post = |action: Self| match *method {
             Method::POST => Ok(action),
@@ -193,6 +209,7 @@ impl ItemAction {
         }
     }
 
+    /// Returns the action's route in the table.
     fn route(&self) -> &'static GraphRoute {
         match self {
             Self::Get => &table::ITEM_GET,
@@ -235,6 +252,10 @@ impl ItemAction {
 }
 
 impl PermissionAction {
+    /// Returns the action of a method on `permissions` and the segments after it.
+    ///
+    /// # Errors
+    /// 405 for a method that the resource does not have, 501 for a segment after the id.
     fn parse(method: &Method, mut segments: Vec<PathSegment>) -> Result<Self> {
         let rest = segments.split_off(segments.len().min(1));
         let Some(PathSegment { name: id, .. }) = segments.pop() else {
@@ -253,6 +274,10 @@ impl PermissionAction {
 }
 
 impl VersionAction {
+    /// Returns the action of a method on `versions` and the segments after it.
+    ///
+    /// # Errors
+    /// 405 for a method that the resource does not have, 501 for an unknown segment after the id.
     fn parse(method: &Method, mut segments: Vec<PathSegment>) -> Result<Self> {
         let rest = segments.split_off(segments.len().min(1));
         let Some(PathSegment { name: id, .. }) = segments.pop() else {

@@ -24,7 +24,8 @@ const SCAN_PAGE_SIZE: u64 = 1000;
 /// matches all.
 ///
 /// # Errors
-/// 400 for an invalid option or an item that is not a folder, 404 if the item does not exist.
+/// 400 for an invalid option or an item that is not a folder, 404 if the item does not exist, 500
+/// if the storage fails.
 pub(super) async fn list(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -42,7 +43,7 @@ pub(super) async fn list(
 /// Like [`list`], for a folder whose key is known.
 ///
 /// # Errors
-/// 400 for an invalid option, 404 if the folder does not exist.
+/// 400 for an invalid option, 404 if the folder does not exist, 500 if the storage fails.
 pub(super) async fn below(
     context: &DriveContext<'_>,
     folder: ItemKey,

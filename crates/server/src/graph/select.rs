@@ -97,6 +97,12 @@ impl Selection {
         Self::parse(query.get("select"), query.get("expand"), 1)
     }
 
+    /// Parses the values of `$select` and `$expand`. `depth` is the depth of this expansion, 1 for
+    /// that of the query.
+    ///
+    /// # Errors
+    /// 400 for an unknown relation or too many names, 501 for a relation that this server does not
+    /// expand.
     fn parse(select: Option<&str>, expand: Option<&str>, depth: usize) -> Result<Self> {
         check_select(select)?;
         let properties = select.map(properties).filter(|all| !is_everything(all));
@@ -203,7 +209,12 @@ pub(super) fn check_property(name: &str) -> Result<()> {
 }
 
 impl Expansion {
-    /// Parses `children` or `children($select=id,name;$top=5;$expand=thumbnails)`.
+    /// Parses `children` or `children($select=id,name;$top=5;$expand=thumbnails)`. `depth` is the
+    /// depth of the expansion, 1 for that of the query.
+    ///
+    /// # Errors
+    /// 400 for an unknown relation or option, or an invalid `$top`; 501 for a relation or option
+    /// that this server does not implement at this place.
     fn parse(text: &str, depth: usize) -> Result<Self> {
         let (name, options) = match text.split_once('(') {
             Some((name, rest)) => (name.trim(), rest.strip_suffix(')').unwrap_or(rest)),
@@ -260,6 +271,7 @@ impl Expansion {
     }
 }
 
+/// 501 for a relation that this server does not expand.
 fn unsupported(relation: &str) -> Error {
     Error::unsupported(format_args!("expand '{relation}'"))
 }

@@ -77,7 +77,8 @@ struct SessionState {
 ///
 /// # Errors
 /// 400 for an invalid body, name or size, 409 if the name is taken, 412 if a precondition fails,
-/// 413 if the file is too large, 423 if the existing file is locked, 507 if the drive is full.
+/// 413 if the file is too large, 423 if the existing file is locked, 507 if the drive is full, 500
+/// if the storage fails.
 pub(super) async fn create(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -214,8 +215,8 @@ pub(super) fn account_of(path: &str) -> Option<String> {
 /// Serves a request to an upload URL.
 ///
 /// # Errors
-/// 404 for an unknown session, 405 for another method, and the errors of the fragment or the
-/// commit.
+/// 404 for an unknown session, 405 for another method, the errors of [`store_fragment`] and
+/// [`commit`], and 500 if the storage fails.
 pub(super) async fn serve(request: &mut GraphRequest, payload: Payload) -> Result<Response> {
     let tree = Arc::clone(&request.state.tree);
     let session = tree.session(session_id(request)?).await?;
@@ -236,7 +237,13 @@ pub(super) async fn serve(request: &mut GraphRequest, payload: Payload) -> Resul
     }
 }
 
-/// Stores a fragment. After the last one, creates the file, unless the client deferred that.
+/// Stores a fragment of a session. After the last one, creates the file, unless the client deferred
+/// that.
+///
+/// # Errors
+/// 400 for a malformed `Content-Range` or sizes that contradict each other, 411 without
+/// `Content-Length`, 416 if the fragment does not begin where the session continues, 507 if the
+/// disk is full, the errors of [`commit`], and 500 if the storage fails.
 async fn store_fragment(
     context: &DriveContext<'_>,
     session: Session,
@@ -262,7 +269,8 @@ async fn store_fragment(
 /// missing folders and location.
 ///
 /// # Errors
-/// 400 if bytes are missing, 409 if the name is taken, 412 if `If-Match` no longer holds.
+/// 400 if bytes are missing, 409 if the name is taken, 412 if `If-Match` no longer holds, 507 if
+/// the drive is full, 500 if the storage fails.
 async fn commit(
     context: &DriveContext<'_>,
     session: &Session,

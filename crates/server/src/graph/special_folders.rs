@@ -18,7 +18,8 @@ const FOLDERS: [(&str, &[&str]); 6] = [
 /// `create` is false.
 ///
 /// # Errors
-/// 400 for an unknown name, 404 if the folder does not exist and `create` is false.
+/// 400 for an unknown name, 404 if the folder does not exist and `create` is false, 500 if the
+/// storage fails.
 pub(super) async fn folder(
     tree: &Tree,
     drive: DriveKey,

@@ -55,8 +55,8 @@ pub(super) fn with_list(node: &Node, name: &str, list: Vec<Value>) -> Map<String
 /// nothing is written.
 ///
 /// # Errors
-/// Returns the error of `facets_of`, 404 if the item no longer exists, and 503 if other requests
-/// changed the item during each of 100 attempts.
+/// Those of `facets_of`; 404 if the item no longer exists; 503 if other requests changed the item
+/// during each of [`MAX_ATTEMPTS`] attempts; 500 if the storage fails.
 pub(super) async fn update_facets<T>(
     tree: &Tree,
     drive: DriveKey,

@@ -33,10 +33,12 @@ pub(super) struct RouteExample {
     pub(super) body: &'static str,
 }
 
+/// Returns an example with an account whose drive is personal. An empty `body` sends none.
 const fn personal(method: &'static str, path: &'static str, body: &'static str) -> RouteExample {
     RouteExample { account: "walk.personal", method, path, body }
 }
 
+/// Returns an example with an account whose drive is a business drive. An empty `body` sends none.
 const fn business(method: &'static str, path: &'static str, body: &'static str) -> RouteExample {
     RouteExample { account: "walk.business", method, path, body }
 }
@@ -55,12 +57,13 @@ macro_rules! routes {
     };
 }
 
-/// Returns a contract that accepts only OData options.
+/// Returns a contract that accepts only these OData options, without `$`.
 const fn odata(options: &'static [&'static str]) -> Contract {
     Contract { odata: options, ..Contract::NONE }
 }
 
-/// Returns a contract that accepts OData options and a JSON body.
+/// Returns a contract that accepts these OData options, without `$`, and a JSON body with these
+/// members.
 const fn json(options: &'static [&'static str], members: Members) -> Contract {
     Contract { odata: options, body: BodyRule::Json(members), ..Contract::NONE }
 }

@@ -28,7 +28,8 @@ const SET: &str = "0";
 /// Serves `item/thumbnails`, `…/0`, `…/0/SIZE` and `…/0/SIZE/content`.
 ///
 /// # Errors
-/// 400 for an invalid size, 404 if the item does not exist or has no thumbnails.
+/// 400 for an invalid size, 404 if the item does not exist or has no thumbnails, 500 if the storage
+/// fails.
 pub(super) async fn serve(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -77,7 +78,11 @@ pub(super) fn sets(
     Ok(set(context, node, selection)?.map(|set| selection.project(set)).into_iter().collect())
 }
 
-/// Returns the thumbnail set of an item; `None` if it has no thumbnails.
+/// Returns the thumbnail set of an item, with the default and the selected sizes; `None` if it has
+/// no thumbnails.
+///
+/// # Errors
+/// 400 for a selected size of 0 pixels or that is too large.
 fn set(context: &DriveContext<'_>, node: &Node, selection: &Selection) -> Result<Option<Value>> {
     let Some(source) = ThumbnailSource::for_node(context, node) else { return Ok(None) };
     let mut set = json!({ "id": SET });

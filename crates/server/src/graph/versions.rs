@@ -20,7 +20,8 @@ use crate::tree::{Node, NodeKind};
 ///
 /// # Errors
 /// 400 if the item is not a file, and for requests that the current version does not allow; 404 if
-/// the item or version does not exist; 501 for a deletion on personal drives.
+/// the item or version does not exist; 501 for a deletion on personal drives; 500 if the storage
+/// fails.
 pub(super) async fn serve(
     context: &DriveContext<'_>,
     address: &ItemAddress,

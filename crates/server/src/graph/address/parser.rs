@@ -36,6 +36,8 @@ struct RawSegment {
 }
 
 impl<'a> AddressParser<'a> {
+    /// Creates a parser of `path`, in which percent-encoding is decoded. Aliases of arguments have
+    /// their values in `query`.
     pub(super) fn new(path: &'a str, query: &'a QueryOptions) -> Self {
         Self { rest: path, query, encoded: false, arguments: 0 }
     }
@@ -81,6 +83,9 @@ impl<'a> AddressParser<'a> {
     }
 
     /// Parses the rest of the path after an owner: nothing, `drive`, `drives` or `drives/ID`.
+    ///
+    /// # Errors
+    /// 400 for a malformed path, 501 for a group itself and for another segment.
     fn owner(mut self, owner: Owner) -> Result<Address> {
         let Some(segment) = self.segment()? else {
             return match owner {
@@ -103,6 +108,9 @@ impl<'a> AddressParser<'a> {
     }
 
     /// Parses the rest of the path after a sharing token.
+    ///
+    /// # Errors
+    /// 400 for a malformed path or an unknown segment.
     fn share(mut self, token: String) -> Result<Address> {
         let drive = DriveRef::Share(token);
         let Some(segment) = self.segment()? else { return self.item(drive, Anchor::Shared, false) };
@@ -114,6 +122,9 @@ impl<'a> AddressParser<'a> {
     }
 
     /// Parses the rest of the path after a drive.
+    ///
+    /// # Errors
+    /// 400 for a malformed path, 501 for `items` or `special` without a key.
     fn drive(mut self, drive: DriveRef) -> Result<Address> {
         let Some(segment) = self.segment()? else {
             return Ok(Address::Drive { drive, segments: Vec::new() });
@@ -135,7 +146,11 @@ impl<'a> AddressParser<'a> {
         }
     }
 
-    /// Parses the rest of the path after `items`.
+    /// Parses the rest of the path after `items`. `segment` is the segment `items` itself, which
+    /// may have the id as its argument.
+    ///
+    /// # Errors
+    /// 400 for a malformed path, 501 without an id.
     fn items(mut self, drive: DriveRef, segment: &RawSegment) -> Result<Address> {
         let (id, colon) = self.key(segment)?;
         let anchor = if id == "root" { Anchor::Root } else { Anchor::Id(id) };
@@ -144,6 +159,9 @@ impl<'a> AddressParser<'a> {
 
     /// Parses the rest of the path after an item: a path if `colon` is true, children by name,
     /// other segments.
+    ///
+    /// # Errors
+    /// 400 for a malformed path, `..`, and a name with a colon.
     fn item(mut self, drive: DriveRef, anchor: Anchor, colon: bool) -> Result<Address> {
         let mut path = if colon { self.path()? } else { Vec::new() };
         let mut segments = Vec::new();
@@ -163,11 +181,17 @@ impl<'a> AddressParser<'a> {
 
     /// Returns the key in a collection, `items/KEY` or `items('KEY')`, and whether a colon ended
     /// it.
+    ///
+    /// # Errors
+    /// 400 for malformed arguments, 501 if the path ends without a key.
     fn key(&mut self, collection: &RawSegment) -> Result<(String, bool)> {
         self.optional_key(collection)?.ok_or_else(|| not_served(&collection.name))
     }
 
     /// Like [`Self::key`]; returns `None` if the path ends without a key.
+    ///
+    /// # Errors
+    /// 400 for malformed arguments.
     fn optional_key(&mut self, collection: &RawSegment) -> Result<Option<(String, bool)>> {
         match collection.arguments.as_deref() {
             Some([only]) => Ok(Some((only.value.clone(), collection.colon))),
@@ -176,6 +200,9 @@ impl<'a> AddressParser<'a> {
     }
 
     /// Consumes the next segment; returns `None` at the end of the path. Skips empty segments.
+    ///
+    /// # Errors
+    /// 400 if the segment has too many arguments or its parenthesis is not closed.
     fn segment(&mut self) -> Result<Option<RawSegment>> {
         self.rest = self.rest.trim_start_matches('/');
         if self.rest.is_empty() {
@@ -195,7 +222,8 @@ impl<'a> AddressParser<'a> {
         Ok(Some(RawSegment { name, arguments, colon: self.colon() }))
     }
 
-    /// Consumes a child's name after `children/`, in which parentheses have no meaning.
+    /// Consumes a child's name after `children/`, in which parentheses have no meaning. Returns
+    /// `None` at the end of the path.
     fn child_name(&mut self) -> Option<&str> {
         let rest = self.rest.trim_start_matches('/');
         if rest.is_empty() {
@@ -217,7 +245,10 @@ impl<'a> AddressParser<'a> {
         rest.is_some()
     }
 
-    /// Consumes a path up to the colon that closes it or to the end.
+    /// Consumes a path up to the colon that closes it or to the end. Returns its names.
+    ///
+    /// # Errors
+    /// 400 for `..` and for a name with a colon.
     fn path(&mut self) -> Result<Vec<String>> {
         let end = match self.encoded {
             true => self.rest.find([':', '\u{FFFF}']),
@@ -233,6 +264,10 @@ impl<'a> AddressParser<'a> {
     }
 
     /// Consumes arguments and the closing parenthesis. The opening one is consumed already.
+    ///
+    /// # Errors
+    /// 400 if the parenthesis is not closed, or the whole path has more than [`MAX_ARGUMENTS`]
+    /// arguments.
     fn arguments(&mut self) -> Result<Vec<Argument>> {
         let mut arguments = Vec::new();
         loop {
@@ -257,7 +292,7 @@ impl<'a> AddressParser<'a> {
         }
     }
 
-    /// Parses `value` or `name=value`, and replaces an alias with its value.
+    /// Parses `value` or `name=value`, and replaces an alias with its value. Quotes are removed.
     fn argument(&self, text: &str) -> Argument {
         let (name, value) = match text.split_once('=') {
             Some((name, value)) if !name.starts_with('\'') => {
@@ -277,7 +312,7 @@ impl<'a> AddressParser<'a> {
 }
 
 impl RawSegment {
-    /// Removes the namespace.
+    /// Converts the segment, without the namespace of a function's name.
     fn into_path_segment(self) -> PathSegment {
         let namespaces = ["microsoft.graph.", "oneDrive.", "action.", "view."];
         let name = namespaces.iter().find_map(|namespace| self.name.strip_prefix(namespace));
@@ -288,7 +323,8 @@ impl RawSegment {
     }
 }
 
-/// Returns the end of an argument: a comma or closing parenthesis outside of quotes.
+/// Returns the end of an argument, a comma or closing parenthesis outside of quotes; `None` if the
+/// text has neither.
 fn end_of_argument(text: &str) -> Option<usize> {
     let mut quoted = false;
     text.find(|c: char| {
@@ -315,6 +351,7 @@ fn names(path: &str) -> Result<Vec<String>> {
         .collect()
 }
 
+/// 400 for a name that contains a colon.
 fn colon_in_name() -> Error {
     Error::invalid("cannot use a name in the path: it contains ':'")
         .inner("nameContainsInvalidCharacters")
@@ -332,10 +369,12 @@ const OTHER_RESOURCES: [&str; 8] = [
     "subscriptions",
 ];
 
+/// 501 for a segment of a resource that this server does not serve.
 fn not_served(segment: &str) -> Error {
     Error::unsupported(format_args!("serve '{segment}'"))
 }
 
+/// 400 for a segment that Graph does not have.
 fn unknown(segment: &str) -> Error {
     Error::bad_query(format!("Resource not found for the segment '{segment}'."))
 }

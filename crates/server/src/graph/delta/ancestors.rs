@@ -48,11 +48,16 @@ pub(super) struct ParentPaths {
 }
 
 impl ParentPaths {
+    /// Creates an empty cache.
     pub(super) fn new(visibility: PathVisibility) -> Self {
         Self { visibility, by_folder: HashMap::new() }
     }
 
-    /// Returns the parent path of an item; `None` for the root, or if the feed hides paths.
+    /// Returns the parent path of an item, names from below the root; `None` for the root, or if
+    /// the feed hides paths.
+    ///
+    /// # Errors
+    /// 404 if the folder does not exist, 500 if the storage fails.
     pub(super) async fn get(
         &mut self,
         context: &DriveContext<'_>,
@@ -81,6 +86,9 @@ pub(super) struct AncestorCache(HashMap<ItemKey, Node>);
 
 impl AncestorCache {
     /// Returns the keys of all folders above an item. An item may be in several folders.
+    ///
+    /// # Errors
+    /// 404 if a folder does not exist, 500 if the storage fails.
     pub(super) async fn keys(
         &mut self,
         context: &DriveContext<'_>,
@@ -97,6 +105,9 @@ impl AncestorCache {
     }
 
     /// Returns the folders from an item's first parent up to the root.
+    ///
+    /// # Errors
+    /// 404 if a folder does not exist, 500 if the storage fails.
     pub(super) async fn chain(
         &mut self,
         context: &DriveContext<'_>,
@@ -112,6 +123,10 @@ impl AncestorCache {
         Ok(chain)
     }
 
+    /// Returns a folder in any state, from the cache or the tree.
+    ///
+    /// # Errors
+    /// 404 if it does not exist, 500 if the storage fails.
     async fn folder(&mut self, context: &DriveContext<'_>, no: ItemKey) -> Result<&Node> {
         Ok(match self.0.entry(no) {
             Entry::Occupied(known) => known.into_mut(),

@@ -15,7 +15,7 @@ use crate::{
 /// 60.
 const MAX_FRAGMENT_SIZE: u64 = 60 * 1024 * 1024;
 
-/// Parses the `Content-Range` header.
+/// Parses the `Content-Range` header of a fragment.
 ///
 /// # Errors
 /// 400 if the header is missing or malformed.
