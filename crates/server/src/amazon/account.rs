@@ -39,6 +39,9 @@ pub(super) fn info() -> Response {
 }
 
 /// Handles `GET account/quota`.
+///
+/// # Errors
+/// 500 if the storage fails.
 pub(super) async fn quota(request: &AmazonRequest) -> Result<Response> {
     let drive = request.state.tree.drive_info(request.drive()).await;
     let drive = drive.map_err(|error| AmazonError::tree(error, "?"))?;
@@ -53,6 +56,9 @@ pub(super) async fn quota(request: &AmazonRequest) -> Result<Response> {
 }
 
 /// Handles `GET account/usage`: the number and the size of all live files, by category.
+///
+/// # Errors
+/// 500 if the storage fails.
 pub(super) async fn usage(request: &AmazonRequest) -> Result<Response> {
     let mut sums = [("other", (0u64, 0u64)), ("doc", (0, 0)), ("photo", (0, 0)), ("video", (0, 0))];
     let mut after = -1;

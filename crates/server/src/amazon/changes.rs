@@ -48,7 +48,7 @@ struct Checkpoint {
 /// Handles `POST changes`.
 ///
 /// # Errors
-/// 400 if a number is invalid.
+/// 400 if a number is invalid, 500 if the storage fails.
 pub(super) async fn changes(request: AmazonRequest, body: Body) -> Result<Response> {
     let options: ChangesBody = json_body(body).await?;
     let drive = request.state.tree.drive_info(request.drive()).await;
@@ -75,6 +75,9 @@ pub(super) async fn changes(request: AmazonRequest, body: Body) -> Result<Respon
 
 /// Parses a positive number, which clients may send as text; `None` if it is missing or null.
 /// `name` is for the message.
+///
+/// # Errors
+/// 400 if the value is not a positive number.
 fn number(value: Option<&Value>, name: &str) -> Result<Option<u64>> {
     let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
     let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
@@ -124,7 +127,8 @@ enum StreamState {
 }
 
 impl StreamState {
-    /// Returns the next line and the state after it; `None` at the end of the stream.
+    /// Returns the next line and the state after it; `None` at the end of the stream. A failure of
+    /// the storage is logged, and the line is an error, which ends the response early.
     async fn next_line(self) -> Option<(std::io::Result<Bytes>, Self)> {
         let line = match self {
             Self::Done => return None,
@@ -143,6 +147,9 @@ impl StreamState {
 
 impl ChangeStream {
     /// Returns the next object and the state after it. Without any change, that is the end marker.
+    ///
+    /// # Errors
+    /// 500 if the storage fails.
     async fn next_batch(mut self) -> Result<(Value, StreamState)> {
         if self.after >= self.until && !self.reset {
             return Ok((json!({ "end": true }), StreamState::Done));

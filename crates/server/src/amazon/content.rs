@@ -50,7 +50,8 @@ struct UploadForm {
 /// Handles `POST nodes` of the content endpoint: creates a file.
 ///
 /// # Errors
-/// Those of [`preflight`], [`form`] and [`check`]; 409 if the name is in use.
+/// Those of [`preflight`], [`form`] and [`check`]; 409 if the name or the `localId` is in use; 500
+/// if the storage fails.
 pub(super) async fn upload(request: &AmazonRequest, parts: &Parts, body: Body) -> Result<Response> {
     preflight(request, parts).await?;
     let local_id = request.local_id().await?;
@@ -129,7 +130,8 @@ pub(super) async fn overwrite(
 /// Handles `GET nodes/{id}/content`.
 ///
 /// # Errors
-/// 409 after [`MAX_ATTEMPTS`] concurrent overwrites.
+/// 400 for a folder; 404 if the node does not exist; 409 after [`MAX_ATTEMPTS`] concurrent
+/// overwrites; 500 if the storage fails.
 pub(super) async fn download(request: &AmazonRequest, id: &str, parts: &Parts) -> Result<Response> {
     for _ in 0..MAX_ATTEMPTS {
         let node = request.find_node(id).await?;
@@ -147,7 +149,7 @@ pub(super) async fn download(request: &AmazonRequest, id: &str, parts: &Parts) -
 /// the drive.
 ///
 /// # Errors
-/// 409 with the id of the other node.
+/// 409 with the id of the other node, 500 if the storage fails.
 async fn check_duplicate(
     request: &AmazonRequest,
     stored: &Stored,
@@ -177,7 +179,7 @@ async fn check_duplicate(
 /// space, so only a file that can never fit is rejected.
 ///
 /// # Errors
-/// 400 over [`FILE_MAX`]; 403 if the file exceeds the whole quota.
+/// 400 over [`FILE_MAX`]; 403 if the file exceeds the whole quota; 500 if the storage fails.
 async fn preflight(request: &AmazonRequest, parts: &Parts) -> Result<()> {
     let length = content_length(&parts.headers).unwrap_or(0);
     let bytes = length.saturating_sub(FORM_OVERHEAD);
@@ -199,8 +201,8 @@ async fn preflight(request: &AmazonRequest, parts: &Parts) -> Result<()> {
 /// (amazon-drive#upload-epilogue).
 ///
 /// # Errors
-/// 400 if the form is invalid, has an unknown part, or has no content; 403 if the drive is full.
-/// Stored content is discarded.
+/// 400 if the form is invalid, has an unknown part, or has no content; 403 if the drive is full;
+/// 500 if the storage fails. Stored content is discarded.
 async fn form(request: &AmazonRequest, parts: &Parts, body: Body) -> Result<UploadForm> {
     let content_type = parts.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -252,7 +254,7 @@ async fn form(request: &AmazonRequest, parts: &Parts, body: Body) -> Result<Uplo
 /// Reads the metadata part, whatever its content type is.
 ///
 /// # Errors
-/// 400 over [`METADATA_MAX`] bytes.
+/// 400 over [`METADATA_MAX`] bytes, or if the body ends early.
 async fn read_part(part: &mut multer::Field<'_>) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     while let Some(piece) = part.chunk().await.map_err(|error| form_error(&error))? {
@@ -265,6 +267,9 @@ async fn read_part(part: &mut multer::Field<'_>) -> Result<Vec<u8>> {
 }
 
 /// Parses the metadata part.
+///
+/// # Errors
+/// 400 if it is not JSON, or a member has the wrong type.
 fn parse_metadata(text: Vec<u8>) -> Result<Metadata> {
     serde_json::from_slice(&text).map_err(|error| {
         AmazonError::invalid(format!("The part metadata is not valid JSON: {error}"))
@@ -282,7 +287,8 @@ fn form_error(error: &multer::Error) -> AmazonError {
     AmazonError::unreadable_body()
 }
 
-/// Discards the stored content of a rejected upload, and returns `error`.
+/// Discards the stored content of a rejected upload, and returns `error`, the reason of the
+/// rejection.
 async fn discard_upload(
     request: &AmazonRequest,
     stored: Stored,

@@ -28,87 +28,89 @@ const DUPLICATE: &str = "MD5_DUPLICATE";
 const UNKNOWN_OPERATION: &str = "<UnknownOperationException/>";
 
 impl AmazonError {
+    /// Returns an error without a code.
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), code: None, node: None }
     }
 
-    /// The request is invalid.
+    /// Returns 400: the request is invalid.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// The request body could not be received.
+    /// Returns 400: the request body could not be received.
     pub(super) fn unreadable_body() -> Self {
         Self::invalid("Cannot read from request.")
     }
 
-    /// The file exceeds the maximum length.
+    /// Returns 400: the file exceeds the maximum length.
     pub(super) fn too_large() -> Self {
         Self::invalid("Cannot complete upload: the file is too large")
     }
 
-    /// The operation is only available for folders.
+    /// Returns 400: the operation is only available for folders, and the node `id` is a file.
     pub(super) fn not_a_folder(id: &str) -> Self {
         Self::invalid(format!("Node {id} is not a folder"))
     }
 
-    /// The operation is only available for files.
+    /// Returns 400: the operation is only available for files, and the node `id` is a folder.
     pub(super) fn not_a_file(id: &str) -> Self {
         Self::invalid(format!("Node {id} is not a file"))
     }
 
-    /// The operation is not available for nodes in the trash.
+    /// Returns 403: the operation is not available for nodes in the trash.
     pub(super) fn in_trash() -> Self {
         Self::forbidden("The node is in the trash")
     }
 
-    /// Concurrent requests changed the node in every attempt.
+    /// Returns 409: concurrent requests changed the node in every attempt.
     pub(super) fn busy() -> Self {
         Self::conflict("The node is being changed by other requests")
     }
 
-    /// The node has no property of this key.
+    /// Returns 404: the node has no property of this key.
     pub(super) fn no_property(key: &str) -> Self {
         Self::part_not_found(format!("No property {key}"))
     }
 
-    /// The operation is not allowed.
+    /// Returns 403: the operation is not allowed.
     pub(super) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
-    /// The node does not exist, or the id is invalid.
+    /// Returns 404: the node does not exist, or the id is invalid.
     pub(super) fn not_found(id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("Invalid nodeId: {id}"))
     }
 
-    /// A part of a node does not exist: a child or a property.
+    /// Returns 404: a part of a node does not exist, a child or a property. `what` is the message.
     pub(super) fn part_not_found(what: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, what)
     }
 
-    /// The state of a node conflicts with the request.
+    /// Returns 409: the state of a node conflicts with the request.
     pub(super) fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, message)
     }
 
-    /// The path is no operation.
+    /// Returns 404: the path is no operation.
     pub(super) fn unknown_operation() -> Self {
         Self::new(StatusCode::NOT_FOUND, UNKNOWN_OPERATION)
     }
 
-    /// The path does not support the method.
+    /// Returns 405: the path does not support the method.
     pub(super) fn method(method: &str) -> Self {
         let message = format!("The method {method} is not allowed here");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, message)
     }
 
-    /// A request that may have a body does not declare its length.
+    /// Returns 411: a request that may have a body does not declare its length.
     pub(super) fn length_required() -> Self {
         Self::new(StatusCode::LENGTH_REQUIRED, "Content-Length is missing")
     }
 
-    /// A node has the same name. `parent` is the id of the folder, `node` the id of that node.
+    /// Returns 409: another node has the name. `parent` is the id of the folder, `node` the id of
+    /// the other node.
     pub(super) fn name_taken(name: &str, parent: &str, node: String) -> Self {
         let name = name.to_lowercase();
         let message = format!(
@@ -122,26 +124,28 @@ impl AmazonError {
         }
     }
 
-    /// The file `node` has the same content.
+    /// Returns 409: the file with the id `node` has the same content. `md5` is its hash in
+    /// hexadecimal digits.
     pub(super) fn duplicate(md5: &str, node: String) -> Self {
         let message = format!("Node with the MD5 {md5} already exists, conflicting NodeId: {node}");
         Self { code: Some(DUPLICATE), node: Some(node), ..Self::new(StatusCode::CONFLICT, message) }
     }
 
-    /// The drive is full. The code and the message were observed by a client.
+    /// Returns 403: the drive is full. The code and the message were observed by a client.
     pub(super) fn full() -> Self {
         let message = "File size exceeds account allowance.";
         Self { code: Some("NO_ACTIVE_SUBSCRIPTION_FOUND"), ..Self::forbidden(message) }
     }
 
-    /// An internal error, which the response does not describe.
+    /// Returns 500: an internal error, which the response does not describe.
     pub(super) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal failure")
     }
 
-    /// Converts an error of the tree. `id` is the id of the node. A name conflict needs more
-    /// context: use `AmazonRequest::tree_error`.
-    /// Internal errors are logged, and the response does not describe them.
+    /// Converts an error of the tree. `id` is the id of the node in the message. A name conflict
+    /// needs more context: use `AmazonRequest::tree_error`.
+    ///
+    /// Failures of the storage are logged; the response is a 500 that does not describe them.
     pub(super) fn tree(error: TreeError, id: &str) -> Self {
         match error {
             TreeError::NotFound => Self::not_found(id),
@@ -190,7 +194,7 @@ impl AmazonError {
         json_response(self.status, &Value::Object(body))
     }
 
-    /// The response to a status that a fault rule injects.
+    /// Returns the response to a status that a fault rule injects.
     pub(super) fn for_status(status: StatusCode) -> Self {
         let message = match status.as_u16() {
             400 => "Cannot read from request.",

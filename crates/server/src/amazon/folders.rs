@@ -9,10 +9,11 @@ use super::{
 };
 use crate::tree::{Change, ItemKey, Node, OnConflict, Precondition, ROOT, State, TreeError};
 
-/// Handles `POST nodes/{id}/children`: moves a node from one of its parents to another.
+/// Handles `POST nodes/{id}/children`: moves a node from one of its parents to the folder `to`.
 ///
 /// # Errors
-/// 400 if the node is not a child of the first; those of [`AmazonRequest::update_parents`].
+/// 400 if the node is not a child of the first, or the body is invalid; those of
+/// [`AmazonRequest::update_parents`].
 pub(super) async fn move_child(request: &AmazonRequest, to: &str, body: Body) -> Result<Response> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -40,6 +41,9 @@ pub(super) async fn move_child(request: &AmazonRequest, to: &str, body: Body) ->
 
 /// Handles `PUT nodes/{parent}/children/{child}`. Inferred: a node that is already a child stays
 /// unchanged.
+///
+/// # Errors
+/// Those of [`AmazonRequest::update_parents`].
 pub(super) async fn add_child(
     request: &AmazonRequest,
     parent: &str,
@@ -85,12 +89,13 @@ pub(super) async fn remove_child(
 }
 
 impl AmazonRequest {
-    /// Changes the parents of a node atomically. `change` may be called several times, because the
-    /// update is repeated after a concurrent change.
+    /// Changes the parents of the node with the id `child` atomically. `change` may be called
+    /// several times, because the update is repeated after a concurrent change.
     ///
     /// # Errors
     /// Those of `change`; 403 for a node in the trash; 404 if the node or a parent does not exist;
-    /// 409 if a parent has a node of the same name, or after [`MAX_ATTEMPTS`] concurrent changes.
+    /// 409 if a parent has a node of the same name, or after [`MAX_ATTEMPTS`] concurrent changes;
+    /// 500 if the storage fails.
     async fn update_parents(
         &self,
         child: &str,

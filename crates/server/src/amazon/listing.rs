@@ -73,6 +73,9 @@ struct NodeQuery {
 }
 
 /// Handles `GET nodes`.
+///
+/// # Errors
+/// 400 if the filter, the order, the limit or the page token is invalid; 500 if the storage fails.
 pub(super) async fn nodes(request: &AmazonRequest) -> Result<Response> {
     let filter = request.query.get("filters").filter(|text| !text.is_empty());
     let filter = filter.map(Filter::parse).transpose()?;
@@ -82,6 +85,10 @@ pub(super) async fn nodes(request: &AmazonRequest) -> Result<Response> {
 }
 
 /// Handles `GET nodes/{id}/children`.
+///
+/// # Errors
+/// 404 if the node does not exist; 400 if it is a file, or if the filter, the order, the limit or
+/// the page token is invalid; 500 if the storage fails.
 pub(super) async fn children(request: &AmazonRequest, id: &str) -> Result<Response> {
     let folder = request.find_node(id).await?;
     if folder.kind != NodeKind::Folder {
@@ -100,6 +107,9 @@ pub(super) async fn children(request: &AmazonRequest, id: &str) -> Result<Respon
 
 /// Handles `GET trash`: the nodes that were moved to the trash themselves, without those below
 /// them.
+///
+/// # Errors
+/// 400 if the filter, the order, the limit or the page token is invalid; 500 if the storage fails.
 pub(super) async fn trashed(request: &AmazonRequest) -> Result<Response> {
     let filter = request.query.get("filters").filter(|text| !text.is_empty());
     let filter = filter.map(Filter::parse).transpose()?;
@@ -107,6 +117,9 @@ pub(super) async fn trashed(request: &AmazonRequest) -> Result<Response> {
 }
 
 /// Returns the smallest source that contains all nodes that match the filter.
+///
+/// # Errors
+/// 500 if the storage fails.
 async fn source(request: &AmazonRequest, filter: Option<&Filter>) -> Result<NodeSource> {
     let Some(filter) = filter else { return Ok(NodeSource::Drive) };
     let requires = |field| filter.requires(field);
@@ -141,6 +154,9 @@ async fn source(request: &AmazonRequest, filter: Option<&Filter>) -> Result<Node
 }
 
 /// Responds with a page of the nodes that `node_query` selects.
+///
+/// # Errors
+/// 400 if the order, the limit or the page token is invalid; 500 if the storage fails.
 async fn list(request: &AmazonRequest, node_query: NodeQuery) -> Result<Response> {
     let sort = request.query.get("sort").filter(|text| !text.is_empty());
     let sort = sort.map(Sort::parse).transpose()?;
@@ -172,7 +188,11 @@ struct Page {
     next: Option<(Vec<SortKey>, i64)>,
 }
 
-/// Returns a page in the order of the source. The first page counts all nodes.
+/// Returns a page of at most `limit` nodes in the order of the source. The first page (`token` is
+/// `None`) counts all nodes.
+///
+/// # Errors
+/// 500 if the storage fails.
 async fn unsorted(
     request: &AmazonRequest,
     node_query: &NodeQuery,
@@ -212,7 +232,11 @@ async fn unsorted(
     Ok(page)
 }
 
-/// Returns a page in the requested order.
+/// Returns a page of at most `limit` nodes in the requested order. Reads all nodes of the source.
+/// `token` is `None` for the first page.
+///
+/// # Errors
+/// 500 if the storage fails.
 async fn sorted(
     request: &AmazonRequest,
     node_query: &NodeQuery,
@@ -274,7 +298,10 @@ impl NodeQuery {
 }
 
 /// Returns at most `limit` nodes of a source with their positions, starting after the position
-/// `after`, and whether more may follow.
+/// `after` (-1 at the start), and whether more may follow.
+///
+/// # Errors
+/// 500 if the storage fails.
 async fn batch(
     request: &AmazonRequest,
     source: &NodeSource,
@@ -333,7 +360,7 @@ fn limit(request: &AmazonRequest) -> Result<usize> {
     }
 }
 
-/// Returns a hash that identifies the query of a page token.
+/// Returns a hash of the query, by which a page token of another query is recognized.
 fn query_hash(request: &AmazonRequest, node_query: &NodeQuery, sort: Option<&Sort>) -> u64 {
     let mut hasher = DefaultHasher::new();
     let text = format!("{:?} {:?} {sort:?}", node_query.source, node_query.filter);
@@ -346,7 +373,7 @@ fn encode_token(token: &PageToken) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(token).unwrap_or_default())
 }
 
-/// Decodes a page token.
+/// Decodes a page token. `query` is the hash of this request's query.
 ///
 /// # Errors
 /// 400 if it is invalid, expired, or of another query.

@@ -38,7 +38,8 @@ impl Metadata {
         Ok(name)
     }
 
-    /// Returns the description and the facet of a new node.
+    /// Returns the description and the facet of a new node. `local_id` is the id that the client
+    /// chose for it.
     pub(super) fn new_item(&self, local_id: Option<&str>) -> NewItem {
         let mut facets = Map::new();
         let facet = self.facet(local_id);

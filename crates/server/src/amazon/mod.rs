@@ -61,6 +61,8 @@ impl Protocol for Amazon {
         failure: |status| AmazonError::for_status(status).response(),
     };
 
+    /// Parses a request with one of this protocol's paths; `None` for any other path. An error of
+    /// the path or the method is kept in the call, for its response.
     fn route(_: &ServerState, parts: &Parts) -> Option<Routed<AmazonCall>> {
         if !route::serves(parts.uri.path()) {
             return None;
@@ -75,6 +77,7 @@ impl Protocol for Amazon {
         Some(Routed { cross_site, ..Routed::new(operation, AmazonCall(action)).cost(cost) })
     }
 
+    /// Serves a parsed request. Each response has a request id.
     async fn handle(
         AmazonCall(action): AmazonCall,
         context: RequestContext,
@@ -93,6 +96,10 @@ impl Protocol for Amazon {
 }
 
 /// Checks the parameters, the token and the declared length, then runs the handler of the action.
+///
+/// # Errors
+/// 404 or 405 if the request has no action; 401 without a valid token; 400 for an invalid
+/// parameter; 411 without a declared length; those of the handler.
 async fn respond(
     action: Result<AmazonAction>,
     context: RequestContext,
@@ -131,6 +138,9 @@ async fn respond(
 }
 
 /// Runs the handler of an action. Uploads run in a task of their own.
+///
+/// # Errors
+/// Those of the handler; 403 for a purge.
 async fn dispatch(
     request: AmazonRequest,
     action: AmazonAction,

@@ -26,13 +26,13 @@ pub(super) fn is_shown(node: &Node) -> bool {
     node.kind != NodeKind::Notebook
 }
 
-/// Returns the member `kind`.
+/// Returns the member `kind`: `FOLDER` or `FILE`.
 pub(super) fn kind(node: &Node) -> &'static str {
     if node.kind == NodeKind::Folder { "FOLDER" } else { "FILE" }
 }
 
-/// Returns the member `status`. Nodes below a trashed folder keep their status
-/// (amazon-drive#trash-descendants).
+/// Returns the member `status`: `AVAILABLE`, `TRASH` or `PURGED`. Nodes below a trashed folder keep
+/// their status (amazon-drive#trash-descendants).
 pub(super) fn status(node: &Node) -> &'static str {
     match node.state {
         State::Live | State::Hidden => "AVAILABLE",
@@ -46,7 +46,8 @@ pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// Returns a member of the node's facet.
+/// Returns a member of the node's facet, which has the data of this protocol; `None` if the node
+/// does not have it.
 pub(super) fn facet<'a>(node: &'a Node, name: &str) -> Option<&'a Value> {
     node.facets.get(FACET)?.get(name)
 }

@@ -16,6 +16,9 @@ use crate::tree::{
 };
 
 /// Handles `GET nodes/{id}`.
+///
+/// # Errors
+/// 404 if the node does not exist; 500 if the storage fails.
 pub(super) async fn get(request: &AmazonRequest, id: &str) -> Result<Response> {
     let node = request.find_node(id).await?;
     Ok(request.node_response(&node))
@@ -24,7 +27,8 @@ pub(super) async fn get(request: &AmazonRequest, id: &str) -> Result<Response> {
 /// Handles `POST nodes` of the metadata endpoint: creates a folder.
 ///
 /// # Errors
-/// 400 if the kind is not FOLDER, or if the name is invalid; 409 if the name is in use.
+/// 400 if the kind is not FOLDER, or if the body or the name is invalid; 404 if a parent does not
+/// exist; 409 if the name or the `localId` is in use; 500 if the storage fails.
 pub(super) async fn create(request: &AmazonRequest, body: Body) -> Result<Response> {
     let metadata: Metadata = json_body(body).await?;
     match metadata.kind.as_deref() {
@@ -53,11 +57,12 @@ pub(super) async fn create(request: &AmazonRequest, body: Body) -> Result<Respon
     Ok(request.created_response(&node))
 }
 
-/// Handles `PATCH nodes/{id}`.
+/// Handles `PATCH nodes/{id}`: changes the metadata, the parents or the status.
 ///
 /// # Errors
-/// 403 if the content properties are changed, or if a node in the trash is; 409 if the name is in
-/// use.
+/// 400 if the body, the name or the status is invalid; 403 if the content properties are changed,
+/// or if a node in the trash is; 404 if the node or a parent does not exist; 409 if the name is in
+/// use; 500 if the storage fails.
 pub(super) async fn patch(request: &AmazonRequest, id: &str, body: Body) -> Result<Response> {
     let metadata: Metadata = json_body(body).await?;
     if metadata.content_properties.is_some() {
@@ -83,7 +88,11 @@ pub(super) async fn patch(request: &AmazonRequest, id: &str, body: Body) -> Resu
     Ok(request.node_response(&node))
 }
 
-/// Changes the metadata of a node. `parents`: its new parent folders; `None`: unchanged.
+/// Changes the metadata of a node. `parents` are its new parent folders; `None` keeps them.
+///
+/// # Errors
+/// 404 if the node or a parent does not exist; 400 for an invalid name; 409 if the name is in use;
+/// 500 if the storage fails.
 async fn change(
     request: &AmazonRequest,
     node: &Node,
@@ -123,7 +132,7 @@ async fn change(
 /// Applies a change of the status: `AVAILABLE` restores the node, `TRASH` moves it to the trash.
 ///
 /// # Errors
-/// 400 for any other status.
+/// 400 for any other status, 500 if the storage fails.
 async fn set_status(request: &AmazonRequest, node: Node, status: &str) -> Result<Node> {
     match (status, node.state) {
         ("AVAILABLE", State::Trashed) => request.restore_from_trash(&node).await,
@@ -134,6 +143,9 @@ async fn set_status(request: &AmazonRequest, node: Node, status: &str) -> Result
 }
 
 /// Handles `PUT trash/{id}`. Inferred: a node that is already in the trash stays unchanged.
+///
+/// # Errors
+/// 403 for the root folder; 404 if the node does not exist; 500 if the storage fails.
 pub(super) async fn trash(request: &AmazonRequest, id: &str) -> Result<Response> {
     let node = request.find_node(id).await?;
     let node = match node.state {
@@ -146,7 +158,8 @@ pub(super) async fn trash(request: &AmazonRequest, id: &str) -> Result<Response>
 /// Handles `POST trash/{id}/restore`.
 ///
 /// # Errors
-/// 400 if the node is not in the trash (inferred); 409 if its name is in use.
+/// 400 if the node is not in the trash (inferred); 409 if its name is in use; 500 if the storage
+/// fails.
 pub(super) async fn restore(request: &AmazonRequest, id: &str) -> Result<Response> {
     let node = request.find_node(id).await?;
     if node.state != State::Trashed {
@@ -156,13 +169,16 @@ pub(super) async fn restore(request: &AmazonRequest, id: &str) -> Result<Respons
     Ok(request.node_response(&node))
 }
 
-/// The response to `DELETE nodes/{id}`, which the cloud does not allow to any application.
+/// Returns the response to `DELETE nodes/{id}`, which the cloud does not allow to any application.
 pub(super) fn purge() -> AmazonError {
     AmazonError::forbidden("Insufficient permissions granted for operation: purgeNode")
 }
 
 impl AmazonRequest {
     /// Moves a node to the trash, and returns it.
+    ///
+    /// # Errors
+    /// 403 for the root folder; 404 if the node does not exist; 500 if the storage fails.
     async fn move_to_trash(&self, node: &Node) -> Result<Node> {
         let trashed = self.state.tree.trash(self.drive(), node.no, Precondition::Any).await;
         trashed.map_err(|error| AmazonError::tree(error, &self.ids.id(node.no)))
@@ -171,7 +187,7 @@ impl AmazonRequest {
     /// Restores a node from the trash to its folders, and returns it.
     ///
     /// # Errors
-    /// 409 if its name is in use.
+    /// 409 if its name is in use, 500 if the storage fails.
     async fn restore_from_trash(&self, node: &Node) -> Result<Node> {
         let restored = self.state.tree.restore(self.drive(), node.no, None, None).await;
         let folder = node.parents.first().copied().unwrap_or(ROOT);
@@ -184,7 +200,7 @@ impl AmazonRequest {
     /// Returns the parent folders of a node to create or to change. The default is the root folder.
     ///
     /// # Errors
-    /// 404 for an invalid id.
+    /// 404 for an id that is invalid for this account.
     pub(super) async fn parents(&self, metadata: &Metadata) -> Result<Vec<ItemKey>> {
         let Some(ids) = metadata.parents.as_ref().filter(|ids| !ids.is_empty()) else {
             return Ok(vec![ROOT]);
@@ -220,7 +236,8 @@ impl AmazonRequest {
     }
 
     /// Converts an error of the tree. `name` and `folder` are the name and the folder that the
-    /// operation gives to a node.
+    /// operation gives to a node. A name conflict is 409 with the id of the other node; all others
+    /// as [`AmazonError::tree`].
     pub(super) fn tree_error(&self, error: TreeError, name: &str, folder: ItemKey) -> AmazonError {
         let folder = self.ids.id(folder);
         match error {
@@ -234,7 +251,7 @@ impl AmazonRequest {
     /// Returns the `localId` of a new node, an id that the client chooses; `None` without one.
     ///
     /// # Errors
-    /// 409 if another node has it.
+    /// 409 if another node has it, 500 if the storage fails.
     pub(super) async fn local_id(&self) -> Result<Option<String>> {
         let Some(id) = self.query.get("localId").filter(|id| !id.is_empty()) else {
             return Ok(None);

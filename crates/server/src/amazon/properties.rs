@@ -29,6 +29,9 @@ fn properties_of(node: &Node, owner: &str) -> Map<String, Value> {
 }
 
 /// Handles `GET nodes/{id}/properties/{owner}`. Another application's properties are an empty list.
+///
+/// # Errors
+/// 404 if the node does not exist; 500 if the storage fails.
 pub(super) async fn list(request: &AmazonRequest, id: &str, owner: &str) -> Result<Response> {
     let node = request.find_node(id).await?;
     let data = match is_own(request, owner) {
@@ -41,7 +44,8 @@ pub(super) async fn list(request: &AmazonRequest, id: &str, owner: &str) -> Resu
 /// Handles `GET nodes/{id}/properties/{owner}/{key}`.
 ///
 /// # Errors
-/// 404 if the property does not exist, or if it belongs to another application.
+/// 404 if the property does not exist, or if it belongs to another application, 500 if the storage
+/// fails.
 pub(super) async fn get(
     request: &AmazonRequest,
     id: &str,
@@ -60,7 +64,8 @@ pub(super) async fn get(
 /// Handles `PUT nodes/{id}/properties/{owner}/{key}`.
 ///
 /// # Errors
-/// 400 over [`KEYS_MAX`] or [`VALUE_MAX`]; 403 for another application's properties.
+/// 400 over [`KEYS_MAX`] or [`VALUE_MAX`]; 403 for another application's properties; 500 if the
+/// storage fails.
 pub(super) async fn put(
     request: &AmazonRequest,
     id: &str,
@@ -91,7 +96,8 @@ pub(super) async fn put(
 /// Handles `DELETE nodes/{id}/properties/{owner}/{key}`.
 ///
 /// # Errors
-/// 403 for another application's properties; 404 if the property does not exist.
+/// 403 for another application's properties; 404 if the property does not exist; 500 if the storage
+/// fails.
 pub(super) async fn delete(
     request: &AmazonRequest,
     id: &str,
@@ -114,11 +120,12 @@ fn property(request: &AmazonRequest, id: &str, owner: &str, key: &str, value: &V
     json!({ "key": key, "location": location, "value": value })
 }
 
-/// Changes the properties of an owner. `change` may be called several times, because the update is
-/// repeated after a concurrent change.
+/// Changes the properties that `owner` stores with the node `id`. `change` may be called several
+/// times, because the update is repeated after a concurrent change.
 ///
 /// # Errors
-/// Those of `change`; 403 for another application; 409 after [`MAX_ATTEMPTS`] concurrent changes.
+/// Those of `change`; 403 for another application; 404 if the node does not exist; 409 after
+/// [`MAX_ATTEMPTS`] concurrent changes; 500 if the storage fails.
 async fn set_properties(
     request: &AmazonRequest,
     id: &str,

@@ -11,12 +11,12 @@ impl Query {
         Self(pairs.into_owned().collect())
     }
 
-    /// Returns the first value of a parameter.
+    /// Returns the first value of a parameter; `None` if it is missing.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns whether a parameter is `true`.
+    /// Returns whether the value of a parameter is `true`.
     pub(super) fn flag(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }

@@ -59,7 +59,8 @@ impl AmazonRequest {
     /// Returns a node, which may be in the trash.
     ///
     /// # Errors
-    /// 404 if it does not exist, was purged, or is not visible in this protocol.
+    /// 404 if it does not exist, was purged, or is not visible in this protocol, 500 if the storage
+    /// fails.
     pub(super) async fn find_node(&self, id: &str) -> Result<Node> {
         let node = self.state.tree.any_node(self.drive(), self.item_key(id)?).await;
         match node {
@@ -69,8 +70,11 @@ impl AmazonRequest {
         }
     }
 
-    /// Returns the first node of the drive that satisfies a predicate, in any state. It reads all
-    /// nodes of the drive.
+    /// Returns the first node of the drive that satisfies a predicate, in any state; `None` if
+    /// there is none. It reads all nodes of the drive.
+    ///
+    /// # Errors
+    /// 500 if the storage fails.
     pub(super) async fn find_first(
         &self,
         predicate: impl Fn(&Node) -> bool,

@@ -223,6 +223,9 @@ fn strip_base<'a>(path: &'a str, base: &str) -> Option<&'a str> {
 
 /// Decodes the segments of a path. Clients join base URLs and paths with redundant slashes. Only
 /// those at the start are removed: an empty property owner has a response of its own.
+///
+/// # Errors
+/// 400 if a segment is not UTF-8.
 fn segments(rest: &str) -> Result<Vec<String>> {
     rest.trim_start_matches('/')
         .split('/')
@@ -243,7 +246,10 @@ fn require_method(method: &Method, wanted: Method, action: AmazonAction) -> Resu
     if *method == wanted { Ok(action) } else { Err(AmazonError::method(method.as_str())) }
 }
 
-/// Matches a path below [`METADATA`].
+/// Returns the action of a method on a path below [`METADATA`].
+///
+/// # Errors
+/// 404 for an unknown path; 405 for a method that the path does not support.
 fn metadata(method: &Method, segments: &[String]) -> Result<AmazonAction> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let owned = |text: &str| text.to_owned();
@@ -301,7 +307,10 @@ fn metadata(method: &Method, segments: &[String]) -> Result<AmazonAction> {
     Ok(action)
 }
 
-/// Matches a path below [`CONTENT`].
+/// Returns the action of a method on a path below [`CONTENT`].
+///
+/// # Errors
+/// 404 for an unknown path; 405 for a method that the path does not support.
 fn content(method: &Method, segments: &[String]) -> Result<AmazonAction> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match (segments.as_slice(), method.as_str()) {
@@ -314,6 +323,9 @@ fn content(method: &Method, segments: &[String]) -> Result<AmazonAction> {
 }
 
 /// Rejects a method that the path does not support.
+///
+/// # Errors
+/// 405, always.
 fn method_not_allowed(method: &Method) -> Result<AmazonAction> {
     Err(AmazonError::method(method.as_str()))
 }

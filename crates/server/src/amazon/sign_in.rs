@@ -37,7 +37,8 @@ impl OAuthError {
     }
 }
 
-/// Handles `POST /auth/o2/token`.
+/// Handles `POST /auth/o2/token`: exchanges a code or a refresh token for an access token. An error
+/// is a response of RFC 6749.
 pub(super) async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Response {
     match issue_grant(state, headers, body).await {
         Ok((grant, refresh)) => json_response(

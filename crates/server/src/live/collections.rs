@@ -26,7 +26,10 @@ const BATCH: u64 = 1000;
 /// (inferred).
 const DEFAULT_PAGE: u64 = 100;
 
-/// Handles `GET {user}/albums`.
+/// Handles `GET {user}/albums`: the albums in the root folder.
+///
+/// # Errors
+/// 400 for an invalid parameter; 500 if the storage fails.
 pub(super) async fn albums(request: &LiveRequest) -> Result<Response> {
     let mut options = PageOptions::from_query(&request.query)?;
     options.narrow(&[ObjectType::Album]);
@@ -39,6 +42,9 @@ pub(super) async fn albums(request: &LiveRequest) -> Result<Response> {
 
 /// Handles `GET {user}/skydrive/recent_docs`: all files, sorted by the client's modification time,
 /// newest first.
+///
+/// # Errors
+/// 400 for an invalid parameter; 500 if the storage fails.
 pub(super) async fn recent(request: &LiveRequest) -> Result<Response> {
     let mut options = PageOptions::from_query(&request.query)?;
     let limit = usize::try_from(options.scan_limit(DEFAULT_PAGE)).unwrap_or(usize::MAX);
@@ -62,6 +68,9 @@ pub(super) async fn recent(request: &LiveRequest) -> Result<Response> {
 }
 
 /// Handles `GET {user}/skydrive/shared…`: the items on this drive that belong to another user.
+///
+/// # Errors
+/// 400 for an invalid parameter; 500 if the storage fails.
 pub(super) async fn shared(request: &LiveRequest, kind: ListKind) -> Result<Response> {
     let mut options = PageOptions::from_query(&request.query)?;
     if let Some(types) = kind.types() {
@@ -120,6 +129,9 @@ fn matches(node: &Node, words: &str) -> bool {
 }
 
 /// Calls `visit` with every item below a folder, in the tree's order, until it returns `false`.
+///
+/// # Errors
+/// 404 if the folder does not exist; 500 if the storage fails.
 async fn scan(
     request: &LiveRequest,
     folder: ItemKey,
@@ -143,6 +155,9 @@ async fn scan(
 /// [`BASE`], for the URLs of the other pages.
 ///
 /// The access of each parent folder is looked up once.
+///
+/// # Errors
+/// 500 if the storage fails.
 async fn respond(
     request: &LiveRequest,
     options: &PageOptions,

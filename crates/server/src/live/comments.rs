@@ -57,6 +57,9 @@ struct Collection<T> {
 
 /// Responds with the page of `all` that `limit` and `offset` select. `list` is the last segment of
 /// the list's path.
+///
+/// # Errors
+/// 400 for an invalid parameter.
 fn page_response<T: Serialize>(request: &LiveRequest, all: Vec<T>, list: &str) -> Result<Response> {
     let options = PageOptions::from_query(&request.query)?;
     let (data, more) = options.slice(all);
@@ -90,6 +93,9 @@ impl Objects {
 }
 
 /// Returns the item of the request if it can have comments: only files can.
+///
+/// # Errors
+/// 404 if the item does not exist; 400 if it is not a file; 500 if the storage fails.
 async fn commentable_node(request: &LiveRequest) -> Result<Node> {
     let node = request.node().await?;
     match node.kind {
@@ -99,6 +105,9 @@ async fn commentable_node(request: &LiveRequest) -> Result<Node> {
 }
 
 /// Handles `GET {item}/comments`.
+///
+/// # Errors
+/// Those of [`commentable_node`]; 400 for an invalid parameter.
 pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
     let node = commentable_node(request).await?;
     let facets = LiveFacets::from_node(&node);
@@ -108,6 +117,10 @@ pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
 }
 
 /// Handles `POST {item}/comments`.
+///
+/// # Errors
+/// 400 without a valid `message`, or over [`MAX_MESSAGE`] characters; those of
+/// [`commentable_node`]; 503 if other requests change the item at the same time.
 pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let fields = Fields::read(parts, body, &request.query).await?;
     let message = fields.required("message")?;
@@ -142,6 +155,9 @@ pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Res
 }
 
 /// Handles `GET {comment}`.
+///
+/// # Errors
+/// 404 if the item or the comment does not exist; 500 if the storage fails.
 pub(super) async fn get(request: &LiveRequest, id: &CommentId) -> Result<Response> {
     let node = request.node().await?;
     let facets = LiveFacets::from_node(&node);
@@ -151,6 +167,10 @@ pub(super) async fn get(request: &LiveRequest, id: &CommentId) -> Result<Respons
 }
 
 /// Handles `DELETE {comment}`.
+///
+/// # Errors
+/// 404 if the item or the comment does not exist; 503 if other requests change the item at the same
+/// time; 500 if the storage fails.
 pub(super) async fn delete(request: &LiveRequest, id: &CommentId) -> Result<Response> {
     let node = request.node().await?;
     let remove = |facets: &mut LiveFacets| {
@@ -166,6 +186,10 @@ pub(super) async fn delete(request: &LiveRequest, id: &CommentId) -> Result<Resp
 }
 
 /// Handles `GET {item}/tags`. Only photos and videos have tags.
+///
+/// # Errors
+/// 404 if the item does not exist; 400 if it is no photo or video, or for an invalid parameter; 500
+/// if the storage fails.
 pub(super) async fn tags(request: &LiveRequest) -> Result<Response> {
     let node = request.node().await?;
     if !matches!(ObjectType::from_node(&node), ObjectType::Photo | ObjectType::Video) {
@@ -178,6 +202,9 @@ pub(super) async fn tags(request: &LiveRequest) -> Result<Response> {
 }
 
 /// Handles `GET {tag}`.
+///
+/// # Errors
+/// 404 if the item or the tag does not exist; 500 if the storage fails.
 pub(super) async fn tag(request: &LiveRequest, id: &TagId) -> Result<Response> {
     let node = request.node().await?;
     let facets = LiveFacets::from_node(&node);

@@ -48,6 +48,10 @@ const PREFLIGHT_MIN: u64 = 1 << 20;
 
 /// Handles `GET {file}/content`: redirects to a download URL, or returns that URL with
 /// `suppress_redirects`.
+///
+/// # Errors
+/// 400 for an item without content or an invalid parameter; 403 without a sufficient scope; 404 if
+/// the item does not exist; 500 if the storage fails.
 pub(super) async fn get_content(request: &LiveRequest) -> Result<Response> {
     let suppress = request.query.flag("suppress_redirects")?.unwrap_or(false);
     let node = request.readable_node().await?;
@@ -60,6 +64,10 @@ pub(super) async fn get_content(request: &LiveRequest) -> Result<Response> {
 }
 
 /// Handles `PUT {folder}/files/{name}`.
+///
+/// # Errors
+/// 400 for an invalid name or parameter, or if the subject is a file; 409 if the name is in use;
+/// those of [`receive`]; 500 if the storage fails.
 pub(super) async fn put(
     request: &LiveRequest,
     name: &str,
@@ -78,6 +86,10 @@ pub(super) async fn put(
 }
 
 /// Handles `PUT {file}/content`, which always overwrites.
+///
+/// # Errors
+/// 400 for an item that is not a file or an invalid parameter; 404 if the item does not exist;
+/// those of [`receive`]; 500 if the storage fails.
 pub(super) async fn put_content(
     request: &LiveRequest,
     parts: &Parts,
@@ -104,7 +116,7 @@ pub(super) async fn put_content(
 ///
 /// # Errors
 /// 415 if the body is no multipart form; 400 if it has no part, several parts, or a part without a
-/// file name; those of [`preflight`].
+/// valid file name; 409 if the name is in use; those of [`preflight`] and [`store`].
 pub(super) async fn post(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let on_conflict = on_conflict(request, parts)?;
     let content_type = parts.headers.get(header::CONTENT_TYPE);
@@ -145,6 +157,10 @@ pub(super) async fn post(request: &LiveRequest, parts: &Parts, body: Body) -> Re
 /// Handles `POST {folder}/files?state=…&redirect_uri=…`: a page whose script redirects the browser
 /// to `redirect_uri`, with the response or the error in the fragment
 /// (live-connect#upload-html-mode). Without `redirect_uri` it is [`post`].
+///
+/// # Errors
+/// 400 if `redirect_uri` leads to another host, or the response exceeds [`MAX_RESULT`]. Without
+/// `redirect_uri`, those of [`post`].
 pub(super) async fn post_from_page(
     request: &LiveRequest,
     parts: &Parts,
@@ -181,6 +197,9 @@ pub(super) async fn post_from_page(
 }
 
 /// Returns the conflict behaviour: `overwrite` in the query, else in the header, else overwriting.
+///
+/// # Errors
+/// 400 for another value, and for an invalid `downsize_photo_uploads`.
 fn on_conflict(request: &LiveRequest, parts: &Parts) -> Result<OnConflict> {
     wants_downsizing(request)?;
     let header = parts.headers.get("overwrite").and_then(|value| value.to_str().ok());
@@ -197,12 +216,18 @@ fn on_conflict(request: &LiveRequest, parts: &Parts) -> Result<OnConflict> {
 
 /// Returns whether large photos are scaled down, which is the default
 /// (live-connect#param-downsize-photo-uploads).
+///
+/// # Errors
+/// 400 if the parameter is neither `true` nor `false`.
 fn wants_downsizing(request: &LiveRequest) -> Result<bool> {
     Ok(request.query.flag("downsize_photo_uploads")?.unwrap_or(true))
 }
 
-/// Scales a photo down to [`MAX_PHOTO_SIDE`] unless the client opted out. Returns all other content
-/// unchanged, also photos that cannot be decoded.
+/// Scales a photo down to [`MAX_PHOTO_SIDE`] unless the client opted out. `name` decides whether
+/// the file is a photo. Returns all other content unchanged, also photos that cannot be decoded.
+///
+/// # Errors
+/// 400 for an invalid parameter; 507 if the disk is full; 500 if the storage fails.
 async fn downsize_photo(request: &LiveRequest, name: &str, stored: Stored) -> Result<Stored> {
     let large = match stored.media.as_deref() {
         Some(Media::Photo(photo)) => photo.width.max(photo.height) > MAX_PHOTO_SIDE,
@@ -256,7 +281,7 @@ async fn receive(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Sto
 /// # Errors
 /// 415 for a `Content-Encoding`; 413 for a body over `limit`; and for a body of at least
 /// [`PREFLIGHT_MIN`] or of unknown length, 404 for a missing target and 507 for a file that exceeds
-/// the whole quota.
+/// the whole quota; 500 if the storage fails.
 async fn preflight(request: &LiveRequest, parts: &Parts, limit: u64) -> Result<()> {
     if let Some(encoding) = parts.headers.get(header::CONTENT_ENCODING)
         && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
@@ -289,7 +314,11 @@ async fn store(request: &LiveRequest, body: Bytestream) -> Result<Stored> {
     stored.map_err(|error| LiveError::tree(error, request.subject_id()))
 }
 
-/// Creates or replaces a file with stored content.
+/// Creates a file in the folder `parent`, or replaces it, with stored content.
+///
+/// # Errors
+/// `TreeError`, such as `NameTaken`, as of [`Tree::put`](crate::tree::Tree::put). The caller knows
+/// the folder's id for the message.
 async fn put_file(
     request: &LiveRequest,
     parent: ItemKey,

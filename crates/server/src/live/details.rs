@@ -129,7 +129,8 @@ impl Objects {
 }
 
 impl PhotoDetails {
-    /// `is_own`: the photo belongs to the user who sends the request.
+    /// Creates the members of a photo. `is_own` is whether the photo belongs to the user who sends
+    /// the request: others do not see its place.
     fn new(photo: Photo, pictures: &PictureUrls, is_own: bool) -> Self {
         let is_decodable = is_decodable(&photo);
         let Photo { width, height, taken, place, camera_make, camera_model, .. } = photo;
@@ -168,7 +169,8 @@ impl From<MediaPlace> for Location {
 }
 
 impl AudioDetails {
-    /// Values that the user edited replace those of the file.
+    /// Creates the members of an audio file. Values that the user edited, in `facets`, replace
+    /// those of the file.
     fn new(audio: Audio, facets: &LiveFacets, pictures: &PictureUrls) -> Self {
         let none = Map::new();
         let overrides = facets.audio.as_ref().map_or(&none, |audio| &audio.fields);
@@ -189,6 +191,7 @@ impl AudioDetails {
 }
 
 impl VideoDetails {
+    /// Creates the members of a video.
     fn new(Video { width, height, duration, bitrate }: Video, pictures: &PictureUrls) -> Self {
         Self { picture: pictures.url(PictureSize::Thumbnail), height, width, duration, bitrate }
     }

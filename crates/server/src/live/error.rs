@@ -24,72 +24,75 @@ pub(super) const MAX_BODY: u64 = 100 << 20;
 const TAKEN: StatusCode = StatusCode::CONFLICT;
 
 impl LiveError {
+    /// Returns an error with a code of the reference.
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), challenge: None }
     }
 
-    /// The URL has no meaning, or none for this type of item.
+    /// Returns 400: the URL has no meaning, or none for this type of item.
     pub(super) fn url(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "request_url_invalid", message)
     }
 
-    /// The URL does not support the method.
+    /// Returns 405: the URL does not support the method.
     pub(super) fn method(method: &str) -> Self {
         let message = format!("The provided HTTP method '{method}' is not allowed.");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "request_method_invalid", message)
     }
 
-    /// A parameter of the query or the body has an invalid value.
+    /// Returns 400: a parameter of the query or the body has an invalid value.
     pub(super) fn parameter(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "request_parameter_invalid", message)
     }
 
-    /// The value of the parameter `name` is not one of the documented values.
+    /// Returns 400: the value of the parameter `name` is not one of the documented values.
     pub(super) fn invalid_value(name: &str, value: &str) -> Self {
         Self::parameter(format!("The value '{value}' of '{name}' isn't valid."))
     }
 
-    /// An item name breaks a rule of [`names`](super::names), which also provides `reason`.
+    /// Returns 400: an item name breaks a rule of [`names`](super::names), which also provides
+    /// `reason`.
     pub(super) fn invalid_name(name: &str, reason: &str) -> Self {
         Self::parameter(format!("The name '{name}' isn't valid: {reason}."))
     }
 
-    /// A required parameter is missing.
+    /// Returns 400: the required parameter `name` is missing.
     pub(super) fn missing(name: &str) -> Self {
         let message =
             format!("The request entity body is missing the required parameter: '{name}'.");
         Self::new(StatusCode::BAD_REQUEST, "request_parameter_missing", message)
     }
 
-    /// The body does not match its content type, or ended early.
+    /// Returns 400: the body does not match its content type, or ended early.
     pub(super) fn body(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "request_body_invalid", message)
     }
 
-    /// The body could not be received.
+    /// Returns 400: the body could not be received.
     pub(super) fn unreadable_body(error: impl std::fmt::Display) -> Self {
         Self::body(format!("The request entity body couldn't be read: {error}."))
     }
 
-    /// The content type or encoding of the body is not supported.
+    /// Returns 415: the content type or encoding of the body is not supported.
     pub(super) fn media_type(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "request_body_invalid", message)
     }
 
-    /// The body exceeds `limit` bytes. Inferred: the cloud sent an HTML page without a code.
+    /// Returns 413: the body exceeds `limit` bytes. Inferred: the cloud sent an HTML page without a
+    /// code.
     pub(super) fn too_large(limit: u64) -> Self {
         let message =
             format!("Request Entity Too Large. A request body has at most {limit} bytes.");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request_body_invalid", message)
     }
 
-    /// The item, folder, comment or link does not exist.
+    /// Returns 404: the item, folder, comment or link with the id does not exist.
     pub(super) fn not_found(id: impl std::fmt::Display) -> Self {
         let message = format!("The resource '{id}' doesn't exist.");
         Self::new(StatusCode::NOT_FOUND, "resource_not_found", message)
     }
 
-    /// The name is already in use in the folder.
+    /// Returns 409: the name is already in use in the folder.
     pub(super) fn taken(name: &str) -> Self {
         let message = format!(
             "The resource '{name}' already exists. Specify another name or allow overwriting."
@@ -97,13 +100,13 @@ impl LiveError {
         Self::new(TAKEN, "resource_already_exists", message)
     }
 
-    /// The drive is full.
+    /// Returns 507: the drive is full.
     pub(super) fn full() -> Self {
         let message = "There isn't enough space left on this user's SkyDrive.";
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "resource_quota_exceeded", message)
     }
 
-    /// The token has none of the `scopes`, one of which is required.
+    /// Returns 403: the token has none of the `scopes`, one of which is required.
     pub(super) fn unauthorized(scopes: &[&str]) -> Self {
         let scopes: Vec<_> = scopes.iter().map(|scope| format!("'{scope}'")).collect();
         let message = format!(
@@ -114,19 +117,21 @@ impl LiveError {
         Self::new(StatusCode::FORBIDDEN, "request_token_unauthorized", message)
     }
 
-    /// The request failed for a reason that is likely to pass.
+    /// Returns 503: the request failed for a reason that is likely to pass.
     pub(super) fn busy() -> Self {
         let message = "The server is busy. Please try again later.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_busy", message)
     }
 
+    /// Returns 500: an internal error, which the response does not describe.
     fn internal() -> Self {
         let message = "The server encountered an internal error. Please try again.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_internal_error", message)
     }
 
     /// Converts an error of the tree. `subject` is the id or the name of the item in the message.
-    /// Internal errors are logged, and the response does not describe them.
+    ///
+    /// Failures of the storage are logged; the response is a 500 that does not describe them.
     pub(super) fn tree(error: TreeError, subject: impl std::fmt::Display) -> Self {
         match error {
             TreeError::NotFound => Self::not_found(subject),
@@ -173,7 +178,7 @@ impl LiveError {
         }
     }
 
-    /// The response to a status that a fault rule injects.
+    /// Returns the response to a status that a fault rule injects.
     pub(super) fn for_status(status: StatusCode) -> Self {
         let (code, message) = match status.as_u16() {
             401 => ("request_token_expired", "The provided access token has expired."),
@@ -202,6 +207,7 @@ impl LiveError {
 }
 
 impl From<AuthError> for LiveError {
+    /// Converts the refusal of a token: 401 with the code and the challenge of the reference.
     fn from(refusal: AuthError) -> Self {
         let (code, message, challenge) = match refusal {
             AuthError::Missing => (

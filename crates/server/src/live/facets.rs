@@ -112,10 +112,12 @@ pub(super) struct AudioOverrides {
     pub fields: Map<String, Value>,
 }
 
+/// Returns whether a flag need not be stored.
 fn is_false(value: &bool) -> bool {
     !value
 }
 
+/// Returns whether a number need not be stored.
 fn is_zero(value: &u64) -> bool {
     *value == 0
 }
@@ -140,7 +142,8 @@ impl LiveFacets {
         facets
     }
 
-    /// Returns the data of a new folder.
+    /// Returns the data of a new folder. `sort_by` is the order of its lists, unless a request sets
+    /// another.
     pub(super) fn for_folder(album: bool, sort_by: Option<SortBy>) -> Self {
         Self { album, sort_by, ..Self::default() }
     }

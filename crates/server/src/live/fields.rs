@@ -50,7 +50,11 @@ impl Fields {
         Ok(fields)
     }
 
-    /// Parses a body. Without a content type, it is JSON.
+    /// Parses a body: a form if the content type is that of a form, else JSON. An empty body has no
+    /// members.
+    ///
+    /// # Errors
+    /// 400 if it is not a JSON object.
     fn parse(content_type: &str, bytes: &[u8]) -> Result<Self> {
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         if bytes.is_empty() {

@@ -10,6 +10,8 @@ use super::{
     route::LiveRoute,
 };
 
+/// Parses a request and the ids and names in its path with every parser. Fuzz targets check that
+/// none of them panics.
 pub(crate) fn parse(request: &Parts) {
     let query = Query::parse(request.uri.query());
     let _ = LiveRoute::parse(request, &query);

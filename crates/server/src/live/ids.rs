@@ -83,6 +83,7 @@ impl LiveId {
 }
 
 impl fmt::Display for LiveId {
+    /// Writes the id. That of a root folder has no number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
             IdKind::Folder => "folder",
@@ -111,6 +112,7 @@ impl CommentId {
         Self { cid: cid.to_owned(), item, number }
     }
 
+    /// Parses an id; `None` if it is invalid.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (cid, item, last) = parse_item_part("comment", text)?;
         let number = parse_resource(&cid, last)?.try_into().ok()?;
@@ -141,6 +143,7 @@ impl TagId {
         Self { cid: cid.to_owned(), item, index }
     }
 
+    /// Parses an id; `None` if it is invalid.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (cid, item, last) = parse_item_part("tag", text)?;
         let bytes = URL_SAFE_NO_PAD.decode(last).ok()?;
@@ -158,7 +161,8 @@ impl fmt::Display for TagId {
     }
 }
 
-/// Parses the id of a comment or a tag. Returns the account, the item and the last part.
+/// Parses the id of a comment or a tag. Returns the account, the item and the last part; `None` if
+/// the id is of another `kind` or invalid.
 fn parse_item_part<'a>(kind: &str, text: &'a str) -> Option<(String, ItemKey, &'a str)> {
     let rest = text.strip_prefix(kind)?.strip_prefix('.')?;
     let (cid, rest) = rest.split_once('.')?;

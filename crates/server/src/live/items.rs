@@ -38,6 +38,9 @@ struct User<'a> {
 }
 
 /// Returns the drive of the request's account.
+///
+/// # Errors
+/// 500 if the storage fails.
 async fn drive(request: &LiveRequest) -> Result<DriveInfo> {
     let account = &request.objects.account;
     let drive = request.state().tree.drive_info(account.drive).await;
@@ -45,6 +48,9 @@ async fn drive(request: &LiveRequest) -> Result<DriveInfo> {
 }
 
 /// Handles `GET {user}`.
+///
+/// # Errors
+/// 500 if the storage fails.
 pub(super) async fn user(request: &LiveRequest) -> Result<Response> {
     let account = &request.objects.account;
     let drive = drive(request).await?;
@@ -67,6 +73,9 @@ pub(super) async fn user(request: &LiveRequest) -> Result<Response> {
 }
 
 /// Handles `GET {user}/skydrive/quota`.
+///
+/// # Errors
+/// 500 if the storage fails.
 pub(super) async fn quota(request: &LiveRequest) -> Result<Response> {
     let drive = drive(request).await?;
     let available = drive.quota.saturating_sub(drive.used);
@@ -80,6 +89,9 @@ pub(super) fn permissions(request: &LiveRequest) -> Response {
 }
 
 /// Handles `GET {item}`.
+///
+/// # Errors
+/// 403 without a sufficient scope; 404 if the item does not exist; 500 if the storage fails.
 pub(super) async fn get(request: &LiveRequest) -> Result<Response> {
     let node = request.readable_node().await?;
     request.object_response(StatusCode::OK, &node).await
@@ -89,7 +101,8 @@ pub(super) async fn get(request: &LiveRequest) -> Result<Response> {
 /// folder.
 ///
 /// # Errors
-/// 400 without a valid `name`, or with an invalid `sort_by`; 409 if the name is in use.
+/// 400 without a valid `name`, or with an invalid `sort_by`; 409 if the name is in use; 500 if the
+/// storage fails.
 pub(super) async fn create_folder(
     request: &LiveRequest,
     album: bool,
@@ -136,7 +149,7 @@ pub(super) async fn create_folder(
 ///
 /// # Errors
 /// 400 if nothing is changed, or if the name is invalid or drops the file's extension; 409 if the
-/// name is in use.
+/// name is in use; 500 if the storage fails.
 pub(super) async fn update(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let fields = Fields::read(parts, body, &request.query).await?;
     let name = fields.text("name")?;
@@ -188,6 +201,9 @@ fn loses_extension(node: &Node, name: &str) -> bool {
 
 /// Returns the members that change audio metadata (live-connect#audio-object). Objects of other
 /// types ignore them.
+///
+/// # Errors
+/// 400 if one of them is not a string.
 fn audio_fields(fields: &Fields) -> Result<Map<String, Value>> {
     let mut values = Map::new();
     for name in ["title", "artist", "album", "album_artist", "genre"] {
@@ -199,6 +215,9 @@ fn audio_fields(fields: &Fields) -> Result<Map<String, Value>> {
 }
 
 /// Handles `DELETE {item}`: moves the item to the recycle bin.
+///
+/// # Errors
+/// 400 for the root folder; 404 if the item does not exist; 500 if the storage fails.
 pub(super) async fn delete(request: &LiveRequest) -> Result<Response> {
     let node = request.node().await?;
     request
@@ -213,7 +232,8 @@ pub(super) async fn delete(request: &LiveRequest) -> Result<Response> {
 /// Handles `MOVE`: moves an item to another folder under the same name.
 ///
 /// # Errors
-/// 409 if the name is in use: a move never overwrites.
+/// 400 for a folder that would be below itself; 404 if the item does not exist; 409 if the name is
+/// in use: a move never overwrites; those of [`destination`]; 500 if the storage fails.
 pub(super) async fn move_to(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let (target, target_id) = destination(request, parts, body).await?;
     let node = request.node().await?;
@@ -230,7 +250,8 @@ pub(super) async fn move_to(request: &LiveRequest, parts: &Parts, body: Body) ->
 /// Handles `COPY`: copies a file to another folder under the same name.
 ///
 /// # Errors
-/// 400 for a folder; 409 if the name is in use: a copy never overwrites.
+/// 400 for a folder; 404 if the file does not exist; 409 if the name is in use: a copy never
+/// overwrites; 507 if the drive is full; those of [`destination`]; 500 if the storage fails.
 pub(super) async fn copy_to(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let (target, target_id) = destination(request, parts, body).await?;
     let node = request.node().await?;
@@ -253,7 +274,7 @@ pub(super) async fn copy_to(request: &LiveRequest, parts: &Parts, body: Body) ->
 ///
 /// # Errors
 /// 400 if it is not the id of a folder: well-known names are not accepted; 404 if the folder
-/// belongs to another user.
+/// belongs to another user; 500 if the storage fails.
 async fn destination(
     request: &LiveRequest,
     parts: &Parts,
@@ -275,6 +296,9 @@ async fn destination(
 
 impl LiveRequest {
     /// Responds with the object of an item.
+    ///
+    /// # Errors
+    /// 500 if the storage fails.
     async fn object_response(&self, status: StatusCode, node: &Node) -> Result<Response> {
         let above = self.access_above(node).await?;
         let object = self.objects.object(node, self.view, above);
@@ -282,6 +306,9 @@ impl LiveRequest {
     }
 
     /// Responds with 201, the object of an item, and its location.
+    ///
+    /// # Errors
+    /// 500 if the storage fails.
     async fn created_response(&self, node: &Node) -> Result<Response> {
         Ok(self.with_location(self.object_response(StatusCode::CREATED, node).await?, node))
     }

@@ -167,7 +167,8 @@ impl PageOptions {
     }
 }
 
-/// Returns the tree's order for `by`, and whether the list is sorted by update time afterwards.
+/// Returns the tree's order for `by`, and whether the list is sorted by update time afterwards,
+/// which the tree cannot do.
 fn tree_order(by: SortBy) -> (Order, bool) {
     match by {
         SortBy::Default => (Order::FoldersThenName, false),
@@ -178,6 +179,9 @@ fn tree_order(by: SortBy) -> (Order, bool) {
 }
 
 /// Parses `filter`: types, separated by commas.
+///
+/// # Errors
+/// 400 for an unknown type.
 fn types(filter: &str) -> Result<Vec<ObjectType>> {
     let mut types = Vec::new();
     for word in filter.split(',') {
@@ -219,6 +223,10 @@ pub(super) const PHOTO_SCOPE_TYPES: &[ObjectType] =
     &[ObjectType::Album, ObjectType::Photo, ObjectType::Video];
 
 /// Handles `GET {folder}/files`, and its subsets `photos` and `videos`.
+///
+/// # Errors
+/// 400 for an invalid parameter, or if the subject is a file; 404 if the folder does not exist; 500
+/// if the storage fails.
 pub(super) async fn list(request: &LiveRequest, kind: ListKind) -> Result<Response> {
     let mut options = PageOptions::from_query(&request.query)?;
     let (folder, folder_id) = request.folder_key()?;

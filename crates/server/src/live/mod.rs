@@ -78,6 +78,8 @@ impl Protocol for Live {
         failure,
     };
 
+    /// Parses a request with one of this protocol's paths; `None` for any other path. An error of
+    /// the path or the method is kept in the call, for its response.
     fn route(_: &ServerState, parts: &Parts) -> Option<Routed<LiveCall>> {
         let rest = parts.uri.path().strip_prefix(BASE)?;
         if !(rest.is_empty() || rest.starts_with('/')) {
@@ -99,6 +101,7 @@ impl Protocol for Live {
         Some(Routed { cross_site, ..routed })
     }
 
+    /// Serves a parsed request. An error becomes a response in the format that the query selects.
     async fn handle(call: LiveCall, context: RequestContext, parts: Parts, body: Body) -> Response {
         let format = match ResponseFormat::from_query(&call.query, &parts.method) {
             Ok(format) => format,
@@ -112,6 +115,10 @@ impl Protocol for Live {
 }
 
 /// Checks the parameters, the token and its scopes, then runs the handler of the action.
+///
+/// # Errors
+/// 400 or 405 if the request has no route; 400 for an invalid parameter; 401 without a valid token;
+/// 403 without the required scope; 404 for a subject of another user; those of the handler.
 async fn respond(
     call: LiveCall,
     context: RequestContext,
@@ -159,6 +166,9 @@ async fn respond(
 }
 
 /// Runs the handler of an action. Uploads run in a task of their own.
+///
+/// # Errors
+/// Those of the handler.
 async fn dispatch(
     request: LiveRequest,
     action: LiveAction,
@@ -203,7 +213,10 @@ async fn dispatch(
     }
 }
 
-/// Dispatches the actions on comments and tags.
+/// Runs the handler of an action on a comment or a tag.
+///
+/// # Errors
+/// Those of the handler.
 async fn comment_or_tag(request: &LiveRequest, action: &LiveAction) -> Result<Response> {
     match (action, &request.subject) {
         (LiveAction::GetComment, Subject::Comment(id)) => comments::get(request, id).await,

@@ -38,6 +38,10 @@ const COVER_CANDIDATES: u64 = 200;
 
 /// Handles `GET {item}/picture` and `{album}/picture`: a redirect, or the URL with
 /// `suppress_redirects`.
+///
+/// # Errors
+/// 400 for an item without a picture or an invalid parameter; 403 without a sufficient scope; 404
+/// if the item does not exist, or the album has no cover; 500 if the storage fails.
 pub(super) async fn item_picture(request: &LiveRequest) -> Result<Response> {
     let node = request.readable_node().await?;
     let size = PictureSize::from_parameter(
@@ -60,7 +64,7 @@ pub(super) async fn item_picture(request: &LiveRequest) -> Result<Response> {
 /// Returns the cover of a folder: its first photo by name.
 ///
 /// # Errors
-/// 404 if there is no photo among the first [`COVER_CANDIDATES`] items.
+/// 404 if there is no photo among the first [`COVER_CANDIDATES`] items, 500 if the storage fails.
 async fn cover(request: &LiveRequest, folder: &Node) -> Result<Node> {
     let listing =
         Listing { order: Order::Name, limit: Some(COVER_CANDIDATES), ..Listing::default() };
@@ -72,7 +76,10 @@ async fn cover(request: &LiveRequest, folder: &Node) -> Result<Node> {
         .ok_or_else(|| LiveError::not_found(format!("{}/picture", request.subject_id())))
 }
 
-/// Handles `GET {user}/picture`.
+/// Handles `GET {user}/picture`: a redirect, or the URL with `suppress_redirects`.
+///
+/// # Errors
+/// 400 for an invalid parameter.
 pub(super) fn user_picture(request: &LiveRequest) -> Result<Response> {
     let size = PictureSize::from_parameter(
         request.query.get("type"),
@@ -86,6 +93,9 @@ pub(super) fn user_picture(request: &LiveRequest) -> Result<Response> {
 }
 
 /// Responds with a redirect to `url`, or with the URL in the body with `suppress_redirects`.
+///
+/// # Errors
+/// 400 for an invalid parameter, or if `url` contains characters that are invalid in a header.
 fn redirect_or_location(request: &LiveRequest, url: &str) -> Result<Response> {
     match request.query.flag("suppress_redirects")?.unwrap_or(false) {
         true => Ok(request.format.json(StatusCode::OK, &json!({ "location": url }))),
@@ -141,6 +151,7 @@ impl Protocol for Pictures {
         failure,
     };
 
+    /// Parses a request with the path of a picture URL; `None` for any other path.
     fn route(state: &ServerState, parts: &Parts) -> Option<Routed<PictureCall>> {
         let path = parts.uri.path();
         if !path.starts_with(picture_urls::PREFIX) {
@@ -154,6 +165,7 @@ impl Protocol for Pictures {
         Some(Routed::new(operation, PictureCall(call)).cost(1).account(account))
     }
 
+    /// Serves the picture; 400 for an invalid URL, 405 for another method than `GET` and `HEAD`.
     async fn handle(
         PictureCall(call): PictureCall,
         context: RequestContext,
@@ -173,7 +185,8 @@ impl Protocol for Pictures {
     }
 }
 
-/// Parses the size segment of a picture URL: a name, or a frame in pixels.
+/// Parses the size segment of a picture URL, a name or a frame in pixels; `None` if it is neither
+/// or too large.
 fn parse_frame(size: &str) -> Option<Frame> {
     match PictureSize::ALL.into_iter().find(|(name, ..)| *name == size) {
         Some((.., pixels)) => Some(Frame::within(pixels)),
@@ -182,6 +195,10 @@ fn parse_frame(size: &str) -> Option<Frame> {
 }
 
 /// Responds with the picture of an item, or of the account's owner.
+///
+/// # Errors
+/// 404 if the item does not exist or its content has changed; 400 if its content cannot be decoded;
+/// 500 if the storage fails.
 async fn respond(
     state: &Arc<ServerState>,
     claims: PictureClaims,
@@ -215,7 +232,7 @@ async fn respond(
     Ok(picture_response(picture, attachment))
 }
 
-/// The error for content that has no picture (live-connect#error-url-invalid).
+/// Returns the error for content that has no picture (live-connect#error-url-invalid).
 fn undecodable(error: std::io::Error) -> LiveError {
     LiveError::url(format!("The resource has no picture that can be shown: {error}."))
 }

@@ -118,7 +118,8 @@ impl LiveRequest {
     /// Returns the requested item.
     ///
     /// # Errors
-    /// 404 if it does not exist, or if it is of another kind than its id states.
+    /// 404 if it does not exist, or if it is of another kind than its id states, 500 if the storage
+    /// fails.
     pub(super) async fn node(&self) -> Result<Node> {
         let (key, id) = self.item_key()?;
         let node = self
@@ -151,7 +152,7 @@ impl LiveRequest {
         Ok(node)
     }
 
-    /// The error for an item whose type does not support `path`.
+    /// Returns 400 for an item whose type does not support `path`, the last segment of the URL.
     pub(super) fn unsupported(&self, node: &Node, path: &str) -> LiveError {
         LiveError::url(format!(
             "Resource type '{}' doesn't support the path '{path}'.",
@@ -159,15 +160,22 @@ impl LiveRequest {
         ))
     }
 
-    /// Returns who can see a folder and its contents.
+    /// Returns the access to a folder and its contents: the users that can see them.
+    ///
+    /// # Errors
+    /// 500 if the storage fails.
     pub(super) async fn access_of_folder(&self, folder: ItemKey) -> Result<Access> {
         Ok(self.access_and_order(folder).await?.0)
     }
 
-    /// Returns who can see a folder and its contents, and the folder's own sort order.
+    /// Returns the access to a folder and its contents, and the folder's own sort order; `None` if
+    /// it has none.
     ///
     /// A missing folder is [`Access::Owner`] without an order: the caller reports it when it reads
     /// the folder.
+    ///
+    /// # Errors
+    /// 500 if the storage fails.
     pub(super) async fn access_and_order(
         &self,
         folder: ItemKey,
@@ -184,6 +192,9 @@ impl LiveRequest {
     }
 
     /// Returns the access that an item inherits from its folder.
+    ///
+    /// # Errors
+    /// 500 if the storage fails.
     pub(super) async fn access_above(&self, node: &Node) -> Result<Access> {
         match node.parents.first() {
             Some(&folder) => self.access_of_folder(folder).await,

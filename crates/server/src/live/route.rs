@@ -72,6 +72,9 @@ impl LiveRoute {
 
 /// Returns the effective method: `?method=` of a `GET` or `POST`, for clients that cannot send
 /// other methods.
+///
+/// # Errors
+/// 405 if the parameter is not a method name.
 fn method(request: &Parts, query: &Query) -> Result<Method> {
     match query.get("method") {
         Some(name) if request.method == Method::GET || request.method == Method::POST => {
@@ -90,6 +93,9 @@ fn is_multipart(request: &Parts) -> bool {
 }
 
 /// Parses the subject of a path, and returns it with the remaining segments.
+///
+/// # Errors
+/// 400 if the path is empty or names no user, item, comment or tag.
 fn subject<'a>(segments: &'a [&'a str]) -> Result<(Subject, &'a [&'a str])> {
     let Some((&first, rest)) = segments.split_first() else {
         return Err(LiveError::url("The URL doesn't name a resource."));
@@ -115,13 +121,14 @@ fn subject<'a>(segments: &'a [&'a str]) -> Result<(Subject, &'a [&'a str])> {
     }
 }
 
-/// Parses a well-known name at the start of `segments`, and returns it with the remaining segments.
+/// Parses a well-known name at the start of `segments`, and returns it with the remaining segments;
+/// `None` if the first segment is no such name.
 fn well_known_folder<'a>(segments: &'a [&'a str]) -> Option<(&'static str, &'a [&'a str])> {
     let (name, tail) = segments.split_first()?;
     Some((well_known_folders::canonical_name(name)?, tail))
 }
 
-/// Parses the id of an item, a comment or a tag.
+/// Parses the id of an item, a comment or a tag; `None` if it is none of them.
 fn parse_id(id: &str) -> Option<Subject> {
     LiveId::parse(id)
         .map(Subject::Item)
@@ -129,7 +136,11 @@ fn parse_id(id: &str) -> Option<Subject> {
         .or_else(|| TagId::parse(id).map(Subject::Tag))
 }
 
-/// Returns the action of a method on a subject. `tail` are the segments after the subject.
+/// Returns the action of a method on a subject. `tail` are the segments after the subject;
+/// `multipart` is whether the body is a multipart form.
+///
+/// # Errors
+/// 400 for an unknown path; 405 for a method that the path does not support.
 fn action(
     method: &Method,
     subject: &Subject,
@@ -175,7 +186,7 @@ enum RouteMatch {
     NoRoute,
 }
 
-/// Matches a path that only supports `GET`. `None`: the path does not exist.
+/// Matches a path that only supports `GET`. `action` is `None` if the path does not exist.
 fn get_only(method: &str, action: Option<LiveAction>) -> RouteMatch {
     match (action, method) {
         (None, _) => RouteMatch::NoRoute,

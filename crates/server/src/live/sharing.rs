@@ -57,6 +57,10 @@ impl Objects {
 
 /// Handles `GET {item}/shared_read_link`, `…/shared_edit_link` and `…/embed`. Creates the link if
 /// it does not exist.
+///
+/// # Errors
+/// 400 for a notebook; 404 if the item does not exist; 503 if other requests change the item at the
+/// same time; 500 if the storage fails.
 pub(super) async fn link(request: &LiveRequest, kind: LinkKind) -> Result<Response> {
     let node = request.node().await?;
     if node.kind == NodeKind::Notebook {
@@ -92,7 +96,8 @@ pub(super) async fn link(request: &LiveRequest, kind: LinkKind) -> Result<Respon
 /// target. It needs no token.
 ///
 /// # Errors
-/// 400 without a `url`, or if the target has no picture; 404 if the link is invalid or revoked.
+/// 400 without a `url`, or if the target has no picture; 404 if the link is invalid or revoked; 500
+/// if the storage fails.
 pub(super) async fn preview(
     state: &Arc<ServerState>,
     base_url: &BaseUrl,
@@ -119,7 +124,8 @@ pub(super) async fn preview(
 /// is the query of the link, whose `resid` may name an item below the shared one.
 ///
 /// # Errors
-/// 404 if the link is invalid or revoked, or if the target is not below the shared item.
+/// 404 if the link is invalid or revoked, or if the target is not below the shared item, 500 if the
+/// storage fails.
 async fn follow(
     state: &Arc<ServerState>,
     base_url: &BaseUrl,
@@ -182,6 +188,7 @@ impl Protocol for SharingLinks {
         failure,
     };
 
+    /// Parses a request with the path of a sharing link; `None` for any other path.
     fn route(state: &ServerState, parts: &Parts) -> Option<Routed<SharingLinkCall>> {
         if !PATHS.contains(&parts.uri.path()) {
             return None;
@@ -193,6 +200,8 @@ impl Protocol for SharingLinks {
         Some(Routed::new(operation, SharingLinkCall(claims)).cost(1).account(account))
     }
 
+    /// Follows the link; 404 if it is invalid or revoked, 405 for another method than `GET` and
+    /// `HEAD`.
     async fn handle(
         SharingLinkCall(claims): SharingLinkCall,
         context: RequestContext,
@@ -214,6 +223,10 @@ impl Protocol for SharingLinks {
 }
 
 /// Redirects to the content of the target, or returns the page of a folder or of an embedded item.
+///
+/// # Errors
+/// 404 if the target has no content; 400 if the redirect is no valid header; 500 if the storage
+/// fails.
 async fn serve_link(followed: Followed) -> Result<Response> {
     let Followed { objects, node, claims } = followed;
     match (node.kind, claims.2) {
@@ -241,6 +254,9 @@ async fn serve_link(followed: Followed) -> Result<Response> {
 }
 
 /// Returns a page with links to the items of a folder.
+///
+/// # Errors
+/// 404 if the folder does not exist; 500 if the storage fails.
 async fn folder_page(objects: &Objects, folder: &Node, claims: &LinkClaims) -> Result<Response> {
     let children =
         objects.state.tree.children(objects.account.drive, folder.no, Listing::default()).await;

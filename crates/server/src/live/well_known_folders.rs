@@ -24,7 +24,7 @@ const FOLDERS: [(&str, &[&str]); 4] = [
 /// The folder that everyone can see.
 const PUBLIC_FOLDER: &str = "public_documents";
 
-/// Returns the name if it is a well-known one.
+/// Returns the name if it is a well-known one; else `None`.
 pub(super) fn canonical_name(name: &str) -> Option<&'static str> {
     FOLDERS.iter().find(|(candidate, _)| *candidate == name).map(|(name, _)| *name)
 }
@@ -33,7 +33,7 @@ pub(super) fn canonical_name(name: &str) -> Option<&'static str> {
 /// [`canonical_name`].
 ///
 /// # Errors
-/// 404 if the path contains a file.
+/// 404 if the path contains a file, 500 if the storage fails.
 pub(super) async fn find_or_create(
     state: &ServerState,
     account: &Account,

@@ -151,7 +151,7 @@ fn compare(
     }
 }
 
-/// Parses a time. A date is its midnight in UTC.
+/// Parses a time; `None` if the text is not a time. A date is its midnight in UTC.
 pub(super) fn parse_time(text: &str) -> Option<Timestamp> {
     time::parse(text).or_else(|| time::parse(&format!("{text}T00:00:00Z")))
 }

@@ -27,7 +27,7 @@ impl Filter {
     }
 }
 
-/// The error for an invalid filter.
+/// Returns 400 for an invalid filter. `what` is the reason.
 fn invalid(what: &str) -> AmazonError {
     AmazonError::invalid(format!("Invalid filters: {what}"))
 }
@@ -42,11 +42,15 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
+    /// Consumes white space.
     fn skip_space(&mut self) {
         while self.rest.next_if(|c| c.is_whitespace()).is_some() {}
     }
 
     /// Parses conditions joined by `OR`.
+    ///
+    /// # Errors
+    /// 400 if the filter is malformed, too long or too deeply nested.
     fn disjunction(&mut self) -> Result<Filter> {
         let mut filters = vec![self.conjunction()?];
         while self.word("OR") {
@@ -56,6 +60,9 @@ impl Parser<'_> {
     }
 
     /// Parses conditions joined by `AND`.
+    ///
+    /// # Errors
+    /// 400 if the filter is malformed, too long or too deeply nested.
     fn conjunction(&mut self) -> Result<Filter> {
         let mut filters = vec![self.term()?];
         while self.word("AND") {
@@ -65,6 +72,10 @@ impl Parser<'_> {
     }
 
     /// Parses one condition, or conditions in parentheses.
+    ///
+    /// # Errors
+    /// 400 if the condition is malformed, has an unknown field, or exceeds [`MAX_DEPTH`] or
+    /// [`MAX_CONDITIONS`].
     fn term(&mut self) -> Result<Filter> {
         self.skip_space();
         if self.rest.next_if_eq(&'(').is_some() {
@@ -110,7 +121,10 @@ impl Parser<'_> {
         }
     }
 
-    /// Parses `(a OR b)`.
+    /// Parses `(a OR b)`, the values of `field`.
+    ///
+    /// # Errors
+    /// 400 if the list is malformed, or exceeds [`MAX_CONDITIONS`].
     fn value_list(&mut self, field: Field) -> Result<Filter> {
         self.expect('(')?;
         let mut values = Vec::new();
@@ -126,7 +140,11 @@ impl Parser<'_> {
         Ok(join(values, Filter::Any))
     }
 
-    /// Parses `[a TO b]`.
+    /// Parses `[a TO b]`, a range of the values of `field`.
+    ///
+    /// # Errors
+    /// 400 if the range is malformed, a bound is not a value of the field, or the filter exceeds
+    /// [`MAX_CONDITIONS`].
     fn range(&mut self, field: Field) -> Result<Filter> {
         self.expect('[')?;
         self.count()?;
@@ -150,6 +168,9 @@ impl Parser<'_> {
     }
 
     /// Parses a bound of a range; `None` for `*`.
+    ///
+    /// # Errors
+    /// 400 if it is malformed, or contains `*` and other characters.
     fn bound(&mut self) -> Result<Option<String>> {
         self.skip_space();
         match self.value(false)? {
@@ -161,6 +182,10 @@ impl Parser<'_> {
 
     /// Parses a bare or quoted value. With `strict`, a bare value must escape special characters;
     /// the bounds of ranges need not, because times contain colons.
+    ///
+    /// # Errors
+    /// 400 if the value is missing or not terminated, or has an unescaped special character or a
+    /// `*` before its end.
     fn value(&mut self, strict: bool) -> Result<Value> {
         let quote = self.rest.next_if(|c| *c == '"' || *c == '\'');
         let mut text = String::new();
@@ -204,7 +229,7 @@ impl Parser<'_> {
         Ok(if prefix { Value::Prefix(text) } else { Value::Exactly(text) })
     }
 
-    /// Consumes a keyword if it is next, ignoring case.
+    /// Consumes a keyword if it is next, ignoring case. Returns whether it was.
     fn word(&mut self, word: &str) -> bool {
         self.skip_space();
         let mut ahead = self.rest.clone();
@@ -217,7 +242,7 @@ impl Parser<'_> {
         false
     }
 
-    /// Consumes a character.
+    /// Consumes a character, after white space.
     ///
     /// # Errors
     /// 400 if another one is next.
@@ -229,7 +254,8 @@ impl Parser<'_> {
         }
     }
 
-    /// Describes a mismatch at the current position.
+    /// Returns the description of a mismatch at the current position: the expected text and the
+    /// actual one.
     fn expected(&mut self, wanted: &str) -> String {
         match self.rest.peek() {
             Some(c) => format!("expected {wanted}, found '{c}'"),

@@ -76,7 +76,7 @@ impl BitsAddress {
     /// Looks up the target folder.
     ///
     /// # Errors
-    /// 404 if it does not exist or is not a folder.
+    /// 404 if it does not exist or is not a folder, 500 if the storage fails.
     pub(super) async fn folder(&self, state: &ServerState, drive: DriveKey) -> Result<ItemKey> {
         let node = match &self.folder {
             FolderRef::Key(number) => state.tree.node(drive, *number).await?,

@@ -41,57 +41,57 @@ pub(super) struct BitsError {
 pub(super) type Result<T> = std::result::Result<T, BitsError>;
 
 impl BitsError {
-    /// A response without an error code.
+    /// Returns a response without an error code.
     pub(super) fn status(status: StatusCode) -> Self {
         Self { status, code: None, received: None, challenge: None }
     }
 
-    /// A response with an error code.
+    /// Returns a response with an error code.
     fn coded(status: StatusCode, code: &'static str) -> Self {
         Self { code: Some(code), ..Self::status(status) }
     }
 
-    /// The packet is invalid.
+    /// Returns 400: the packet is invalid.
     pub(super) fn invalid() -> Self {
         Self::coded(StatusCode::BAD_REQUEST, INVALID)
     }
 
-    /// The token does not allow to write to this drive.
+    /// Returns 403: the token does not allow to write to this drive.
     pub(super) fn denied() -> Self {
         Self::coded(StatusCode::FORBIDDEN, DENIED)
     }
 
-    /// The folder does not exist.
+    /// Returns 404: the folder does not exist.
     pub(super) fn no_path() -> Self {
         Self::coded(StatusCode::NOT_FOUND, NO_PATH)
     }
 
-    /// The session does not exist, or belongs to another account.
+    /// Returns 500, as the cloud does: the session does not exist, or belongs to another account.
     pub(super) fn no_session() -> Self {
         Self::coded(StatusCode::INTERNAL_SERVER_ERROR, NO_SESSION)
     }
 
-    /// The file is too large.
+    /// Returns 500, as the cloud does: the file is too large.
     pub(super) fn too_large() -> Self {
         Self::coded(StatusCode::INTERNAL_SERVER_ERROR, TOO_LARGE)
     }
 
-    /// The drive is full.
+    /// Returns 500, as the cloud does: the drive is full.
     pub(super) fn full() -> Self {
         Self::coded(StatusCode::INTERNAL_SERVER_ERROR, FULL)
     }
 
-    /// The fragment does not start at `byte`, the next byte that the session expects.
+    /// Returns 416: the fragment does not start at `byte`, the next byte that the session expects.
     pub(super) fn resume_at(byte: u64) -> Self {
         Self { received: Some(byte), ..Self::coded(StatusCode::RANGE_NOT_SATISFIABLE, "0x0") }
     }
 
-    /// The token expired before Close-Session.
+    /// Returns 500, as the cloud does: the token expired before Close-Session.
     pub(super) fn expired_at_close() -> Self {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, ..AuthError::Expired.into() }
     }
 
-    /// The response to a status that a fault rule injects.
+    /// Returns the response to a status that a fault rule injects.
     pub(super) fn for_status(status: StatusCode) -> Self {
         match status.as_u16() {
             400 => Self::invalid(),
@@ -141,6 +141,9 @@ impl From<AuthError> for BitsError {
 }
 
 impl From<TreeError> for BitsError {
+    /// Converts an error of the tree: 404 for the folder, 416 for a fragment out of order, 400 for
+    /// other mistakes of the request. A full drive, an unknown session and a failure of the storage
+    /// are 500; failures are logged.
     fn from(error: TreeError) -> Self {
         match error {
             TreeError::NoSession => Self::no_session(),

@@ -77,6 +77,9 @@ pub(super) async fn append(
 }
 
 /// Checks that a file of `total` bytes fits into the quota, in place of the file that it replaces.
+///
+/// # Errors
+/// 500 if it does not fit, or if the storage fails.
 async fn check_quota(state: &ServerState, session: &Session, total: u64) -> Result<()> {
     let drive = state.tree.drive_info(session.drive).await?;
     let existing = state.tree.child(session.drive, session.parent, &session.name).await;

@@ -101,6 +101,8 @@ impl Protocol for Bits {
         failure: |status| BitsError::for_status(status).response(),
     };
 
+    /// Parses a request with one of this protocol's paths; `None` for any other path. Errors of the
+    /// packet type and the address are kept in the call, for its response.
     fn route(state: &ServerState, parts: &Parts) -> Option<Routed<BitsCall>> {
         let path = parts.uri.path();
         if !PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
@@ -116,6 +118,7 @@ impl Protocol for Bits {
         Some(Routed { session, ..routed.cost(1).account(account) })
     }
 
+    /// Serves a parsed request. An error becomes a response with its code in a header.
     async fn handle(call: BitsCall, context: RequestContext, parts: Parts, body: Body) -> Response {
         match respond(call, &context, &parts, body).await {
             Ok(response) => response,
@@ -125,6 +128,10 @@ impl Protocol for Bits {
 }
 
 /// Handles a packet.
+///
+/// # Errors
+/// 405 for another method; 400 without a valid packet type or address; those of the packet's
+/// handler; 500 if the storage fails.
 async fn respond(
     call: BitsCall,
     context: &RequestContext,
@@ -161,7 +168,7 @@ async fn respond(
 ///
 /// # Errors
 /// 401 without a valid token; 403 if the address is on another account's drive, or without write
-/// access.
+/// access; 500 if the storage fails.
 async fn authorize(
     state: &ServerState,
     context: &RequestContext,
@@ -227,7 +234,8 @@ async fn create(
 /// Handles Close-Session: commits the file.
 ///
 /// # Errors
-/// 416 without any fragment; 400 if bytes are missing, which also discards the session.
+/// 416 without any fragment; 400 if bytes are missing, which also discards the session; 500 if the
+/// storage fails.
 async fn close(state: &ServerState, session: &Session, address: &BitsAddress) -> Result<Response> {
     if session.received == 0 {
         return Err(BitsError::resume_at(0));
