@@ -127,7 +127,8 @@ fn retire(open: &HashMap<task::Id, Activity>, limits: &Limits, count: usize) {
 /// The first byte of a TLS handshake. No HTTP request starts with it.
 const HANDSHAKE: u8 = 0x16;
 
-/// Serves a connection, and the TLS tunnel that a `CONNECT` request may turn it into.
+/// Serves a connection, and the TLS tunnel that a `CONNECT` request may turn it into. `activity`
+/// decides when the connection is closed.
 async fn serve(stream: Stream, serving: ConnectionSettings, activity: Activity) {
     let local = match stream.prepare() {
         Ok(local) => local,
@@ -183,7 +184,8 @@ struct ConnectionTask {
 }
 
 impl ConnectionTask {
-    /// Performs the TLS handshake, and serves the requests in it.
+    /// Performs the TLS handshake, and serves the requests in it. Without an acceptor (`tls` is
+    /// `None`) the connection is closed.
     async fn serve_tls(
         &self,
         tls: Option<Acceptor>,
@@ -201,7 +203,8 @@ impl ConnectionTask {
         }
     }
 
-    /// Serves requests until the client, a limit or the server ends the connection.
+    /// Serves requests until the client, a limit or the server ends the connection. `secure` is
+    /// whether the stream is TLS.
     async fn serve_http(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -240,7 +243,7 @@ impl ConnectionTask {
     }
 }
 
-/// Returns the response to one request of a connection.
+/// Returns the response to one request of a connection. `secure` is whether it arrived by TLS.
 fn respond(
     task: ConnectionTask,
     secure: bool,
@@ -286,7 +289,7 @@ fn without_body(response: Response) -> Response {
     Response::from_parts(parts, Body::empty())
 }
 
-/// Serves a request other than `CONNECT`.
+/// Serves a request other than `CONNECT`. `secure` is whether it arrived by TLS.
 async fn serve_request(task: &ConnectionTask, secure: bool, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Some(base_url) = BaseUrl::from_request(&parts, secure, task.local) else {
@@ -320,6 +323,7 @@ impl Drop for Socket {
 }
 
 impl AsyncRead for Socket {
+    /// Delegates to the stream.
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -330,6 +334,7 @@ impl AsyncRead for Socket {
 }
 
 impl AsyncWrite for Socket {
+    /// Delegates to the stream.
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -338,14 +343,17 @@ impl AsyncWrite for Socket {
         Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
     }
 
+    /// Delegates to the stream.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_flush(cx)
     }
 
+    /// Delegates to the stream.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 
+    /// Delegates to the stream.
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -354,6 +362,7 @@ impl AsyncWrite for Socket {
         Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bytes)
     }
 
+    /// Delegates to the stream.
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }

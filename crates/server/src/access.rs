@@ -50,13 +50,15 @@ impl StaticTokens {
         self.account(token.strip_suffix(REFRESH)?)
     }
 
-    /// Whether a text is the server's own token. A server without one has none to compare with.
+    /// Returns whether a text is the server's own token. A server without one has none to compare
+    /// with.
     pub(super) fn is_own(&self, text: &str) -> bool {
         self.own.as_ref().is_some_and(|own| constant_time_eq(text, own.expose()))
     }
 }
 
-/// Returns the name of the account in a token that starts with `prefix`.
+/// Returns the name of the account in a token that starts with `prefix`, empty for the default
+/// account; `None` if the token has another form.
 fn account_after<'t>(prefix: &str, token: &'t str) -> Option<&'t str> {
     let (start, rest) = token.split_at_checked(prefix.len())?;
     if !constant_time_eq(start, prefix) {
@@ -73,7 +75,7 @@ fn account_after<'t>(prefix: &str, token: &'t str) -> Option<&'t str> {
     is_account_name(name).then_some(name)
 }
 
-/// Whether a drive that is created on first use can have this name.
+/// Returns whether a drive that is created on first use can have this name.
 pub(super) fn is_account_name(name: &str) -> bool {
     (1..=MAX_NAME).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))

@@ -98,7 +98,7 @@ impl Grant {
         Self { client: Some(client.to_owned()), ..self }
     }
 
-    /// Makes this the grant of an application that acts for itself.
+    /// Returns the grant with the mark of an application that acts for itself, without a user.
     pub(super) fn for_app(self) -> Self {
         Self { is_app: true, ..self }
     }
@@ -109,6 +109,7 @@ impl Grant {
     }
 }
 
+/// Returns whether a flag need not be serialized.
 fn is_false(value: &bool) -> bool {
     !value
 }
@@ -167,6 +168,7 @@ impl Accounts {
         &self.settings
     }
 
+    /// Locks the accounts that are open, by name.
     fn opened(&self) -> MutexGuard<'_, HashMap<String, Arc<Account>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -184,7 +186,7 @@ impl Accounts {
     /// Returns the account with a name. Its drive is created if it does not exist.
     ///
     /// # Errors
-    /// [`TreeError::Storage`] if the storage fails.
+    /// [`TreeError::Storage`] if the database fails, and [`TreeError::NoRoom`] if its disk is full.
     pub(super) async fn open(&self, name: &str) -> Result<Arc<Account>, TreeError> {
         let account = self.opened().get(name).cloned();
         if let Some(account) = account {
@@ -212,7 +214,7 @@ impl Accounts {
     /// Returns the rights that the access token of a request grants.
     ///
     /// # Errors
-    /// The reason why the request has no valid token.
+    /// [`AuthError`], the reason why the request has no valid token.
     pub(super) fn grant(&self, request: &Parts) -> Result<Grant, AuthError> {
         let token = access_token(request)?.ok_or(AuthError::Missing)?;
         if let Some(name) = self.settings.tokens.account(&token) {
@@ -244,7 +246,11 @@ impl Accounts {
     }
 }
 
-/// Returns the access token of a request: that of its `Authorization` header, else that of its query.
+/// Returns the access token of a request: that of its `Authorization` header, else that of its
+/// query. `None` if it has neither.
+///
+/// # Errors
+/// `AuthError::Invalid` if the header is malformed or of another scheme.
 fn access_token(request: &Parts) -> Result<Option<Cow<'_, str>>, AuthError> {
     match Authorization::parse(&request.headers) {
         Authorization::Missing => {}

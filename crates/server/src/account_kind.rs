@@ -50,7 +50,8 @@ impl AccountKind {
         }
     }
 
-    /// Returns how names are compared in the drive of an account whose name contains its kind.
+    /// Returns how names are compared in the drive of an account whose name contains its kind;
+    /// `None` for other names.
     pub(crate) fn folding_of_account(name: &str) -> Option<NameFolding> {
         Self::from_account_name(name).map(Self::folding)
     }
@@ -75,7 +76,7 @@ impl AccountKind {
         }
     }
 
-    /// Whether the drive belongs to a consumer.
+    /// Returns whether the drive belongs to a consumer.
     pub(crate) fn is_personal(self) -> bool {
         matches!(self, Self::Personal | Self::PersonalLegacy)
     }
@@ -90,6 +91,10 @@ impl fmt::Display for AccountKind {
 impl FromStr for AccountKind {
     type Err = UnknownAccountKind;
 
+    /// Parses the name of a kind, such as `business`.
+    ///
+    /// # Errors
+    /// `UnknownAccountKind` for any other text.
     fn from_str(text: &str) -> Result<Self, UnknownAccountKind> {
         Self::ALL
             .into_iter()

@@ -60,7 +60,7 @@ struct ConnectionState {
 }
 
 impl Activity {
-    /// Creates the state of a new connection.
+    /// Creates the state of a new connection, which has no request.
     pub(super) fn new(limits: Arc<Limits>) -> Self {
         let state = ConnectionState {
             requests: HashMap::new(),
@@ -79,6 +79,7 @@ impl Activity {
         }))
     }
 
+    /// Locks the state.
     fn state(&self) -> MutexGuard<'_, ConnectionState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,7 +101,7 @@ impl Activity {
         self.0.retired.cancelled().await;
     }
 
-    /// Whether no byte has arrived yet.
+    /// Returns whether no byte has arrived yet.
     pub(super) fn is_fresh(&self) -> bool {
         let state = self.state();
         state.fresh && state.requests.is_empty()
@@ -136,7 +137,8 @@ impl Activity {
         }
     }
 
-    /// Returns the next deadline and its reason.
+    /// Returns when the connection is to be closed unless its client makes progress, and the
+    /// reason.
     fn deadline(&self) -> (Instant, &'static str) {
         let (limits, state) = (&self.0.limits, self.state());
         let idle = state.requests.is_empty();
@@ -160,7 +162,8 @@ pub(super) struct InProgress {
 }
 
 impl InProgress {
-    /// Updates the allowance of the request.
+    /// Updates the allowance of the request. Returns the result of `act`; `None` if the request has
+    /// ended.
     fn with<T>(&self, act: impl FnOnce(&mut Allowance) -> T) -> Option<T> {
         self.activity.state().requests.get_mut(&self.number).map(act)
     }
@@ -186,6 +189,7 @@ pub(super) struct TrackedBody {
 }
 
 impl TrackedBody {
+    /// Wraps the response's body of a request in progress.
     pub(super) fn new(body: Body, request: InProgress) -> Self {
         Self { body, frame: 0, request }
     }
@@ -195,6 +199,8 @@ impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = Error;
 
+    /// Returns the next frame of the body. The call shows that the client took the last one, which
+    /// is credited to its allowance.
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -210,10 +216,12 @@ impl HttpBody for TrackedBody {
         Poll::Ready(frame)
     }
 
+    /// Delegates to the body.
     fn is_end_stream(&self) -> bool {
         self.body.is_end_stream()
     }
 
+    /// Delegates to the body.
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
@@ -226,7 +234,8 @@ pub(super) struct WatchedStream<S> {
 }
 
 impl<S> WatchedStream<S> {
-    /// Records the result of a write.
+    /// Records the result of a write, and returns it: written bytes are credited to the client, and
+    /// pending ones let it wait.
     fn record_write(&self, written: Poll<Result<usize>>) -> Poll<Result<usize>> {
         let write = &mut self.activity.state().write;
         match &written {
@@ -238,6 +247,7 @@ impl<S> WatchedStream<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
+    /// Reads from the stream. The first byte begins the time limit for a request's head.
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -258,12 +268,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
+    /// Writes to the stream, and records the result.
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
         this.record_write(written)
     }
 
+    /// Flushes the stream. While it is pending, the client is waited for.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
         let flushed = Pin::new(&mut this.stream).poll_flush(cx);
@@ -275,10 +287,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
         flushed
     }
 
+    /// Delegates to the stream.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 
+    /// Writes to the stream, and records the result.
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -289,6 +303,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
         this.record_write(written)
     }
 
+    /// Delegates to the stream.
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }

@@ -39,10 +39,11 @@ pub(super) struct BaseUrl {
 }
 
 impl BaseUrl {
-    /// Returns the base URL of a request. An HTTP/1.0 request may omit the host; `local` then replaces
-    /// it. `secure`: whether the connection uses TLS.
+    /// Returns the base URL of a request. An HTTP/1.0 request may omit the host; `local`, the
+    /// address of the connection, then replaces it. `secure` is whether the connection uses TLS.
     ///
-    /// Returns `None` if the request has a malformed host, several hosts, or a host with credentials.
+    /// Returns `None` if the request has a malformed host, several hosts, or a host with
+    /// credentials.
     pub(super) fn from_request(request: &Parts, secure: bool, local: SocketAddr) -> Option<Self> {
         if request.headers.get_all(header::HOST).iter().nth(1).is_some() {
             return None;
@@ -71,7 +72,7 @@ impl BaseUrl {
         format!("{}://{}{path}", self.resources, self.authority)
     }
 
-    /// Whether the client sent the request to a cloud's host over TLS.
+    /// Returns whether the client sent the request to a cloud's host over TLS.
     pub(super) fn is_cloud(&self) -> bool {
         self.scheme == "https" && is_cloud(self.host())
     }
@@ -125,8 +126,8 @@ impl BaseUrl {
         (local && matches!(url.scheme(), "http" | "https")).then_some(url)
     }
 
-    /// Whether the host is a loopback address, `localhost` or a name below it. Anyone can register
-    /// any other name and let it resolve to a loopback address (DNS rebinding).
+    /// Returns whether the host is a loopback address, `localhost` or a name below it. Anyone can
+    /// register any other name and let it resolve to a loopback address (DNS rebinding).
     pub(super) fn is_loopback(&self) -> bool {
         let host = self.host().trim_start_matches('[').trim_end_matches(']');
         match host.parse::<IpAddr>() {
@@ -136,12 +137,12 @@ impl BaseUrl {
     }
 }
 
-/// Whether a host belongs to one of the clouds.
+/// Returns whether a host belongs to one of the clouds.
 pub(super) fn is_cloud(host: &str) -> bool {
     CLOUD_HOSTS.iter().any(|parent| is_or_below(host, parent))
 }
 
-/// Whether a host is `parent` or below it.
+/// Returns whether a host is `parent` or below it.
 pub(super) fn is_or_below(host: &str, parent: &str) -> bool {
     let host = host.to_ascii_lowercase();
     host.strip_suffix(parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))

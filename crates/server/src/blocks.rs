@@ -42,6 +42,7 @@ impl Checks {
         check.try_into().ok().map(u32::from_be_bytes)
     }
 
+    /// Appends the checksum of the next block.
     fn push(&mut self, checksum: u32) {
         self.0.extend_from_slice(&checksum.to_be_bytes());
     }
@@ -77,6 +78,7 @@ impl Summer {
         self.checks
     }
 
+    /// Appends the checksum of the current block, and begins the next one.
     fn end_block(&mut self) {
         self.checks.push(std::mem::take(&mut self.block).finalize());
         self.filled = 0;
@@ -91,9 +93,12 @@ pub(super) fn touched(range: &Range<u64>, length: u64) -> Range<u64> {
 
 /// Verifies whole blocks and yields the wanted bytes of them.
 ///
-/// `bytes` yields the bytes of `blocks`, a range that [`touched`] returned. `checks` are the checksums
-/// of the blob. A block is yielded only after its checksum matched. The stream ends with an error at
-/// the first block that is damaged or incomplete.
+/// `bytes` yields the bytes of `blocks`, a range that [`touched`] returned. `checks` are the
+/// checksums of the blob. A block is yielded only after its checksum matched.
+///
+/// # Errors
+/// The stream ends with `InvalidData` at the first damaged block, with `UnexpectedEof` if `bytes`
+/// ends early, and with the error of `bytes` otherwise.
 pub(super) fn verified<S>(
     bytes: S,
     blocks: Range<u64>,
@@ -133,6 +138,9 @@ struct Verifier<S> {
 
 impl<S: Stream<Item = io::Result<Bytes>> + Send + Unpin> Verifier<S> {
     /// Returns the next block, verified; `None` at the end.
+    ///
+    /// # Errors
+    /// `InvalidData` if its checksum does not match, and as of [`take`](Self::take).
     async fn block(&mut self) -> io::Result<Option<Bytes>> {
         if self.at >= self.end {
             return Ok(None);
@@ -152,6 +160,9 @@ impl<S: Stream<Item = io::Result<Bytes>> + Send + Unpin> Verifier<S> {
     }
 
     /// Reads exactly `size` bytes.
+    ///
+    /// # Errors
+    /// The error of the stream, or `UnexpectedEof` if it ends early.
     async fn take(&mut self, size: usize) -> io::Result<Bytes> {
         if self.rest.len() >= size {
             return Ok(self.rest.split_to(size));

@@ -80,6 +80,8 @@ impl HttpBody for MinRateBody {
     type Data = Bytes;
     type Error = Error;
 
+    /// Returns the next frame of the body. Fails with `TimedOut`, and sets the flag, once the
+    /// client is slower than the minimum rate.
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -103,10 +105,12 @@ impl HttpBody for MinRateBody {
         Poll::Ready(Some(Err(Error::new(error))))
     }
 
+    /// Delegates to the body.
     fn is_end_stream(&self) -> bool {
         self.body.is_end_stream()
     }
 
+    /// Delegates to the body.
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
@@ -144,6 +148,7 @@ impl HttpBody for CountedBody {
     type Data = Bytes;
     type Error = Error;
 
+    /// Returns the next frame of the body, and counts its bytes.
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -161,16 +166,19 @@ impl HttpBody for CountedBody {
         Poll::Ready(frame)
     }
 
+    /// Delegates to the body.
     fn is_end_stream(&self) -> bool {
         self.body.is_end_stream()
     }
 
+    /// Delegates to the body.
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
 }
 
 impl Drop for CountedBody {
+    /// Starts a task that discards the unread rest, unless the body has ended or failed.
     fn drop(&mut self) {
         if !self.drain || self.body.is_end_stream() {
             return;
@@ -182,7 +190,8 @@ impl Drop for CountedBody {
     }
 }
 
-/// Receives and discards a body.
+/// Receives and discards a body, up to a number of bytes and for a maximum time. `count` is the
+/// counter of the received bytes.
 async fn drain(mut body: Body, count: Arc<AtomicU64>, (bytes, time): (u64, Duration)) {
     let all = async {
         let mut left = bytes;
@@ -226,6 +235,8 @@ impl HttpBody for LoggedBody {
     type Data = Bytes;
     type Error = Error;
 
+    /// Returns the next frame of the body, and counts its bytes. The request is logged at the end
+    /// of the body or at an error.
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -248,10 +259,12 @@ impl HttpBody for LoggedBody {
         Poll::Ready(frame)
     }
 
+    /// Delegates to the body.
     fn is_end_stream(&self) -> bool {
         self.body.is_end_stream()
     }
 
+    /// Delegates to the body.
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }

@@ -73,6 +73,10 @@ impl Budget {
     }
 
     /// Checks that the budget can be enforced.
+    ///
+    /// # Errors
+    /// `BudgetError::NoUnits` and `NoWindow` for zero, and `WindowTooLong` for more than a thousand
+    /// years.
     pub(crate) fn check(&self) -> Result<(), BudgetError> {
         match (self.units, self.window) {
             (0, _) => Err(BudgetError::NoUnits),
@@ -83,6 +87,7 @@ impl Budget {
         }
     }
 
+    /// Returns the length of the window.
     fn window(&self) -> Duration {
         Duration::from_millis(self.window)
     }
@@ -131,11 +136,12 @@ impl Budgets {
         Self(Mutex::new(BudgetState { budget, used: HashMap::new() }))
     }
 
+    /// Locks the state.
     fn state(&self) -> MutexGuard<'_, BudgetState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the active budget.
+    /// Returns the active budget; `None` if requests are unlimited.
     pub(crate) fn budget(&self) -> Option<Budget> {
         self.state().budget
     }
@@ -150,11 +156,14 @@ impl Budgets {
         self.state().used.clear();
     }
 
-    /// Charges a request to an account. Returns `None` without a budget.
+    /// Charges the cost of a request, in resource units, to an account. Returns `None` without a
+    /// budget.
     pub(crate) fn charge(&self, account: &str, cost: u32) -> Option<Charge> {
         self.charge_at(account, cost, Instant::now())
     }
 
+    /// Charges the cost of a request, in resource units, to an account at the time `now`. A window
+    /// that has ended is replaced. Returns `None` without a budget.
     fn charge_at(&self, account: &str, cost: u32, now: Instant) -> Option<Charge> {
         let mut state = self.state();
         let budget = state.budget?;
@@ -169,7 +178,7 @@ impl Budgets {
 }
 
 impl Charge {
-    /// Whether the request exceeds the budget.
+    /// Returns whether the request exceeds the budget.
     pub(crate) fn is_exceeded(&self) -> bool {
         self.used > u64::from(self.budget.units)
     }
@@ -196,6 +205,7 @@ impl Charge {
     }
 }
 
+/// Sets a header, unless the value is invalid.
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {
     if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(name, value);

@@ -89,6 +89,7 @@ enum Listen {
 }
 
 impl Default for Builder {
+    /// Creates the options of [`Server::builder`].
     fn default() -> Self {
         Self {
             storage: Storage::Memory,
@@ -296,6 +297,7 @@ impl Builder {
         report.map_err(ServerError::Tree)
     }
 
+    /// Replaces the limits of connections and requests, for tests.
     #[cfg(test)]
     pub(super) fn limits(self, limits: Limits) -> Self {
         Self { limits: Some(limits), ..self }

@@ -72,7 +72,8 @@ pub(super) fn fuzzing(range: &HeaderValue) {
     }
 }
 
-/// Parses `bytes=a-b`, `bytes=a-` or `bytes=-n`. Returns the first and the last position.
+/// Parses `bytes=a-b`, `bytes=a-` or `bytes=-n`. Returns the first and the last position, each
+/// `None` if it is empty; `None` for any other text.
 fn single_range(value: &str) -> Option<(Option<u64>, Option<u64>)> {
     let (unit, set) = value.split_once('=')?;
     if !unit.trim().eq_ignore_ascii_case("bytes") {
@@ -82,7 +83,8 @@ fn single_range(value: &str) -> Option<(Option<u64>, Option<u64>)> {
     Some((position(first)?, position(last)?))
 }
 
-/// Parses a position, which may be empty. A number that overflows becomes the largest one.
+/// Parses a position. Returns `Some(None)` if it is empty, and `None` if it is no number. A number
+/// that overflows becomes the largest one.
 fn position(digits: &str) -> Option<Option<u64>> {
     if digits.is_empty() {
         return Some(None);
@@ -161,7 +163,7 @@ fn requested(
     wanted(headers.get(header::RANGE), content.size, long_suffix)
 }
 
-/// Whether `If-None-Match` matches the entity tag (RFC 9110, 13.1.2).
+/// Returns whether `If-None-Match` matches the entity tag (RFC 9110, 13.1.2).
 fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
     headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(
         |value| {
@@ -200,7 +202,7 @@ fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
     }
 }
 
-/// Formats a time for `Last-Modified`.
+/// Formats a time for `Last-Modified`; `None` if the format cannot represent it.
 fn http_date(time: Timestamp) -> Option<String> {
     DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok()
 }

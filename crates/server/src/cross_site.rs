@@ -90,11 +90,12 @@ pub(super) struct Admitted {
 }
 
 impl Allowed {
-    /// Checks the host and the origin of a request to `base`. `exemption` is its protocol's rule for
-    /// other sites; `None` for a request of no protocol.
+    /// Checks the host and the origin of a request to `base`. `exemption` is its protocol's rule
+    /// for other sites; `None` for a request of no protocol.
     ///
     /// # Errors
-    /// [`CrossSiteError::Host`] and [`CrossSiteError::Origin`].
+    /// [`CrossSiteError::Host`] for a host that the server does not serve, and
+    /// [`CrossSiteError::Origin`] for a page of another site that may not send the request.
     pub(super) fn admit(
         &self,
         request: &Parts,
@@ -125,7 +126,7 @@ impl Allowed {
         Err(CrossSiteError::Origin)
     }
 
-    /// Whether the server serves the host of `base`.
+    /// Returns whether the server serves the host of `base`.
     fn is_host(&self, base: &BaseUrl) -> bool {
         let host = base.host().trim_start_matches('[').trim_end_matches(']');
         base.is_loopback()
@@ -173,7 +174,8 @@ impl Admitted {
     }
 }
 
-/// Parses an origin such as `https://state.example:8443`, without a path.
+/// Parses an origin such as `https://state.example:8443`; `None` for any other text, such as a URL
+/// with a path.
 pub(super) fn parse_origin(text: &str) -> Option<url::Origin> {
     let url = Url::parse(text).ok()?;
     let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
@@ -181,11 +183,13 @@ pub(super) fn parse_origin(text: &str) -> Option<url::Origin> {
     Some(url.origin()).filter(|origin| is_bare && has_host && origin.is_tuple())
 }
 
+/// Parses the value of an `Origin` header; `None` if it is not an origin, such as `null`.
 fn parsed(origin: &HeaderValue) -> Option<url::Origin> {
     parse_origin(origin.to_str().ok()?)
 }
 
-/// Whether the rule of a request's protocol admits other sites ([`CrossSite`]).
+/// Returns whether the rule of a request's protocol admits other sites ([`CrossSite`]). `origins`
+/// are the values of its `Origin` headers.
 fn is_exempt(
     request: &Parts,
     base: &BaseUrl,
@@ -208,7 +212,7 @@ fn is_exempt(
     }
 }
 
-/// Whether all values of a header are `wanted`.
+/// Returns whether all values of a header are `wanted`; true if it is absent.
 fn is_or_absent(headers: &HeaderMap, name: &str, wanted: &str) -> bool {
     headers.get_all(name).iter().all(|value| value == wanted)
 }

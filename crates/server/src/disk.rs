@@ -32,6 +32,10 @@ pub enum Durability {
 impl FromStr for Durability {
     type Err = UnknownDurability;
 
+    /// Parses `full` or `relaxed`.
+    ///
+    /// # Errors
+    /// `UnknownDurability` for any other text.
     fn from_str(text: &str) -> Result<Self, UnknownDurability> {
         match text {
             "full" => Ok(Self::Full),
@@ -69,40 +73,48 @@ impl FolderSync {
         }
     }
 
-    /// Creates a sync from a function.
+    /// Creates a sync that calls `sync` with each folder.
     pub(super) fn with(sync: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(sync)))
     }
 
-    /// Whether folders are synced.
+    /// Returns whether folders are synced.
     pub(super) fn is_on(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Syncs the entries of a folder.
+    /// Syncs the entries of a folder, or does nothing if syncs are off.
     ///
     /// # Errors
-    /// The disk's error. An acknowledged write might then not be durable.
+    /// The error of the file system. An acknowledged write might then not be durable.
     pub(super) fn sync(&self, folder: &Path) -> io::Result<()> {
         self.0.as_ref().map_or(Ok(()), |sync| sync(folder))
     }
 }
 
+/// Syncs the entries of a folder to the disk.
+///
+/// # Errors
+/// When the folder cannot be opened or synced.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     fs::File::open(folder)?.sync_all()
 }
 
-/// On other systems a folder cannot be opened; its entries are synced with the file.
+/// Does nothing. On other systems a folder cannot be opened; its entries are synced with the file.
+///
+/// # Errors
+/// Never.
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Creates a folder that only its owner can use, and the missing folders above it.
+/// Creates a folder that only its owner can use, and the missing folders above it. An existing
+/// folder is left as it is.
 ///
 /// # Errors
-/// The file system's error.
+/// When a folder cannot be created.
 pub(super) fn make_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -120,11 +132,11 @@ pub(super) fn private_file() -> fs::OpenOptions {
     options
 }
 
-/// Removes the rights of all users but the owner on a file or folder. Does nothing if it does not exist
-/// or is a link.
+/// Removes the rights of all users but the owner on a file or folder. Does nothing if it does not
+/// exist or is a link.
 ///
 /// # Errors
-/// The file system's error, for example because the file belongs to another user.
+/// When the rights cannot be read or changed, for example because the file belongs to another user.
 pub(super) fn make_private(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -147,7 +159,7 @@ pub(super) fn make_private(path: &Path) -> io::Result<()> {
 /// Removes the rights of all users but the owner on everything in a folder, recursively.
 ///
 /// # Errors
-/// The error of [`make_private`], or of reading the folder.
+/// As of [`make_private`], and when a folder cannot be read.
 pub(super) fn make_contents_private(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -172,18 +184,18 @@ impl BlobFolder {
     /// Creates the folder `root` if it does not exist.
     ///
     /// # Errors
-    /// The file system's error.
+    /// When it or a subfolder cannot be created.
     pub(super) fn new(root: &Path, sync: FolderSync) -> io::Result<Self> {
         make_private_folder(root)?;
         let durable = (0..256).map(|_| AtomicBool::new(false)).collect();
         Ok(Self { root: root.to_owned(), sync, durable })
     }
 
-    /// Creates the empty file of a blob. `name` is its path relative to the root. Returns `false` if
-    /// the file exists.
+    /// Creates the empty file of a blob. `name` is its path relative to the root. Returns `false`
+    /// if the file exists.
     ///
     /// # Errors
-    /// The file system's error.
+    /// When the file or its folder cannot be created.
     pub(super) fn create(&self, name: &str) -> io::Result<bool> {
         let file = self.root.join(name);
         if let Some(folder) = file.parent() {
@@ -199,19 +211,20 @@ impl BlobFolder {
         }
     }
 
-    /// Moves a blob out of the folder.
+    /// Moves a blob out of the folder. `name` is its path relative to the root.
     ///
     /// # Errors
-    /// The file system's error; [`io::ErrorKind::NotFound`] if the blob does not exist.
+    /// [`io::ErrorKind::NotFound`] if the blob does not exist; otherwise when it cannot be moved.
     pub(super) fn move_to(&self, name: &str, to: &Path) -> io::Result<()> {
         fs::rename(self.root.join(name), to)?;
         make_private(to)
     }
 
-    /// Syncs the folders that contain a blob. `folder` is the number of the blob's subfolder.
+    /// Syncs the folders that contain a blob. `name` is its path relative to the root, and `folder`
+    /// the number of its subfolder.
     ///
     /// # Errors
-    /// The disk's error.
+    /// When a folder cannot be synced.
     pub(super) fn sync(&self, name: &str, folder: u8) -> io::Result<()> {
         if !self.sync.is_on() {
             return Ok(());

@@ -38,7 +38,8 @@ struct Claims(
     bool,
 );
 
-/// Returns the path of a download URL to a file's bytes; `None` if the item has none.
+/// Returns the path of a download URL to a file's bytes; `None` if the item has none. With
+/// `attachment`, browsers save the file instead of displaying it.
 pub(super) fn path(
     state: &ServerState,
     account: &Account,
@@ -72,6 +73,7 @@ impl Protocol for DownloadUrls {
         failure: |status| failure(status, "server_internal_error", "The server failed on demand."),
     };
 
+    /// Parses a request with the path of a download URL; `None` for any other path.
     fn route(state: &ServerState, parts: &Parts) -> Option<Routed<DownloadCall>> {
         let signed = parts.uri.path().strip_prefix(PREFIX)?.split('/').next()?;
         let claims: Result<Claims, _> =
@@ -82,6 +84,8 @@ impl Protocol for DownloadUrls {
         Some(Routed::new(operation, DownloadCall(claims)).account(account))
     }
 
+    /// Serves the bytes; 405 for another method than `GET` and `HEAD`, and the storage host's error
+    /// for an invalid or expired URL.
     async fn handle(
         DownloadCall(claims): DownloadCall,
         context: RequestContext,
@@ -108,6 +112,10 @@ impl Protocol for DownloadUrls {
 }
 
 /// Serves the bytes of a valid download URL.
+///
+/// # Errors
+/// The error response: 404 if the item no longer exists or has other bytes, 500 if the storage
+/// fails.
 async fn download(
     state: &ServerState,
     Claims(account, item, bytes, attachment): Claims,

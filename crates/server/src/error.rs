@@ -94,6 +94,7 @@ fn listen_error(error: &io::Error) -> String {
     }
 }
 
+/// Returns the end of a message that names the running server; empty if it is unknown.
 fn running_suffix(running: &Option<Box<RunningServer>>) -> String {
     running.as_ref().map_or_else(String::new, |server| format!(", a server that runs at {server}"))
 }

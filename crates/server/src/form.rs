@@ -40,7 +40,7 @@ impl FormBody {
     }
 }
 
-/// Whether `multer` failed because the headers of a part are too long.
+/// Returns whether `multer` failed because the headers of a part are too long.
 pub(super) fn has_too_long_headers(error: &multer::Error) -> bool {
     let multer::Error::StreamReadFailed(error) = error else { return false };
     matches!(error.downcast_ref(), Some(FormError::HeadersTooLong))
@@ -49,6 +49,8 @@ pub(super) fn has_too_long_headers(error: &multer::Error) -> bool {
 impl Stream for FormBody {
     type Item = Result<Bytes, FormError>;
 
+    /// Returns the next piece of the body. Fails with `FormError::Body` if the body fails, and with
+    /// `HeadersTooLong` if the headers of a part exceed the limit.
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         let piece = ready!(Pin::new(&mut this.body).poll_next(cx));
@@ -93,6 +95,7 @@ enum FormPosition {
 const HEADERS_END: &[u8] = b"\r\n\r\n";
 
 impl HeaderScanner {
+    /// Creates a scanner at the beginning of a form. `boundary` is that of its media type.
     fn new(boundary: &str) -> Self {
         let delimiter = format!("\r\n--{boundary}").into_bytes();
         // The first delimiter may begin the body without a line break, which counts as matched.
@@ -141,7 +144,8 @@ impl HeaderScanner {
 }
 
 /// Searches for a text that starts with a carriage return and of which `matched` bytes were found
-/// before. Returns the number of bytes that were scanned, and whether the text ends there.
+/// before. Updates `matched`. Returns the number of bytes that were scanned, and whether the text
+/// ends there.
 ///
 /// The text contains further carriage returns only where its beginning repeats. So after a mismatch
 /// the search can restart at the current byte.
@@ -177,7 +181,7 @@ mod tests {
 
     use super::{super::Server, *};
 
-    /// Whether a body is accepted in pieces of these lengths.
+    /// Returns whether a body is accepted in pieces of these lengths.
     fn passes(body: &[u8], lengths: &[usize]) -> bool {
         let mut scanner = HeaderScanner::new("b");
         let (mut rest, mut lengths) = (body, lengths.iter().cycle());

@@ -101,6 +101,7 @@ pub fn media(runtime: &Runtime, file: &[u8]) {
     });
 }
 
+/// Creates the head of a request; `None` if it is malformed.
 fn parts(method: &str, target: &str) -> Option<Parts> {
     Some(Request::builder().method(method).uri(target).body(()).ok()?.into_parts().0)
 }

@@ -58,10 +58,12 @@ where
     type Error = io::Error;
     type Future = BoxFuture<'static, io::Result<http::Response<Body>>>;
 
+    /// Returns ready: a service beyond the server's limit responds with 503.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
+    /// Serves a request, as [`serve`](Self::serve).
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let service = self.clone();
         let in_progress = self.requests.token();
@@ -71,6 +73,12 @@ where
 }
 
 impl InProcess {
+    /// Serves a request. `in_progress` delays the end of the server until the response's body has
+    /// ended.
+    ///
+    /// # Errors
+    /// `NotConnected` if the server has stopped; `ConnectionReset` if a fault rule resets the
+    /// connection; `ConnectionAborted` if the server ends meanwhile.
     async fn serve(
         self,
         mut request: Request,
@@ -127,6 +135,8 @@ impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
+    /// Returns the next frame of the body. Fails with `ConnectionReset` or `ConnectionAborted`
+    /// where a connection would break.
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -139,10 +149,12 @@ impl HttpBody for ResponseBody {
         }
     }
 
+    /// Delegates to the body.
     fn is_end_stream(&self) -> bool {
         self.body.is_end_stream()
     }
 
+    /// Delegates to the body.
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }

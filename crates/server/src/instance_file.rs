@@ -93,7 +93,10 @@ pub(super) struct InstanceFile {
 }
 
 impl InstanceFile {
-    /// Writes the file of a running server to the data folder.
+    /// Writes the file of a running server to the data folder `data`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub(super) fn new(data: &Path, server: RunningServer, instance: &Instance) -> io::Result<Self> {
         let RunningServer { url, socket } = server;
         let pid = std::process::id();
@@ -112,7 +115,8 @@ impl Drop for InstanceFile {
     }
 }
 
-/// Returns the server that runs on a data folder, if it proves its identity.
+/// Returns the server that runs on a data folder, if it proves its identity within
+/// [`PROOF_TIMEOUT`]; `None` otherwise.
 pub(super) async fn running_at(data: &Path) -> Option<RunningServer> {
     let text = tokio::fs::read(data.join(FILE)).await.ok()?;
     let record: InstanceRecord = serde_json::from_slice(&text).ok()?;

@@ -24,7 +24,8 @@ pub(crate) struct NameError {
     pub code: Option<&'static str>,
 }
 
-/// Checks the name of an item in a folder. `above` contains the names from the root to the folder.
+/// Checks the name of an item in a folder. `is_folder` is whether the item is a folder; `above`
+/// contains the names from the root to the folder.
 ///
 /// # Errors
 /// [`NameError`] if accounts of this kind do not allow the name there, or if the path is too long.
@@ -61,7 +62,7 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// Whether no item can have this name on any account.
+/// Returns whether no item can have this name on any account.
 fn is_reserved(name: &str) -> bool {
     let device = |device: &str| {
         name.len() == 4
@@ -75,6 +76,7 @@ fn is_reserved(name: &str) -> bool {
         || name.to_ascii_lowercase().contains("_vti_")
 }
 
+/// Returns whether a name is a word, in any case of letters.
 fn is(name: &str, word: &str) -> bool {
     name.eq_ignore_ascii_case(word)
 }

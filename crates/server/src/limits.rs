@@ -99,7 +99,7 @@ impl Limits {
         }
     }
 
-    /// Maximum number of connections.
+    /// Returns the maximum number of connections.
     pub(super) fn connections(&self) -> usize {
         self.requests + self.spare
     }
@@ -132,6 +132,7 @@ fn file_limit() -> Option<u64> {
     }
 }
 
+/// Returns `None`: other systems have no such limit.
 #[cfg(not(unix))]
 fn file_limit() -> Option<u64> {
     None

@@ -70,14 +70,14 @@ impl Drop for SocketFile {
     }
 }
 
-/// Listens on a Unix socket that only this user can connect to. The socket is at `path`, or in a new
-/// private temporary folder if `path` is too long for a socket.
+/// Listens on a Unix socket that only this user can connect to. The socket is at `path`, or in a
+/// new private temporary folder if `path` is too long for a socket.
 ///
-/// The caller must hold the lock of the data folder. An existing file at `path` is a leftover and is
-/// replaced.
+/// The caller must hold the lock of the data folder. An existing file at `path` is a leftover and
+/// is replaced.
 ///
 /// # Errors
-/// If the folder is missing or cannot be written.
+/// When the folder does not exist or the socket cannot be created in it.
 #[cfg(unix)]
 pub(super) fn listen_on_socket(path: &Path) -> io::Result<(Listener, SocketFile)> {
     use std::os::unix::{ffi::OsStrExt, fs::PermissionsExt};
@@ -98,10 +98,10 @@ pub(super) fn listen_on_socket(path: &Path) -> io::Result<(Listener, SocketFile)
     Ok((Listener::Socket(listener), file))
 }
 
-/// Other systems have no Unix sockets.
+/// Fails: other systems have no Unix sockets.
 ///
 /// # Errors
-/// Always [`io::ErrorKind::Unsupported`].
+/// [`io::ErrorKind::Unsupported`], always.
 #[cfg(not(unix))]
 pub(super) fn listen_on_socket(_: &Path) -> io::Result<(Listener, SocketFile)> {
     Err(io::ErrorKind::Unsupported.into())
@@ -120,7 +120,7 @@ impl Stream {
     /// socket, which has none, a loopback address.
     ///
     /// # Errors
-    /// If the connection has ended.
+    /// When the connection has ended.
     pub(super) fn prepare(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Tcp(stream) => {
@@ -151,7 +151,7 @@ impl Stream {
     /// difference.
     ///
     /// # Errors
-    /// The system's error.
+    /// When the system cannot set the option.
     pub(super) fn reset_on_drop(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.set_zero_linger(),
@@ -173,6 +173,7 @@ macro_rules! delegate {
 }
 
 impl AsyncRead for Stream {
+    /// Delegates to the socket.
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -183,6 +184,7 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
+    /// Delegates to the socket.
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -191,14 +193,17 @@ impl AsyncWrite for Stream {
         delegate!(self.poll_write(cx, bytes))
     }
 
+    /// Delegates to the socket.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         delegate!(self.poll_flush(cx))
     }
 
+    /// Delegates to the socket.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         delegate!(self.poll_shutdown(cx))
     }
 
+    /// Delegates to the socket.
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -207,6 +212,7 @@ impl AsyncWrite for Stream {
         delegate!(self.poll_write_vectored(cx, bytes))
     }
 
+    /// Delegates to the socket.
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),

@@ -24,10 +24,12 @@ pub(super) enum Values {
 }
 
 impl Parameter {
+    /// Creates a parameter.
     pub(super) const fn new(name: &'static str, values: Values) -> Self {
         Self { name, values }
     }
 
+    /// Returns whether a value is one of the parameter's values. Names ignore case.
     fn admits(self, value: &str) -> bool {
         let is = |known: &&str| value.eq_ignore_ascii_case(known);
         match self.values {
@@ -40,8 +42,8 @@ impl Parameter {
     }
 }
 
-/// Returns the first declared parameter with an invalid value, and the value. `get` returns a
-/// parameter's value. An empty value counts as missing.
+/// Returns the first declared parameter with an invalid value, and the value; `None` if all are
+/// valid. `get` returns a parameter's value. An empty value counts as missing.
 pub(super) fn invalid<'q>(
     declared: &[&'static [Parameter]],
     get: impl Fn(&str) -> Option<&'q str>,

@@ -44,7 +44,8 @@ pub(crate) fn start(state: &ServerState, claims: &PictureClaims) -> String {
     format!("{PREFIX}{}", state.signer.sign(Purpose::Picture, expires, claims))
 }
 
-/// Parses a picture's path. Returns its claims, if they are valid, and its size.
+/// Parses a picture's path. Returns its claims, and the segment with its size; the claims are
+/// `None` if they are invalid or expired.
 pub(crate) fn open<'p>(state: &ServerState, path: &'p str) -> (Option<PictureClaims>, &'p str) {
     let mut segments = path.strip_prefix(PREFIX).unwrap_or_default().split('/');
     let (signed, size) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());

@@ -71,6 +71,7 @@ impl Pipeline {
         admitted.with_cors(run(&self.state, connection, base_url, routed, request, latency).await)
     }
 
+    /// Serves a request of the control API.
     async fn control(&self, request: Request) -> Response {
         if request.extensions().get::<Overloaded>().is_some() {
             return busy(None);
@@ -100,7 +101,8 @@ fn serve_nested(
     })
 }
 
-/// Serves a routed request: creates its log entry, and runs the rest of the pipeline.
+/// Serves a routed request: creates its log entry, and runs the rest of the pipeline. `routed` is
+/// `None` if no protocol serves the path; `latency` is the delay before the request is served.
 async fn run(
     state: &Arc<ServerState>,
     connection: Connection,
@@ -178,7 +180,8 @@ async fn run(
     logged(entry, response)
 }
 
-/// Starts recording the items that a request creates, if a fault makes them invisible.
+/// Starts recording the items that a request creates, if a fault makes them invisible. `None` if it
+/// does not, or the account is unknown.
 async fn watch_creations(
     state: &ServerState,
     decision: &FaultDecision,
@@ -190,6 +193,9 @@ async fn watch_creations(
 }
 
 /// Replaces a valid grant by an error if a fault makes the token expired.
+///
+/// # Errors
+/// `AuthError::Expired` for a token that the fault makes expired; otherwise the error in `grant`.
 fn usable(grant: Result<Grant, AuthError>, decision: &FaultDecision) -> Result<Grant, AuthError> {
     match decision.expire {
         true => grant.and(Err(AuthError::Expired)),
@@ -197,7 +203,8 @@ fn usable(grant: Result<Grant, AuthError>, decision: &FaultDecision) -> Result<G
     }
 }
 
-/// Charges a request to the budget of its account. Calls its handler if the budget allows it.
+/// Charges a request to the budget of its account. Calls its handler if the budget allows it, and
+/// responds with the protocol's refusal otherwise.
 async fn within_budget(
     protocol: &'static Declaration,
     routed: Routed<Handler>,
@@ -248,8 +255,8 @@ async fn reset(connection: &Connection, entry: LogEntry) -> Response {
     std::future::pending().await
 }
 
-/// Returns 503 for a request beyond the server's limit. `failure`: creates the protocol's error
-/// response.
+/// Returns 503 for a request beyond the server's limit. `failure` creates the protocol's error
+/// response; `None` for a request of no protocol.
 fn busy(failure: Option<fn(StatusCode) -> Response>) -> Response {
     const STATUS: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
     let mut response = match failure {
@@ -261,6 +268,7 @@ fn busy(failure: Option<fn(StatusCode) -> Response>) -> Response {
     response
 }
 
+/// Returns 404 with the paths of the protocols.
 fn no_protocol() -> Response {
     text(
         StatusCode::NOT_FOUND,

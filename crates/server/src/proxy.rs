@@ -16,7 +16,7 @@ use crate::{base_url::is_cloud, responses::text};
 /// The port of `https`.
 const HTTPS: u16 = 443;
 
-/// Whether a request opens a tunnel.
+/// Returns whether a request opens a tunnel.
 pub(super) fn is_connect(request: &Request) -> bool {
     request.method() == Method::CONNECT
 }
@@ -24,7 +24,8 @@ pub(super) fn is_connect(request: &Request) -> bool {
 /// Accepts a `CONNECT` request. Returns the future tunnel, and the response that opens it.
 ///
 /// # Errors
-/// The response that rejects the request: 400 for a malformed one, 403 for a host that is no cloud's.
+/// The response that rejects the request: 400 for a malformed one, 403 for a host that is no
+/// cloud's.
 pub(super) fn open_tunnel(request: &mut Request) -> Result<(OnUpgrade, Response), Box<Response>> {
     let reject = |status, reason: String| Err(Box::new(text(status, reason)));
     let Some(target) = request.uri().authority().cloned() else {

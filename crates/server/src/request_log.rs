@@ -93,6 +93,7 @@ pub(crate) struct RequestLog {
 }
 
 impl RequestLog {
+    /// Locks the counters and the log.
     fn state(&self) -> MutexGuard<'_, LogState> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -169,7 +170,8 @@ pub(crate) struct LogEntry {
 }
 
 impl LogEntry {
-    /// Counts a request that arrived. `path` is its path and query without secrets.
+    /// Counts a request that arrived. `drive` is the name of its account, if it is known yet;
+    /// `path` is its path and query without secrets.
     pub(crate) fn new(
         log: &Arc<RequestLog>,
         operation: &'static str,

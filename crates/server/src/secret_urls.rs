@@ -83,7 +83,7 @@ fn joined<'a>(segments: impl Iterator<Item = &'a str>) -> String {
     segments.map(|segment| format!("/{}", encoded(segment))).collect()
 }
 
-/// Whether the value of a query parameter is a secret.
+/// Returns whether the value of a query parameter is a secret.
 fn is_secret(name: &str, mut forms: impl Iterator<Item = SecretUrl>) -> bool {
     let name = percent_decode_str(name).decode_utf8_lossy();
     forms.any(|form| match form {

@@ -141,8 +141,11 @@ impl Seeder<'_> {
         self.report.skipped.push((path.to_owned(), reason));
     }
 
-    /// Reads the entries of a folder that the drive can have. They are sorted by name, so that every
-    /// run skips the same ones.
+    /// Reads the entries of a folder that the drive can have, and reports the others as skipped.
+    /// They are sorted by name, so that every run skips the same ones.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
     async fn read(&mut self, folder: &SeedFolder) -> io::Result<FolderContents> {
         let mut contents = FolderContents::default();
         let mut entries = fs::read_dir(&folder.path).await?;
@@ -163,6 +166,9 @@ impl Seeder<'_> {
     }
 
     /// Checks that the drive can have an entry. Returns the entry, and whether it is a folder.
+    ///
+    /// # Errors
+    /// `SkipReason`, the reason why it is skipped.
     async fn check(
         &self,
         entry: &fs::DirEntry,
@@ -176,6 +182,10 @@ impl Seeder<'_> {
     }
 
     /// Returns whether an entry is a folder, and its times.
+    ///
+    /// # Errors
+    /// `SkipReason` for links out of the folder or to folders, special files and unreadable
+    /// entries.
     async fn kind(&self, entry: &fs::DirEntry) -> Result<(bool, NewItem), SkipReason> {
         let path = entry.path();
         let file_type = entry.file_type().await.map_err(SkipReason::Unreadable)?;
@@ -203,14 +213,21 @@ impl Seeder<'_> {
     }
 
     /// Returns the items of a folder before it is seeded: those that may be replaced.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database cannot be read.
     async fn items(&self, folder: ItemKey) -> TreeResult<HashSet<ItemKey>> {
         let children =
             self.state.tree.children(self.account.drive, folder, Listing::default()).await?;
         Ok(children.into_iter().map(|child| child.no).collect())
     }
 
-    /// Returns how the next entry with a name meets an existing item. Each earlier item is replaced at
-    /// most once, so that two local names that are equal for the drive do not replace each other.
+    /// Returns how the next entry with a name meets an existing item, and removes the item from
+    /// `replaceable`. Each earlier item is replaced at most once, so that two local names that are
+    /// equal for the drive do not replace each other.
+    ///
+    /// # Errors
+    /// `TreeError::Storage` if the database cannot be read.
     async fn on_conflict(
         &self,
         folder: ItemKey,
@@ -224,7 +241,11 @@ impl Seeder<'_> {
         }
     }
 
-    /// Stores the files of a folder. Several are read concurrently.
+    /// Stores the files of a folder. Several are read concurrently. `replaceable` are the items
+    /// that may be replaced.
+    ///
+    /// # Errors
+    /// `ServerError::Seed` if the storage fails.
     async fn put_files(
         &mut self,
         folder: ItemKey,
@@ -249,7 +270,11 @@ impl Seeder<'_> {
         Ok(())
     }
 
-    /// Creates a file from stored bytes.
+    /// Creates a file from stored bytes in a folder. Returns its key.
+    ///
+    /// # Errors
+    /// `TreeError::NameTaken` if the name is taken by an item that may not be replaced; `NotAFile`
+    /// if it is a folder; `Storage` and `NoRoom` if the database fails.
     async fn put(
         &self,
         folder: ItemKey,
@@ -269,6 +294,11 @@ impl Seeder<'_> {
         Ok(put.await?.node.no)
     }
 
+    /// Creates a folder in the folder `parent`, or returns the existing one. Returns its key.
+    ///
+    /// # Errors
+    /// `TreeError::NameTaken` if the name is taken by another item; `Storage` and `NoRoom` if the
+    /// database fails.
     async fn create_folder(
         &self,
         parent: ItemKey,
@@ -287,7 +317,8 @@ impl Seeder<'_> {
         Ok(created.await?.node.no)
     }
 
-    /// Returns the key of an entry's item; `None` if the entry is skipped.
+    /// Returns the key of an entry's item; `None` if the entry is skipped, because its name is
+    /// taken, its file cannot be read or the drive refuses it.
     ///
     /// # Errors
     /// [`ServerError::Seed`] if the storage failed.
@@ -311,16 +342,22 @@ impl Seeder<'_> {
 }
 
 /// Stores the bytes of a local file.
+///
+/// # Errors
+/// `TreeError::Body` if the file cannot be read; `Storage` and `NoRoom` if the bytes cannot be
+/// stored.
 async fn store(state: &ServerState, path: &Path) -> TreeResult<Stored> {
     let file = fs::File::open(path).await.map_err(TreeError::Body)?;
     let bytes: Bytestream = Box::pin(ReaderStream::with_capacity(file, READ_SIZE));
     state.tree.store(bytes, u64::MAX).await
 }
 
+/// Converts a time of the file system; `None` if it is out of range.
 fn timestamp(time: SystemTime) -> Option<Timestamp> {
     Timestamp::try_from(time).ok()
 }
 
+/// Returns the error for a file or folder that cannot be stored.
 fn failed(path: &Path, reason: impl ToString) -> ServerError {
     ServerError::Seed { path: path.to_owned(), reason: reason.to_string() }
 }

@@ -69,7 +69,11 @@ pub(crate) struct LinkClaims(
 /// The keys of an item's links.
 pub(crate) type LinkKeys = BTreeMap<LinkKind, String>;
 
-/// Deserializes the keys of links. Earlier versions and fixtures store a list of kinds, without keys.
+/// Deserializes the keys of links. Earlier versions and fixtures store a list of kinds, without
+/// keys: the keys are then empty.
+///
+/// # Errors
+/// For any other value.
 pub(crate) fn deserialize_keys<'de, D: Deserializer<'de>>(from: D) -> Result<LinkKeys, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

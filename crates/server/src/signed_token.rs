@@ -67,7 +67,7 @@ pub(super) struct TokenSigner {
 pub(super) struct UsedTokens(Mutex<HashMap<String, Timestamp>>);
 
 impl UsedTokens {
-    /// Records the use of a token. Returns whether it is the first one.
+    /// Records the use of a token that expires at `expires`. Returns whether it is the first use.
     pub(super) fn first_use(&self, name: &str, now: Timestamp, expires: Timestamp) -> bool {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         used.retain(|_, expires| *expires > now);
@@ -90,7 +90,8 @@ impl TokenSigner {
     /// Creates a signer with the key in a file. The file is created if it does not exist.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`] if the file contains no key; the file system's error.
+    /// [`io::ErrorKind::InvalidData`] if the file contains no key; another kind if it cannot be
+    /// read or written.
     pub(super) fn load_or_create(file: &Path) -> io::Result<Self> {
         match std::fs::read(file) {
             Ok(key) if key.len() == 32 => Ok(Self::with_key(&key)),
@@ -107,6 +108,7 @@ impl TokenSigner {
         }
     }
 
+    /// Creates a signer with a key.
     fn with_key(key: &[u8]) -> Self {
         let keyed = <Hmac<Sha256> as KeyInit>::new_from_slice(key)
             .expect("HMAC accepts keys of every length");
@@ -164,6 +166,7 @@ impl TokenSigner {
     }
 }
 
+/// Returns a key of random bytes.
 fn random_key() -> [u8; 32] {
     let mut key = [0; 32];
     rand::rng().fill_bytes(&mut key);
@@ -180,7 +183,7 @@ pub(super) fn random_name() -> String {
 /// Writes a file that only its owner can read. The file is replaced atomically.
 ///
 /// # Errors
-/// The file system's error.
+/// When it cannot be written, synced or renamed.
 pub(super) fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
     let folder = file.parent().unwrap_or(Path::new("."));

@@ -59,7 +59,7 @@ impl Authority {
     /// Creates a new authority.
     ///
     /// # Errors
-    /// If the system provides no random numbers.
+    /// When no key can be generated.
     pub(super) fn new() -> io::Result<Self> {
         let create = || {
             let key = KeyPair::generate()?;
@@ -69,11 +69,11 @@ impl Authority {
         create().map_err(|error: rcgen::Error| io::Error::other(error))
     }
 
-    /// Loads the authority of a data folder. A new one is created if the folder has none, or one that
-    /// has passed half of its lifetime.
+    /// Loads the authority of a data folder. A new one is created if the folder has none, or one
+    /// that has passed half of its lifetime.
     ///
     /// # Errors
-    /// If a file cannot be read or written, or contains no key. The message contains its path.
+    /// When a file cannot be read or written, or contains no key. The message contains its path.
     pub(super) fn load_or_create(folder: &Path) -> io::Result<Self> {
         let (key_file, pem_file) = (folder.join(KEY), folder.join(CERTIFICATE));
         let pem = match std::fs::metadata(&pem_file).and_then(|file| file.modified()) {
@@ -106,11 +106,15 @@ impl Authority {
     /// Returns an acceptor of TLS handshakes for the clouds' hosts.
     ///
     /// # Errors
-    /// If the certificate cannot be created.
+    /// When the certificate cannot be created.
     pub(super) fn acceptor(self) -> io::Result<Acceptor> {
         self.acceptor_for(names())
     }
 
+    /// Returns an acceptor of TLS handshakes for the hosts `names`.
+    ///
+    /// # Errors
+    /// When the certificate cannot be created.
     fn acceptor_for(self, names: Vec<String>) -> io::Result<Acceptor> {
         let current = ServerCertificate::issue(&self.issuer, names).map_err(io::Error::other)?;
         let resolver = CertificateResolver { issuer: self.issuer, current: Mutex::new(current) };
@@ -142,7 +146,7 @@ impl Acceptor {
     /// Performs a TLS handshake.
     ///
     /// # Errors
-    /// If the client disconnects, or does not trust the authority.
+    /// When the client disconnects, or does not trust the authority.
     pub(super) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -169,7 +173,11 @@ fn with_path(file: &Path) -> impl Fn(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{}: {error}", file.display()))
 }
 
-/// Returns the parameters of the authority's certificate.
+/// Returns the parameters of the authority's certificate, which is limited to the clouds' hosts and
+/// this machine.
+///
+/// # Errors
+/// When a name cannot be encoded.
 fn params() -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new([])?;
     params.distinguished_name.push(DnType::CommonName, "drivedal, for tests on this machine");
@@ -204,7 +212,10 @@ struct ServerCertificate {
 }
 
 impl ServerCertificate {
-    /// Issues a certificate for hosts.
+    /// Issues a certificate for the hosts `names` and the loopback addresses.
+    ///
+    /// # Errors
+    /// When no key can be generated, or a name cannot be encoded.
     fn issue(issuer: &Issuer<'static, KeyPair>, names: Vec<String>) -> Result<Self, rcgen::Error> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(names)?;
@@ -253,6 +264,7 @@ impl fmt::Debug for CertificateResolver {
 }
 
 impl ResolvesServerCert for CertificateResolver {
+    /// Returns the current certificate, whatever host the client names. Never `None`.
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.certificate(SystemTime::now()))
     }
@@ -295,7 +307,8 @@ mod tests {
         assert!(!Arc::ptr_eq(&first, &resolver.certificate(now + LIFE * 3 / 4)));
     }
 
-    /// Whether a client that trusts the authority accepts a certificate for `names` on `host`.
+    /// Returns whether a client that trusts the authority accepts a certificate for `names` on
+    /// `host`.
     async fn accepts(authority: Authority, names: Vec<String>, host: &'static str) -> bool {
         let mut roots = RootCertStore::empty();
         let authority_s = CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap();

@@ -12,7 +12,7 @@ pub(super) async fn detached<T: Send + 'static>(
     result.inspect_err(|error| tracing::error!(%error, "the task of an upload failed")).ok()
 }
 
-/// Discards the stored bytes of a rejected upload.
+/// Discards the stored bytes of a rejected upload. A failure is logged.
 pub(super) async fn discard(tree: &Tree, stored: Stored) {
     if let Err(error) = tree.discard(stored).await {
         tracing::warn!(%error, "cannot discard the bytes of a rejected upload before the next start");

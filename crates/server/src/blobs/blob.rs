@@ -57,7 +57,7 @@ impl BlobWriter {
     /// Appends bytes.
     ///
     /// # Errors
-    /// Those of the operator.
+    /// `opendal::Error` if the operator cannot write them.
     pub(crate) async fn write(&mut self, bytes: Bytes) -> opendal::Result<()> {
         self.sums.update(&bytes);
         self.writer.write(bytes).await.map_err(|error| self.blob.blobs.with_root(error))
@@ -67,7 +67,8 @@ impl BlobWriter {
     /// [`Durability::Full`].
     ///
     /// # Errors
-    /// Those of the operator.
+    /// `opendal::Error` if the operator cannot write the rest, or a file or folder cannot be
+    /// synced.
     ///
     /// [`Durability::Full`]: crate::Durability::Full
     pub(crate) async fn finish(mut self) -> opendal::Result<Blob> {

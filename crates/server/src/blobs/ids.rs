@@ -14,7 +14,7 @@ pub(crate) struct IdAllocator {
 }
 
 impl IdAllocator {
-    /// Creates the allocator of a run.
+    /// Creates the allocator of a run, given its number.
     pub(crate) fn new(run: i64) -> Self {
         Self { run, next: AtomicI64::new(run << COUNTER_BITS) }
     }

@@ -19,6 +19,7 @@ pub(crate) struct ReadLease {
 }
 
 impl Drop for ReadLease {
+    /// Ends the reading. After the last reader of a deleted content, its blobs are removed.
     fn drop(&mut self) {
         let mut in_use = self.blobs.contents_in_use.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(content_use) = in_use.get_mut(&self.content) else { return };

@@ -83,7 +83,7 @@ impl Blobs {
     /// of new blobs.
     ///
     /// # Errors
-    /// When the path is not Unicode, or the folder cannot be created.
+    /// `opendal::Error` if the path is not Unicode, or the folder cannot be created.
     pub(crate) fn in_folder(
         folder: &Path,
         ids: Arc<IdAllocator>,
@@ -106,7 +106,7 @@ impl Blobs {
     /// Creates blobs in memory.
     ///
     /// # Errors
-    /// Those of the operator.
+    /// `opendal::Error` if the operator cannot be created.
     pub(crate) fn in_memory(ids: Arc<IdAllocator>) -> opendal::Result<Arc<Self>> {
         Ok(Self::new(Operator::new(Memory::default())?, None, ids))
     }
@@ -116,6 +116,8 @@ impl Blobs {
         Self::new(operator, None, ids)
     }
 
+    /// Creates the blobs behind an operator, and starts the task that removes blobs. `folder` is
+    /// the operator's folder on this machine, if it has one.
     fn new(operator: Operator, folder: Option<BlobFolder>, ids: Arc<IdAllocator>) -> Arc<Self> {
         let (gc, commands) = mpsc::unbounded_channel();
         tokio::spawn(collect_garbage(operator.clone(), commands));
@@ -132,7 +134,7 @@ impl Blobs {
     /// Begins a new blob.
     ///
     /// # Errors
-    /// Those of the operator.
+    /// `opendal::Error` if its file cannot be created, or the operator cannot begin to write.
     pub(crate) async fn writer(self: &Arc<Self>) -> opendal::Result<BlobWriter> {
         let number = self.unused_number().await?;
         let blob = Blob { number, kept: false, checks: Checks::default(), blobs: self.clone() };
@@ -147,6 +149,9 @@ impl Blobs {
 
     /// Returns the number of a blob that does not exist. In a folder its file is created, so that a
     /// blob is never overwritten, whatever the database knows about earlier numbers.
+    ///
+    /// # Errors
+    /// `opendal::Error` if the file cannot be created.
     async fn unused_number(&self) -> opendal::Result<i64> {
         loop {
             let number = self.ids.allocate();
@@ -160,7 +165,10 @@ impl Blobs {
         }
     }
 
-    /// Syncs the folders above a blob.
+    /// Syncs the folders above the blob with a number. Has no effect outside of a local folder.
+    ///
+    /// # Errors
+    /// `opendal::Error` if a folder cannot be synced.
     async fn sync(&self, number: i64) -> opendal::Result<()> {
         let Some(folder) = self.folder.clone() else { return Ok(()) };
         let syncing = move || folder.sync(&path_of(number), (number & 0xff) as u8);
@@ -173,11 +181,11 @@ impl Blobs {
         error.with_context("root", self.operator.info().root())
     }
 
-    /// Streams a range of a blob.
+    /// Streams a range of the blob with a number.
     ///
     /// # Errors
-    /// Those of the operator. The stream yields [`io::ErrorKind::UnexpectedEof`] if the blob is
-    /// shorter than the range.
+    /// When the operator cannot read it; [`io::ErrorKind::NotFound`] if the blob does not exist.
+    /// The stream yields [`io::ErrorKind::UnexpectedEof`] if the blob is shorter than the range.
     pub(crate) async fn read(
         &self,
         number: i64,
@@ -227,10 +235,11 @@ impl Blobs {
         Ok(blocks::verified(bytes, blocks, range, checks).map_err(with_path).boxed())
     }
 
-    /// Moves a blob to a local folder. Returns its new path, or `None` if it does not exist.
+    /// Moves a blob to a local folder. Returns its new path, or `None` if the blob does not exist.
     ///
     /// # Errors
-    /// Those of the operator and of the file system; the blob is then where it was.
+    /// When the blob cannot be read or removed, or the file cannot be written; the blob is then
+    /// where it was.
     pub(crate) async fn move_to(&self, number: i64, to: &Path) -> io::Result<Option<PathBuf>> {
         let to = to.join(format!("{number:016x}"));
         let renamed = match self.folder.clone() {
@@ -251,7 +260,11 @@ impl Blobs {
         }
     }
 
-    /// Copies a blob to a local file, then removes it.
+    /// Copies a blob to the local file `to`, then removes it. Returns `to`, or `None` if the blob
+    /// does not exist.
+    ///
+    /// # Errors
+    /// When the blob cannot be read or removed, or the file cannot be written.
     async fn download(&self, number: i64, to: PathBuf) -> io::Result<Option<PathBuf>> {
         let size = match self.operator.stat(&path_of(number)).await {
             Ok(metadata) => metadata.content_length(),
@@ -308,16 +321,16 @@ impl Blobs {
     /// Returns the numbers of all blobs.
     ///
     /// # Errors
-    /// Those of the operator.
+    /// `opendal::Error` if the operator cannot list them.
     pub(crate) async fn all(&self) -> opendal::Result<Vec<i64>> {
         let entries = self.operator.list_with("").recursive(true).await?;
         Ok(entries.iter().filter_map(|entry| number_of(entry.path())).collect())
     }
 
-    /// Returns all blobs and their sizes in bytes.
+    /// Returns the numbers of all blobs and their sizes in bytes.
     ///
     /// # Errors
-    /// Those of the operator.
+    /// `opendal::Error` if the operator cannot list or stat them.
     pub(crate) async fn sizes(&self) -> opendal::Result<Vec<(i64, u64)>> {
         let size = async |number| match self.operator.stat(&path_of(number)).await {
             Ok(found) => Ok(Some((number, found.content_length()))),
@@ -329,10 +342,10 @@ impl Blobs {
         sizes.try_filter_map(future::ok).try_collect().await
     }
 
-    /// Streams the blobs of earlier runs, in groups of at most `group`.
+    /// Streams the numbers of the blobs of earlier runs, in groups of at most `group`.
     ///
     /// # Errors
-    /// Those of the operator.
+    /// `opendal::Error` if the operator cannot list them.
     pub(crate) async fn list_earlier_runs(
         &self,
         group: usize,
@@ -348,7 +361,7 @@ impl Blobs {
     }
 }
 
-/// The error for a failure of the file system.
+/// Returns the operator's form of an error of the file system.
 fn cannot_create(error: io::Error) -> opendal::Error {
     opendal::Error::new(opendal::ErrorKind::Unexpected, "cannot create a blob").set_source(error)
 }

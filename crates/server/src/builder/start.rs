@@ -142,6 +142,10 @@ impl Builder {
     }
 
     /// Listens on the server's port. Returns `None` for a server without a port.
+    ///
+    /// # Errors
+    /// `ServerError::NotLoopback` if other machines can reach the address and this is not allowed,
+    /// and `ServerError::Listen` if the system refuses.
     async fn bind(&self) -> Result<Option<Listening>, ServerError> {
         let Listen::Address(address) = self.listen else { return Ok(None) };
         if !self.insecure && !address.ip().is_loopback() {
@@ -159,6 +163,9 @@ impl Builder {
     }
 
     /// Listens on the server's Unix socket, if it has one.
+    ///
+    /// # Errors
+    /// `ServerError::Socket` if the socket cannot be created.
     fn listen_without_port(&self) -> Result<Listening, ServerError> {
         let (listener, socket) = match &self.listen {
             Listen::Socket(path) => {
@@ -172,7 +179,8 @@ impl Builder {
         Ok(Listening { listener, address: None, url, socket })
     }
 
-    /// Creates the data that all requests share.
+    /// Creates the data that all requests share. `own` is the server's own access token, if it has
+    /// one.
     fn state(
         &self,
         tree: Arc<Tree>,
@@ -220,6 +228,9 @@ impl Builder {
     }
 
     /// Returns the server's own access token; `None` for a server in memory that is not private.
+    ///
+    /// # Errors
+    /// `ServerError::DataFolder` if the token's file cannot be read or written.
     fn own_token(&self) -> Result<Option<Secret>, ServerError> {
         match &self.storage {
             Storage::Folder(folder) => {
@@ -231,6 +242,9 @@ impl Builder {
     }
 
     /// Returns the hosts and origins that are accepted besides the server's own.
+    ///
+    /// # Errors
+    /// `ServerError::Host` and `ServerError::Origin` for the first malformed one.
     fn allowed(&self) -> Result<Allowed, ServerError> {
         let mut hosts = self.hosts.clone();
         let malformed = |host: &&String| host.is_empty() || host.contains(['/', '@', '*']);
@@ -253,8 +267,11 @@ impl Builder {
         Ok(Allowed { stand_in: self.stand_in, hosts, origins })
     }
 
-    /// Returns the certificate authority for the clouds' hosts; `None` unless the server stands in for
-    /// them.
+    /// Returns the certificate authority for the clouds' hosts; `None` unless the server stands in
+    /// for them.
+    ///
+    /// # Errors
+    /// When its files cannot be read or written, or no key can be generated.
     fn authority(&self) -> io::Result<Option<Authority>> {
         match (self.stand_in, &self.storage) {
             (false, _) => Ok(None),
@@ -276,11 +293,17 @@ impl Builder {
     }
 
     /// Opens the tree.
+    ///
+    /// # Errors
+    /// As of [`opened`](Self::opened).
     pub(super) async fn open_tree(&self, options: TreeOptions) -> Result<Tree, ServerError> {
         Self::opened(Tree::open(options).await).await
     }
 
     /// Converts the result of opening the tree. For a folder in use, finds the URL of its server.
+    ///
+    /// # Errors
+    /// `ServerError::Locked` if another process uses the folder, else `ServerError::Open`.
     pub(super) async fn opened(result: Result<Tree, OpenError>) -> Result<Tree, ServerError> {
         match result {
             Ok(tree) => Ok(tree),
@@ -308,6 +331,10 @@ impl Builder {
     }
 
     /// Opens the tree and loads the key that signs tokens and download URLs.
+    ///
+    /// # Errors
+    /// `ServerError::Locked` and `ServerError::Open` for the tree, and `ServerError::DataFolder`
+    /// for the key.
     async fn open_storage(&self) -> Result<(Arc<Tree>, TokenSigner), ServerError> {
         let tree = self.open_tree(self.tree_options()).await?;
         tree.limit_bins(BIN_CHECK_INTERVAL, self.bin_limits());

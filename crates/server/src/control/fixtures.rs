@@ -67,18 +67,18 @@ pub enum FixtureKind {
 }
 
 impl FixtureItem {
-    /// Creates a file with a content.
+    /// Creates a file with a content at a path below the root, such as `a/b.txt`.
     pub fn file(path: impl Into<String>, bytes: impl AsRef<[u8]>) -> Self {
         let content_base64 = Some(STANDARD.encode(bytes));
         Self { path: path.into(), content_base64, ..Self::default() }
     }
 
-    /// Creates a folder.
+    /// Creates a folder at a path below the root.
     pub fn folder(path: impl Into<String>) -> Self {
         Self { path: path.into(), kind: FixtureKind::Folder, ..Self::default() }
     }
 
-    /// Creates a notebook.
+    /// Creates a notebook at a path below the root.
     pub fn notebook(path: impl Into<String>) -> Self {
         Self { path: path.into(), kind: FixtureKind::Notebook, ..Self::default() }
     }
@@ -98,7 +98,10 @@ impl FixtureItem {
         Self { modified: Some(time), ..self }
     }
 
-    /// Returns the content of a file.
+    /// Returns the content of a file; no bytes if it has none.
+    ///
+    /// # Errors
+    /// `InvalidFixture` if the fixture has two contents, or one that is not base64.
     fn bytes(&self) -> Result<Bytes, InvalidFixture> {
         match (&self.content, &self.content_base64) {
             (Some(_), Some(_)) => Err(InvalidFixture::TwoContents),
@@ -108,6 +111,7 @@ impl FixtureItem {
         }
     }
 
+    /// Returns the properties of the item.
     fn new_item(&self) -> NewItem {
         NewItem {
             folders: Vec::new(),
@@ -202,6 +206,10 @@ pub(super) async fn add(
     Ok(added)
 }
 
+/// Creates a fixture, and missing folders above it.
+///
+/// # Errors
+/// `InvalidFixture`, the reason why it cannot be created.
 async fn add_one(state: &ServerState, item: &FixtureItem) -> Result<AddedFixture, InvalidFixture> {
     if !(item.drive.is_empty() || is_account_name(&item.drive)) {
         return Err(InvalidFixture::AccountName(item.drive.clone()));
@@ -232,7 +240,10 @@ async fn add_one(state: &ServerState, item: &FixtureItem) -> Result<AddedFixture
     })
 }
 
-/// Creates the item of a fixture in its folder.
+/// Creates the item of a fixture in its folder. `bytes` is the content of a file.
+///
+/// # Errors
+/// `TreeError`, such as `NameTaken`.
 async fn write(
     state: &ServerState,
     drive: DriveKey,

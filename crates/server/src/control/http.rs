@@ -83,15 +83,18 @@ async fn health(
     }))
 }
 
+/// Serves `GET counters`: the numbers of requests by operation.
 async fn counters(State(control): State<Control>) -> Response {
     json(&control.counters())
 }
 
+/// Serves `POST counters/reset`: clears counters and log.
 async fn reset_counters(State(control): State<Control>) -> StatusCode {
     control.reset_counters();
     StatusCode::NO_CONTENT
 }
 
+/// Serves `GET requests`: the request log, one JSON object a line.
 async fn requests(State(control): State<Control>) -> Response {
     let mut records = control.state.log.requests().into_iter();
     let pieces = std::iter::from_fn(move || {
@@ -110,6 +113,7 @@ async fn requests(State(control): State<Control>) -> Response {
     ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
 }
 
+/// Serves `GET audit`; 500 if the storage fails.
 async fn audit(State(control): State<Control>) -> Response {
     match control.audit().await {
         Ok(audit) => json(&audit),
@@ -117,6 +121,7 @@ async fn audit(State(control): State<Control>) -> Response {
     }
 }
 
+/// Serves `GET conflicts`, the items with equal names; 500 if the storage fails.
 async fn conflicts(State(control): State<Control>) -> Response {
     match control.name_conflicts().await {
         Ok(conflicts) => json(&conflicts),
@@ -124,6 +129,7 @@ async fn conflicts(State(control): State<Control>) -> Response {
     }
 }
 
+/// Serves `GET faults`: the active rules with their counters.
 async fn faults(State(control): State<Control>) -> Response {
     json(&control.faults())
 }
@@ -134,6 +140,8 @@ struct Seed {
     seed: Option<u64>,
 }
 
+/// Serves `POST faults`: adds the rules in the body, and returns their seed and number; 400 if one
+/// is invalid.
 async fn add_faults(
     State(control): State<Control>,
     Query(Seed { seed }): Query<Seed>,
@@ -150,15 +158,18 @@ async fn add_faults(
     }
 }
 
+/// Serves `DELETE faults`: removes all rules.
 async fn clear_faults(State(control): State<Control>) -> StatusCode {
     control.clear_faults();
     StatusCode::NO_CONTENT
 }
 
+/// Serves `GET budget`: the budget, null if requests are unlimited.
 async fn budget(State(control): State<Control>) -> Response {
     json(&control.budget())
 }
 
+/// Serves `PUT budget`: replaces the budget; 400 if it is invalid.
 async fn set_budget(State(control): State<Control>, body: Bytes) -> Response {
     let budget: Budget = match serde_json::from_slice(&body) {
         Ok(budget) => budget,
@@ -170,6 +181,7 @@ async fn set_budget(State(control): State<Control>, body: Bytes) -> Response {
     }
 }
 
+/// Serves `DELETE budget`: requests become unlimited.
 async fn clear_budget(State(control): State<Control>) -> Response {
     match control.set_budget(None) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
@@ -177,6 +189,7 @@ async fn clear_budget(State(control): State<Control>) -> Response {
     }
 }
 
+/// Serves `POST items`: creates the fixtures in the body; 400 if one is invalid.
 async fn add_fixtures(State(control): State<Control>, body: Bytes) -> Response {
     let items: Vec<FixtureItem> = match one_or_many(&body, "item") {
         Ok(items) => items,
@@ -188,6 +201,7 @@ async fn add_fixtures(State(control): State<Control>, body: Bytes) -> Response {
     }
 }
 
+/// Serves `POST state/reset`: restores the state of the start; 500 if the storage fails.
 async fn reset_state(State(control): State<Control>) -> Response {
     match control.reset_state().await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
@@ -195,6 +209,7 @@ async fn reset_state(State(control): State<Control>) -> Response {
     }
 }
 
+/// Returns 404 with the paths of the API.
 async fn unknown_path() -> Response {
     text(
         StatusCode::NOT_FOUND,
@@ -203,14 +218,17 @@ async fn unknown_path() -> Response {
     )
 }
 
+/// Returns 405.
 async fn wrong_method() -> Response {
     text(StatusCode::METHOD_NOT_ALLOWED, "cannot use this method on this path")
 }
 
+/// Returns 400 with the error as its text.
 fn bad_request(error: impl std::fmt::Display) -> Response {
     text(StatusCode::BAD_REQUEST, error.to_string())
 }
 
+/// Returns 200 with a JSON body.
 fn json(value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),

@@ -105,7 +105,7 @@ impl Control {
     /// Adds fault rules behind the active ones. Returns the seed of their random numbers.
     ///
     /// # Errors
-    /// The first invalid rule. None of the rules is added then.
+    /// [`FaultError`] with the first invalid rule. None of the rules is added then.
     pub fn add_faults(&self, rules: impl IntoIterator<Item = Fault>) -> Result<u64, FaultError> {
         self.state.faults.add(rules.into_iter().collect(), None)
     }
@@ -113,7 +113,7 @@ impl Control {
     /// Adds fault rules with the seed of another run, to repeat its decisions; see [`Fault`].
     ///
     /// # Errors
-    /// The first invalid rule. None of the rules is added then.
+    /// [`FaultError`] with the first invalid rule. None of the rules is added then.
     pub fn add_faults_with_seed(
         &self,
         rules: impl IntoIterator<Item = Fault>,
@@ -143,7 +143,8 @@ impl Control {
         self.state.budgets.budget()
     }
 
-    /// Replaces the budget of every account; `None`: unlimited. No units of the new budget are used.
+    /// Replaces the budget of every account; `None`: unlimited. No units of the new budget are
+    /// used.
     ///
     /// # Errors
     /// [`BudgetError`] for a budget that cannot be enforced.
@@ -156,7 +157,7 @@ impl Control {
     /// Creates items that no request of a client can create, in order; see [`FixtureItem`].
     ///
     /// # Errors
-    /// The first item that cannot be created. The items before it remain.
+    /// [`FixtureError`] with the first item that cannot be created. The items before it remain.
     pub async fn add_fixtures(
         &self,
         items: impl IntoIterator<Item = FixtureItem>,

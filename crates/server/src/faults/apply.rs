@@ -29,13 +29,14 @@ const MAX_JSON: usize = 16 << 20;
 const CHANGES_PER_PAGE: u64 = 1000;
 
 impl FaultDecision {
-    /// Whether the connection must be reset at this time.
+    /// Returns whether the connection must be reset at this time.
     pub(crate) fn resets(&self, when: When) -> bool {
         self.reset && self.when == when
     }
 
-    /// Returns the response to send at this time in place of the normal one, if any. `failure`:
-    /// creates the protocol's error response, for a rule without a body.
+    /// Returns the response to send at this time in place of the normal one; `None` if the rule
+    /// injects none then. `failure` creates the protocol's error response, for a rule without a
+    /// body.
     pub(crate) fn injected_response(
         &self,
         when: When,
@@ -46,7 +47,7 @@ impl FaultDecision {
     }
 
     /// Applies the effects on the request's body. Returns the body, and whether a reset during the
-    /// effect happens in it: otherwise it happens in the response's body.
+    /// effect happens in it; otherwise the reset happens in the response's body.
     pub(crate) fn apply_to_request(
         &self,
         body: Body,
@@ -71,7 +72,8 @@ impl FaultDecision {
         (Body::new(faulty), reset.is_some())
     }
 
-    /// Cancels the upload session that a request belongs to, if the rule says so.
+    /// Cancels the upload session that a request belongs to, if the rule says so. `session` is the
+    /// session's id, if the request has one.
     pub(crate) async fn lose_session(&self, tree: &Tree, session: Option<&str>) {
         let Some(id) = session.filter(|_| self.lose_session) else { return };
         match tree.cancel(id).await {
@@ -80,8 +82,8 @@ impl FaultDecision {
         }
     }
 
-    /// Applies the effects on the response. `hash_members`: names of JSON members that hold hashes;
-    /// `reset`: whether a reset during the effect happens in the response's body.
+    /// Applies the effects on the response. `hash_members` are the names of JSON members that hold
+    /// hashes; `reset` is whether a reset during the effect happens in the response's body.
     pub(crate) async fn apply_to_response(
         &self,
         mut response: Response,
@@ -172,8 +174,8 @@ impl CreationWatch {
     }
 }
 
-/// Creates an injected response. Without a body of its own it gets the protocol's error body from
-/// status 400 on, else none.
+/// Creates an injected response. Without a body of its own it gets the protocol's error body, which
+/// `failure` creates, from status 400 on, else none.
 fn make_response(failure: Option<MakeFailure>, injected: &InjectedResponse) -> Response {
     let mut response = match (&injected.body, failure) {
         (Some(body), _) => {
@@ -235,6 +237,7 @@ async fn with_wrong_hashes(response: Response, names: &[&str]) -> Response {
     Response::from_parts(parts, body)
 }
 
+/// Changes the first digit of every text member with one of the names, at any depth.
 fn change_hashes(value: &mut Value, names: &[&str]) {
     match value {
         Value::Array(values) => values.iter_mut().for_each(|value| change_hashes(value, names)),

@@ -74,7 +74,8 @@ pub enum InvalidFault {
 }
 
 impl Fault {
-    /// Checks that a rule has an effect, is consistent, and matches an operation.
+    /// Checks that a rule has an effect, is consistent, and matches an operation. `operations` are
+    /// the names of all operations.
     ///
     /// # Errors
     /// The first reason why it is invalid.
@@ -84,11 +85,17 @@ impl Fault {
         self.check_bodies()
     }
 
+    /// Returns whether an effect satisfies a predicate.
     fn has(&self, is: impl Fn(&Effect) -> bool) -> bool {
         self.effects.iter().any(is)
     }
 
-    /// Checks the conditions under which the rule applies.
+    /// Checks the conditions under which the rule applies. `operations` are the names of all
+    /// operations.
+    ///
+    /// # Errors
+    /// `InvalidFault::Share`, `Every`, `Until`, or `Operation` for a pattern that matches no
+    /// operation.
     fn check_conditions(&self, operations: &[&str]) -> Result<(), InvalidFault> {
         if self.share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
             return Err(InvalidFault::Share);
@@ -107,7 +114,10 @@ impl Fault {
         Ok(())
     }
 
-    /// Checks the effects on the response.
+    /// Checks the effects on the response, and their combinations.
+    ///
+    /// # Errors
+    /// The first reason why they are invalid, such as `InvalidFault::NoEffect` or `Status`.
     fn check_response(&self) -> Result<(), InvalidFault> {
         use Effect as E;
         let resets = self.has(|effect| matches!(effect, E::Reset));
@@ -150,6 +160,10 @@ impl Fault {
     }
 
     /// Checks the effects on the transfer of bytes.
+    ///
+    /// # Errors
+    /// The first reason why they are invalid, such as `InvalidFault::Latency` or
+    /// `DuringWithoutReset`.
     fn check_bodies(&self) -> Result<(), InvalidFault> {
         use Effect as E;
         let resets_during =

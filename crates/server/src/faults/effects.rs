@@ -153,7 +153,7 @@ impl Latency {
         Self::Exponential { mean: milliseconds(mean) }
     }
 
-    /// Whether its parameters are finite, not negative, and in order.
+    /// Returns whether its parameters are finite, not negative, and in order.
     pub(super) fn is_valid(self) -> bool {
         let valid = |numbers: [f64; 2]| numbers.iter().all(|n| n.is_finite() && *n >= 0.0);
         match self {
@@ -186,6 +186,7 @@ impl From<Duration> for Latency {
     }
 }
 
+/// Returns a time in milliseconds, with their fraction.
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
@@ -212,6 +213,8 @@ enum Distribution {
 }
 
 impl Serialize for Latency {
+    /// Serializes a fixed delay as a number of milliseconds, and any other as an object with its
+    /// distribution.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match *self {
             Self::Fixed(time) => serializer.serialize_u64(time),
@@ -230,6 +233,10 @@ impl Serialize for Latency {
 }
 
 impl<'de> Deserialize<'de> for Latency {
+    /// Deserializes a number of milliseconds, or an object with a distribution.
+    ///
+    /// # Errors
+    /// For any other value.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(NumberOrObject::<Self, Distribution>(
             "milliseconds, or a distribution of them",
@@ -274,7 +281,7 @@ impl Bandwidth {
         Self { up: None, down: Some(bytes) }
     }
 
-    /// Whether at least one direction is limited, and none to zero.
+    /// Returns whether at least one direction is limited, and none to zero.
     pub(super) fn is_valid(self) -> bool {
         (self.up.is_some() || self.down.is_some()) && self.up != Some(0) && self.down != Some(0)
     }
@@ -288,6 +295,11 @@ struct Directions {
 }
 
 impl<'de> Deserialize<'de> for Bandwidth {
+    /// Deserializes a number of bytes per second for both directions, or an object with `up` and
+    /// `down`.
+    ///
+    /// # Errors
+    /// For any other value.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(NumberOrObject::<Self, Directions>(
             "bytes a second, or {\"up\", \"down\"}",
@@ -316,14 +328,23 @@ struct NumberOrObject<T, O>(&'static str, fn(u64) -> T, fn(O) -> T);
 impl<'de, T, O: Deserialize<'de>> Visitor<'de> for NumberOrObject<T, O> {
     type Value = T;
 
+    /// Writes the expected form, for error messages.
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }
 
+    /// Converts a number.
+    ///
+    /// # Errors
+    /// Never.
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
         Ok(self.1(number))
     }
 
+    /// Deserializes an object, and converts it.
+    ///
+    /// # Errors
+    /// When the object does not have the expected members.
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
         O::deserialize(MapAccessDeserializer::new(map)).map(self.2)
     }

@@ -47,7 +47,8 @@ struct RuleState {
 }
 
 impl RuleState {
-    /// Counts a match. Returns the random numbers of its decision if the rule applies to the match.
+    /// Counts a match at the time `now`. Returns the random numbers of its decision if the rule
+    /// applies to the match; `None` if it does not.
     fn count_match(&mut self, now: Instant) -> Option<StdRng> {
         let ActiveFault { rule, seed, matched, struck } = &mut self.active;
         *matched += 1;
@@ -106,6 +107,7 @@ impl FaultEngine {
         Self { seed, operations, rules: Mutex::default() }
     }
 
+    /// Locks the rules.
     fn rules(&self) -> MutexGuard<'_, Rules> {
         self.rules.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -115,10 +117,11 @@ impl FaultEngine {
         self.seed
     }
 
-    /// Adds rules behind the active ones, and returns their seed.
+    /// Adds rules behind the active ones, and returns their seed: `seed`, or the next number of the
+    /// engine's own sequence.
     ///
     /// # Errors
-    /// The first invalid rule. None of the rules is added then.
+    /// `FaultError` with the first invalid rule. None of the rules is added then.
     pub(crate) fn add(&self, rules: Vec<Fault>, seed: Option<u64>) -> Result<u64, FaultError> {
         for (at, rule) in rules.iter().enumerate() {
             rule.check(&self.operations).map_err(|reason| FaultError { number: at + 1, reason })?;
@@ -156,8 +159,8 @@ impl FaultEngine {
         *self.rules() = Rules::default();
     }
 
-    /// Returns the effects on a request; `None` if no rule applies. Every rule that matches the
-    /// request counts it.
+    /// Returns the effects on a request; `None` if no rule applies. `drive` is the name of the
+    /// request's account, if it is known. Every rule that matches the request counts it.
     pub(crate) fn decide(
         &self,
         operation: &str,

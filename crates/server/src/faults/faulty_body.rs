@@ -202,7 +202,8 @@ impl FaultyBody {
         }
     }
 
-    /// Ends the body early, after the yielded bytes were written.
+    /// Ends the body early, after the yielded bytes were written: by an error, or by a reset of the
+    /// connection, in which case it stays pending.
     fn poll_early_end(
         &mut self,
         cx: &mut Context<'_>,
@@ -241,7 +242,7 @@ impl FaultyBody {
         }
     }
 
-    /// Whether the position of an early end is reached.
+    /// Returns whether the position of an early end is reached.
     fn is_at_early_end(&self) -> bool {
         matches!(self.end, Some((BodyPosition::Byte(end), _)) if end <= self.yielded)
     }
@@ -251,6 +252,7 @@ impl HttpBody for FaultyBody {
     type Data = Bytes;
     type Error = Error;
 
+    /// Returns the next piece of the body, when the rule's speed allows it, or its early end.
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -294,10 +296,12 @@ impl HttpBody for FaultyBody {
         }
     }
 
+    /// Returns whether all bytes were yielded. A body with an early end ends by an error only.
     fn is_end_stream(&self) -> bool {
         self.end.is_none() && self.pending.is_empty() && self.body.is_end_stream()
     }
 
+    /// Returns the exact number of remaining bytes if it is known and no early end is set.
     fn size_hint(&self) -> SizeHint {
         match (&self.end, self.body.size_hint().exact()) {
             (None, Some(rest)) => SizeHint::with_exact(self.pending.len() as u64 + rest),

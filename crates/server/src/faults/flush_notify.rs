@@ -31,6 +31,7 @@ pub(crate) struct FlushReporting<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for FlushReporting<S> {
+    /// Delegates to the stream.
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -41,10 +42,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for FlushReporting<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for FlushReporting<S> {
+    /// Delegates to the stream.
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
     }
 
+    /// Flushes the stream, and notifies all waiters when it is done, also after an error.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
         let flushed = ready!(Pin::new(&mut this.stream).poll_flush(cx));
@@ -52,10 +55,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for FlushReporting<S> {
         Poll::Ready(flushed)
     }
 
+    /// Delegates to the stream.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 
+    /// Delegates to the stream.
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -64,6 +69,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for FlushReporting<S> {
         Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bytes)
     }
 
+    /// Delegates to the stream.
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }

@@ -64,27 +64,35 @@ struct RuleJson {
     wrong_hash: bool,
 }
 
+/// Returns whether a number need not be serialized.
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+/// Returns whether a flag need not be serialized.
 fn is_false(flag: &bool) -> bool {
     !flag
 }
 
 impl Serialize for Fault {
+    /// Serializes the rule as one flat object.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         RuleJson::from(self.clone()).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Fault {
+    /// Deserializes a rule from one flat object. Its consistency is not checked.
+    ///
+    /// # Errors
+    /// For an unknown member, or one of the wrong type.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         RuleJson::deserialize(deserializer).map(<Self as From<RuleJson>>::from)
     }
 }
 
 impl From<RuleJson> for Fault {
+    /// Converts the members that are present to effects, in the order of the variants.
     fn from(json: RuleJson) -> Self {
         let RuleJson { operation, path, drive, share, skip, every, count, .. } = json;
         let RuleJson { from, until, lasting, when, .. } = json;
@@ -124,6 +132,7 @@ impl From<RuleJson> for Fault {
 }
 
 impl From<Fault> for RuleJson {
+    /// Converts the effects to members of one object.
     fn from(rule: Fault) -> Self {
         let Fault { operation, path, drive, share, skip, every, count, .. } = rule;
         let Fault { from, until, lasting, when, effects, .. } = rule;

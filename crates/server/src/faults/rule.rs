@@ -114,7 +114,7 @@ impl Fault {
         self
     }
 
-    /// Returns the response headers that the rule sets.
+    /// Returns the response headers that the rule sets; `None` if it sets none.
     fn headers(&self) -> Option<&BTreeMap<String, String>> {
         self.effects.iter().find_map(|effect| match effect {
             Effect::Headers(headers) => Some(headers),
@@ -125,7 +125,7 @@ impl Fault {
     /// Parses a rule or a list of rules from JSON, as the body of `POST /_control/faults`.
     ///
     /// # Errors
-    /// [`JsonError`], with the number of the invalid rule.
+    /// [`JsonError`], with the number of the malformed rule.
     pub fn from_json(text: &[u8]) -> Result<Vec<Self>, JsonError> {
         one_or_many(text, "rule")
     }
@@ -259,7 +259,8 @@ impl Fault {
         self.with(Effect::WrongHash)
     }
 
-    /// Whether the rule matches a request, by operation, path and account.
+    /// Returns whether the rule matches a request, by operation, path and account. `drive` is the
+    /// account's name, if it is known.
     pub(super) fn matches(&self, operation: &str, path: &str, drive: Option<&str>) -> bool {
         self.operation.as_ref().is_none_or(|pattern| matches(pattern, operation))
             && self.path.as_ref().is_none_or(|pattern| matches(pattern, path))
@@ -267,7 +268,8 @@ impl Fault {
     }
 }
 
-/// Whether a pattern matches all of a text; `*` in the pattern matches any run of characters.
+/// Returns whether a pattern matches all of a text; `*` in the pattern matches any run of
+/// characters.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else {

@@ -22,7 +22,7 @@ use super::{
 /// Reads the metadata of a file of a family.
 ///
 /// # Errors
-/// If the file is of another family, is malformed, or cannot be read.
+/// `InvalidData` if the file is of another family or malformed; otherwise the error of the read.
 pub(super) fn read(family: Family, reading: Reading) -> std::io::Result<Media> {
     match family {
         Family::Picture => picture(reading).map(Media::Photo),
@@ -39,6 +39,10 @@ const HEADERS: u64 = 1 << 20;
 const UNPACKED: u64 = 16 << 20;
 
 /// Reads the size and the EXIF data of a picture that can be decoded.
+///
+/// # Errors
+/// `InvalidData` if it is no picture, or its size is not in the first [`HEADERS`] bytes; otherwise
+/// the error of the read.
 fn picture(mut reading: Reading) -> std::io::Result<Photo> {
     // A JPEG decoder reads its whole input before it returns the size.
     let mut headers = Vec::new();
@@ -60,6 +64,10 @@ fn picture(mut reading: Reading) -> std::io::Result<Photo> {
 }
 
 /// Reads the EXIF data of a picture that cannot be decoded. They must contain the size.
+///
+/// # Errors
+/// `InvalidData` if the picture has no EXIF data or they have no size; otherwise the error of the
+/// read.
 fn other_picture(mut reading: Reading) -> std::io::Result<Photo> {
     let exif = exif(&mut reading)?;
     let number = |tags: [ExifTag; 2]| {
@@ -83,6 +91,10 @@ fn sized(photo: Photo, width: u32, height: u32, exif: Option<&Exif>) -> Photo {
     Photo { width, height, ..photo }
 }
 
+/// Reads the EXIF data of a picture.
+///
+/// # Errors
+/// `InvalidData` if it has none or they are malformed.
 fn exif(reading: &mut Reading) -> std::io::Result<Exif> {
     let source = MediaSource::seekable(reading).map_err(invalid)?;
     let found = MediaParser::new().parse_exif(source).map_err(invalid)?;
@@ -112,7 +124,7 @@ fn taken(exif: &Exif) -> Photo {
     }
 }
 
-/// Converts an EXIF value to a finite number.
+/// Converts an EXIF value to a finite number; `None` if it is none.
 fn number(value: &EntryValue) -> Option<f64> {
     let number = match value.as_urational() {
         Some(ratio) => ratio.to_f64(),
@@ -121,7 +133,7 @@ fn number(value: &EntryValue) -> Option<f64> {
     number.filter(|number| number.is_finite())
 }
 
-/// Converts a time. A time without zone counts as UTC.
+/// Converts a time; `None` if it is out of range. A time without zone counts as UTC.
 fn timestamp(time: ExifDateTime) -> Option<Timestamp> {
     match time.aware() {
         Some(aware) => Timestamp::from_second(aware.timestamp()).ok(),
@@ -132,6 +144,7 @@ fn timestamp(time: ExifDateTime) -> Option<Timestamp> {
     }
 }
 
+/// Converts a position; `None` if latitude or longitude is not a finite number.
 fn place(gps: &nom_exif::GPSInfo) -> Option<Place> {
     let finite = |number: Option<f64>| number.filter(|number| number.is_finite());
     Some(Place {
@@ -141,7 +154,10 @@ fn place(gps: &nom_exif::GPSInfo) -> Option<Place> {
     })
 }
 
-/// Reads the tags of an audio file or a video.
+/// Reads the tags of an audio file or a video. `with_cover` is whether pictures are read too.
+///
+/// # Errors
+/// `InvalidData` if the file is malformed or of an unknown type; otherwise the error of the read.
 fn tagged(reading: Reading, with_cover: bool) -> std::io::Result<TaggedFile> {
     let mut options = ParseOptions::new();
     options.read_cover_art(with_cover);
@@ -149,10 +165,10 @@ fn tagged(reading: Reading, with_cover: bool) -> std::io::Result<TaggedFile> {
     probe.read().map_err(invalid)
 }
 
-/// Returns the cover picture in an audio file or a video.
+/// Returns the first picture in an audio file or a video; `None` if it has none.
 ///
 /// # Errors
-/// If the file is malformed or cannot be read.
+/// As of [`tagged`].
 pub(super) fn cover(reading: Reading) -> std::io::Result<Option<Vec<u8>>> {
     let file = tagged(reading, true)?;
     let mut pictures = file.tags().iter().flat_map(|tag| tag.pictures());
@@ -160,6 +176,9 @@ pub(super) fn cover(reading: Reading) -> std::io::Result<Option<Vec<u8>>> {
 }
 
 /// Reads the tags and the duration of an audio file.
+///
+/// # Errors
+/// `InvalidData` if it is malformed, or has neither tags nor a duration.
 fn audio(reading: Reading) -> std::io::Result<Audio> {
     let file = tagged(reading, false)?;
     let duration = file.properties().duration().as_millis();
@@ -183,6 +202,9 @@ fn audio(reading: Reading) -> std::io::Result<Audio> {
 }
 
 /// Reads the size and duration of a video, or the tags of a video file that contains only audio.
+///
+/// # Errors
+/// `InvalidData` if it is malformed.
 fn video(mut reading: Reading) -> std::io::Result<Media> {
     let size = reading.size();
     let source = MediaSource::seekable(&mut reading).map_err(invalid)?;

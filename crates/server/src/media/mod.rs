@@ -160,13 +160,13 @@ impl Family {
     }
 }
 
-/// Whether a file starts with the header of an MPEG audio layer 3 frame.
+/// Returns whether a file starts with the header of an MPEG audio layer 3 frame.
 fn is_mpeg_frame(head: &[u8]) -> bool {
     matches!(head, [0xff, second, third, ..]
         if second & 0xe6 == 0xe2 && third & 0xf0 != 0xf0 && third & 0x0c != 0x0c)
 }
 
-/// Whether a file that starts with `head` may contain metadata.
+/// Returns whether a file that starts with `head` may contain metadata.
 pub(super) fn is_media(head: &[u8]) -> bool {
     Family::from_head(head).is_some()
 }

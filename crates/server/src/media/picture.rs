@@ -80,7 +80,7 @@ impl Frame {
         Self { width: pixels, height: pixels, crop: true }
     }
 
-    /// Parses `c300x400` or `c300x400_crop`.
+    /// Parses `c300x400` or `c300x400_crop`, with any sizes; `None` for any other text.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.strip_prefix('c')?;
         let (text, crop) = match text.strip_suffix("_crop") {
@@ -94,7 +94,7 @@ impl Frame {
         Some(Self { width: side(width)?, height: side(height)?, crop })
     }
 
-    /// Whether width and height are between 1 and [`LARGEST`](Self::LARGEST).
+    /// Returns whether width and height are between 1 and [`LARGEST`](Self::LARGEST).
     pub(crate) fn is_allowed(self) -> bool {
         [self.width, self.height].into_iter().all(|side| (1..=Self::LARGEST).contains(&side))
     }
@@ -136,8 +136,8 @@ impl Frame {
         }
     }
 
-    /// Whether the width of a picture limits its scale: the picture is wider than the frame or, for a
-    /// crop, narrower.
+    /// Returns whether the width of a picture limits its scale: the picture is wider than the frame
+    /// or, for a crop, narrower.
     fn is_limited_by_width(self, (width, height): (u32, u32)) -> bool {
         let is_wider =
             u64::from(width) * u64::from(self.height) >= u64::from(height) * u64::from(self.width);
@@ -154,7 +154,8 @@ impl From<u32> for Frame {
 /// Scales a picture to a frame, rotated as its EXIF data say.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidData`] if the file is no picture, or one that is too large to decode.
+/// [`io::ErrorKind::InvalidData`] if the file is no picture, or one that is too large to decode;
+/// another kind if its bytes cannot be read.
 pub(super) async fn within(reading: Reading, frame: Frame) -> io::Result<Picture> {
     decoding(reading, move |reading| {
         let Decoded { mut image, orientation, .. } = decode(reading)?;
@@ -164,11 +165,11 @@ pub(super) async fn within(reading: Reading, frame: Frame) -> io::Result<Picture
     .await
 }
 
-/// Scales a photo down to fit in a square, in its own format and with its EXIF data. Returns `None` if
-/// it fits already, or if its format may contain several pictures.
+/// Scales a photo down to fit in a square of `pixels`, in its own format and with its EXIF data.
+/// Returns `None` if it fits already, or if its format may contain several pictures.
 ///
 /// # Errors
-/// As [`within`].
+/// As of [`within`].
 pub(crate) async fn shrunk(reading: Reading, pixels: u32) -> io::Result<Option<Bytes>> {
     decoding(reading, move |reading| {
         let Decoded { image, format, exif, profile, .. } = decode(reading)?;
@@ -185,7 +186,7 @@ pub(crate) async fn shrunk(reading: Reading, pixels: u32) -> io::Result<Option<B
 /// Scales the cover picture of an audio file or a video to a frame; `None` if it has none.
 ///
 /// # Errors
-/// As [`within`], for the cover.
+/// As of [`within`], for the cover.
 pub(super) async fn cover(reading: Reading, frame: Frame) -> io::Result<Option<Picture>> {
     decoding(reading, move |reading| {
         let found = super::facts::cover(reading);
@@ -197,10 +198,10 @@ pub(super) async fn cover(reading: Reading, frame: Frame) -> io::Result<Option<P
     .await
 }
 
-/// Creates a square default picture, a light disc on grey.
+/// Creates a square default picture with sides of `pixels`, a light disc on grey.
 ///
 /// # Errors
-/// If it cannot be encoded.
+/// `InvalidData` if it cannot be encoded.
 pub(crate) async fn plain(pixels: u32) -> io::Result<Picture> {
     let draw = move || {
         let (centre, radius) = (f64::from(pixels) / 2.0, f64::from(pixels) / 3.0);
@@ -213,8 +214,8 @@ pub(crate) async fn plain(pixels: u32) -> io::Result<Picture> {
     tokio::task::spawn_blocking(draw).await.map_err(io::Error::other)?
 }
 
-/// Whether a picture is small enough to be decoded. The metadata that an earlier version stored contain
-/// only the size in pixels.
+/// Returns whether a picture is small enough to be decoded. The metadata that an earlier version
+/// stored contain only the size in pixels.
 pub(crate) fn is_decodable(photo: &Photo) -> bool {
     let pixels = u64::from(photo.width) * u64::from(photo.height);
     photo.decoded.unwrap_or(pixels * 3) <= MAX_DECODED
@@ -236,6 +237,10 @@ pub(super) fn memory(
 
 /// Runs `work` on a blocking thread when a decoder is free. The work is cancelled when the returned
 /// future is dropped.
+///
+/// # Errors
+/// That of `work`; `InvalidData` if it panics, and `Other` if the bytes of the picture could not be
+/// read.
 async fn decoding<T: Send + 'static>(
     reading: Reading,
     work: impl FnOnce(Reading) -> io::Result<T> + Send + 'static,
@@ -263,7 +268,10 @@ struct Decoded {
     profile: Option<Vec<u8>>,
 }
 
-/// Decodes a picture when memory for it is free.
+/// Decodes a picture when memory for it is free. Must run on a blocking thread of the runtime.
+///
+/// # Errors
+/// `InvalidData` if the file is no picture, is malformed, or needs more than [`MAX_DECODED`] bytes.
 fn decode(reading: impl Read + Seek) -> io::Result<Decoded> {
     let mut reading = BufReader::new(reading);
     let coefficients = coefficients_per_pixel(&mut reading)?;
@@ -293,8 +301,11 @@ fn decode(reading: impl Read + Seek) -> io::Result<Decoded> {
 }
 
 /// Returns the number of bytes per pixel that a JPEG decoder needs besides the picture. For a
-/// progressive file it keeps all coefficients: two bytes for each of three components. Zero for other
-/// formats.
+/// progressive file it keeps all coefficients: two bytes for each of three components. Zero for
+/// other formats. A malformed file counts as progressive.
+///
+/// # Errors
+/// The error of the read.
 pub(super) fn coefficients_per_pixel(reading: &mut (impl Read + Seek)) -> io::Result<u64> {
     const PROGRESSIVE: u64 = 6;
     let mut start = [0; 2];
@@ -346,8 +357,11 @@ struct OriginalFormat {
     profile: Option<Vec<u8>>,
 }
 
-/// Encodes a picture in its original format, if given. Otherwise as PNG if it may be transparent, else as
-/// JPEG.
+/// Encodes a picture in its original format, if given. Otherwise as PNG if it may be transparent,
+/// else as JPEG.
+///
+/// # Errors
+/// `InvalidData` if it cannot be encoded.
 fn encode(image: &DynamicImage, original: Option<OriginalFormat>) -> io::Result<Picture> {
     let format = match &original {
         Some(original) => original.format,
@@ -371,7 +385,10 @@ fn encode(image: &DynamicImage, original: Option<OriginalFormat>) -> io::Result<
     Ok(Picture { media_type, bytes: bytes.into() })
 }
 
-/// Encodes a picture with its EXIF data and colour profile.
+/// Encodes a picture with its EXIF data and colour profile, if it has them.
+///
+/// # Errors
+/// `InvalidData` if the encoder refuses one of them or fails.
 fn write(
     image: &DynamicImage,
     mut encoder: impl ImageEncoder,

@@ -116,6 +116,12 @@ impl Reading {
 }
 
 impl Read for Reading {
+    /// Reads at most to the end of the current block, and fetches the block if necessary. Returns 0
+    /// at the end of the file.
+    ///
+    /// # Errors
+    /// `FileTooLarge` after [`MAX_READ`] bytes in total, and as of
+    /// [`current_block`](Self::current_block).
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.at >= self.size || buffer.is_empty() {
             return Ok(0);
@@ -137,6 +143,10 @@ impl Read for Reading {
 }
 
 impl Seek for Reading {
+    /// Moves the position, also beyond the end of the file. Nothing is fetched.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a position before the beginning.
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let at = match to {
             SeekFrom::Start(at) => Some(at),

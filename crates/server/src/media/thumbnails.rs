@@ -55,6 +55,7 @@ impl fmt::Debug for Thumbnails {
 }
 
 impl Default for Thumbnails {
+    /// Creates an empty cache of at most [`MAX_CACHED`] bytes.
     fn default() -> Self {
         let size = |_: &ThumbnailKey, thumbnail: &CachedThumbnail| {
             let bytes = thumbnail
@@ -108,7 +109,7 @@ impl Thumbnails {
         }
     }
 
-    /// Returns the lock of a picture.
+    /// Returns the lock of the picture with a hash, under which it is decoded.
     fn decode_lock(&self, content: Hash) -> Arc<tokio::sync::Mutex<()>> {
         let mut locks = self.decode_locks.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lock) = locks.get(&content).and_then(Weak::upgrade) {

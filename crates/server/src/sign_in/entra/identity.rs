@@ -56,7 +56,7 @@ impl Tenant {
         }
     }
 
-    /// Whether this is one tenant.
+    /// Returns whether this is one tenant.
     pub(super) fn is_concrete(&self) -> bool {
         matches!(self, Self::One(_))
     }
