@@ -21,7 +21,7 @@ use drivedal_test_support::witness;
 use libtest_mimic::Arguments;
 use opendal::{Operator, services};
 use tempfile::TempDir;
-use witness::{Outcome, trial};
+use witness::{TrialResult, trial};
 
 const BLOCK: u64 = 4096;
 const LENGTH: usize = 100_000;
@@ -58,7 +58,7 @@ impl Drop for Redis {
 }
 
 impl Redis {
-    fn start() -> Outcome<Self> {
+    fn start() -> TrialResult<Self> {
         let folder = tempfile::tempdir()?;
         for _ in 0..10 {
             // Redis does not support port 0.
@@ -87,7 +87,7 @@ async fn machine(drive: &Operator, redis: &Redis) -> opendal::Result<(Operator, 
     Ok((drive.clone().layer(cache.clone()), cache))
 }
 
-async fn shared() -> Outcome {
+async fn shared() -> TrialResult {
     let redis = Redis::start()?;
     let server = Server::builder().ephemeral().start().await?;
     let uri = format!("onedrive://?access_token=drivedal-dev&endpoint={}v1.0", server.url());
@@ -95,7 +95,7 @@ async fn shared() -> Outcome {
     let written: Vec<u8> = (0..LENGTH).map(|at| (at % 251) as u8).collect();
     drive.write("a", written.clone()).await?;
     let blocks = (LENGTH as u64).div_ceil(BLOCK);
-    let read = async |operator: &Operator| -> Outcome {
+    let read = async |operator: &Operator| -> TrialResult {
         let same = operator.read("a").await?.to_vec() == written;
         if same { Ok(()) } else { Err("other bytes".into()) }
     };
@@ -108,7 +108,7 @@ async fn shared() -> Outcome {
             let (two, cache) = machine(&drive, &redis).await?;
             read(&two).await?;
             if cache.stats().blocks_fetched == 0 {
-                return Outcome::Ok(cache);
+                return TrialResult::Ok(cache);
             }
         }
     });

@@ -32,11 +32,11 @@ pub struct DriveCopier {
     from: Result<Path>,
     to: Result<Path>,
     if_exists: IfExists,
-    progress: CopyProgress,
+    progress: CopyState,
 }
 
 #[derive(Debug)]
-enum CopyProgress {
+enum CopyState {
     NotStarted,
     Running(RunningCopy),
     /// Complete. The number of bytes has not been returned yet.
@@ -69,10 +69,10 @@ impl DriveCopier {
         if_exists: IfExists,
     ) -> Self {
         let (from, to) = (state.path(from), state.path(to));
-        Self { state, cx, from, to, if_exists, progress: CopyProgress::NotStarted }
+        Self { state, cx, from, to, if_exists, progress: CopyState::NotStarted }
     }
 
-    async fn start(&self) -> Result<CopyProgress> {
+    async fn start(&self) -> Result<CopyState> {
         let (state, cx) = (&self.state, &self.cx);
         let from = self.from.as_ref().map_err(Clone::clone)?;
         let to = self.to.as_ref().map_err(Clone::clone)?;
@@ -116,7 +116,7 @@ impl DriveCopier {
         match status {
             Ok(CopyStatus::Running { job, poll_after }) => {
                 let next_poll = started + poll_after;
-                Ok(CopyProgress::Running(RunningCopy { job, size, started, next_poll, folder }))
+                Ok(CopyState::Running(RunningCopy { job, size, started, next_poll, folder }))
             }
             Ok(CopyStatus::Done(item)) => self.finish(item, size, &folder),
             Err(error) => {
@@ -127,12 +127,7 @@ impl DriveCopier {
     }
 
     /// Verifies a complete copy. `copy` is `None` if the cloud did not return its item.
-    fn finish(
-        &self,
-        copy: Option<Box<Item>>,
-        size: u64,
-        folder: &FolderKey,
-    ) -> Result<CopyProgress> {
+    fn finish(&self, copy: Option<Box<Item>>, size: u64, folder: &FolderKey) -> Result<CopyState> {
         let to = self.to.as_ref().map_err(Clone::clone)?;
         let name = to.split().map_or("", |(_, name)| name);
         let folded = self.state.fold(name);
@@ -154,11 +149,11 @@ impl DriveCopier {
         if !item.id.as_str().is_empty() {
             self.state.index.insert_created(folder, folded, Arc::new(item));
         }
-        Ok(CopyProgress::Complete(metadata))
+        Ok(CopyState::Complete(metadata))
     }
 
     /// Requests the status of a running copy, and returns the progress after it.
-    async fn poll(&self, copy: &RunningCopy) -> Result<CopyProgress> {
+    async fn poll(&self, copy: &RunningCopy) -> Result<CopyState> {
         sleep_until(copy.next_poll).await;
         let status = self.state.drive.copy_status(&self.cx, &copy.job).await;
         match status.map_err(|error| as_condition(error, self.if_exists))? {
@@ -169,7 +164,7 @@ impl DriveCopier {
                     format!("cannot wait for the copy: it is not complete after {hours} hours"),
                 ))
             }
-            CopyStatus::Running { job, poll_after } => Ok(CopyProgress::Running(RunningCopy {
+            CopyStatus::Running { job, poll_after } => Ok(CopyState::Running(RunningCopy {
                 job,
                 size: copy.size,
                 started: copy.started,
@@ -183,14 +178,14 @@ impl DriveCopier {
     /// Returns the number of bytes copied by this call, or `None` after the end.
     async fn advance(&mut self) -> Result<Option<usize>> {
         match &self.progress {
-            CopyProgress::NotStarted => self.progress = self.start().await?,
-            CopyProgress::Running(copy) => self.progress = self.poll(copy).await?,
-            CopyProgress::Complete(metadata) => {
+            CopyState::NotStarted => self.progress = self.start().await?,
+            CopyState::Running(copy) => self.progress = self.poll(copy).await?,
+            CopyState::Complete(metadata) => {
                 let bytes = usize::try_from(metadata.content_length()).unwrap_or(usize::MAX);
-                self.progress = CopyProgress::Reported(metadata.clone());
+                self.progress = CopyState::Reported(metadata.clone());
                 return Ok(Some(bytes));
             }
-            CopyProgress::Reported(_) => return Ok(None),
+            CopyState::Reported(_) => return Ok(None),
         }
         // Clouds do not report how many bytes of a running copy are complete.
         Ok(Some(0))
@@ -204,7 +199,7 @@ impl oio::Copy for DriveCopier {
 
     async fn close(&mut self) -> opendal::Result<Metadata> {
         loop {
-            if let CopyProgress::Reported(metadata) = &self.progress {
+            if let CopyState::Reported(metadata) = &self.progress {
                 return Ok(metadata.clone());
             }
             self.next().await?;

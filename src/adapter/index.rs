@@ -43,19 +43,19 @@ pub(super) enum Lookup {
 /// The cache of a drive's folders.
 #[derive(Debug)]
 pub(super) struct Index {
-    folders: Cache<FolderKey, Arc<Mutex<Children>>>,
+    folders: Cache<FolderKey, Arc<Mutex<CachedFolder>>>,
 }
 
 #[derive(Debug, Default)]
-struct Children {
+struct CachedFolder {
     /// By folded name.
-    entries: HashMap<Box<str>, Entry>,
+    entries: HashMap<Box<str>, CachedEntry>,
     /// The time at which a listing began that returned all children; `None` if some may be missing.
     complete: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct CachedEntry {
     /// `None` if no item had the name.
     item: Option<Arc<Item>>,
     at: Instant,
@@ -67,7 +67,7 @@ impl Index {
         Self {
             folders: Cache::builder()
                 .max_capacity(ENTRIES_MAX)
-                .weigher(|_, children: &Arc<Mutex<Children>>| {
+                .weigher(|_, children: &Arc<Mutex<CachedFolder>>| {
                     u32::try_from(lock(children).entries.len()).unwrap_or(u32::MAX).max(1)
                 })
                 .build(),
@@ -80,10 +80,10 @@ impl Index {
         let children = lock(&children);
         let fresh = |at: Instant| at.elapsed() <= max_age;
         match children.entries.get(folded) {
-            Some(Entry { item: Some(item), at }) if fresh(*at) => {
+            Some(CachedEntry { item: Some(item), at }) if fresh(*at) => {
                 Lookup::Hit(Arc::clone(item), *at)
             }
-            Some(Entry { item: None, at }) if fresh(*at) => Lookup::NegativeHit,
+            Some(CachedEntry { item: None, at }) if fresh(*at) => Lookup::NegativeHit,
             Some(_) => Lookup::Miss,
             None if children.complete.is_some_and(fresh) => Lookup::NegativeHit,
             None => Lookup::Miss,
@@ -105,7 +105,7 @@ impl Index {
         {
             let mut children = lock(&children);
             for (folded, item) in items {
-                let entry = Entry { item: Some(item), at: requested_at };
+                let entry = CachedEntry { item: Some(item), at: requested_at };
                 let folded = folded.into_boxed_str();
                 if children.entries.get(&folded).is_none_or(|known| known.at <= requested_at) {
                     children.entries.insert(folded, entry);
@@ -152,7 +152,7 @@ impl Index {
     /// Records that no item has the name: our own request deleted the item or moved it away.
     pub(super) fn insert_absent(&self, folder: &FolderKey, folded: &str) {
         if let Some(children) = self.folders.get(folder) {
-            let entry = Entry { item: None, at: Instant::now() };
+            let entry = CachedEntry { item: None, at: Instant::now() };
             lock(&children).entries.insert(folded.into(), entry);
         }
     }
@@ -194,9 +194,9 @@ impl Index {
     }
 }
 
-/// Locks the children of a folder. Each change of `Children` is a single assignment, so a panic of
+/// Locks the children of a folder. Each change of `CachedFolder` is a single assignment, so a panic of
 /// another thread leaves it consistent.
-fn lock(children: &Mutex<Children>) -> MutexGuard<'_, Children> {
+fn lock(children: &Mutex<CachedFolder>) -> MutexGuard<'_, CachedFolder> {
     children.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -273,16 +273,16 @@ mod tests {
 
     /// The result of a simulation.
     #[derive(Debug, Default)]
-    struct Outcome {
+    struct Simulation {
         served: f64,
         refused: u32,
         sent: u32,
     }
 
-    fn run(cloud: &Cloud, config: &RateLimitConfig, cost: f64, whole: Duration) -> Outcome {
+    fn run(cloud: &Cloud, config: &RateLimitConfig, cost: f64, whole: Duration) -> Simulation {
         let begun = Instant::now();
         let (mut scheduler, mut now, mut outcome) =
-            (Scheduler::default(), begun, Outcome::default());
+            (Scheduler::default(), begun, Simulation::default());
         let mut under_way: std::collections::VecDeque<Instant> = Default::default();
         let (mut used, mut number) = (0.0, 0);
         let mut paused = begun;

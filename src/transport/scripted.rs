@@ -44,7 +44,7 @@ impl Sent {
 #[derive(Clone)]
 pub(crate) enum Outcome {
     /// A response.
-    Answer(Answer),
+    ScriptedResponse(ScriptedResponse),
     /// The connection is closed before the response.
     Reset,
     /// The connection is refused.
@@ -55,7 +55,7 @@ pub(crate) enum Outcome {
 
 /// A response of a script.
 #[derive(Clone)]
-pub(crate) struct Answer {
+pub(crate) struct ScriptedResponse {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
@@ -65,13 +65,18 @@ pub(crate) struct Answer {
 
 /// Returns a response with this status and body.
 pub(crate) fn answer(status: u16, body: impl Into<Vec<u8>>) -> Outcome {
-    Outcome::Answer(Answer { status, headers: Vec::new(), body: body.into(), broken_at: None })
+    Outcome::ScriptedResponse(ScriptedResponse {
+        status,
+        headers: Vec::new(),
+        body: body.into(),
+        broken_at: None,
+    })
 }
 
 impl Outcome {
     /// Adds a header. An empty value removes one.
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        if let Self::Answer(answer) = &mut self {
+        if let Self::ScriptedResponse(answer) = &mut self {
             answer.headers.push((name, value.into()));
         }
         self
@@ -79,7 +84,7 @@ impl Outcome {
 
     /// Closes the connection after `at` bytes of the body.
     pub(crate) fn broken_at(mut self, at: usize) -> Self {
-        if let Self::Answer(answer) = &mut self {
+        if let Self::ScriptedResponse(answer) = &mut self {
             answer.broken_at = Some(at);
         }
         self
@@ -153,7 +158,7 @@ impl HttpTransport for Scripted {
         let mut outcome = (self.script.lock().unwrap())(&sent);
         loop {
             match outcome {
-                Outcome::Answer(answer) => return Ok(response(answer)),
+                Outcome::ScriptedResponse(answer) => return Ok(response(answer)),
                 // A foreign transport's error contains the URL.
                 Outcome::Reset => {
                     return Err(Error::new(ErrorKind::Unexpected, "send http request")
@@ -181,7 +186,7 @@ async fn read(source: &BodySource) -> Vec<u8> {
     pieces.concat()
 }
 
-fn response(answer: Answer) -> Response<HttpBody> {
+fn response(answer: ScriptedResponse) -> Response<HttpBody> {
     let len = answer.body.len();
     let mut pieces: Vec<Result<Buffer>> = answer.body[..answer.broken_at.unwrap_or(len)]
         .chunks(7)

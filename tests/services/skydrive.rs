@@ -6,8 +6,8 @@ use drivedal::{
     auth::{TokenClient, TokenFile, TokenSource},
     drive::{Body, ByteRange, Context, Download, ErrorKind, Secret},
     services::skydrive::{
-        Client, ListFilter, ListQuery, Overwrite, Properties, ROOT, SkyDrive, SortBy, SortOrder,
-        UploadOptions, model::ObjectKind,
+        Client, ListFilter, ListQuery, ObjectProperties, Overwrite, ROOT, SkyDrive, SortBy,
+        SortOrder, UploadOptions, model::ObjectKind,
     },
     transport::Transport,
 };
@@ -69,8 +69,8 @@ async fn text(download: Download) -> String {
     String::from_utf8(pieces.iter().flat_map(|piece| piece.to_vec()).collect()).unwrap()
 }
 
-fn named(name: &str) -> Properties<'_> {
-    Properties::with_name(name)
+fn named(name: &str) -> ObjectProperties<'_> {
+    ObjectProperties::with_name(name)
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ pub const PARTS: [&str; 8] = [
 ];
 
 /// Returns the user metadata that announces a file's size, in bytes, to a writer.
-pub type Announce = fn(u64) -> Vec<(String, String)>;
+pub type SizeAnnouncer = fn(u64) -> Vec<(String, String)>;
 
 /// The work of one contender. It needs an empty folder.
 #[derive(Clone, Debug)]
@@ -57,11 +57,11 @@ pub struct BenchTask {
     /// Whether the files are compared with their sources, besides; not measured.
     pub check: bool,
     /// User metadata for a writer that wants to know the size of its file.
-    pub announce: Option<Announce>,
+    pub announce: Option<SizeAnnouncer>,
 }
 
 /// The server side of a contender.
-pub trait Backend: Send + Sync {
+pub trait ContenderServer: Send + Sync {
     /// The server's process, whose peak memory is measured.
     fn process(&self) -> Option<u32> {
         None
@@ -82,7 +82,7 @@ pub trait Backend: Send + Sync {
 #[derive(Clone, Copy, Debug)]
 pub struct NoServer;
 
-impl Backend for NoServer {}
+impl ContenderServer for NoServer {}
 
 /// The cost of one part of the work, in one round.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ pub struct Measurement {
 pub async fn run(
     operator: &Operator,
     task: &BenchTask,
-    backend: &dyn Backend,
+    backend: &dyn ContenderServer,
 ) -> Result<Vec<Measurement>> {
     let mut measured: Vec<Measurement> = Vec::new();
     for part in PARTS {

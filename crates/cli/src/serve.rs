@@ -197,7 +197,7 @@ impl fmt::Display for Damaged<'_> {
 
 /// An item that the repair of a damaged database moved or lost, as text or JSON.
 #[derive(Serialize)]
-struct Salvaged<'a> {
+struct SalvageRecord<'a> {
     account: &'a str,
     path: &'a str,
     result: &'a str,
@@ -205,7 +205,7 @@ struct Salvaged<'a> {
     reason: Option<&'a str>,
 }
 
-impl fmt::Display for Salvaged<'_> {
+impl fmt::Display for SalvageRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { account, path, result, reason } = *self;
         write!(f, "{result}: /{} of {}", path.escape_debug(), drive_of(account))?;
@@ -219,7 +219,7 @@ fn drive_of(account: &str) -> &str {
 }
 
 #[derive(Serialize)]
-struct Listening<'a> {
+struct ListeningRecord<'a> {
     listening: &'a str,
 }
 
@@ -357,7 +357,7 @@ impl Serve {
     fn announce(&self, app: &App, server: &Server) -> Result {
         let url = server.url().as_str().trim_end_matches('/');
         match app.output.is_json() {
-            true => app.output.json(&Listening { listening: url })?,
+            true => app.output.json(&ListeningRecord { listening: url })?,
             false => app.output.line(format_args!("listening on {url}"))?,
         }
         app.output.flush()?;
@@ -390,13 +390,13 @@ impl Serve {
 
 /// Prints the result of the repair of a damaged database.
 fn show_recovery(app: &App, recovery: &Recovery) -> Result {
-    let moved = recovery.moved.iter().map(|item| Salvaged {
+    let moved = recovery.moved.iter().map(|item| SalvageRecord {
         account: &item.account,
         path: &item.path,
         result: "moved",
         reason: None,
     });
-    let lost = recovery.lost.iter().map(|item| Salvaged {
+    let lost = recovery.lost.iter().map(|item| SalvageRecord {
         account: &item.account,
         path: &item.path,
         result: "lost",

@@ -55,12 +55,12 @@ struct TreeNode {
     #[serde(flatten)]
     item: ItemRecord,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_list")]
-    children: Option<Children>,
+    children: Option<TreeChildren>,
 }
 
 /// The items of a folder by name and by whether they are folders. An object store may have a file
 /// and a folder of one name.
-type Children = BTreeMap<(String, bool), TreeNode>;
+type TreeChildren = BTreeMap<(String, bool), TreeNode>;
 
 impl Tree {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
@@ -178,7 +178,7 @@ impl TreeNode {
 }
 
 fn as_list<S: serde::Serializer>(
-    children: &Option<Children>,
+    children: &Option<TreeChildren>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(children.iter().flatten().map(|(_, node)| node))

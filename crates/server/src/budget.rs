@@ -109,12 +109,12 @@ pub(crate) struct Budgets(Mutex<BudgetState>);
 struct BudgetState {
     budget: Option<Budget>,
     /// By account name.
-    used: HashMap<String, Usage>,
+    used: HashMap<String, BudgetUsage>,
 }
 
 /// The units that an account has used in its window.
 #[derive(Clone, Copy, Debug)]
-struct Usage {
+struct BudgetUsage {
     units: u64,
     /// The end of the window.
     ends: Instant,
@@ -167,7 +167,7 @@ impl Budgets {
     fn charge_at(&self, account: &str, cost: u32, now: Instant) -> Option<Charge> {
         let mut state = self.state();
         let budget = state.budget?;
-        let new = Usage { units: 0, ends: now + budget.window() };
+        let new = BudgetUsage { units: 0, ends: now + budget.window() };
         let used = state.used.entry(account.to_owned()).or_insert(new);
         if used.ends <= now {
             *used = new;

@@ -94,7 +94,7 @@ pub fn media(runtime: &Runtime, file: &[u8]) {
     runtime.block_on(async {
         let _ = media::read_media(head, size, Fetch::from_bytes(file.clone())).await;
         let thumbnails = media::Thumbnails::default();
-        for source in [media::Source::Whole, media::Source::Cover] {
+        for source in [media::ThumbnailSource::Whole, media::ThumbnailSource::Cover] {
             let reading = || media::Reading::new(size, Fetch::from_bytes(file.clone()));
             let _ = thumbnails.get([0; 32], source, 96, reading).await;
         }

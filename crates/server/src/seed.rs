@@ -18,8 +18,8 @@ use crate::{
     item_names::{self, NameError},
     state::ServerState,
     tree::{
-        Bytestream, ChildName, ItemKey, Listing, NewItem, NodeKind, OnConflict, Precondition, ROOT,
-        Result as TreeResult, Stored, TreeError,
+        Bytestream, ChildName, ItemKey, ListOptions, NewItem, NodeKind, OnConflict, Precondition,
+        ROOT, Result as TreeResult, Stored, TreeError,
     },
 };
 
@@ -218,7 +218,7 @@ impl Seeder<'_> {
     /// `TreeError::Storage` if the database cannot be read.
     async fn items(&self, folder: ItemKey) -> TreeResult<HashSet<ItemKey>> {
         let children =
-            self.state.tree.children(self.account.drive, folder, Listing::default()).await?;
+            self.state.tree.children(self.account.drive, folder, ListOptions::default()).await?;
         Ok(children.into_iter().map(|child| child.no).collect())
     }
 

@@ -5,14 +5,14 @@ use std::{env, fmt, fs, path::Path};
 use libtest_mimic::{Failed, Trial};
 
 /// The result of a trial.
-pub type Outcome<T = ()> = Result<T, Failed>;
+pub type TrialResult<T = ()> = Result<T, Failed>;
 
 /// Creates a trial. If its client is missing, the trial is ignored with the reason, or fails if
 /// `DRIVEDAL_REQUIRE_CLIENTS` is set.
 pub fn trial(
     name: String,
     missing: Option<&str>,
-    run: impl FnOnce() -> Outcome + Send + 'static,
+    run: impl FnOnce() -> TrialResult + Send + 'static,
 ) -> Trial {
     match missing.map(str::to_owned) {
         None => Trial::test(name, run),
@@ -27,7 +27,7 @@ pub fn trial(
 ///
 /// # Errors
 /// Returns a failure if the values differ.
-pub fn check<T: PartialEq + fmt::Debug>(what: &str, found: T, expected: T) -> Outcome {
+pub fn check<T: PartialEq + fmt::Debug>(what: &str, found: T, expected: T) -> TrialResult {
     match found == expected {
         true => Ok(()),
         false => Err(format!("{what}: found {found:?}, expected {expected:?}").into()),
@@ -42,7 +42,7 @@ pub const TREE: [&str; 5] =
 ///
 /// # Errors
 /// Returns a failure if a file cannot be written.
-pub fn make_tree(folder: &Path, large: u32) -> Outcome {
+pub fn make_tree(folder: &Path, large: u32) -> TrialResult {
     let large: Vec<u8> = (0..large).map(|i| (i ^ i >> 9) as u8).collect();
     for (name, bytes) in TREE.into_iter().zip([&b"hello world"[..], b"", b"deep", b"names", &large])
     {

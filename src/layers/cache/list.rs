@@ -16,10 +16,10 @@ pub(super) struct CacheLister {
     path: String,
     recursive: bool,
     inner: oio::Lister,
-    state: State,
+    state: ListState,
 }
 
-enum State {
+enum ListState {
     /// Before the first entry.
     New,
     /// Entries from the cache, and the index of the next one.
@@ -36,7 +36,7 @@ impl CacheLister {
         recursive: bool,
         inner: oio::Lister,
     ) -> Self {
-        Self { cache, context, path: path.to_owned(), recursive, inner, state: State::New }
+        Self { cache, context, path: path.to_owned(), recursive, inner, state: ListState::New }
     }
 
     /// Chooses the source of the listing.
@@ -45,10 +45,13 @@ impl CacheLister {
         let cached = cache.cached_listing(&self.context, &self.path, self.recursive).await;
         cache.counters.record_metadata(cached.is_some());
         self.state = match cached {
-            Some(entries) => State::Cached(entries, 0),
+            Some(entries) => ListState::Cached(entries, 0),
             None => {
                 cache.subscribe(&self.context).await;
-                State::Forwarded(Some((cache.metadata_cache.begin_request(&self.path), Vec::new())))
+                ListState::Forwarded(Some((
+                    cache.metadata_cache.begin_request(&self.path),
+                    Vec::new(),
+                )))
             }
         };
     }
@@ -56,7 +59,7 @@ impl CacheLister {
     /// Returns the next entry of the service, and stores the listing at its end. If the service is
     /// unreachable before the first entry, a stale listing may replace it.
     async fn forward(&mut self) -> Result<Option<Entry>> {
-        let State::Forwarded(collected) = &mut self.state else { return Ok(None) };
+        let ListState::Forwarded(collected) = &mut self.state else { return Ok(None) };
         let next = self.inner.next().await;
         match (&next, collected.as_mut()) {
             (Ok(Some(entry)), Some((_, entries))) => {
@@ -77,7 +80,7 @@ impl CacheLister {
                 if let Some((entries, _)) =
                     last.filter(|_| entries.is_empty() && self.cache.may_serve_stale(error))
                 {
-                    self.state = State::Cached(entries, 0);
+                    self.state = ListState::Cached(entries, 0);
                     return Ok(self.next_cached());
                 }
                 // If the lister continues after an error, the listing may be incomplete.
@@ -90,7 +93,7 @@ impl CacheLister {
 
     /// Returns the next cached entry.
     fn next_cached(&mut self) -> Option<Entry> {
-        let State::Cached(entries, at) = &mut self.state else { return None };
+        let ListState::Cached(entries, at) = &mut self.state else { return None };
         let entry = entries.get(*at).cloned();
         *at += 1;
         if entry.is_none() {
@@ -103,11 +106,11 @@ impl CacheLister {
 #[deny(clippy::missing_trait_methods)]
 impl List for CacheLister {
     async fn next(&mut self) -> Result<Option<Entry>> {
-        if let State::New = self.state {
+        if let ListState::New = self.state {
             self.begin().await;
         }
         match self.state {
-            State::Cached(..) => Ok(self.next_cached()),
+            ListState::Cached(..) => Ok(self.next_cached()),
             _ => self.forward().await,
         }
     }

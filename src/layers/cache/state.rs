@@ -13,7 +13,7 @@ use super::{
     feed::Feed,
     in_flight::InFlight,
     metadata::{CachedItem, CachedStat, MetadataCache},
-    stats::Counters,
+    stats::CacheCounters,
     store::{BlockKey, BlockStore, FileKey},
 };
 
@@ -24,7 +24,7 @@ pub(super) struct CacheState {
     pub(super) store: Arc<BlockStore>,
     pub(super) metadata_cache: Arc<MetadataCache>,
     pub(super) in_flight: InFlight,
-    pub(super) counters: Counters,
+    pub(super) counters: CacheCounters,
     /// The service does not report the etag with the bytes.
     pub(super) reads_lack_etag: AtomicBool,
     /// The service also does not support `if_match`. The version of its bytes is unknown, and
@@ -46,7 +46,7 @@ impl CacheState {
         Arc::new(Self {
             metadata_cache: Arc::new(MetadataCache::new(settings.max_entries)),
             in_flight: InFlight::default(),
-            counters: Counters::default(),
+            counters: CacheCounters::default(),
             reads_lack_etag: AtomicBool::new(false),
             contents_uncacheable: AtomicBool::new(false),
             settings,

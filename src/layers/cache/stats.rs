@@ -42,7 +42,7 @@ impl Add for CacheStats {
 
 /// Atomic counters behind [`CacheStats`].
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub(super) struct CacheCounters {
     hits: AtomicU64,
     misses: AtomicU64,
     memory: AtomicU64,
@@ -51,7 +51,7 @@ pub(super) struct Counters {
     fetched: AtomicU64,
 }
 
-impl Counters {
+impl CacheCounters {
     pub(super) fn record_metadata(&self, hit: bool) {
         if hit { &self.hits } else { &self.misses }.fetch_add(1, Ordering::Relaxed);
     }

@@ -26,7 +26,7 @@ const RANGE_MAX: u64 = 500 << 20;
 
 /// The download of one file.
 #[derive(Clone)]
-pub(super) struct FileDownload {
+pub(super) struct NodeDownload {
     client: Arc<Client>,
     cx: Context,
     id: ItemId,
@@ -36,7 +36,7 @@ pub(super) struct FileDownload {
     is_checked: bool,
 }
 
-impl FileDownload {
+impl NodeDownload {
     /// Creates a download of the file `id`, with requests of at most [`RANGE_MAX`] bytes.
     pub(super) fn new(client: &Arc<Client>, cx: &Context, id: &ItemId, is_checked: bool) -> Self {
         let (client, cx, id) = (Arc::clone(client), cx.clone(), id.clone());
@@ -207,7 +207,7 @@ impl FileDownload {
 
 /// Compares the MD5 of a whole file with that of its item.
 struct Md5Check {
-    file: FileDownload,
+    file: NodeDownload,
     /// Hash of the bytes so far.
     md5: Md5,
     expected: Md5Sum,

@@ -9,7 +9,7 @@ use super::{
     changes,
     client::{Client, Deduplication},
     delete,
-    download::FileDownload,
+    download::NodeDownload,
     item::{check_conditions, from_node, id_of, is_available},
     list::RootFolder,
     model::{NewNode, NodeKind},
@@ -144,7 +144,7 @@ impl Drive for NodeDrive {
 
     async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download> {
         let is_checked = !self.unchecked_reads;
-        let download = FileDownload::new(&self.client, cx, id_of(request.file)?, is_checked);
+        let download = NodeDownload::new(&self.client, cx, id_of(request.file)?, is_checked);
         download.start(request.known, request.range, request.conditions).await
     }
 

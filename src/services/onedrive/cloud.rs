@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(try_from = "String", into = "&'static str")]
 #[non_exhaustive]
-pub enum Cloud {
+pub enum NationalCloud {
     /// `global`: the public cloud.
     #[default]
     Global,
@@ -22,7 +22,7 @@ pub enum Cloud {
     Germany,
 }
 
-impl Cloud {
+impl NationalCloud {
     /// Returns the base URL of Microsoft Graph, without version.
     pub(super) fn graph_url(self) -> &'static str {
         match self {
@@ -45,19 +45,19 @@ impl Cloud {
     }
 }
 
-impl From<Cloud> for &'static str {
-    fn from(cloud: Cloud) -> Self {
+impl From<NationalCloud> for &'static str {
+    fn from(cloud: NationalCloud) -> Self {
         match cloud {
-            Cloud::Global => "global",
-            Cloud::UsGov => "us-gov",
-            Cloud::UsDod => "us-dod",
-            Cloud::China => "china",
-            Cloud::Germany => "germany",
+            NationalCloud::Global => "global",
+            NationalCloud::UsGov => "us-gov",
+            NationalCloud::UsDod => "us-dod",
+            NationalCloud::China => "china",
+            NationalCloud::Germany => "germany",
         }
     }
 }
 
-impl FromStr for Cloud {
+impl FromStr for NationalCloud {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -76,7 +76,7 @@ impl FromStr for Cloud {
     }
 }
 
-impl TryFrom<String> for Cloud {
+impl TryFrom<String> for NationalCloud {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

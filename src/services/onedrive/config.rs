@@ -6,7 +6,7 @@ use opendal::{Configurator, Error, OperatorUri, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountKind, Client, Cloud, ONEDRIVE_SCHEME, OneDrive,
+    AccountKind, Client, NationalCloud, ONEDRIVE_SCHEME, OneDrive,
     address::{DriveRef, PathStyle},
     drive_lookup::{ConfiguredDrive, DriveLookup},
 };
@@ -40,7 +40,7 @@ pub struct OneDriveConfig {
     /// Name of the service in its info; the host of a URI.
     pub name: Option<String>,
     /// National cloud of the account. Default: the global cloud.
-    pub cloud: Option<Cloud>,
+    pub cloud: Option<NationalCloud>,
     /// Base URL of the API. Default: that of the cloud, such as `https://graph.microsoft.com/v1.0`.
     pub endpoint: Option<String>,
     /// Additional hosts that links to next pages may lead to. The token is sent to these hosts.
@@ -123,12 +123,12 @@ impl OneDriveConfig {
             })
             .map_err(invalid)?;
         Ok(client.with_headers(headers).with_path_style(match cloud {
-            Cloud::China => PathStyle::Parameter,
+            NationalCloud::China => PathStyle::Parameter,
             _ => PathStyle::Colons,
         }))
     }
 
-    fn tokens(&self, cloud: Cloud) -> Result<TokenSource> {
+    fn tokens(&self, cloud: NationalCloud) -> Result<TokenSource> {
         let secret = |text: &Option<String>| text.as_deref().map(Secret::from);
         let (access, refresh) = (secret(&self.access_token), secret(&self.refresh_token));
         if refresh.is_some() || self.token_file.is_some() {
@@ -164,7 +164,7 @@ impl OneDriveConfig {
         Ok(TokenSource::for_application(endpoint))
     }
 
-    fn token_endpoint(&self, cloud: Cloud) -> Result<TokenClient> {
+    fn token_endpoint(&self, cloud: NationalCloud) -> Result<TokenClient> {
         let Some(client_id) = &self.client_id else {
             return Err(wrong("cannot sign in: client_id is missing"));
         };

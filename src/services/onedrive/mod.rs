@@ -80,7 +80,7 @@ pub use self::{
     account_kind::AccountKind,
     address::{Address, DriveRef, PathStyle},
     client::{Client, CopyProgress, FragmentOutcome, PAGE_MAX, Uploaded},
-    cloud::Cloud,
+    cloud::NationalCloud,
     config::OneDriveConfig,
     quick_xor::QuickXor,
 };
@@ -107,7 +107,7 @@ setters! {
     OneDrive: OneDriveConfig;
     root name endpoint allowed_hosts oauth_endpoint tenant client_id client_secret access_token
     refresh_token token_file drive_id user group site library special;
-    cloud: Cloud, account_kind: AccountKind, index_ttl: Duration, upload_fragment: u64,
+    cloud: NationalCloud, account_kind: AccountKind, index_ttl: Duration, upload_fragment: u64,
     defer_commit: bool,
 }
 

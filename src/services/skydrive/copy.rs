@@ -20,7 +20,7 @@ use super::{
     list,
     model::Object,
     names,
-    options::Properties,
+    options::ObjectProperties,
     rename::{self, MoveStep},
 };
 use crate::drive::{Context, Error, ErrorKind, IfExists, Item, ItemId, ItemKind, Result, Target};
@@ -132,7 +132,7 @@ impl CopyOperation {
 
     async fn create_temporary_folder(&self, drive: &LiveDrive, cx: &Context) -> Result<ItemId> {
         let name = names::temporary("");
-        let properties = Properties::with_name(&name);
+        let properties = ObjectProperties::with_name(&name);
         match drive.client.create_folder(cx, self.folder.as_str(), &properties).await {
             Ok(folder) => Ok(ItemId::from(folder.id)),
             Err(error) => {
@@ -156,7 +156,7 @@ impl CopyOperation {
     ) -> Result<Object> {
         let copy = drive.client.copy_into(cx, self.source.as_str(), folder.as_str()).await?;
         if copy.name != self.name {
-            let properties = Properties::with_name(&self.name);
+            let properties = ObjectProperties::with_name(&self.name);
             drive.client.update(cx, &copy.id, &properties).await?;
         }
         match self.move_copy(drive, cx, &copy, folder, self.occupant.as_ref()).await {

@@ -17,7 +17,7 @@ use super::{
     copy, download,
     item::{from_object, from_object_in, id_of, is_folder_id, reject_conditions},
     list, names,
-    options::Properties,
+    options::ObjectProperties,
     rename, session, upload,
 };
 use crate::{
@@ -253,7 +253,7 @@ impl Drive for LiveDrive {
 
     async fn create_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
         let folder = id_of(&at.folder)?;
-        let properties = Properties::with_name(&at.name);
+        let properties = ObjectProperties::with_name(&at.name);
         let created = self.client.create_folder(cx, folder.as_str(), &properties).await?;
         Ok(from_object_in(folder.clone(), created))
     }

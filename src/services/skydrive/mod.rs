@@ -65,8 +65,8 @@ pub use self::{
     },
     config::SkyDriveConfig,
     options::{
-        LinkType, ListFilter, ListQuery, Overwrite, PictureSize, Properties, SharedItems, SortBy,
-        SortOrder, UploadOptions,
+        LinkType, ListFilter, ListQuery, ObjectProperties, Overwrite, PictureSize, SharedItems,
+        SortBy, SortOrder, UploadOptions,
     },
     sign_in::{SCOPES, SignIn},
 };

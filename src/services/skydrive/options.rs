@@ -164,7 +164,7 @@ impl UploadOptions {
 /// Properties of an object that is created or changed. `None` keeps a value.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[non_exhaustive]
-pub struct Properties<'a> {
+pub struct ObjectProperties<'a> {
     /// Name with its extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
@@ -188,7 +188,7 @@ pub struct Properties<'a> {
     pub genre: Option<&'a str>,
 }
 
-impl<'a> Properties<'a> {
+impl<'a> ObjectProperties<'a> {
     /// Creates properties with a name alone.
     pub fn with_name(name: &'a str) -> Self {
         Self { name: Some(name), ..Self::default() }

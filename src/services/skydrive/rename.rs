@@ -26,7 +26,7 @@ use super::{
     item::{from_object_in, id_of, is_folder_id, normalize_id},
     model::Object,
     names,
-    options::Properties,
+    options::ObjectProperties,
 };
 use crate::drive::{
     Conditions, Context, Drive, Error, ErrorKind, IfExists, Item, ItemId, ItemRef, ItemUpdate,
@@ -316,7 +316,7 @@ impl MoveStep {
     async fn send(&self, drive: &LiveDrive, cx: &Context) -> Result<Object> {
         match self {
             Self::Name { id, new, .. } => {
-                drive.client.update(cx, id.as_str(), &Properties::with_name(new)).await
+                drive.client.update(cx, id.as_str(), &ObjectProperties::with_name(new)).await
             }
             Self::Folder { id, new, .. } => {
                 let folder = drive.real_id(cx, new).await?;

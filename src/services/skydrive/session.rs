@@ -19,7 +19,7 @@ use super::{
     drive::LiveDrive,
     item::{id_of, is_folder_id, reject_conditions},
     list, names,
-    options::Properties,
+    options::ObjectProperties,
 };
 use crate::drive::{
     Body, ByteRange, Context, DownloadRequest, Drive, Error, ErrorKind, IfExists, Item, ItemId,
@@ -239,7 +239,7 @@ async fn unstage(
 ) -> Result<Item> {
     let folder = ItemId::from(state.folder.as_str());
     if state.staged.is_some() {
-        let properties = Properties::with_name(&state.name);
+        let properties = ObjectProperties::with_name(&state.name);
         if let Err(error) = drive.client.update(cx, id.as_str(), &properties).await {
             if error.kind() == ErrorKind::AlreadyExists {
                 // The user does not know the file under its temporary name.

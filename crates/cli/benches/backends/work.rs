@@ -2,7 +2,7 @@
 
 use drivedal_bench::{
     Result,
-    work::{self, Backend, NoServer},
+    work::{self, ContenderServer, NoServer},
 };
 use futures::{FutureExt, future::BoxFuture};
 
@@ -29,7 +29,7 @@ async fn measure(task: &Task, contender: &Contender) -> Result<Vec<work::Measure
         large: task.large.clone(),
         ranges: task.ranges,
         check: task.check,
-        announce: contender.is_ours().then_some(announce as work::Announce),
+        announce: contender.is_ours().then_some(announce as work::SizeAnnouncer),
     };
     match &task.server {
         Some((url, process)) => {
@@ -52,7 +52,7 @@ struct DriveServer {
     process: u32,
 }
 
-impl Backend for DriveServer {
+impl ContenderServer for DriveServer {
     fn process(&self) -> Option<u32> {
         Some(self.process)
     }

@@ -29,18 +29,18 @@ enum Rule {
 
 struct LocalFolder {
     folder: PathBuf,
-    folding: OnceLock<NameFolding>,
+    folding: OnceLock<IgnoredDifferences>,
 }
 
 /// Differences between names that a file system ignores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct NameFolding {
+struct IgnoredDifferences {
     case: bool,
     normalization: bool,
     trailing_dots: bool,
 }
 
-impl NameFolding {
+impl IgnoredDifferences {
     const ALL: Self = Self { case: true, normalization: true, trailing_dots: true };
 
     /// Probes the file system of a folder with a temporary file. If the file cannot be created,
@@ -122,7 +122,7 @@ impl NameRules {
         match &self.0 {
             Rule::Exact => Cow::Borrowed(name),
             Rule::Drive(key) => key(name),
-            Rule::Local(_) => Cow::Owned(NameFolding::ALL.key(name)),
+            Rule::Local(_) => Cow::Owned(IgnoredDifferences::ALL.key(name)),
         }
     }
 
@@ -165,14 +165,14 @@ fn group_by<T>(entries: Vec<T>, key: impl Fn(&T) -> Cow<'_, str>) -> Vec<Vec<T>>
 }
 
 impl LocalFolder {
-    fn folding(&self) -> NameFolding {
+    fn folding(&self) -> IgnoredDifferences {
         *self.folding.get_or_init(|| {
             let here = Path::new(".");
             let folder = if self.folder.as_os_str().is_empty() { here } else { &self.folder };
             let absolute = std::path::absolute(folder);
             let folder = absolute.unwrap_or_else(|_| self.folder.clone());
             let existing = folder.ancestors().find(|folder| folder.is_dir());
-            existing.map_or(NameFolding::ALL, NameFolding::probe)
+            existing.map_or(IgnoredDifferences::ALL, IgnoredDifferences::probe)
         })
     }
 }
@@ -183,25 +183,23 @@ mod tests {
 
     use super::*;
 
-    fn folding() -> impl Strategy<Value = NameFolding> {
-        any::<(bool, bool, bool)>().prop_map(|(case, normalization, trailing_dots)| NameFolding {
-            case,
-            normalization,
-            trailing_dots,
+    fn folding() -> impl Strategy<Value = IgnoredDifferences> {
+        any::<(bool, bool, bool)>().prop_map(|(case, normalization, trailing_dots)| {
+            IgnoredDifferences { case, normalization, trailing_dots }
         })
     }
 
     #[test]
     fn a_key_ignores_exactly_the_differences_that_the_file_system_ignores() {
-        let none = NameFolding { case: false, normalization: false, trailing_dots: false };
+        let none = IgnoredDifferences { case: false, normalization: false, trailing_dots: false };
         for (one, other, folding) in [
-            ("README", "readme", NameFolding { case: true, ..none }),
-            ("U\u{308}", "Ü", NameFolding { normalization: true, ..none }),
-            ("a", "a.", NameFolding { trailing_dots: true, ..none }),
+            ("README", "readme", IgnoredDifferences { case: true, ..none }),
+            ("U\u{308}", "Ü", IgnoredDifferences { normalization: true, ..none }),
+            ("a", "a.", IgnoredDifferences { trailing_dots: true, ..none }),
         ] {
             assert_eq!(folding.key(one), folding.key(other));
             assert_ne!(none.key(one), none.key(other));
-            assert_eq!(NameFolding::ALL.key(one), NameFolding::ALL.key(other));
+            assert_eq!(IgnoredDifferences::ALL.key(one), IgnoredDifferences::ALL.key(other));
         }
     }
 
@@ -225,7 +223,7 @@ mod tests {
             one in "[aAéÉe\u{301}ßſ. ]{0,6}", other in "[aAéÉe\u{301}ßſ. ]{0,6}", folding in folding(),
         ) {
             if folding.key(&one) == folding.key(&other) {
-                prop_assert_eq!(NameFolding::ALL.key(&one), NameFolding::ALL.key(&other));
+                prop_assert_eq!(IgnoredDifferences::ALL.key(&one), IgnoredDifferences::ALL.key(&other));
             }
         }
 

@@ -19,7 +19,7 @@ use std::{
 use drivedal_server::AccountKind;
 use drivedal_test_support::{
     serving::Serving,
-    witness::{Outcome, check, trial},
+    witness::{TrialResult, check, trial},
 };
 use libtest_mimic::Trial;
 use tempfile::TempDir;
@@ -87,7 +87,7 @@ struct Machine {
 }
 
 impl Machine {
-    fn new(authorities: &Path, proxy: &str) -> Outcome<Self> {
+    fn new(authorities: &Path, proxy: &str) -> TrialResult<Self> {
         let home = tempfile::tempdir()?;
         let folder = home.path().join("drive");
         fs::create_dir(&folder)?;
@@ -102,7 +102,7 @@ impl Machine {
 
     /// Writes a file, one second after the last write: the client does not notice a second change
     /// within one second.
-    fn write(&self, path: &str, bytes: impl AsRef<[u8]>) -> Outcome {
+    fn write(&self, path: &str, bytes: impl AsRef<[u8]>) -> TrialResult {
         static SECOND: AtomicU64 = AtomicU64::new(1_000_000_000);
         let path = self.path(path);
         fs::create_dir_all(path.parent().ok_or("a folder")?)?;
@@ -112,7 +112,7 @@ impl Machine {
         Ok(file.set_modified(SystemTime::UNIX_EPOCH + changed)?)
     }
 
-    fn sync(&self) -> Outcome {
+    fn sync(&self) -> TrialResult {
         let Output { status, stdout, stderr } = with_authorities(&self.authorities)
             .arg(program()?)
             .args(["--synchronize", "--confdir"])
@@ -132,8 +132,12 @@ impl Machine {
     }
 
     /// Returns the files by path, and the folders with a slash at the end.
-    fn files(&self) -> Outcome<BTreeMap<String, Vec<u8>>> {
-        fn below(folder: &Path, prefix: &str, found: &mut BTreeMap<String, Vec<u8>>) -> Outcome {
+    fn files(&self) -> TrialResult<BTreeMap<String, Vec<u8>>> {
+        fn below(
+            folder: &Path,
+            prefix: &str,
+            found: &mut BTreeMap<String, Vec<u8>>,
+        ) -> TrialResult {
             for entry in fs::read_dir(folder)? {
                 let entry = entry?;
                 let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
@@ -154,7 +158,7 @@ impl Machine {
 }
 
 /// Uploads changes on one machine and downloads them on the other, in both directions.
-fn synchronise(kind: AccountKind) -> Outcome {
+fn synchronise(kind: AccountKind) -> TrialResult {
     let scratch = tempfile::tempdir()?;
     let authority = scratch.path().join("ca.pem");
     let mut serve = Command::new(env!("CARGO_BIN_EXE_drivedal"));

@@ -11,7 +11,7 @@ use super::{
     response::json_response,
     route::{CONTENT, METADATA},
 };
-use crate::tree::{NodeKind, State};
+use crate::tree::{ItemState, NodeKind};
 
 /// Handles `GET account/endpoint`. On one of the vendor's host names, the response contains the
 /// vendor's other host names, else the host of the request.
@@ -68,7 +68,7 @@ pub(super) async fn usage(request: &AmazonRequest) -> Result<Response> {
         let full = batch.len() as u64 == BATCH;
         for node in batch {
             after = node.feed;
-            if node.kind != NodeKind::File || node.state != State::Live {
+            if node.kind != NodeKind::File || node.state != ItemState::Live {
                 continue;
             }
             let category = usage_category(node.media_type.as_deref().unwrap_or_default());

@@ -18,7 +18,7 @@ use super::{
     node::is_shown,
     request::{AmazonRequest, json_body},
 };
-use crate::tree::{DriveInfo, State};
+use crate::tree::{DriveInfo, ItemState};
 
 /// Number of nodes per object of the stream, unless the client requests another. Inferred.
 const DEFAULT_BATCH: u64 = 1_000;
@@ -164,7 +164,7 @@ impl ChangeStream {
         }
         self.remaining =
             self.remaining.map(|remaining| remaining.saturating_sub(batch.len() as u64));
-        let includes = |state| self.purged || state != State::Purged;
+        let includes = |state| self.purged || state != ItemState::Purged;
         let nodes: Vec<Value> = batch
             .iter()
             .filter(|node| is_shown(node) && includes(node.state))

@@ -22,7 +22,7 @@ use crate::{
     form::{self, FormBody},
     headers::content_length,
     tree::{
-        ChildName, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, State, Stored,
+        ChildName, ItemKey, ItemState, NewItem, Node, NodeKind, OnConflict, Precondition, Stored,
         TreeError,
     },
     upload::discard,
@@ -113,7 +113,7 @@ pub(super) async fn overwrite(
     if node.kind != NodeKind::File {
         return Err(AmazonError::not_a_file(id));
     }
-    if node.state == State::Trashed {
+    if node.state == ItemState::Trashed {
         return Err(AmazonError::in_trash());
     }
     preflight(request, parts).await?;
@@ -161,7 +161,7 @@ async fn check_duplicate(
         return Ok(());
     }
     let is_duplicate = |node: &Node| {
-        node.state == State::Live
+        node.state == ItemState::Live
             && Some(node.no) != except
             && node.content.as_ref().is_some_and(|content| {
                 content.hashes.md5 == stored.hashes.md5 && content.size == stored.size

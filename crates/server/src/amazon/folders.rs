@@ -7,7 +7,7 @@ use super::{
     error::{AmazonError, Result},
     request::{AmazonRequest, MAX_ATTEMPTS, json_body},
 };
-use crate::tree::{Change, ItemKey, Node, OnConflict, Precondition, ROOT, State, TreeError};
+use crate::tree::{Change, ItemKey, ItemState, Node, OnConflict, Precondition, ROOT, TreeError};
 
 /// Handles `POST nodes/{id}/children`: moves a node from one of its parents to the folder `to`.
 ///
@@ -103,7 +103,7 @@ impl AmazonRequest {
     ) -> Result<Node> {
         for _ in 0..MAX_ATTEMPTS {
             let node = self.find_node(child).await?;
-            if node.state == State::Trashed {
+            if node.state == ItemState::Trashed {
                 return Err(AmazonError::in_trash());
             }
             let mut parents = node.parents.clone();

@@ -2,7 +2,7 @@
 
 use axum::http::request::Parts;
 
-use super::{filter::Filter, query::Query, route::AmazonAction, sort::Sort};
+use super::{filter::Filter, query::AmazonQuery, route::AmazonAction, sort::Sort};
 
 /// Parses a filter and a sort order.
 pub(crate) fn parse(text: &str) {
@@ -11,6 +11,6 @@ pub(crate) fn parse(text: &str) {
 
 /// Parses a request and the filter in its query.
 pub(crate) fn route(request: &Parts) {
-    let query = Query::parse(request.uri.query());
+    let query = AmazonQuery::parse(request.uri.query());
     let _ = (AmazonAction::from_request(request), query.get("filters").map(Filter::parse));
 }

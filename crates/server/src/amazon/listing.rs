@@ -22,7 +22,9 @@ use super::{
     response::json_response,
     sort::{self, Sort, SortKey},
 };
-use crate::tree::{ItemKey, Listing, ListingKey, Node, NodeKind, Order, ROOT, State, TreeError};
+use crate::tree::{
+    ItemKey, ItemState, ListOptions, ListingKey, Node, NodeKind, Order, ROOT, TreeError,
+};
 
 /// Maximum and default number of nodes per page.
 const MAX_PAGE: usize = 200;
@@ -140,7 +142,7 @@ async fn source(request: &AmazonRequest, filter: Option<&Filter>) -> Result<Node
     let Some(id) = in_folder else { return Ok(NodeSource::Drive) };
     let Some(folder) = request.ids.item_key(id) else { return Ok(NodeSource::Nothing) };
     match request.state.tree.any_node(request.drive(), folder).await {
-        Ok(node) if node.state == State::Live && node.kind == NodeKind::Folder => {
+        Ok(node) if node.state == ItemState::Live && node.kind == NodeKind::Folder => {
             Ok(match requires(Field::Name) {
                 Some(name) => NodeSource::Child(folder, name.to_owned()),
                 None => NodeSource::Children(folder),
@@ -181,7 +183,7 @@ async fn list(request: &AmazonRequest, node_query: NodeQuery) -> Result<Response
 }
 
 /// A page of a list.
-struct Page {
+struct NodePage {
     nodes: Vec<Node>,
     count: u64,
     /// The sort keys and the position of the last node, if further pages exist.
@@ -198,10 +200,10 @@ async fn unsorted(
     node_query: &NodeQuery,
     limit: usize,
     token: Option<PageToken>,
-) -> Result<Page> {
+) -> Result<NodePage> {
     let mut from = token.as_ref().map_or(-1, |token| token.at);
     let counted = token.map(|token| token.count);
-    let mut page = Page { nodes: Vec::new(), count: 0, next: None };
+    let mut page = NodePage { nodes: Vec::new(), count: 0, next: None };
     // One more node than the page has shows whether further pages exist.
     let batch_size = if counted.is_some() { limit as u64 + 1 } else { BATCH };
     let mut found = 0;
@@ -243,7 +245,7 @@ async fn sorted(
     sort: &Sort,
     limit: usize,
     token: Option<PageToken>,
-) -> Result<Page> {
+) -> Result<NodePage> {
     let mut keys: Vec<(Vec<SortKey>, ItemKey)> = Vec::new();
     let mut from = -1;
     loop {
@@ -275,16 +277,16 @@ async fn sorted(
     }
     let next = rest.get(limit).and_then(|_| rest.get(limit - 1));
     let next = next.map(|(keys, no)| (keys.clone(), no.0));
-    Ok(Page { nodes, count, next })
+    Ok(NodePage { nodes, count, next })
 }
 
 impl NodeQuery {
     /// Returns whether a node is part of the list.
     fn matches(&self, request: &AmazonRequest, node: &Node) -> bool {
         let is_visible = match node.state {
-            State::Live | State::Hidden => true,
-            State::Trashed => !self.exclude_trash,
-            State::Purged => false,
+            ItemState::Live | ItemState::Hidden => true,
+            ItemState::Trashed => !self.exclude_trash,
+            ItemState::Purged => false,
         };
         is_visible
             && is_shown(node)
@@ -315,8 +317,12 @@ async fn batch(
         item: ItemKey(after),
         ..Default::default()
     });
-    let page =
-        Listing { order: Order::Number, after: key, limit: Some(limit), ..Listing::default() };
+    let page = ListOptions {
+        order: Order::Number,
+        after: key,
+        limit: Some(limit),
+        ..ListOptions::default()
+    };
     let one = |node: Result<Node, TreeError>| match node {
         Ok(node) => Ok(Vec::from_iter((after < 0).then_some(node))),
         Err(TreeError::NotFound) => Ok(Vec::new()),
@@ -331,7 +337,7 @@ async fn batch(
             Err(TreeError::NotFound) => Ok(Vec::new()),
             found => found,
         },
-        NodeSource::Trash => tree.trashed(drive, Listing { descending: true, ..page }).await,
+        NodeSource::Trash => tree.trashed(drive, ListOptions { descending: true, ..page }).await,
         NodeSource::Drive => tree.changes(drive, after, limit).await,
     };
     let found = found.map_err(|error| AmazonError::tree(error, "?"))?;

@@ -39,7 +39,7 @@ use super::{
 };
 use error::{AmazonError, Result};
 use ids::Ids;
-use query::Query;
+use query::AmazonQuery;
 use request::AmazonRequest;
 use response::request_id;
 use route::{AmazonAction, OPERATIONS, UNKNOWN};
@@ -107,7 +107,7 @@ async fn respond(
     body: Body,
 ) -> Result<Response> {
     let action = action?;
-    let query = Query::parse(parts.uri.query());
+    let query = AmazonQuery::parse(parts.uri.query());
     let state = context.state;
     match action {
         AmazonAction::Token => return Ok(sign_in::token(&state, &parts.headers, body).await),

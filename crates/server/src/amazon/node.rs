@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{filter::Field, ids::Ids};
 use crate::{
     account::Account,
-    tree::{Node, NodeKind, ROOT, State},
+    tree::{ItemState, Node, NodeKind, ROOT},
 };
 
 /// The security profile of all clients of this server: the first part of `createdBy`.
@@ -35,9 +35,9 @@ pub(super) fn kind(node: &Node) -> &'static str {
 /// their status (amazon-drive#trash-descendants).
 pub(super) fn status(node: &Node) -> &'static str {
     match node.state {
-        State::Live | State::Hidden => "AVAILABLE",
-        State::Trashed => "TRASH",
-        State::Purged => "PURGED",
+        ItemState::Live | ItemState::Hidden => "AVAILABLE",
+        ItemState::Trashed => "TRASH",
+        ItemState::Purged => "PURGED",
     }
 }
 

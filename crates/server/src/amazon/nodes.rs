@@ -12,7 +12,8 @@ use super::{
     response::json_response,
 };
 use crate::tree::{
-    Change, ChildName, ItemKey, Node, NodeKind, OnConflict, Precondition, ROOT, State, TreeError,
+    Change, ChildName, ItemKey, ItemState, Node, NodeKind, OnConflict, Precondition, ROOT,
+    TreeError,
 };
 
 /// Handles `GET nodes/{id}`.
@@ -72,7 +73,7 @@ pub(super) async fn patch(request: &AmazonRequest, id: &str, body: Body) -> Resu
     if let Some(status) = &metadata.status {
         node = set_status(request, node, status).await?;
     }
-    if node.state == State::Trashed && metadata.changes_anything_else() {
+    if node.state == ItemState::Trashed && metadata.changes_anything_else() {
         return Err(AmazonError::in_trash());
     }
     if let Some(name) = &metadata.name {
@@ -135,8 +136,8 @@ async fn change(
 /// 400 for any other status, 500 if the storage fails.
 async fn set_status(request: &AmazonRequest, node: Node, status: &str) -> Result<Node> {
     match (status, node.state) {
-        ("AVAILABLE", State::Trashed) => request.restore_from_trash(&node).await,
-        ("AVAILABLE", _) | ("TRASH", State::Trashed) => Ok(node),
+        ("AVAILABLE", ItemState::Trashed) => request.restore_from_trash(&node).await,
+        ("AVAILABLE", _) | ("TRASH", ItemState::Trashed) => Ok(node),
         ("TRASH", _) => request.move_to_trash(&node).await,
         _ => Err(AmazonError::invalid(format!("Invalid status: {status}"))),
     }
@@ -149,7 +150,7 @@ async fn set_status(request: &AmazonRequest, node: Node, status: &str) -> Result
 pub(super) async fn trash(request: &AmazonRequest, id: &str) -> Result<Response> {
     let node = request.find_node(id).await?;
     let node = match node.state {
-        State::Trashed => node,
+        ItemState::Trashed => node,
         _ => request.move_to_trash(&node).await?,
     };
     Ok(request.node_response(&node))
@@ -162,7 +163,7 @@ pub(super) async fn trash(request: &AmazonRequest, id: &str) -> Result<Response>
 /// fails.
 pub(super) async fn restore(request: &AmazonRequest, id: &str) -> Result<Response> {
     let node = request.find_node(id).await?;
-    if node.state != State::Trashed {
+    if node.state != ItemState::Trashed {
         return Err(AmazonError::invalid(format!("Node {id} is not in the trash")));
     }
     let node = request.restore_from_trash(&node).await?;

@@ -2,9 +2,9 @@
 
 /// The decoded parameters, in order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Query(Vec<(String, String)>);
+pub(super) struct AmazonQuery(Vec<(String, String)>);
 
-impl Query {
+impl AmazonQuery {
     /// Parses the query of a URL, without the question mark.
     pub(super) fn parse(query: Option<&str>) -> Self {
         let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());

@@ -14,14 +14,14 @@ use super::{
     error::{AmazonError, Result},
     ids::Ids,
     node::is_shown,
-    query::Query,
+    query::AmazonQuery,
     route::METADATA,
 };
 use crate::{
     account::Account,
     base_url::BaseUrl,
     state::ServerState,
-    tree::{DriveKey, ItemKey, Node, State, TreeError},
+    tree::{DriveKey, ItemKey, ItemState, Node, TreeError},
 };
 
 /// Maximum length of a JSON body, in bytes.
@@ -39,7 +39,7 @@ pub(super) struct AmazonRequest {
     pub(super) base_url: BaseUrl,
     pub(super) account: Arc<Account>,
     pub(super) ids: Ids,
-    pub(super) query: Query,
+    pub(super) query: AmazonQuery,
 }
 
 impl AmazonRequest {
@@ -64,7 +64,7 @@ impl AmazonRequest {
     pub(super) async fn find_node(&self, id: &str) -> Result<Node> {
         let node = self.state.tree.any_node(self.drive(), self.item_key(id)?).await;
         match node {
-            Ok(node) if node.state != State::Purged && is_shown(&node) => Ok(node),
+            Ok(node) if node.state != ItemState::Purged && is_shown(&node) => Ok(node),
             Ok(_) | Err(TreeError::NotFound) => Err(AmazonError::not_found(id)),
             Err(error) => Err(AmazonError::tree(error, id)),
         }

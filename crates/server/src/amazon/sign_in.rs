@@ -97,7 +97,7 @@ async fn issue_grant(
 pub(super) async fn sign_in(
     state: &ServerState,
     base_url: &BaseUrl,
-    query: &super::query::Query,
+    query: &super::query::AmazonQuery,
     method: &Method,
     body: Body,
 ) -> Response {

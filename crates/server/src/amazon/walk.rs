@@ -3,7 +3,7 @@
 use http::Request;
 
 use super::route::{AmazonAction, OPERATIONS, UNKNOWN};
-use crate::parameters::walk::{Answer, Cloud, Example, ParameterWalk, WalkedOperation};
+use crate::parameters::walk::{Example, ParameterWalk, WalkResponse, WalkServer, WalkedOperation};
 
 const FORM: &str = "multipart/form-data; boundary=b";
 const CONTENT: &str = "--b\r\nContent-Disposition: form-data; name=\"content\"; filename=\"f\"\r\n\r\n{name}\r\n--b--\r\n";
@@ -55,8 +55,8 @@ fn upload(name: &str, parent: &str) -> String {
 }
 
 /// Creates the items of one example, and returns the placeholders and their values.
-async fn fixture(cloud: &Cloud, number: usize) -> Vec<(&'static str, String)> {
-    let id = |answer: Answer| {
+async fn fixture(cloud: &WalkServer, number: usize) -> Vec<(&'static str, String)> {
+    let id = |answer: WalkResponse| {
         let id = answer.json()["id"].as_str().map(str::to_owned);
         id.unwrap_or_else(|| panic!("{answer:?}"))
     };
@@ -94,7 +94,7 @@ fn resolve(method: &str, path: &str, _: &str) -> WalkedOperation {
 
 #[tokio::test]
 async fn every_declared_parameter_is_read_or_rejected() {
-    let cloud = Cloud::new().await;
+    let cloud = WalkServer::new().await;
     let walk = ParameterWalk {
         cloud: &cloud,
         base: "",
@@ -109,10 +109,10 @@ async fn every_declared_parameter_is_read_or_rejected() {
 
 #[tokio::test]
 async fn parameters_of_lists_and_uploads_have_an_effect() {
-    let cloud = Cloud::new().await;
+    let cloud = WalkServer::new().await;
     fixture(&cloud, 0).await;
     fixture(&cloud, 1).await;
-    let names = |answer: Answer| -> Vec<String> {
+    let names = |answer: WalkResponse| -> Vec<String> {
         let body = answer.json();
         let all = body["data"].as_array().unwrap_or_else(|| panic!("{body}"));
         all.iter().map(|node| node["name"].as_str().unwrap().to_owned()).collect()

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     headers::content_length,
     responses::text,
-    tree::{DriveKey, State, Tree, TreeError},
+    tree::{DriveKey, ItemState, Tree, TreeError},
 };
 
 /// Creates a protocol's error response with a status.
@@ -166,7 +166,7 @@ impl CreationWatch {
             let Some(last) = changed.last() else { return };
             self.feed = last.feed;
             for node in changed {
-                if node.created >= self.since && node.state == State::Live {
+                if node.created >= self.since && node.state == ItemState::Live {
                     tree.hide(self.drive, node.no, self.until);
                 }
             }

@@ -5,7 +5,7 @@ use super::{
     error::Result,
     paging::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE},
 };
-use crate::tree::{Listing, ListingKey, Node, NodeKind};
+use crate::tree::{ListOptions, ListingKey, Node, NodeKind};
 
 /// Returns a page of the children that `which` selects, and the sort key of the last one if more
 /// pages follow, else `None`. Without a limit a page has [`DEFAULT_PAGE_SIZE`] items.
@@ -15,11 +15,11 @@ use crate::tree::{Listing, ListingKey, Node, NodeKind};
 pub(super) async fn page(
     context: &DriveContext<'_>,
     folder: &Node,
-    which: Listing,
+    which: ListOptions,
 ) -> Result<(Vec<Node>, Option<ListingKey>)> {
     let (order, limit) = (which.order, which.limit.unwrap_or(DEFAULT_PAGE_SIZE));
     // One item more than the page holds shows whether another page follows.
-    let which = Listing { limit: Some(limit + 1), ..which };
+    let which = ListOptions { limit: Some(limit + 1), ..which };
     let mut nodes = children(context, folder, which).await?;
     let more = nodes.len() as u64 > limit;
     nodes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -34,7 +34,7 @@ pub(super) async fn page(
 pub(super) async fn filtered_page(
     context: &DriveContext<'_>,
     folder: &Node,
-    mut which: Listing,
+    mut which: ListOptions,
     matches: impl Fn(&Node) -> bool,
 ) -> Result<(Vec<Node>, Option<ListingKey>)> {
     let wanted = which.limit.unwrap_or(DEFAULT_PAGE_SIZE);
@@ -62,7 +62,11 @@ pub(super) async fn filtered_page(
 ///
 /// # Errors
 /// 404 if the folder does not exist, 500 if the storage fails.
-async fn children(context: &DriveContext<'_>, node: &Node, which: Listing) -> Result<Vec<Node>> {
+async fn children(
+    context: &DriveContext<'_>,
+    node: &Node,
+    which: ListOptions,
+) -> Result<Vec<Node>> {
     match node.kind {
         NodeKind::Folder => Ok(context.tree().children(context.drive(), node.no, which).await?),
         NodeKind::File | NodeKind::Notebook => Ok(Vec::new()),

@@ -19,7 +19,9 @@ use super::{
     response,
     select::Selection,
 };
-use crate::tree::{ChildName, Listing, NewItem, Node, NodeKind, OnConflict, Order, Precondition};
+use crate::tree::{
+    ChildName, ListOptions, NewItem, Node, NodeKind, OnConflict, Order, Precondition,
+};
 
 /// `GET item/children`.
 ///
@@ -42,7 +44,7 @@ pub(super) async fn list(context: &DriveContext<'_>, address: &ItemAddress) -> R
         return Ok(response::empty(StatusCode::NOT_MODIFIED));
     }
     let parent_path = located.path_of_children();
-    let from = Listing { order, descending, after, limit: Some(top), ..Listing::default() };
+    let from = ListOptions { order, descending, after, limit: Some(top), ..ListOptions::default() };
     let (nodes, next) = match ODataFilter::from_query(query)? {
         Some(filter) => {
             let matches =

@@ -25,7 +25,7 @@ use crate::{
     secret_urls::SecretUrl,
     signed_token::Purpose,
     state::ServerState,
-    tree::{ItemKey, Listing, Node, NodeKind, OnConflict, TreeError},
+    tree::{ItemKey, ListOptions, Node, NodeKind, OnConflict, TreeError},
 };
 
 /// Prefix of the path of a monitor URL.
@@ -145,7 +145,7 @@ async fn copy_children(
     on_conflict: OnConflict,
 ) -> Result<CopyOutcome> {
     // The list is complete before the first copy, because the target may be the same folder.
-    let all = context.tree().children(context.drive(), folder.no, Listing::default()).await?;
+    let all = context.tree().children(context.drive(), folder.no, ListOptions::default()).await?;
     for child in &all {
         if let Err(error) = copy(context, child, into, None, on_conflict).await {
             return Ok(CopyOutcome::failed(error));

@@ -33,7 +33,7 @@ use super::{
     response,
     select::Selection,
 };
-use crate::tree::{Moves, Node, NodeKind, ROOT, State, TreeError};
+use crate::tree::{ItemState, Moves, Node, NodeKind, ROOT, TreeError};
 
 /// Maximum number of items on a page with deleted items: a limitation of the cloud
 /// (onedrive-graph#delta-deletion-page-size).
@@ -156,7 +156,7 @@ async fn changes(
     let mut changed = context.tree().changes(context.drive(), token.feed, top).await?;
     let mut complete = (changed.len() as u64) < top;
     if changed.len() > MAX_ITEMS_WITH_DELETED
-        && changed.iter().any(|node| node.state != State::Live)
+        && changed.iter().any(|node| node.state != ItemState::Live)
     {
         changed.truncate(MAX_ITEMS_WITH_DELETED);
         complete = false;
@@ -170,7 +170,7 @@ async fn changes(
     let (mut inside, mut left) = (Vec::new(), Vec::new());
     for node in changed {
         feed = node.feed;
-        let has_contents = node.kind == NodeKind::Folder && node.state == State::Live;
+        let has_contents = node.kind == NodeKind::Folder && node.state == ItemState::Live;
         let contents = MovedFolder { item: node.no, left: false, next: 0 };
         let above = ancestors.keys(context, &node).await?;
         if folder.no == ROOT || node.no == folder.no || above.contains(&folder.no) {
@@ -189,8 +189,10 @@ async fn changes(
     let mut items: Vec<Value> = merge_ancestors(inside, !excludes_parents(context))
         .into_iter()
         .map(|(path, node)| match node.state {
-            State::Live => context.describe(&node, View::Feed(visibility.apply(&path))),
-            State::Trashed | State::Hidden | State::Purged => context.describe_deleted(&node),
+            ItemState::Live => context.describe(&node, View::Feed(visibility.apply(&path))),
+            ItemState::Trashed | ItemState::Hidden | ItemState::Purged => {
+                context.describe_deleted(&node)
+            }
         })
         .collect();
     items.extend(left);

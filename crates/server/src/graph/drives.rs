@@ -14,7 +14,7 @@ use super::{
     select::project,
     timestamp::format_time,
 };
-use crate::tree::{Listing, ListingKey, ROOT};
+use crate::tree::{ListOptions, ListingKey, ROOT};
 
 /// Maximum number of items of the recycle bin that one query of the tree reads.
 const SCAN_PAGE_SIZE: u64 = 1000;
@@ -133,7 +133,7 @@ async fn bytes_in_recycle_bin(context: &DriveContext<'_>) -> Result<u64> {
     let mut bytes = 0;
     let mut after = None;
     loop {
-        let which = Listing { after, limit: Some(SCAN_PAGE_SIZE), ..Listing::default() };
+        let which = ListOptions { after, limit: Some(SCAN_PAGE_SIZE), ..ListOptions::default() };
         let nodes = context.tree().trashed(context.drive(), which).await?;
         bytes += nodes.iter().map(|node| node.size).sum::<u64>();
         after = nodes.last().map(|node| ListingKey { number: node.feed, ..ListingKey::default() });

@@ -13,7 +13,7 @@ use super::{
     select::{Expansion, Selection},
     thumbnails,
 };
-use crate::tree::{Listing, Node, Order};
+use crate::tree::{ListOptions, Node, Order};
 
 /// Adds the relations that a selection expands to an item's JSON.
 ///
@@ -74,7 +74,7 @@ async fn expand_children(
     item: &mut Value,
 ) -> Result<()> {
     let limit = Some(expansion.top.unwrap_or(DEFAULT_PAGE_SIZE).min(MAX_PAGE_SIZE));
-    let which = Listing { limit, ..Listing::default() };
+    let which = ListOptions { limit, ..ListOptions::default() };
     let (nodes, next) = page(context, &located.node, which).await?;
     let parent_path = located.path_of_children();
     let mut value = Vec::with_capacity(nodes.len());

@@ -17,7 +17,7 @@ use super::{
     select::Selection,
     sessions,
 };
-use crate::tree::{Change, ChildName, NewItem, Node, NodeKind, OnConflict, State};
+use crate::tree::{Change, ChildName, ItemState, NewItem, Node, NodeKind, OnConflict};
 
 /// `GET item`.
 ///
@@ -53,7 +53,7 @@ async fn deleted(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Op
         return Ok(None);
     };
     let node = context.tree().any_node(context.drive(), context.item_key(id)?).await?;
-    Ok(Some(node).filter(|node| matches!(node.state, State::Trashed | State::Hidden)))
+    Ok(Some(node).filter(|node| matches!(node.state, ItemState::Trashed | ItemState::Hidden)))
 }
 
 /// `PATCH item`: changes name, parent, times and description. If the path does not exist and the
@@ -180,7 +180,7 @@ pub(super) async fn purge(context: &DriveContext<'_>, address: &ItemAddress) -> 
     let item = match &address.anchor {
         Anchor::Id(id) if address.path.is_empty() => {
             let node = context.tree().any_node(context.drive(), context.item_key(id)?).await?;
-            if node.state == State::Purged {
+            if node.state == ItemState::Purged {
                 return Err(Error::not_found());
             }
             node.no

@@ -12,12 +12,12 @@ use super::{
     action::ListKind,
     error::{LiveError, Result},
     listing::{self, PageOptions},
-    object_access::Access,
+    object_access::ObjectAccess,
     object_type::ObjectType,
     request::LiveRequest,
     route::BASE,
 };
-use crate::tree::{ItemKey, Listing, Media, Node, NodeKind, Order, ROOT, fold};
+use crate::tree::{ItemKey, ListOptions, Media, Node, NodeKind, Order, ROOT, fold};
 
 /// Number of items per query to the tree.
 const BATCH: u64 = 1000;
@@ -33,7 +33,7 @@ const DEFAULT_PAGE: u64 = 100;
 pub(super) async fn albums(request: &LiveRequest) -> Result<Response> {
     let mut options = PageOptions::from_query(&request.query)?;
     options.narrow(&[ObjectType::Album]);
-    let by_name = Listing { order: Order::Name, ..Listing::default() };
+    let by_name = ListOptions { order: Order::Name, ..ListOptions::default() };
     let children = request.state().tree.children(request.drive(), ROOT, by_name).await;
     let mut nodes = children.map_err(|error| LiveError::tree(error, request.subject_id()))?;
     nodes.retain(|node| options.includes(ObjectType::from_node(node)));
@@ -165,7 +165,7 @@ async fn respond(
     path: &str,
 ) -> Result<Response> {
     let (nodes, more) = options.slice(nodes);
-    let mut cache: HashMap<Option<ItemKey>, Access> = HashMap::new();
+    let mut cache: HashMap<Option<ItemKey>, ObjectAccess> = HashMap::new();
     let mut with_access = Vec::with_capacity(nodes.len());
     for node in nodes {
         let folder = node.parents.first().copied();

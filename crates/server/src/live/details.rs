@@ -36,7 +36,7 @@ pub(super) struct PhotoDetails {
     height: u32,
     width: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    location: Option<Option<Location>>,
+    location: Option<Option<PhotoLocation>>,
     camera_make: Option<String>,
     camera_model: Option<String>,
     focal_ratio: f64,
@@ -57,7 +57,7 @@ struct Image {
 
 /// Where a photo was taken, in degrees. The unit of the altitude is that of the camera.
 #[derive(Serialize)]
-struct Location {
+struct PhotoLocation {
     latitude: f64,
     longitude: f64,
     altitude: f64,
@@ -151,7 +151,7 @@ impl PhotoDetails {
             when_taken: taken.map(time),
             height,
             width,
-            location: is_own.then(|| place.map(Location::from)),
+            location: is_own.then(|| place.map(PhotoLocation::from)),
             camera_make,
             camera_model,
             focal_ratio: photo.focal_ratio.unwrap_or_default(),
@@ -162,7 +162,7 @@ impl PhotoDetails {
     }
 }
 
-impl From<MediaPlace> for Location {
+impl From<MediaPlace> for PhotoLocation {
     fn from(MediaPlace { latitude, longitude, altitude }: MediaPlace) -> Self {
         Self { latitude, longitude, altitude: altitude.unwrap_or_default() }
     }

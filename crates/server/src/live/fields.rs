@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{
     error::{LiveError, Result},
-    query::Query,
+    query::LiveQuery,
 };
 
 /// Maximum length of a body that is not a file, in bytes.
@@ -27,7 +27,7 @@ impl Fields {
     ///
     /// # Errors
     /// 413 over [`MAX_LENGTH`]; 400 if the body ends early, or is neither a JSON object nor a form.
-    pub(super) async fn read(request: &Parts, body: Body, query: &Query) -> Result<Self> {
+    pub(super) async fn read(request: &Parts, body: Body, query: &LiveQuery) -> Result<Self> {
         let bytes = Limited::new(body, MAX_LENGTH)
             .collect()
             .await

@@ -6,14 +6,14 @@ use super::{
     bits,
     ids::{CommentId, LiveId, TagId},
     names,
-    query::Query,
+    query::LiveQuery,
     route::LiveRoute,
 };
 
 /// Parses a request and the ids and names in its path with every parser. Fuzz targets check that
 /// none of them panics.
 pub(crate) fn parse(request: &Parts) {
-    let query = Query::parse(request.uri.query());
+    let query = LiveQuery::parse(request.uri.query());
     let _ = LiveRoute::parse(request, &query);
     let path = request.uri.path();
     bits::fuzzing(path);

@@ -26,7 +26,7 @@ use crate::tree::{
 
 /// The response to `GET /me`: the members that need no additional scope.
 #[derive(Serialize)]
-struct User<'a> {
+struct UserObject<'a> {
     id: &'a str,
     name: &'a str,
     first_name: &'a str,
@@ -59,7 +59,7 @@ pub(super) async fn user(request: &LiveRequest) -> Result<Response> {
         Some((first, last)) => (first, Some(last)),
         None => (name, None),
     };
-    let user = User {
+    let user = UserObject {
         id: &account.cid,
         name,
         first_name,

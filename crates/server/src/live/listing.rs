@@ -11,10 +11,10 @@ use super::{
     action::ListKind,
     error::{LiveError, Result},
     facets::SortBy,
-    object_access::Access,
+    object_access::ObjectAccess,
     object_type::ObjectType,
     objects::{ObjectView, Objects},
-    query::Query,
+    query::LiveQuery,
     request::LiveRequest,
     response_format::ResponseFormat,
     route::BASE,
@@ -45,7 +45,7 @@ impl PageOptions {
     ///
     /// # Errors
     /// 400 if a parameter has an invalid value, or if `limit` is 0.
-    pub(super) fn from_query(query: &Query) -> Result<Self> {
+    pub(super) fn from_query(query: &LiveQuery) -> Result<Self> {
         let sort_by = match query.get("sort_by") {
             Some(name) => {
                 Some(SortBy::parse(name).ok_or_else(|| LiveError::invalid_value("sort_by", name))?)
@@ -87,13 +87,13 @@ impl PageOptions {
 
     /// Returns the query to the tree. It requests one child more than the page has, to detect
     /// further pages.
-    fn listing(&self) -> tree::Listing {
+    fn listing(&self) -> tree::ListOptions {
         let (offset, limit) = if self.pages_in_memory() {
             (0, None)
         } else {
             (self.offset, self.limit.map(|limit| limit.saturating_add(1)))
         };
-        tree::Listing {
+        tree::ListOptions {
             order: self.order,
             descending: self.descending && !self.by_update_time,
             after: None,
@@ -251,7 +251,7 @@ pub(super) async fn list(request: &LiveRequest, kind: ListKind) -> Result<Respon
 /// Responds with a list. Each item is paired with the access of its parent folder.
 pub(super) fn response(
     request: &LiveRequest,
-    nodes: Vec<(Node, Access)>,
+    nodes: Vec<(Node, ObjectAccess)>,
     paging: Option<Paging>,
 ) -> Response {
     let body = body(&request.format, &request.objects, nodes, paging, request.view);
@@ -262,7 +262,7 @@ pub(super) fn response(
 fn body(
     format: &ResponseFormat,
     objects: &Objects,
-    nodes: Vec<(Node, Access)>,
+    nodes: Vec<(Node, ObjectAccess)>,
     paging: Option<Paging>,
     view: ObjectView,
 ) -> Body {
@@ -313,7 +313,7 @@ impl ListWriter {
     }
 
     /// Serializes an object of the list.
-    fn object(&self, node: &Node, above: Access) -> Vec<u8> {
+    fn object(&self, node: &Node, above: ObjectAccess) -> Vec<u8> {
         self.format.serialize(&self.objects.object(node, self.view, above), 2)
     }
 
@@ -336,7 +336,7 @@ mod tests {
     use super::*;
 
     fn options(query: &str) -> PageOptions {
-        PageOptions::from_query(&Query::parse(Some(query))).expect("a good query")
+        PageOptions::from_query(&LiveQuery::parse(Some(query))).expect("a good query")
     }
 
     fn paging(query: &str, more: bool) -> Option<(Option<String>, Option<String>)> {
@@ -383,7 +383,7 @@ mod tests {
             "filter=files",
             "filter=folders,x",
         ] {
-            let error = PageOptions::from_query(&Query::parse(Some(query)));
+            let error = PageOptions::from_query(&LiveQuery::parse(Some(query)));
             assert_eq!(
                 error.map_err(|error| error.code),
                 Err("request_parameter_invalid"),

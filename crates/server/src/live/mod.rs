@@ -52,7 +52,7 @@ use ids::LiveId;
 pub(super) use ids::id_of;
 use object_access::Locale;
 use objects::{ObjectView, Objects};
-use query::Query;
+use query::LiveQuery;
 use request::LiveRequest;
 use response_format::{OVER_BUDGET, ResponseFormat, failure};
 use route::{BASE, LiveRoute, Subject};
@@ -63,7 +63,7 @@ pub(super) struct Live;
 
 /// A parsed request: its query, and its route or the reason why it has none.
 pub(super) struct LiveCall {
-    query: Query,
+    query: LiveQuery,
     route: Result<LiveRoute>,
 }
 
@@ -85,7 +85,7 @@ impl Protocol for Live {
         if !(rest.is_empty() || rest.starts_with('/')) {
             return None;
         }
-        let query = Query::parse(parts.uri.query());
+        let query = LiveQuery::parse(parts.uri.query());
         let route = LiveRoute::parse(parts, &query);
         let operation = route.as_ref().map_or(UNKNOWN, |route| match route.subject {
             Subject::Preview => PREVIEW,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{
     details::Details,
     facets::{LiveFacets, SortBy},
-    object_access::Access,
+    object_access::ObjectAccess,
     object_type::ObjectType,
     objects::{ObjectView, Objects, UserName, time},
 };
@@ -62,13 +62,13 @@ impl Objects {
         &'a self,
         node: &'a Node,
         view: ObjectView,
-        above: Access,
+        above: ObjectAccess,
     ) -> Object<'a> {
         let facets = LiveFacets::from_node(node);
         let object_type = ObjectType::from_node(node);
         let is_folder = node.kind == NodeKind::Folder;
         let has_tags = matches!(object_type, ObjectType::Photo | ObjectType::Video);
-        let access = above.max(Access::from_facets(&facets));
+        let access = above.max(ObjectAccess::from_facets(&facets));
         Object {
             id: self.id(node).to_string(),
             from: self.from(node),

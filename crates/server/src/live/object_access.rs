@@ -8,7 +8,7 @@ use crate::tree::Node;
 
 /// Who can see an item, in ascending order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Access {
+pub(super) enum ObjectAccess {
     #[default]
     Owner,
     /// Everyone who has a sharing link.
@@ -52,7 +52,7 @@ impl Locale {
     }
 }
 
-impl Access {
+impl ObjectAccess {
     /// Returns the access that the item itself grants, without its parent folders.
     pub(super) fn from_facets(facets: &LiveFacets) -> Self {
         if facets.public {
@@ -91,10 +91,10 @@ impl Access {
 }
 
 /// Returns who can see the contents of a folder. `lineage` is the folder and all folders above it.
-pub(super) fn access_of_lineage(lineage: &[Node]) -> Access {
+pub(super) fn access_of_lineage(lineage: &[Node]) -> ObjectAccess {
     lineage
         .iter()
-        .map(|node| Access::from_facets(&LiveFacets::from_node(node)))
+        .map(|node| ObjectAccess::from_facets(&LiveFacets::from_node(node)))
         .max()
         .unwrap_or_default()
 }

@@ -24,13 +24,13 @@ use super::{
 use crate::{
     content::fingerprint,
     media::{
-        Fetch, Reading, Source,
+        Fetch, Reading, ThumbnailSource,
         picture::{self, Frame, Picture},
     },
     picture_urls::{self, OWNER, PictureClaims},
     protocol::{Declaration, Protocol, RequestContext, Routed},
     state::ServerState,
-    tree::{Content, Listing, Node, NodeKind, Order, Tree},
+    tree::{Content, ListOptions, Node, NodeKind, Order, Tree},
 };
 
 /// Number of an album's items that are searched for its cover.
@@ -67,7 +67,7 @@ pub(super) async fn item_picture(request: &LiveRequest) -> Result<Response> {
 /// 404 if there is no photo among the first [`COVER_CANDIDATES`] items, 500 if the storage fails.
 async fn cover(request: &LiveRequest, folder: &Node) -> Result<Node> {
     let listing =
-        Listing { order: Order::Name, limit: Some(COVER_CANDIDATES), ..Listing::default() };
+        ListOptions { order: Order::Name, limit: Some(COVER_CANDIDATES), ..ListOptions::default() };
     let children = request.state().tree.children(request.drive(), folder.no, listing).await;
     let children = children.map_err(|error| LiveError::tree(error, request.subject_id()))?;
     children
@@ -219,8 +219,8 @@ async fn respond(
     let content = node.content.as_ref().filter(|content| fingerprint(content) == bytes);
     let content = content.ok_or_else(|| LiveError::not_found(&node.name))?;
     let source = match ObjectType::from_node(&node) {
-        ObjectType::Photo => Source::Whole,
-        _ => Source::Cover,
+        ObjectType::Photo => ThumbnailSource::Whole,
+        _ => ThumbnailSource::Cover,
     };
     let hash = content.hashes.sha256;
     let thumbnail =

@@ -6,9 +6,9 @@ use super::error::{LiveError, Result};
 
 /// The decoded parameters, in order. The first value of a repeated parameter counts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Query(Vec<(String, String)>);
+pub(super) struct LiveQuery(Vec<(String, String)>);
 
-impl Query {
+impl LiveQuery {
     /// Parses the query of a URL, without the question mark.
     pub(super) fn parse(text: Option<&str>) -> Self {
         let pairs = url::form_urlencoded::parse(text.unwrap_or_default().as_bytes());

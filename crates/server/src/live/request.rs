@@ -4,10 +4,10 @@ use super::{
     error::{LiveError, Result},
     facets::{LiveFacets, SortBy},
     ids::{IdKind, LiveId},
-    object_access::{Access, access_of_lineage},
+    object_access::{ObjectAccess, access_of_lineage},
     object_type::ObjectType,
     objects::{ObjectView, Objects},
-    query::Query,
+    query::LiveQuery,
     response_format::ResponseFormat,
     route::{DriveOwner, Subject},
     scopes::{PHOTOS, READ, Scopes},
@@ -23,7 +23,7 @@ const MAX_ATTEMPTS: usize = 8;
 /// A request of an authenticated account.
 pub(super) struct LiveRequest {
     pub(super) objects: Objects,
-    pub(super) query: Query,
+    pub(super) query: LiveQuery,
     pub(super) format: ResponseFormat,
     pub(super) subject: Subject,
     pub(super) scopes: Scopes,
@@ -164,14 +164,14 @@ impl LiveRequest {
     ///
     /// # Errors
     /// 500 if the storage fails.
-    pub(super) async fn access_of_folder(&self, folder: ItemKey) -> Result<Access> {
+    pub(super) async fn access_of_folder(&self, folder: ItemKey) -> Result<ObjectAccess> {
         Ok(self.access_and_order(folder).await?.0)
     }
 
     /// Returns the access to a folder and its contents, and the folder's own sort order; `None` if
     /// it has none.
     ///
-    /// A missing folder is [`Access::Owner`] without an order: the caller reports it when it reads
+    /// A missing folder is [`ObjectAccess::Owner`] without an order: the caller reports it when it reads
     /// the folder.
     ///
     /// # Errors
@@ -179,14 +179,14 @@ impl LiveRequest {
     pub(super) async fn access_and_order(
         &self,
         folder: ItemKey,
-    ) -> Result<(Access, Option<SortBy>)> {
+    ) -> Result<(ObjectAccess, Option<SortBy>)> {
         match self.state().tree.lineage(self.drive(), folder).await {
             Ok(lineage) => {
                 let order =
                     lineage.first().and_then(|folder| LiveFacets::from_node(folder).sort_by);
                 Ok((access_of_lineage(&lineage), order))
             }
-            Err(TreeError::NotFound) => Ok((Access::Owner, None)),
+            Err(TreeError::NotFound) => Ok((ObjectAccess::Owner, None)),
             Err(error) => Err(LiveError::tree(error, self.subject_id())),
         }
     }
@@ -195,10 +195,10 @@ impl LiveRequest {
     ///
     /// # Errors
     /// 500 if the storage fails.
-    pub(super) async fn access_above(&self, node: &Node) -> Result<Access> {
+    pub(super) async fn access_above(&self, node: &Node) -> Result<ObjectAccess> {
         match node.parents.first() {
             Some(&folder) => self.access_of_folder(folder).await,
-            None => Ok(Access::Owner),
+            None => Ok(ObjectAccess::Owner),
         }
     }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     error::{LiveError, Result},
-    query::Query,
+    query::LiveQuery,
 };
 use crate::protocol::OverBudget;
 
@@ -53,7 +53,7 @@ impl ResponseFormat {
     ///
     /// # Errors
     /// 400 if a flag or the name of the function is invalid.
-    pub(super) fn from_query(query: &Query, method: &Method) -> Result<Self> {
+    pub(super) fn from_query(query: &LiveQuery, method: &Method) -> Result<Self> {
         let callback = match query.get("callback") {
             Some(name) if *method == Method::GET => {
                 if !is_function_name(name) {

@@ -7,7 +7,7 @@ use super::{
     action::{ListKind, LiveAction},
     error::{LiveError, Result},
     ids::{CommentId, LiveId, TagId, is_cid},
-    query::{Query, decode_segment},
+    query::{LiveQuery, decode_segment},
     well_known_folders,
 };
 use crate::sharing_links::LinkKind;
@@ -53,7 +53,7 @@ impl LiveRoute {
     ///
     /// # Errors
     /// 400 for an unknown path; 405 for a method that the path does not support.
-    pub(super) fn parse(request: &Parts, query: &Query) -> Result<Self> {
+    pub(super) fn parse(request: &Parts, query: &LiveQuery) -> Result<Self> {
         let path = request.uri.path();
         let rest = path.strip_prefix(BASE).unwrap_or(path);
         // Clients append a path with a leading slash to `upload_location`, which already ends in
@@ -75,7 +75,7 @@ impl LiveRoute {
 ///
 /// # Errors
 /// 405 if the parameter is not a method name.
-fn method(request: &Parts, query: &Query) -> Result<Method> {
+fn method(request: &Parts, query: &LiveQuery) -> Result<Method> {
     match query.get("method") {
         Some(name) if request.method == Method::GET || request.method == Method::POST => {
             Method::from_bytes(name.to_ascii_uppercase().as_bytes())

@@ -24,7 +24,7 @@ use super::{
     objects::Objects,
     picture_size::PictureSize,
     pictures::redirect,
-    query::Query,
+    query::LiveQuery,
     request::LiveRequest,
     response_format::{OVER_BUDGET, ResponseFormat, failure},
 };
@@ -35,7 +35,7 @@ use crate::{
     sharing_links::{self, LinkClaims, LinkKind, PATHS},
     signed_token::random_name,
     state::ServerState,
-    tree::{ItemKey, Listing, Node, NodeKind},
+    tree::{ItemKey, ListOptions, Node, NodeKind},
 };
 
 /// Width and height of an embedded item in pixels, as in the reference's sample.
@@ -101,7 +101,7 @@ pub(super) async fn link(request: &LiveRequest, kind: LinkKind) -> Result<Respon
 pub(super) async fn preview(
     state: &Arc<ServerState>,
     base_url: &BaseUrl,
-    query: &Query,
+    query: &LiveQuery,
 ) -> Result<Response> {
     let url = query.get("url").ok_or_else(|| LiveError::missing("url"))?;
     let size = PictureSize::from_parameter(
@@ -259,7 +259,7 @@ async fn serve_link(followed: Followed) -> Result<Response> {
 /// 404 if the folder does not exist; 500 if the storage fails.
 async fn folder_page(objects: &Objects, folder: &Node, claims: &LinkClaims) -> Result<Response> {
     let children =
-        objects.state.tree.children(objects.account.drive, folder.no, Listing::default()).await;
+        objects.state.tree.children(objects.account.drive, folder.no, ListOptions::default()).await;
     let children = children.map_err(|error| LiveError::tree(error, "link"))?;
     let mut list = String::from("<ul>");
     for node in &children {

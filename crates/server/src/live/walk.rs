@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::{
     action::{COMMON, OPERATIONS, PREVIEW, UNKNOWN},
-    query::Query,
+    query::LiveQuery,
     route::{BASE, LiveRoute},
 };
-use crate::parameters::walk::{Answer, Cloud, Example, ParameterWalk, WalkedOperation};
+use crate::parameters::walk::{Example, ParameterWalk, WalkResponse, WalkServer, WalkedOperation};
 
 const FORM: &str = "multipart/form-data; boundary=b";
 const UPLOADED: &str = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"p.txt\"\r\n\r\nx\r\n--b--\r\n";
@@ -49,8 +49,8 @@ const EXAMPLES: [Example; 27] = [
 const WITHOUT_EXAMPLE: [&str; 3] = ["live.tag.get", PREVIEW, UNKNOWN];
 
 /// Creates the items of one example, and returns the placeholders and their values.
-async fn fixture(cloud: &Cloud, number: usize) -> Vec<(&'static str, String)> {
-    let id = |answer: Answer| {
+async fn fixture(cloud: &WalkServer, number: usize) -> Vec<(&'static str, String)> {
+    let id = |answer: WalkResponse| {
         let id = answer.json()["id"].as_str().map(str::to_owned);
         id.unwrap_or_else(|| panic!("{answer:?}"))
     };
@@ -74,12 +74,12 @@ async fn fixture(cloud: &Cloud, number: usize) -> Vec<(&'static str, String)> {
 fn resolve(method: &str, path: &str, content_type: &str) -> WalkedOperation {
     let request = Request::builder().method(method).uri(path).header("content-type", content_type);
     let parts = request.body(()).unwrap().into_parts().0;
-    let action = LiveRoute::parse(&parts, &Query::parse(parts.uri.query())).unwrap().action;
+    let action = LiveRoute::parse(&parts, &LiveQuery::parse(parts.uri.query())).unwrap().action;
     let parameters = COMMON.iter().chain(action.parameters()).copied().collect();
     WalkedOperation { name: action.operation(), parameters, is_rejected: false }
 }
 
-fn error_message(answer: &Answer) -> String {
+fn error_message(answer: &WalkResponse) -> String {
     let error: Value = answer.json()["error"].clone();
     assert_eq!(error["code"], "request_parameter_invalid", "{answer:?}");
     error["message"].as_str().unwrap().to_owned()
@@ -87,7 +87,7 @@ fn error_message(answer: &Answer) -> String {
 
 #[tokio::test]
 async fn every_declared_parameter_is_read_or_rejected() {
-    let cloud = Cloud::new().await;
+    let cloud = WalkServer::new().await;
     let walk = ParameterWalk {
         cloud: &cloud,
         base: BASE,
@@ -102,7 +102,7 @@ async fn every_declared_parameter_is_read_or_rejected() {
 
 #[tokio::test]
 async fn comments_are_paged() {
-    let cloud = Cloud::new().await;
+    let cloud = WalkServer::new().await;
     let items = fixture(&cloud, 0).await;
     let file = &items.iter().find(|(name, _)| *name == "{file}").unwrap().1;
     for message in ["2", "3"] {
@@ -118,7 +118,7 @@ async fn comments_are_paged() {
 
 #[tokio::test]
 async fn a_folder_is_listed_in_each_documented_order_and_may_have_one_of_its_own() {
-    let cloud = Cloud::new().await;
+    let cloud = WalkServer::new().await;
     let orders = [
         ("default", ["sub", "a", "b", "c"]),
         ("name", ["a", "b", "c", "sub"]),

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use self::{
     reading::{Fetch, Reading},
-    thumbnails::{Source, Thumbnails},
+    thumbnails::{ThumbnailSource, Thumbnails},
 };
 
 /// Number of bytes at the beginning of a file that show its kind.

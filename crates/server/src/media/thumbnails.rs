@@ -21,7 +21,7 @@ const ENTRY_SIZE: usize = 256;
 
 /// The source of a thumbnail in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Source {
+pub(crate) enum ThumbnailSource {
     /// The file is a picture.
     Whole,
     /// The cover picture in an audio file or a video.
@@ -34,7 +34,7 @@ type Hash = [u8; 32];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct ThumbnailKey {
     content: Hash,
-    source: Source,
+    source: ThumbnailSource,
     frame: Frame,
 }
 
@@ -81,7 +81,7 @@ impl Thumbnails {
     pub(crate) async fn get(
         &self,
         content: Hash,
-        source: Source,
+        source: ThumbnailSource,
         frame: impl Into<Frame>,
         reading: impl FnOnce() -> Reading,
     ) -> io::Result<Option<Picture>> {
@@ -90,8 +90,8 @@ impl Thumbnails {
             let lock = self.decode_lock(content);
             let _guard = lock.lock().await;
             let created = match source {
-                Source::Whole => picture::within(reading(), frame).await.map(Some),
-                Source::Cover => picture::cover(reading(), frame).await,
+                ThumbnailSource::Whole => picture::within(reading(), frame).await.map(Some),
+                ThumbnailSource::Cover => picture::cover(reading(), frame).await,
             };
             match created {
                 Ok(picture) => Ok(Ok(picture)),
@@ -173,14 +173,16 @@ mod tests {
                 (Arc::clone(&thumbnails), Arc::clone(&gate), Arc::clone(&reads));
             let pixels = [96, 176, 800][number % 3];
             same.push(tokio::spawn(async move {
-                thumbnails.get([1; 32], Source::Whole, pixels, || gated(&gate, &reads)).await
+                thumbnails
+                    .get([1; 32], ThumbnailSource::Whole, pixels, || gated(&gate, &reads))
+                    .await
             }));
         }
         // While the first picture waits for its bytes, another one is made.
         while reads.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
         }
-        let other = thumbnails.get([2; 32], Source::Whole, 96, plain).await;
+        let other = thumbnails.get([2; 32], ThumbnailSource::Whole, 96, plain).await;
         assert!(other.expect("a picture").is_some());
         assert_eq!(reads.load(Ordering::Relaxed), 1);
         for thumbnail in same {
@@ -206,7 +208,7 @@ mod tests {
             let (thumbnails, gate, reads) =
                 (Arc::clone(&thumbnails), Arc::clone(&gate), Arc::clone(&reads));
             tokio::spawn(async move {
-                thumbnails.get([1; 32], Source::Whole, 96, || gated(&gate, &reads)).await
+                thumbnails.get([1; 32], ThumbnailSource::Whole, 96, || gated(&gate, &reads)).await
             })
         };
         while reads.load(Ordering::Relaxed) == 0 {
@@ -214,14 +216,15 @@ mod tests {
         }
         first.abort();
         // The next request does not wait for the bytes that the first one waits for.
-        let next = thumbnails.get([1; 32], Source::Whole, 96, plain).await;
+        let next = thumbnails.get([1; 32], ThumbnailSource::Whole, 96, plain).await;
         assert!(next.expect("a picture").is_some());
     }
 
     #[tokio::test]
     async fn a_broken_picture_is_remembered_and_a_failed_read_is_not() {
         let thumbnails = Thumbnails::default();
-        let get = |reading: Reading| thumbnails.get([1; 32], Source::Whole, 96, || reading);
+        let get =
+            |reading: Reading| thumbnails.get([1; 32], ThumbnailSource::Whole, 96, || reading);
         let unreadable = Fetch::new(|_| async { Err(io::Error::other("a bad disk")) });
         let failed = get(Reading::new(100, unreadable)).await.expect_err("an error");
         assert_ne!(failed.kind(), io::ErrorKind::InvalidData);

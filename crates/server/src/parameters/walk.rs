@@ -11,19 +11,19 @@ use super::{Parameter, Values};
 use crate::server::Server;
 
 /// A server, and a client of it.
-pub(crate) struct Cloud {
+pub(crate) struct WalkServer {
     server: Server,
     client: reqwest::Client,
 }
 
 /// The parts of a response that the walk compares.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct WalkResponse {
     pub(crate) status: StatusCode,
     pub(crate) text: String,
 }
 
-impl Answer {
+impl WalkResponse {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
@@ -33,7 +33,7 @@ impl Answer {
     }
 }
 
-impl Cloud {
+impl WalkServer {
     pub(crate) async fn new() -> Self {
         let server = Server::builder().start().await.unwrap();
         let redirects = reqwest::redirect::Policy::none();
@@ -48,7 +48,7 @@ impl Cloud {
         path: &str,
         content_type: &str,
         body: &str,
-    ) -> Answer {
+    ) -> WalkResponse {
         let url = format!("{}{path}", self.server.url().as_str().trim_end_matches('/'));
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let method_has_body = !matches!(method.as_str(), "GET" | "DELETE");
@@ -60,7 +60,7 @@ impl Cloud {
             request = request.header("content-length", "0");
         }
         let response = request.body(body.to_owned()).send().await.unwrap();
-        Answer { status: response.status(), text: response.text().await.unwrap() }
+        WalkResponse { status: response.status(), text: response.text().await.unwrap() }
     }
 }
 
@@ -105,7 +105,7 @@ pub(crate) struct WalkedOperation {
 
 /// The properties of a protocol that the walk needs.
 pub(crate) struct ParameterWalk<'a> {
-    pub(crate) cloud: &'a Cloud,
+    pub(crate) cloud: &'a WalkServer,
     /// Path prefix of every example.
     pub(crate) base: &'static str,
     pub(crate) examples: &'static [Example],
@@ -115,7 +115,7 @@ pub(crate) struct ParameterWalk<'a> {
     /// Resolves a method, a path without `base`, and a content type.
     pub(crate) resolve: fn(&str, &str, &str) -> WalkedOperation,
     /// Checks the error response to an invalid value, and returns its message.
-    pub(crate) error_message: fn(&Answer) -> String,
+    pub(crate) error_message: fn(&WalkResponse) -> String,
 }
 
 impl ParameterWalk<'_> {

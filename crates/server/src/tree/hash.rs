@@ -9,14 +9,14 @@ use super::{Hashes, quick_xor::QuickXor};
 /// The state of the computation of all [`Hashes`]. A fragment uses a clone, so that a failure does not
 /// affect the hashes of the bytes before it.
 #[derive(Clone, Default)]
-pub(super) struct Hasher {
+pub(super) struct ContentHasher {
     md5: Md5,
     sha1: Sha1,
     sha256: Sha256,
     quick_xor: QuickXor,
 }
 
-impl Hasher {
+impl ContentHasher {
     /// Adds bytes.
     pub(super) fn update(&mut self, bytes: &[u8]) {
         self.md5.update(bytes);
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn hashes_of_known_bytes_are_the_known_ones() {
-        let mut hasher = Hasher::default();
+        let mut hasher = ContentHasher::default();
         hasher.update(b"a");
         let fork = hasher.clone();
         hasher.update(b"bc");

@@ -25,7 +25,7 @@ pub enum NodeKind {
 
 /// Whether an item is visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum ItemState {
     /// Visible.
     Live,
     /// In the recycle bin.
@@ -51,7 +51,7 @@ pub struct Node {
     /// The kind.
     pub kind: NodeKind,
     /// Whether it is visible.
-    pub state: State,
+    pub state: ItemState,
     /// The bytes of a file; `None` for other kinds.
     pub content: Option<Content>,
     /// Size in bytes. For a folder the sum of all live files below it, by primary parents.
@@ -163,7 +163,7 @@ impl ListingKey {
 
 /// The selection and order of listed children.
 #[derive(Clone, Debug, Default)]
-pub struct Listing {
+pub struct ListOptions {
     /// The order.
     pub order: Order,
     /// Whether the order is reversed.

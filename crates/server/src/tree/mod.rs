@@ -34,8 +34,8 @@ pub use self::{
     error::{Result, TreeError},
     folding::{NameFolding, fold},
     item::{
-        DriveInfo, FIRST_ITEM, Listing, ListingKey, Moves, NameConflict, Node, NodeKind, Order,
-        ROOT, State,
+        DriveInfo, FIRST_ITEM, ItemState, ListOptions, ListingKey, Moves, NameConflict, Node,
+        NodeKind, Order, ROOT,
     },
     key::{DriveKey, ItemKey},
     mutation::{Change, ChildName, NewItem, OnConflict, Precondition, Written},

@@ -15,7 +15,7 @@ use drivedal_server::Server;
 use libtest_mimic::Trial;
 use tokio::runtime::Runtime;
 
-use drivedal_test_support::witness::{Outcome, trial};
+use drivedal_test_support::witness::{TrialResult, trial};
 
 /// The supported versions of MSAL and azure-identity.
 const VERSIONS: &str = "1.39.0 1.27.0";
@@ -64,7 +64,7 @@ fn look_for_it() -> Result<(), String> {
 }
 
 /// Runs a function of the script. All its requests go through the server as the proxy.
-fn run(server: &Server, test: &str) -> Outcome {
+fn run(server: &Server, test: &str) -> TrialResult {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witnesses/msal_flows.py");
     let folder = tempfile::tempdir()?;
     let authority = folder.path().join("ca.pem");

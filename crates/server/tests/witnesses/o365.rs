@@ -15,7 +15,7 @@ use drivedal_server::{AccountKind, Server};
 use libtest_mimic::Trial;
 use tokio::runtime::Runtime;
 
-use drivedal_test_support::witness::{Outcome, trial};
+use drivedal_test_support::witness::{TrialResult, trial};
 
 /// The supported version.
 const VERSION: &str = "2.1.10";
@@ -62,7 +62,7 @@ fn look_for_it() -> Result<(), String> {
 }
 
 /// Runs a function of the script with a separate account.
-fn run(server: &Server, test: &str, kind: AccountKind) -> Outcome {
+fn run(server: &Server, test: &str, kind: AccountKind) -> TrialResult {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witnesses/o365.py");
     let account = format!("{test}.{kind}");
     let Output { status, stdout, stderr } = python()

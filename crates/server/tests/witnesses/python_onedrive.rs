@@ -21,7 +21,7 @@ use libtest_mimic::Trial;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use drivedal_test_support::witness::{Outcome, check, trial};
+use drivedal_test_support::witness::{TrialResult, check, trial};
 
 /// The supported version.
 const VERSION: &str = "15.10.5";
@@ -30,7 +30,7 @@ const VERSION: &str = "15.10.5";
 const PYTHON: &str = "DRIVEDAL_PYTHON_ONEDRIVE";
 
 /// A test: its name, and a function that gets a client with a separate account.
-type Test = (&'static str, fn(&Cli) -> Outcome);
+type Test = (&'static str, fn(&Cli) -> TrialResult);
 
 const TESTS: &[Test] = &[
     ("signs_in", signs_in),
@@ -86,7 +86,7 @@ struct Cli {
 }
 
 impl Cli {
-    fn new(server: Arc<Server>, name: &str) -> Outcome<Self> {
+    fn new(server: Arc<Server>, name: &str) -> TrialResult<Self> {
         let cli = Self { server, account: name.to_owned(), folder: tempfile::tempdir()? };
         let config = format!(
             "client: {{id: some-app, secret: hush}}\n\
@@ -105,7 +105,7 @@ impl Cli {
     }
 
     /// Runs a command, and returns its output.
-    fn run<I: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = I>) -> Outcome<String> {
+    fn run<I: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = I>) -> TrialResult<String> {
         let arguments: Vec<_> = arguments.into_iter().map(|one| one.as_ref().to_owned()).collect();
         let output = python()
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witnesses/python_onedrive.py"))
@@ -126,7 +126,7 @@ impl Cli {
     }
 
     /// Returns the sorted names in a folder.
-    fn names(&self, folder: &str) -> Outcome<Vec<String>> {
+    fn names(&self, folder: &str) -> TrialResult<Vec<String>> {
         let listed = self.run(["-k", "name", "ls", "-o", folder])?;
         let mut names: Vec<_> =
             listed.lines().map(|line| line.trim_start_matches("- ").to_owned()).collect();
@@ -135,7 +135,7 @@ impl Cli {
     }
 
     /// Returns a property of an object.
-    fn known(&self, what: &str, object: &str) -> Outcome<String> {
+    fn known(&self, what: &str, object: &str) -> TrialResult<String> {
         Ok(self.run(["-k", what, "info", object])?.trim().to_owned())
     }
 
@@ -152,7 +152,7 @@ fn bytes(length: u32) -> Vec<u8> {
     (0..length).map(|at| (at ^ at >> 9) as u8).collect()
 }
 
-fn signs_in(cli: &Cli) -> Outcome {
+fn signs_in(cli: &Cli) -> TrialResult {
     fs::write(cli.path("lcrc"), "client: {id: some-app, secret: hush}\n")?;
     // The program prints the sign-in URL, then ends because nobody enters a code.
     let asked = python()
@@ -187,7 +187,7 @@ fn signs_in(cli: &Cli) -> Outcome {
     Ok(())
 }
 
-fn puts_and_gets(cli: &Cli) -> Outcome {
+fn puts_and_gets(cli: &Cli) -> TrialResult {
     cli.run(["mkdir", "New"])?;
     let names = ["plain", "späce ünï 日本.txt", "it's + & = ; , !", "#hash 100%", "empty"];
     for name in names {
@@ -212,7 +212,7 @@ fn puts_and_gets(cli: &Cli) -> Outcome {
     check("it may not replace", cli.run(["put", "--no-overwrite", "plain", "New"]).is_err(), true)
 }
 
-fn uploads_by_bits(cli: &Cli) -> Outcome {
+fn uploads_by_bits(cli: &Cli) -> TrialResult {
     cli.run(["mkdir", "New"])?;
     let written = bytes(2_500_000);
     fs::write(cli.path("large"), &written)?;
@@ -229,7 +229,7 @@ fn uploads_by_bits(cli: &Cli) -> Outcome {
     check("sessions", cli.count("live.bits.close"), 3)
 }
 
-fn copies_moves_and_removes(cli: &Cli) -> Outcome {
+fn copies_moves_and_removes(cli: &Cli) -> TrialResult {
     for folder in ["one", "two"] {
         cli.run(["mkdir", folder])?;
     }
@@ -252,7 +252,7 @@ fn copies_moves_and_removes(cli: &Cli) -> Outcome {
     check("what is left", cli.names("me/skydrive")?, Vec::new())
 }
 
-fn tells_and_sets(cli: &Cli) -> Outcome {
+fn tells_and_sets(cli: &Cli) -> TrialResult {
     fs::write(cli.path("file"), "text")?;
     cli.run(["put", "file"])?;
     check("its size", cli.known("size", "file")?, "4".into())?;
@@ -263,7 +263,7 @@ fn tells_and_sets(cli: &Cli) -> Outcome {
     check("the quota", cli.run(["quota"])?.contains("free: "), true)
 }
 
-fn links_and_comments(cli: &Cli) -> Outcome {
+fn links_and_comments(cli: &Cli) -> TrialResult {
     fs::write(cli.path("file"), "text")?;
     cli.run(["put", "file"])?;
     for (kind, shown) in [
@@ -283,7 +283,7 @@ fn links_and_comments(cli: &Cli) -> Outcome {
     check("comments left", cli.run(["comments", "file"])?.contains("message"), false)
 }
 
-fn renews_an_expired_token(cli: &Cli) -> Outcome {
+fn renews_an_expired_token(cli: &Cli) -> TrialResult {
     let expired = Fault::on("live.files.list").drive(&*cli.account).expire().times(1);
     cli.server.control().add_faults([expired]).map_err(|error| error.to_string())?;
     check("an empty drive", cli.names("me/skydrive")?, Vec::new())?;

@@ -19,10 +19,10 @@ use libtest_mimic::Trial;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use drivedal_test_support::witness::{Outcome, check, make_tree, trial};
+use drivedal_test_support::witness::{TrialResult, check, make_tree, trial};
 
 /// A test: its name, and a function that gets a client with a separate account.
-type Test = (&'static str, fn(&Rclone) -> Outcome);
+type Test = (&'static str, fn(&Rclone) -> TrialResult);
 
 const TESTS: &[Test] = &[
     ("copies_there_and_back_and_has_nothing_left_to_send", there_and_back),
@@ -71,7 +71,7 @@ struct Rclone {
 }
 
 impl Rclone {
-    fn new(server: Arc<Server>, name: &str) -> Outcome<Self> {
+    fn new(server: Arc<Server>, name: &str) -> TrialResult<Self> {
         let rclone = Self { server, account: name.to_owned(), folder: tempfile::tempdir()? };
         let authority = rclone.server.authority().ok_or("no authority")?;
         fs::write(rclone.path("ca.pem"), authority)?;
@@ -80,7 +80,7 @@ impl Rclone {
     }
 
     /// Writes rclone's configuration, as `rclone config` does.
-    fn configure(&self, expiry: &str, access_token: &str) -> Outcome {
+    fn configure(&self, expiry: &str, access_token: &str) -> TrialResult {
         let token = serde_json::json!({
             "access_token": access_token,
             "token_type": "bearer",
@@ -98,7 +98,7 @@ impl Rclone {
 
     /// Runs a command line whose words contain no spaces. rclone does not retry, because retries
     /// could hide a failure.
-    fn rclone(&self, line: &str) -> Outcome<String> {
+    fn rclone(&self, line: &str) -> TrialResult<String> {
         let local = self.folder.path().to_string_lossy();
         let output = Command::new(program())
             .env("HTTPS_PROXY", self.server.url().as_str())
@@ -124,7 +124,7 @@ impl Rclone {
     }
 
     /// Uploads a folder with files of several sizes and names.
-    fn seed(&self) -> Outcome<PathBuf> {
+    fn seed(&self) -> TrialResult<PathBuf> {
         let from = self.path("from");
         make_tree(&from, 3 << 20)?;
         self.rclone("copy --create-empty-src-dirs LOCAL/from acd:tree")?;
@@ -133,7 +133,7 @@ impl Rclone {
 }
 
 /// Returns the content of every file below a folder; folders have none.
-fn contents(folder: &Path) -> Outcome<BTreeMap<PathBuf, Option<Vec<u8>>>> {
+fn contents(folder: &Path) -> TrialResult<BTreeMap<PathBuf, Option<Vec<u8>>>> {
     let mut all = BTreeMap::new();
     let mut open = vec![folder.to_owned()];
     while let Some(current) = open.pop() {
@@ -160,7 +160,7 @@ fn sorted(text: &str) -> Vec<&str> {
     lines
 }
 
-fn there_and_back(rclone: &Rclone) -> Outcome {
+fn there_and_back(rclone: &Rclone) -> TrialResult {
     let from = rclone.seed()?;
     rclone.rclone("check LOCAL/from acd:tree")?;
     rclone.rclone("copy --create-empty-src-dirs acd:tree LOCAL/back")?;
@@ -171,7 +171,7 @@ fn there_and_back(rclone: &Rclone) -> Outcome {
     check("uploads of what is there", rclone.count("amazon.content.upload"), uploads)
 }
 
-fn hashes(rclone: &Rclone) -> Outcome {
+fn hashes(rclone: &Rclone) -> TrialResult {
     rclone.seed()?;
     let ours = rclone.rclone("hashsum md5 acd:tree")?;
     let theirs = rclone.rclone("hashsum md5 LOCAL/from")?;
@@ -179,7 +179,7 @@ fn hashes(rclone: &Rclone) -> Outcome {
     check("MD5", sorted(&ours), sorted(&theirs))
 }
 
-fn moved(rclone: &Rclone) -> Outcome {
+fn moved(rclone: &Rclone) -> TrialResult {
     rclone.seed()?;
     let uploads = rclone.count("amazon.content.upload");
     rclone.rclone("moveto acd:tree/small.txt acd:tree/dir/renamed.txt")?;
@@ -202,13 +202,13 @@ fn moved(rclone: &Rclone) -> Outcome {
     check("uploads", rclone.count("amazon.content.upload"), uploads)
 }
 
-fn ranges(rclone: &Rclone) -> Outcome {
+fn ranges(rclone: &Rclone) -> TrialResult {
     rclone.seed()?;
     check("a part", rclone.rclone("cat --offset 6 --count 3 acd:tree/small.txt")?, "wor".into())?;
     check("the end", rclone.rclone("cat --tail 5 acd:tree/small.txt")?, "world".into())
 }
 
-fn by_ticket(rclone: &Rclone) -> Outcome {
+fn by_ticket(rclone: &Rclone) -> TrialResult {
     let from = rclone.seed()?;
     rclone.rclone("copy --acd-templink-threshold 1M acd:tree/dir/large.bin LOCAL/back")?;
     let same = fs::read(rclone.path("back/large.bin"))? == fs::read(from.join("dir/large.bin"))?;
@@ -216,7 +216,7 @@ fn by_ticket(rclone: &Rclone) -> Outcome {
     check("tickets", rclone.count("ticket.get"), 1)
 }
 
-fn replaced_and_deleted(rclone: &Rclone) -> Outcome {
+fn replaced_and_deleted(rclone: &Rclone) -> TrialResult {
     let from = rclone.seed()?;
     fs::write(from.join("small.txt"), "hello, other world")?;
     rclone.rclone("copy LOCAL/from acd:tree")?;
@@ -229,13 +229,13 @@ fn replaced_and_deleted(rclone: &Rclone) -> Outcome {
     check("what is left", sorted(&listed), vec!["empty folder/", "empty.bin"])
 }
 
-fn renewed(rclone: &Rclone) -> Outcome {
+fn renewed(rclone: &Rclone) -> TrialResult {
     rclone.seed()?;
     rclone.configure("2001-01-01T00:00:00Z", "old")?;
     check("the text", rclone.rclone("cat acd:tree/small.txt")?, "hello world".into())
 }
 
-fn timed_out(rclone: &Rclone) -> Outcome {
+fn timed_out(rclone: &Rclone) -> TrialResult {
     // A problem of Amazon's servers: the file is stored, but the client gets a timeout error.
     let late = Fault::on("amazon.content.upload")
         .drive(&*rclone.account)

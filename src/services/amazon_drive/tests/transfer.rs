@@ -1,6 +1,6 @@
 use futures::TryStreamExt;
 
-use super::{super::download::FileDownload, *};
+use super::{super::download::NodeDownload, *};
 use crate::drive::{
     ByteRange, Conditions, Download, DownloadRequest, Drive, Error, ErrorKind, IfExists, Result,
     WriteOptions,
@@ -178,7 +178,7 @@ async fn open(
 ) -> Result<Download> {
     let client = Arc::new(client());
     let cx = transport.context();
-    let file = FileDownload::new(&client, &cx, &"F".into(), true).with_range_max(most);
+    let file = NodeDownload::new(&client, &cx, &"F".into(), true).with_range_max(most);
     file.start(known, range, &conditions).await
 }
 

@@ -50,7 +50,7 @@ fn a_uri_has_every_option() {
     assert_eq!((config.upload_fragment, config.defer_commit), (Some(327_680), true));
     assert_eq!(
         (config.cloud, config.account_kind),
-        (Some(Cloud::UsGov), Some(AccountKind::PersonalLegacy))
+        (Some(NationalCloud::UsGov), Some(AccountKind::PersonalLegacy))
     );
     assert_eq!(config.headers["x-one"], "1");
     config.client().unwrap();

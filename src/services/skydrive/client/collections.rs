@@ -11,7 +11,7 @@ use crate::{
     drive::{Context, Result},
     services::skydrive::{
         model::{Collection, DataResponse, Object},
-        options::{ListFilter, ListQuery, Properties, SharedItems},
+        options::{ListFilter, ListQuery, ObjectProperties, SharedItems},
     },
 };
 
@@ -50,7 +50,11 @@ impl Client {
     ///
     /// # Errors
     /// `AlreadyExists` if the name is in use. See also [`Client`](Client#errors).
-    pub async fn create_album(&self, cx: &Context, properties: &Properties<'_>) -> Result<Object> {
+    pub async fn create_album(
+        &self,
+        cx: &Context,
+        properties: &ObjectProperties<'_>,
+    ) -> Result<Object> {
         self.send_json(cx, || {
             self.request(Operation::CreateDir, Method::POST, "me/albums", "me/albums")
                 .json(properties)

@@ -10,7 +10,7 @@ use crate::{
     drive::{Context, Error, ErrorKind, Result},
     services::skydrive::{
         model::{Collection, Object},
-        options::{ListQuery, Properties},
+        options::{ListQuery, ObjectProperties},
     },
 };
 
@@ -49,7 +49,7 @@ impl Client {
         &self,
         cx: &Context,
         parent: &str,
-        properties: &Properties<'_>,
+        properties: &ObjectProperties<'_>,
     ) -> Result<Object> {
         self.send_json(cx, || {
             self.request(Operation::CreateDir, Method::POST, &path(parent), "{folder}")
@@ -66,7 +66,7 @@ impl Client {
         &self,
         cx: &Context,
         id: &str,
-        properties: &Properties<'_>,
+        properties: &ObjectProperties<'_>,
     ) -> Result<Object> {
         self.send_json(cx, || {
             self.request(Operation::Rename, Method::PUT, &path(id), "{id}").json(properties)

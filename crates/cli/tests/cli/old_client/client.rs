@@ -4,7 +4,7 @@ use drivedal::{
     auth::{StoredTokens, TokenFile, TokenSource},
     drive::{Body, ByteRange, Context, Download, ErrorKind},
     services::skydrive::{
-        Client, LinkType, ListQuery, MY_DOCUMENTS, Overwrite, PictureSize, Properties, ROOT,
+        Client, LinkType, ListQuery, MY_DOCUMENTS, ObjectProperties, Overwrite, PictureSize, ROOT,
         SCOPES, SharedItems, SkyDrive, UploadOptions, model::ObjectKind,
     },
     transport::Transport,
@@ -58,8 +58,8 @@ fn all() -> ListQuery {
     ListQuery::default()
 }
 
-fn named(name: &str) -> Properties<'_> {
-    Properties::with_name(name)
+fn named(name: &str) -> ObjectProperties<'_> {
+    ObjectProperties::with_name(name)
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn objects_have_the_fields_of_their_files() {
     assert!(bytes(shown.expect("a picture")).await.starts_with(b"\xff\xd8"));
 
     let song = setup.put(ROOT, "a.mp3", media::song(None)).await;
-    let mut changed = Properties::default();
+    let mut changed = ObjectProperties::default();
     changed.title = Some("Tame");
     let song = client.update(&cx, &song, &changed).await.expect("a song");
     assert_eq!((song.title.as_deref(), song.artist.as_deref()), (Some("Tame"), Some("The Band")));

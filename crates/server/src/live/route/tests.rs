@@ -10,7 +10,7 @@ fn route_with(method: &str, path: &str, content_type: Option<&str>) -> Result<Li
         request = request.header(header::CONTENT_TYPE, content_type);
     }
     let parts = request.body(()).expect("a request").into_parts().0;
-    LiveRoute::parse(&parts, &Query::parse(parts.uri.query()))
+    LiveRoute::parse(&parts, &LiveQuery::parse(parts.uri.query()))
 }
 
 const FILE: &str = "file.8c8ce076ca27823f.8C8CE076CA27823F!142";

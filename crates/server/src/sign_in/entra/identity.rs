@@ -77,7 +77,7 @@ fn guid_of_domain(domain: &str) -> String {
 }
 
 /// A user who signed in.
-pub(super) struct User {
+pub(super) struct EntraUser {
     /// The user's id in the directory.
     object_id: String,
     /// The id of the user's tenant.
@@ -87,7 +87,7 @@ pub(super) struct User {
     address: String,
 }
 
-impl User {
+impl EntraUser {
     /// Returns the user of an account, in the tenant that a request names.
     pub(super) fn new(state: &ServerState, account: &Account, tenant: &Tenant) -> Self {
         let kind = state.accounts.kind(account);
@@ -167,7 +167,7 @@ pub(super) async fn user_info(context: &RequestContext, parts: &Parts) -> Respon
     let user = match &context.grant {
         Ok(grant) if !grant.is_app => state.accounts.open(&grant.account).await.map(|account| {
             let client = grant.client.as_deref().unwrap_or_default();
-            let user = User::new(state, &account, &Tenant::parse("common"));
+            let user = EntraUser::new(state, &account, &Tenant::parse("common"));
             json!({ "sub": user.subject(client), "name": user.name, "email": user.address })
         }),
         _ => return unauthorized(),
@@ -202,7 +202,7 @@ pub(super) async fn describe_user(
     }
     let account = state.accounts.open(request.account).await;
     let account = account.map_err(|error| EntraError::server(&error))?;
-    let user = User::new(state, &account, tenant);
+    let user = EntraUser::new(state, &account, tenant);
     if has_id_token {
         let IdentityRequest { client, scope, nonce, .. } = *request;
         let token = user.id_token(state, &context.base_url, client, scope, nonce).await?;

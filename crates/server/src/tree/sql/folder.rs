@@ -14,7 +14,7 @@ use super::{
 use crate::disk;
 
 /// The files in a data folder.
-pub(super) struct Files {
+pub(super) struct DataFiles {
     pub(super) folder: PathBuf,
     pub(super) database: PathBuf,
     /// The write-ahead log of the database.
@@ -30,7 +30,7 @@ pub(super) struct Files {
     pub(super) quarantine: PathBuf,
 }
 
-impl Files {
+impl DataFiles {
     /// Opens a folder. It is created if it does not exist, and becomes private to its owner.
     ///
     /// # Errors

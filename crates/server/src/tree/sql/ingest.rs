@@ -8,7 +8,7 @@ use futures::{StreamExt, future};
 use tokio::{sync::mpsc, task};
 
 use super::{
-    super::{Bytestream, Result, TreeError, hash::Hasher},
+    super::{Bytestream, Result, TreeError, hash::ContentHasher},
     disk_space::DiskSpace,
     failure::storage,
 };
@@ -28,7 +28,7 @@ const PIECE: usize = 512 << 10;
 pub(super) struct Ingested {
     pub size: u64,
     /// The hashes of all bytes so far; `None` if the caller passed none.
-    pub hasher: Option<Hasher>,
+    pub hasher: Option<ContentHasher>,
     /// The first bytes, at most [`HEAD_SIZE`].
     pub head: Bytes,
     pub at: Place,
@@ -55,10 +55,10 @@ pub(super) async fn ingest(
     disk_space: &DiskSpace,
     body: Bytestream,
     max: u64,
-    hasher: Option<Hasher>,
+    hasher: Option<ContentHasher>,
     row_max: usize,
 ) -> Result<Ingested> {
-    let mut source = Source { body, left_over: Bytes::new(), taken: 0, max };
+    let mut source = ResizedPieces { body, left_over: Bytes::new(), taken: 0, max };
     let head = source.piece(BytesMut::new(), row_max + 1).await?;
     if head.len() <= row_max {
         let hasher = hasher.map(|hasher| hashed(hasher, &head));
@@ -94,7 +94,7 @@ enum Next {
 /// # Errors
 /// `TreeError::Body` if the body fails or is too large. A task that stopped is no error: it returns
 /// its own.
-async fn gather(source: &mut Source, head: Bytes, full: mpsc::Sender<Next>) -> Result<()> {
+async fn gather(source: &mut ResizedPieces, head: Bytes, full: mpsc::Sender<Next>) -> Result<()> {
     let mut piece = source.piece(BytesMut::from(head), PIECE).await?;
     while !piece.is_empty() {
         if full.send(Next::Piece(piece)).await.is_err() {
@@ -120,8 +120,8 @@ async fn write(
     blobs: Arc<Blobs>,
     disk_space: DiskSpace,
     mut pieces: mpsc::Receiver<Next>,
-    mut hasher: Option<Hasher>,
-) -> Result<(Option<Hasher>, Blob)> {
+    mut hasher: Option<ContentHasher>,
+) -> Result<(Option<ContentHasher>, Blob)> {
     let mut writer = blobs.writer().await.map_err(storage)?;
     match write_pieces(&mut writer, &disk_space, &mut pieces, &mut hasher).await {
         Ok(()) => Ok((hasher, writer.finish().await.map_err(storage)?)),
@@ -142,7 +142,7 @@ async fn write_pieces(
     writer: &mut BlobWriter,
     disk_space: &DiskSpace,
     pieces: &mut mpsc::Receiver<Next>,
-    hasher: &mut Option<Hasher>,
+    hasher: &mut Option<ContentHasher>,
 ) -> Result<()> {
     loop {
         match pieces.recv().await {
@@ -160,7 +160,7 @@ async fn write_pieces(
 }
 
 /// Returns the hasher after the bytes.
-fn hashed(mut hasher: Hasher, bytes: &[u8]) -> Hasher {
+fn hashed(mut hasher: ContentHasher, bytes: &[u8]) -> ContentHasher {
     hasher.update(bytes);
     hasher
 }
@@ -169,20 +169,20 @@ fn hashed(mut hasher: Hasher, bytes: &[u8]) -> Hasher {
 ///
 /// # Errors
 /// `TreeError::Storage` if the thread fails.
-async fn hash(hasher: Option<Hasher>, piece: Bytes) -> Result<Option<Hasher>> {
+async fn hash(hasher: Option<ContentHasher>, piece: Bytes) -> Result<Option<ContentHasher>> {
     let Some(hasher) = hasher else { return Ok(None) };
     task::spawn_blocking(move || Some(hashed(hasher, &piece))).await.map_err(storage)
 }
 
 /// A body that is cut into pieces of another size.
-struct Source {
+struct ResizedPieces {
     body: Bytestream,
     left_over: Bytes,
     taken: u64,
     max: u64,
 }
 
-impl Source {
+impl ResizedPieces {
     /// Extends `start` to `size` bytes from the body. The result is shorter only at the end of the
     /// body.
     ///

@@ -5,8 +5,8 @@ use sqlx::AnyConnection;
 
 use super::{
     super::{
-        ChildName, Content, DriveKey, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition,
-        Result, State, TreeError, Written,
+        ChildName, Content, DriveKey, ItemKey, ItemState, NewItem, Node, NodeKind, OnConflict,
+        Precondition, Result, TreeError, Written,
     },
     contents::{self, NewContent},
     folders::{next_feed, take_numbers, touch},
@@ -181,7 +181,7 @@ pub(super) async fn add(
         no,
         parents: vec![to.folder],
         kind,
-        state: State::Live,
+        state: ItemState::Live,
         size: content.as_ref().map_or(0, |content| content.size),
         content,
         children: 0,

@@ -63,7 +63,7 @@ pub use self::{
 };
 use self::{
     db::Db, disk_space::DiskSpace, open::Home, refold::Folding, reserve::Reserve,
-    salvage::Salvaged, visibility_delay::VisibilityDelay,
+    salvage::SalvageResult, visibility_delay::VisibilityDelay,
 };
 use super::TreeError;
 use crate::blobs::Blobs;
@@ -87,7 +87,7 @@ pub struct Tree {
     background: Mutex<JoinSet<()>>,
     /// The result of salvaging a damaged database; `None` unless it was opened for a repair and was
     /// damaged.
-    salvaged: Option<Salvaged>,
+    salvaged: Option<SalvageResult>,
 }
 
 impl fmt::Debug for Tree {

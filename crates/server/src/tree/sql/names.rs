@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
-    super::{DriveKey, ItemKey, NameFolding, Node, NodeKind, Result, State, TreeError},
+    super::{DriveKey, ItemKey, ItemState, NameFolding, Node, NodeKind, Result, TreeError},
     row,
     writer::Tx,
 };
@@ -111,7 +111,7 @@ pub(super) async fn slot(
     .fetch_optional(tx.sql())
     .await?;
     let (kind, state, quota, used, occupant, its_kind) = found.ok_or(TreeError::NotFound)?;
-    if row::state(state)? != State::Live {
+    if row::state(state)? != ItemState::Live {
         return Err(TreeError::NotFound);
     }
     if row::kind(kind)? != NodeKind::Folder {

@@ -18,7 +18,7 @@ use super::{
     dialect::{self, ServerUrl},
     disk_space::DiskSpace,
     file::DbFile,
-    folder::Files,
+    folder::DataFiles,
     open_error::{OpenError, failed, in_database},
     options::TreeOptions,
     refold::refold,
@@ -62,7 +62,7 @@ impl Tree {
             return Self::open(options).await;
         };
         let (damage, salvaged) = {
-            let files = Files::new(folder)?;
+            let files = DataFiles::new(folder)?;
             let _lock = files.lock()?;
             match salvage::inspect(&files).await? {
                 Some(damage) => (Some(damage), salvage::salvage(&files).await?),
@@ -137,7 +137,7 @@ impl Tree {
     /// database, `NoDatabase`, `Newer` and `ForeignBlobs` if it does not fit to the blobs or this
     /// version; otherwise the error of the file or folder that cannot be created, read or synced.
     async fn open_in_folder(options: &TreeOptions, folder: &Path) -> Result<Self, OpenError> {
-        let files = Files::new(folder)?;
+        let files = DataFiles::new(folder)?;
         let lock = files.lock()?;
         files.make_private()?;
         // Before anything else is written, so that there is room to start.
@@ -177,7 +177,7 @@ impl Tree {
     ) -> Result<Self, OpenError> {
         let (files, lock) = match folder {
             Some(folder) => {
-                let files = Files::new(folder)?;
+                let files = DataFiles::new(folder)?;
                 let lock: File = files.lock()?;
                 files.make_private()?;
                 files.sign()?;
@@ -252,7 +252,7 @@ impl Tree {
 /// `OpenError::NoDatabase` if blobs exist and the database does not; else as of
 /// [`open_in_folder`](Tree::open_in_folder).
 async fn open_file(
-    files: &Files,
+    files: &DataFiles,
     blobs: &BlobLocation,
     options: &TreeOptions,
 ) -> Result<OpenDatabase, OpenError> {

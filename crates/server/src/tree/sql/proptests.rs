@@ -262,7 +262,7 @@ impl Both {
     async fn compare_listings(&self) {
         let (tree, drive, model) = (&self.tree, self.drive, &self.model);
         for (&no, item) in &model.items {
-            let listing = tree.children(drive, no, Listing::default()).await;
+            let listing = tree.children(drive, no, ListOptions::default()).await;
             match (model.live(no), item.kind) {
                 (false, _) => assert!(matches!(listing, Err(TreeError::NotFound)), "{no}"),
                 (true, NodeKind::Folder) => {
@@ -276,17 +276,17 @@ impl Both {
                 (true, _) => assert!(matches!(listing, Err(TreeError::NotAFolder(_))), "{no}"),
             }
         }
-        let bin = tree.trashed(drive, Listing::default()).await.expect("lists");
+        let bin = tree.trashed(drive, ListOptions::default()).await.expect("lists");
         let bin: HashSet<ItemKey> = bin.into_iter().map(|node| node.no).collect();
         let trashed = model.items.keys().copied();
-        assert_eq!(bin, trashed.filter(|no| model.state(*no) == State::Trashed).collect());
+        assert_eq!(bin, trashed.filter(|no| model.state(*no) == ItemState::Trashed).collect());
     }
 
     /// A folder's children, in pages by key.
     async fn pages(&self, folder: ItemKey) -> Vec<ItemKey> {
         let (mut nos, mut after) = (Vec::new(), None);
         loop {
-            let which = Listing { after, limit: Some(2), ..Listing::default() };
+            let which = ListOptions { after, limit: Some(2), ..ListOptions::default() };
             let page = self.tree.children(self.drive, folder, which).await.expect("lists");
             let Some(last) = page.last() else { return nos };
             after = Some(ListingKey::new(last, Order::default()));

@@ -5,8 +5,8 @@ use sqlx::AnyConnection;
 
 use super::{
     super::{
-        DriveInfo, DriveKey, ItemKey, Listing, ListingKey, Node, NodeKind, Order, ROOT, Result,
-        State, TreeError,
+        DriveInfo, DriveKey, ItemKey, ItemState, ListOptions, ListingKey, Node, NodeKind, Order,
+        ROOT, Result, TreeError,
     },
     names::{folded, folds},
     row::{RankedNode, select_nodes, signed},
@@ -171,7 +171,7 @@ pub(super) async fn any_node(
 /// read.
 pub(super) async fn node(sql: &mut AnyConnection, drive: DriveKey, item: ItemKey) -> Result<Node> {
     let node = any_node(sql, drive, item).await?;
-    if node.state == State::Live { Ok(node) } else { Err(TreeError::NotFound) }
+    if node.state == ItemState::Live { Ok(node) } else { Err(TreeError::NotFound) }
 }
 
 /// Returns a live folder.
@@ -299,7 +299,7 @@ pub(super) async fn lineage(
 }
 
 /// Returns the values for `LIMIT` and `OFFSET` of a listing.
-fn limits(which: &Listing) -> (i64, i64) {
+fn limits(which: &ListOptions) -> (i64, i64) {
     (which.limit.map_or(i64::MAX, signed), signed(which.offset))
 }
 
@@ -360,7 +360,7 @@ pub(super) async fn children(
     sql: &mut AnyConnection,
     drive: DriveKey,
     parent: ItemKey,
-    which: Listing,
+    which: ListOptions,
 ) -> Result<Vec<Node>> {
     let text = children_in_order(which.order, which.descending);
     let (limit, offset) = limits(&which);
@@ -380,7 +380,7 @@ pub(super) async fn children(
 pub(super) async fn trashed(
     sql: &mut AnyConnection,
     drive: DriveKey,
-    which: Listing,
+    which: ListOptions,
 ) -> Result<Vec<Node>> {
     // An item does not change in the recycle bin, so its feed number is that of its deletion.
     let text = if which.descending {

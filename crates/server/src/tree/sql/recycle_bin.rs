@@ -1,7 +1,7 @@
 //! The recycle bin: deletes items to it, restores them, and purges them.
 
 use super::{
-    super::{DriveKey, ItemKey, Node, NodeKind, Precondition, ROOT, Result, State, TreeError},
+    super::{DriveKey, ItemKey, ItemState, Node, NodeKind, Precondition, ROOT, Result, TreeError},
     contents,
     folders::{is_above, next_feed, take_numbers, touch},
     items::{add_edge, now},
@@ -103,7 +103,7 @@ pub(super) async fn restore(
     name: Option<String>,
 ) -> Result<Node> {
     let mut node = read::any_node(tx.sql(), drive, item).await?;
-    if node.state != State::Trashed {
+    if node.state != ItemState::Trashed {
         return Err(TreeError::NotFound);
     }
     node.name = name.unwrap_or(node.name);
@@ -210,7 +210,7 @@ pub(super) async fn purge(tx: &mut Tx, drive: DriveKey, item: ItemKey) -> Result
         return Err(TreeError::Root);
     }
     let node = read::any_node(tx.sql(), drive, item).await?;
-    if node.state == State::Purged {
+    if node.state == ItemState::Purged {
         return Err(TreeError::NotFound);
     }
     uncount(tx, &node).await?;

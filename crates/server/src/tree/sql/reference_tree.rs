@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{
-    FIRST_ITEM, ItemKey, NameFolding, NodeKind, OnConflict, ROOT, Result, State, TreeError,
+    FIRST_ITEM, ItemKey, ItemState, NameFolding, NodeKind, OnConflict, ROOT, Result, TreeError,
 };
 
 #[derive(Clone, Debug)]
@@ -43,12 +43,12 @@ impl ReferenceTree {
         no == ROOT || self.there(no) && self.items[&no].parents.iter().any(|up| self.live(*up))
     }
 
-    pub(super) fn state(&self, no: ItemKey) -> State {
+    pub(super) fn state(&self, no: ItemKey) -> ItemState {
         match &self.items[&no] {
-            item if item.purged => State::Purged,
-            item if item.trashed => State::Trashed,
-            _ if self.live(no) => State::Live,
-            _ => State::Hidden,
+            item if item.purged => ItemState::Purged,
+            item if item.trashed => ItemState::Trashed,
+            _ if self.live(no) => ItemState::Live,
+            _ => ItemState::Hidden,
         }
     }
 
@@ -154,7 +154,7 @@ impl ReferenceTree {
             let Some(primary) = item.primary.filter(|_| before.there(no)) else { continue };
             let state = before.state(primary);
             let live = item.parents.iter().copied().find(|up| before.live(*up));
-            if before.live(no) && state != State::Live || state == State::Purged {
+            if before.live(no) && state != ItemState::Live || state == ItemState::Purged {
                 item.primary = live.or_else(|| item.parents.first().copied()).or(item.primary);
             }
         }
@@ -316,7 +316,7 @@ impl ReferenceTree {
         to: Option<ItemKey>,
         name: Option<&str>,
     ) -> Result<ItemKey> {
-        if self.state(no) != State::Trashed {
+        if self.state(no) != ItemState::Trashed {
             return Err(TreeError::NotFound);
         }
         let item = self.items[&no].clone();

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::{FromRow, Row, any::AnyRow, error::BoxDynError};
 
 use super::super::{
-    Content, DriveInfo, Hashes, ItemKey, NameFolding, Node, NodeKind, OnConflict, State,
+    Content, DriveInfo, Hashes, ItemKey, ItemState, NameFolding, Node, NodeKind, OnConflict,
 };
 
 /// A query for nodes. The first literal is the `FROM` clause, which has `item i`; the others follow it.
@@ -231,12 +231,12 @@ pub(super) fn kind(code: i64) -> sqlx::Result<NodeKind> {
 ///
 /// # Errors
 /// `sqlx::Error::Decode` for an unknown number.
-pub(super) fn state(code: i64) -> sqlx::Result<State> {
+pub(super) fn state(code: i64) -> sqlx::Result<ItemState> {
     match code {
-        0 => Ok(State::Live),
-        1 => Ok(State::Trashed),
-        2 => Ok(State::Hidden),
-        3 => Ok(State::Purged),
+        0 => Ok(ItemState::Live),
+        1 => Ok(ItemState::Trashed),
+        2 => Ok(ItemState::Hidden),
+        3 => Ok(ItemState::Purged),
         _ => Err(malformed(format!("unknown state {code}"))),
     }
 }

@@ -42,7 +42,7 @@ pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 const SERVER: &str =
     "CREATE TABLE IF NOT EXISTS server (version BIGINT NOT NULL, run BIGINT NOT NULL)";
 
-/// `item.state` as in [`State`](super::super::State): 0 live, 1 trashed, 2 hidden, 3 purged.
+/// `item.state` as in [`ItemState`](super::super::State): 0 live, 1 trashed, 2 hidden, 3 purged.
 /// `item.kind`: 0 folder, 1 file, 2 notebook. `item.parent` is the primary folder, also of a purged
 /// item. `item.rank` is larger than the rank of every folder of the item: live items in this order have
 /// parents before children. Ranks are feed numbers.

@@ -12,7 +12,7 @@ use tokio::task;
 use super::{
     super::{
         CommitTarget, Content, DriveKey, Hashes, NewItem, OnConflict, Precondition, Result,
-        Session, TreeError, UploadFragment, Written, hash::Hasher,
+        Session, TreeError, UploadFragment, Written, hash::ContentHasher,
     },
     Tree, contents,
     failure::storage,
@@ -28,7 +28,7 @@ use super::{
 const HASHING: u64 = 1024;
 
 /// The number of hashed bytes of a session and their hashes, by the session's id.
-pub(super) type Hashing = Cache<String, (u64, Hasher)>;
+pub(super) type Hashing = Cache<String, (u64, ContentHasher)>;
 
 /// Creates an empty cache of running hashes.
 pub(super) fn hashing() -> Hashing {
@@ -195,7 +195,7 @@ pub(super) async fn append(tree: &Tree, id: &str, fragment: UploadFragment) -> R
     let end = open.admit(at, total)?;
     let missing = end.map_or(u64::MAX, |end| end.saturating_sub(at));
     let so_far = match at {
-        0 => Some(Hasher::default()),
+        0 => Some(ContentHasher::default()),
         _ => tree.hashing.get(id).filter(|(hashed, _)| *hashed == at).map(|(_, hasher)| hasher),
     };
     let taken = ingest(&tree.blobs, &tree.disk_space, body, max.min(missing), so_far, 0).await;
@@ -324,7 +324,7 @@ async fn end(
 async fn hashes(tree: &Tree, open: &OpenSession) -> Result<Hashes> {
     let received = open.session.received;
     if received == 0 {
-        return Ok(Hasher::default().finish());
+        return Ok(ContentHasher::default().finish());
     }
     if let Some((hashed, hasher)) = tree.hashing.get(&open.session.id)
         && hashed == received
@@ -334,7 +334,7 @@ async fn hashes(tree: &Tree, open: &OpenSession) -> Result<Hashes> {
     let no = open.content;
     let content = Content { no, size: received, hashes: Hashes::default(), media: None };
     let mut bytes = contents::open(&tree.db, &tree.blobs, &content, 0..received).await?;
-    let mut hasher = Hasher::default();
+    let mut hasher = ContentHasher::default();
     while let Some(piece) = bytes.next().await {
         let piece = piece.map_err(storage)?;
         let hashing = move || {

@@ -13,7 +13,7 @@ use drivedal_server::Server;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::acdcli::witness::Outcome;
+use crate::acdcli::witness::TrialResult;
 
 /// The published version.
 const VERSION: &str = "acd_cli 0.3.2";
@@ -52,7 +52,7 @@ pub struct AcdCli {
 }
 
 impl AcdCli {
-    pub fn new(server: Arc<Server>, name: &str) -> Outcome<Self> {
+    pub fn new(server: Arc<Server>, name: &str) -> TrialResult<Self> {
         let account: String = name.chars().take(40).collect();
         let client = Self { server, account, folder: tempfile::tempdir()? };
         fs::create_dir(client.path("cache"))?;
@@ -74,7 +74,7 @@ impl AcdCli {
     }
 
     /// Returns another client of the same account, with a separate cache.
-    pub fn other(&self) -> Outcome<Self> {
+    pub fn other(&self) -> TrialResult<Self> {
         let (server, account) = (Arc::clone(&self.server), self.account.clone());
         let other = Self { server, account, folder: tempfile::tempdir()? };
         fs::create_dir(other.path("cache"))?;
@@ -89,7 +89,7 @@ impl AcdCli {
         self.folder.path().join(name)
     }
 
-    pub fn write(&self, name: &str, bytes: &[u8]) -> Outcome<PathBuf> {
+    pub fn write(&self, name: &str, bytes: &[u8]) -> TrialResult<PathBuf> {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
         fs::write(&path, bytes)?;
@@ -115,7 +115,7 @@ impl AcdCli {
         &self,
         arguments: impl IntoIterator<Item = I>,
         input: Option<&[u8]>,
-    ) -> Outcome<(i32, String)> {
+    ) -> TrialResult<(i32, String)> {
         let mut command = self.command(acd_cli()?);
         // The output is a file: `cat` seeks in it, which pipes do not support.
         let mut printed = tempfile::tempfile()?;
@@ -137,7 +137,10 @@ impl AcdCli {
         Ok((code, String::from_utf8_lossy(&said).into_owned()))
     }
 
-    pub fn run<I: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = I>) -> Outcome<String> {
+    pub fn run<I: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = I>,
+    ) -> TrialResult<String> {
         match self.try_run(arguments, None)? {
             (0, said) => Ok(said),
             (code, said) => Err(format!("acd_cli ended with {code}: {said}").into()),
@@ -145,17 +148,17 @@ impl AcdCli {
     }
 
     /// Runs a command line whose words contain no spaces.
-    pub fn acd_cli(&self, line: &str) -> Outcome<String> {
+    pub fn acd_cli(&self, line: &str) -> TrialResult<String> {
         self.run(line.split_whitespace())
     }
 
     /// Returns the lines of a printed tree without the prefixes of the names.
-    pub fn tree(&self) -> Outcome<Vec<String>> {
+    pub fn tree(&self) -> TrialResult<Vec<String>> {
         let tree = self.acd_cli("tree")?;
         Ok(tree.lines().skip(1).map(|line| line.trim().to_owned()).collect())
     }
 
-    pub fn id(&self, path: &str) -> Outcome<String> {
+    pub fn id(&self, path: &str) -> TrialResult<String> {
         let said = self.run(["resolve", path])?;
         let id = said.split('\'').nth(1).ok_or_else(|| format!("no id in {said}"))?;
         Ok(id.to_owned())
@@ -174,7 +177,7 @@ pub fn python<I: AsRef<OsStr>>(
     client: &AcdCli,
     script: &str,
     arguments: impl IntoIterator<Item = I>,
-) -> Outcome<String> {
+) -> TrialResult<String> {
     let program = acd_cli()?;
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let program = match program.components().count() {

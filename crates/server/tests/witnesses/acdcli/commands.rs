@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ffi::OsString, fs, path::Path};
 
 use crate::acdcli::{
     client::{AcdCli, python},
-    witness::{Outcome, check},
+    witness::{TrialResult, check},
 };
 
 /// Exit code of an upload if the cloud has the bytes already. The client uses 512, which is too
@@ -12,7 +12,7 @@ use crate::acdcli::{
 const DUPLICATE: i32 = 1;
 
 /// Returns the files below a folder, by path.
-fn files(folder: &Path) -> Outcome<BTreeMap<OsString, Vec<u8>>> {
+fn files(folder: &Path) -> TrialResult<BTreeMap<OsString, Vec<u8>>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(at) = folders.pop() {
@@ -34,7 +34,7 @@ fn noise(len: u32) -> Vec<u8> {
     (0..len).map(|i| (i ^ i >> 7 ^ i >> 13) as u8).collect()
 }
 
-pub fn there_and_back(client: &AcdCli) -> Outcome {
+pub fn there_and_back(client: &AcdCli) -> TrialResult {
     client.write("from/small.txt", b"hello world")?;
     client.write("from/empty.bin", b"")?;
     client.write("from/dir/inner/deep.jpg", b"not a picture")?;
@@ -51,7 +51,7 @@ pub fn there_and_back(client: &AcdCli) -> Outcome {
     check("uploads", client.count("amazon.content.upload"), 5)
 }
 
-pub fn folders(client: &AcdCli) -> Outcome {
+pub fn folders(client: &AcdCli) -> TrialResult {
     client.acd_cli("create -p /a/b/c")?;
     client.acd_cli("create /a/b")?;
     client.acd_cli("sync -f")?;
@@ -59,7 +59,7 @@ pub fn folders(client: &AcdCli) -> Outcome {
     check("folders made", client.count("amazon.node.create"), 3)
 }
 
-pub fn overwritten(client: &AcdCli) -> Outcome {
+pub fn overwritten(client: &AcdCli) -> TrialResult {
     client.write("f.txt", b"old")?;
     client.acd_cli("upload f.txt /")?;
     let id = client.id("/f.txt")?;
@@ -72,7 +72,7 @@ pub fn overwritten(client: &AcdCli) -> Outcome {
     check("by its MD5", found.contains("/f.txt"), true)
 }
 
-pub fn moved(client: &AcdCli) -> Outcome {
+pub fn moved(client: &AcdCli) -> TrialResult {
     client.acd_cli("create -p /a/b")?;
     client.acd_cli("create /c")?;
     client.write("f.txt", b"x")?;
@@ -87,7 +87,7 @@ pub fn moved(client: &AcdCli) -> Outcome {
     check("bytes", client.run(["cat", "/a/d/c/g \u{e9}.txt"])?, "x".to_owned())
 }
 
-pub fn trashed(client: &AcdCli) -> Outcome {
+pub fn trashed(client: &AcdCli) -> TrialResult {
     client.write("f.txt", b"x")?;
     client.acd_cli("create /d")?;
     client.acd_cli("upload f.txt /d")?;
@@ -106,7 +106,7 @@ pub fn trashed(client: &AcdCli) -> Outcome {
     check("tree", client.tree()?, vec!["d/".into(), "f.txt".into()])
 }
 
-pub fn streamed(client: &AcdCli) -> Outcome {
+pub fn streamed(client: &AcdCli) -> TrialResult {
     let bytes = noise(700_000);
     let (code, said) = client.try_run(["stream", "s.bin", "/"], Some(&bytes))?;
     check(&said, code, 0)?;
@@ -119,7 +119,7 @@ pub fn streamed(client: &AcdCli) -> Outcome {
     check("nothing", client.acd_cli("cat /empty")?, String::new())
 }
 
-pub fn resumed(client: &AcdCli) -> Outcome {
+pub fn resumed(client: &AcdCli) -> TrialResult {
     let bytes = noise(1_000_000);
     client.write("from/f.bin", &bytes)?;
     client.acd_cli("upload from/f.bin /")?;
@@ -137,7 +137,7 @@ pub fn resumed(client: &AcdCli) -> Outcome {
     check("bytes sent again", sent < 600_000, true)
 }
 
-pub fn linked(client: &AcdCli) -> Outcome {
+pub fn linked(client: &AcdCli) -> TrialResult {
     client.acd_cli("create /a")?;
     client.acd_cli("create /b")?;
     client.write("f.txt", b"x")?;
@@ -152,7 +152,7 @@ pub fn linked(client: &AcdCli) -> Outcome {
     check("bytes", client.acd_cli("cat /b/f.txt")?, "x".to_owned())
 }
 
-pub fn deduplicated(client: &AcdCli) -> Outcome {
+pub fn deduplicated(client: &AcdCli) -> TrialResult {
     // Another client uploads the file: this one does not send files that are in its cache.
     let other = client.other()?;
     other.write("one.txt", b"the same")?;
@@ -171,7 +171,7 @@ pub fn deduplicated(client: &AcdCli) -> Outcome {
     check("tree", client.tree()?, vec!["one.txt".into(), "two.txt".into()])
 }
 
-pub fn synced(client: &AcdCli) -> Outcome {
+pub fn synced(client: &AcdCli) -> TrialResult {
     client.write("f.txt", b"x")?;
     client.acd_cli("upload f.txt /")?;
     client.acd_cli("sync")?;
@@ -192,7 +192,7 @@ pub fn synced(client: &AcdCli) -> Outcome {
     check("tree", client.tree()?, vec!["g.txt".into()])
 }
 
-pub fn usage(client: &AcdCli) -> Outcome {
+pub fn usage(client: &AcdCli) -> TrialResult {
     client.write("f.txt", b"hello")?;
     client.write("f.jpg", b"1234567")?;
     client.acd_cli("upload f.txt f.jpg /")?;

@@ -2,11 +2,11 @@
 
 use crate::acdcli::{
     client::{AcdCli, python},
-    witness::{Outcome, check},
+    witness::{TrialResult, check},
 };
 
 /// Properties, lists page by page, metadata by id.
-pub fn library(client: &AcdCli) -> Outcome {
+pub fn library(client: &AcdCli) -> TrialResult {
     const SCRIPT: &str = r#"
 import io, os
 from acdcli.api import client

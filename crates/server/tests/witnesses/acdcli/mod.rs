@@ -18,11 +18,11 @@ use tokio::runtime::Runtime;
 
 use crate::acdcli::{
     client::{AcdCli, acd_cli},
-    witness::{Outcome, trial},
+    witness::{TrialResult, trial},
 };
 
 /// A test: its name, and a function that gets a client with a separate account.
-type Test = (&'static str, fn(&AcdCli) -> Outcome);
+type Test = (&'static str, fn(&AcdCli) -> TrialResult);
 
 const TESTS: &[Test] = &[
     ("uploads_a_tree_and_downloads_it_equal", commands::there_and_back),

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::rclone::{
     client::{Rclone, blocking},
-    witness::{Outcome, check},
+    witness::{TrialResult, check},
 };
 
-pub fn renewed(rclone: &Rclone) -> Outcome {
+pub fn renewed(rclone: &Rclone) -> TrialResult {
     rclone.seed()?;
     // The token has expired: rclone refreshes it before the first request.
     rclone.configure("2001-01-01T00:00:00Z", "old")?;
@@ -20,7 +20,7 @@ pub fn renewed(rclone: &Rclone) -> Outcome {
     check("the new refresh token was kept", kept, true)
 }
 
-pub fn noticed(rclone: &Rclone) -> Outcome {
+pub fn noticed(rclone: &Rclone) -> TrialResult {
     rclone.seed()?;
     let url = rclone.server.url().join("v1.0/me/drive/root:/tree/small.txt:/content")?;
     let token = format!("drivedal-dev-{}", rclone.account);
@@ -38,7 +38,7 @@ pub fn noticed(rclone: &Rclone) -> Outcome {
     Ok(())
 }
 
-pub fn in_china(rclone: &Rclone) -> Outcome {
+pub fn in_china(rclone: &Rclone) -> TrialResult {
     // With these clouds, paths are sent as an alias in the query: `children('@a1')?@a1='…'`.
     rclone.seed()?;
     rclone.rclone("copy --onedrive-region cn LOCAL/from od:china")?;
@@ -47,7 +47,7 @@ pub fn in_china(rclone: &Rclone) -> Outcome {
     Ok(())
 }
 
-pub fn configured(rclone: &Rclone) -> Outcome {
+pub fn configured(rclone: &Rclone) -> TrialResult {
     let drive = rclone.drive_id()?;
     let config = rclone.path("rclone.conf");
     let text = fs::read_to_string(&config)?;

@@ -6,10 +6,10 @@ use drivedal_server::AccountKind;
 
 use crate::rclone::{
     client::Rclone,
-    witness::{Outcome, check},
+    witness::{TrialResult, check},
 };
 
-pub fn moved(rclone: &Rclone) -> Outcome {
+pub fn moved(rclone: &Rclone) -> TrialResult {
     rclone.seed()?;
     let sent = rclone.count("graph.session.create");
     rclone.rclone("moveto od:tree/small.txt od:tree/dir/renamed.txt")?;
@@ -22,7 +22,7 @@ pub fn moved(rclone: &Rclone) -> Outcome {
     rclone.check_count("graph.copy.start", 0)
 }
 
-pub fn copied(rclone: &Rclone) -> Outcome {
+pub fn copied(rclone: &Rclone) -> TrialResult {
     rclone.seed()?;
     let sent = rclone.count("graph.session.create");
     rclone.rclone("copyto od:tree/small.txt od:tree/copy.txt")?;
@@ -41,7 +41,7 @@ pub fn copied(rclone: &Rclone) -> Outcome {
     rclone.check_count("graph.session.create", sent)
 }
 
-pub fn deleted(rclone: &Rclone) -> Outcome {
+pub fn deleted(rclone: &Rclone) -> TrialResult {
     rclone.seed()?;
     rclone.rclone("deletefile od:tree/small.txt")?;
     rclone.run(["rmdir", "od:tree/empty folder"])?;
@@ -55,7 +55,7 @@ pub fn deleted(rclone: &Rclone) -> Outcome {
     check("what is left", rclone.rclone("lsf od:")?, String::new())
 }
 
-pub fn times(rclone: &Rclone) -> Outcome {
+pub fn times(rclone: &Rclone) -> TrialResult {
     rclone.seed()?;
     let time = |path: &str| rclone.rclone(&format!("lsf --format t --time-format RFC3339 {path}"));
     rclone.rclone("touch --timestamp 2001-02-03T04:05:06 od:tree/small.txt")?;
@@ -67,7 +67,7 @@ pub fn times(rclone: &Rclone) -> Outcome {
     check("the size", rclone.rclone("lsf --format s od:tree/new.txt")?, "0\n".into())
 }
 
-pub fn replaced(rclone: &Rclone) -> Outcome {
+pub fn replaced(rclone: &Rclone) -> TrialResult {
     let from = rclone.seed()?;
     fs::write(from.join("small.txt"), "another text")?;
     fs::write(from.join("empty.bin"), "no longer empty")?;
@@ -78,7 +78,7 @@ pub fn replaced(rclone: &Rclone) -> Outcome {
     check("names", names.lines().collect(), vec!["dir/", "empty folder/", "empty.bin", "small.txt"])
 }
 
-pub fn linked(rclone: &Rclone) -> Outcome {
+pub fn linked(rclone: &Rclone) -> TrialResult {
     rclone.seed()?;
     let link = rclone.rclone("link od:tree/small.txt")?;
     if !link.starts_with("http") {

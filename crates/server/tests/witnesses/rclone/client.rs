@@ -13,7 +13,7 @@ use drivedal_server::{AccountKind, Server};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::rclone::witness::{Outcome, TREE, check, make_tree};
+use crate::rclone::witness::{TREE, TrialResult, check, make_tree};
 
 /// The first version with an option for another server (`tenant_url`).
 const OLDEST: (u32, u32) = (1, 75);
@@ -45,7 +45,7 @@ pub struct Rclone {
 }
 
 impl Rclone {
-    pub fn new(server: Arc<Server>, name: &str, kind: AccountKind) -> Outcome<Self> {
+    pub fn new(server: Arc<Server>, name: &str, kind: AccountKind) -> TrialResult<Self> {
         let account = format!("{name}.{kind}");
         let rclone = Self { server, account, kind, folder: tempfile::tempdir()? };
         rclone.configure("2099-01-01T00:00:00Z", &format!("drivedal-dev-{}", rclone.account))?;
@@ -53,7 +53,7 @@ impl Rclone {
     }
 
     /// Writes rclone's configuration, as `rclone config` does.
-    pub fn configure(&self, expiry: &str, access_token: &str) -> Outcome {
+    pub fn configure(&self, expiry: &str, access_token: &str) -> TrialResult {
         let url = self.server.url().as_str().trim_end_matches('/');
         let drive = self.drive_id()?;
         let token = serde_json::json!({
@@ -72,7 +72,7 @@ impl Rclone {
         Ok(fs::write(self.path("rclone.conf"), config)?)
     }
 
-    pub fn drive_id(&self) -> Outcome<String> {
+    pub fn drive_id(&self) -> TrialResult<String> {
         let url = self.server.url().join("v1.0/me/drive")?;
         let token = format!("drivedal-dev-{}", self.account);
         let drive = blocking(async move {
@@ -91,7 +91,7 @@ impl Rclone {
     pub fn try_run<I: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = I>,
-    ) -> Outcome<(bool, String)> {
+    ) -> TrialResult<(bool, String)> {
         let output = Command::new(rclone()?)
             .env_remove("HTTPS_PROXY")
             .env_remove("HTTP_PROXY")
@@ -110,7 +110,10 @@ impl Rclone {
         Ok((true, String::from_utf8(output.stdout)?))
     }
 
-    pub fn run<I: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = I>) -> Outcome<String> {
+    pub fn run<I: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = I>,
+    ) -> TrialResult<String> {
         match self.try_run(arguments)? {
             (true, output) => Ok(output),
             (false, errors) => Err(format!("rclone failed: {errors}").into()),
@@ -118,7 +121,7 @@ impl Rclone {
     }
 
     /// Runs a command line whose words contain no spaces.
-    pub fn rclone(&self, line: &str) -> Outcome<String> {
+    pub fn rclone(&self, line: &str) -> TrialResult<String> {
         let local = self.folder.path().to_string_lossy().into_owned();
         self.run(line.split_whitespace().map(|word| word.replace("LOCAL", &local)))
     }
@@ -130,12 +133,12 @@ impl Rclone {
         ours.filter(|one| one.operation == operation).count()
     }
 
-    pub fn check_count(&self, operation: &str, expected: usize) -> Outcome {
+    pub fn check_count(&self, operation: &str, expected: usize) -> TrialResult {
         check(&format!("requests {operation}"), self.count(operation), expected)
     }
 
     /// Uploads a folder with files of several sizes and names.
-    pub fn seed(&self) -> Outcome<PathBuf> {
+    pub fn seed(&self) -> TrialResult<PathBuf> {
         let from = self.path("from");
         make_tree(&from, 11 << 20)?;
         for name in TREE {

@@ -19,11 +19,11 @@ use tokio::runtime::Runtime;
 
 use crate::rclone::{
     client::{Rclone, rclone},
-    witness::{Outcome, trial},
+    witness::{TrialResult, trial},
 };
 
 /// A test: its name, and a function that gets a client with a separate account.
-type Test = (&'static str, fn(&Rclone) -> Outcome);
+type Test = (&'static str, fn(&Rclone) -> TrialResult);
 
 const TESTS: &[Test] = &[
     ("copies_there_and_back_and_has_nothing_left_to_send", transfers::there_and_back),

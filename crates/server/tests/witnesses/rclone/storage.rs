@@ -14,7 +14,7 @@ use url::Url;
 use crate::rclone::{
     client::{Rclone, rclone},
     transfers,
-    witness::{Outcome, check},
+    witness::{TrialResult, check},
 };
 
 /// The reason why the test cannot run; `None` if it can.
@@ -32,7 +32,7 @@ struct Storage {
 }
 
 impl Storage {
-    async fn create() -> Outcome<Self> {
+    async fn create() -> TrialResult<Self> {
         let name = format!("drivedal-witness-{}", std::process::id());
         let mut database = Url::parse(&env::var("DRIVEDAL_TEST_POSTGRES")?)?;
         execute(database.as_str(), format!("CREATE SCHEMA \"{name}\"")).await?;
@@ -43,7 +43,7 @@ impl Storage {
         Ok(Self { name, database, endpoint })
     }
 
-    async fn serve(&self) -> Outcome<Arc<Server>> {
+    async fn serve(&self) -> TrialResult<Arc<Server>> {
         let store = S3::default()
             .bucket(&self.name)
             .root("/blobs")
@@ -56,14 +56,14 @@ impl Storage {
         Ok(Arc::new(builder.blobs(Operator::new(store)?).start().await?))
     }
 
-    async fn remove(self) -> Outcome {
+    async fn remove(self) -> TrialResult {
         let mut server = self.database;
         server.set_query(None);
         execute(server.as_str(), format!("DROP SCHEMA \"{}\" CASCADE", self.name)).await
     }
 }
 
-async fn execute(url: &str, statement: String) -> Outcome {
+async fn execute(url: &str, statement: String) -> TrialResult {
     install_default_drivers();
     let mut sql = AnyConnection::connect(url).await?;
     sqlx::query(AssertSqlSafe(statement)).execute(&mut sql).await?;
@@ -71,7 +71,7 @@ async fn execute(url: &str, statement: String) -> Outcome {
 }
 
 /// Copies a tree there and back, then finds it on a second server with the same storage.
-pub fn kept(runtime: &Handle) -> Outcome {
+pub fn kept(runtime: &Handle) -> TrialResult {
     opendal::install_default();
     let storage = runtime.block_on(Storage::create())?;
     let server = runtime.block_on(storage.serve())?;

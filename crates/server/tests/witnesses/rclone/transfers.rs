@@ -12,13 +12,13 @@ use serde_json::Value;
 
 use crate::rclone::{
     client::Rclone,
-    witness::{Outcome, check},
+    witness::{TrialResult, check},
 };
 
 /// Returns content and modification time of every file below a folder; folders have none.
 type Contents = BTreeMap<PathBuf, Option<(Vec<u8>, SystemTime)>>;
 
-fn contents(folder: &Path) -> Outcome<Contents> {
+fn contents(folder: &Path) -> TrialResult<Contents> {
     let mut all = Contents::new();
     let mut open = vec![folder.to_owned()];
     while let Some(current) = open.pop() {
@@ -37,7 +37,7 @@ fn contents(folder: &Path) -> Outcome<Contents> {
     Ok(all)
 }
 
-pub fn there_and_back(rclone: &Rclone) -> Outcome {
+pub fn there_and_back(rclone: &Rclone) -> TrialResult {
     let from = rclone.seed()?;
     rclone.rclone("check LOCAL/from od:tree")?;
     rclone.rclone("check --download LOCAL/from od:tree")?;
@@ -54,7 +54,7 @@ pub fn there_and_back(rclone: &Rclone) -> Outcome {
     rclone.check_count("graph.content.put", 1)
 }
 
-pub fn listed_by_delta(rclone: &Rclone) -> Outcome {
+pub fn listed_by_delta(rclone: &Rclone) -> TrialResult {
     rclone.seed()?;
     let by_folder = rclone.rclone("lsf -R --format pst od:")?;
     let folders = rclone.count("graph.children.list");
@@ -72,7 +72,7 @@ pub fn listed_by_delta(rclone: &Rclone) -> Outcome {
     check("the listing", sorted(&by_delta), sorted(&by_folder))
 }
 
-pub fn hashes(rclone: &Rclone) -> Outcome {
+pub fn hashes(rclone: &Rclone) -> TrialResult {
     rclone.seed()?;
     let mut kinds = vec!["quickxor"];
     if rclone.kind == AccountKind::Personal {
@@ -92,7 +92,7 @@ pub fn hashes(rclone: &Rclone) -> Outcome {
     Ok(())
 }
 
-pub fn ranges(rclone: &Rclone) -> Outcome {
+pub fn ranges(rclone: &Rclone) -> TrialResult {
     let from = rclone.seed()?;
     check("a part", rclone.rclone("cat --offset 6 --count 3 od:tree/small.txt")?, "wor".into())?;
     check("the end", rclone.rclone("cat --tail 5 od:tree/small.txt")?, "world".into())?;
@@ -106,7 +106,7 @@ pub fn ranges(rclone: &Rclone) -> Outcome {
     check("the same bytes", same, true)
 }
 
-pub fn about(rclone: &Rclone) -> Outcome {
+pub fn about(rclone: &Rclone) -> TrialResult {
     rclone.seed()?;
     let about: Value = serde_json::from_str(&rclone.rclone("about --json od:")?)?;
     check("used", about["used"].as_u64(), Some(11 + 4 + 5 + 11 * 1024 * 1024))?;

@@ -7,7 +7,7 @@ use super::super::{
     ingest::{self, ROW_MAX},
     media, read_tx,
 };
-use crate::tree::{Audit, Bytestream, Content, Result, Stored, hash::Hasher};
+use crate::tree::{Audit, Bytestream, Content, Result, Stored, hash::ContentHasher};
 
 impl Tree {
     /// Stores a body of at most `max` bytes and hashes it, without changing any tree. The bytes are
@@ -24,7 +24,7 @@ impl Tree {
             &self.disk_space,
             body,
             max,
-            Some(Hasher::default()),
+            Some(ContentHasher::default()),
             ROW_MAX,
         )
         .await?;

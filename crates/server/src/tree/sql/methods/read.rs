@@ -1,7 +1,7 @@
 //! Reads: each is one query, or a few on one connection.
 
 use super::super::{Tree, moves, read, read_tx};
-use crate::tree::{DriveKey, ItemKey, Listing, Moves, Node, Result, TreeError};
+use crate::tree::{DriveKey, ItemKey, ListOptions, Moves, Node, Result, TreeError};
 
 impl Tree {
     /// Returns a live item.
@@ -81,13 +81,13 @@ impl Tree {
         &self,
         drive: DriveKey,
         parent: ItemKey,
-        which: Listing,
+        which: ListOptions,
     ) -> Result<Vec<Node>> {
         if !self.visibility.hides_any(drive) {
             return read_tx!(self, |sql| read::children(sql, drive, parent, which));
         }
         // Pages have only visible items.
-        let all = Listing { offset: 0, limit: None, ..which.clone() };
+        let all = ListOptions { offset: 0, limit: None, ..which.clone() };
         let nodes = read_tx!(self, |sql| read::children(sql, drive, parent, all))?.into_iter();
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let seen = nodes.filter(|node| !self.visibility.hides(drive, node.no));
@@ -139,7 +139,7 @@ impl Tree {
     ///
     /// # Errors
     /// [`TreeError::Storage`] if the database cannot be read.
-    pub async fn trashed(&self, drive: DriveKey, which: Listing) -> Result<Vec<Node>> {
+    pub async fn trashed(&self, drive: DriveKey, which: ListOptions) -> Result<Vec<Node>> {
         read_tx!(self, |sql| read::trashed(sql, drive, which))
     }
 

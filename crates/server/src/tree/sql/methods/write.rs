@@ -120,8 +120,8 @@ impl Tree {
     }
 
     /// Deletes an item and everything below it to the recycle bin: the item becomes
-    /// [`State::Trashed`](crate::tree::State::Trashed), the items below
-    /// [`State::Hidden`](crate::tree::State::Hidden), unless they are in another live folder too.
+    /// [`ItemState::Trashed`](crate::tree::State::Trashed), the items below
+    /// [`ItemState::Hidden`](crate::tree::State::Hidden), unless they are in another live folder too.
     ///
     /// # Errors
     /// [`TreeError::NotFound`] if the item is not live; [`TreeError::Root`] for the root;

@@ -32,7 +32,7 @@ use super::{
     blob_location::OwnerMarker,
     dialect,
     failure::is_disk_full,
-    folder::Files,
+    folder::DataFiles,
     open::url,
     open_error::{OpenError, failed, in_database},
     schema::{Begin, Prepared, prepare},
@@ -84,7 +84,7 @@ pub struct LostItem {
 }
 
 /// The result, and the contents that a repair must not serve.
-pub(super) struct Salvaged {
+pub(super) struct SalvageResult {
     pub(super) recovery: Recovery,
     /// Contents that may be those of another file.
     pub(super) doubtful: Vec<i64>,
@@ -95,7 +95,7 @@ pub(super) struct Salvaged {
 ///
 /// # Errors
 /// `OpenError` if a file or the database cannot be read.
-pub(super) async fn inspect(files: &Files) -> Result<Option<OpenError>, OpenError> {
+pub(super) async fn inspect(files: &DataFiles) -> Result<Option<OpenError>, OpenError> {
     if fs::metadata(&files.database).map_or(true, |file| file.len() == 0) {
         return Ok(None);
     }
@@ -165,7 +165,7 @@ async fn look(sql: &mut AnyConnection) -> sqlx::Result<Option<&'static str>> {
 ///
 /// # Errors
 /// `OpenError` if its file cannot be read.
-fn open_pages(files: &Files) -> Result<Pages, OpenError> {
+fn open_pages(files: &DataFiles) -> Result<Pages, OpenError> {
     Pages::open(&files.database, &files.log).map_err(failed("cannot read", &files.database))
 }
 
@@ -174,7 +174,7 @@ fn open_pages(files: &Files) -> Result<Pages, OpenError> {
 ///
 /// # Errors
 /// `OpenError` if a file cannot be read or written.
-pub(super) async fn salvage(files: &Files) -> Result<Option<Salvaged>, OpenError> {
+pub(super) async fn salvage(files: &DataFiles) -> Result<Option<SalvageResult>, OpenError> {
     let new = files.folder.join(UNFINISHED);
     remove_database(&new).map_err(failed("cannot remove", &new))?;
     let created = disk::private_file().create(true).truncate(true).open(&new);
@@ -215,7 +215,7 @@ pub(super) async fn salvage(files: &Files) -> Result<Option<Salvaged>, OpenError
 }
 
 /// Returns a path in the folder that no file has: `name`, or with a number appended.
-fn free_name(files: &Files, name: &str) -> PathBuf {
+fn free_name(files: &DataFiles, name: &str) -> PathBuf {
     let names = std::iter::once(name.to_owned()).chain((1..).map(|n| format!("{name}-{n}")));
     let mut paths = names.map(|name| files.folder.join(name));
     paths.find(|path| !path.exists()).unwrap_or_else(|| files.folder.join(name))
@@ -242,7 +242,7 @@ fn remove_database(database: &std::path::Path) -> io::Result<()> {
 ///
 /// # Errors
 /// `OpenError` if the folder of blobs cannot be read. An unreadable marker is ignored.
-fn last_run(files: &Files) -> Result<i64, OpenError> {
+fn last_run(files: &DataFiles) -> Result<i64, OpenError> {
     let marked = files.blobs.marker().ok().flatten().map_or(0, |OwnerMarker { run, .. }| run);
     let written = files.blobs.numbers()?.into_iter().map(|number| number >> 32).max();
     Ok(marked.max(written.unwrap_or(0)))
@@ -258,8 +258,8 @@ async fn fill(
     sql: &mut AnyConnection,
     pages: &mut Pages,
     at_least: i64,
-    files: &Files,
-) -> sqlx::Result<Option<Salvaged>> {
+    files: &DataFiles,
+) -> sqlx::Result<Option<SalvageResult>> {
     let mut tx = sql.begin_with(dialect::begin(sql)).await?;
     prepare(&mut tx, Begin { used: false, at_least }).await?;
     let copied = tables::copy(pages, &mut tx).await?;
@@ -301,5 +301,5 @@ async fn fill(
         recovery.saved.push(save(files, &format!("content-{no:016x}-other"), &data)?);
     }
     tx.commit().await?;
-    Ok(Some(Salvaged { recovery, doubtful }))
+    Ok(Some(SalvageResult { recovery, doubtful }))
 }

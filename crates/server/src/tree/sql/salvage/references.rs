@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use sqlx::AnyConnection;
 
-use super::super::folder::Files;
+use super::super::folder::DataFiles;
 use crate::{disk, signed_token::write_private};
 
 /// Contents whose reference count is wrong: number, count, size, and the number of files and uploads
@@ -48,7 +48,7 @@ pub(super) async fn weigh(sql: &mut AnyConnection) -> sqlx::Result<Vec<i64>> {
 ///
 /// # Errors
 /// When the folder cannot be created or the file cannot be written.
-pub(super) fn save(files: &Files, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+pub(super) fn save(files: &DataFiles, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
     let file = files.quarantine.join(name);
     disk::make_private_folder(&files.quarantine)?;
     write_private(&file, bytes)?;
@@ -62,7 +62,7 @@ pub(super) fn save(files: &Files, name: &str, bytes: &[u8]) -> io::Result<PathBu
 /// `sqlx::Error` if a statement fails or a file cannot be written.
 pub(super) async fn save_unnamed(
     sql: &mut AnyConnection,
-    files: &Files,
+    files: &DataFiles,
 ) -> sqlx::Result<Vec<PathBuf>> {
     let miscounted: Vec<(i64, i64, i64, i64)> =
         sqlx::query_as(MISCOUNTED).fetch_all(&mut *sql).await?;

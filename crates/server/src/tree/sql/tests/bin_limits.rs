@@ -11,7 +11,7 @@ use super::{
 
 /// The names in the recycle bin, newest first.
 async fn binned(tree: &Tree, drive: DriveKey) -> Vec<String> {
-    let trashed = tree.trashed(drive, Listing::default()).await.expect("lists");
+    let trashed = tree.trashed(drive, ListOptions::default()).await.expect("lists");
     trashed.into_iter().map(|node| node.name).collect()
 }
 
@@ -85,9 +85,9 @@ async fn a_tree_without_a_recycle_bin_removes_for_good_at_once() {
     let tree = Tree::open(options).await.expect("opens");
     let file = put(&tree, drive, ROOT, "now", &bytes(40_000, 1)).await;
     let trashed = tree.trash(drive, file.no, Precondition::Any).await.expect("trashes");
-    assert_eq!(trashed.state, State::Trashed, "as the caller expects it");
+    assert_eq!(trashed.state, ItemState::Trashed, "as the caller expects it");
     let gone = tree.any_node(drive, file.no).await.expect("has a row");
-    assert_eq!(gone.state, State::Purged);
+    assert_eq!(gone.state, ItemState::Purged);
     assert_eq!(blobs(&tree).await, 1);
     assert_eq!(binned(&tree, drive).await, ["earlier"]);
     tree.close().await;

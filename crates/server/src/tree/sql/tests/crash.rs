@@ -11,8 +11,8 @@ use std::{
 };
 
 use crate::tree::{
-    Bytestream, ChildName, DriveKey, Listing, NewItem, NodeKind, OnConflict, Precondition, ROOT,
-    Session, Tree, TreeOptions, UploadFragment,
+    Bytestream, ChildName, DriveKey, ListOptions, NewItem, NodeKind, OnConflict, Precondition,
+    ROOT, Session, Tree, TreeOptions, UploadFragment,
 };
 use bytes::Bytes;
 use futures::{TryStreamExt, stream};
@@ -171,7 +171,7 @@ async fn check(
     sessions: &BTreeMap<String, (String, u64)>,
 ) {
     let drive = tree.drive("").await.expect("drive");
-    let children = tree.children(drive.no, ROOT, Listing::default()).await.expect("lists");
+    let children = tree.children(drive.no, ROOT, ListOptions::default()).await.expect("lists");
     for name in files {
         assert!(children.iter().any(|node| node.name == *name), "{name} was acknowledged");
     }

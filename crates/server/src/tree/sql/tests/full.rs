@@ -113,7 +113,7 @@ async fn limit_pages(tree: &Tree, pages: &str) {
 }
 
 async fn names(tree: &Tree, drive: DriveKey) -> Vec<String> {
-    let which = Listing { order: Order::Number, ..Listing::default() };
+    let which = ListOptions { order: Order::Number, ..ListOptions::default() };
     let children = tree.children(drive, ROOT, which).await.expect("lists");
     children.into_iter().map(|node| node.name).collect()
 }

@@ -5,7 +5,7 @@ use futures::TryStreamExt;
 
 use super::{
     super::{
-        super::{hash::Hasher, *},
+        super::{hash::ContentHasher, *},
         *,
     },
     body, bytes, ephemeral, folder,
@@ -32,7 +32,7 @@ async fn a_small_and_a_large_file_are_read_as_they_were_written() {
             assert_eq!(node.size, length as u64);
             assert_eq!(read(&tree, &node).await, sent, "{name}");
             let content = node.content.expect("has bytes");
-            let mut hasher = Hasher::default();
+            let mut hasher = ContentHasher::default();
             hasher.update(&sent);
             assert_eq!(content.hashes, hasher.finish(), "{name}");
             let middle: Vec<Piece> = tree
@@ -75,7 +75,7 @@ async fn a_created_item_is_found_by_every_lookup() {
     }
     assert_eq!(tree.drive_info(drive).await.expect("drive").used, 5);
     assert!(matches!(
-        tree.children(drive, file.no, Listing::default()).await,
+        tree.children(drive, file.no, ListOptions::default()).await,
         Err(TreeError::NotAFolder(ItemKey(103)))
     ));
     assert!(matches!(tree.child(drive, ROOT, "inner").await, Err(TreeError::NotFound)));
@@ -107,7 +107,7 @@ async fn children_are_listed_in_every_order() {
     }
     folder(&tree, drive, ROOT, "folder").await;
     let names = async |order, descending, offset, limit| {
-        let which = Listing { order, descending, offset, limit, ..Listing::default() };
+        let which = ListOptions { order, descending, offset, limit, ..ListOptions::default() };
         let nodes = tree.children(drive, ROOT, which).await.expect("lists");
         nodes.into_iter().map(|node| node.name).collect::<Vec<_>>().join(" ")
     };
@@ -208,13 +208,13 @@ async fn a_deleted_folder_hides_everything_below_and_frees_its_name() {
     let a = folder(&tree, drive, ROOT, "a").await;
     let file = put(&tree, drive, a.no, "f", b"12345").await;
     let gone = tree.trash(drive, a.no, Precondition::Any).await.expect("trashes");
-    assert_eq!(gone.state, State::Trashed);
+    assert_eq!(gone.state, ItemState::Trashed);
     assert!(matches!(tree.node(drive, file.no).await, Err(TreeError::NotFound)));
-    assert_eq!(tree.any_node(drive, file.no).await.expect("node").state, State::Hidden);
+    assert_eq!(tree.any_node(drive, file.no).await.expect("node").state, ItemState::Hidden);
     assert!(matches!(tree.child(drive, a.no, "f").await, Err(TreeError::NotFound)));
     assert_eq!(tree.drive_info(drive).await.expect("drive").used, 0);
     assert_ne!(folder(&tree, drive, ROOT, "A").await.no, a.no);
-    let bin = tree.trashed(drive, Listing::default()).await.expect("lists");
+    let bin = tree.trashed(drive, ListOptions::default()).await.expect("lists");
     assert_eq!(bin.iter().map(|node| node.no).collect::<Vec<_>>(), [a.no]);
 }
 
@@ -234,7 +234,7 @@ async fn an_item_in_two_folders_lives_as_long_as_one_of_them() {
 
     tree.trash(drive, a.no, Precondition::Any).await.expect("trashes");
     let node = tree.child(drive, b.no, "f").await.expect("still there");
-    assert_eq!((node.state, node.parents.as_slice()), (State::Live, &[b.no][..]));
+    assert_eq!((node.state, node.parents.as_slice()), (ItemState::Live, &[b.no][..]));
     assert_eq!(tree.node(drive, b.no).await.expect("node").size, 5);
 
     tree.restore(drive, a.no, None, None).await.expect("restores");
@@ -242,7 +242,7 @@ async fn an_item_in_two_folders_lives_as_long_as_one_of_them() {
     tree.purge(drive, b.no).await.expect("purges");
     assert_eq!(tree.child(drive, a.no, "f").await.expect("still there").no, file.no);
     tree.purge(drive, a.no).await.expect("purges");
-    assert_eq!(tree.any_node(drive, file.no).await.expect("node").state, State::Purged);
+    assert_eq!(tree.any_node(drive, file.no).await.expect("node").state, ItemState::Purged);
     assert_eq!(tree.drive_info(drive).await.expect("drive").used, 0);
 }
 
@@ -380,8 +380,13 @@ async fn a_listing_continues_after_its_last_child_despite_removals() {
             }
             let (mut seen, mut after) = (Vec::new(), None);
             loop {
-                let which =
-                    Listing { order, descending, after, limit: Some(2), ..Listing::default() };
+                let which = ListOptions {
+                    order,
+                    descending,
+                    after,
+                    limit: Some(2),
+                    ..ListOptions::default()
+                };
                 let page = tree.children(drive, ROOT, which).await.expect("lists");
                 let Some(last) = page.last() else { break };
                 after = Some(ListingKey::new(last, order));

@@ -87,7 +87,7 @@ async fn a_broken_connection_is_opened_again_unless_another_server_was_faster() 
     break_connection(&url).await;
     put(&tree, drive, ROOT, "b", &bytes(40_000, 2)).await;
     let names: Vec<String> = tree
-        .children(drive, ROOT, Listing::default())
+        .children(drive, ROOT, ListOptions::default())
         .await
         .expect("lists")
         .into_iter()
@@ -120,7 +120,7 @@ async fn names_are_ordered_by_code_points_and_a_nul_character_is_refused() {
     for name in sorted.iter().rev() {
         folder(&tree, drive, ROOT, &format!("{name}!")).await;
     }
-    let listing = Listing { order: Order::Name, ..Listing::default() };
+    let listing = ListOptions { order: Order::Name, ..ListOptions::default() };
     let listed = tree.children(drive, ROOT, listing).await.expect("lists");
     let names: Vec<_> = listed.iter().map(|node| node.name.trim_end_matches('!')).collect();
     assert_eq!(names, ["B", "_", "a", "a-b", "ab", "z", "\u{c4}", "\u{e9}"]);

@@ -118,7 +118,7 @@ impl Fixture {
         let mut used = 0;
         let mut folders = vec![(ROOT, String::new())];
         while let Some((no, above)) = folders.pop() {
-            let children = tree.children(drive.no, no, Listing::default()).await;
+            let children = tree.children(drive.no, no, ListOptions::default()).await;
             for node in children.unwrap_or_else(|error| panic!("{what}: {above}: {error}")) {
                 let path = format!("{above}{}", node.name);
                 let found =
@@ -373,7 +373,7 @@ async fn a_file_with_the_bytes_of_another_is_not_served() {
     let mut out: Vec<_> = report.damaged.iter().map(|file| file.path.as_str()).collect();
     out.sort_unstable();
     assert_eq!(out, ["one", "other"]);
-    let children = tree.children(drive, ROOT, Listing::default()).await.expect("lists");
+    let children = tree.children(drive, ROOT, ListOptions::default()).await.expect("lists");
     assert_eq!(children.iter().map(|node| &*node.name).collect::<Vec<_>>(), ["third"]);
     let saved = fs::read_dir(data.path().join("quarantine")).expect("lists");
     let mut saved: Vec<_> =

@@ -58,7 +58,7 @@ async fn a_repair_takes_out_what_is_damaged_and_keeps_its_bytes() {
     tree.blobs.finish_removals().await;
     let saved: Vec<_> = fs::read_dir(data.path().join("quarantine")).expect("lists").collect();
     assert_eq!(saved.len(), 2, "the damaged blob and the damaged row");
-    let children = tree.children(drive, docs.no, Listing::default()).await.expect("lists");
+    let children = tree.children(drive, docs.no, ListOptions::default()).await.expect("lists");
     assert_eq!(children.len(), 1);
     assert!(read(&tree, &children[0]).await == bytes(600_000, 2));
     let report = tree.check().await.expect("checks");

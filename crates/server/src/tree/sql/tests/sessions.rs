@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        super::{hash::Hasher, *},
+        super::{hash::ContentHasher, *},
         *,
     },
     blobs, body, broken_body, bytes, ephemeral, folder,
@@ -35,7 +35,7 @@ async fn commit(tree: &Tree, session: &Session) -> Result<Written> {
 }
 
 fn hashes(bytes: &[u8]) -> super::super::super::Hashes {
-    let mut hasher = Hasher::default();
+    let mut hasher = ContentHasher::default();
     hasher.update(bytes);
     hasher.finish()
 }
@@ -212,7 +212,7 @@ async fn a_session_whose_name_is_taken_keeps_its_bytes() {
     tree.trash(drive, there.no, Precondition::Any).await.expect("trashes");
     let node = commit(&tree, &opened).await.expect("commits").node;
     assert_eq!(read(&tree, &node).await, b"12345");
-    assert_eq!(tree.any_node(drive, there.no).await.expect("node").state, State::Trashed);
+    assert_eq!(tree.any_node(drive, there.no).await.expect("node").state, ItemState::Trashed);
 }
 
 #[tokio::test]

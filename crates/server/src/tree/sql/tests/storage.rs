@@ -181,7 +181,7 @@ async fn a_dropped_future_leaves_the_call_undone_or_done() {
         // The next write succeeds.
         tree.set_quota(drive, 1 << 40).await.expect("sets");
     }
-    let children = tree.children(drive, ROOT, Listing::default()).await.expect("lists");
+    let children = tree.children(drive, ROOT, ListOptions::default()).await.expect("lists");
     assert!(children.len() >= completed, "what was answered is there");
     for child in &children {
         assert!(read(&tree, child).await == sent);
@@ -244,7 +244,7 @@ async fn media_facts_are_stored_once_and_removed_with_their_content() {
     }
     tree.close().await;
     let tree = on_disk(data.path()).await;
-    let listed = tree.children(drive, ROOT, Listing::default()).await.expect("lists");
+    let listed = tree.children(drive, ROOT, ListOptions::default()).await.expect("lists");
     assert!(listed.iter().all(|node| media(node).is_some()), "{listed:?}");
     for node in &listed {
         tree.purge(drive, node.no).await.expect("purges");

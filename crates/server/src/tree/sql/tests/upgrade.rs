@@ -74,10 +74,10 @@ async fn a_folder_of_version_1_is_migrated_with_everything_in_it() {
             assert_eq!(node.name, *path.last().expect("some"), "all names are found");
             assert!(read(&tree, node).await == expected, "{path:?}");
         }
-        let trashed = tree.trashed(mine, Listing::default()).await.expect("lists");
+        let trashed = tree.trashed(mine, ListOptions::default()).await.expect("lists");
         assert_eq!(trashed.iter().map(|node| &*node.name).collect::<Vec<_>>(), ["old.bin"]);
-        assert_eq!(trashed[0].state, State::Trashed);
-        let twins = tree.children(work, ROOT, Listing::default()).await.expect("lists");
+        assert_eq!(trashed[0].state, ItemState::Trashed);
+        let twins = tree.children(work, ROOT, ListOptions::default()).await.expect("lists");
         assert_eq!(twins.len(), 4, "names that another rule takes for the same are kept");
         let audit = tree.audit().await.expect("audits");
         assert_eq!((audit.blobs, audit.orphans, audit.missing), (7, 0, 0));
@@ -156,7 +156,7 @@ async fn names_that_are_one_name_now_are_kept_and_reported() {
         let options = TreeOptions::folder(data.path());
         let options = options.folding(NameFolding::Consumer, by_account);
         let tree = Tree::open(options).await.expect("opens");
-        let listed = tree.children(work, ROOT, Listing::default()).await.expect("lists");
+        let listed = tree.children(work, ROOT, ListOptions::default()).await.expect("lists");
         assert_eq!(listed.len(), 4, "every item is listed");
         for item in (101..=104).map(ItemKey) {
             tree.node(work, item).await.expect("every item is found by its id");
