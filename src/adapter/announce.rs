@@ -119,6 +119,7 @@ impl Announced {
     }
 }
 
+/// Returns the `InvalidInput` error for an entry of user metadata that no [`Announce`] contains.
 fn unknown_entry(key: &str, value: &str) -> Error {
     Error::new(
         ErrorKind::InvalidInput,
@@ -133,6 +134,7 @@ impl IntoIterator for Announce {
     type Item = (String, String);
     type IntoIter = std::vec::IntoIter<Self::Item>;
 
+    /// Returns the announced facts as pairs of key and value: the user metadata of a write.
     fn into_iter(self) -> Self::IntoIter {
         [
             self.size.map(|size| (SIZE.to_owned(), size.to_string())),

@@ -42,7 +42,11 @@ pub(super) struct ReadAhead {
 }
 
 impl ReadAhead {
-    /// Returns at most `max` bytes from `at` on. Returns no bytes if `at` is outside the range.
+    /// Waits until the bytes are read, and returns at most `max` bytes from the position `at` in
+    /// the file on. Returns no bytes if `at` is outside the part that was read ahead.
+    ///
+    /// # Errors
+    /// The system's error if the file cannot be read; `Other` if the reading task panics.
     async fn bytes(self, at: u64, max: u64) -> io::Result<Buffer> {
         let Some(skip) = at.checked_sub(self.at).filter(|skip| *skip < self.len) else {
             return Ok(Buffer::new());
@@ -92,7 +96,7 @@ impl UploadBody {
         Ok(ended.then(|| buffer.end()))
     }
 
-    /// Returns at most `size` bytes from `at` on.
+    /// Returns at most `size` bytes from the position `at` in the file on.
     ///
     /// # Errors
     /// `Unexpected` if the bytes were discarded or cannot be read, and `Conflict` if a local file
@@ -108,8 +112,8 @@ impl UploadBody {
         }
     }
 
-    /// Like [`bytes`](Self::bytes), but uses the bytes that were read ahead. Checks before it returns
-    /// the last fragment that a local file is unchanged.
+    /// Like [`bytes`](Self::bytes), but uses the bytes that were read ahead. If the bytes are the
+    /// last ones of a local file, first checks that the file is unchanged.
     ///
     /// # Errors
     /// Those of [`bytes`](Self::bytes), and `Conflict` if a local file was changed.
@@ -134,8 +138,9 @@ impl UploadBody {
         Ok(bytes)
     }
 
-    /// Starts to read at most `size` bytes from `at` on, if they are in a file and a permit is
-    /// available.
+    /// Starts to read at most `size` bytes from the position `at` on in the background. Does
+    /// nothing if the bytes are not in a file, or if no permit is available: a permit limits the
+    /// memory of all uploads.
     pub(super) fn start_read_ahead(&mut self, at: u64, size: u64, permits: &Arc<Semaphore>) {
         let Self::Whole { body: body @ Body::File { .. }, read_ahead, .. } = self else { return };
         let len = size.min(body.len().saturating_sub(at));
@@ -148,7 +153,8 @@ impl UploadBody {
         *read_ahead = Some(ReadAhead { at, len, task });
     }
 
-    /// Discards the bytes before `at`, which the cloud has.
+    /// Discards the bytes before the position `at`, because the cloud has them. Does nothing for a
+    /// complete body.
     pub(super) fn discard_before(&mut self, at: u64) {
         if let Self::Stream { buffer, .. } = self {
             buffer.discard_before(at);
@@ -160,7 +166,7 @@ impl UploadBody {
         matches!(self, Self::Whole { .. })
     }
 
-    /// Returns whether the bytes from `at` on can still be read.
+    /// Returns whether the bytes from the position `at` on can still be read.
     pub(super) fn is_available_from(&self, at: u64) -> bool {
         match self {
             Self::Stream { buffer, .. } => at >= buffer.start(),
@@ -169,6 +175,8 @@ impl UploadBody {
     }
 }
 
+/// Converts an error of reading the body. `snapshot` is that of the caller's local file; without
+/// one, the bytes are in the spool's temporary file.
 fn read_error(snapshot: Option<&FileSnapshot>, error: io::Error) -> Error {
     match snapshot {
         Some(snapshot) => snapshot.read_error(error),

@@ -39,6 +39,7 @@ struct ItemLocation {
 }
 
 impl ItemLocation {
+    /// Returns the name and the parents of `item`.
     fn from_item(item: &Item) -> Self {
         Self { name: item.name.clone(), parents: item.parents.clone() }
     }
@@ -51,6 +52,7 @@ pub(super) struct DriveChanges {
     state: Mutex<FeedState>,
 }
 
+/// The knowledge about the drive's folders that the next read of the feed starts with.
 #[derive(Clone, Debug, Default)]
 struct FeedState {
     /// The id of the drive's root folder, as items name it; `None` before the first read.
@@ -78,8 +80,14 @@ impl DriveChanges {
         Self { handle, state: Mutex::default() }
     }
 
-    /// Reads the feed from `since` to its end. Returns the changes, the state after them, and the
-    /// next cursor.
+    /// Reads the feed from the cursor `since` to its end. Returns the changes, the state after
+    /// them, and the next cursor. Changes nothing in `self`: the caller applies the result.
+    ///
+    /// If the feed has more than [`PAGES_MAX`] pages, everything counts as changed, and the next
+    /// read starts at the current state of the drive.
+    ///
+    /// # Errors
+    /// The errors of the requests.
     async fn read(
         &self,
         cx: &Context,
@@ -109,7 +117,11 @@ impl DriveChanges {
         Ok((changes, FeedState::default(), next))
     }
 
-    /// Adds a changed item to the changes.
+    /// Adds an item of the feed to `changes`, and its location to `state` if it is a folder.
+    /// Requests the folders above the item that `state` does not have.
+    ///
+    /// # Errors
+    /// The errors of the requests. A folder that does not exist is no error.
     async fn add_item(
         &self,
         cx: &Context,
@@ -140,8 +152,12 @@ impl DriveChanges {
         Ok(())
     }
 
-    /// Returns the operator paths of an item: one for each combination of parents. Returns `None` if
-    /// there are too many.
+    /// Returns the operator paths of an item: one for each combination of parents. Parents that do
+    /// not exist and paths outside the operator's root are left out. Returns `None` if more than
+    /// [`VISITS_MAX`] folders are above the item.
+    ///
+    /// # Errors
+    /// The errors of the requests for folders that `state` does not have.
     async fn paths_to(
         &self,
         cx: &Context,
@@ -175,7 +191,11 @@ impl DriveChanges {
         Ok(Some(paths))
     }
 
-    /// Returns the location of a folder, or `None` if the folder does not exist.
+    /// Returns the location of the folder with an id, from `state` or by a request, whose result is
+    /// added to `state`. Returns `None` if the folder does not exist.
+    ///
+    /// # Errors
+    /// The errors of the request, except `NotFound`.
     async fn location(
         &self,
         cx: &Context,
@@ -201,7 +221,11 @@ impl DriveChanges {
         }
     }
 
-    /// Starts the feed at the current state of the drive, and returns its cursor.
+    /// Starts the feed at the current state of the drive, and returns the cursor for the first
+    /// read.
+    ///
+    /// # Errors
+    /// `DriveNotFound` if the root folder does not exist, and the errors of the requests.
     async fn start(&self, cx: &Context) -> drive::Result<Cursor> {
         let adapter = &self.handle.state;
         let root = ItemRef::from_id(adapter.root(cx).await?);
@@ -214,6 +238,13 @@ impl DriveChanges {
 
 #[async_trait]
 impl ChangeSource for DriveChanges {
+    /// Returns the paths that changed since the cursor `since`. With `None` it returns no paths,
+    /// and the cursor of the drive's current state. The drive's index is cleared if anything
+    /// changed.
+    ///
+    /// # Errors
+    /// The errors of the requests. The changes of a failed call are returned by the next call with
+    /// the same cursor.
     async fn changes(
         &self,
         cx: &OperationContext,
@@ -255,6 +286,7 @@ impl ChangeSource for DriveChanges {
     }
 }
 
+/// Converts the drive's cursor to that of the cache layer.
 fn position(Cursor(cursor): &Cursor) -> ChangeCursor {
     ChangeCursor::new(cursor.expose())
 }

@@ -53,6 +53,7 @@ struct ChannelState {
     ended: bool,
 }
 
+/// The progress of the task, as the writer sees it.
 enum UploadStatus {
     Running,
     /// The task waits for the writer. The error is `None` once the writer has returned it.
@@ -62,11 +63,14 @@ enum UploadStatus {
 }
 
 impl ChannelState {
+    /// Returns whether the task has to stop: the writer abandoned the upload, or the upload has
+    /// failed.
     fn is_aborted(&self) -> bool {
         self.abandoned || matches!(self.status, UploadStatus::Failed(_))
     }
 
-    /// Returns the error that a call of the writer has to return now.
+    /// Returns the error that a call of the writer has to return now, or `None` if the call may
+    /// continue. The error of a suspended task is returned once, a permanent error each time.
     fn take_error(&mut self) -> Option<Error> {
         match &mut self.status {
             UploadStatus::Failed(error) => return Some(error.clone()),
@@ -76,6 +80,7 @@ impl ChannelState {
         self.abandoned.then(upload_aborted)
     }
 
+    /// Ends the upload with a permanent error, unless it has ended already.
     fn fail(&mut self, error: Error) {
         if !matches!(self.status, UploadStatus::Failed(_) | UploadStatus::Done(_)) {
             self.status = UploadStatus::Failed(error);

@@ -24,7 +24,8 @@ pub(super) struct ItemVersion {
 }
 
 impl ContentVersion {
-    /// Returns the version that a download returns the bytes of.
+    /// Returns the version of the bytes that `download` returns. `resolved` is the path that was
+    /// downloaded; its item is used if the download returned none.
     pub(super) fn from_download(resolved: &ResolvedPath, download: &Download) -> Self {
         let item = download.item.as_deref().or(resolved.item.as_deref());
         let item = item.map(|item| ItemVersion {
@@ -41,10 +42,11 @@ impl ContentVersion {
         self.item.is_some() || self.etag.is_some()
     }
 
-    /// Checks that the file still has this size.
+    /// Checks that the file still has this size. `total` is the size in bytes that a later download
+    /// reports.
     ///
     /// # Errors
-    /// `ConditionNotMatch`.
+    /// `ConditionNotMatch` if the sizes differ.
     pub(super) fn check_total(&self, total: u64) -> Result<()> {
         match total == self.total {
             true => Ok(()),
@@ -54,10 +56,11 @@ impl ContentVersion {
 }
 
 impl ItemVersion {
-    /// Checks that an item still has these bytes.
+    /// Checks that an item still has these bytes: the same id, and the same etag, size and
+    /// modification time as far as both are known.
     ///
     /// # Errors
-    /// `ConditionNotMatch`.
+    /// `ConditionNotMatch` if one of them differs.
     pub(super) fn check(&self, now: &Item) -> Result<()> {
         fn differ<T: PartialEq>(before: Option<&T>, now: Option<&T>) -> bool {
             matches!((before, now), (Some(before), Some(now)) if before != now)
@@ -78,6 +81,7 @@ impl ItemVersion {
     }
 }
 
+/// Returns the `ConditionNotMatch` error for a file that was changed between two downloads.
 fn changed(reason: &str) -> Error {
     Error::new(
         ErrorKind::ConditionNotMatch,

@@ -32,11 +32,12 @@ pub struct DriveCopier {
     from: Result<Path>,
     to: Result<Path>,
     if_exists: IfExists,
-    progress: CopyState,
+    progress: CopyPhase,
 }
 
+/// The progress of a copy.
 #[derive(Debug)]
-enum CopyState {
+enum CopyPhase {
     NotStarted,
     Running(RunningCopy),
     /// Complete. The number of bytes has not been returned yet.
@@ -69,10 +70,18 @@ impl DriveCopier {
         if_exists: IfExists,
     ) -> Self {
         let (from, to) = (state.path(from), state.path(to));
-        Self { state, cx, from, to, if_exists, progress: CopyState::NotStarted }
+        Self { state, cx, from, to, if_exists, progress: CopyPhase::NotStarted }
     }
 
-    async fn start(&self) -> Result<CopyState> {
+    /// Checks the paths, requests the source, and starts the copy. Creates missing parent folders
+    /// of the target.
+    ///
+    /// # Errors
+    /// `IsAFolder` if the source is not a file or one of the paths is the operator's root;
+    /// `Conflict` if both paths mean the same file; `ConditionNotMatch` if the target exists and
+    /// must not; `NotFound` if the source does not exist; `InvalidInput` for an invalid path or
+    /// name; `Unexpected` if the size of the source is unknown; the errors of the requests.
+    async fn start(&self) -> Result<CopyPhase> {
         let (state, cx) = (&self.state, &self.cx);
         let from = self.from.as_ref().map_err(Clone::clone)?;
         let to = self.to.as_ref().map_err(Clone::clone)?;
@@ -116,7 +125,7 @@ impl DriveCopier {
         match status {
             Ok(CopyStatus::Running { job, poll_after }) => {
                 let next_poll = started + poll_after;
-                Ok(CopyState::Running(RunningCopy { job, size, started, next_poll, folder }))
+                Ok(CopyPhase::Running(RunningCopy { job, size, started, next_poll, folder }))
             }
             Ok(CopyStatus::Done(item)) => self.finish(item, size, &folder),
             Err(error) => {
@@ -126,8 +135,13 @@ impl DriveCopier {
         }
     }
 
-    /// Verifies a complete copy. `copy` is `None` if the cloud did not return its item.
-    fn finish(&self, copy: Option<Box<Item>>, size: u64, folder: &FolderKey) -> Result<CopyState> {
+    /// Verifies a complete copy and inserts it into the index. `copy` is `None` if the cloud did
+    /// not return its item, and its size is then not compared. `size` is that of the source in
+    /// bytes, and `folder` the index key of the target's folder.
+    ///
+    /// # Errors
+    /// `Unexpected` if the copy has another size than the source.
+    fn finish(&self, copy: Option<Box<Item>>, size: u64, folder: &FolderKey) -> Result<CopyPhase> {
         let to = self.to.as_ref().map_err(Clone::clone)?;
         let name = to.split().map_or("", |(_, name)| name);
         let folded = self.state.fold(name);
@@ -149,11 +163,16 @@ impl DriveCopier {
         if !item.id.as_str().is_empty() {
             self.state.index.insert_created(folder, folded, Arc::new(item));
         }
-        Ok(CopyState::Complete(metadata))
+        Ok(CopyPhase::Complete(metadata))
     }
 
-    /// Requests the status of a running copy, and returns the progress after it.
-    async fn poll(&self, copy: &RunningCopy) -> Result<CopyState> {
+    /// Waits until the next status request is due, sends it, and returns the state after it.
+    ///
+    /// # Errors
+    /// `Unexpected` if the copy is not complete after [`COPY_MAX`] or has another size than its
+    /// source; `ConditionNotMatch` if the target exists and must not; the error with which the copy
+    /// failed in the cloud; the errors of the request.
+    async fn poll(&self, copy: &RunningCopy) -> Result<CopyPhase> {
         sleep_until(copy.next_poll).await;
         let status = self.state.drive.copy_status(&self.cx, &copy.job).await;
         match status.map_err(|error| as_condition(error, self.if_exists))? {
@@ -164,7 +183,7 @@ impl DriveCopier {
                     format!("cannot wait for the copy: it is not complete after {hours} hours"),
                 ))
             }
-            CopyStatus::Running { job, poll_after } => Ok(CopyState::Running(RunningCopy {
+            CopyStatus::Running { job, poll_after } => Ok(CopyPhase::Running(RunningCopy {
                 job,
                 size: copy.size,
                 started: copy.started,
@@ -175,17 +194,23 @@ impl DriveCopier {
         }
     }
 
-    /// Returns the number of bytes copied by this call, or `None` after the end.
+    /// Continues the copy by one step. Returns the number of bytes copied by this step, or `None`
+    /// after the end. Clouds report no partial progress, so the step after completion returns all
+    /// bytes and the others return 0.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start) and [`poll`](Self::poll). A later call repeats the failed
+    /// step.
     async fn advance(&mut self) -> Result<Option<usize>> {
         match &self.progress {
-            CopyState::NotStarted => self.progress = self.start().await?,
-            CopyState::Running(copy) => self.progress = self.poll(copy).await?,
-            CopyState::Complete(metadata) => {
+            CopyPhase::NotStarted => self.progress = self.start().await?,
+            CopyPhase::Running(copy) => self.progress = self.poll(copy).await?,
+            CopyPhase::Complete(metadata) => {
                 let bytes = usize::try_from(metadata.content_length()).unwrap_or(usize::MAX);
-                self.progress = CopyState::Reported(metadata.clone());
+                self.progress = CopyPhase::Reported(metadata.clone());
                 return Ok(Some(bytes));
             }
-            CopyState::Reported(_) => return Ok(None),
+            CopyPhase::Reported(_) => return Ok(None),
         }
         // Clouds do not report how many bytes of a running copy are complete.
         Ok(Some(0))
@@ -193,13 +218,19 @@ impl DriveCopier {
 }
 
 impl oio::Copy for DriveCopier {
+    /// Continues the copy by one step: [`advance`](Self::advance) with OpenDAL's error type.
     async fn next(&mut self) -> opendal::Result<Option<usize>> {
         self.advance().await.map_err(to_opendal)
     }
 
+    /// Waits until the copy is complete, and returns the metadata of the copied file. May be
+    /// repeated.
+    ///
+    /// # Errors
+    /// Those of [`next`](Self::next).
     async fn close(&mut self) -> opendal::Result<Metadata> {
         loop {
-            if let CopyState::Reported(metadata) = &self.progress {
+            if let CopyPhase::Reported(metadata) = &self.progress {
                 return Ok(metadata.clone());
             }
             self.next().await?;

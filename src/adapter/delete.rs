@@ -29,6 +29,7 @@ pub struct DriveDeleter {
     pending: Vec<PendingDelete>,
 }
 
+/// An item that the next request deletes.
 #[derive(Debug)]
 struct PendingDelete {
     target: DeleteTarget,
@@ -42,7 +43,13 @@ impl DriveDeleter {
         Self { state, cx, pending: Vec::new() }
     }
 
-    /// Adds the item at a path. Adds nothing if the item does not exist.
+    /// Adds the item at a path. Adds nothing if the item does not exist. If `recursive`, a folder
+    /// is deleted with everything below it, and the operator's root is emptied.
+    ///
+    /// # Errors
+    /// Without `recursive`: `Conflict` for a folder that is not empty, `IsAFolder` for a folder
+    /// whose path has no slash at its end and for the operator's root. `InvalidInput` for an
+    /// invalid path. The errors of the requests, and those of [`flush`](Self::flush).
     async fn add(&mut self, path: &str, recursive: bool) -> Result<()> {
         let path = self.state.path(path)?;
         if path.is_root() {
@@ -69,7 +76,12 @@ impl DriveDeleter {
     }
 
     /// Checks that a deletion without `recursive` deletes exactly the item at the path. Returns the
-    /// kind of the item, or `None` if the item does not exist or the path means another kind.
+    /// kind of the item, or `None` if the item does not exist or the path means another kind: then
+    /// nothing is deleted.
+    ///
+    /// # Errors
+    /// `IsAFolder` for a folder whose path has no slash at its end, `Conflict` for a folder that is
+    /// not empty, and the errors of the requests.
     async fn check(&self, resolved: &ResolvedPath, path: &Path) -> Result<Option<ItemKind>> {
         let requested;
         let item = match &resolved.item {
@@ -103,6 +115,11 @@ impl DriveDeleter {
         }
     }
 
+    /// Returns whether a folder has no children, by its number of children if that was just
+    /// requested, otherwise by a listing. `folder` is the item of `resolved`.
+    ///
+    /// # Errors
+    /// The errors of the request.
     async fn is_empty(&self, resolved: &ResolvedPath, folder: &Item) -> Result<bool> {
         // A cached number of children may be outdated.
         if let (Some(children), true) = (folder.children, resolved.is_fresh) {
@@ -114,6 +131,10 @@ impl DriveDeleter {
     }
 
     /// Adds the children of the operator's root, which itself is never deleted.
+    ///
+    /// # Errors
+    /// `IsAFolder` without `recursive`; the errors of the requests, and those of
+    /// [`flush`](Self::flush).
     async fn add_children(&mut self, root: &Path, recursive: bool) -> Result<()> {
         if !recursive {
             return Err(is_root("delete"));
@@ -153,7 +174,10 @@ impl DriveDeleter {
         Ok(())
     }
 
-    /// Returns all items of a folder, or `None` if the folder does not exist.
+    /// Requests all items of a folder, page by page. Returns `None` if the folder does not exist.
+    ///
+    /// # Errors
+    /// The errors of the requests except `NotFound`, and `Unexpected` if the pages form a cycle.
     async fn list(&self, folder: &ItemRef) -> Result<Option<Vec<Item>>> {
         let (mut cursor, mut pages) = (None, PageGuard::default());
         let mut items = Vec::new();
@@ -172,6 +196,10 @@ impl DriveDeleter {
         }
     }
 
+    /// Deletes the pending items if one request cannot take another item.
+    ///
+    /// # Errors
+    /// Those of [`flush`](Self::flush).
     async fn make_room(&mut self) -> Result<()> {
         match self.pending.len() >= self.state.capabilities().delete_max_size.max(1) {
             true => self.flush().await,
@@ -219,10 +247,19 @@ impl DriveDeleter {
 }
 
 impl oio::Delete for DriveDeleter {
+    /// Adds the item at `path` to the pending items. Succeeds if it does not exist.
+    ///
+    /// # Errors
+    /// Those of [`add`](Self::add).
     async fn delete(&mut self, path: &str, args: OpDelete) -> opendal::Result<()> {
         self.add(path, args.recursive()).await.map_err(to_opendal)
     }
 
+    /// Deletes the pending items.
+    ///
+    /// # Errors
+    /// Those of [`flush`](Self::flush). A later call deletes the items that failed with a temporary
+    /// error.
     async fn close(&mut self) -> opendal::Result<()> {
         self.flush().await.map_err(to_opendal)
     }

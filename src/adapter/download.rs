@@ -73,11 +73,12 @@ impl RemoteFile {
         Ok((download, version))
     }
 
-    /// Starts the download of the remaining bytes of a file, after the first download of `version`
-    /// was interrupted.
+    /// Starts the download of `range`, the remaining bytes of a file, after the first download of
+    /// `version` was interrupted.
     ///
     /// # Errors
-    /// `ConditionNotMatch` if the file has another version now; the errors of the requests.
+    /// `ConditionNotMatch` if the file has another version now or the cloud returns another range;
+    /// the errors of the requests, among them `NotFound` if the file no longer exists.
     pub(super) async fn resume(
         &self,
         version: &ContentVersion,
@@ -125,11 +126,13 @@ impl RemoteFile {
         self.state.checked_reads.load(Ordering::Relaxed)
     }
 
-    /// Compares the size of the file, according to the download, with that of its item. The item may
-    /// be older than the download, so it is requested again before the sizes count as different.
+    /// Compares the size of the file, according to the download, with that of its item. The item
+    /// may be older than the download, so it is requested again before the sizes count as
+    /// different. Does nothing if reads are not checked.
     ///
     /// # Errors
-    /// `Unexpected` if the sizes differ.
+    /// `Unexpected` if the sizes differ and the cloud does not rewrite such files; the errors of
+    /// the request.
     async fn check_size(&self, resolved: &ResolvedPath, download: &Download) -> Result<()> {
         let known = download.item.as_deref().or(resolved.item.as_deref());
         let differs = |item: &Item| item.size.is_some_and(|size| size != download.total);
@@ -156,6 +159,12 @@ impl RemoteFile {
         self.state.capabilities().download_urls && has_index && &self.conditions == Conditions::NONE
     }
 
+    /// Starts the download of a range of a resolved file, with one request.
+    ///
+    /// # Errors
+    /// `IsAFolder`, or `Unsupported` for an item that is neither a file nor a folder, if the kind
+    /// of the item is known; otherwise the errors of the request, as in
+    /// [`download`](Self::download).
     async fn request(&self, resolved: &ResolvedPath, range: ByteRange) -> Result<Download> {
         let known = resolved.item.as_deref();
         if let Some(item) = known {
@@ -178,7 +187,7 @@ impl RemoteFile {
     }
 
     /// Updates the index with the item or the download URL that a download returned, for the next
-    /// read of the file.
+    /// read of the file. `requested_at` is the time at which the download was requested.
     fn update_index(&self, resolved: &ResolvedPath, download: &Download, requested_at: Instant) {
         let Some((folder, folded)) = &resolved.entry else { return };
         if let Some(item) = &download.item {
@@ -195,6 +204,7 @@ impl RemoteFile {
     }
 }
 
+/// Returns whether the item has a download URL that has not expired.
 fn has_valid_download_url(item: &Item) -> bool {
     let is_valid = |expires| expires > Timestamp::now();
     item.download_url.as_ref().is_some_and(|url| url.expires.is_none_or(is_valid))

@@ -4,7 +4,7 @@ use opendal::ErrorKind as OpendalKind;
 
 use crate::drive::{Error, ErrorKind, IfExists, Retry};
 
-/// Returns the error that the operator's user gets. Its kind and retry status are what programs
+/// Converts a drive's error to the one that the operator returns. Its kind and retry status are what programs
 /// match on. Its source is the drive's own error, with the cloud's code and request id.
 pub(super) fn to_opendal(error: Error) -> opendal::Error {
     let kind = match error.kind() {
@@ -40,22 +40,25 @@ pub(super) fn as_condition(error: Error, if_exists: IfExists) -> Error {
     }
 }
 
-/// The operator's root cannot be the subject of `verb`.
+/// Returns the `IsAFolder` error for an operation that cannot apply to the operator's root. `verb`
+/// names the operation.
 pub(super) fn is_root(verb: &str) -> Error {
     Error::new(ErrorKind::IsAFolder, format!("cannot {verb} the root folder of the remote"))
 }
 
-/// The operation needs a folder, and a file has the path or the name.
+/// Returns the `NotAFolder` error of an operation that needs a folder: a file has the path or name
+/// `name`. `verb` names the operation.
 pub(super) fn not_a_folder(verb: &str, name: &str) -> Error {
     Error::new(ErrorKind::NotAFolder, format!("cannot {verb} {name:?}: it is not a folder"))
 }
 
-/// The operation needs a file, and a folder has the path or the name.
+/// Returns the `IsAFolder` error of an operation that needs a file: a folder has the path or name
+/// `name`. `verb` names the operation.
 pub(super) fn is_a_folder(verb: &str, name: &str) -> Error {
     Error::new(ErrorKind::IsAFolder, format!("cannot {verb} {name:?}: it is a folder"))
 }
 
-/// A file of `size` bytes exceeds the drive's limit of `max` bytes.
+/// Returns the `InvalidInput` error for a file of `size` bytes that exceeds the limit of `max` bytes.
 pub(super) fn too_large(size: u64, max: u64) -> Error {
     Error::new(
         ErrorKind::InvalidInput,
@@ -63,7 +66,8 @@ pub(super) fn too_large(size: u64, max: u64) -> Error {
     )
 }
 
-/// The caller wrote `written` bytes after it had announced another number.
+/// Returns the `InvalidInput` error for a writer that wrote `written` bytes after it had announced
+/// another number.
 pub(super) fn size_mismatch(announced: u64, written: u64) -> Error {
     Error::new(
         ErrorKind::InvalidInput,
@@ -71,7 +75,7 @@ pub(super) fn size_mismatch(announced: u64, written: u64) -> Error {
     )
 }
 
-/// The caller aborted the upload or dropped its writer.
+/// Returns the `Unexpected` error for a caller that aborted the upload or dropped its writer.
 pub(super) fn upload_aborted() -> Error {
     Error::new(ErrorKind::Unexpected, "cannot continue the upload: it was aborted")
 }

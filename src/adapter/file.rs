@@ -135,7 +135,9 @@ impl DriveHandle {
     /// ```
     ///
     /// # Errors
-    /// The errors of the requests. After an error that a retry cannot fix, such as an existing
+    /// `ConditionNotMatch` if the target exists and must not; `IsADirectory` if it is a folder;
+    /// `Unsupported` for an invalid path, a file that is too large, or a `resume` of another path;
+    /// the errors of the requests. After an error that a retry cannot fix, such as an existing
     /// target, the session is cancelled. `Conflict` if the file is changed during the upload: the
     /// request is aborted before its last bytes, so the drive keeps its previous file.
     pub async fn upload_file(
@@ -167,6 +169,10 @@ impl DriveHandle {
     }
 }
 
+/// Uploads a local file: [`upload_file`](DriveHandle::upload_file) with the drive's error type.
+///
+/// # Errors
+/// Those of [`upload_file`](DriveHandle::upload_file).
 async fn send(
     state: &Arc<AdapterState>,
     cx: Context,
@@ -224,11 +230,12 @@ async fn send(
     }
 }
 
-/// Returns a saved upload if it can be continued with the local file as it is now. Otherwise cancels
-/// its session.
+/// Returns a saved upload if it can be continued with the local file as it is now: with the size
+/// `size` in bytes and the modification time `modified`. Otherwise cancels its session and returns
+/// `None`.
 ///
 /// # Errors
-/// `InvalidInput` if it is an upload to another path.
+/// `InvalidInput` if it is an upload to another path than `path`.
 async fn resumable(
     upload: &mut Upload,
     saved: SavedUpload,
@@ -251,6 +258,10 @@ async fn resumable(
 }
 
 /// Sends the file in one request, which is aborted if the file is changed meanwhile.
+///
+/// # Errors
+/// `Conflict` if the file is changed while it is sent; `InvalidInput` if it is too large for one
+/// request; the errors of the requests.
 async fn send_at_once(
     upload: &mut Upload,
     file: Arc<File>,
@@ -279,6 +290,11 @@ async fn send_at_once(
     }
 }
 
+/// Creates the upload of a local file of `size` bytes to the operator path `path`. Sends no
+/// request.
+///
+/// # Errors
+/// `InvalidInput` for an invalid path.
 fn new_upload(
     state: &Arc<AdapterState>,
     cx: Context,

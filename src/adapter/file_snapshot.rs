@@ -101,6 +101,7 @@ impl FileSnapshot {
         }
     }
 
+    /// Returns the `Conflict` error for a file that was changed while it was sent.
     fn changed(&self) -> Error {
         Error::new(
             ErrorKind::Conflict,
@@ -112,10 +113,13 @@ impl FileSnapshot {
     }
 }
 
+/// Returns the `Unexpected` error for a local file that cannot be read.
 fn unreadable(path: Option<&Path>, error: &io::Error) -> Error {
     Error::new(ErrorKind::Unexpected, format!("cannot read {}: {error}", describe(path)))
 }
 
+/// Returns the local file's name for messages; `path` is `None` if the caller has not named the
+/// file.
 fn describe(path: Option<&Path>) -> String {
     path.map_or("the file to be sent".to_owned(), |path| path.display().to_string())
 }

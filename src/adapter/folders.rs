@@ -80,8 +80,13 @@ impl AdapterState {
         Ok(parent)
     }
 
-    /// Creates one folder, or finds the one that another client has created meanwhile. Only one task
-    /// sends the request for a name; if its future is dropped, the next waiting task does.
+    /// Creates one folder, or finds the one that another client has created meanwhile. Only one
+    /// task sends the request for a name; if its future is dropped, the next waiting task does. The
+    /// result may be a file of that name.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the cloud does not accept the name; `NotFound` if the parent does not
+    /// exist; the errors of the requests.
     async fn create_folder(&self, cx: &Context, parent: &ItemId, name: &str) -> Result<Arc<Item>> {
         let folded = self.fold(name);
         let folder = FolderKey::Id(parent.clone());
@@ -124,6 +129,11 @@ impl AdapterState {
     }
 
     /// Creates a folder in a drive that resolves paths itself. The cloud creates its parents.
+    /// `names` is the path from the drive's root; an empty one means the root, which exists.
+    ///
+    /// # Errors
+    /// Those of [`create_dir`](Self::create_dir). If a file has the name, the cloud's
+    /// `AlreadyExists`.
     async fn create_folder_by_path(&self, cx: &Context, names: &[String]) -> Result<()> {
         let Some((name, parents)) = names.split_last() else { return Ok(()) };
         for name in names {

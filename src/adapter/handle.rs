@@ -23,10 +23,12 @@ pub struct DriveHandle {
 }
 
 impl DriveHandle {
+    /// Creates a handle that shares the state of its service.
     pub(super) fn new(state: Arc<AdapterState>) -> Self {
         Self { state }
     }
 
+    /// Returns the state shared with the service.
     pub(super) fn state(&self) -> &Arc<AdapterState> {
         &self.state
     }
@@ -79,7 +81,8 @@ impl DriveHandle {
     /// Requests the item at a path.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist, and the errors of the requests.
+    /// `NotFound` if the item does not exist, `Unsupported` for an invalid path, and the errors of
+    /// the requests.
     pub async fn item(&self, operator: &Operator, path: &str) -> opendal::Result<Item> {
         let path = self.state.path(path).map_err(to_opendal)?;
         let cx = Self::context(operator);
@@ -143,11 +146,18 @@ impl DriveHandle {
     }
 
     /// Requests the id of the root folder: [`Drive::root`] may return an alias.
+    ///
+    /// # Errors
+    /// `DriveNotFound` if the root does not exist, and the errors of the requests.
     async fn request_root_id(&self, cx: &Context) -> crate::drive::Result<ItemId> {
         let root = ItemRef::from_id(self.state.root(cx).await?);
         Ok(self.state.drive.item(cx, &root, Conditions::NONE).await?.id)
     }
 
+    /// Implements [`path_of`](Self::path_of) with the drive's error type.
+    ///
+    /// # Errors
+    /// Those of [`path_of`](Self::path_of).
     async fn request_path(&self, cx: &Context, id: &ItemId) -> crate::drive::Result<String> {
         let state = &self.state;
         let operator_root = state.path("/")?;
@@ -177,6 +187,7 @@ impl DriveHandle {
     }
 }
 
+/// Returns the `NotFound` error for an item that is not below the operator's root.
 fn not_below_root(id: &ItemId) -> Error {
     Error::new(
         ErrorKind::NotFound,

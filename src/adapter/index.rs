@@ -46,6 +46,7 @@ pub(super) struct Index {
     folders: Cache<FolderKey, Arc<Mutex<CachedFolder>>>,
 }
 
+/// The known children of one folder.
 #[derive(Debug, Default)]
 struct CachedFolder {
     /// By folded name.
@@ -54,6 +55,7 @@ struct CachedFolder {
     complete: Option<Instant>,
 }
 
+/// A child of a folder, or the fact that no item has the name.
 #[derive(Debug)]
 struct CachedEntry {
     /// `None` if no item had the name.
@@ -74,7 +76,9 @@ impl Index {
         }
     }
 
-    /// Looks up a name in a folder. Ignores entries that are older than `max_age`.
+    /// Looks up a name in a folder. `folded` is the name as
+    /// [`AdapterState::fold`](super::state::AdapterState::fold) returns it. Ignores entries that
+    /// are older than `max_age`.
     pub(super) fn lookup(&self, folder: &FolderKey, folded: &str, max_age: Duration) -> Lookup {
         let Some(children) = self.folders.get(folder) else { return Lookup::Miss };
         let children = lock(&children);
@@ -149,7 +153,7 @@ impl Index {
         }
     }
 
-    /// Records that no item has the name: our own request deleted the item or moved it away.
+    /// Records that no item has the folded name: our own request deleted the item or moved it away.
     pub(super) fn insert_absent(&self, folder: &FolderKey, folded: &str) {
         if let Some(children) = self.folders.get(folder) {
             let entry = CachedEntry { item: None, at: Instant::now() };

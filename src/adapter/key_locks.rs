@@ -26,6 +26,7 @@ impl<K: Eq + Hash> KeyedMutex<K> {
         self.mutex(key).lock_owned().await
     }
 
+    /// Returns the mutex of a key, and creates it if no task uses the key. Removes unused mutexes.
     fn mutex(&self, key: K) -> Arc<tokio::sync::Mutex<()>> {
         let mut mutexes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         mutexes.retain(|_, mutex| mutex.strong_count() > 0);

@@ -57,7 +57,8 @@ pub(super) struct Reason {
 pub(super) struct LeftOutEntries(Mutex<Vec<LeftOut>>);
 
 impl LeftOutEntries {
-    /// Logs and records an item of the folder with the path `folder`.
+    /// Logs an item that a listing of the folder at the operator path `folder` left out, and
+    /// records it. Entries beyond [`RECORDED_MAX`] are only logged.
     pub(super) fn record(&self, folder: &str, item: &Item, reason: Reason) {
         let Reason { text: reason, twin } = reason;
         tracing::warn!(folder, name = item.name, id = %item.id, reason, "an entry is left out");

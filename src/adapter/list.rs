@@ -66,6 +66,7 @@ pub struct DriveLister {
     failures: Failures,
 }
 
+/// A request for a page in flight, with its job.
 type PageFuture = Pin<Box<dyn Future<Output = (ListJob, Result<Page>)> + Send>>;
 
 /// The start of a listing.
@@ -79,6 +80,10 @@ struct ListStart {
 }
 
 impl ListStart {
+    /// Parses the path of a listing: a folder, or without a slash at its end a prefix of names.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a path with the name `.` or `..`.
     fn parse(state: &AdapterState, path: &str) -> Result<Self> {
         let folder = state.path(path)?;
         let path = if folder.is_root() { "" } else { path };
@@ -95,7 +100,8 @@ impl ListStart {
 }
 
 impl DriveLister {
-    /// Creates a listing of a path. Sends no request.
+    /// Creates a listing of a path. Sends no request; an invalid path is an error of the first
+    /// call.
     pub(super) fn new(state: Arc<AdapterState>, cx: Context, path: &str, args: &OpList) -> Self {
         let start = ListStart::parse(&state, path);
         Self {
@@ -115,8 +121,13 @@ impl DriveLister {
         }
     }
 
-    /// Resolves the folder, unless this is done. Changes nothing if it fails, so that the next call
-    /// tries again.
+    /// Resolves the folder of the listing, unless this is done, and queues its first page. A folder
+    /// that does not exist leaves the listing empty. Changes nothing if it fails, so that the next
+    /// call tries again.
+    ///
+    /// # Errors
+    /// `NotAFolder` if the path is a file; `InvalidInput` for an invalid path; the errors of the
+    /// requests.
     async fn resolve_start(&mut self) -> Result<()> {
         let Some(start) = &self.start else { return Ok(()) };
         let start = start.as_ref().map_err(Clone::clone)?;
@@ -187,8 +198,12 @@ impl DriveLister {
         Ok(true)
     }
 
-    /// Processes a page. A cloud may return an empty listing for a file, so an empty first page is
-    /// accepted only if the item is known to be a folder.
+    /// Processes a page of `job`. A cloud may return an empty listing for a file, so an empty first
+    /// page is accepted only if the item is known to be a folder.
+    ///
+    /// # Errors
+    /// `NotAFolder` if the start of the listing is a file, and the errors of the request that
+    /// checks it. After a temporary error the next call lists the folder again.
     async fn process_page(&mut self, mut job: ListJob, page: Page) -> Result<()> {
         let is_ambiguous = page.items.is_empty() && !job.is_known_folder;
         if is_ambiguous && job.is_first_page() && job.prefix.is_none() {
@@ -217,11 +232,12 @@ impl DriveLister {
         Ok(())
     }
 
-    /// Processes the error of a page: the folder may not exist, the tree may have to be listed folder
-    /// by folder, or the failure is reported at the end.
+    /// Processes the error of a page: the folder may not exist, the tree may have to be listed
+    /// folder by folder, or the failure is recorded and reported at the end.
     ///
     /// # Errors
-    /// Temporary ones: the next call lists the folder again, after the others.
+    /// Temporary errors: the next call lists the folder again, after the others. Permanent errors
+    /// of the start folder, and `DriveNotFound`.
     async fn process_error(&mut self, mut job: ListJob, error: Error) -> Result<()> {
         if error.is_temporary() {
             self.waiting.push_back(job);
@@ -274,6 +290,8 @@ impl DriveLister {
         Ok(())
     }
 
+    /// Adds the items of a page of one folder to the entries and to the index, and queues the next
+    /// page.
     fn add_page(&mut self, mut job: ListJob, page: Page) {
         let mut known = Vec::with_capacity(page.items.len());
         for item in page.items {
@@ -290,6 +308,8 @@ impl DriveLister {
         }
     }
 
+    /// Adds a page of a whole tree to the entries and to the index. Queues the next page, and a job
+    /// for each shortcut to another drive, whose items the tree does not include.
     fn add_tree_page(&mut self, mut job: ListJob, page: Page) {
         let Some(tree) = &mut self.tree else { return };
         let (state, by_path) = (&self.state, self.state.capabilities().paths);
@@ -340,7 +360,9 @@ impl DriveLister {
         }
     }
 
-    /// Adds an item of a folder to the entries that are ready. Returns false if it is left out.
+    /// Adds an item of a folder to the entries that are ready, and a job for it if it is a folder
+    /// of a recursive listing. Returns false if the item is a duplicate or is left out, so that the
+    /// index must not contain it.
     fn add_item(&mut self, job: &mut ListJob, item: &Item) -> bool {
         let state = &self.state;
         let matches = job.prefix.as_ref().is_none_or(|prefix| item.name.starts_with(&**prefix));
@@ -375,7 +397,8 @@ impl DriveLister {
     }
 }
 
-/// Returns whether the folders of a tree may be listable although the whole tree is not.
+/// Returns whether a failed listing of a whole tree continues folder by folder: the error concerns
+/// the kind of request, or a later page of it.
 fn may_list_by_folder(error: &Error, job: &ListJob) -> bool {
     match error.kind() {
         ErrorKind::Conflict | ErrorKind::Unsupported => true,
@@ -385,6 +408,11 @@ fn may_list_by_folder(error: &Error, job: &ListJob) -> bool {
 }
 
 impl oio::List for DriveLister {
+    /// Returns the next entry, or `None` at the end of the listing.
+    ///
+    /// # Errors
+    /// Those of [`advance`](Self::advance). After all other entries, one error that names the
+    /// folders that could not be listed.
     async fn next(&mut self) -> opendal::Result<Option<oio::Entry>> {
         loop {
             if let Some(entry) = self.ready.pop_front() {

@@ -42,7 +42,8 @@ pub(super) struct Ancestor {
 }
 
 impl ListJob {
-    /// Creates a job for the first page of a folder.
+    /// Creates a job for the first page of `folder`. `key` is its index key and `path` its operator
+    /// path, with a trailing slash.
     pub(super) fn new(folder: ItemRef, key: FolderKey, path: String) -> Self {
         let id = folder_id(&folder);
         Self {
@@ -62,8 +63,9 @@ impl ListJob {
         }
     }
 
-    /// Creates a job for a folder that the listing has found in another folder. `parent` is the id
-    /// of that folder, `key` its index key, and `ancestors` are its own.
+    /// Creates a job for the folder `item` that the listing has found in another folder. `parent`
+    /// is the id of that folder if known, `key` its index key, and `ancestors` are its own. `path`
+    /// is the operator path of `item`.
     pub(super) fn for_child(
         item: &Item,
         parent: Option<ItemId>,
@@ -86,16 +88,17 @@ impl ListJob {
         self.is_start && self.cursor.is_none()
     }
 
-    /// Starts the folder again, with its first page.
+    /// Starts the folder again, with its first page at the given depth.
     pub(super) fn restart(&mut self, depth: Depth) {
         (self.depth, self.cursor, self.requested_at) = (depth, None, None);
         self.pages = PageGuard::default();
     }
 
-    /// Requests the next page.
+    /// Requests the next page. `limit` is the maximum number of its entries; `None` leaves it to
+    /// the cloud.
     ///
     /// # Errors
-    /// Those of the request, and `Unexpected` if the pages form a cycle.
+    /// The errors of the request, and `Unexpected` if the pages form a cycle.
     pub(super) async fn request_page(
         &mut self,
         state: &AdapterState,
@@ -112,7 +115,7 @@ impl ListJob {
         Ok(page)
     }
 
-    /// Returns the id of the folder, if it is known.
+    /// Returns the id of the folder, or `None` if it is addressed by path.
     pub(super) fn folder_id(&self) -> Option<ItemId> {
         folder_id(&self.folder)
     }
@@ -131,6 +134,7 @@ impl ListJob {
     }
 }
 
+/// Returns the id of a folder, or `None` if it is addressed by path.
 fn folder_id(folder: &ItemRef) -> Option<ItemId> {
     match folder {
         ItemRef::Item { id, .. } => Some(id.clone()),
@@ -138,7 +142,7 @@ fn folder_id(folder: &ItemRef) -> Option<ItemId> {
     }
 }
 
-/// Returns the index key of a folder in another folder.
+/// Returns the index key of the folder `item` in the folder with the key `parent`.
 fn child_key(parent: &FolderKey, item: &Item, state: &AdapterState) -> FolderKey {
     match parent {
         FolderKey::Id(_) => FolderKey::Id(item.id.clone()),

@@ -27,12 +27,12 @@ pub(super) fn from_item(item: &Item, sets_modified: bool) -> Metadata {
     with_user_metadata(item, sets_modified, item.size.unwrap_or_default(), size)
 }
 
-/// Returns the metadata of a file that has just been written.
+/// Returns the metadata of a file that has just been written with `bytes` bytes.
 ///
 /// Its length is the number of bytes written, because the cloud may rewrite the file later
 /// (SharePoint does so with Office files). If the item has no size, the metadata says that the
-/// caller has to compare sizes: see
-/// [`Announce::left_to_check`](super::Announce::left_to_check).
+/// caller has to compare sizes: see [`Announce::left_to_check`](super::Announce::left_to_check).
+/// `sets_modified` is as in [`from_item`].
 pub(super) fn from_written(item: &Item, bytes: u64, sets_modified: bool) -> Metadata {
     let check = item.size.is_none().then_some((CHECK, DEFERRED));
     let mut metadata = with_user_metadata(item, sets_modified, bytes, check).into_builder();
@@ -40,7 +40,8 @@ pub(super) fn from_written(item: &Item, bytes: u64, sets_modified: bool) -> Meta
     metadata.build()
 }
 
-/// Returns the metadata of an item with one additional entry of user metadata.
+/// Returns the metadata of an item, with `size` in bytes as its length and one additional `entry`
+/// of user metadata. `sets_modified` is as in [`from_item`].
 fn with_user_metadata(
     item: &Item,
     sets_modified: bool,

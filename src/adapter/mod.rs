@@ -142,11 +142,13 @@ impl Service for DriveService {
     type Copier = DriveCopier;
     type Composer = ();
 
+    /// Returns the scheme, the root and the name from the settings.
     fn info(&self) -> ServiceInfo {
         let settings = &self.state.settings;
         ServiceInfo::new(settings.scheme, &settings.root, &settings.name)
     }
 
+    /// Returns the operations and options that this drive supports.
     fn capability(&self) -> Capability {
         let drive = self.state.capabilities();
         Capability {
@@ -178,6 +180,10 @@ impl Service for DriveService {
         }
     }
 
+    /// Creates a folder and its missing parents. Succeeds if the folder exists.
+    ///
+    /// # Errors
+    /// `NotADirectory` if a file has one of the names, and the errors of the requests.
     async fn create_dir(
         &self,
         ctx: &OperationContext,
@@ -189,6 +195,11 @@ impl Service for DriveService {
         Ok(RpCreateDir::default())
     }
 
+    /// Requests the item at a path and returns its metadata.
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist, or is a file although the path ends with a slash;
+    /// `ConditionNotMatch` if a condition fails; the errors of the requests.
     async fn stat(&self, ctx: &OperationContext, path: &str, args: OpStat) -> Result<RpStat> {
         let (state, cx) = (&self.state, Context::from(ctx));
         let conditions = Conditions {
@@ -210,23 +221,35 @@ impl Service for DriveService {
         Ok(RpStat::new(metadata::from_item(&item, state.capabilities().set_modified)))
     }
 
+    /// Creates a reader. Sends no request; an invalid path is an error of the first read.
     fn read(&self, ctx: &OperationContext, path: &str, args: OpRead) -> Result<DriveReader> {
         Ok(DriveReader::new(Arc::clone(&self.state), Context::from(ctx), path, &args))
     }
 
+    /// Creates a writer. Sends no request.
+    ///
+    /// # Errors
+    /// `Unsupported` if the path, the user metadata or the announced size is invalid.
     fn write(&self, ctx: &OperationContext, path: &str, args: OpWrite) -> Result<DriveWriter> {
         DriveWriter::new(Arc::clone(&self.state), Context::from(ctx), path, &args)
             .map_err(to_opendal)
     }
 
+    /// Creates a deleter. Sends no request.
     fn delete(&self, ctx: &OperationContext) -> Result<DriveDeleter> {
         Ok(DriveDeleter::new(Arc::clone(&self.state), Context::from(ctx)))
     }
 
+    /// Creates a lister. Sends no request; an invalid path is an error of the first call.
     fn list(&self, ctx: &OperationContext, path: &str, args: OpList) -> Result<DriveLister> {
         Ok(DriveLister::new(Arc::clone(&self.state), Context::from(ctx), path, &args))
     }
 
+    /// Creates a copy that has not started. Sends no request; an invalid path is an error of the
+    /// first call.
+    ///
+    /// # Errors
+    /// `Unsupported` if the cloud has no server-side copies.
     fn copy(
         &self,
         ctx: &OperationContext,
@@ -241,10 +264,19 @@ impl Service for DriveService {
         Ok(DriveCopier::new(state, cx, from, to, if_exists(args.if_not_exists())))
     }
 
+    /// Drives cannot concatenate files.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
     fn compose(&self, _: &OperationContext, _: &str, _: OpCompose) -> Result<Self::Composer> {
         Err(unsupported("compose: drives cannot concatenate files"))
     }
 
+    /// Moves the item at `from` to `to`, and replaces a file there unless the arguments forbid it.
+    ///
+    /// # Errors
+    /// `NotFound` if `from` does not exist; `ConditionNotMatch` if `to` exists and must not;
+    /// `IsADirectory` if `to` is a folder; the errors of the requests.
     async fn rename(
         &self,
         ctx: &OperationContext,
@@ -260,16 +292,24 @@ impl Service for DriveService {
         Ok(RpRename::default())
     }
 
+    /// Drives cannot restore a deleted item by its path.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
     async fn restore(&self, _: &OperationContext, _: &str, _: OpRestore) -> Result<RpRestore> {
         Err(unsupported("restore: drives do not support it"))
     }
 
+    /// Drives sign no requests in advance.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
     async fn presign(&self, _: &OperationContext, _: &str, _: OpPresign) -> Result<RpPresign> {
         Err(unsupported("presign: drives do not support it"))
     }
 }
 
-/// `operation` names the operation and the reason.
+/// Returns the `Unsupported` error of an operation. `operation` names the operation and the reason.
 fn unsupported(operation: &str) -> Error {
     Error::new(ErrorKind::Unsupported, format!("cannot {operation}"))
 }

@@ -27,6 +27,7 @@ pub(super) struct PathRegistry {
     inner: Mutex<Inner>,
 }
 
+/// The paths behind the mutex.
 #[derive(Debug, Default)]
 struct Inner {
     paths: HashMap<ItemId, Vec<Box<str>>>,
@@ -37,6 +38,8 @@ struct Inner {
 }
 
 impl PathRegistry {
+    /// Locks the paths. Each change is complete before a panic could interrupt it, so a poisoned
+    /// lock is used as it is.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -51,6 +51,12 @@ impl DriveReader {
         Self(Arc::new(RemoteFile { state, cx, path, conditions }))
     }
 
+    /// Starts the download of a range. Returns the size and the etag of the file, and the bytes of
+    /// the range. A range past the end is cut to the file, and the stream reports the missing bytes
+    /// at its end.
+    ///
+    /// # Errors
+    /// Those of [`RemoteFile::download`].
     async fn stream(&self, range: BytesRange) -> Result<(RpRead, DriveStream)> {
         let range = match range {
             BytesRange::Suffix { size } => ByteRange::Last(size),
@@ -85,6 +91,13 @@ impl DriveReader {
 }
 
 impl oio::Read for DriveReader {
+    /// Starts the download of a range, and returns the metadata of the file and a stream of the
+    /// bytes.
+    ///
+    /// # Errors
+    /// `NotFound`, `IsADirectory`, `RangeNotSatisfied` if the range starts after the end,
+    /// `ConditionNotMatch` if a condition fails, and the errors of the requests. The stream returns
+    /// the errors of its bytes.
     async fn open(
         &self,
         range: BytesRange,
@@ -93,6 +106,11 @@ impl oio::Read for DriveReader {
         Ok((response, Box::new(stream)))
     }
 
+    /// Reads a range completely into memory.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open) and of the stream; `RangeNotSatisfied` if the file ends before
+    /// the range does.
     async fn read(&self, range: BytesRange) -> opendal::Result<(RpRead, Buffer)> {
         let (response, mut stream) = self.stream(range).await.map_err(to_opendal)?;
         let mut pieces = Vec::new();
@@ -133,6 +151,7 @@ pub struct DriveStream {
     missing: u64,
 }
 
+/// The state of the response body that the stream reads.
 enum BodyState {
     Open(ByteStream),
     /// The next call continues with another download.
@@ -142,7 +161,13 @@ enum BodyState {
 }
 
 impl DriveStream {
-    /// Returns the next bytes, or `None` at the end.
+    /// Returns the next bytes, or `None` at the end of the range. Continues an interrupted body
+    /// with another download.
+    ///
+    /// # Errors
+    /// Temporary errors of a body or a request: the next call continues. Permanent errors, which
+    /// each later call returns again, such as `ConditionNotMatch` for a file that was changed and
+    /// those of [`check_end`](Self::check_end).
     async fn next(&mut self) -> Result<Option<Buffer>> {
         loop {
             let bytes = match &mut self.body {
@@ -200,6 +225,10 @@ impl DriveStream {
     }
 
     /// Checks at the end of the body that the whole range has arrived and has the expected hash.
+    ///
+    /// # Errors
+    /// `Unexpected` if bytes are missing or the hash differs; `RangeNotSatisfied` if the file ends
+    /// before the requested range does; the errors of a request for the hash.
     async fn check_end(&mut self) -> Result<()> {
         if !self.remaining.is_empty() {
             let missing = self.remaining.end - self.remaining.start;
@@ -225,6 +254,10 @@ impl DriveStream {
 }
 
 impl oio::ReadStream for DriveStream {
+    /// Returns the next bytes, or an empty buffer at the end of the range.
+    ///
+    /// # Errors
+    /// Those of [`next`](Self::next).
     async fn read(&mut self) -> opendal::Result<Buffer> {
         match self.next().await {
             Ok(bytes) => Ok(bytes.unwrap_or_default()),

@@ -48,6 +48,11 @@ impl AdapterState {
         }
     }
 
+    /// Implements [`rename`](Self::rename) for a drive that is addressed by id. `is_same` means
+    /// that both paths lead to the same item, so that only the case of its name changes.
+    ///
+    /// # Errors
+    /// Those of [`rename`](Self::rename).
     async fn rename_by_id(
         &self,
         cx: &Context,
@@ -88,10 +93,12 @@ impl AdapterState {
         Ok(())
     }
 
-    /// Returns the id of the file that a rename replaces, or `None` if the target does not exist.
+    /// Returns the id of the file at `to` that a rename replaces, or `None` if the target does not
+    /// exist. `source` is the renamed item, if it is known.
     ///
     /// # Errors
-    /// See [`rename`](Self::rename).
+    /// `ConditionNotMatch` if the target exists and `if_exists` is [`IfExists::Fail`], `IsAFolder`
+    /// if it is a folder, `NotAFolder` if `source` is a folder, and the errors of the requests.
     async fn find_occupant(
         &self,
         cx: &Context,
@@ -119,6 +126,10 @@ impl AdapterState {
         Ok(Some(occupant.id.clone()))
     }
 
+    /// Implements [`rename`](Self::rename) for a drive that resolves paths itself.
+    ///
+    /// # Errors
+    /// Those of [`rename`](Self::rename).
     async fn rename_by_path(
         &self,
         cx: &Context,
@@ -161,6 +172,7 @@ impl AdapterState {
     }
 
     /// Invalidates both index entries of a failed rename, and returns the error for the caller.
+    /// `folder` is the index key of the target's folder.
     fn rename_error(
         &self,
         source: &ResolvedPath,

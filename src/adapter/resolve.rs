@@ -67,7 +67,11 @@ impl AdapterState {
         Walk::new(self, cx, Duration::ZERO).resolve(path.names()).await
     }
 
-    /// Resolves a path in a drive that resolves paths itself, without a request for the item.
+    /// Resolves a path in a drive that resolves paths itself, without a request for the item. Its
+    /// item is only present if the index has it, not older than `max_age`.
+    ///
+    /// # Errors
+    /// Those of [`root`](Self::root).
     async fn resolve_by_path(
         &self,
         cx: &Context,
@@ -126,8 +130,8 @@ impl AdapterState {
         Ok((resolved, item))
     }
 
-    /// Returns the item with its size. If the cloud does not report the size of the file, requests
-    /// its first byte. If this fails, the size stays unknown.
+    /// Returns `item` with its size. If the cloud does not report the size of the file, requests
+    /// its first byte, at `resolved`. If this fails, the size stays unknown.
     pub(super) async fn with_size(
         &self,
         cx: &Context,
@@ -171,7 +175,8 @@ impl AdapterState {
         lookup(&FolderKey::Id(folder), name)
     }
 
-    /// Invalidates the index entries of all names in a path, because one of the ids is stale.
+    /// Invalidates the index entries of all names in a path, from the drive's root down, because
+    /// one of the ids is stale. For a drive that is addressed by id.
     pub(super) fn invalidate_path(&self, names: &[String]) {
         let Some(root) = self.root.get() else { return };
         let mut folder = FolderKey::Id(root.clone());

@@ -72,7 +72,8 @@ impl<'a> FragmentUploader<'a> {
     /// Opens a session, sends all bytes, and returns the item of the file.
     ///
     /// # Errors
-    /// The permanent errors of the requests, any error if the upload has no writer, and `Aborted`.
+    /// [`UploadError::Aborted`] if the writer ends the upload. Otherwise `Failed`: with the
+    /// permanent errors of the requests, and without a writer with any error.
     pub(super) async fn send(self, upload: &mut Upload) -> Result<Item, UploadError> {
         self.run(upload, SessionProgress::Next(0)).await
     }
@@ -102,8 +103,12 @@ impl<'a> FragmentUploader<'a> {
         Ok((self.run(upload, progress).await?, position))
     }
 
-    /// Requests the progress of a session that an earlier process opened. Returns `None` if the
-    /// session is lost and its file does not exist.
+    /// Requests the progress of a session that an earlier process opened. `known` is the number of
+    /// bytes that the cloud had, as far as the earlier process knew. Returns `None` if the session
+    /// is lost and its file does not exist.
+    ///
+    /// # Errors
+    /// The errors of the requests, and those of reading the local file.
     async fn request_progress(
         &mut self,
         upload: &Upload,
@@ -140,7 +145,12 @@ impl<'a> FragmentUploader<'a> {
         }
     }
 
-    /// Follows the session to its end, starting with `progress`.
+    /// Follows the session to its end, starting with `progress`. Opens a new session for a lost
+    /// one, and returns the verified item of the file.
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send); `Unexpected` if the cloud expects bytes that were never sent
+    /// or are no longer available, makes no progress, or loses [`REOPENED_MAX`] sessions.
     async fn run(
         mut self,
         upload: &mut Upload,
@@ -187,7 +197,11 @@ impl<'a> FragmentUploader<'a> {
         }
     }
 
-    /// Acknowledges bytes that an earlier process sent and whose response was lost.
+    /// Acknowledges the bytes in `from..to`, which an earlier process sent and whose response was
+    /// lost.
+    ///
+    /// # Errors
+    /// Those of reading the local file.
     async fn acknowledge_range(&mut self, upload: &Upload, from: u64, to: u64) -> Result<()> {
         let Some(mut session) = self.session.take() else { return Ok(()) };
         let to = to.min(self.total);
@@ -196,8 +210,11 @@ impl<'a> FragmentUploader<'a> {
         acknowledged
     }
 
-    /// Checks that the bytes that the cloud expects next exist and can be read. `sent` is the end of
-    /// all bytes sent so far.
+    /// Checks that the bytes that the cloud expects next exist and can be read. `next` is their
+    /// position, and `sent` the end of all bytes sent so far.
+    ///
+    /// # Errors
+    /// `Unexpected` if they do not exist, were not sent in sequence, or were discarded.
     fn check_next(&self, next: u64, sent: u64) -> Result<()> {
         let reason = if next >= self.total {
             format!("the cloud has all {} bytes but expects byte {next}", self.total)
@@ -212,6 +229,10 @@ impl<'a> FragmentUploader<'a> {
     }
 
     /// Prepares for a new session after the error `lost` of the current one.
+    ///
+    /// # Errors
+    /// `Unexpected`, with the text of `lost`, if the first bytes are no longer in memory or
+    /// [`REOPENED_MAX`] sessions were lost.
     fn reset_session(&mut self, lost: Error) -> Result<()> {
         if !self.body.is_available_from(0) {
             return Err(lost.with_kind(ErrorKind::Unexpected).with_note(
@@ -229,8 +250,13 @@ impl<'a> FragmentUploader<'a> {
         Ok(())
     }
 
-    /// Sends the fragment at `position`. Returns its length and the result: the inner error means
-    /// that the session is lost.
+    /// Sends the fragment at `position`, and opens the session before the first one. Returns its
+    /// length and the result: the inner error means that the session is lost.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the writer wrote another number of bytes than announced; `Conflict` if a
+    /// local file was changed; `Aborted`; permanent errors of the requests, and any error if the
+    /// upload has no writer.
     async fn send_fragment(
         &mut self,
         upload: &mut Upload,
@@ -263,6 +289,11 @@ impl<'a> FragmentUploader<'a> {
         }
     }
 
+    /// Opens a session for the file. Creates missing parent folders.
+    ///
+    /// # Errors
+    /// `ConditionNotMatch` if the target exists and must not, the errors of the requests, and
+    /// `Aborted`.
     async fn open(&mut self, upload: &mut Upload) -> Result<UploadSession, UploadError> {
         let (this, total) = (&*upload, self.total);
         let (session, folder) = this
@@ -280,7 +311,12 @@ impl<'a> FragmentUploader<'a> {
         Ok(session)
     }
 
-    /// Sends the bytes at `position` once. After a failure, requests the progress of the session.
+    /// Sends the bytes at `position` once. After a failure, requests the progress of the session
+    /// and returns it.
+    ///
+    /// # Errors
+    /// `NotFound` if the session is lost; `ConditionNotMatch` if the target exists and must not;
+    /// other permanent errors of the requests; `Aborted`; any error if the upload has no writer.
     async fn attempt(
         &mut self,
         upload: &mut Upload,
@@ -338,7 +374,11 @@ impl<'a> FragmentUploader<'a> {
         Ok(progress)
     }
 
-    /// Creates the file of a complete session.
+    /// Creates the file of a complete session, and verifies it.
+    ///
+    /// # Errors
+    /// `ConditionNotMatch` if the target exists and must not; `NotFound` if the session is lost;
+    /// those of [`finish`](Self::finish).
     async fn commit(&mut self, upload: &mut Upload) -> Result<Item, UploadError> {
         self.report(self.total);
         let Some(session) = self.session.clone() else {
@@ -357,7 +397,11 @@ impl<'a> FragmentUploader<'a> {
         self.finish(upload, item, write_lock).await
     }
 
-    /// Verifies the written file. `write_lock` is held until its size is known.
+    /// Verifies the written file, and returns its item. `write_lock` is held until its size is
+    /// known.
+    ///
+    /// # Errors
+    /// `Unexpected` if the size differs, and the errors of a request for the item.
     async fn finish(
         &mut self,
         upload: &mut Upload,
@@ -369,6 +413,7 @@ impl<'a> FragmentUploader<'a> {
         upload.verify(item, folder, self.total, write_lock).await
     }
 
+    /// Reports to the observer that the cloud has the bytes before `position`.
     fn report(&mut self, position: u64) {
         if let (Some(on_progress), Some(session)) = (&mut self.on_progress, &self.session) {
             on_progress(session, position);
@@ -376,7 +421,11 @@ impl<'a> FragmentUploader<'a> {
     }
 }
 
-/// Acknowledges to a session that the cloud has the bytes in `from..to`.
+/// Reads the bytes in `from..to` of the body and reports to `session` that the cloud has them.
+///
+/// # Errors
+/// Those of reading the body, and those of
+/// [`Drive::acknowledge`](crate::drive::Drive::acknowledge).
 async fn acknowledge(
     upload: &Upload,
     body: &UploadBody,
@@ -394,6 +443,8 @@ async fn acknowledge(
     Ok(())
 }
 
+/// Returns the `Unexpected` error for a cloud that accepts fragments without progress at
+/// `position`.
 fn stalled(position: u64) -> Error {
     Error::new(
         ErrorKind::Unexpected,

@@ -71,6 +71,10 @@ impl Spool {
         if self.pending_len >= BATCH { self.flush().await } else { Ok(()) }
     }
 
+    /// Writes the pending bytes to the temporary file, if there is one.
+    ///
+    /// # Errors
+    /// `Unexpected` if it cannot be written, for example because the disk is full.
     async fn flush(&mut self) -> Result<()> {
         let (Some(file), false) = (&self.file, self.pending.is_empty()) else { return Ok(()) };
         let (file, pending) = (Arc::clone(file), std::mem::take(&mut self.pending));
@@ -98,11 +102,16 @@ impl Spool {
     }
 }
 
+/// Creates an unnamed temporary file in `TMPDIR`.
+///
+/// # Errors
+/// `Unexpected` if it cannot be created.
 fn temporary_file() -> Result<Arc<File>> {
     tempfile::tempfile().map(Arc::new).map_err(temporary_file_error)
 }
 
-/// Converts an error of creating, writing or reading the temporary file.
+/// Converts an error of creating, writing or reading the temporary file to `Unexpected`, with the
+/// folder.
 pub(super) fn temporary_file_error(source: io::Error) -> Error {
     let folder = std::env::temp_dir();
     Error::new(
@@ -115,10 +124,11 @@ pub(super) fn temporary_file_error(source: io::Error) -> Error {
     )
 }
 
-/// Returns `len` bytes of a body from `offset` on.
+/// Returns `len` bytes of a body from `offset` on. A body in memory that is shorter returns fewer
+/// bytes.
 ///
 /// # Errors
-/// `Unexpected` if the file cannot be read.
+/// `Unexpected` if the file cannot be read or is shorter.
 #[cfg(any(test, feature = "services-skydrive"))]
 pub(crate) async fn slice(body: &Body, offset: u64, len: u64) -> Result<Buffer> {
     read(body, offset, len).await.map_err(|error| {
@@ -127,6 +137,9 @@ pub(crate) async fn slice(body: &Body, offset: u64, len: u64) -> Result<Buffer> 
 }
 
 /// Like [`slice`], but returns the system's error.
+///
+/// # Errors
+/// The system's error if the file cannot be read, `UnexpectedEof` if it is shorter.
 pub(super) async fn read(body: &Body, offset: u64, len: u64) -> io::Result<Buffer> {
     if let Body::Memory(_) = body {
         return read_blocking(body, offset, len);
@@ -137,6 +150,9 @@ pub(super) async fn read(body: &Body, offset: u64, len: u64) -> io::Result<Buffe
 }
 
 /// Like [`read`], on the calling thread, which must be allowed to block.
+///
+/// # Errors
+/// Those of [`read`].
 pub(super) fn read_blocking(body: &Body, offset: u64, len: u64) -> io::Result<Buffer> {
     match body {
         Body::Memory(bytes) => {

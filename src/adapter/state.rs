@@ -121,7 +121,8 @@ impl AdapterState {
         })
     }
 
-    /// Returns the reference to a path, for a drive that resolves paths itself.
+    /// Returns the reference to a path, for a drive that resolves paths itself. `names` is the path
+    /// from the drive's root.
     ///
     /// # Errors
     /// Those of [`root`](Self::root).
@@ -129,19 +130,21 @@ impl AdapterState {
         Ok(ItemRef::Path { base: self.root(cx).await?.clone(), path: names.join("/").into() })
     }
 
-    /// Returns the key of a folder in the index, for a drive that resolves paths itself.
+    /// Returns the key of a folder in the index, for a drive that resolves paths itself. `names` is
+    /// the path from the drive's root.
     pub(super) fn path_key(&self, names: &[String]) -> FolderKey {
         FolderKey::Path(self.folded_path(names))
     }
 
-    /// Returns the part of `names` below the operator's root, or `None` if `names`, which start at the
-    /// drive's root, are not below it.
+    /// Returns the part of `names` below the operator's root `root`, or `None` if `names`, which
+    /// start at the drive's root, are not below it.
     pub(super) fn strip_root<'a>(&self, root: &Path, names: &'a [String]) -> Option<&'a [String]> {
         let (prefix, rest) = names.split_at_checked(root.names().len())?;
         let mut pairs = prefix.iter().zip(root.names());
         pairs.all(|(name, root)| self.fold(name) == self.fold(root)).then_some(rest)
     }
 
+    /// Returns the folded names of a path, joined by slashes.
     fn folded_path(&self, names: &[String]) -> String {
         let folded: Vec<_> = names.iter().map(|name| self.fold(name)).collect();
         folded.join("/")
@@ -152,9 +155,9 @@ impl AdapterState {
         self.url_locks.lock(path.names().join("/")).await
     }
 
-    /// Waits until no other writer of this process writes to a path. Needed only in a drive whose
-    /// response to a write may have no size: each writer has to request the size of its own file.
-    /// Returns `None` in other drives.
+    /// Waits until no other writer of this process writes to a path, and returns the lock. Needed
+    /// only in a drive whose response to a write may have no size: each writer has to request the
+    /// size of its own file. Returns `None` in other drives.
     pub(super) async fn lock_write(&self, path: &Path) -> Option<OwnedMutexGuard<()>> {
         if self.capabilities().paths {
             return None;
@@ -188,7 +191,7 @@ impl AdapterState {
     }
 }
 
-/// Converts OpenDAL's option.
+/// Converts OpenDAL's option: true means that an existing target is an error, not replaced.
 pub(super) fn if_exists(if_not_exists: bool) -> IfExists {
     if if_not_exists { IfExists::Fail } else { IfExists::Replace }
 }

@@ -34,7 +34,7 @@ impl StreamBuffer {
         self.pieces.push_back(bytes);
     }
 
-    /// Returns at most `size` bytes from `at` on.
+    /// Returns at most `size` bytes from the position `at` on.
     ///
     /// # Errors
     /// `Unexpected` if the byte at `at` has been discarded.

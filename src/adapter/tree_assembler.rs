@@ -38,14 +38,15 @@ impl TreeAssembler {
         Self { root: folder, root_path: path, paths, pending, processed, names, multi_parent }
     }
 
-    /// Returns the items that were accepted or left out so far.
+    /// Returns the ids of the items that were accepted or left out so far.
     pub(super) fn into_returned(self) -> HashSet<ItemId> {
         self.processed
     }
 
-    /// Adds a page. Calls `accept` for each item whose path is now known, and `leave_out` for each
-    /// item that the listing leaves out. An item that never gets a path is not below the listed
-    /// folder.
+    /// Adds a page of the listing. Calls `accept` for each item whose path is now known, and
+    /// `leave_out` for each item that the listing leaves out. An item that never gets a path is not
+    /// below the listed folder. `is_last` is true for the last page, and `fold` returns the key
+    /// under which the cloud compares a name.
     pub(super) fn add_page(
         &mut self,
         items: Vec<Item>,
@@ -113,8 +114,9 @@ impl TreeAssembler {
         }
     }
 
-    /// Visits everything below a folder, once for each path. `ancestors` are the folder itself and
-    /// the folders above it: a folder that contains itself is not entered again.
+    /// Calls `accept` or `leave_out` for everything below a folder with the path `path`, once for
+    /// each path. `ancestors` are the folder itself and the folders above it: a folder that
+    /// contains itself is not entered again.
     fn visit(
         &self,
         folder: &ItemId,
@@ -149,6 +151,8 @@ impl TreeAssembler {
     }
 }
 
+/// Returns the operator path of `item` in the folder with the path `parent`, which is empty or ends
+/// with a slash.
 fn child_path(parent: &str, item: &Item) -> String {
     let slash = if item.is_folder() { "/" } else { "" };
     format!("{parent}{}{slash}", item.name)

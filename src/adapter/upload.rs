@@ -56,7 +56,8 @@ impl From<Aborted> for UploadError {
 }
 
 impl Upload {
-    /// Creates an upload. Sends no request.
+    /// Creates an upload to `path`. Sends no request. `channel` leads to the writer; without one,
+    /// the first failure ends the upload.
     pub(super) fn new(
         state: Arc<AdapterState>,
         cx: Context,
@@ -87,7 +88,7 @@ impl Upload {
     /// Checks that the caller has not aborted the upload.
     ///
     /// # Errors
-    /// `Aborted`.
+    /// [`UploadError::Aborted`] if the writer has aborted it or was dropped.
     pub(super) fn check_aborted(&self) -> Result<(), UploadError> {
         match &self.channel {
             Some(channel) => Ok(channel.check()?),
@@ -109,7 +110,8 @@ impl Upload {
     /// Reports a temporary error to the writer, and waits until the writer resumes the upload.
     ///
     /// # Errors
-    /// The error itself if the upload has no writer; `Aborted`.
+    /// The error itself if the upload has no writer; [`UploadError::Aborted`] if the writer ends
+    /// the upload.
     pub(super) async fn suspend(&self, error: Error) -> Result<(), UploadError> {
         match &self.channel {
             None => Err(error.into()),
@@ -121,7 +123,8 @@ impl Upload {
     /// upload between two attempts, so that only the caller retries.
     ///
     /// # Errors
-    /// The permanent error of the request; `Aborted`.
+    /// The permanent error of the request; any error if the upload has no writer;
+    /// [`UploadError::Aborted`] if the writer ends the upload.
     pub(super) async fn attempt<T, F>(
         &self,
         mut request: impl FnMut() -> F,
@@ -163,10 +166,13 @@ impl Upload {
         self.verify(item, Some(folder), len, write_lock).await
     }
 
-    /// Sends a request for the target. Sends it again if the id of a folder in the path was stale.
+    /// Calls `request` with the target of the upload, and returns its result and the index key of
+    /// the folder. Creates missing parent folders. Calls `request` again if the id of a folder in
+    /// the path was stale.
     ///
     /// # Errors
-    /// Those of the request, and those of resolving or creating the parent folders.
+    /// Those of `request`, with `ConditionNotMatch` for a target that exists and must not, and
+    /// those of resolving or creating the parent folders.
     pub(super) async fn with_target<T, F>(
         &self,
         request: impl Fn(Target) -> F,
@@ -191,8 +197,9 @@ impl Upload {
         }
     }
 
-    /// Returns the key of the folder that contains a written file, if the upload did not resolve its
-    /// path itself: its session was opened by an earlier process.
+    /// Returns the key of the folder that contains a written file, if the upload did not resolve
+    /// its path itself: its session was opened by an earlier process. Returns `None` if the cloud
+    /// did not report the parent.
     pub(super) fn folder_of(&self, item: &Item) -> Option<FolderKey> {
         if self.state.capabilities().paths {
             let (parents, _) = self.path.split()?;
@@ -236,6 +243,10 @@ impl Upload {
 
     /// Requests an item. Releases `write_lock` after the first attempt, so that a suspended upload
     /// does not block other writers.
+    ///
+    /// # Errors
+    /// The permanent errors of the request; any error if the upload has no writer;
+    /// [`UploadError::Aborted`].
     async fn request_item(&self, item: &Item, write_lock: impl Sized) -> Result<Item, UploadError> {
         let (item_ref, conditions) = (ItemRef::from_id(&item.id), Conditions::default());
         let request = || self.state.drive.item(&self.cx, &item_ref, &conditions);

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::drive::{Body, Item};
 
-/// Runs an upload to its end. Cancels it if it fails or is aborted.
+/// Runs an upload to its end, and reports the result to the writer through `channel`. Cancels the
+/// upload if it fails or is aborted.
 pub(super) async fn run(mut upload: Upload, channel: Arc<UploadChannel>) {
     match send(&mut upload, &channel).await {
         Ok((item, bytes)) => {
@@ -33,7 +34,13 @@ pub(super) async fn run(mut upload: Upload, channel: Arc<UploadChannel>) {
 
 /// Sends the file. Returns its item and the number of bytes.
 ///
-/// A large file of announced size is sent while the writer writes. Any other file is collected first.
+/// A large file of announced size is sent while the writer writes. Any other file is collected
+/// first.
+///
+/// # Errors
+/// `Failed` with `ConditionNotMatch` if the target exists and must not, `InvalidInput` if the file
+/// is too large or has another size than announced, or a permanent error of the requests. `Aborted`
+/// if the writer ends the upload.
 async fn send(upload: &mut Upload, channel: &UploadChannel) -> Result<(Item, u64), UploadError> {
     let limits = upload.state.capabilities().session;
     if let (Some(limits), Some(total)) = (limits, upload.announced.size)
@@ -55,6 +62,10 @@ async fn send(upload: &mut Upload, channel: &UploadChannel) -> Result<(Item, u64
 }
 
 /// Receives all bytes of a file that is sent in one request, or whose length is not known.
+///
+/// # Errors
+/// `InvalidInput` if the file is too large for the drive or has another size than announced;
+/// `Unexpected` if the temporary file cannot be written; `Aborted` if the writer ends the upload.
 async fn collect(upload: &Upload, channel: &UploadChannel) -> Result<Body, UploadError> {
     let mut spool = Spool::new(upload.announced.size)?;
     let max = upload.state.capabilities().max_file_size;

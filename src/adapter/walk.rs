@@ -116,8 +116,8 @@ impl<'a> Walk<'a> {
         Ok((child, true))
     }
 
-    /// Returns the error of a lookup by name that failed with a 404. It is `NotFound` only if the
-    /// folder does not exist: otherwise the child may exist too.
+    /// Returns the error of a lookup by name that failed with the 404 `error`. It is `NotFound`
+    /// only if `folder` does not exist: otherwise the child may exist too, and it is `Unexpected`.
     async fn lookup_error(&self, folder: &ItemRef, name: &str, error: Error) -> Error {
         match self.state.drive.item(self.cx, folder, Conditions::NONE).await {
             Err(missing) if missing.kind() == ErrorKind::NotFound => error,
@@ -130,8 +130,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Checks that a cached item still has its parent and its name, and returns its current state or
-    /// `None`. This is one small request, whereas finding the name again may list the folder.
+    /// Checks that a cached item still has its parent `folder` and its folded name, and returns its
+    /// current state. Returns `None`, and removes the index entry, if it does not. This is one
+    /// small request, whereas finding the name again may list the folder.
+    ///
+    /// # Errors
+    /// The errors of the request, except `NotFound`.
     async fn revalidate(
         &self,
         folder: &FolderKey,
@@ -160,6 +164,7 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// Returns the `NotFound` error for a name in a path.
 fn not_found(name: &str, reason: &str) -> Error {
     Error::new(ErrorKind::NotFound, format!("cannot find {name:?}: {reason}"))
 }

@@ -96,6 +96,13 @@ impl DriveWriter {
 }
 
 impl oio::Write for DriveWriter {
+    /// Passes bytes to the upload, and waits while its queue is full. The first call starts the
+    /// upload.
+    ///
+    /// # Errors
+    /// `Unsupported` if more bytes than announced are written; `Unexpected` after `close`; the
+    /// error of the upload if it has failed or is suspended. See the contract in the module's
+    /// documentation.
     async fn write(&mut self, bytes: Buffer) -> opendal::Result<()> {
         if bytes.is_empty() {
             return Ok(());
@@ -112,11 +119,17 @@ impl oio::Write for DriveWriter {
         Ok(())
     }
 
+    /// Waits until the file is written and verified, and returns its metadata. May be repeated.
+    ///
+    /// # Errors
+    /// The error of the upload, once if it is temporary and each time otherwise; `Unexpected` after
+    /// a lost write.
     async fn close(&mut self) -> opendal::Result<Metadata> {
         self.start();
         self.channel.close().await.map_err(to_opendal)
     }
 
+    /// Cancels the upload, and waits at most [`ABORT_MAX`] for it. Never fails.
     async fn abort(&mut self) -> opendal::Result<()> {
         if self.upload.take().is_some() {
             self.channel.abandon_unstarted();
@@ -130,6 +143,7 @@ impl oio::Write for DriveWriter {
 }
 
 impl Drop for DriveWriter {
+    /// Cancels the upload in the background, unless it is complete.
     fn drop(&mut self) {
         self.channel.abandon();
     }

@@ -15,6 +15,7 @@ use super::{RateLimitConfig, RateLimitHeaders, scheduler::Scheduler};
 #[derive(Clone, Default)]
 pub struct AccountLimiter(Arc<Inner>);
 
+/// The parts that clones share.
 #[derive(Default)]
 struct Inner {
     state: Mutex<State>,
@@ -24,6 +25,7 @@ struct Inner {
     released: Notify,
 }
 
+/// The pause, the retry budget and the scheduler of the account.
 #[derive(Default)]
 struct State {
     /// End of the last pause. `None` before the first one.
@@ -43,6 +45,7 @@ impl AccountLimiter {
         Self::default()
     }
 
+    /// Locks the state. A poisoned lock is used as it is.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,18 +91,20 @@ impl AccountLimiter {
         state.refusals
     }
 
-    /// Records a response that is not a rejection. It adds `earned` retries to the budget.
+    /// Records a response that is not a rejection. It adds `earned` retries to the budget, which
+    /// may be a fraction.
     pub fn record_success(&self, earned: f64) {
         let mut state = self.state();
         state.refusals = 0;
         state.retries_spent = (state.retries_spent - earned).max(0.0);
     }
 
-    /// Waits until a request of this cost may be sent.
+    /// Waits until a request may be sent: until the pause is over, the requests before it are sent,
+    /// and the scheduler admits it. `cost` is in the cloud's units.
     ///
     /// # Errors
-    /// Fails with the rest of the pause if it is longer than `max_delay` or ends after `deadline`, and
-    /// with the necessary delay if the request cannot be sent before `deadline`.
+    /// Fails with the rest of the pause if it is longer than `max_delay` or ends after `deadline`,
+    /// and with the necessary delay if the request cannot be sent before `deadline`.
     pub async fn acquire(
         &self,
         cost: u32,
@@ -208,6 +213,8 @@ impl Permit {
 }
 
 impl Drop for Permit {
+    /// Counts a permit without a result as a request without a response, and wakes the next
+    /// request.
     fn drop(&mut self) {
         if !self.ended {
             self.limiter.state().scheduler.record_lost(self.cost);

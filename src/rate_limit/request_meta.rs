@@ -95,7 +95,9 @@ impl fmt::Display for Exhausted {
         let times = if self.attempts == 1 { "time" } else { "times" };
         write!(f, "tried {} {times} in {:.1} s", self.attempts, self.elapsed.as_secs_f64())?;
         match self.pause {
-            Some(pause) => write!(f, ", the cloud wants a pause of {:.0} s", pause.as_secs_f64()),
+            Some(pause) => {
+                write!(f, ", the cloud requests a pause of {:.0} s", pause.as_secs_f64())
+            }
             None => Ok(()),
         }
     }

@@ -73,7 +73,7 @@ enum Probe {
 }
 
 impl TokenBucket {
-    /// Adds the units that have accrued since the last refill.
+    /// Adds the units that have accrued between the last refill and `now`.
     fn fill(&mut self, now: Instant, config: &RateLimitConfig) {
         let time = now.saturating_duration_since(self.filled).as_secs_f64();
         let full = (self.rate * config.burst.as_secs_f64()).max(1.0);
@@ -87,7 +87,8 @@ impl TokenBucket {
 }
 
 impl Scheduler {
-    /// Admits a request of this cost.
+    /// Admits a request that costs `cost` units. The caller reports its end with one of the
+    /// `record` functions.
     ///
     /// # Errors
     /// Fails with the time of the next attempt. The caller should also try again when a response to
@@ -138,13 +139,13 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Removes a request from those in flight.
+    /// Removes a request that costs `cost` units from those in flight.
     fn done(&mut self, cost: f64) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.in_flight_cost = (self.in_flight_cost - cost).max(0.0);
     }
 
-    /// Records a response that is not a rejection.
+    /// Records a response that is not a rejection, for a request that costs `cost` units.
     pub(crate) fn record_success(
         &mut self,
         now: Instant,
@@ -164,7 +165,8 @@ impl Scheduler {
         }
     }
 
-    /// Records the rejection of a request that was sent at `sent`, and the pause that follows.
+    /// Records the rejection of a request that was sent at `sent` and costs `cost` units, and the
+    /// pause that follows.
     pub(crate) fn record_refusal(
         &mut self,
         now: Instant,
@@ -186,7 +188,7 @@ impl Scheduler {
         }
     }
 
-    /// Records a request without a response.
+    /// Records a request without a response. It costs `cost` units.
     pub(crate) fn record_lost(&mut self, cost: f64) {
         self.done(cost);
         if let Probe::Sent(_) = self.probe {
@@ -194,7 +196,8 @@ impl Scheduler {
         }
     }
 
-    /// Decreases concurrency and rate after a rejection.
+    /// Decreases the concurrency and, unless the response has rate-limit headers, the rate after a
+    /// rejection. `pause` is the pause that follows.
     fn slow_down(
         &mut self,
         now: Instant,
@@ -222,7 +225,7 @@ impl Scheduler {
         self.bucket = Some(TokenBucket { rate, growth, units: 0.0, filled: now + pause });
     }
 
-    /// Updates the window from the limits that a response reports.
+    /// Updates the window from the limits that the response to a request of `cost` units reports.
     fn apply_headers(&mut self, now: Instant, cost: f64, headers: RateLimitHeaders) {
         let ends = now + headers.reset.min(Duration::from_secs(24 * 3600));
         // The cloud may not have counted the requests in flight: they are subtracted until their

@@ -21,6 +21,7 @@ pub struct CacheBuilder {
 }
 
 impl CacheBuilder {
+    /// Returns a builder with the default settings.
     pub(super) fn new() -> Self {
         Self {
             settings: CacheSettings {
@@ -62,7 +63,8 @@ impl CacheBuilder {
         self
     }
 
-    /// Also stores contents below a folder. `bytes` is the maximum for each process.
+    /// Also stores contents below the folder `folder`, which processes can share. `bytes` is the
+    /// maximum for each process.
     pub fn disk(mut self, folder: impl Into<PathBuf>, bytes: u64) -> Self {
         self.config.disk = Some((folder.into(), bytes));
         self
@@ -81,7 +83,8 @@ impl CacheBuilder {
         self
     }
 
-    /// Distinguishes accounts whose services have the same scheme, name and root.
+    /// Distinguishes accounts whose services have the same scheme, name and root. `identity` is any
+    /// text that is unique to the account, such as the id of its root folder.
     pub fn identity(mut self, identity: impl Into<String>) -> Self {
         self.settings.identity = Some(identity.into());
         self
@@ -133,6 +136,7 @@ impl CacheBuilder {
     }
 }
 
+/// Returns the `ConfigInvalid` error with this text.
 fn invalid(text: &str) -> Error {
     Error::new(ErrorKind::ConfigInvalid, text)
 }

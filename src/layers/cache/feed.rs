@@ -20,6 +20,9 @@ pub trait ChangeSource: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// `Unsupported` if the service has no change feed. The cache then does not call the source
     /// again.
+    ///
+    /// Any other error: the cache then treats its results as stale, and calls the source again with
+    /// the same cursor.
     async fn changes(
         &self,
         context: &OperationContext,
@@ -45,6 +48,7 @@ impl ChangeCursor {
 }
 
 impl fmt::Debug for ChangeCursor {
+    /// Shows no value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ChangeCursor")
     }
@@ -87,10 +91,12 @@ struct FeedProgress {
 }
 
 impl Feed {
+    /// Creates a feed that has not started. Sends no request.
     pub(super) fn new(source: Arc<dyn ChangeSource>) -> Self {
         Self { source, cursor: AsyncMutex::default(), progress: Mutex::default() }
     }
 
+    /// Returns a copy of the progress.
     fn progress(&self) -> FeedProgress {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,7 +117,8 @@ impl Feed {
         }
     }
 
-    /// Applies all changes up to `moment`. Returns whether this succeeded.
+    /// Applies all changes up to `moment`. Returns whether this succeeded; a failed request is
+    /// logged.
     pub(super) async fn poll_until(
         &self,
         context: &OperationContext,
@@ -126,8 +133,9 @@ impl Feed {
         }
     }
 
-    /// Requests and applies the changes, unless another task has done so in the meantime. `moment`
-    /// is the time to reach; `None` starts the feed.
+    /// Requests the changes and applies them to `metadata_cache`, unless another task has done so
+    /// in the meantime. `moment` is the time to reach; `None` starts the feed. A failure is logged
+    /// and leaves the progress as it was.
     async fn poll(
         &self,
         context: &OperationContext,

@@ -47,7 +47,8 @@ pub(super) struct Prefetch {
 }
 
 impl Prefetch {
-    /// Starts the request in a task on the executor of the operator.
+    /// Starts the request in a task on the executor of the operator. `first` is the guard of its
+    /// first block.
     pub(super) fn start(request: FetchRequest, first: FetchGuard) -> Self {
         let capacity = request.file.cache.settings.read_ahead.max(1);
         let (sender, receiver) = mpsc::channel(capacity);
@@ -60,10 +61,11 @@ impl Prefetch {
         Self { receiver, has_started: false }
     }
 
-    /// Returns a block. `None`: the request has ended before it.
+    /// Waits for the block with the index `index`, and skips the blocks before it. Returns `None`
+    /// if the request has ended before the block.
     ///
     /// # Errors
-    /// The failure of the request.
+    /// The failure of the request; `Failed` if the executor dropped the task.
     pub(super) async fn block(&mut self, index: u64) -> Result<Option<Bytes>, FetchError> {
         loop {
             match self.receiver.recv().await {
@@ -85,13 +87,17 @@ impl Prefetch {
 }
 
 impl FetchRequest {
+    /// Returns the key of the block with the index `index`.
     fn block(&self, index: u64) -> BlockKey {
         BlockKey { file: Arc::clone(&self.key), index }
     }
 
     /// Fetches the blocks in one request, stores them and sends them to the reader. Ends at the
-    /// first block that is cached or fetched by another task. `first` is the guard of the first
-    /// block.
+    /// first block that is cached or fetched by another task, and when the reader is dropped.
+    /// `first` is the guard of the first block.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open); `Failed` if the stream fails or ends early.
     async fn run(
         self,
         first: FetchGuard,
@@ -131,7 +137,8 @@ impl FetchRequest {
         Ok(())
     }
 
-    /// Starts to write a block to the second tier.
+    /// Starts to write a block to the second tier, if there is one and it is available. Waits only
+    /// for a permit.
     async fn write_to_tier(&self, key: BlockKey, block: &Bytes) {
         let Some(tier) = self.file.cache.store.tier() else { return };
         let Some(permit) = tier.admit().await else { return };
@@ -139,7 +146,13 @@ impl FetchRequest {
         spawn(&self.file.context, async move { tier.put(&key, &block, permit).await });
     }
 
-    /// Opens a range of the requested version.
+    /// Opens the bytes `span` of the requested version of the file, so that no other version can be
+    /// stored.
+    ///
+    /// # Errors
+    /// `Changed` if the service has another version now; `Unversioned` if the service neither
+    /// reports the version of the bytes nor supports `if_match`; `Failed` with any other error of
+    /// the service.
     async fn open(&self, span: Range<u64>) -> Result<Box<dyn oio::ReadStreamDyn>, FetchError> {
         let (file, wanted) = (&self.file, self.item.metadata.etag());
         let range = BytesRange::new(span.start, Some(span.end - span.start));

@@ -47,6 +47,7 @@ impl CacheFolder {
         ))
     }
 
+    /// Returns the subfolder of this process.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -68,12 +69,16 @@ impl CacheFolder {
     }
 }
 
+/// Returns the `ConfigInvalid` error for a folder that cannot be used.
 fn unusable(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
     let text = format!("cannot use the cache folder {}", path.display());
     Error::new(ErrorKind::ConfigInvalid, text).set_source(error)
 }
 
 /// Creates a folder that only its owner can access, because it contains bytes of the user's files.
+///
+/// # Errors
+/// The system's error if the folder or its permissions cannot be set.
 fn make_private(path: &Path) -> std::io::Result<()> {
     fs::create_dir_all(path)?;
     #[cfg(unix)]

@@ -27,7 +27,7 @@ pub(super) struct Mutation {
 }
 
 impl Mutation {
-    /// Invalidates the paths, and again when the value is dropped.
+    /// Invalidates the paths with everything below them, now and again when the value is dropped.
     pub(super) fn new<const N: usize>(
         metadata_cache: &Arc<MetadataCache>,
         paths: [&str; N],
@@ -39,6 +39,7 @@ impl Mutation {
         mutation
     }
 
+    /// Invalidates the recorded paths; everything if one of them cannot be a key of the cache.
     fn invalidate(&self) {
         if self.everything || self.paths.iter().any(|(path, _)| !is_plain(path)) {
             return self.metadata_cache.invalidate_all();
@@ -92,6 +93,7 @@ pub(super) struct InvalidatingBody<I> {
 }
 
 impl<I> InvalidatingBody<I> {
+    /// Wraps a writer, copier or composer that changes the paths of `mutation`.
     pub(super) fn new(inner: I, mutation: Mutation) -> Self {
         Self { inner, mutation }
     }
@@ -160,6 +162,7 @@ pub(super) struct CacheDeleter<I> {
 }
 
 impl<I> CacheDeleter<I> {
+    /// Wraps a deleter. Its paths are added as they are deleted.
     pub(super) fn new(inner: I, metadata_cache: &Arc<MetadataCache>) -> Self {
         Self { inner, mutation: Mutation::new(metadata_cache, []) }
     }
@@ -167,6 +170,10 @@ impl<I> CacheDeleter<I> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<I: oio::Delete> oio::Delete for CacheDeleter<I> {
+    /// Invalidates the path before and after the inner call, also if it fails.
+    ///
+    /// # Errors
+    /// Those of the inner deleter.
     async fn delete(&mut self, path: &str, args: OpDelete) -> Result<()> {
         let prefix = args.recursive() && !path.ends_with('/');
         let scope = if prefix { InvalidationScope::Prefix } else { InvalidationScope::Tree };
@@ -183,6 +190,11 @@ impl<I: oio::Delete> oio::Delete for CacheDeleter<I> {
         deleted
     }
 
+    /// Executes the batch of the inner deleter, and invalidates all recorded paths before and after
+    /// it.
+    ///
+    /// # Errors
+    /// Those of the inner deleter. The paths stay recorded and are invalidated again.
     async fn close(&mut self) -> Result<()> {
         let guard = self.mutation.during_call();
         let closed = self.inner.close().await;

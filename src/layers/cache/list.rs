@@ -19,6 +19,7 @@ pub(super) struct CacheLister {
     state: ListState,
 }
 
+/// The source of the listing.
 enum ListState {
     /// Before the first entry.
     New,
@@ -29,6 +30,8 @@ enum ListState {
 }
 
 impl CacheLister {
+    /// Creates a lister of the folder `path`. `inner` is the service's lister, which is used on a
+    /// miss.
     pub(super) fn new(
         cache: Arc<CacheState>,
         context: OperationContext,
@@ -39,7 +42,7 @@ impl CacheLister {
         Self { cache, context, path: path.to_owned(), recursive, inner, state: ListState::New }
     }
 
-    /// Chooses the source of the listing.
+    /// Chooses the source of the listing: the cache, or on a miss the service.
     async fn begin(&mut self) {
         let cache = &self.cache;
         let cached = cache.cached_listing(&self.context, &self.path, self.recursive).await;
@@ -56,8 +59,11 @@ impl CacheLister {
         };
     }
 
-    /// Returns the next entry of the service, and stores the listing at its end. If the service is
-    /// unreachable before the first entry, a stale listing may replace it.
+    /// Returns the next entry of the service, or `None` at the end, and then stores the listing. If
+    /// the service is unreachable before the first entry, a stale listing may replace it.
+    ///
+    /// # Errors
+    /// Those of the service. The listing is then not stored.
     async fn forward(&mut self) -> Result<Option<Entry>> {
         let ListState::Forwarded(collected) = &mut self.state else { return Ok(None) };
         let next = self.inner.next().await;
@@ -91,7 +97,7 @@ impl CacheLister {
         next
     }
 
-    /// Returns the next cached entry.
+    /// Returns the next cached entry, or `None` at the end.
     fn next_cached(&mut self) -> Option<Entry> {
         let ListState::Cached(entries, at) = &mut self.state else { return None };
         let entry = entries.get(*at).cloned();
@@ -105,6 +111,10 @@ impl CacheLister {
 
 #[deny(clippy::missing_trait_methods)]
 impl List for CacheLister {
+    /// Returns the next entry, from the cache or from the service, or `None` at the end.
+    ///
+    /// # Errors
+    /// Those of the service on a miss.
     async fn next(&mut self) -> Result<Option<Entry>> {
         if let ListState::New = self.state {
             self.begin().await;

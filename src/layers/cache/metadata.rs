@@ -37,6 +37,7 @@ pub(super) struct CachedItem {
 }
 
 impl CachedItem {
+    /// Creates an item with this metadata. Its block key is computed later.
     pub(super) fn new(metadata: Metadata) -> Arc<Self> {
         Arc::new(Self { metadata, file: OnceLock::new() })
     }
@@ -57,7 +58,7 @@ pub(super) enum InvalidationScope {
 }
 
 impl InvalidationScope {
-    /// Returns whether a change of one folded path invalidates another.
+    /// Returns whether a change of the folded path `changed` invalidates the folded path `path`.
     fn covers(self, changed: &str, path: &str) -> bool {
         match self {
             Self::Item => path == changed,
@@ -76,6 +77,7 @@ pub(super) struct MetadataCache {
     inner: Mutex<Inner>,
 }
 
+/// The contents of the cache, behind its mutex.
 #[derive(Debug, Default)]
 struct Inner {
     /// Nodes by folded path.
@@ -99,6 +101,7 @@ struct PendingRequest {
     stale: bool,
 }
 
+/// The results for all spellings of one path.
 #[derive(Debug, Default)]
 struct CachedNode {
     generation: u64,
@@ -107,6 +110,7 @@ struct CachedNode {
     listings: Vec<CachedListing>,
 }
 
+/// The result of a `stat` for one spelling of a path.
 #[derive(Debug)]
 struct StatEntry {
     path: Box<str>,
@@ -114,6 +118,7 @@ struct StatEntry {
     stat: CachedStat,
 }
 
+/// A complete listing of a folder.
 #[derive(Debug)]
 struct CachedListing {
     path: Box<str>,
@@ -139,16 +144,19 @@ pub(super) struct PendingEntry {
 }
 
 impl Drop for PendingEntry {
+    /// Ends the registration of the request.
     fn drop(&mut self) {
         self.metadata_cache.lock().pending.remove(&self.id);
     }
 }
 
 impl MetadataCache {
+    /// Creates an empty cache. `capacity` is the maximum number of entries.
     pub(super) fn new(capacity: usize) -> Self {
         Self { capacity, inner: Mutex::default() }
     }
 
+    /// Locks the contents. A poisoned lock is used as it is.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -170,7 +178,8 @@ impl MetadataCache {
         Some((Arc::clone(&list.entries), list.requested_at))
     }
 
-    /// Registers a request for a path. Call it before the request is sent.
+    /// Registers a request for a path. Call it before the request is sent: the result is not stored
+    /// if the path changes before the returned value is dropped.
     pub(super) fn begin_request(self: &Arc<Self>, path: &str) -> PendingEntry {
         let folded = fold(path).into();
         let mut inner = self.lock();
@@ -224,7 +233,8 @@ impl PendingEntry {
         self.metadata_cache.lock().is_stale(self.id)
     }
 
-    /// Stores the result of a `stat`, unless it is stale.
+    /// Stores the result of a `stat`, unless it is stale. `None` as `stat` means that the item does
+    /// not exist.
     pub(super) fn store_stat(&self, path: &str, stat: CachedStat) {
         let mut inner = self.metadata_cache.lock();
         if inner.is_stale(self.id) {
@@ -275,6 +285,7 @@ fn is_complete(entry: &Entry) -> bool {
 }
 
 impl Inner {
+    /// Returns whether the request with this id must not be stored.
     fn is_stale(&self, id: u64) -> bool {
         self.pending.get(&id).is_none_or(|pending| pending.stale)
     }
@@ -290,7 +301,8 @@ impl Inner {
         });
     }
 
-    /// Creates or updates the node of a path, and its place in the eviction queue.
+    /// Creates the node of a path if it is missing, applies `update` to it, and moves it to the end
+    /// of the eviction queue.
     fn update_node(&mut self, path: &str, update: impl FnOnce(&mut CachedNode)) {
         let folded = fold(path);
         self.generation += 1;
@@ -305,6 +317,7 @@ impl Inner {
         self.eviction_queue.push_back(((*folded).into(), self.generation));
     }
 
+    /// Removes the node of a folded path.
     fn remove(&mut self, folded: &str) {
         if let Some(node) = self.nodes.remove(folded) {
             self.entry_count -= node.weight();

@@ -163,7 +163,8 @@ impl CacheLayer {
         self.shared.store.close().await
     }
 
-    /// Returns the state for a service, the same one each time the layer is applied to it.
+    /// Returns the cache state of a service, the same one each time the layer is applied to it. The
+    /// first service gets the change feed.
     fn state_for(&self, service: &Servicer) -> Arc<CacheState> {
         let shared = &self.shared;
         let info = service.info();
@@ -181,11 +182,13 @@ impl CacheLayer {
 
 #[deny(clippy::missing_trait_methods)]
 impl Layer for CacheLayer {
+    /// Wraps a service with its cache.
     fn apply_service(&self, service: Servicer) -> Servicer {
         let cache = self.state_for(&service);
         Arc::new(CacheService::new(service, cache))
     }
 
+    /// Returns the context unchanged: the cache works above the HTTP transport.
     fn apply_context(&self, _: Servicer, context: OperationContext) -> OperationContext {
         context
     }

@@ -49,6 +49,8 @@ pub(super) struct CacheReader {
 }
 
 impl CacheReader {
+    /// Creates a reader of `path`. Sends no request. `inner` is the service's reader, for reads
+    /// that bypass the cache.
     pub(super) fn new(
         cache: Arc<CacheState>,
         service: Servicer,
@@ -61,7 +63,12 @@ impl CacheReader {
         Self { file: Arc::new(file), pinned: Mutex::default(), last_end: AtomicU64::new(0) }
     }
 
-    /// Returns the version of the file to read, and whether it was requested just now.
+    /// Returns the version of the file to read, and whether it was requested just now. With a
+    /// revalidating consistency, all reads of this reader get the version of the first one, unless
+    /// the file is changed through this operator.
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist, also according to the cache; those of the service.
     async fn version(&self) -> Result<(Arc<CachedItem>, bool)> {
         let CachedFile { cache, service, context, path, .. } = &*self.file;
         if !cache.settings.consistency.always_revalidates() {
@@ -85,9 +92,13 @@ impl CacheReader {
         Ok((item, true))
     }
 
-    /// Returns the current version of the file. For the first read, a cached result that is newer
-    /// than the reader will do: OpenDAL itself calls `stat` before chunked reads. Otherwise sends
-    /// a request.
+    /// Returns the current version of the file. For the first read (`first`), a cached result that
+    /// is newer than the reader is used: OpenDAL itself calls `stat` before chunked reads.
+    /// Otherwise sends a request, conditional if the cached version has an etag.
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist; those of the service, unless
+    /// [`Consistency::StaleIfError`](super::Consistency::StaleIfError) permits the cached version.
     async fn current_version(&self, first: bool) -> Result<Arc<CachedItem>> {
         let CachedFile { cache, service, context, path, created_at, .. } = &*self.file;
         let cached = cache
@@ -122,7 +133,12 @@ impl CacheReader {
         Ok(cache.fetch_stat(service, context, path).await?.0)
     }
 
-    /// Opens a range that is read in blocks. `None`: the read must bypass the cache.
+    /// Opens a range that is read in blocks, and fetches its first block. Returns `None` if the
+    /// read must bypass the cache: no etag, a range outside the file, or a file that changes
+    /// repeatedly.
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist; those of the service.
     async fn open_cached(
         &self,
         range: BytesRange,
@@ -189,7 +205,11 @@ impl CacheReader {
 }
 
 impl CacheReader {
-    /// Returns whether the service still has this version. Sends a request.
+    /// Returns whether the service still has this version. Sends a request, and invalidates the
+    /// path if the version differs.
+    ///
+    /// # Errors
+    /// Those of the service, such as `NotFound`.
     async fn is_current(&self, item: &CachedItem) -> Result<bool> {
         let CachedFile { cache, service, context, path, .. } = &*self.file;
         let (now, _) = cache.fetch_stat(service, context, path).await?;
@@ -201,8 +221,8 @@ impl CacheReader {
     }
 }
 
-/// Returns the byte range in a file of this length. `None`: the range is not entirely within the
-/// file, and its meaning is left to the service.
+/// Returns the byte range in a file of `length` bytes. Returns `None` if the range is empty or not
+/// entirely within the file: its meaning is left to the service.
 fn span(range: BytesRange, length: u64) -> Option<Range<u64>> {
     let span = match range {
         BytesRange::Suffix { size: 0 } => return None,
@@ -215,7 +235,7 @@ fn span(range: BytesRange, length: u64) -> Option<Range<u64>> {
     (span.start < span.end && span.end <= length).then_some(span)
 }
 
-/// Returns the error for a version change after some bytes have been returned.
+/// Returns the `Conflict` error for a version change after some bytes have been returned.
 fn changed_error() -> Error {
     Error::new(
         ErrorKind::Conflict,
@@ -225,6 +245,11 @@ fn changed_error() -> Error {
 
 #[deny(clippy::missing_trait_methods)]
 impl oio::Read for CacheReader {
+    /// Opens a range, from cached and fetched blocks if possible, otherwise from the service.
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist; those of the service. The stream fails with
+    /// `Conflict` if another client changes the file during the read.
     async fn open(&self, range: BytesRange) -> Result<(RpRead, Box<dyn oio::ReadStreamDyn>)> {
         match self.open_cached(range).await? {
             Some((item, stream)) => Ok((RpRead::new(item.metadata.clone()), Box::new(stream))),
@@ -232,6 +257,10 @@ impl oio::Read for CacheReader {
         }
     }
 
+    /// Reads a whole range, like [`open`](Self::open).
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open) and of its stream.
     async fn read(&self, range: BytesRange) -> Result<(RpRead, Buffer)> {
         match self.open_cached(range).await? {
             Some((item, mut stream)) => {
@@ -258,6 +287,8 @@ pub(super) struct CacheStream {
 }
 
 impl CacheStream {
+    /// Creates the stream of the range `span`. Nothing is fetched before
+    /// [`prepare`](Self::prepare).
     fn new(
         file: Arc<CachedFile>,
         item: Arc<CachedItem>,
@@ -268,11 +299,15 @@ impl CacheStream {
         Self { file, item, key, span, is_sequential, first: None, prefetch: None }
     }
 
+    /// Returns the block size in bytes.
     fn size(&self) -> u64 {
         self.file.cache.store.block_size
     }
 
     /// Fetches the first block. A version change is thus detected before any byte is returned.
+    ///
+    /// # Errors
+    /// Those of [`block`](Self::block).
     async fn prepare(&mut self) -> std::result::Result<(), FetchError> {
         if !self.span.is_empty() {
             self.first = Some(self.block(self.span.start / self.size()).await?);
@@ -288,8 +323,12 @@ impl CacheStream {
         self.prefetch.is_none() && !blocks.into_iter().all(here)
     }
 
-    /// Returns a block: from the active request, the cache or another task, otherwise from a new
-    /// request.
+    /// Returns the block with the index `index`: from the active request, the cache or another
+    /// task, otherwise from a new request.
+    ///
+    /// # Errors
+    /// `Changed` if the file has another version now, `Unversioned` if the service does not report
+    /// the version, `Failed` with any other error of the service.
     async fn block(&mut self, index: u64) -> std::result::Result<Bytes, FetchError> {
         let key = BlockKey { file: Arc::clone(&self.key), index };
         loop {
@@ -324,8 +363,8 @@ impl CacheStream {
         }
     }
 
-    /// Returns the request for a missing block: the rest of the range, plus read-ahead for a
-    /// sequential reader.
+    /// Returns the request for the missing block `from`: the rest of the range, plus read-ahead for
+    /// a sequential reader.
     fn fetch_request(&self, from: u64) -> FetchRequest {
         let last = self.key.length.div_ceil(self.size());
         let mut end = self.span.end.div_ceil(self.size());
@@ -346,6 +385,10 @@ impl CacheStream {
 
 #[deny(clippy::missing_trait_methods)]
 impl oio::ReadStream for CacheStream {
+    /// Returns the bytes of the next block within the range, or an empty buffer at its end.
+    ///
+    /// # Errors
+    /// `Conflict` if another client changed the file; those of the service.
     async fn read(&mut self) -> Result<Buffer> {
         if self.span.is_empty() {
             return Ok(Buffer::new());
@@ -371,6 +414,10 @@ impl oio::ReadStream for CacheStream {
         Ok(bytes.into())
     }
 
+    /// Returns all remaining bytes of the range.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
     async fn read_all(&mut self) -> Result<Buffer> {
         let mut pieces = Vec::new();
         loop {

@@ -32,11 +32,13 @@ impl fmt::Debug for CacheService {
 }
 
 impl CacheService {
+    /// Wraps `inner`. `cache` is the state of this service.
     pub(super) fn new(inner: Servicer, cache: Arc<CacheState>) -> Self {
         Self { inner, cache }
     }
 
-    /// Invalidates the paths that a call changes.
+    /// Invalidates the paths that a call is about to change, and again when the returned value is
+    /// dropped.
     fn mutation<const N: usize>(&self, paths: [&str; N]) -> Mutation {
         Mutation::new(&self.cache.metadata_cache, paths)
     }
@@ -82,6 +84,10 @@ impl Service for CacheService {
         self.inner.capability()
     }
 
+    /// Forwards the call, and invalidates the path.
+    ///
+    /// # Errors
+    /// Those of the service.
     async fn create_dir(
         &self,
         context: &OperationContext,
@@ -92,6 +98,11 @@ impl Service for CacheService {
         self.inner.create_dir(context, path, args).await
     }
 
+    /// Returns cached metadata if it is fresh, otherwise that of the service. Calls with options
+    /// are forwarded.
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist, also according to the cache; those of the service.
     async fn stat(&self, context: &OperationContext, path: &str, args: OpStat) -> Result<RpStat> {
         if !is_plain_stat(&args) || !is_plain(path) {
             return self.inner.stat(context, path, args).await;
@@ -108,6 +119,10 @@ impl Service for CacheService {
         }
     }
 
+    /// Creates a reader that uses the cache, unless the call has options that bypass it.
+    ///
+    /// # Errors
+    /// Those of the service. Sends no request.
     fn read(&self, context: &OperationContext, path: &str, args: OpRead) -> Result<oio::Reader> {
         let inner = self.inner.read(context, path, args.clone())?;
         if !is_plain_read(&args) || !is_plain(path) {
@@ -117,15 +132,27 @@ impl Service for CacheService {
         Ok(Box::new(CacheReader::new(cache, service, context.clone(), path, inner)))
     }
 
+    /// Creates a writer that invalidates the path with each call.
+    ///
+    /// # Errors
+    /// Those of the service.
     fn write(&self, context: &OperationContext, path: &str, args: OpWrite) -> Result<Self::Writer> {
         let mutation = self.mutation([path]);
         Ok(InvalidatingBody::new(self.inner.write(context, path, args)?, mutation))
     }
 
+    /// Creates a deleter that invalidates its paths.
+    ///
+    /// # Errors
+    /// Those of the service.
     fn delete(&self, context: &OperationContext) -> Result<Self::Deleter> {
         Ok(CacheDeleter::new(self.inner.delete(context)?, &self.cache.metadata_cache))
     }
 
+    /// Creates a lister that uses the cache, unless the call has options or lists a prefix.
+    ///
+    /// # Errors
+    /// Those of the service. Sends no request.
     fn list(&self, context: &OperationContext, path: &str, args: OpList) -> Result<oio::Lister> {
         let (plain, recursive) = (is_plain_list(path, &args) && is_plain(path), args.recursive());
         let inner = self.inner.list(context, path, args)?;
@@ -136,6 +163,10 @@ impl Service for CacheService {
         Ok(Box::new(CacheLister::new(cache, context.clone(), path, recursive, inner)))
     }
 
+    /// Creates a copier that invalidates the target with each call.
+    ///
+    /// # Errors
+    /// Those of the service.
     fn copy(
         &self,
         context: &OperationContext,
@@ -147,6 +178,10 @@ impl Service for CacheService {
         Ok(InvalidatingBody::new(self.inner.copy(context, from, to, args)?, mutation))
     }
 
+    /// Creates a composer that invalidates the target with each call.
+    ///
+    /// # Errors
+    /// Those of the service.
     fn compose(
         &self,
         context: &OperationContext,
@@ -157,6 +192,10 @@ impl Service for CacheService {
         Ok(InvalidatingBody::new(self.inner.compose(context, to, args)?, mutation))
     }
 
+    /// Forwards the call, and invalidates both paths.
+    ///
+    /// # Errors
+    /// Those of the service.
     async fn rename(
         &self,
         context: &OperationContext,
@@ -168,6 +207,10 @@ impl Service for CacheService {
         self.inner.rename(context, from, to, args).await
     }
 
+    /// Forwards the call, and invalidates the path.
+    ///
+    /// # Errors
+    /// Those of the service.
     async fn restore(
         &self,
         context: &OperationContext,
@@ -178,6 +221,10 @@ impl Service for CacheService {
         self.inner.restore(context, path, args).await
     }
 
+    /// Forwards the call. A change by the presigned request is not seen by the cache.
+    ///
+    /// # Errors
+    /// Those of the service.
     async fn presign(
         &self,
         context: &OperationContext,

@@ -37,6 +37,8 @@ pub(super) struct CacheState {
 }
 
 impl CacheState {
+    /// Creates the state of the service with this identity, with empty metadata. Services may share
+    /// `store`.
     pub(super) fn new(
         settings: Arc<CacheSettings>,
         store: Arc<BlockStore>,
@@ -56,7 +58,8 @@ impl CacheState {
         })
     }
 
-    /// Returns the key of a file's blocks. `None` if the file has no etag.
+    /// Returns the key of the blocks of the file `item` at `path`, or `None` if the file has no
+    /// etag.
     pub(super) fn file_key(&self, path: &str, item: &CachedItem) -> Option<Arc<FileKey>> {
         let etag = item.metadata.etag().filter(|etag| !etag.is_empty())?;
         let file = item.file.get_or_init(|| {
@@ -66,7 +69,8 @@ impl CacheState {
         Some(Arc::clone(file))
     }
 
-    /// Returns the earliest request time that is acceptable for a result. `None`: any.
+    /// Returns the earliest request time that is acceptable for a result; `None` if any is.
+    /// `is_negative` means that the result is that nothing exists.
     fn oldest_allowed(&self, is_negative: bool) -> Option<Instant> {
         let now = Instant::now();
         match self.settings.consistency {
@@ -78,9 +82,9 @@ impl CacheState {
         }
     }
 
-    /// Returns whether a cached result can be used: it is young enough, or the change feed reports
-    /// no change since. In the latter case the caller must look it up again, because the feed may
-    /// have invalidated it.
+    /// Returns whether a result that was requested at `requested_at` can be used: it is not older
+    /// than `oldest`, or the change feed reports no change since. In the latter case the caller
+    /// must look it up again, because the feed may have invalidated it.
     async fn freshness(
         &self,
         context: &OperationContext,
@@ -204,12 +208,13 @@ enum Freshness {
 }
 
 impl Consistency {
+    /// Returns whether a reader revalidates the file at its first read.
     pub(super) fn always_revalidates(self) -> bool {
         !matches!(self, Self::MaxAge(_))
     }
 }
 
-/// Returns the error for an item that does not exist according to the cache.
+/// Returns the `NotFound` error for an item that does not exist according to the cache.
 pub(super) fn not_found(path: &str) -> Error {
     Error::new(ErrorKind::NotFound, "the item does not exist (cached result)")
         .with_context("path", path)

@@ -28,6 +28,7 @@ pub struct CacheStats {
 impl Add for CacheStats {
     type Output = Self;
 
+    /// Returns the sums of both counters.
     fn add(self, other: Self) -> Self {
         Self {
             metadata_hits: self.metadata_hits + other.metadata_hits,
@@ -52,10 +53,12 @@ pub(super) struct CacheCounters {
 }
 
 impl CacheCounters {
+    /// Counts a `stat` or listing, as a hit or a miss.
     pub(super) fn record_metadata(&self, hit: bool) {
         if hit { &self.hits } else { &self.misses }.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a block that was found in the cache.
     pub(super) fn record_block(&self, location: BlockLocation) {
         let counter = match location {
             BlockLocation::Memory => &self.memory,
@@ -65,10 +68,12 @@ impl CacheCounters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a block that was fetched from the service.
     pub(super) fn record_fetch(&self) {
         self.fetched.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Returns the current numbers.
     pub(super) fn stats(&self) -> CacheStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         CacheStats {

@@ -34,6 +34,8 @@ pub(super) struct FileKey {
 }
 
 impl FileKey {
+    /// Creates the key of a version of a file. `identity` is that of the service, `length` the size
+    /// of the file and `block_size` that of a block, in bytes.
     pub(super) fn new(
         identity: &str,
         path: &str,
@@ -47,11 +49,13 @@ impl FileKey {
         )
     }
 
+    /// Creates a key from its text and the size of the file in bytes.
     fn from_text(text: Box<str>, length: u64) -> Self {
         let hash = DefaultHasher::default().hash_one(&*text);
         Self { text, hash, length }
     }
 
+    /// Returns the whole key as text.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
@@ -81,12 +85,21 @@ impl Hash for BlockKey {
 }
 
 impl Code for BlockKey {
+    /// Writes the index, the length and the text of the key.
+    ///
+    /// # Errors
+    /// Those of the writer.
     fn encode(&self, writer: &mut impl Write) -> foyer::Result<()> {
         (self.index, self.file.length).0.encode(writer)?;
         self.file.length.encode(writer)?;
         Bytes::copy_from_slice(self.file.text.as_bytes()).encode(writer)
     }
 
+    /// Reads a key that [`encode`](Self::encode) wrote.
+    ///
+    /// # Errors
+    /// `OutOfRange` for a text over [`MAX_KEY_LEN`], `Parse` if it is not UTF-8, and those of the
+    /// reader: a block with such a key is damaged.
     fn decode(reader: &mut impl Read) -> foyer::Result<Self> {
         let (index, length) = (u64::decode(reader)?, u64::decode(reader)?);
         let text = String::from_utf8(read_sized(reader, MAX_KEY_LEN)?).map_err(|error| {
@@ -108,10 +121,19 @@ struct Block(Bytes);
 pub(super) const MAX_BLOCK_SIZE: u64 = 8 << 20;
 
 impl Code for Block {
+    /// Writes the length and the bytes of the block.
+    ///
+    /// # Errors
+    /// Those of the writer.
     fn encode(&self, writer: &mut impl Write) -> foyer::Result<()> {
         self.0.encode(writer)
     }
 
+    /// Reads the bytes of a block.
+    ///
+    /// # Errors
+    /// `OutOfRange` for a block over [`MAX_BLOCK_SIZE`], and those of the reader: the block is
+    /// damaged.
     fn decode(reader: &mut impl Read) -> foyer::Result<Self> {
         Ok(Self(read_sized(reader, MAX_BLOCK_SIZE as usize)?.into()))
     }
@@ -121,7 +143,10 @@ impl Code for Block {
     }
 }
 
-/// Reads a length and that many bytes. A length above `max` is a sign of damage and an error.
+/// Reads a length and that many bytes.
+///
+/// # Errors
+/// `OutOfRange` if the length exceeds `max`, which is a sign of damage; those of the reader.
 fn read_sized(reader: &mut impl Read, max: usize) -> foyer::Result<Vec<u8>> {
     let length = usize::decode(reader)?;
     if length > max {
@@ -269,17 +294,18 @@ impl BlockStore {
         }
     }
 
-    /// Returns the length of a block.
+    /// Returns the length of a block in bytes: the block size, except for the last block of a file.
     fn length(&self, key: &BlockKey) -> u64 {
         key.file.length.saturating_sub(key.index * self.block_size).min(self.block_size)
     }
 
-    /// Returns a block that is in memory.
+    /// Returns the bytes of a block, or `None` if the block is not in memory.
     pub(super) fn in_memory(&self, key: &BlockKey) -> Option<Bytes> {
         Some(self.blocks.memory().get(key)?.value().0.clone())
     }
 
-    /// Returns a block and its location. `None` on a miss, or if the block is damaged.
+    /// Returns the bytes of a block and the place where it was found. Returns `None` on a miss, or
+    /// if the block is damaged.
     pub(super) async fn get(&self, key: &BlockKey) -> Option<(Bytes, BlockLocation)> {
         if let Some(bytes) = self.in_memory(key) {
             return Some((bytes, BlockLocation::Memory));
@@ -377,8 +403,12 @@ impl Drop for BlockStore {
     }
 }
 
-/// Returns the size of a disk region, the unit of eviction: at least a few blocks, and small enough
-/// that the eviction of one region keeps most blocks.
+/// Returns the size of a disk region in bytes, the unit of eviction: at least a few blocks, and
+/// small enough that the eviction of one region keeps most blocks. `block` is the block size and
+/// `capacity` the size of the folder, in bytes.
+///
+/// # Errors
+/// `ConfigInvalid` if the capacity is less than eight regions.
 fn region_size(block: u64, capacity: u64) -> Result<usize> {
     let least = (2 * block + (64 << 10)).next_multiple_of(4096);
     if capacity < 8 * least {
@@ -394,6 +424,7 @@ fn region_size(block: u64, capacity: u64) -> Result<usize> {
     Ok(usize::try_from(region / 4096 * 4096).unwrap_or(16 << 20))
 }
 
+/// Converts an error of foyer to `Unexpected`.
 fn store_error(error: foyer::Error) -> Error {
     Error::new(ErrorKind::Unexpected, "cannot access the cache store").set_source(error)
 }

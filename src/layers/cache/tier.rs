@@ -50,11 +50,13 @@ impl fmt::Debug for Tier {
 }
 
 impl Tier {
+    /// Creates a tier in the root of this operator.
     pub(super) fn new(operator: Operator) -> Self {
         Self { operator, writes: Arc::new(Semaphore::new(MAX_WRITES)), pause: Arc::default() }
     }
 
-    /// Returns a block. `None` on a miss, or if the object is damaged.
+    /// Returns a block, or `None` on a miss, if the object is damaged, or if the tier is not
+    /// available.
     pub(super) async fn get(&self, key: &BlockKey) -> Option<Bytes> {
         if self.is_paused() {
             return None;
@@ -82,7 +84,7 @@ impl Tier {
         Arc::clone(&self.writes).acquire_owned().await.ok()
     }
 
-    /// Writes a block. A failure pauses the tier.
+    /// Writes a block. A failure is logged and pauses the tier.
     pub(super) async fn put(&self, key: &BlockKey, bytes: &Bytes, _permit: OwnedSemaphorePermit) {
         match timeout(REQUEST_TIMEOUT, self.operator.write(&path(key), encode(key, bytes))).await {
             Ok(Ok(_)) => {}
@@ -91,13 +93,14 @@ impl Tier {
         }
     }
 
+    /// Returns whether the tier has failed and is not used for now.
     fn is_paused(&self) -> bool {
         let until = *self.pause.lock().unwrap_or_else(PoisonError::into_inner);
         until.is_some_and(|until| Instant::now() < until)
     }
 
-    /// Pauses the tier after a failure of `operation`. `error` is `None` after a timeout. Returns
-    /// `None`.
+    /// Logs a failure of `operation` and pauses the tier. `error` is `None` after a timeout. Always
+    /// returns `None`, the result of a failed read.
     fn failed(&self, operation: &str, error: Option<&opendal::Error>) -> Option<Bytes> {
         let kind = error.map(|error| error.kind().to_string());
         tracing::warn!(operation, kind, "the second tier of the cache failed and is paused");
@@ -107,6 +110,7 @@ impl Tier {
     }
 }
 
+/// Returns a hash of a block's key. Another `salt` gives an independent hash.
 fn hash(key: &BlockKey, salt: u64) -> u64 {
     let mut hasher = DefaultHasher::default().build_hasher();
     hasher.write_u64(salt);

@@ -46,8 +46,8 @@ fn is_plain(text: &str) -> bool {
     !text.contains(['/', '?', '=', '%'])
 }
 
-/// Replaces the URL in the extensions of a failed response. OpenDAL's services copy it into their
-/// errors.
+/// Replaces the URL in the extensions of a failed response by `sanitized`, the redacted URL.
+/// OpenDAL's services copy it into their errors.
 pub(super) fn redact_uri(parts: &mut Parts, sanitized: &str) {
     if parts.status.is_success() || parts.extensions.get::<Uri>().is_none() {
         return;

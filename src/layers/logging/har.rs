@@ -25,11 +25,13 @@ const END: &str = "\n]}}\n";
 #[derive(Clone)]
 pub struct HarFile(Arc<Inner>);
 
+/// The path and the state of the file.
 struct Inner {
     path: PathBuf,
     state: Mutex<State>,
 }
 
+/// The open file and the position in it.
 struct State {
     file: File,
     /// Offset of the next entry.
@@ -81,12 +83,13 @@ impl HarFile {
         }
     }
 
+    /// Locks the state. A poisoned lock is used as it is.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Appends a request. Writes on the caller's thread: it is about a kilobyte into the page
-    /// cache.
+    /// cache. A failure is logged and kept for [`check`](Self::check).
     pub(super) fn add(&self, record: &HttpRecord) {
         let mut state = self.state();
         if state.failed.is_some() {
@@ -100,6 +103,11 @@ impl HarFile {
 }
 
 impl State {
+    /// Appends an entry and the closing brackets.
+    ///
+    /// # Errors
+    /// The error of the file system. The file then has its previous contents, if they could be
+    /// restored.
     fn add(&mut self, entry: &Value) -> io::Result<()> {
         let separator = if self.entries == 0 { "\n" } else { ",\n" };
         let text = format!("{separator}{entry}");
@@ -176,6 +184,7 @@ fn entry(record: &HttpRecord) -> Value {
     })
 }
 
+/// Returns HAR's name of an HTTP version.
 fn version(version: Version) -> &'static str {
     match version {
         Version::HTTP_2 => "HTTP/2",
@@ -184,11 +193,12 @@ fn version(version: Version) -> &'static str {
     }
 }
 
+/// Returns headers as HAR objects with `name` and `value`.
 fn pairs(pairs: &[(String, String)]) -> Vec<Value> {
     pairs.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
 }
 
-/// Returns the parameters of a redacted URL.
+/// Returns the parameters of a redacted URL as HAR objects.
 fn query(url: &str) -> Vec<Value> {
     let query = url.split_once('?').map_or("", |(_, query)| query);
     let parameters = query.split('&').filter(|parameter| !parameter.is_empty());

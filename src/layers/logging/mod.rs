@@ -100,10 +100,13 @@ impl fmt::Debug for LoggingLayer {
 
 #[deny(clippy::missing_trait_methods)]
 impl Layer for LoggingLayer {
+    /// Returns the service unchanged: the layer works at the HTTP transport.
     fn apply_service(&self, service: Servicer) -> Servicer {
         service
     }
 
+    /// Wraps the HTTP transport, so that each request is logged with the name of the service and
+    /// its account.
     fn apply_context(&self, service: Servicer, inner: OperationContext) -> OperationContext {
         let info = Service::info(&service);
         let transport = LoggingTransport {

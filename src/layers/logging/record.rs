@@ -24,12 +24,13 @@ pub(super) enum Ending {
 }
 
 impl Ending {
+    /// Returns the word for the log and the HAR file.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Complete => "complete",
-            Self::NoResponse => "unanswered",
-            Self::Interrupted => "interrupted off",
-            Self::Cancelled => "given up",
+            Self::NoResponse => "no response",
+            Self::Interrupted => "interrupted",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -64,7 +65,7 @@ pub(super) struct HttpRecord {
 }
 
 impl HttpRecord {
-    /// Emits the event of this request.
+    /// Emits the `tracing` event of this request.
     fn log(&self) {
         tracing::debug!(
             target: TARGET,
@@ -96,7 +97,8 @@ pub(super) struct ActiveRequest {
 }
 
 impl ActiveRequest {
-    /// Starts the record of a request that is about to be sent.
+    /// Starts the record of a request that is about to be sent. `account` is the name of the
+    /// service's account, which may be empty.
     pub(super) fn begin(
         log: &LoggingLayer,
         service: &Arc<str>,
@@ -166,7 +168,7 @@ impl ActiveRequest {
         }
     }
 
-    /// Logs the request, unless it was logged before.
+    /// Logs the request with this ending, unless it was logged before.
     pub(super) fn end(&mut self, ending: Ending) {
         let Some(mut record) = self.record.take() else { return };
         record.ending = ending;
@@ -180,6 +182,8 @@ impl ActiveRequest {
 }
 
 impl Drop for ActiveRequest {
+    /// Logs a request that was dropped: as complete if all bytes of the response had arrived,
+    /// otherwise as cancelled.
     fn drop(&mut self) {
         let Some(record) = &self.record else { return };
         // A caller that knows the length does not read beyond it.

@@ -138,7 +138,7 @@ pub(super) fn template<T>(request: &Request<T>) -> &'static str {
     request.extensions().get::<ServiceOperation>().map_or("", |of| of.0)
 }
 
-/// Returns the redacted URL.
+/// Returns the URL of the request in a form without secrets: see the [module](super) documentation.
 pub(super) fn url<T>(request: &Request<T>) -> String {
     let uri = request.uri();
     let authority = uri.authority().map_or("", |authority| authority.as_str());
@@ -180,7 +180,8 @@ fn is_sharing_link(segment: &str) -> bool {
     ["u!", "s!", "u%21", "s%21"].iter().any(|begin| segment.starts_with(begin))
 }
 
-/// Returns all headers, with the values that are not known to be harmless redacted.
+/// Returns all headers as pairs of name and value. Values that are not known to be harmless are
+/// redacted.
 pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let redacted = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
         let harmless = SAFE_HEADERS.contains(&name.as_str()) && !value.is_sensitive();

@@ -16,6 +16,7 @@ use super::record::{Ending, HttpRecord};
 #[derive(Clone, Default)]
 pub struct HttpStats(Arc<Inner>);
 
+/// The counters that clones share.
 #[derive(Default)]
 struct Inner {
     sent: AtomicU64,
@@ -60,6 +61,7 @@ pub struct HttpTotals {
 }
 
 impl HttpStats {
+    /// Locks the totals of the ended requests. A poisoned lock is used as it is.
     fn ended(&self) -> MutexGuard<'_, BTreeMap<HttpOperation, HttpTotals>> {
         self.0.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -84,7 +86,7 @@ impl HttpStats {
         total
     }
 
-    /// Adds the totals of other statistics.
+    /// Adds the totals of other statistics, by operation.
     pub fn merge(&self, others: &BTreeMap<HttpOperation, HttpTotals>) {
         let mut ended = self.ended();
         for (operation, totals) in others {
@@ -93,10 +95,12 @@ impl HttpStats {
         }
     }
 
+    /// Counts a request that is sent.
     pub(super) fn sent(&self) {
         self.0.sent.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Adds an ended request to the totals of its operation.
     pub(super) fn count(&self, record: &HttpRecord) {
         let operation = HttpOperation {
             service: Arc::clone(&record.service),
@@ -128,6 +132,7 @@ impl HttpTotals {
         self.total.merge(&other.total);
     }
 
+    /// Adds an ended request.
     fn count(&mut self, record: &HttpRecord) {
         self.requests += 1;
         self.repeats += u64::from(record.attempt > 1);
@@ -219,14 +224,14 @@ impl Latencies {
     }
 }
 
-/// Returns the bucket of a duration. Small numbers have one bucket each; larger ones share a bucket
-/// if their highest bits are equal.
+/// Returns the bucket of a duration in microseconds. Small numbers have one bucket each; larger
+/// ones share a bucket if their highest bits are equal.
 fn bucket(micros: u64) -> usize {
     let shift = (u64::BITS - micros.leading_zeros()).saturating_sub(BUCKET_BITS + 1);
     ((shift as usize) << BUCKET_BITS) + (micros >> shift) as usize
 }
 
-/// Returns the largest number in a bucket.
+/// Returns the largest number of microseconds in a bucket.
 fn upper_bound(bucket: usize) -> u64 {
     let shift = (bucket >> BUCKET_BITS).saturating_sub(1);
     let top = (bucket - (shift << BUCKET_BITS)) as u64;

@@ -138,11 +138,11 @@ async fn interrupted_requests_are_logged_and_errors_contain_no_url() {
     drop(reply);
     for text in [
         r#"url="https://cloud.test/{item}/content" bytes_up=4 bytes_down=0"#,
-        r#"ending="unanswered""#,
+        r#"ending="no response""#,
         r#"status=200 bytes_up=4 bytes_down=50"#,
-        r#"ending="interrupted off""#,
+        r#"ending="interrupted""#,
         r#"bytes_down=7"#,
-        r#"ending="given up""#,
+        r#"ending="cancelled""#,
     ] {
         assert!(events.contains(text), "{text}\n{:?}", events.0);
     }

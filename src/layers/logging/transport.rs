@@ -24,6 +24,11 @@ pub(super) struct LoggingTransport {
 }
 
 impl HttpTransport for LoggingTransport {
+    /// Sends the request and records it, until its response ends or is dropped. Requests with
+    /// another scheme than HTTP are internal and not recorded.
+    ///
+    /// # Errors
+    /// Those of the inner transport, without text that may contain a URL.
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         // Other schemes are internal, such as the probe of our own transport: nothing is sent.
         if !matches!(request.uri().scheme_str(), Some("http" | "https")) {
@@ -54,6 +59,8 @@ struct RecordedBody {
 impl Stream for RecordedBody {
     type Item = Result<Buffer>;
 
+    /// Returns the next bytes and counts them. Records the end of the body and its errors, which
+    /// lose text that may contain a URL.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let polled = Pin::new(&mut self.inner).poll_next(cx);
         polled.map(|piece| match piece {

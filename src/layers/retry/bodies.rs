@@ -23,10 +23,12 @@ pub(super) struct RetryBody<T> {
 }
 
 impl<T> RetryBody<T> {
+    /// Wraps a body. `failed_requests` records the requests that its context sends.
     pub(super) fn new(inner: T, shared: RetryShared, failed_requests: FailedRequests) -> Self {
         Self { inner, shared, failed_requests }
     }
 
+    /// Returns the state for a new call. `call` is its name in events.
     fn new_state(&self, call: &'static str) -> RetryState {
         RetryState::new(&self.shared, &self.failed_requests, call)
     }
@@ -45,6 +47,7 @@ pub(super) struct ReadContext {
 }
 
 impl ReadContext {
+    /// Returns the state for a new read call.
     fn new_state(&self) -> RetryState {
         self.body.new_state("read")
     }
@@ -60,7 +63,11 @@ impl ReadContext {
             && args.if_unmodified_since().is_none()
     }
 
-    /// Opens the rest of the file, restricted to the same version if the service supports it.
+    /// Opens the remaining bytes `range` of the file, restricted to `version` if the service
+    /// supports it. Sends one request, without retries.
+    ///
+    /// # Errors
+    /// Those of the service, such as `ConditionNotMatch` if the file has another version now.
     async fn rest(
         &self,
         range: BytesRange,
@@ -78,6 +85,10 @@ impl ReadContext {
 
 #[deny(clippy::missing_trait_methods)]
 impl oio::Read for RetryReader {
+    /// Opens a range, with retries. The returned stream resumes after an interruption.
+    ///
+    /// # Errors
+    /// The service's error, if it is permanent or the attempts are exhausted.
     async fn open(&self, range: BytesRange) -> Result<(RpRead, Box<dyn oio::ReadStreamDyn>)> {
         let (reply, stream) =
             retry!(self.0.new_state(), oio::Read::open(&self.0.body.inner, range))?;
@@ -92,6 +103,10 @@ impl oio::Read for RetryReader {
         Ok((reply, Box::new(stream)))
     }
 
+    /// Reads a whole range, with retries.
+    ///
+    /// # Errors
+    /// The service's error, if it is permanent or the attempts are exhausted.
     async fn read(&self, range: BytesRange) -> Result<(RpRead, Buffer)> {
         retry!(self.0.new_state(), oio::Read::read(&self.0.body.inner, range))
     }
@@ -104,6 +119,7 @@ struct ReadVersion {
 }
 
 impl ReadVersion {
+    /// Returns the version that the response to a read reports.
     fn from_reply(reply: &RpRead) -> Self {
         let metadata = reply.metadata();
         Self {
@@ -113,9 +129,8 @@ impl ReadVersion {
     }
 
     /// Returns whether `rest` is of the same version. The lengths must be equal. If `self` has no
-    /// etag, the etags are not compared. Services report etags inconsistently. A
-    /// missing etag in `rest` is accepted only if the request was restricted to the version
-    /// (`pinned`).
+    /// etag, the etags are not compared. Services report etags inconsistently: a missing etag in
+    /// `rest` is accepted only if the request was restricted to the version (`pinned`).
     fn matches(&self, rest: &Self, pinned: bool) -> bool {
         let same = match (&self.etag, &rest.etag) {
             (Some(mine), Some(theirs)) => mine == theirs,
@@ -138,6 +153,11 @@ struct ResumingStream {
 }
 
 impl ResumingStream {
+    /// Returns the next bytes, or an empty buffer at the end. Opens the rest of the range if the
+    /// stream was interrupted. Does not retry.
+    ///
+    /// # Errors
+    /// `ConditionNotMatch` if the file has changed since the interruption; those of the service.
     async fn next(&mut self) -> Result<Buffer> {
         if self.stream.is_none() {
             if self.is_complete() {
@@ -186,6 +206,10 @@ impl ResumingStream {
 }
 
 impl oio::ReadStream for ResumingStream {
+    /// Returns the next bytes, with retries.
+    ///
+    /// # Errors
+    /// Those of [`next`](Self::next), if they are permanent or the attempts are exhausted.
     async fn read(&mut self) -> Result<Buffer> {
         retry!(self.reader.new_state(), self.next())
     }

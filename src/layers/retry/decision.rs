@@ -55,7 +55,8 @@ impl RetryDecision {
         }
     }
 
-    /// Returns whether a request with this result may be sent again.
+    /// Returns whether a request with this result may be sent again. `repeat` is its
+    /// [`repeatability`].
     pub(super) fn allows(self, repeat: Repeat) -> bool {
         match (self, repeat) {
             (Self::Final, _) | (_, Repeat::Never) => false,

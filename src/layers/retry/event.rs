@@ -10,6 +10,7 @@ pub trait RetryObserver: Send + Sync {
 }
 
 impl<F: Fn(&RetryEvent<'_>) + Send + Sync> RetryObserver for F {
+    /// Calls the function.
     fn event(&self, event: &RetryEvent<'_>) {
         self(event);
     }
@@ -70,17 +71,17 @@ impl RetryEvent<'_> {
         match *self {
             Self::Retrying { call, reason, attempt, delay } => {
                 let delay = delay.as_secs_f64();
-                tracing::info!(what = call, why = reason, attempt, after = delay, "tried again");
+                tracing::info!(call, reason, attempt, delay, "retrying");
             }
             // Its reason is logged as `Retrying` or `Paused`.
             Self::Waiting { .. } => {}
             Self::Paused { account, reason, pause } => {
                 let pause = pause.as_secs_f64();
-                tracing::info!(account, why = reason, pause, "the cloud wants a pause");
+                tracing::info!(account, reason, pause, "the account is paused");
             }
             Self::GaveUp { call, reason, attempts, elapsed } => {
                 let elapsed = elapsed.as_secs_f64();
-                tracing::info!(what = call, why = reason, attempts, elapsed, "not tried again");
+                tracing::info!(call, reason, attempts, elapsed, "gave up");
             }
         }
     }

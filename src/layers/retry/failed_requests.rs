@@ -18,6 +18,7 @@ use crate::rate_limit::Exhausted;
 #[derive(Clone, Default)]
 pub(super) struct FailedRequests(Arc<Mutex<FailedRequestsInner>>);
 
+/// The shared state of the record.
 #[derive(Default)]
 struct FailedRequestsInner {
     /// Number of active calls of the operation's methods.
@@ -33,6 +34,7 @@ struct FailedRequestsInner {
 pub(super) struct RunningCall(FailedRequests);
 
 impl FailedRequests {
+    /// Locks the state. A poisoned lock is used as it is.
     fn state(&self) -> MutexGuard<'_, FailedRequestsInner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,6 +71,7 @@ impl FailedRequests {
 }
 
 impl Drop for RunningCall {
+    /// Ends the call.
     fn drop(&mut self) {
         self.0.state().running -= 1;
     }
@@ -81,6 +84,12 @@ struct FailFastTransport {
 }
 
 impl HttpTransport for FailFastTransport {
+    /// Sends the request, unless it has failed before in this call with all its attempts. Records a
+    /// request whose attempts are now exhausted.
+    ///
+    /// # Errors
+    /// `Unexpected`, persistent and with the reason of the earlier failure, for a recorded request;
+    /// those of the inner transport.
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         if !matches!(request.uri().scheme_str(), Some("http" | "https")) {
             return self.inner.fetch(request).await;

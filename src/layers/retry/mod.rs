@@ -143,10 +143,12 @@ impl fmt::Debug for RetryLayer {
 
 #[deny(clippy::missing_trait_methods)]
 impl Layer for RetryLayer {
+    /// Wraps a service, so that its operations are retried.
     fn apply_service(&self, service: Servicer) -> Servicer {
         Arc::new(RetryService::new(service, self.shared.clone()))
     }
 
+    /// Wraps the HTTP transport, so that requests are retried and limited.
     fn apply_context(&self, service: Servicer, inner: OperationContext) -> OperationContext {
         let info = Service::info(&service);
         let account = format!("{} {}", info.scheme(), info.name());

@@ -25,11 +25,13 @@ pub(super) struct RetryService {
 }
 
 impl RetryService {
+    /// Wraps a service. `shared` is the state of its layer.
     pub(super) fn new(inner: Servicer, shared: RetryShared) -> Self {
         Self { inner, shared }
     }
 
-    /// Returns the state of a new operation, and the context for its requests.
+    /// Returns the state of a new operation with the name `call`, and the context for its requests,
+    /// which records exhausted requests.
     fn start(
         &self,
         call: &'static str,
@@ -40,8 +42,11 @@ impl RetryService {
         (RetryState::new(&self.shared, &failed_requests, call), context)
     }
 
-    /// Wraps a body (writer, lister and so on). Its creation sends no request, so that a retry
-    /// would not help.
+    /// Creates a body (writer, lister and so on) with `create`, and wraps it. Its creation sends no
+    /// request, so that a retry would not help.
+    ///
+    /// # Errors
+    /// Those of `create`, none of them temporary.
     fn body<T>(
         &self,
         context: &OperationContext,
@@ -53,7 +58,7 @@ impl RetryService {
     }
 }
 
-/// Makes a temporary error persistent.
+/// Makes a temporary error persistent, so that no layer above retries it.
 fn to_persistent(error: Error) -> Error {
     if error.is_temporary() { error.set_persistent() } else { error }
 }
@@ -81,6 +86,10 @@ impl Service for RetryService {
         self.inner.capability()
     }
 
+    /// Forwards the call, with retries.
+    ///
+    /// # Errors
+    /// The service's error, if it is permanent or the attempts are exhausted.
     async fn create_dir(
         &self,
         context: &OperationContext,
@@ -91,11 +100,19 @@ impl Service for RetryService {
         retry!(state, self.inner.create_dir(&context, path, args.clone()))
     }
 
+    /// Forwards the call, with retries.
+    ///
+    /// # Errors
+    /// The service's error, if it is permanent or the attempts are exhausted.
     async fn stat(&self, context: &OperationContext, path: &str, args: OpStat) -> Result<RpStat> {
         let (state, context) = self.start("stat", context);
         retry!(state, self.inner.stat(&context, path, args.clone()))
     }
 
+    /// Creates a reader whose calls are retried and whose streams resume. Sends no request.
+    ///
+    /// # Errors
+    /// Those of the service, none of them temporary.
     fn read(&self, context: &OperationContext, path: &str, args: OpRead) -> Result<RetryReader> {
         let failed_requests = FailedRequests::default();
         let context = failed_requests.wrap(context);
@@ -105,18 +122,34 @@ impl Service for RetryService {
         Ok(RetryReader(Arc::new(ReadContext { body, service, context, path, args })))
     }
 
+    /// Creates a writer whose calls are retried.
+    ///
+    /// # Errors
+    /// Those of the service, none of them temporary.
     fn write(&self, context: &OperationContext, path: &str, args: OpWrite) -> Result<Self::Writer> {
         self.body(context, |context| self.inner.write(context, path, args))
     }
 
+    /// Creates a deleter whose calls are retried.
+    ///
+    /// # Errors
+    /// Those of the service, none of them temporary.
     fn delete(&self, context: &OperationContext) -> Result<Self::Deleter> {
         self.body(context, |context| self.inner.delete(context))
     }
 
+    /// Creates a lister whose calls are retried.
+    ///
+    /// # Errors
+    /// Those of the service, none of them temporary.
     fn list(&self, context: &OperationContext, path: &str, args: OpList) -> Result<Self::Lister> {
         self.body(context, |context| self.inner.list(context, path, args))
     }
 
+    /// Creates a copier whose calls are retried.
+    ///
+    /// # Errors
+    /// Those of the service, none of them temporary.
     fn copy(
         &self,
         context: &OperationContext,
@@ -127,6 +160,10 @@ impl Service for RetryService {
         self.body(context, |context| self.inner.copy(context, from, to, args))
     }
 
+    /// Creates a composer whose calls are retried.
+    ///
+    /// # Errors
+    /// Those of the service, none of them temporary.
     fn compose(
         &self,
         context: &OperationContext,
@@ -136,6 +173,10 @@ impl Service for RetryService {
         self.body(context, |context| self.inner.compose(context, to, args))
     }
 
+    /// Forwards the call, with retries.
+    ///
+    /// # Errors
+    /// The service's error, if it is permanent or the attempts are exhausted.
     async fn rename(
         &self,
         context: &OperationContext,
@@ -147,6 +188,10 @@ impl Service for RetryService {
         retry!(state, self.inner.rename(&context, from, to, args.clone()))
     }
 
+    /// Forwards the call, with retries.
+    ///
+    /// # Errors
+    /// The service's error, if it is permanent or the attempts are exhausted.
     async fn restore(
         &self,
         context: &OperationContext,
@@ -157,6 +202,10 @@ impl Service for RetryService {
         retry!(state, self.inner.restore(&context, path, args.clone()))
     }
 
+    /// Forwards the call, with retries.
+    ///
+    /// # Errors
+    /// The service's error, if it is permanent or the attempts are exhausted.
     async fn presign(
         &self,
         context: &OperationContext,

@@ -22,6 +22,8 @@ pub(super) struct RetryState {
 }
 
 impl RetryState {
+    /// Starts an operation with the name `call` for events. Requests that failed in earlier calls
+    /// of the same body may be sent again.
     pub(super) fn new(
         shared: &RetryShared,
         failed_requests: &FailedRequests,
@@ -37,7 +39,7 @@ impl RetryState {
         }
     }
 
-    /// Waits for the delay before the next attempt.
+    /// Counts the failed attempt, and waits for the delay before the next one.
     ///
     /// # Errors
     /// Returns `error` if it is permanent or the attempts are exhausted. It is not temporary any

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Reason of a wait that is due to a paused account.
-const ACCOUNT_PAUSED: &str = "the cloud wants a pause";
+const ACCOUNT_PAUSED: &str = "the account is paused";
 
 /// Transport that retries the requests of the inner transport.
 pub(super) struct RetryTransport {
@@ -32,12 +32,20 @@ pub(super) struct RetryTransport {
 }
 
 impl RetryTransport {
+    /// Wraps a transport. `account` names the service and the account, for requests without a
+    /// limiter.
     pub(super) fn new(inner: HttpTransporter, shared: RetryShared, account: String) -> Self {
         Self { inner, shared, account }
     }
 }
 
 impl HttpTransport for RetryTransport {
+    /// Sends a request, with retries, at the rate that the account's limiter permits.
+    ///
+    /// # Errors
+    /// `RateLimited` if the wait for the account would exceed the policy's limits; those of the
+    /// inner transport, persistent if the attempts are exhausted. A response with an error status
+    /// is not an error.
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         // Other schemes are internal, such as the probe of our own transport: nothing is sent.
         if !matches!(request.uri().scheme_str(), Some("http" | "https")) {
@@ -61,7 +69,7 @@ impl HttpTransport for RetryTransport {
     }
 }
 
-/// Returns the label `METHOD host template`, without path and query.
+/// Returns the label `METHOD host template` for events, without path and query.
 fn label(request: &Request<Buffer>) -> String {
     let template = request.extensions().get::<ServiceOperation>().map_or("", |of| of.0);
     let host = request.uri().host().unwrap_or_default();
@@ -83,11 +91,16 @@ struct RetryingRequest<'t> {
 }
 
 impl RetryingRequest<'_> {
+    /// Returns the state of the layer.
     fn shared(&self) -> &RetryShared {
         &self.transport.shared
     }
 
-    /// Sends the request until it succeeds or must not be retried.
+    /// Sends the request until it succeeds or must not be retried. The last failure is returned: a
+    /// response as such, marked as [`Exhausted`].
+    ///
+    /// # Errors
+    /// Those of [`admit`](Self::admit), and the error of the last attempt.
     async fn send(mut self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         let repeat = repeatability(&request);
         loop {
@@ -116,7 +129,8 @@ impl RetryingRequest<'_> {
         }
     }
 
-    /// Sends the request once. Returns its result, the decision, and the pause that the response
+    /// Sends the request once. `sent` is the current time, and `permit` that of the limiter.
+    /// Returns the result of the inner transport, the decision, and the pause that the response
     /// requests (`None` if it requests none).
     async fn send_once(
         &self,
@@ -155,7 +169,9 @@ impl RetryingRequest<'_> {
         (Ok(Response::from_parts(parts, body)), decision, requested)
     }
 
-    /// Pauses all requests of the account and returns the length of the pause.
+    /// Pauses all requests of the account and returns the length of the pause. `requested` is the
+    /// pause that the response requests, `sent` the time at which the request was sent, and
+    /// `status` that of the response.
     fn pause_account(&self, requested: Option<Duration>, sent: Instant, status: u16) -> Duration {
         let shared = self.shared();
         let refusals = self.limiter.record_refusal(sent);
@@ -203,7 +219,8 @@ impl RetryingRequest<'_> {
         })
     }
 
-    /// Returns the delay before the next attempt.
+    /// Returns the delay before the next attempt. `requested` is the pause that the response
+    /// requests, and `reason` a short text for events.
     ///
     /// # Errors
     /// The request must not be retried. The error is the pause that the cloud requests, if known.
@@ -255,6 +272,8 @@ impl RetryingRequest<'_> {
             && !shared.is_responsive(&self.host)
     }
 
+    /// Returns the mark for a result whose attempts are exhausted. `pause` is the pause that the
+    /// cloud requests, if known.
     fn exhausted(&self, pause: Option<Duration>) -> Exhausted {
         Exhausted { attempts: self.attempts, elapsed: self.started.elapsed(), pause }
     }
@@ -265,7 +284,10 @@ impl RetryingRequest<'_> {
         self.shared().emit(RetryEvent::GaveUp { call, reason, attempts, elapsed });
     }
 
-    /// Returns the persistent error for a host that cannot be connected to.
+    /// Emits the event, and makes the error of a host that cannot be connected to persistent.
+    ///
+    /// # Errors
+    /// Always that of `outcome`.
     fn give_up_first_contact(
         &self,
         outcome: Result<Response<HttpBody>>,
@@ -275,8 +297,11 @@ impl RetryingRequest<'_> {
         outcome.map_err(Error::set_persistent)
     }
 
-    /// Marks the result as exhausted: a response by an extension, an error by its message. `pause`
-    /// is the pause that the cloud requests, if known.
+    /// Emits the event, and marks the result as exhausted: a response by an extension, an error by
+    /// its message. `pause` is the pause that the cloud requests, if known.
+    ///
+    /// # Errors
+    /// That of `outcome`, persistent.
     fn give_up(
         &self,
         outcome: Result<Response<HttpBody>>,

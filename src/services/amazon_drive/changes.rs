@@ -16,6 +16,9 @@ const CHANGES_MAX: usize = 200_000;
 ///
 /// The cloud has no request for the present checkpoint alone: without `since` it lists the whole
 /// drive, and this function discards all but the last checkpoint.
+///
+/// # Errors
+/// `Unexpected` if the response is incomplete or has no checkpoint; the errors of the request.
 pub(super) async fn page(
     client: &Client,
     cx: &Context,

@@ -95,10 +95,15 @@ impl AmazonDriveConfig {
         Ok(client.with_headers(header_map(AMAZON_DRIVE_SCHEME, &self.headers)?))
     }
 
+    /// Returns whether uploads of duplicate content are rejected.
     pub(super) fn deduplication(&self) -> Deduplication {
         if self.deduplicate { Deduplication::Enabled } else { Deduplication::Suppressed }
     }
 
+    /// Returns the source of tokens that the options describe.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if an option for the sign-in is missing or invalid.
     fn tokens(&self) -> Result<TokenSource> {
         let secret = |text: &Option<String>| text.as_deref().map(Secret::from);
         let wrong = |what| invalid_option(AMAZON_DRIVE_SCHEME, what);
@@ -128,6 +133,7 @@ impl AmazonDriveConfig {
     }
 }
 
+/// Converts an error of a constructor to `ConfigInvalid`.
 fn invalid(error: crate::drive::Error) -> Error {
     invalid_option(AMAZON_DRIVE_SCHEME, error.to_string())
 }
@@ -136,6 +142,9 @@ impl Configurator for AmazonDriveConfig {
     type Builder = AmazonDrive;
 
     /// Parses `amazon-drive://NAME/ROOT?KEY=VALUE&…`; name and root are optional.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for an unknown key or an invalid value.
     fn from_uri(uri: &OperatorUri) -> Result<Self> {
         let mut config = Self::from_iter(uri.options().clone())?;
         let (root, name) = root_and_name(AMAZON_DRIVE_SCHEME, uri)?;
@@ -144,6 +153,10 @@ impl Configurator for AmazonDriveConfig {
         Ok(config)
     }
 
+    /// Parses options by key, as in a configuration file.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for an unknown key or an invalid value.
     fn from_iter(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let (mut config, headers): (Self, _) = from_pairs(AMAZON_DRIVE_SCHEME, pairs)?;
         config.headers.extend(headers);

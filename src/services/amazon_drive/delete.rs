@@ -9,11 +9,12 @@ use super::{
 };
 use crate::drive::{Context, DeleteTarget, ItemId, Result};
 
-/// Removes an item from the folder through which the caller found it. An item in no other folder, or
-/// one without a known folder, moves to the trash, a folder with everything below it.
+/// Removes an item from the folder through which the caller found it. An item in no other folder,
+/// or one without a known folder, moves to the trash, a folder with everything below it.
 ///
 /// # Errors
-/// Those of the requests.
+/// `NotFound` if the item does not exist; the errors of the requests, with a note if the item is in
+/// the trash although another folder contains it.
 pub(super) async fn delete(
     client: &Arc<Client>,
     cx: &Context,
@@ -39,7 +40,11 @@ pub(super) async fn delete(
     .await
 }
 
-/// Removes an item from the folder `parent`; the caller knows several folders that contain it.
+/// Removes an item from the folder `parent`; the caller knows several folders that contain it,
+/// `known_parents`. Moves it to the trash if another client has removed it from the others.
+///
+/// # Errors
+/// `NotFound` if the item or the folder does not exist; the errors of the requests.
 async fn remove_edge(
     client: &Client,
     cx: &Context,
@@ -57,7 +62,12 @@ async fn remove_edge(
     }
 }
 
-/// Moves an item to the trash; the caller knows only the folder `parent`.
+/// Moves an item to the trash; the caller knows only the folder `parent`. Restores it if another
+/// client has added it to a further folder.
+///
+/// # Errors
+/// `NotFound` if the item does not exist; the errors of the requests, with a note if the item could
+/// not be restored.
 async fn trash_item(client: &Client, cx: &Context, id: &ItemId, parent: &ItemId) -> Result<()> {
     let node = client.trash(cx, id.as_str()).await?;
     if !is_shared(&node, parent) {

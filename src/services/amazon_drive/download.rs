@@ -55,8 +55,9 @@ impl NodeDownload {
     /// file with that of the item.
     ///
     /// # Errors
-    /// `ConditionNotMatch` if a condition is not met, `IsAFolder`, `RangeNotSatisfied` if the range begins after the
-    /// end, and those of the requests.
+    /// `NotFound` if the file does not exist, `ConditionNotMatch` if a condition is not met,
+    /// `IsAFolder` for a folder, `RangeNotSatisfied` if the range begins after the end, and the
+    /// errors of the requests.
     pub(super) async fn start(
         self,
         known: Option<&Item>,
@@ -89,12 +90,21 @@ impl NodeDownload {
         Ok(download)
     }
 
+    /// Requests the current item of the file.
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist; the errors of the request.
     async fn item(&self) -> Result<Item> {
         Ok(from_node(self.client.node(&self.cx, self.id.as_str(), false).await?))
     }
 
     /// Sends the first request, and further ones if the response shows another size or the file is
-    /// empty.
+    /// empty. `size` is the size of the file in bytes, if it is known. Longer ranges are completed
+    /// by the stream.
+    ///
+    /// # Errors
+    /// `RangeNotSatisfied` if the range begins after the end, `NotFound` if the file does not
+    /// exist; the errors of the requests.
     async fn request(&self, range: &ByteRange, size: Option<u64>) -> Result<Download> {
         let Some(first) = self.first_span(range, size) else {
             let range = match range {
@@ -132,6 +142,7 @@ impl NodeDownload {
     }
 
     /// Returns the bytes of the first request, or `None` if one request with `range` is enough.
+    /// `size` is the size of the file in bytes, if it is known.
     fn first_span(&self, range: &ByteRange, size: Option<u64>) -> Option<Range<u64>> {
         let wanted = match range {
             ByteRange::Full => 0..size.unwrap_or(u64::MAX),
@@ -150,6 +161,10 @@ impl NodeDownload {
         }
     }
 
+    /// Sends one request for a range. `size` is the size of the file in bytes, if it is known.
+    ///
+    /// # Errors
+    /// Those of [`Client::download`].
     async fn get(&self, range: &ByteRange, size: Option<u64>) -> Result<Download> {
         self.client.download(&self.cx, self.id.as_str(), range, size).await
     }
@@ -183,9 +198,13 @@ impl NodeDownload {
     /// Decides whether received bytes with the MD5 `received` are a version of the file, in
     /// `responses` responses.
     ///
-    /// The known MD5 may be older than the content, so the drive requests the current item before it
-    /// reports an error. The MD5 of a version between the two is unknown: one response is a complete
-    /// version, but several responses may be a mixture of versions.
+    /// The MD5 `known` may be older than the content, so the drive requests the current item before
+    /// it reports an error. The MD5 of a version between the two is unknown: one response is a
+    /// complete version, but several responses may be a mixture of versions.
+    ///
+    /// # Errors
+    /// A temporary `Unexpected` error if the content is damaged or mixed; those of
+    /// [`item`](Self::item).
     async fn check(self, received: Md5Sum, known: Md5Sum, responses: u64) -> Result<()> {
         if received == known {
             return Ok(());
@@ -217,17 +236,24 @@ struct Md5Check {
 
 #[async_trait]
 impl ContentCheck for Md5Check {
+    /// Adds received bytes to the hash, in their order.
     fn update(&mut self, bytes: &Buffer) {
         for chunk in bytes.clone() {
             self.md5.update(chunk);
         }
     }
 
+    /// Compares the MD5 of all bytes with that of the file.
+    ///
+    /// # Errors
+    /// Those of [`NodeDownload::check`].
     async fn finish(self: Box<Self>) -> Result<()> {
         self.file.check(self.md5.finalize().into(), self.expected, self.responses).await
     }
 }
 
+/// Returns the temporary `Unexpected` error for a file whose size changed from `before` to `now`
+/// bytes.
 fn changed(before: u64, now: u64) -> Error {
     let text =
         format!("the file changed during the download: it had {before} bytes, now it has {now}");

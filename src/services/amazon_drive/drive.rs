@@ -96,21 +96,37 @@ impl Drive for NodeDrive {
     /// Returns `createdBy` of the root folder as the account's id: it contains the application's
     /// security profile and the user. If it is missing, the id is that of the root folder. No
     /// response contains the user's name.
+    ///
+    /// # Errors
+    /// Those of [`root_folder`](Self::root_folder).
     async fn account(&self, cx: &Context) -> Result<Account> {
         let root = self.root_folder(cx).await?;
         let id = root.created_by.clone().unwrap_or_else(|| root.id.to_string());
         Ok(Account { id, name: None })
     }
 
+    /// Requests the quota of the drive.
+    ///
+    /// # Errors
+    /// The errors of the request.
     async fn quota(&self, cx: &Context) -> Result<Quota> {
         let quota = self.client.account_quota(cx).await?;
         Ok(Quota { total: quota.quota, available: quota.available })
     }
 
+    /// Returns the id of the root folder, requested once.
+    ///
+    /// # Errors
+    /// Those of [`root_folder`](Self::root_folder).
     async fn root(&self, cx: &Context) -> Result<ItemId> {
         Ok(self.root_folder(cx).await?.id.clone())
     }
 
+    /// Requests an item, and checks the conditions.
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist or is in the trash, `ConditionNotMatch` if a condition
+    /// is not met; the errors of the request.
     async fn item(&self, cx: &Context, at: &ItemRef, conditions: &Conditions) -> Result<Item> {
         let node = self.client.node(cx, id_of(at)?.as_str(), false).await?;
         if !is_available(node.status) {
@@ -122,6 +138,10 @@ impl Drive for NodeDrive {
         Ok(item)
     }
 
+    /// Requests the item with this name in a folder, by a filter. `seen` gets only this item.
+    ///
+    /// # Errors
+    /// `NotFound` if the folder has no such item; the errors of the request.
     async fn child(
         &self,
         cx: &Context,
@@ -138,16 +158,28 @@ impl Drive for NodeDrive {
         Ok(item)
     }
 
+    /// Returns a page of a folder's children, or of the whole drive.
+    ///
+    /// # Errors
+    /// Those of [`page`](Self::page).
     async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
         self.page(cx, request).await
     }
 
+    /// Downloads a range of a file.
+    ///
+    /// # Errors
+    /// Those of [`NodeDownload::start`].
     async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download> {
         let is_checked = !self.unchecked_reads;
         let download = NodeDownload::new(&self.client, cx, id_of(request.file)?, is_checked);
         download.start(request.known, request.range, request.conditions).await
     }
 
+    /// Writes a file in one request, whatever its size.
+    ///
+    /// # Errors
+    /// Those of [`write`](Self::write).
     async fn upload(
         &self,
         cx: &Context,
@@ -158,11 +190,19 @@ impl Drive for NodeDrive {
         self.write(cx, to, body, options).await
     }
 
+    /// Creates a folder.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is in use; the errors of the request.
     async fn create_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
         let new = NewNode::new(NodeKind::Folder, &at.name, id_of(&at.folder)?);
         Ok(from_node(self.client.create(cx, &new).await?))
     }
 
+    /// Changes the name of an item, its folder, or both.
+    ///
+    /// # Errors
+    /// Those of [`rename::update`].
     async fn update(
         &self,
         cx: &Context,
@@ -173,10 +213,16 @@ impl Drive for NodeDrive {
         rename::update(&self.client, cx, at, item, change).await
     }
 
+    /// Returns all changes after `since`, in one page.
+    ///
+    /// # Errors
+    /// Those of [`changes::page`].
     async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<ChangePage> {
         changes::page(&self.client, cx, since).await
     }
 
+    /// Deletes items concurrently. Returns one result per item, in their order; see
+    /// [`delete::delete`] for its errors.
     async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let deletions = items.iter().map(|item| delete::delete(&self.client, cx, item));
         futures::future::join_all(deletions).await

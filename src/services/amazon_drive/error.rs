@@ -39,6 +39,8 @@ pub(super) fn is_duplicate_content(error: &Error) -> bool {
     error.status() == Some(409) && error.code() != Some(NAME_TAKEN)
 }
 
+/// Returns the error of a response with its kind and, if the response names it, the item that is in
+/// the way. `message` is that of the body, or another description.
 fn classify(response: &ApiResponse, body: &ErrorBody, message: String) -> Error {
     let mentions = |words: &str| message.to_ascii_lowercase().contains(words);
     let code = body.code.as_deref();
@@ -81,7 +83,7 @@ fn with_logref(error: Error, body: &ErrorBody) -> Error {
     }
 }
 
-/// Returns the id in a message that ends with `conflicting NodeId: ID`.
+/// Returns the id in a message that ends with `conflicting NodeId: ID`, or `None` if it does not.
 fn conflicting_id(message: &str) -> Option<&str> {
     let (_, id) = message.rsplit_once("conflicting NodeId: ")?;
     Some(id.trim()).filter(|id| !id.is_empty())

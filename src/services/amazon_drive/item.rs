@@ -19,7 +19,8 @@ pub(super) fn id_of(item: &ItemRef) -> Result<&ItemId> {
     }
 }
 
-/// Returns the folder through which the caller found the item, if the reference names it.
+/// Returns the folder through which the caller found the item, or `None` if the reference does not
+/// name it.
 pub(super) fn parent_of(item: &ItemRef) -> Option<&ItemId> {
     match item {
         ItemRef::Item { parent, .. } => parent.as_ref(),

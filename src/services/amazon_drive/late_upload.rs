@@ -79,6 +79,10 @@ impl NodeDrive {
         }
     }
 
+    /// Requests the file of an upload; `None` if it does not exist or is not a file.
+    ///
+    /// # Errors
+    /// The errors of the request; `NotFound` if an overwritten file does not exist.
     async fn find_file(&self, cx: &Context, upload: LateUpload<'_>) -> Result<Option<Node>> {
         let node = match upload {
             LateUpload::New { folder, name } => self.find_child(cx, folder, name).await?,
@@ -95,6 +99,9 @@ fn default_wait(size: u64) -> Duration {
 
 /// Returns the MD5 of the whole body. The hash of the request is not enough: the cloud may have
 /// responded before the last byte was sent.
+///
+/// # Errors
+/// `Unexpected` if the file of the body cannot be read.
 async fn md5_of_body(body: Body) -> Result<Md5Sum> {
     let hashing = spawn_blocking(move || {
         let mut md5 = Md5::new();

@@ -39,7 +39,11 @@ impl NodeDrive {
             .await
     }
 
-    /// Returns the live child of a folder with that name, in one request.
+    /// Returns the live child of a folder with that name, in one request, or `None` if the folder
+    /// has none.
+    ///
+    /// # Errors
+    /// The errors of the request.
     pub(super) async fn find_child(
         &self,
         cx: &Context,
@@ -57,6 +61,10 @@ impl NodeDrive {
     }
 
     /// Returns a page of a folder's children, or of the nodes of the whole drive.
+    ///
+    /// # Errors
+    /// `NotFound` if the folder does not exist, `Unsupported` for a reference by path; the errors
+    /// of the request. `Unexpected` if the cursor has expired, which it does after 10 minutes.
     pub(super) async fn page(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
         let ListRequest { folder, depth, limit, cursor } = request;
         let folder = id_of(folder)?;

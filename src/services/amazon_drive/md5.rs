@@ -11,6 +11,7 @@ use crate::{
 pub type Md5Sum = [u8; 16];
 
 impl BodyHasher for Md5 {
+    /// Hashes the next bytes.
     fn update(&mut self, piece: &[u8]) {
         Digest::update(self, piece);
     }

@@ -130,6 +130,10 @@ impl AmazonDrive {
 impl Builder for AmazonDrive {
     type Config = AmazonDriveConfig;
 
+    /// Returns the service alone.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if a required option is missing or an option is invalid.
     fn build(self) -> Result<impl Service> {
         self.build_with_handle().map(|(service, _)| service)
     }

@@ -26,6 +26,7 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
+    /// Creates the base URLs of an account. Both must end with a slash.
     pub(super) fn new(content_url: String, metadata_url: String) -> Self {
         Self { content_url, metadata_url }
     }
@@ -187,7 +188,7 @@ pub struct Node {
     /// Properties of a file's content. `None` for folders.
     #[serde(default)]
     pub content_properties: Option<ContentProperties>,
-    /// Pre-authenticated URL of the content, if the request asked for it with `tempLink`.
+    /// Pre-authenticated URL of the content, if the request had the parameter `tempLink`.
     #[serde(default, deserialize_with = "secret")]
     pub temp_link: Option<Secret>,
     /// Properties that applications have set, by owner, then by key.
@@ -195,6 +196,10 @@ pub struct Node {
     pub properties: HashMap<String, HashMap<String, String>>,
 }
 
+/// Decodes a text as a secret; `None` for `null`.
+///
+/// # Errors
+/// If the value is not a string.
 fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.map(Secret::from))
 }
@@ -234,6 +239,11 @@ pub struct NodeList {
     pub data: Vec<Node>,
 }
 
+/// Decodes the entries of a page. An entry that is not a node has an empty id, and its name and
+/// parents as far as they can be read.
+///
+/// # Errors
+/// If the value is not a list.
 fn nodes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Node>, D::Error> {
     lenient::entries(deserializer, |value| {
         let name = value["name"].as_str().unwrap_or_default();
@@ -321,6 +331,7 @@ pub(super) struct ErrorBody {
     pub(super) info: Option<ErrorInfo>,
 }
 
+/// The node that an error is about.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ErrorInfo {

@@ -89,7 +89,11 @@ struct Rename {
 }
 
 impl Rename {
-    /// Sends the one request for the change.
+    /// Sends the one request for the change, and returns the item after it.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is in use, `NotFound` if the item or a folder does not exist;
+    /// the errors of the request.
     async fn send(&self) -> Result<Item> {
         let (client, cx, id) = (&self.client, &self.cx, self.item.id.as_str());
         let node = match (&self.name, &self.to, &self.from) {
@@ -116,7 +120,12 @@ impl Rename {
         parents
     }
 
-    /// Sends the requests for the change if the file `old` in `folder` has the name.
+    /// Sends the requests for the change if the file with the id `old` in `folder` has the name. If
+    /// the change fails, the file is restored.
+    ///
+    /// # Errors
+    /// `IsAFolder` if a folder has the name; those of [`send`](Self::send), with a note if the
+    /// replaced file could not be restored.
     async fn replace(self, old: ItemId, folder: ItemId) -> Result<Item> {
         let (client, cx) = (&self.client, &self.cx);
         let Some(old) = ReplacedFile::find(client, cx, old, folder).await? else {
@@ -156,10 +165,10 @@ struct ReplacedFile {
 }
 
 impl ReplacedFile {
-    /// Requests the file, or returns `None` if it is no longer in the folder.
+    /// Requests the file with this id. Returns `None` if it is no longer in the folder.
     ///
     /// # Errors
-    /// `IsAFolder` if it is a folder, and those of the request.
+    /// `IsAFolder` if it is a folder, and the errors of the request.
     async fn find(
         client: &Client,
         cx: &Context,
@@ -179,7 +188,10 @@ impl ReplacedFile {
         Ok(found.then_some(Self { id, folder, is_shared: parents.len() > 1 }))
     }
 
-    /// Removes it from the folder.
+    /// Removes it from the folder: moves it to the trash, unless other folders contain it.
+    ///
+    /// # Errors
+    /// `NotFound` if it does not exist any more; the errors of the request.
     async fn remove(&self, client: &Client, cx: &Context) -> Result<()> {
         let (id, folder) = (self.id.as_str(), self.folder.as_str());
         match self.is_shared {
@@ -189,6 +201,9 @@ impl ReplacedFile {
     }
 
     /// Reverts [`remove`](Self::remove).
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is in use meanwhile; the errors of the request.
     async fn restore(&self, client: &Client, cx: &Context) -> Result<()> {
         let (id, folder) = (self.id.as_str(), self.folder.as_str());
         match self.is_shared {

@@ -84,10 +84,11 @@ impl NodeDrive {
         }
     }
 
-    /// Searches for the file with that name.
+    /// Searches for the file with that name in a folder. Returns its id, or `None` if it does not
+    /// exist.
     ///
     /// # Errors
-    /// `IsAFolder` if a folder has the name, and those of the request.
+    /// `IsAFolder` if a folder has the name, and the errors of the request.
     async fn find_occupant(
         &self,
         cx: &Context,
@@ -103,6 +104,11 @@ impl NodeDrive {
     }
 
     /// Replaces the content of the file `id`, which had the name `to` in `folder`.
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist any more, `IsAFolder` if it is a folder, `Conflict` if
+    /// it was moved meanwhile or for duplicate content; a temporary `Unexpected` error if size or
+    /// MD5 of the result are wrong; the errors of the requests.
     async fn overwrite(
         &self,
         cx: &Context,
@@ -166,7 +172,10 @@ impl NodeDrive {
     }
 }
 
-/// Checks that the cloud has the bytes that were sent, and returns the file.
+/// Checks that the cloud has the bytes that were sent, `len` in number, and returns the file.
+///
+/// # Errors
+/// A temporary `Unexpected` error if size or MD5 differ.
 fn verify(uploaded: UploadedNode, len: u64) -> Result<Item> {
     let item = from_node(uploaded.node);
     let damaged = |reason: String| {

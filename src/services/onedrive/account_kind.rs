@@ -27,6 +27,7 @@ impl AccountKind {
 }
 
 impl From<AccountKind> for &'static str {
+    /// Returns the value of the option `account_kind`.
     fn from(kind: AccountKind) -> Self {
         match kind {
             AccountKind::Personal => "personal",
@@ -40,6 +41,10 @@ impl From<AccountKind> for &'static str {
 impl FromStr for AccountKind {
     type Err = String;
 
+    /// Parses the value of the option `account_kind`, in any case.
+    ///
+    /// # Errors
+    /// A message that names the valid values.
     fn from_str(text: &str) -> Result<Self, String> {
         Ok(match &*text.to_ascii_lowercase() {
             "personal" => Self::Personal,
@@ -59,6 +64,10 @@ impl FromStr for AccountKind {
 impl TryFrom<String> for AccountKind {
     type Error = String;
 
+    /// Parses a value of the configuration, like [`from_str`](Self::from_str).
+    ///
+    /// # Errors
+    /// Those of [`from_str`](Self::from_str).
     fn try_from(text: String) -> Result<Self, String> {
         text.parse()
     }

@@ -52,6 +52,7 @@ impl DriveRef {
 /// Returns whether two drive ids denote the same drive. Ids of personal drives vary in case and in
 /// leading zeros (onedrive-graph#drive-id-inconsistencies).
 pub(super) fn same_drive(one: &str, other: &str) -> bool {
+    /// Returns the number in the id of a personal drive, or `None` for another id.
     fn personal(id: &str) -> Option<u64> {
         // Without the check for digits, `from_str_radix` would accept a sign.
         let hex = id.len() <= 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -87,8 +88,8 @@ impl Address {
         Self { drive, base: BaseItem::Root, path: "".into() }
     }
 
-    /// Returns the address of a special folder: `approot`, `documents`, `photos`, …
-    /// (onedrive-graph#special-folders).
+    /// Returns the address of the special folder with Graph's name `name`: `approot`, `documents`,
+    /// `photos`, … (onedrive-graph#special-folders).
     pub fn special(drive: DriveRef, name: &str) -> Self {
         Self { drive, base: BaseItem::Special(name.into()), path: "".into() }
     }
@@ -183,6 +184,7 @@ impl Address {
     }
 }
 
+/// Appends formatted text, which cannot fail for a `String`.
 fn push_fmt(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     text.write_fmt(arguments).expect("writing to a string never fails");
 }
@@ -227,6 +229,7 @@ pub(super) struct IdInDrive<'a> {
 }
 
 impl<'a> IdInDrive<'a> {
+    /// Splits `DRIVE#ID` or `ID` into the drive and the item.
     fn parse(text: &'a str) -> Self {
         match text.split_once(DRIVE_SEPARATOR) {
             Some((drive, id)) => Self { drive: Some(drive), id },
@@ -234,6 +237,7 @@ impl<'a> IdInDrive<'a> {
         }
     }
 
+    /// Returns the item's address. `own_drive` is the drive of an id that names none.
     fn address(&self, own_drive: &DriveRef) -> Address {
         let drive = match (self.drive, own_drive) {
             (None, own_drive) => own_drive.clone(),
@@ -247,6 +251,7 @@ impl<'a> IdInDrive<'a> {
         }
     }
 
+    /// Joins drive and item to an [`ItemId`].
     pub(super) fn to_id(self) -> ItemId {
         match self.drive {
             Some(drive) => format!("{drive}{DRIVE_SEPARATOR}{}", self.id).into(),
@@ -256,6 +261,7 @@ impl<'a> IdInDrive<'a> {
 }
 
 impl<'a> ParsedId<'a> {
+    /// Splits an [`ItemId`] of this service into its parts.
     pub(super) fn parse(id: &'a ItemId) -> Self {
         match id.as_str().split_once(TARGET_SEPARATOR) {
             Some((item, target)) => {
@@ -265,6 +271,7 @@ impl<'a> ParsedId<'a> {
         }
     }
 
+    /// Joins the parts to an [`ItemId`].
     pub(super) fn to_id(&self) -> ItemId {
         match self.target {
             Some(target) => {
@@ -280,8 +287,8 @@ impl<'a> ParsedId<'a> {
     }
 }
 
-/// Returns the id of the service's root folder: the special folder of this name, or the drive's
-/// root.
+/// Returns the id of the service's root folder: that of the special folder with this name, or with
+/// `None` the drive's root.
 pub(super) fn root_id(special_folder: Option<&str>) -> ItemId {
     match special_folder {
         Some(name) => format!("{SPECIAL}{name}").into(),
@@ -298,7 +305,8 @@ pub(super) enum Shortcut {
     Follow,
 }
 
-/// Returns the address of an item. `own_drive` is the drive of ids that name none.
+/// Returns the address of an item. `own_drive` is the drive of ids that name none, and `shortcut`
+/// decides whether a shortcut or its target is addressed.
 ///
 /// A path below a shortcut is always a path below its target.
 pub(super) fn address_of(own_drive: &DriveRef, item: &ItemRef, shortcut: Shortcut) -> Address {

@@ -16,7 +16,8 @@ use crate::drive::{
 /// cursor, the page is empty and its cursor denotes the current state.
 ///
 /// # Errors
-/// `Unexpected` if the page has no link to continue.
+/// `Unexpected` if the page has no link to continue or leads to itself; `DriveNotFound` if the
+/// drive does not exist; the errors of the requests.
 pub(super) async fn page(
     drive: &GraphDrive,
     cx: &Context,
@@ -48,6 +49,10 @@ pub(super) async fn page(
     Ok(ChangePage { items, removed, next, more, reset: false })
 }
 
+/// Returns an empty page whose cursor denotes the current state of the drive.
+///
+/// # Errors
+/// `Unexpected` if the response has no link to continue; the errors of the requests.
 async fn current_state(drive: &GraphDrive, cx: &Context) -> Result<ChangePage> {
     let root = ItemRef::from_id(&root_id(drive.special_folder.as_deref()));
     let address = drive.address(cx, &root, Shortcut::Follow).await?;
@@ -58,6 +63,9 @@ async fn current_state(drive: &GraphDrive, cx: &Context) -> Result<ChangePage> {
 
 /// Takes the cursor of the next page out of a page. The flag is `true` if that page is available
 /// now, and `false` if it will contain later changes.
+///
+/// # Errors
+/// `Unexpected` if the page has neither link.
 fn take_next(page: &mut ItemPage) -> Result<(Cursor, bool)> {
     match (page.next.take(), page.delta.take()) {
         (Some(next), _) => Ok((Cursor(next), true)),
@@ -74,7 +82,8 @@ pub(super) fn incomplete_feed() -> Error {
     )
 }
 
-/// Returns the kind of a deleted item; `None` if its facets do not say.
+/// Returns the kind of a deleted item, from the presence of its facets `file` and `folder`; `None`
+/// if they do not say.
 fn kind(file: bool, folder: bool) -> Option<ItemKind> {
     match (file, folder) {
         (true, false) => Some(ItemKind::File),
@@ -83,7 +92,8 @@ fn kind(file: bool, folder: bool) -> Option<ItemKind> {
     }
 }
 
-/// Returns whether the feed contains changes of an item. It does not contain items of other drives.
+/// Returns whether the feed contains changes of the item with this id. It does not contain items of
+/// other drives, nor the targets of shortcuts.
 pub(super) fn covers(id: &ItemId) -> bool {
     let id = ParsedId::parse(id);
     !id.is_shortcut() && id.item.drive.is_none()

@@ -46,6 +46,7 @@ impl NationalCloud {
 }
 
 impl From<NationalCloud> for &'static str {
+    /// Returns the value of the option `cloud`.
     fn from(cloud: NationalCloud) -> Self {
         match cloud {
             NationalCloud::Global => "global",
@@ -60,6 +61,10 @@ impl From<NationalCloud> for &'static str {
 impl FromStr for NationalCloud {
     type Err = String;
 
+    /// Parses the value of the option `cloud`, in any case.
+    ///
+    /// # Errors
+    /// A message that names the valid values.
     fn from_str(text: &str) -> Result<Self, String> {
         Ok(match &*text.to_ascii_lowercase() {
             "global" => Self::Global,
@@ -79,6 +84,10 @@ impl FromStr for NationalCloud {
 impl TryFrom<String> for NationalCloud {
     type Error = String;
 
+    /// Parses a value of the configuration, like [`from_str`](Self::from_str).
+    ///
+    /// # Errors
+    /// Those of [`from_str`](Self::from_str).
     fn try_from(text: String) -> Result<Self, String> {
         text.parse()
     }

@@ -128,6 +128,11 @@ impl OneDriveConfig {
         }))
     }
 
+    /// Returns the source of tokens that the options describe: refreshed, fixed, or those of an
+    /// application without a user. `cloud` provides the default endpoints.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if an option for the sign-in is invalid or missing.
     fn tokens(&self, cloud: NationalCloud) -> Result<TokenSource> {
         let secret = |text: &Option<String>| text.as_deref().map(Secret::from);
         let (access, refresh) = (secret(&self.access_token), secret(&self.refresh_token));
@@ -142,20 +147,20 @@ impl OneDriveConfig {
             return Ok(TokenSource::fixed(access));
         }
         if self.client_secret.is_none() {
-            return Err(wrong(
+            return Err(config_error(
                 "cannot sign in: one of access_token, refresh_token and token_file is needed, or \
                  client_id and client_secret of an application without a user",
             ));
         }
         let tenant = self.tenant.as_deref().unwrap_or("common");
         if SHARED_TENANTS.contains(&tenant) {
-            return Err(wrong(format!(
+            return Err(config_error(format!(
                 "cannot sign in to tenant {tenant:?}: an application without a user needs the id \
                  or domain of a tenant"
             )));
         }
         if self.configured_drive()? == ConfiguredDrive::Drive(DriveRef::Mine) {
-            return Err(wrong(
+            return Err(config_error(
                 "cannot choose the drive: an application without a user needs one of drive_id, \
                  user, group and site",
             ));
@@ -164,9 +169,13 @@ impl OneDriveConfig {
         Ok(TokenSource::for_application(endpoint))
     }
 
+    /// Returns the client of the sign-in service in the configured tenant.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if `client_id` is missing or an endpoint is not a URL.
     fn token_endpoint(&self, cloud: NationalCloud) -> Result<TokenClient> {
         let Some(client_id) = &self.client_id else {
-            return Err(wrong("cannot sign in: client_id is missing"));
+            return Err(config_error("cannot sign in: client_id is missing"));
         };
         let login =
             self.oauth_endpoint.as_deref().unwrap_or(cloud.login_url()).trim_end_matches('/');
@@ -180,15 +189,23 @@ impl OneDriveConfig {
         })
     }
 
-    /// Returns the lookup of the drive that the options name.
+    /// Returns the lookup of the drive that the options name. Sends no request.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the options name more than one drive, or an invalid site.
     pub(super) fn drive_lookup(&self) -> Result<DriveLookup> {
         let configured = self.configured_drive()?;
         if self.library.is_some() && matches!(configured, ConfiguredDrive::Drive(DriveRef::Id(_))) {
-            return Err(wrong("cannot choose the library: drive_id already names one"));
+            return Err(config_error("cannot choose the library: drive_id already names one"));
         }
         Ok(DriveLookup::new(configured, self.library.clone()))
     }
 
+    /// Returns the drive that the options name: the user's own without any of them.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if more than one of `drive_id`, `user`, `group` and `site` is set, or `site`
+    /// is invalid.
     fn configured_drive(&self) -> Result<ConfiguredDrive> {
         let drives = [
             self.drive_id.as_deref().map(|id| Ok(ConfiguredDrive::Drive(DriveRef::Id(id.into())))),
@@ -204,7 +221,7 @@ impl OneDriveConfig {
         match (drives.next(), drives.next()) {
             (None, _) => Ok(ConfiguredDrive::Drive(DriveRef::Mine)),
             (Some(drive), None) => drive,
-            (Some(_), Some(_)) => Err(wrong(
+            (Some(_), Some(_)) => Err(config_error(
                 "cannot choose the drive: only one of drive_id, user, group and site can be set",
             )),
         }
@@ -212,13 +229,18 @@ impl OneDriveConfig {
 }
 
 /// Parses the option `site`.
+///
+/// # Errors
+/// `ConfigInvalid` if the text is neither an id, a path, `host:/path` nor a URL.
 fn parse_site(text: &str) -> Result<ConfiguredDrive> {
     let by_path = |host: &str, path: &str| {
         Ok(ConfiguredDrive::Site { host: host.to_owned(), path: path.trim_matches('/').to_owned() })
     };
     if text.contains("://") {
         let url = url::Url::parse(text).ok().filter(|url| url.has_host());
-        let Some(url) = url else { return Err(wrong(format!("invalid site {text:?}: not a URL"))) };
+        let Some(url) = url else {
+            return Err(config_error(format!("invalid site {text:?}: not a URL")));
+        };
         let path = percent_encoding::percent_decode_str(url.path()).decode_utf8_lossy();
         return by_path(url.host_str().unwrap_or_default(), &path);
     }
@@ -229,16 +251,20 @@ fn parse_site(text: &str) -> Result<ConfiguredDrive> {
         None if !text.contains('/') && !text.is_empty() => {
             Ok(ConfiguredDrive::Drive(DriveRef::Site(text.into())))
         }
-        None => Err(wrong(format!("invalid site {text:?}: expected an id, host:/path or a URL"))),
+        None => {
+            Err(config_error(format!("invalid site {text:?}: expected an id, host:/path or a URL")))
+        }
     }
 }
 
-fn wrong(what: impl Into<String>) -> Error {
-    options::invalid_option(ONEDRIVE_SCHEME, what)
+/// Returns the `ConfigInvalid` error of this service with the text `problem`.
+fn config_error(problem: impl Into<String>) -> Error {
+    options::invalid_option(ONEDRIVE_SCHEME, problem)
 }
 
+/// Converts an error of a constructor to `ConfigInvalid`.
 fn invalid(error: crate::drive::Error) -> Error {
-    wrong(error.to_string())
+    config_error(error.to_string())
 }
 
 impl Configurator for OneDriveConfig {
@@ -247,6 +273,9 @@ impl Configurator for OneDriveConfig {
     /// Parses `onedrive://NAME/ROOT?KEY=VALUE&…`. Name and root are optional. As in OpenDAL's own
     /// service, a path can start with Graph's alias of the root folder, as in
     /// `onedrive://drive/root/documents`.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for an unknown key or an invalid value.
     fn from_uri(uri: &OperatorUri) -> Result<Self> {
         let (root, name) = options::root_and_name(ONEDRIVE_SCHEME, uri)?;
         let mut config = Self::from_iter(uri.options().clone())?;
@@ -265,6 +294,10 @@ impl Configurator for OneDriveConfig {
         Ok(config)
     }
 
+    /// Parses options by key, as in a configuration file.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for an unknown key or an invalid value.
     fn from_iter(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let (mut config, headers): (Self, _) = options::from_pairs(ONEDRIVE_SCHEME, pairs)?;
         config.headers.extend(headers);

@@ -5,7 +5,8 @@ use super::{address::Address, drive::GraphDrive, error::has_code, item, model::C
 use crate::drive::{Context, Error, ErrorKind, ItemKind};
 
 /// Refines the error of a write to a name that is in use, although the write would replace a file:
-/// the kind of the existing item decides. Other errors are returned unchanged.
+/// the kind of the existing item decides. Other errors are returned unchanged. `item` and
+/// `behavior` are those of the rejected request.
 pub(super) async fn name_in_use(
     drive: &GraphDrive,
     cx: &Context,
@@ -22,7 +23,8 @@ pub(super) async fn name_in_use(
     }
 }
 
-/// Refines the error of a write to a name that an item of this kind has.
+/// Refines the error of a write to a name that an item of this kind has: `IsAFolder` for a folder,
+/// `Conflict` otherwise.
 pub(super) fn name_in_use_by(kind: ItemKind, error: Error) -> Error {
     match kind {
         ItemKind::Folder => error.with_kind(ErrorKind::IsAFolder),
@@ -64,7 +66,7 @@ pub(super) async fn file_in_path(
 /// Requests the item at an address and returns its kind.
 ///
 /// # Errors
-/// Those of [`Client::item`](super::Client::item).
+/// Those of [`Client::item`](super::Client::item), such as `NotFound`.
 pub(super) async fn kind_at(
     drive: &GraphDrive,
     cx: &Context,

@@ -65,8 +65,9 @@ enum SavedIfExists {
 /// Starts a copy of a file.
 ///
 /// # Errors
-/// `AlreadyExists` if the name is in use and is not to be replaced, `IsAFolder` if a folder has the name,
-/// `NotAFolder` if the target folder is a file. Some drives report these only in [`status`].
+/// `AlreadyExists` if the name is in use and is not to be replaced, `IsAFolder` if a folder has the
+/// name, `NotAFolder` if the target folder is a file. Some drives report these only in [`status`].
+/// `NotFound` if the source or the folder does not exist; the errors of the requests.
 pub(super) async fn start(
     drive: &GraphDrive,
     cx: &Context,
@@ -95,7 +96,8 @@ pub(super) async fn start(
 /// Polls a copy once, and sends the request that its result requires.
 ///
 /// # Errors
-/// `InvalidInput` if the job belongs to another service, and those of the copy.
+/// `InvalidInput` if the job belongs to another service, the error with which the copy failed in
+/// the cloud, and those of [`start`].
 pub(super) async fn status(drive: &GraphDrive, cx: &Context, job: &CopyJob) -> Result<CopyStatus> {
     let mut state: CopyState = serde_json::from_str(&job.state).map_err(|_| {
         let text = "cannot poll the copy: the job belongs to another service";
@@ -122,12 +124,16 @@ pub(super) async fn status(drive: &GraphDrive, cx: &Context, job: &CopyJob) -> R
     }
 }
 
+/// Returns whether the drive is known to be a personal one.
 fn is_personal(drive: &GraphDrive) -> bool {
     drive.kind.is_some_and(AccountKind::is_personal)
 }
 
 impl CopyState {
-    /// Sends the request for the copy.
+    /// Sends the request for the copy, under its final or its temporary name.
+    ///
+    /// # Errors
+    /// Those of the function [`start`].
     async fn start(&self, drive: &GraphDrive, cx: &Context) -> Result<CopyStatus> {
         let source = drive.address(cx, &self.source.item_ref(), Shortcut::Follow).await?;
         let folder =
@@ -164,6 +170,9 @@ impl CopyState {
 
     /// Starts the copy again, under the temporary name. `error` says that the target's name is in
     /// use; it is returned, with a refined kind, if the target is not a file.
+    ///
+    /// # Errors
+    /// `IsAFolder` or `Conflict` if the target is not a file; the errors of the requests.
     async fn start_temporary(
         &self,
         drive: &GraphDrive,
@@ -182,6 +191,8 @@ impl CopyState {
         }
     }
 
+    /// Returns the status of a running copy. `monitor` is the URL to poll. The delay doubles with
+    /// each poll.
     fn running(&self, monitor: Secret) -> CopyStatus {
         let delay = POLL_DELAY.saturating_mul(1 << self.polls.min(10));
         let state = serde_json::to_string(self).expect("strings and numbers serialize to JSON");
@@ -192,7 +203,11 @@ impl CopyState {
     }
 
     /// Renames the copy from its temporary name, and thereby replaces the target. `id` is the id of
-    /// the copy; without it, the copy is addressed by its name.
+    /// the copy; without it, the copy is addressed by its name. If the rename fails for good, the
+    /// copy is deleted.
+    ///
+    /// # Errors
+    /// The errors of the rename, such as `Conflict` for a locked target.
     async fn replace_target(
         &self,
         drive: &GraphDrive,
@@ -217,6 +232,7 @@ impl CopyState {
 }
 
 impl SavedItemRef {
+    /// Returns the serializable form of a reference.
     fn new(item: &ItemRef) -> Self {
         let (base, path) = match item {
             ItemRef::Item { id, .. } => (id, ""),
@@ -225,6 +241,7 @@ impl SavedItemRef {
         Self { base: base.to_string(), path: path.to_owned() }
     }
 
+    /// Returns the reference again.
     fn item_ref(&self) -> ItemRef {
         ItemRef::Path { base: self.base.as_str().into(), path: self.path.as_str().into() }
     }

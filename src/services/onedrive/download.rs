@@ -94,6 +94,7 @@ struct HashCheck {
 
 #[async_trait]
 impl ContentCheck for HashCheck {
+    /// Adds received bytes to the hash, in their order.
     fn update(&mut self, bytes: &Buffer) {
         for piece in bytes.clone() {
             self.hash.update(&piece);
@@ -102,6 +103,10 @@ impl ContentCheck for HashCheck {
 
     /// Compares the hashes. The known item may be older than the content, so a difference is an
     /// error only if the current item has another hash too.
+    ///
+    /// # Errors
+    /// `Unexpected` if the hashes differ and SharePoint does not rewrite such files; those of the
+    /// request for the current item.
     async fn finish(self: Box<Self>) -> Result<()> {
         let received = self.hash.finish();
         if received == self.expected {
@@ -133,6 +138,7 @@ impl ContentCheck for HashCheck {
     }
 }
 
+/// Returns the item's quickXorHash, or `None` if the cloud reports none.
 fn quick_xor(item: &Item) -> Option<[u8; 20]> {
     let (_, hash) = item.hashes.iter().find(|(kind, _)| *kind == HashKind::QuickXor)?;
     hash.as_ref().try_into().ok()
@@ -144,6 +150,11 @@ pub(super) fn may_rewrite_content(drive: &GraphDrive, file: &Item) -> bool {
     !drive.kind.is_some_and(AccountKind::is_personal) && may_be_rewritten(&file.name)
 }
 
+/// Starts the download, by the known download URL or after a request for the item. Replaces an
+/// expired download URL.
+///
+/// # Errors
+/// Those of [`download`].
 async fn open(drive: &GraphDrive, cx: &Context, request: &DownloadRequest<'_>) -> Result<Download> {
     let DownloadRequest { file, known, range, conditions, .. } = request;
     // The host of a download URL does not know the item's etag, so conditions need an item request.
@@ -186,6 +197,10 @@ async fn open(drive: &GraphDrive, cx: &Context, request: &DownloadRequest<'_>) -
     Ok(Download { etag, item: known, ..download })
 }
 
+/// Checks that an item of this kind has content.
+///
+/// # Errors
+/// `IsAFolder` for a folder, `Unsupported` for an opaque item.
 fn check_has_content(kind: ItemKind) -> Result<()> {
     match kind {
         ItemKind::File => Ok(()),
@@ -203,6 +218,9 @@ fn check_has_content(kind: ItemKind) -> Result<()> {
 ///
 /// A shortcut that was addressed by its path has no download URL; its target is requested. The URL
 /// is `None` if the file has none.
+///
+/// # Errors
+/// Those of [`get_item`] for the target of a shortcut.
 async fn content_source(
     drive: &GraphDrive,
     cx: &Context,

@@ -61,6 +61,8 @@ pub(super) struct GraphDrive {
 }
 
 impl GraphDrive {
+    /// Creates a drive. Sends no request. `special_folder` is Graph's name of the folder that
+    /// serves as the root, and `kind` is `None` if the options do not say.
     pub(super) fn new(
         client: Client,
         lookup: DriveLookup,
@@ -91,9 +93,10 @@ impl GraphDrive {
     }
 
     /// Returns the address of an item. Sends a request if the drive must be looked up first.
+    /// `shortcut` decides whether a shortcut or its target is addressed.
     ///
     /// # Errors
-    /// Those of [`DriveLookup::get`].
+    /// Those of [`DriveLookup::get`], such as `DriveNotFound`.
     pub(super) async fn address(
         &self,
         cx: &Context,
@@ -103,7 +106,7 @@ impl GraphDrive {
         Ok(address_of(self.lookup.get(&self.client, cx).await?, item, shortcut))
     }
 
-    /// Returns the id of the drive that ids in a response about this item belong to; `None` if it is
+    /// Returns the id of the drive that ids in a response about `item` belong to; `None` if it is
     /// the service's own drive.
     ///
     /// # Errors
@@ -157,6 +160,11 @@ impl GraphDrive {
         }
     }
 
+    /// Deletes one item, with everything below it.
+    ///
+    /// # Errors
+    /// `Unsupported` for the root folder; `NotFound` if the item does not exist; `Conflict` if it
+    /// is locked; the errors of the requests.
     async fn delete_one(&self, cx: &Context, target: &DeleteTarget) -> Result<()> {
         let address = self.address(cx, &target.item, Shortcut::Keep).await?;
         if address.is_alias() {
@@ -189,6 +197,10 @@ impl Drive for GraphDrive {
         &self.capabilities
     }
 
+    /// Returns the owner of the drive. Without an owner, its id and name are those of the drive.
+    ///
+    /// # Errors
+    /// `DriveNotFound` or `NotFound` if the drive does not exist; the errors of the requests.
     async fn account(&self, cx: &Context) -> Result<Account> {
         let drive = self.client.drive(cx, self.lookup.get(&self.client, cx).await?).await?;
         let owner = drive.owner.unwrap_or_default();
@@ -199,6 +211,11 @@ impl Drive for GraphDrive {
         })
     }
 
+    /// Requests the quota of the drive.
+    ///
+    /// # Errors
+    /// `Unsupported` if the cloud reports none, as for some libraries; those of
+    /// [`account`](Self::account).
     async fn quota(&self, cx: &Context) -> Result<Quota> {
         let drive = self.client.drive(cx, self.lookup.get(&self.client, cx).await?).await?;
         let bytes = |value: Option<i64>| u64::try_from(value.unwrap_or_default()).unwrap_or(0);
@@ -214,15 +231,25 @@ impl Drive for GraphDrive {
         }
     }
 
+    /// Returns the alias of the root folder. Sends no request and never fails.
     async fn root(&self, _: &Context) -> Result<ItemId> {
         Ok(root_id(self.special_folder.as_deref()))
     }
 
+    /// Requests an item, and checks the conditions. A shortcut is not followed.
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist, `ConditionNotMatch` if a condition does not hold; the
+    /// errors of the requests.
     async fn item(&self, cx: &Context, item: &ItemRef, conditions: &Conditions) -> Result<Item> {
         let address = self.address(cx, item, Shortcut::Keep).await?;
         download::get_item(self, cx, &address, conditions).await
     }
 
+    /// Requests the item with this name in a folder, by its path: no siblings are listed.
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist; the errors of the requests.
     async fn child(
         &self,
         cx: &Context,
@@ -236,6 +263,10 @@ impl Drive for GraphDrive {
         Ok(item)
     }
 
+    /// Returns one page of a folder's children, or of everything below it.
+    ///
+    /// # Errors
+    /// Those of [`list::page`] and [`recursive_list::page`].
     async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
         match request.depth {
             Depth::Children => list::page(self, cx, request).await,
@@ -243,10 +274,18 @@ impl Drive for GraphDrive {
         }
     }
 
+    /// Downloads bytes of a file.
+    ///
+    /// # Errors
+    /// Those of [`download::download`].
     async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download> {
         download::download(self, cx, &request).await
     }
 
+    /// Uploads a file in one request.
+    ///
+    /// # Errors
+    /// Those of [`upload::upload`].
     async fn upload(
         &self,
         cx: &Context,
@@ -257,6 +296,10 @@ impl Drive for GraphDrive {
         upload::upload(self, cx, target, body, options).await
     }
 
+    /// Opens an upload session for a file of `total` bytes.
+    ///
+    /// # Errors
+    /// Those of [`session::open`].
     async fn open_session(
         &self,
         cx: &Context,
@@ -267,6 +310,10 @@ impl Drive for GraphDrive {
         session::open(self, cx, target, total, options).await
     }
 
+    /// Sends the fragment that starts at `offset`.
+    ///
+    /// # Errors
+    /// Those of [`session::send`].
     async fn send_fragment(
         &self,
         cx: &Context,
@@ -277,6 +324,10 @@ impl Drive for GraphDrive {
         session::send(self, cx, session, offset, bytes).await
     }
 
+    /// Adds bytes that the cloud has received, from `offset` on, to the hash of the file.
+    ///
+    /// # Errors
+    /// Those of [`session::acknowledge`].
     async fn acknowledge(
         &self,
         session: &mut UploadSession,
@@ -286,6 +337,10 @@ impl Drive for GraphDrive {
         session::acknowledge(session, offset, &bytes).await
     }
 
+    /// Requests the progress of a session.
+    ///
+    /// # Errors
+    /// Those of [`session::status`].
     async fn session_status(
         &self,
         cx: &Context,
@@ -294,14 +349,27 @@ impl Drive for GraphDrive {
         session::status(self, cx, session).await
     }
 
+    /// Creates the file of a session that has all bytes.
+    ///
+    /// # Errors
+    /// Those of [`session::commit`].
     async fn commit_session(&self, cx: &Context, session: &UploadSession) -> Result<Item> {
         session::commit(self, cx, session).await
     }
 
+    /// Deletes a session. Succeeds if the session does not exist.
+    ///
+    /// # Errors
+    /// Those of [`session::cancel`].
     async fn cancel_session(&self, cx: &Context, session: &UploadSession) -> Result<()> {
         session::cancel(self, cx, session).await
     }
 
+    /// Creates a folder, and the missing folders above it.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is in use, `NotAFolder` if a file is in the path; the errors of
+    /// the request.
     async fn create_folder(&self, cx: &Context, target: &Target) -> Result<Item> {
         let parent = self.address(cx, &target.folder, Shortcut::Follow).await?;
         let behavior = ConflictBehavior::Fail;
@@ -311,6 +379,10 @@ impl Drive for GraphDrive {
         }
     }
 
+    /// Changes name, folder or modification time of an item in one request.
+    ///
+    /// # Errors
+    /// Those of [`rename::update`].
     async fn update(
         &self,
         cx: &Context,
@@ -321,14 +393,26 @@ impl Drive for GraphDrive {
         rename::update(self, cx, item, known, update).await
     }
 
+    /// Starts a copy of a file.
+    ///
+    /// # Errors
+    /// Those of [`copy::start`].
     async fn copy(&self, cx: &Context, request: CopyRequest<'_>) -> Result<CopyStatus> {
         copy::start(self, cx, request).await
     }
 
+    /// Polls a copy once.
+    ///
+    /// # Errors
+    /// Those of [`copy::status`].
     async fn copy_status(&self, cx: &Context, job: &CopyJob) -> Result<CopyStatus> {
         copy::status(self, cx, job).await
     }
 
+    /// Returns one page of changes after `since`.
+    ///
+    /// # Errors
+    /// Those of [`changes::page`].
     async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<ChangePage> {
         changes::page(self, cx, since).await
     }
@@ -345,6 +429,8 @@ impl Drive for GraphDrive {
         ParsedId::parse(id).is_shortcut()
     }
 
+    /// Deletes items, each with everything below it. Returns one result per item, in their order;
+    /// see [`delete_one`](Self::delete_one) for its errors.
     async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let deletes: Vec<_> = items.iter().map(|target| self.delete_one(cx, target)).collect();
         stream::iter(deletes).buffered(CONCURRENT_DELETES).collect().await

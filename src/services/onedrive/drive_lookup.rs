@@ -56,6 +56,8 @@ impl fmt::Display for DriveLookup {
 }
 
 impl DriveLookup {
+    /// Creates a lookup. Sends no request. `library` is the name or id of a document library;
+    /// `None` is the default one.
     pub(super) fn new(configured: ConfiguredDrive, library: Option<String>) -> Self {
         Self { configured, library, resolved: OnceCell::new(), by_id: OnceCell::new() }
     }
@@ -64,7 +66,7 @@ impl DriveLookup {
     /// then only once.
     ///
     /// # Errors
-    /// `DriveNotFound` if the site or library does not exist.
+    /// `DriveNotFound` if the site or library does not exist; the errors of the requests.
     pub(super) async fn get(&self, client: &Client, cx: &Context) -> Result<&DriveRef> {
         if let (ConfiguredDrive::Drive(drive), None) = (&self.configured, &self.library) {
             return Ok(drive);
@@ -72,6 +74,11 @@ impl DriveLookup {
         self.resolved.get_or_try_init(|| self.look_up(client, cx)).await
     }
 
+    /// Requests the drive that the options name.
+    ///
+    /// # Errors
+    /// `DriveNotFound` if the site or the library does not exist; `Unexpected` if the pages of
+    /// libraries form a cycle; the errors of the requests.
     async fn look_up(&self, client: &Client, cx: &Context) -> Result<DriveRef> {
         let owner = match &self.configured {
             ConfiguredDrive::Drive(drive) => drive.clone(),
@@ -117,7 +124,7 @@ impl DriveLookup {
     /// Returns the drive by id. Requests the id at most once.
     ///
     /// # Errors
-    /// As [`get`](Self::get) and [`Client::drive`].
+    /// `DriveNotFound` or `NotFound` if the drive does not exist; the errors of the requests.
     pub(super) async fn by_id(&self, client: &Client, cx: &Context) -> Result<&DriveRef> {
         let drive = self.get(client, cx).await?;
         if let DriveRef::Id(_) = drive {

@@ -73,7 +73,7 @@ pub(super) fn response_error(response: &ApiResponse, secret: &Secret) -> Error {
 }
 
 /// Returns the error of a failed copy, which the body of a successful response describes
-/// (onedrive-graph#copy-monitor).
+/// (onedrive-graph#copy-monitor): its error object, or its error code alone.
 pub(super) fn copy_error(error: Option<Value>, code: Option<String>) -> Error {
     let mut details = ErrorDetails::default();
     if let Some(error) = &error {
@@ -112,6 +112,7 @@ struct ErrorDetails {
 }
 
 impl ErrorDetails {
+    /// Reads the body of an error response. An unknown form gives empty details.
     fn parse(body: Value) -> Self {
         let mut details = Self::default();
         match &body["error"] {
@@ -173,12 +174,14 @@ impl ErrorDetails {
         self
     }
 
-    /// Returns the kind of the innermost code that has one.
+    /// Returns the kind of the innermost code that has one; `None` if none has. `status` is that of
+    /// the response.
     fn kind(&self, status: StatusCode) -> Option<ErrorKind> {
         self.codes.iter().rev().find_map(|code| kind_of(code, status))
     }
 }
 
+/// Returns a message with at most [`MESSAGE_MAX`] characters.
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(MESSAGE_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -186,7 +189,8 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// Returns the kind of an error code; `None` if the status of the response is more exact.
+/// Returns the kind of an error code; `None` if the status of the response is more exact. `status`
+/// is that of the response.
 fn kind_of(code: &str, status: StatusCode) -> Option<ErrorKind> {
     Some(match &*code.to_ascii_lowercase() {
         "itemnotfound" | "uploadsessionnotfound" | "syncstatenotfound" => ErrorKind::NotFound,

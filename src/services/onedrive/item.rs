@@ -29,14 +29,16 @@ pub(super) fn from_response(wire: DriveItem, drive: Option<&str>) -> Result<Item
     Ok(convert(wire, drive))
 }
 
-/// Converts an entry of a page. `None` if it has no id or no name.
+/// Converts an entry of a page. Returns `None` if it has no id or no name. `drive` is as in
+/// [`from_response`].
 pub(super) fn from_complete_entry(entry: ListEntry, drive: Option<&str>) -> Option<Item> {
     let item = from_entry(entry, drive);
     let is_complete = !item.id.as_str().is_empty() && !item.name.is_empty();
     is_complete.then_some(item)
 }
 
-/// Converts an entry of a page. Id and name are empty if the entry has none.
+/// Converts an entry of a page. Id and name are empty if the entry has none. `drive` is as in
+/// [`from_response`].
 pub(super) fn from_entry(entry: ListEntry, drive: Option<&str>) -> Item {
     match entry {
         ListEntry::Item(wire) => convert(*wire, drive),
@@ -57,6 +59,7 @@ pub(super) fn from_entry(entry: ListEntry, drive: Option<&str>) -> Item {
     }
 }
 
+/// Converts a drive item, whose id and name may be empty. `drive` is as in [`from_response`].
 fn convert(wire: DriveItem, drive: Option<&str>) -> Item {
     let kind = kind(&wire);
     let is_file = kind == ItemKind::File;
@@ -113,6 +116,7 @@ fn kind(wire: &DriveItem) -> ItemKind {
     }
 }
 
+/// Returns the kind of an item, from the presence of its facets `file` and `folder`.
 fn kind_of_facets(file: bool, folder: bool) -> ItemKind {
     match (file, folder) {
         (_, true) => ItemKind::Folder,
@@ -128,6 +132,7 @@ fn target_id(remote: &RemoteItem) -> Option<IdInDrive<'_>> {
     Some(IdInDrive { drive: Some(drive.filter(|drive| !drive.is_empty())?), id })
 }
 
+/// Returns the hashes that can be decoded, as bytes.
 fn hashes(wire: &Hashes) -> Vec<(HashKind, Box<[u8]>)> {
     let quick_xor = wire.quick_xor_hash.as_ref().and_then(|text| BASE64_STANDARD.decode(text).ok());
     [
@@ -140,6 +145,7 @@ fn hashes(wire: &Hashes) -> Vec<(HashKind, Box<[u8]>)> {
     .collect()
 }
 
+/// Decodes a hexadecimal number; `None` if the text is none.
 fn decode_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();

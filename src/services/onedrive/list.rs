@@ -41,6 +41,9 @@ pub(super) async fn page(
 }
 
 /// Converts a page of items in, or below, `folder`.
+///
+/// # Errors
+/// Those of [`GraphDrive::foreign_drive`].
 pub(super) async fn convert(
     drive: &GraphDrive,
     cx: &Context,
@@ -62,9 +65,10 @@ fn later_page_error(error: Error) -> Error {
 }
 
 /// Checks that a page does not name itself as the next one, which would be an infinite listing.
+/// `link` is the URL from which `page` was requested; `None` for the first page.
 ///
 /// # Errors
-/// `Unexpected` if the page's next link is `link`, from which the page was requested.
+/// `Unexpected` if the page's next link is `link`.
 pub(super) fn check_next(link: Option<&Secret>, page: &ItemPage) -> Result<()> {
     match (link, &page.next) {
         (Some(link), Some(next)) if link == next => Err(Error::new(
@@ -75,7 +79,7 @@ pub(super) fn check_next(link: Option<&Secret>, page: &ItemPage) -> Result<()> {
     }
 }
 
-/// Returns the page size for a request.
+/// Returns the page size for a request: `limit`, as far as the cloud supports it.
 pub(super) fn page_size(limit: Option<usize>) -> usize {
     limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX)
 }

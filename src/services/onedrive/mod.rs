@@ -132,6 +132,10 @@ impl OneDrive {
 impl Builder for OneDrive {
     type Config = OneDriveConfig;
 
+    /// Returns the service alone.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if an option is invalid or missing.
     fn build(self) -> Result<impl Service> {
         self.build_with_handle().map(|(service, _)| service)
     }

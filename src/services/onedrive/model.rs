@@ -335,12 +335,19 @@ pub(crate) struct CopyMonitor {
     pub(crate) error_code: Option<String>,
 }
 
-/// Reads a time. A malformed time reads as absent, so that it does not invalidate a whole page.
+/// Reads a time. A malformed time reads as `None`, so that it does not invalidate a whole page.
+///
+/// # Errors
+/// Only if the value is not a string.
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(text.and_then(|text| text.parse().ok()))
 }
 
+/// Reads a text as a secret; `None` if it is absent.
+///
+/// # Errors
+/// Only if the value is not a string.
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(text.map(Secret::from))

@@ -68,7 +68,7 @@ impl QuickXor {
         self.mix(0, blocks.remainder());
     }
 
-    /// XORs less than a block into the ring, from `offset` on.
+    /// XORs less than a block into the ring, from the byte `offset` of the block on.
     fn mix(&mut self, offset: usize, bytes: &[u8]) {
         for (i, byte) in (offset..).zip(bytes) {
             self.ring[i / 8] ^= u64::from(*byte) << (i % 8 * 8);

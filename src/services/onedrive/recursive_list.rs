@@ -34,7 +34,8 @@ struct FeedPosition {
 ///
 /// # Errors
 /// `NotFound` if the folder does not exist, `Conflict` if the cloud restarts the feed again and
-/// again, `Unexpected` if the feed is incomplete, `InvalidInput` if the cursor is malformed.
+/// again, `Unexpected` if the feed is incomplete, `InvalidInput` if the cursor is malformed; the
+/// errors of the requests.
 pub(super) async fn page(
     drive: &GraphDrive,
     cx: &Context,
@@ -92,6 +93,9 @@ pub(super) async fn page(
 
 /// Returns the id of the listed folder: from its address, from the first page of the feed, or by a
 /// request. The id of the drive's root is cached.
+///
+/// # Errors
+/// Those of [`Client::item`](super::Client::item).
 async fn folder_id(
     drive: &GraphDrive,
     cx: &Context,
@@ -133,10 +137,11 @@ pub(super) fn is_expired(error: &Error) -> bool {
 }
 
 /// Returns an empty page whose cursor is the beginning of the feed. Repeated items are no problem,
-/// because the feed may contain items more than once anyway.
+/// because the feed may contain items more than once anyway. `error` is the one that says that the
+/// link has expired.
 ///
 /// # Errors
-/// `Conflict` after [`RESTARTS_MAX`] restarts.
+/// `error` as `Conflict` after [`RESTARTS_MAX`] restarts.
 fn restart(position: &FeedPosition, error: Error) -> Result<Page> {
     if position.restarts >= RESTARTS_MAX {
         return Err(error.with_kind(ErrorKind::Conflict));
@@ -150,6 +155,10 @@ fn restart(position: &FeedPosition, error: Error) -> Result<Page> {
 }
 
 impl FeedPosition {
+    /// Parses a cursor that [`into_cursor`](Self::into_cursor) returned.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the cursor belongs to another listing.
     fn parse(Cursor(text): &Cursor) -> Result<Self> {
         serde_json::from_str(text.expose()).map_err(|_| {
             let text = "cannot continue the listing: the cursor belongs to another listing";
@@ -157,6 +166,7 @@ impl FeedPosition {
         })
     }
 
+    /// Returns the position as a cursor.
     fn into_cursor(self) -> Cursor {
         let text = serde_json::to_string(&self).expect("strings and numbers serialize to JSON");
         Cursor(text.into())

@@ -12,12 +12,13 @@ use super::{
 };
 use crate::drive::{Context, Error, ErrorKind, Item, ItemRef, ItemUpdate, Result};
 
-/// Changes name, folder or modification time of an item. `known` is the item as the caller knows it,
-/// whose times are preserved.
+/// Changes name, folder or modification time of an item. `known` is the item as the caller knows
+/// it, whose times are preserved.
 ///
 /// # Errors
-/// `Conflict` if a folder would move below itself, `Unsupported` for the root folder, `AlreadyExists` if
-/// the new name is in use, `NotAFolder` if the new folder is a file.
+/// `NotFound` if the item or the new folder does not exist, `Conflict` if a folder would move below
+/// itself, `Unsupported` for the root folder, `AlreadyExists` if the new name is in use,
+/// `NotAFolder` if the new folder is a file; the errors of the requests.
 pub(super) async fn update(
     drive: &GraphDrive,
     cx: &Context,
@@ -57,12 +58,13 @@ pub(super) async fn update(
     }
 }
 
-/// Returns a folder in the form for a request's body: by path if Graph supports it, and otherwise by
-/// id, which may need a request. `item_drive` is the drive of the item that the request changes or
-/// copies.
+/// Returns a folder in the form for a request's body: by path if Graph supports it, and otherwise
+/// by id, which may need a request. `item_drive` is the drive of the item that the request changes
+/// or copies.
 ///
 /// # Errors
-/// Those of the requests.
+/// `NotFound` if the folder does not exist; `DriveNotFound` if the drive does not exist; the errors
+/// of the requests.
 pub(super) async fn folder_reference(
     drive: &GraphDrive,
     cx: &Context,

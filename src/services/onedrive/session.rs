@@ -30,7 +30,9 @@ const SESSION_LOST: [u16; 3] = [401, 404, 410];
 /// Opens a session for a file of `total` bytes.
 ///
 /// # Errors
-/// `InvalidInput` for an empty file, and those of a rejected write.
+/// `InvalidInput` for an empty file; `AlreadyExists`, `IsAFolder` or `Conflict` if the name is in
+/// use; `ConditionNotMatch` if an etag does not match; `NotAFolder` if a file is in the path;
+/// `QuotaExceeded` if the drive is full; the errors of the requests.
 pub(super) async fn open(
     drive: &GraphDrive,
     cx: &Context,
@@ -88,8 +90,10 @@ pub(super) async fn open(
 /// Sends the fragment at `offset`, and updates the session.
 ///
 /// # Errors
-/// `NotFound` if the session does not exist any more, `RangeNotSatisfied` if the session expects other bytes.
-/// The last fragment can fail with the errors of a rejected write.
+/// `NotFound` if the session does not exist any more, `RangeNotSatisfied` if the session expects
+/// other bytes, `InvalidInput` if the session belongs to another service. The last fragment can
+/// also fail with `AlreadyExists`, `IsAFolder`, `Conflict` or `ConditionNotMatch`, as in [`open`],
+/// and with `Unexpected` if the cloud has other content.
 pub(super) async fn send(
     drive: &GraphDrive,
     cx: &Context,
@@ -172,7 +176,8 @@ pub(super) async fn acknowledge(
 /// complete, the result is that file.
 ///
 /// # Errors
-/// `NotFound` if the session does not exist any more.
+/// `NotFound` if the session does not exist any more, `InvalidInput` if it belongs to another
+/// service; the errors of the requests.
 pub(super) async fn status(
     drive: &GraphDrive,
     cx: &Context,
@@ -190,7 +195,8 @@ pub(super) async fn status(
 /// its file is complete, the result is that file.
 ///
 /// # Errors
-/// `NotFound` if the session does not exist any more, and those of a rejected write.
+/// `NotFound` if the session does not exist any more; `AlreadyExists`, `IsAFolder` or `Conflict` if
+/// the name is in use; `Unexpected` if the cloud has other content; the errors of the requests.
 pub(super) async fn commit(
     drive: &GraphDrive,
     cx: &Context,
@@ -219,12 +225,13 @@ pub(super) async fn cancel(
     }
 }
 
+/// Returns the progress of a session whose file exists.
 fn done(item: Item) -> SessionProgress {
     SessionProgress::Done(Box::new(item))
 }
 
-/// Returns the progress that a response describes. `fallback` is the offset to continue at if the
-/// missing ranges cannot be parsed.
+/// Returns the progress that a response describes. `fallback` is the offset in bytes to continue at
+/// if the missing ranges cannot be parsed.
 fn progress(status: &UploadSessionResource, fallback: u64) -> SessionProgress {
     match (status.next_offset(), status.next_expected_ranges.is_empty()) {
         (Some(next), _) => SessionProgress::Next(next),
@@ -242,12 +249,19 @@ struct OpenUpload<'a> {
 }
 
 impl OpenUpload<'_> {
+    /// Returns the address of the file.
+    ///
+    /// # Errors
+    /// Those of [`GraphDrive::address`].
     async fn address(&self) -> Result<Address> {
         self.state.address(self.drive, self.cx).await
     }
 
     /// Compares the file of a response with the sent content. `hash` is compared if it covers the
     /// whole file.
+    ///
+    /// # Errors
+    /// `Unexpected` if the cloud has other content; those of [`address`](Self::address).
     async fn verify(&self, wire: DriveItem, hash: Option<QuickXor>) -> Result<Item> {
         let address = self.address().await?;
         let size = self.session.total;
@@ -261,6 +275,10 @@ impl OpenUpload<'_> {
     /// Business and SharePoint accounts commit the session itself. Personal accounts create a file
     /// with the session as its source (onedrive-graph#session-defer-commit). That request is also
     /// the one that replaces a file of the same name (onedrive-graph#session-late-conflict).
+    ///
+    /// # Errors
+    /// Those of [`Client::commit_upload`](super::Client::commit_upload) and
+    /// [`Client::commit_upload_as`](super::Client::commit_upload_as).
     async fn commit(&self) -> Result<DriveItem> {
         let Self { drive, cx, session, state } = self;
         if state.deferred && drive.kind.is_some_and(AccountKind::is_personal) {
@@ -277,6 +295,11 @@ impl OpenUpload<'_> {
         }
     }
 
+    /// Creates the file with the session as its source.
+    ///
+    /// # Errors
+    /// Those of [`Client::commit_upload_as`](super::Client::commit_upload_as) and
+    /// [`address`](Self::address).
     async fn commit_by_source(&self) -> Result<DriveItem> {
         let Self { drive, cx, session, state } = self;
         let address = self.address().await?;
@@ -301,7 +324,10 @@ impl OpenUpload<'_> {
         self.verify(wire, self.state.hash()).await.ok()
     }
 
-    /// Returns the completed file if the error is that of a lost session, and otherwise the error.
+    /// Returns the completed file if `error` is that of a lost session whose file exists.
+    ///
+    /// # Errors
+    /// Otherwise `error`, with a refined kind.
     async fn completed_or(&self, error: Error) -> Result<Item> {
         let error = self.explain(error).await;
         match error.kind() {
@@ -328,7 +354,8 @@ impl OpenUpload<'_> {
         same.then_some(item)
     }
 
-    /// Refines the error of a request to the session.
+    /// Refines the error of a request to the session: `NotFound` for a lost session, and for a name
+    /// in use the kind of the existing item.
     async fn explain(&self, error: Error) -> Error {
         match (error.kind(), error.status()) {
             (_, Some(status)) if SESSION_LOST.contains(&status) => {

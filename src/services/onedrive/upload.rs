@@ -34,7 +34,8 @@ impl UploadDestination {
     /// (onedrive-graph#simple-upload-headers). The id is requested if the caller does not know it.
     ///
     /// # Errors
-    /// `ConditionNotMatch` if no item exists whose etag could match, or if the etag differs.
+    /// `ConditionNotMatch` if no item exists whose etag could match, or if the etag differs; the
+    /// errors of the requests.
     pub(super) async fn new(
         drive: &GraphDrive,
         cx: &Context,
@@ -67,7 +68,11 @@ impl UploadDestination {
         Ok(destination)
     }
 
-    /// Requests the item at the path and compares its etag.
+    /// Requests the item at the path and compares its etag with `etag`, which may be `*`.
+    ///
+    /// # Errors
+    /// `ConditionNotMatch` if the item does not exist or has another etag; the errors of the
+    /// request.
     async fn matching_item(&self, drive: &GraphDrive, cx: &Context, etag: &str) -> Result<Item> {
         let failed = |text| Err(Error::new(ErrorKind::ConditionNotMatch, text));
         match drive.client.item(cx, &self.address, None).await {
@@ -102,11 +107,11 @@ impl UploadDestination {
     }
 }
 
-/// Converts the item of an upload's response, after a comparison with the sent content. `address` is
-/// that of the upload.
+/// Converts the item `wire` of an upload's response, after a comparison with the sent content.
+/// `address` is that of the upload.
 ///
 /// # Errors
-/// `Unexpected` if the cloud has other content.
+/// `Unexpected` if the cloud has other content or the item has no id.
 pub(super) async fn verified_item(
     drive: &GraphDrive,
     cx: &Context,
@@ -127,8 +132,10 @@ pub(super) async fn verified_item(
 /// empty files.
 ///
 /// # Errors
-/// Those of [`Drive::upload`](crate::drive::Drive::upload). If only the second request fails, the
-/// file exists with another modification time.
+/// `AlreadyExists`, `IsAFolder` or `Conflict` if the name is in use; `ConditionNotMatch` if an etag
+/// does not match; `NotAFolder` if a file is in the path; `QuotaExceeded` if the drive is full;
+/// `Unexpected` if the cloud has other content; the errors of the requests. If only the second
+/// request fails, the file exists with another modification time.
 pub(super) async fn upload(
     drive: &GraphDrive,
     cx: &Context,

@@ -92,14 +92,14 @@ impl SkyDriveConfig {
         let client = match (&self.storage_endpoint, &self.endpoint) {
             (Some(storage), _) => client
                 .with_storage(storage)
-                .map_err(|error| wrong(format!("storage_endpoint: {error}")))?,
+                .map_err(|error| config_error(format!("storage_endpoint: {error}")))?,
             // The token for another server must not be sent to the cloud.
             (None, Some(_)) => match url::Url::parse(endpoint) {
                 Ok(url) => {
                     let origin = url.origin().ascii_serialization();
                     client.with_storage(&origin).map_err(invalid)?
                 }
-                Err(error) => return Err(wrong(format!("endpoint: {error}"))),
+                Err(error) => return Err(config_error(format!("endpoint: {error}"))),
             },
             (None, None) => client,
         };
@@ -137,6 +137,9 @@ impl SkyDriveConfig {
     }
 
     /// Reads the `lcrc` file; returns an empty one if the option is not set.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the file cannot be read or parsed.
     fn lcrc_file(&self) -> Result<Lcrc> {
         let path = self.lcrc.as_deref();
         path.map_or_else(
@@ -145,29 +148,39 @@ impl SkyDriveConfig {
         )
     }
 
-    /// Returns the application's id and secret.
+    /// Returns the application's id, and its secret or `None` if it has none: from the options,
+    /// otherwise from the `lcrc` file.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if `client_id` is missing or the `lcrc` file cannot be read.
     fn application(&self) -> Result<(String, Option<Secret>)> {
         let file = self.lcrc_file()?;
         let client_id = self
             .client_id
             .clone()
             .or(file.client_id)
-            .ok_or_else(|| wrong("cannot sign in: client_id is missing"))?;
+            .ok_or_else(|| config_error("cannot sign in: client_id is missing"))?;
         let secret = self.client_secret.as_deref().map(Secret::from);
         Ok((client_id, secret.or(file.client_secret)))
     }
 
+    /// Returns the base URL of the OAuth server, without a slash at its end.
     fn oauth(&self) -> &str {
         self.oauth_endpoint.as_deref().unwrap_or(OAUTH_ENDPOINT).trim_end_matches('/')
     }
 
+    /// Returns the source of tokens that the options describe.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if an option for the sign-in is missing or invalid, or the `lcrc` file
+    /// cannot be read.
     fn tokens(&self) -> Result<TokenSource> {
         let secret = |text: &Option<String>| text.as_deref().map(Secret::from);
         let (access, refresh) = (secret(&self.access_token), secret(&self.refresh_token));
         let storage = self.token_storage();
         if refresh.is_none() && storage.is_none() {
             return access.map(TokenSource::fixed).ok_or_else(|| {
-                wrong("cannot sign in: one of access_token, refresh_token, token_file and lcrc is needed")
+                config_error("cannot sign in: one of access_token, refresh_token, token_file and lcrc is needed")
             });
         }
         let (client_id, client_secret) = self.application()?;
@@ -203,18 +216,23 @@ fn expand_home(path: &str) -> PathBuf {
     }
 }
 
-fn wrong(what: impl Into<String>) -> Error {
-    options::invalid_option(SKYDRIVE_SCHEME, what)
+/// Returns the `ConfigInvalid` error of this service with the text `problem`.
+fn config_error(problem: impl Into<String>) -> Error {
+    options::invalid_option(SKYDRIVE_SCHEME, problem)
 }
 
+/// Converts an error of a constructor to `ConfigInvalid`.
 fn invalid(error: crate::drive::Error) -> Error {
-    wrong(error.to_string())
+    config_error(error.to_string())
 }
 
 impl Configurator for SkyDriveConfig {
     type Builder = SkyDrive;
 
     /// Parses `skydrive://NAME/ROOT?KEY=VALUE&…`; name and root are optional.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for an unknown key or an invalid value.
     fn from_uri(uri: &OperatorUri) -> Result<Self> {
         let (root, name) = options::root_and_name(SKYDRIVE_SCHEME, uri)?;
         let mut config = Self::from_iter(uri.options().clone())?;
@@ -223,6 +241,10 @@ impl Configurator for SkyDriveConfig {
         Ok(config)
     }
 
+    /// Parses options by key, as in a configuration file.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for an unknown key or an invalid value.
     fn from_iter(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let (mut config, headers) = options::from_pairs::<Self>(SKYDRIVE_SCHEME, pairs)?;
         config.headers.extend(headers);

@@ -82,7 +82,10 @@ pub(super) async fn copy(
 }
 
 impl CopyOperation {
-    /// Checks that the copy may replace `occupant`.
+    /// Checks that the copy may replace the file with the id `occupant`.
+    ///
+    /// # Errors
+    /// `Conflict` if it is the source, `AlreadyExists` if the name must not be in use.
     fn check_occupant(&self, occupant: &ItemId) -> Result<()> {
         if *occupant == self.source {
             return Err(Error::new(ErrorKind::Conflict, "a file cannot be copied onto itself"));
@@ -95,6 +98,9 @@ impl CopyOperation {
     }
 
     /// Copies with one request, or with the whole sequence if the name is in use.
+    ///
+    /// # Errors
+    /// Those of [`copy`].
     async fn direct(mut self, drive: &LiveDrive, cx: &Context) -> Result<Object> {
         let folder = drive.real_id(cx, &self.folder).await?;
         match drive.client.copy_into(cx, self.source.as_str(), &folder).await {
@@ -107,10 +113,11 @@ impl CopyOperation {
     }
 
     /// Searches for the file with the name, after the cloud has rejected the name with `taken`.
+    /// Returns its id.
     ///
     /// # Errors
     /// `taken` if the file must not be replaced or does not exist any more, `Conflict` if it is the
-    /// source, and those of the request.
+    /// source, and the errors of the request.
     async fn find_occupant(&self, drive: &LiveDrive, cx: &Context, taken: Error) -> Result<ItemId> {
         if self.if_exists == IfExists::Fail {
             return Err(taken);
@@ -122,6 +129,10 @@ impl CopyOperation {
         Ok(occupant.id)
     }
 
+    /// Copies by way of a temporary folder, which is deleted in any case.
+    ///
+    /// # Errors
+    /// Those of [`copy`].
     async fn by_temporary_folder(&self, drive: &LiveDrive, cx: &Context) -> Result<Object> {
         let folder = self.create_temporary_folder(drive, cx).await?;
         let copied = self.copy_and_move(drive, cx, &folder).await;
@@ -130,6 +141,11 @@ impl CopyOperation {
         copied
     }
 
+    /// Creates the temporary folder in the destination folder, and returns its id. If the response
+    /// is lost, searches for the folder and deletes it.
+    ///
+    /// # Errors
+    /// The errors of the request.
     async fn create_temporary_folder(&self, drive: &LiveDrive, cx: &Context) -> Result<ItemId> {
         let name = names::temporary("");
         let properties = ObjectProperties::with_name(&name);
@@ -147,7 +163,11 @@ impl CopyOperation {
         }
     }
 
-    /// Copies the source into the temporary folder, and moves the copy from there.
+    /// Copies the source into the temporary folder with the id `folder`, renames the copy if
+    /// necessary, and moves it from there to the destination.
+    ///
+    /// # Errors
+    /// Those of [`copy`].
     async fn copy_and_move(
         &self,
         drive: &LiveDrive,
@@ -168,6 +188,11 @@ impl CopyOperation {
         }
     }
 
+    /// Moves the copy from the temporary folder to the destination, in place of `occupant` if a
+    /// file has the name.
+    ///
+    /// # Errors
+    /// Those of [`rename::replace`].
     async fn move_copy(
         &self,
         drive: &LiveDrive,

@@ -49,6 +49,7 @@ pub(super) struct LiveDrive {
     pub(super) url_refresher: UrlRefresher<Secret>,
 }
 
+/// Capabilities and limits of SkyDrive.
 const CAPABILITIES: Capabilities = Capabilities {
     paths: false,
     max_single_upload: SINGLE_MAX,
@@ -95,11 +96,11 @@ impl LiveDrive {
         self
     }
 
-    /// Returns the real id of a folder. A destination cannot be named by an alias
-    /// (live-connect#move-destination-id-only).
+    /// Returns the real id of a folder, which the root's alias stands for. A destination cannot be
+    /// named by an alias (live-connect#move-destination-id-only).
     ///
     /// # Errors
-    /// Those of the request, which is sent once, for the root.
+    /// The errors of the request, which is sent once, for the root.
     pub(super) async fn real_id(&self, cx: &Context, folder: &ItemId) -> Result<String> {
         if folder.as_str() != ROOT {
             return Ok(folder.as_str().to_owned());
@@ -116,6 +117,11 @@ impl LiveDrive {
         self.root.get_or_init(|| id.to_owned());
     }
 
+    /// Deletes one item, with everything below it.
+    ///
+    /// # Errors
+    /// `IsAFolder` if the caller expects a file and the id is that of a folder; `Conflict` for the
+    /// root; `NotFound` if the item does not exist; the errors of the request.
     async fn delete_item(&self, cx: &Context, target: &DeleteTarget) -> Result<()> {
         let id = id_of(&target.item)?;
         if target.kind == Some(ItemKind::File) && is_folder_id(id) {
@@ -134,24 +140,39 @@ impl Drive for LiveDrive {
         &self.capabilities
     }
 
+    /// Returns the [`Client`].
     fn native_client(&self) -> Option<&(dyn Any + Send + Sync)> {
         Some(&self.client)
     }
 
+    /// Returns the owner of the account.
+    ///
+    /// # Errors
+    /// The errors of the request.
     async fn account(&self, cx: &Context) -> Result<Account> {
         let user = self.client.me(cx).await?;
         Ok(Account { id: user.id, name: user.name })
     }
 
+    /// Requests the quota of the drive.
+    ///
+    /// # Errors
+    /// The errors of the request.
     async fn quota(&self, cx: &Context) -> Result<Quota> {
         let quota = self.client.quota(cx).await?;
         Ok(Quota { total: quota.quota, available: quota.available })
     }
 
+    /// Returns the alias of the root folder. Sends no request and never fails.
     async fn root(&self, _: &Context) -> Result<ItemId> {
         Ok(ROOT.into())
     }
 
+    /// Requests an item.
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist; `Unsupported` for a condition or a reference by path;
+    /// the errors of the request.
     async fn item(&self, cx: &Context, at: &ItemRef, conditions: &Conditions) -> Result<Item> {
         reject_conditions(conditions)?;
         let id = id_of(at)?;
@@ -162,6 +183,11 @@ impl Drive for LiveDrive {
         Ok(from_object(object))
     }
 
+    /// Lists the whole folder, and returns the item with this name. `seen` gets all items.
+    ///
+    /// # Errors
+    /// `NotFound` if the folder has no such item or does not exist, `NotAFolder` if it is a file;
+    /// the errors of the requests.
     async fn child(
         &self,
         cx: &Context,
@@ -184,7 +210,11 @@ impl Drive for LiveDrive {
         })
     }
 
-    /// Ignores `limit`: without a limit the cloud returns the whole folder in one response.
+    /// Returns one page of a folder. Ignores `limit`: without a limit the cloud returns the whole
+    /// folder in one response.
+    ///
+    /// # Errors
+    /// `Unsupported` for a recursive listing; those of [`list::page`].
     async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
         match request.depth {
             Depth::Children => list::page(self, cx, id_of(request.folder)?, request.cursor).await,
@@ -192,10 +222,18 @@ impl Drive for LiveDrive {
         }
     }
 
+    /// Downloads a range of a file.
+    ///
+    /// # Errors
+    /// Those of [`download::download`].
     async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download> {
         download::download(self, cx, request).await
     }
 
+    /// Writes a file in one request. The returned item has no size.
+    ///
+    /// # Errors
+    /// Those of [`upload::upload`].
     async fn upload(
         &self,
         cx: &Context,
@@ -206,6 +244,10 @@ impl Drive for LiveDrive {
         upload::upload(self, cx, to, body, options).await
     }
 
+    /// Opens a session for a file of `total` bytes.
+    ///
+    /// # Errors
+    /// Those of [`session::open`].
     async fn open_session(
         &self,
         cx: &Context,
@@ -216,6 +258,10 @@ impl Drive for LiveDrive {
         session::open(self, cx, to, total, options).await
     }
 
+    /// Sends the bytes that start at `offset`.
+    ///
+    /// # Errors
+    /// Those of [`session::send`].
     async fn send_fragment(
         &self,
         cx: &Context,
@@ -226,6 +272,10 @@ impl Drive for LiveDrive {
         session::send(self, cx, session, offset, bytes).await
     }
 
+    /// Records bytes in the session that the cloud has received, from `offset` on.
+    ///
+    /// # Errors
+    /// Those of [`session::acknowledge`].
     async fn acknowledge(
         &self,
         session: &mut UploadSession,
@@ -235,6 +285,10 @@ impl Drive for LiveDrive {
         session::acknowledge(session, offset, &bytes)
     }
 
+    /// Requests the offset that the cloud expects next.
+    ///
+    /// # Errors
+    /// Those of [`session::status`].
     async fn session_status(
         &self,
         cx: &Context,
@@ -243,14 +297,27 @@ impl Drive for LiveDrive {
         session::status(self, cx, session).await
     }
 
+    /// Creates the file of a session that has all bytes. The returned item has no size.
+    ///
+    /// # Errors
+    /// Those of [`session::commit`].
     async fn commit_session(&self, cx: &Context, session: &UploadSession) -> Result<Item> {
         session::commit(self, cx, session).await
     }
 
+    /// Cancels a session. A missing session is no error.
+    ///
+    /// # Errors
+    /// Those of [`session::cancel`].
     async fn cancel_session(&self, cx: &Context, session: &UploadSession) -> Result<()> {
         session::cancel(self, cx, session).await
     }
 
+    /// Creates a folder.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is in use, `NotFound` if the parent does not exist; the errors
+    /// of the request.
     async fn create_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
         let folder = id_of(&at.folder)?;
         let properties = ObjectProperties::with_name(&at.name);
@@ -258,6 +325,10 @@ impl Drive for LiveDrive {
         Ok(from_object_in(folder.clone(), created))
     }
 
+    /// Changes the name of an item, its folder, or both.
+    ///
+    /// # Errors
+    /// Those of [`rename::update`].
     async fn update(
         &self,
         cx: &Context,
@@ -268,6 +339,10 @@ impl Drive for LiveDrive {
         rename::update(self, cx, at, known, change).await
     }
 
+    /// Copies a file. The result is always complete.
+    ///
+    /// # Errors
+    /// Those of [`copy::copy`]; `NotFound` if the source does not exist.
     async fn copy(&self, cx: &Context, request: CopyRequest<'_>) -> Result<CopyStatus> {
         let source = match request.known {
             Some(item) => item.clone(),
@@ -277,6 +352,8 @@ impl Drive for LiveDrive {
         Ok(CopyStatus::Done(Some(Box::new(copied))))
     }
 
+    /// Deletes items one after the other. Returns one result per item, in their order; see
+    /// [`delete_item`](Self::delete_item) for its errors.
     async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let mut results = Vec::with_capacity(items.len());
         for target in items {

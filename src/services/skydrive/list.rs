@@ -65,7 +65,11 @@ pub(super) async fn page(
     Ok(Page { items, next: next.as_ref().map(to_cursor) })
 }
 
-/// Returns the objects of a page and the query of the next page.
+/// Returns the objects of a page and the query of the next page; `None` on the last page.
+///
+/// # Errors
+/// `NotAFolder` for a file, `Unexpected` if the next page does not follow this one, and the errors
+/// of the request.
 async fn request_page(
     drive: &LiveDrive,
     cx: &Context,
@@ -103,6 +107,10 @@ fn to_cursor(query: &ListQuery) -> Cursor {
     }))
 }
 
+/// Parses a cursor of [`to_cursor`].
+///
+/// # Errors
+/// `InvalidInput` for any other text.
 fn from_cursor(cursor: &Cursor) -> Result<ListQuery> {
     let text = cursor.0.expose();
     let (offset, limit) = match text.split_once('/') {
@@ -113,10 +121,12 @@ fn from_cursor(cursor: &Cursor) -> Result<ListQuery> {
     Ok(ListQuery { limit, offset, ..ListQuery::default() })
 }
 
+/// Returns the `InvalidInput` error for a cursor of another drive.
 fn foreign_cursor() -> Error {
     Error::new(ErrorKind::InvalidInput, "the cursor does not belong to this drive")
 }
 
+/// Converts the objects of a folder.
 fn to_items(objects: Vec<Object>, folder: &ItemId) -> Vec<Item> {
     objects.into_iter().map(|object| from_object_in(folder.clone(), object)).collect()
 }

@@ -138,6 +138,10 @@ impl SkyDrive {
 impl Builder for SkyDrive {
     type Config = SkyDriveConfig;
 
+    /// Returns the service alone.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if a required option is missing or an option is invalid.
     fn build(self) -> Result<impl Service> {
         self.build_with_handle().map(|(service, _)| service)
     }

@@ -18,6 +18,7 @@ pub(super) fn validate(name: &str) -> Option<&'static str> {
     names::validate_name(name)
 }
 
+/// Returns whether Windows reserves a name for a device, in any case.
 fn is_device(name: &str) -> bool {
     let is_numbered = |prefix: &str| {
         name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(prefix))

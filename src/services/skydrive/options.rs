@@ -26,6 +26,7 @@ impl ListQuery {
         Self { limit: Some(limit), offset: Some(offset), ..Self::default() }
     }
 
+    /// Adds the parameters to the query of a request.
     pub(super) fn add_to(&self, mut request: ApiRequest) -> ApiRequest {
         if let Some(limit) = self.limit {
             request = request.query("limit", limit.to_string());
@@ -64,6 +65,7 @@ pub enum ListFilter {
 }
 
 impl ListFilter {
+    /// Returns the cloud's name of the kind.
     fn as_str(self) -> &'static str {
         match self {
             Self::Albums => "albums",
@@ -90,6 +92,7 @@ pub enum SortBy {
 }
 
 impl SortBy {
+    /// Returns the cloud's name of the key.
     fn as_str(self) -> &'static str {
         match self {
             Self::Updated => "updated",
@@ -111,6 +114,7 @@ pub enum SortOrder {
 }
 
 impl SortOrder {
+    /// Returns the cloud's name of the direction.
     fn as_str(self) -> &'static str {
         match self {
             Self::Ascending => "ascending",
@@ -149,6 +153,7 @@ impl UploadOptions {
         Self { overwrite, ..Self::default() }
     }
 
+    /// Adds the parameters to the query of a request.
     pub(super) fn add_to(&self, request: ApiRequest) -> ApiRequest {
         let overwrite = match self.overwrite {
             Overwrite::Yes => "true",
@@ -209,6 +214,7 @@ pub enum LinkType {
 }
 
 impl LinkType {
+    /// Returns the last segment of the request's path.
     pub(super) fn segment(self) -> &'static str {
         match self {
             Self::Read => "shared_read_link",
@@ -240,6 +246,7 @@ pub enum PictureSize {
 }
 
 impl PictureSize {
+    /// Returns the cloud's name of the size.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Thumbnail => "thumbnail",
@@ -271,6 +278,7 @@ pub enum SharedItems {
 }
 
 impl SharedItems {
+    /// Returns the path of the list below the endpoint.
     pub(super) fn path(self) -> &'static str {
         match self {
             Self::All => "me/skydrive/shared",

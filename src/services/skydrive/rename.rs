@@ -123,6 +123,11 @@ pub(super) async fn update(
     move_item(drive, cx, known, request).await
 }
 
+/// Runs the sequence of the request in its own task, and returns the moved item. `known` is the
+/// item before.
+///
+/// # Errors
+/// Those of [`update`].
 async fn move_item(
     drive: &LiveDrive,
     cx: &Context,
@@ -150,10 +155,12 @@ async fn move_item(
 }
 
 impl MoveRequest {
+    /// Returns whether the item moves to another folder.
     fn changes_folder(&self) -> bool {
         self.old_folder != self.new_folder
     }
 
+    /// Returns whether the item gets another name.
     fn changes_name(&self) -> bool {
         self.old_name != self.new_name
     }
@@ -201,6 +208,10 @@ pub(super) async fn replace(
     run(drive, cx, steps, occupant).await.map_err(|failed| failed.error)
 }
 
+/// Runs the steps and then deletes `occupant`, like [`replace`].
+///
+/// # Errors
+/// The error of the sequence, after the steps were reverted, with the step that failed.
 async fn run(
     drive: &LiveDrive,
     cx: &Context,
@@ -248,8 +259,12 @@ async fn run(
     })
 }
 
-/// Deletes the replaced file. If it is unknown whether the request succeeded, `done` is emptied: the
-/// steps must not be reverted.
+/// Deletes the replaced file. If it is unknown whether the request succeeded, `done` is emptied:
+/// the steps must not be reverted.
+///
+/// # Errors
+/// `Unexpected` if it is unknown whether the file still exists; the errors of the request. A
+/// missing file is no error.
 async fn delete_occupant(
     drive: &LiveDrive,
     cx: &Context,
@@ -302,17 +317,23 @@ async fn revert(drive: &LiveDrive, cx: &Context, done: Vec<MoveStep>, cause: Err
 }
 
 impl MoveStep {
-    /// Returns the step that gives a file named `name` a temporary name.
+    /// Returns the step that gives the file `occupant`, which is named `name`, a temporary name.
     pub(super) fn aside(occupant: &ItemId, name: &str) -> Self {
         Self::Name { id: occupant.clone(), old: name.to_owned(), new: names::temporary(name) }
     }
 
+    /// Returns the id of the item that the step changes.
     fn id(&self) -> &ItemId {
         match self {
             Self::Name { id, .. } | Self::Folder { id, .. } => id,
         }
     }
 
+    /// Sends the request of the step, and returns the changed object.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is in use, `NotFound` if the item does not exist; the errors of
+    /// the request.
     async fn send(&self, drive: &LiveDrive, cx: &Context) -> Result<Object> {
         match self {
             Self::Name { id, new, .. } => {
@@ -325,6 +346,7 @@ impl MoveStep {
         }
     }
 
+    /// Returns the step that reverts this one.
     fn reversed(self) -> Self {
         match self {
             Self::Name { id, old, new } => Self::Name { id, old: new, new: old },
@@ -333,6 +355,9 @@ impl MoveStep {
     }
 
     /// Sends the request. If it is unknown whether it succeeded, requests the item to learn it.
+    ///
+    /// # Errors
+    /// The error of the request, and whether the step certainly had no effect.
     async fn send_and_verify(&self, drive: &LiveDrive, cx: &Context) -> Result<Object, StepError> {
         let error = match self.send(drive, cx).await {
             Ok(object) => return Ok(object),

@@ -47,15 +47,21 @@ struct SessionState {
 }
 
 impl SessionState {
+    /// Reads the state of a session.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the session belongs to another service.
     fn parse(session: &UploadSession) -> Result<Self> {
         serde_json::from_str(&session.state).map_err(|_| foreign_session())
     }
 
+    /// Writes the state into a session.
     fn store(&self, session: &mut UploadSession) {
         session.state = serde_json::to_string(self).expect("text and numbers can be encoded");
     }
 
     /// Stores the first byte and the hash of the last bytes, if `bytes` at `offset` contain them.
+    /// `total` is the size of the file in bytes.
     fn record(&mut self, total: u64, offset: u64, bytes: &Buffer) {
         if offset == 0 {
             self.first = bytes.slice(..bytes.len().min(1)).to_vec().first().copied();
@@ -69,11 +75,12 @@ impl SessionState {
     }
 }
 
+/// Returns the `InvalidInput` error for a session of another service.
 fn foreign_session() -> Error {
     Error::new(ErrorKind::InvalidInput, "the upload session does not belong to this service")
 }
 
-/// FNV-1a. It must not change, because journals contain its results.
+/// Returns the FNV-1a hash of the bytes. It must not change, because journals contain its results.
 fn hash(bytes: &Buffer) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ bytes.len() as u64;
     for byte in bytes.clone().flatten() {
@@ -87,16 +94,21 @@ fn to_url(target: &BitsTarget, id: &Secret) -> Secret {
     format!("{}\n{}", target.to_text(), id.expose()).into()
 }
 
+/// Decodes URL and id of a session from [`UploadSession::url`].
+///
+/// # Errors
+/// `InvalidInput` if the session belongs to another service.
 fn from_url(session: &UploadSession) -> Result<(BitsTarget, Secret)> {
     let (target, id) = session.url.expose().split_once('\n').ok_or_else(foreign_session)?;
     Ok((BitsTarget::from_text(target).ok_or_else(foreign_session)?, id.into()))
 }
 
-/// Opens a session.
+/// Opens a session for a file of `total` bytes.
 ///
 /// # Errors
-/// `AlreadyExists` if the name is in use and must not be replaced, `IsAFolder` if a folder has the name,
-/// `Unsupported` for conditions and for a name that the cloud chooses, and those of the requests.
+/// `AlreadyExists` if the name is in use and must not be replaced, `IsAFolder` if a folder has the
+/// name, `Unsupported` for conditions and for a name that the cloud chooses, and the errors of the
+/// requests.
 pub(super) async fn open(
     drive: &LiveDrive,
     cx: &Context,
@@ -147,6 +159,7 @@ pub(super) async fn open(
     Ok(session)
 }
 
+/// Returns the `IsAFolder` error for a name that a folder has.
 fn is_a_folder() -> Error {
     Error::new(ErrorKind::IsAFolder, "a folder has the name")
 }
@@ -154,7 +167,8 @@ fn is_a_folder() -> Error {
 /// Sends the bytes at `offset`, and records them in the session first.
 ///
 /// # Errors
-/// `NotFound` if the session does not exist any more, and those of the request.
+/// `NotFound` if the session does not exist any more, `InvalidInput` if it belongs to another
+/// service, `QuotaExceeded` if the drive is full, and the errors of the request.
 pub(super) async fn send(
     drive: &LiveDrive,
     cx: &Context,
@@ -170,6 +184,7 @@ pub(super) async fn send(
     Ok(progress(ack.next, total))
 }
 
+/// Returns the progress of a file of `total` bytes whose next expected byte is `next`.
 fn progress(next: u64, total: u64) -> SessionProgress {
     if next == total { SessionProgress::Complete } else { SessionProgress::Next(next) }
 }
@@ -231,6 +246,9 @@ pub(super) async fn commit(
 
 /// Renames the file `id` from its temporary name, if it has one. The returned item has no size,
 /// because the response to Close-Session has none.
+///
+/// # Errors
+/// `AlreadyExists` if the name is in use, and the file is then deleted; the errors of the request.
 async fn unstage(
     drive: &LiveDrive,
     cx: &Context,
@@ -251,7 +269,11 @@ async fn unstage(
     Ok(Item { parents: vec![folder], ..Item::new(id, state.name.clone(), ItemKind::File) })
 }
 
-/// Returns the file of a closed session, or `None` if it does not exist.
+/// Returns the file of a closed session: one with its size `total` in bytes, its last bytes and a
+/// later time. Returns `None` if it does not exist.
+///
+/// # Errors
+/// Those of [`list::find`], of the download of the last bytes, and of [`unstage`].
 async fn find_closed(
     drive: &LiveDrive,
     cx: &Context,
@@ -280,7 +302,10 @@ async fn find_closed(
     }
 }
 
-/// Returns whether the last `len` bytes of a file have the hash of the sent ones.
+/// Returns whether the last `len` bytes of a file have the hash `expected`.
+///
+/// # Errors
+/// Those of the download.
 async fn has_tail(
     drive: &LiveDrive,
     cx: &Context,

@@ -73,7 +73,7 @@ impl SignIn {
         self
     }
 
-    /// Returns the URL for the user's browser. The redirect repeats `state`.
+    /// Returns the URL for the user's browser. The redirect repeats `state`, unless it is `None`.
     pub fn url(&self, state: Option<&str>) -> Url {
         let mut url = self.authorize.clone();
         url.query_pairs_mut()
@@ -126,6 +126,10 @@ impl SignIn {
         Ok(tokens)
     }
 
+    /// Checks that the granted scopes are the requested ones, in any order.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, with both lists, if they are not.
     fn check_scopes(&self, granted: &[String]) -> Result<()> {
         let sorted = |scopes: &[String]| {
             let mut scopes = scopes.to_vec();

@@ -47,6 +47,7 @@ pub(super) async fn upload(
     Ok(uploaded_item(response, to, folder))
 }
 
+/// Returns the item of an upload to `to`, in the folder with the id `folder`. It has no size.
 fn uploaded_item(response: UploadResponse, to: &Target, folder: &ItemId) -> Item {
     Item {
         parents: vec![folder.clone()],

@@ -150,7 +150,7 @@ async fn transient_errors_are_retried_and_pauses_are_respected() {
     // A pause of an hour fails the command at once.
     let closed = Fault::on("live.*").status(420).header("retry-after", "3600");
     sky.server.control().add_faults([closed]).expect("a rule");
-    sky.run(&["put", "src/a", "sky:b"]).await.fails(7, "wants a pause of 3600 s");
+    sky.run(&["put", "src/a", "sky:b"]).await.fails(7, "requests a pause of 3600 s");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -208,7 +208,7 @@ fn serve_limits_accounts_to_a_budget() {
     let mkdir = || shell.run(&["--remote", &remote, "--retries=0", "mkdir", "-p", "sky:a"]);
     let codes: Vec<_> = (0..4).map(|_| mkdir().code).collect();
     assert_eq!((codes[0], codes[3]), (0, 7), "{codes:?}");
-    mkdir().fails(7, "420 request_throttled").fails(7, "wants a pause of 3");
+    mkdir().fails(7, "420 request_throttled").fails(7, "requests a pause of 3");
     assert_eq!(serving.stop("INT").code, 0);
 }
 

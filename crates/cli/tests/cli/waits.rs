@@ -77,7 +77,7 @@ fn a_server_that_is_not_there_is_reported_after_one_try() {
         for command in [vec!["ls", "it:"], vec!["put", "a", "it:a"], vec!["get", "it:a", "b"]] {
             let ran = shell.run(&[["-v", "--remote", &remote].as_slice(), &command].concat());
             ran.fails(7, "refused");
-            assert!(!ran.err.contains(": tried again"), "{scheme} {command:?}: {ran:?}");
+            assert!(!ran.err.contains(": retrying"), "{scheme} {command:?}: {ran:?}");
         }
     }
 }

@@ -69,7 +69,7 @@ async fn every_request_is_logged_without_secrets() {
         "/{download URL}",
         "bytes_down=100",
         "request_id=",
-        "tried again",
+        ": retrying",
     ] {
         assert!(log.contains(text), "{text}: {log}");
     }

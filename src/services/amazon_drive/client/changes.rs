@@ -41,7 +41,10 @@ pub struct ChangesQuery {
     pub include_purged: bool,
 }
 
-/// The cloud expects `"true"`, a string (amazon-drive#op-changes).
+/// Writes a boolean as the string that the cloud expects, `"true"` (amazon-drive#op-changes).
+///
+/// # Errors
+/// Those of the serializer.
 fn as_text<S: serde::Serializer>(value: &bool, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(if *value { "true" } else { "false" })
 }
@@ -102,11 +105,17 @@ struct ChangesReader {
 }
 
 impl ChangesReader {
+    /// Creates a reader of the response's bytes.
     fn new(bytes: ByteStream) -> Self {
         Self { bytes: bytes.fuse(), buffer: BytesMut::new(), searched: 0, received: 0 }
     }
 
     /// Returns the next set, or `None` after the end marker.
+    ///
+    /// # Errors
+    /// `Unexpected`: temporary if the response ends without its marker or the cloud reports an
+    /// error for a set, permanent for a line that is too long or cannot be decoded. Those of the
+    /// stream.
     async fn next_set(&mut self) -> Result<Option<ChangeSet>> {
         loop {
             let Some(line) = self.next_line().await? else {
@@ -134,6 +143,10 @@ impl ChangesReader {
     }
 
     /// Returns the next line, or `None` at the end of the response.
+    ///
+    /// # Errors
+    /// `Unexpected` for a line over [`LINE_MAX`] or a response over [`STREAM_MAX`]; those of the
+    /// stream.
     async fn next_line(&mut self) -> Result<Option<BytesMut>> {
         loop {
             if let Some(at) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') {
@@ -168,6 +181,7 @@ impl ChangesReader {
     }
 }
 
+/// Returns the `Unexpected` error for an invalid stream.
 fn failed(reason: &str) -> Error {
     Error::new(ErrorKind::Unexpected, format!("cannot read the changes: {reason}"))
 }

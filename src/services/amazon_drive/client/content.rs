@@ -42,11 +42,12 @@ pub enum Deduplication {
 }
 
 impl Client {
-    /// `POST nodes` with content: creates a file in one request, whatever its size.
+    /// `POST nodes` with content: creates a file in one request, whatever its size. `new` describes
+    /// the file.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use; [`Error::existing`] is the node with the name. `Conflict` if
-    /// a file with equal content exists and `deduplication` is enabled. See also
+    /// `AlreadyExists` if the name is in use; [`Error::existing`] is the node with the name.
+    /// `Conflict` if a file with equal content exists and `deduplication` is enabled. See also
     /// [`Client`](Client#errors).
     pub async fn upload(
         &self,
@@ -64,8 +65,8 @@ impl Client {
         self.send_form(cx, Method::POST, ("nodes", "nodes"), form, body, deduplication).await
     }
 
-    /// `PUT nodes/{id}/content`: replaces a file's content. The extension of `name` determines the
-    /// media type; the file keeps its name.
+    /// `PUT nodes/{id}/content`: replaces the content of the file with this id. The extension of
+    /// `name` determines the media type; the file keeps its name.
     ///
     /// # Errors
     /// `NotFound` if the file does not exist. `Conflict` if another file with equal content exists
@@ -83,6 +84,11 @@ impl Client {
         self.send_form(cx, Method::PUT, request, form(&[], name), body, deduplication).await
     }
 
+    /// Sends a file in a form and decodes its node. The pair is the path below the content endpoint
+    /// and the path without ids, for logs.
+    ///
+    /// # Errors
+    /// As [`upload`](Self::upload).
     async fn send_form(
         &self,
         cx: &Context,
@@ -148,8 +154,8 @@ impl Client {
     }
 }
 
-/// Returns the form of an upload. The cloud determines the media type of the file by the extension
-/// of `name`.
+/// Returns the form of an upload, with text `fields` as pairs of name and value. The cloud
+/// determines the media type of the file by the extension of `name`.
 fn form(fields: &[(&str, &str)], name: &str) -> MultipartForm {
     let media_type = mime_guess::from_path(name).first_or_octet_stream();
     let file = FilePart {

@@ -108,7 +108,7 @@ impl Client {
         Ok(self)
     }
 
-    /// Adds headers to every request.
+    /// Adds headers to every request, also to those for content.
     pub fn with_headers(mut self, headers: HeaderMap) -> Self {
         self.headers = headers;
         self
@@ -179,8 +179,11 @@ impl Client {
         self.get(cx, Operation::Info, "account/usage", "account/usage", |request| request).await
     }
 
-    /// Sends a GET request to the metadata endpoint and decodes the response. `complete` adds query
-    /// parameters.
+    /// Sends a GET request to the metadata endpoint and decodes the response. `path` is relative to
+    /// the endpoint, `template` is the path without ids, and `complete` adds query parameters.
+    ///
+    /// # Errors
+    /// `NotFound` if the node in the path does not exist. See also [`Client`](Client#errors).
     async fn get<T: DeserializeOwned>(
         &self,
         cx: &Context,
@@ -195,7 +198,11 @@ impl Client {
         decode(&response, StatusCode::OK)
     }
 
-    /// Sends a request to the metadata endpoint. `request` creates it for a URL.
+    /// Sends a request to the metadata endpoint and reads the response, whatever its status.
+    /// `request` creates the request for a URL, once for each attempt.
+    ///
+    /// # Errors
+    /// Those of [`endpoints`](Self::endpoints) and [`send_signed`](Self::send_signed).
     async fn send(
         &self,
         cx: &Context,
@@ -207,7 +214,11 @@ impl Client {
     }
 
     /// Sends a request with an access token, and a second time with a refreshed token if the cloud
-    /// responds 401.
+    /// responds 401. Returns the response, whatever its status.
+    ///
+    /// # Errors
+    /// `PermissionDenied` if no token can be obtained or the host must not receive it, `Unexpected`
+    /// if no response arrives.
     async fn send_signed(
         &self,
         cx: &Context,
@@ -228,6 +239,10 @@ impl Client {
 }
 
 /// Decodes a response whose status must be `expected`.
+///
+/// # Errors
+/// The error in the response, if its status is not a success; `Unexpected` for another success or a
+/// body that is not a `T`.
 fn decode<T: DeserializeOwned>(response: &ApiResponse, expected: StatusCode) -> Result<T> {
     match response.status {
         status if status == expected => response.json(),

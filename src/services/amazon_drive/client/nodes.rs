@@ -42,6 +42,7 @@ impl ListQuery {
         Self { filter: Some(filter), ..Self::default() }
     }
 
+    /// Adds the parameters to the query of a request.
     fn add_to(&self, mut request: ApiRequest) -> ApiRequest {
         if let Some(filter) = &self.filter {
             request = request.query("filters", filter.to_string());
@@ -153,7 +154,8 @@ impl Client {
         decode(&response, StatusCode::OK)
     }
 
-    /// `PUT nodes/{parent}/children/{child}`: adds a node to a further folder.
+    /// `PUT nodes/{parent}/children/{child}`: adds the node with the id `child` to a further
+    /// folder.
     ///
     /// # Errors
     /// As [`create`](Self::create), and `NotFound` if one of the nodes does not exist.
@@ -170,6 +172,11 @@ impl Client {
         self.change_edge(cx, Method::DELETE, parent, child).await
     }
 
+    /// Adds a node to a folder (`PUT`), or removes it from there (`DELETE`).
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is in use, `NotFound` if one of the nodes does not exist. See
+    /// also [`Client`](Client#errors).
     async fn change_edge(
         &self,
         cx: &Context,
@@ -234,6 +241,10 @@ fn without_body(request: ApiRequest) -> ApiRequest {
 }
 
 /// Decodes a response of any 2xx status.
+///
+/// # Errors
+/// The error in the response, if its status is not a success; `Unexpected` for a body that is not a
+/// `T`.
 fn decode_success<T: DeserializeOwned>(response: &ApiResponse) -> Result<T> {
     if response.status.is_success() { response.json() } else { Err(error_of(response)) }
 }

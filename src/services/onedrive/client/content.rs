@@ -30,6 +30,7 @@ pub struct Uploaded {
 }
 
 impl BodyHasher for QuickXor {
+    /// Hashes the next bytes.
     fn update(&mut self, piece: &[u8]) {
         QuickXor::update(self, piece);
     }
@@ -73,7 +74,8 @@ impl Client {
     }
 
     /// Sends `GET {item}/content` (onedrive-graph#download-redirect), for items without a download
-    /// URL. Returns the bytes of `range` as a stream.
+    /// URL. Returns the bytes of `range` as a stream. `size` is the size of the file in bytes, if
+    /// it is known.
     ///
     /// Graph redirects to a download URL, which the transport follows. A transport over `reqwest`
     /// removes the token if the host changes.
@@ -131,8 +133,13 @@ impl Client {
     }
 }
 
-/// Returns the bytes of `range` from a response with content. `secret` is the token or URL of the
-/// request, which errors must not contain.
+/// Returns the bytes of `range` from a response with content. `size` is the size of the file in
+/// bytes, if it is known. `secret` is the token or URL of the request, which errors must not
+/// contain.
+///
+/// # Errors
+/// The error in the response, if its status is not a success; `RangeNotSatisfied` if the range
+/// starts behind the end; `Unexpected` if the response has another range.
 async fn read_content(
     response: StreamResponse,
     range: &ByteRange,

@@ -63,7 +63,8 @@ impl Client {
     /// token. Returns the state of the copy.
     ///
     /// # Errors
-    /// Those of the request itself. If the copy failed, the result is [`CopyProgress::Failed`].
+    /// `NotFound` if the cloud does not know the URL any more; `Unexpected` if no valid response
+    /// arrives. If the copy failed, the result is [`CopyProgress::Failed`] instead.
     pub async fn copy_progress(&self, cx: &Context, monitor: &Secret) -> Result<CopyProgress> {
         let operation = Operation::Copy;
         let request =

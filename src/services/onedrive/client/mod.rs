@@ -109,6 +109,8 @@ impl Client {
         self
     }
 
+    /// Returns the URL of an item. `action` is empty or a path with a leading slash, such as
+    /// `/children`.
     fn url(&self, item: &Address, action: &str) -> String {
         format!("{}{}", self.endpoint, item.url_path(self.path_style, action))
     }
@@ -117,6 +119,10 @@ impl Client {
     /// the response, whatever its status, and the token.
     ///
     /// `request` builds the request, once for each attempt.
+    ///
+    /// # Errors
+    /// `PermissionDenied` if no token can be obtained; `Unexpected` if no response arrives. An
+    /// error status of the response is not an error.
     async fn fetch(
         &self,
         cx: &Context,
@@ -138,10 +144,11 @@ impl Client {
         Ok((transport::Client::new(cx).fetch(signed(&token)).await?, token))
     }
 
-    /// Sends a signed request and reads the response.
+    /// Sends a signed request and reads the response. `request` builds the request, once for each
+    /// attempt.
     ///
     /// # Errors
-    /// The error in the response, if its status is not a success.
+    /// The error in the response, if its status is not a success; those of [`fetch`](Self::fetch).
     async fn send(
         &self,
         cx: &Context,
@@ -158,8 +165,11 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Returns the response if its status is a success, and its error otherwise. `secret` is the token
-/// or URL of the request, which errors must not contain.
+/// Returns the response if its status is a success. `secret` is the token or URL of the request,
+/// which errors must not contain.
+///
+/// # Errors
+/// The error that the response describes: see [`response_error`].
 fn check_status(response: ApiResponse, secret: &Secret) -> Result<ApiResponse> {
     match response.status.is_success() {
         true => Ok(response),
@@ -167,6 +177,7 @@ fn check_status(response: ApiResponse, secret: &Secret) -> Result<ApiResponse> {
     }
 }
 
+/// Adds a header to the request, unless its value is `None`.
 fn with_header(request: ApiRequest, name: HeaderName, value: Option<&str>) -> ApiRequest {
     match value {
         Some(value) => request.header(name, value),
@@ -174,6 +185,7 @@ fn with_header(request: ApiRequest, name: HeaderName, value: Option<&str>) -> Ap
     }
 }
 
+/// Adds the conditions to the request as `If-Match` and `If-None-Match`.
 fn with_conditions(request: ApiRequest, conditions: &Conditions) -> ApiRequest {
     let request = with_header(request, header::IF_MATCH, conditions.if_match.as_deref());
     with_header(request, header::IF_NONE_MATCH, conditions.if_none_match.as_deref())

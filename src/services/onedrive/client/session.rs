@@ -35,7 +35,8 @@ impl Client {
     /// [`commit_upload`](Self::commit_upload) or [`commit_upload_as`](Self::commit_upload_as) does.
     ///
     /// # Errors
-    /// As [`put_content`](Self::put_content).
+    /// As [`put_content`](Self::put_content): `AlreadyExists`, `ConditionNotMatch`, `QuotaExceeded`
+    /// and `Conflict`.
     pub async fn create_upload_session(
         &self,
         cx: &Context,
@@ -106,14 +107,16 @@ impl Client {
     /// session's bytes, which must be complete.
     ///
     /// # Errors
-    /// As [`put_fragment`](Self::put_fragment).
+    /// `NotFound` if the session does not exist any more, `AlreadyExists` if the name is in use,
+    /// `RangeNotSatisfied` if bytes are missing.
     pub async fn commit_upload(&self, cx: &Context, session: &Secret) -> Result<DriveItem> {
         let request = self.session_request(Method::POST, session);
         check_status(transport::Client::new(cx).send(request).await?, session)?.json()
     }
 
     /// Sends `PUT {item}` with the session as the source of the content
-    /// (onedrive-graph#session-late-conflict). The session's bytes must be complete.
+    /// (onedrive-graph#session-late-conflict). The session's bytes must be complete. `name` is the
+    /// last name in the path of `item`.
     ///
     /// This is the only way to commit in personal accounts. It also works if the name of the
     /// session is in use.
@@ -149,6 +152,7 @@ impl Client {
         check_status(transport::Client::new(cx).send(request).await?, session).map(drop)
     }
 
+    /// Returns an unsigned request to the URL of a session.
     fn session_request(&self, method: Method, session: &Secret) -> ApiRequest {
         ApiRequest::for_link(Operation::Write, method, session, "{upload session}", &self.urls)
             .with_limiter(&self.limiter)

@@ -30,6 +30,7 @@ impl ConflictBehavior {
 }
 
 impl From<IfExists> for ConflictBehavior {
+    /// Returns Graph's word for a choice of the [`Drive`](crate::drive::Drive) contract.
     fn from(if_exists: IfExists) -> Self {
         match if_exists {
             IfExists::Replace => Self::Replace,

@@ -52,7 +52,7 @@ impl SessionState {
         session.state = serde_json::to_string(self).expect("strings and numbers serialize to JSON");
     }
 
-    /// Returns the hash over the bytes that the cloud has.
+    /// Returns the hash over the bytes that the cloud has, or `None` if it is unknown.
     pub(super) fn hash(&self) -> Option<QuickXor> {
         QuickXor::resume(self.hash.as_deref()?)
     }
@@ -62,6 +62,7 @@ impl SessionState {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
+    /// Returns the behaviour if the file's name is in use.
     pub(super) fn behavior(&self) -> ConflictBehavior {
         match self.replaces {
             true => ConflictBehavior::Replace,
@@ -69,8 +70,11 @@ impl SessionState {
         }
     }
 
-    /// Records bytes that the cloud has received. If they are the last of `total` bytes, the hash of
-    /// the file is complete.
+    /// Adds the bytes from `offset` on, which the cloud has received, to the hash. If they are the
+    /// last of `total` bytes, the hash of the file is complete.
+    ///
+    /// # Errors
+    /// `Unexpected` if the runtime is shutting down.
     pub(super) async fn acknowledge(
         &mut self,
         total: u64,
@@ -85,7 +89,10 @@ impl SessionState {
         Ok(())
     }
 
-    /// Returns the address of the file.
+    /// Returns the address of the file. A shortcut in its path is followed.
+    ///
+    /// # Errors
+    /// Those of [`GraphDrive::address`].
     pub(super) async fn address(&self, drive: &GraphDrive, cx: &Context) -> Result<Address> {
         let file = ItemRef::Path {
             base: ItemId::from(self.base.as_str()),
@@ -96,7 +103,10 @@ impl SessionState {
 }
 
 /// Adds to a hash those of the bytes from `offset` on that it does not cover yet. Returns `None` if
-/// bytes before `offset` are missing.
+/// bytes before `offset` are missing, or if `hash` is `None`.
+///
+/// # Errors
+/// `Unexpected` if the runtime is shutting down.
 pub(super) async fn extend_hash(
     hash: Option<QuickXor>,
     offset: u64,

@@ -46,7 +46,8 @@ impl BitsTarget {
     /// `folder.{cid}`.
     ///
     /// # Errors
-    /// `InvalidInput` if `folder` is not the id of a folder, such as the alias [`ROOT`](super::ROOT).
+    /// `InvalidInput` if `folder` is not the id of a folder, such as the alias
+    /// [`ROOT`](super::ROOT).
     pub fn new(folder: &str, name: &str) -> Result<Self> {
         let mut parts = folder.splitn(3, '.');
         let (kind, cid, resource) = (parts.next(), parts.next(), parts.next());
@@ -70,7 +71,8 @@ impl BitsTarget {
         format!("{} {}", self.cid, self.path)
     }
 
-    /// Parses the text of a stored upload session; returns `None` if it is invalid.
+    /// Parses the text of a stored upload session; returns `None` if it is not one of
+    /// [`to_text`](Self::to_text).
     pub(in crate::services::skydrive) fn from_text(text: &str) -> Option<Self> {
         let (cid, path) = text.split_once(' ')?;
         let is_valid = is_cid(cid) && (path.starts_with("items/") || path.starts_with("users/"));
@@ -78,6 +80,7 @@ impl BitsTarget {
     }
 }
 
+/// Returns whether a text can be the id of an account: ASCII letters and digits.
 fn is_cid(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
@@ -163,12 +166,12 @@ impl Client {
     }
 
     /// Close-Session: creates or overwrites the file, and returns its id
-    /// (live-connect#bits-close-session). An expired token is refreshed once, even if the host
-    /// responds 500.
+    /// (live-connect#bits-close-session). `session` is the session's id. An expired token is
+    /// refreshed once, even if the host responds 500.
     ///
     /// # Errors
-    /// `NotFound` if the session does not exist; a closed session does not exist any more. `InvalidInput`
-    /// if bytes are missing. See also [`Client`](Client#errors).
+    /// `NotFound` if the session does not exist; a closed session does not exist any more.
+    /// `InvalidInput` if bytes are missing. See also [`Client`](Client#errors).
     pub async fn bits_close(
         &self,
         cx: &Context,
@@ -183,7 +186,8 @@ impl Client {
         }
     }
 
-    /// Cancel-Session: discards the session and its bytes (live-connect#bits-cancel-session).
+    /// Cancel-Session: discards the session with the id `session` and its bytes
+    /// (live-connect#bits-cancel-session).
     ///
     /// # Errors
     /// `NotFound` if the session does not exist. See also [`Client`](Client#errors).
@@ -193,6 +197,7 @@ impl Client {
         if response.status.is_success() { Ok(()) } else { Err(packet_error(&response)) }
     }
 
+    /// Returns an unsigned request for a packet of this type to the URL of a file.
     fn packet(&self, to: &BitsTarget, packet_type: &'static str) -> ApiRequest {
         let url = format!("{}/{}", self.storage.replace("{cid}", &to.cid), to.path);
         ApiRequest::new(Operation::Write, Method::POST, url, "{storage host}")
@@ -202,7 +207,12 @@ impl Client {
     }
 
     /// Sends a packet with an access token, and a second time if the token has expired. The storage
-    /// host reports that as 401 or as 500 (live-connect#bits-error-expired-token).
+    /// host reports that as 401 or as 500 (live-connect#bits-error-expired-token). `request` builds
+    /// the packet, once for each attempt.
+    ///
+    /// # Errors
+    /// The error in the response, if its status is not a success: see [`packet_error`].
+    /// `PermissionDenied` if no token can be obtained, `Unexpected` if no response arrives.
     async fn send_signed_packet(
         &self,
         cx: &Context,
@@ -222,13 +232,15 @@ impl Client {
     }
 }
 
+/// Returns whether a response says that the access token has expired.
 fn has_expired_token(response: &ApiResponse) -> bool {
     response
         .header(header::WWW_AUTHENTICATE)
         .is_some_and(|challenge| challenge.contains("expired_token"))
 }
 
-/// Returns the error for a successful response without a required header.
+/// Returns the `Unexpected` error for a successful response without a required header. `header`
+/// names its content.
 fn incomplete(response: &ApiResponse, header: &str) -> Error {
     response.failure(format!("the response has no {header}"))
 }

@@ -62,7 +62,7 @@ impl Client {
         .await
     }
 
-    /// Lists the photos in a folder or album (live-connect#op-list-photos).
+    /// Lists the photos in the folder or album with the id `folder` (live-connect#op-list-photos).
     ///
     /// # Errors
     /// See [`Client`](Client#errors).
@@ -75,7 +75,7 @@ impl Client {
         self.list(cx, &format!("{}/photos", path(folder)), "{folder}/photos", query).await
     }
 
-    /// Lists the videos in a folder or album (live-connect#op-list-photos).
+    /// Lists the videos in the folder or album with the id `folder` (live-connect#op-list-photos).
     ///
     /// # Errors
     /// See [`Client`](Client#errors).
@@ -88,8 +88,9 @@ impl Client {
         self.list(cx, &format!("{}/videos", path(folder)), "{folder}/videos", query).await
     }
 
-    /// Lists the audio files in a folder, by a filter: the API has no collection of them
-    /// (live-connect#op-list-files, live-connect#param-filter).
+    /// Lists the audio files in the folder with the id `folder`, by a filter: the API has no
+    /// collection of them (live-connect#op-list-files, live-connect#param-filter). The filter of
+    /// `query` is replaced.
     ///
     /// # Errors
     /// See [`Client`](Client#errors).
@@ -120,8 +121,8 @@ impl Client {
         self.list(cx, items.path(), items.path(), query).await
     }
 
-    /// Searches for words in and below a folder (live-connect#op-search). Without a limit a page has
-    /// 100 objects.
+    /// Searches for words in and below the folder with the id `folder` (live-connect#op-search).
+    /// `words` are separated by spaces. Without a limit a page has 100 objects.
     ///
     /// # Errors
     /// See [`Client`](Client#errors).
@@ -140,6 +141,11 @@ impl Client {
         .await
     }
 
+    /// Requests a page of a list. `path` is that of the list below the endpoint, and `template` its
+    /// form without ids for logs.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     async fn list(
         &self,
         cx: &Context,

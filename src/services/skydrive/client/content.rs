@@ -21,10 +21,12 @@ use crate::{
 };
 
 impl Client {
-    /// Downloads a file's content, following the cloud's redirect (live-connect#op-download).
+    /// Downloads the content of the file with this id, following the cloud's redirect
+    /// (live-connect#op-download).
     ///
     /// # Errors
-    /// `RangeNotSatisfied` if the range begins after the end of the file. See also [`Client`](Client#errors).
+    /// `RangeNotSatisfied` if the range begins after the end of the file. See also
+    /// [`Client`](Client#errors).
     pub async fn content(&self, cx: &Context, id: &str, range: &ByteRange) -> Result<Download> {
         let path = format!("{}/content", path(id));
         let request = |range: &ByteRange| {
@@ -40,8 +42,8 @@ impl Client {
         }
     }
 
-    /// Returns the pre-authenticated URL of a file's content, by `suppress_redirects`
-    /// (live-connect#op-download, live-connect#param-suppress-redirects).
+    /// Returns the pre-authenticated URL of the content of the file with this id, by
+    /// `suppress_redirects` (live-connect#op-download, live-connect#param-suppress-redirects).
     ///
     /// # Errors
     /// See [`Client`](Client#errors).
@@ -86,12 +88,12 @@ impl Client {
         }
     }
 
-    /// Writes the file `name` in a folder; at most 100 MB (live-connect#op-upload-put,
-    /// live-connect#upload-max-size).
+    /// Writes the file `name` in the folder with the id `folder`; at most 100 MB
+    /// (live-connect#op-upload-put, live-connect#upload-max-size).
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use and `options` do not allow to overwrite the file. See also
-    /// [`Client`](Client#errors).
+    /// `AlreadyExists` if the name is in use and `options` do not allow to overwrite the file. See
+    /// also [`Client`](Client#errors).
     pub async fn put_file(
         &self,
         cx: &Context,
@@ -104,8 +106,8 @@ impl Client {
         self.put(cx, &path, "{folder}/files/{name}", body, options).await
     }
 
-    /// Replaces a file's content; at most 100 MB (live-connect#op-overwrite-content,
-    /// live-connect#upload-max-size).
+    /// Replaces the content of the file with the id `file`; at most 100 MB
+    /// (live-connect#op-overwrite-content, live-connect#upload-max-size).
     ///
     /// # Errors
     /// See [`Client`](Client#errors).
@@ -119,6 +121,11 @@ impl Client {
         self.put(cx, &format!("{}/content", path(file)), "{id}/content", body, options).await
     }
 
+    /// Sends a file as the body of a PUT. `path` is that of the file below the endpoint, and
+    /// `template` its form without ids for logs.
+    ///
+    /// # Errors
+    /// As [`put_file`](Self::put_file).
     async fn put(
         &self,
         cx: &Context,
@@ -146,9 +153,10 @@ impl Client {
         .await
     }
 
-    /// Writes a file by a form, as a browser does; at most 100 MB (live-connect#op-upload-form,
-    /// live-connect#upload-max-size). The cloud damages names that are not ASCII
-    /// (live-connect#upload-multipart); [`put_file`](Self::put_file) keeps them.
+    /// Writes the file `name` in the folder with the id `folder` by a form, as a browser does; at
+    /// most 100 MB (live-connect#op-upload-form, live-connect#upload-max-size). The cloud damages
+    /// names that are not ASCII (live-connect#upload-multipart); [`put_file`](Self::put_file) keeps
+    /// them.
     ///
     /// # Errors
     /// As [`put_file`](Self::put_file).

@@ -14,6 +14,7 @@ use crate::{
     },
 };
 
+/// The body of a move or a copy: the id of the destination folder.
 #[derive(Serialize)]
 struct Destination<'a> {
     destination: &'a str,
@@ -29,7 +30,7 @@ impl Client {
         self.send_json(cx, || self.request(Operation::Stat, Method::GET, &path(id), "{id}")).await
     }
 
-    /// Lists the objects in a folder (live-connect#op-list-files).
+    /// Lists the objects in the folder with the id `folder` (live-connect#op-list-files).
     ///
     /// # Errors
     /// See [`Client`](Client#errors).
@@ -41,7 +42,7 @@ impl Client {
         .await
     }
 
-    /// Creates a folder in the folder `parent` (live-connect#op-create-folder).
+    /// Creates a folder in the folder with the id `parent` (live-connect#op-create-folder).
     ///
     /// # Errors
     /// `AlreadyExists` if the name is in use. See also [`Client`](Client#errors).
@@ -58,7 +59,8 @@ impl Client {
         .await
     }
 
-    /// Changes properties of an object and returns the object (live-connect#op-update).
+    /// Changes properties of the object with this id, and returns the object
+    /// (live-connect#op-update).
     ///
     /// # Errors
     /// `AlreadyExists` if the new name is in use. See also [`Client`](Client#errors).
@@ -74,7 +76,8 @@ impl Client {
         .await
     }
 
-    /// Moves an object, with everything below it, to the recycle bin (live-connect#op-delete).
+    /// Moves the object with this id, with everything below it, to the recycle bin
+    /// (live-connect#op-delete).
     ///
     /// # Errors
     /// See [`Client`](Client#errors).
@@ -101,6 +104,11 @@ impl Client {
         self.transfer(cx, Operation::Copy, b"COPY", id, destination).await
     }
 
+    /// Moves or copies an object into the folder with the id `destination`. `method` is `MOVE` or
+    /// `COPY`.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is in use there. See also [`Client`](Client#errors).
     async fn transfer(
         &self,
         cx: &Context,

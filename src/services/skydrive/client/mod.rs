@@ -81,7 +81,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Creates a client of the API at `endpoint`, such as `https://apis.live.net/v5.0/`.
+    /// Creates a client of the API at `endpoint`, such as `https://apis.live.net/v5.0/`, which
+    /// signs requests with `tokens`.
     ///
     /// # Errors
     /// `InvalidInput` if `endpoint` is not an `http` or `https` URL, or has a query.
@@ -152,7 +153,8 @@ impl Client {
         self.send_json(cx, || self.request(Operation::Info, Method::GET, template, template)).await
     }
 
-    /// Creates a request to the API. `template` is the path without ids, for logs and errors.
+    /// Creates an unsigned request to the API. `path` is relative to the endpoint and encoded, and
+    /// `template` is the path without ids, for logs and errors.
     fn request(
         &self,
         operation: Operation,
@@ -170,7 +172,11 @@ impl Client {
             })
     }
 
-    /// Sends a signed request and decodes the response.
+    /// Sends a signed request and decodes the response. `request` builds the request, once for each
+    /// attempt.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     async fn send_json<T: DeserializeOwned>(
         &self,
         cx: &Context,
@@ -179,7 +185,11 @@ impl Client {
         self.send(cx, request).await?.json()
     }
 
-    /// Sends a signed request and reads the response, whose status must be a success.
+    /// Sends a signed request and reads the response, whose status must be a success. `request`
+    /// builds the request, once for each attempt.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     async fn send(
         &self,
         cx: &Context,
@@ -194,7 +204,10 @@ impl Client {
     }
 
     /// Sends a request with an access token, and a second time with a refreshed token if the cloud
-    /// responds 401. Returns the response and the token of the last request.
+    /// responds 401. Returns the response, whatever its status, and the token of the last request.
+    ///
+    /// # Errors
+    /// `PermissionDenied` if no token can be obtained, `Unexpected` if no response arrives.
     async fn send_signed(
         &self,
         cx: &Context,
@@ -214,7 +227,7 @@ impl Client {
     }
 }
 
-/// Returns the host of a base URL, with its port.
+/// Returns the host of a base URL, with its port. Returns `None` if the text is not a URL.
 fn host_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     rest.split('/').next()

@@ -14,6 +14,7 @@ use crate::drive::{Body, ByteStream, Context, Error, ErrorKind, Result, Secret};
 /// Content of a file for [`put_bits`](Client::put_bits), with its size.
 pub struct BitsSource(PartSource);
 
+/// The forms of a [`BitsSource`].
 enum PartSource {
     Body(Body),
     Stream { total: u64, bytes: ByteStream, buffered: Buffer },
@@ -47,11 +48,17 @@ impl BitsSource {
         }
     }
 
+    /// Returns whether the bytes can be read repeatedly and at any offset.
     fn is_seekable(&self) -> bool {
         matches!(self.0, PartSource::Body(_))
     }
 
-    /// Reads `len` bytes at `offset`. A source that is not seekable is at that offset already.
+    /// Reads exactly `len` bytes at `offset`. A source that is not seekable must be at that offset
+    /// already.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the source ends early; `Unexpected` if a reader or a file cannot be read;
+    /// the error of a stream.
     async fn read(&mut self, offset: u64, len: u64) -> Result<Buffer> {
         let too_short = || {
             Error::new(ErrorKind::InvalidInput, "the source has fewer bytes than its declared size")
@@ -181,6 +188,10 @@ impl Client {
     ///
     /// The cloud may accept only a part of them. The rest is sent at once if the source is not
     /// seekable, because it cannot return the bytes again.
+    ///
+    /// # Errors
+    /// `RangeNotSatisfied` if the cloud expects bytes that the source cannot return again; those of
+    /// reading the source and of [`bits_fragment`](Self::bits_fragment).
     async fn send_next_fragment(
         &self,
         cx: &Context,
@@ -208,6 +219,8 @@ impl Client {
     }
 }
 
+/// Returns the `RangeNotSatisfied` error for a cloud that expects the byte `expected` while the
+/// source is at the byte `offset`.
 fn unexpected_offset(expected: u64, offset: u64) -> Error {
     let text = format!(
         "cannot continue the upload: the cloud expects byte {expected}, the source is at byte \

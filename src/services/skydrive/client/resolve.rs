@@ -47,7 +47,8 @@ impl Client {
         Ok(folder)
     }
 
-    /// Returns the object at a path; see [`resolve`](Self::resolve).
+    /// Returns the object at a path below the folder with the id `from`; see
+    /// [`resolve`](Self::resolve).
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
@@ -56,8 +57,9 @@ impl Client {
         self.object(cx, &id).await
     }
 
-    /// Returns the error for a folder whose list was not found. Its children are missing only if the
-    /// folder itself does not exist or is not a folder.
+    /// Returns the error for the folder with this id whose list was not found. Its children are
+    /// missing only if the folder itself does not exist or is not a folder. `names` is the rest of
+    /// the path, and `error` that of the list.
     async fn list_error(&self, cx: &Context, id: &str, names: &[&str], error: Error) -> Error {
         match self.object(cx, id).await {
             Ok(Object { kind: ObjectKind::Folder | ObjectKind::Album, .. }) => {
@@ -70,6 +72,12 @@ impl Client {
         }
     }
 
+    /// Lists a folder until it finds the object with this name. Returns its id, or `None` if the
+    /// folder has no such object.
+    ///
+    /// # Errors
+    /// `NotFound` if the folder does not exist, `Unexpected` if it has more than [`PAGES_MAX`]
+    /// pages. See also [`Client`](Client#errors).
     async fn find_child(&self, cx: &Context, folder: &str, name: &str) -> Result<Option<String>> {
         for number in 0..PAGES_MAX {
             let query = ListQuery::with_range(number * PAGE, PAGE);
@@ -87,6 +95,7 @@ impl Client {
     }
 }
 
+/// Returns the `NotFound` error for the first of `names` in the folder with the id `folder`.
 fn not_found(folder: &str, names: &[&str]) -> Error {
     let text = format!("cannot find {:?} in the folder {folder}", names.join("/"));
     Error::new(ErrorKind::NotFound, text)

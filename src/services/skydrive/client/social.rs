@@ -18,15 +18,16 @@ use crate::{
     transport::{self, ApiRequest, ResponseLimit, set_range, slice_response},
 };
 
+/// The body of the request for a new comment.
 #[derive(Serialize)]
 struct NewComment<'a> {
     message: &'a str,
 }
 
 impl Client {
-    /// Returns a link to an object, or HTML for [`LinkType::Embed`]; creates it if necessary
-    /// (live-connect#op-sharing-links, live-connect#op-embed). The link grants access without a
-    /// token.
+    /// Returns a link to the object with this id, or HTML for [`LinkType::Embed`]; creates it if
+    /// necessary (live-connect#op-sharing-links, live-connect#op-embed). The link grants access
+    /// without a token.
     ///
     /// # Errors
     /// See [`Client`](Client#errors).
@@ -37,7 +38,7 @@ impl Client {
         Ok(response.link.into())
     }
 
-    /// Lists the comments on an object (live-connect#op-list-comments).
+    /// Lists the comments on the object with this id (live-connect#op-list-comments).
     ///
     /// # Errors
     /// See [`Client`](Client#errors).
@@ -47,7 +48,8 @@ impl Client {
         self.send_json(cx, request).await.map(|response: DataResponse<Comment>| response.data)
     }
 
-    /// Adds a comment of at most 10,000 characters to an object (live-connect#op-comment).
+    /// Adds a comment of at most 10,000 characters to the object with this id
+    /// (live-connect#op-comment).
     ///
     /// # Errors
     /// See [`Client`](Client#errors).
@@ -70,7 +72,7 @@ impl Client {
             .await
     }
 
-    /// Deletes a comment (live-connect#op-comment).
+    /// Deletes the comment with this id (live-connect#op-comment).
     ///
     /// # Errors
     /// See [`Client`](Client#errors).
@@ -79,7 +81,7 @@ impl Client {
         self.send(cx, request).await.map(drop)
     }
 
-    /// Lists the tags of a photo or video (live-connect#op-tags).
+    /// Lists the tags of the photo or video with this id (live-connect#op-tags).
     ///
     /// # Errors
     /// See [`Client`](Client#errors).
@@ -193,6 +195,10 @@ impl Client {
     }
 }
 
+/// Checks that the fields of a request are a JSON object.
+///
+/// # Errors
+/// `InvalidInput` if they are not.
 fn require_object(fields: &Value) -> Result<()> {
     match fields.is_object() {
         true => Ok(()),

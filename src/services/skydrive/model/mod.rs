@@ -77,6 +77,10 @@ pub struct Collection {
     pub paging: Option<Paging>,
 }
 
+/// Decodes the entries of a page. An entry that is not an object has only id and name.
+///
+/// # Errors
+/// If the value is not a list.
 fn objects<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Object>, D::Error> {
     lenient::entries(deserializer, |value| {
         let text = |key: &str| value[key].as_str().unwrap_or_default();
@@ -195,6 +199,7 @@ pub(super) struct ErrorBody {
     pub(super) error: ErrorDetail,
 }
 
+/// The cloud's code and message.
 #[derive(Deserialize)]
 pub(super) struct ErrorDetail {
     #[serde(default, deserialize_with = "or_default")]
@@ -204,18 +209,28 @@ pub(super) struct ErrorDetail {
 }
 
 /// Decodes `null` as the default.
+///
+/// # Errors
+/// If another value is not a `T`.
 fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Decodes a text as a secret; `None` for `null`.
+///
+/// # Errors
+/// If the value is not a string.
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.map(Secret::from))
 }
 
-/// Decodes a time such as `2011-08-17T22:01:13+0000` (live-connect#timestamps). Any other text is an
-/// unknown time: an object must not be lost because of it.
+/// Decodes a time such as `2011-08-17T22:01:13+0000` (live-connect#timestamps). Returns `None` for
+/// any other text: an object must not be lost because of it.
+///
+/// # Errors
+/// If the value is not a string.
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(text.and_then(|text| {

@@ -192,6 +192,10 @@ pub enum ObjectKind {
 }
 
 impl<'de> Deserialize<'de> for ObjectKind {
+    /// Decodes the name of a type; an unknown one is [`Other`](Self::Other).
+    ///
+    /// # Errors
+    /// If the value is not a string.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Ok(match &*text {
