@@ -5,14 +5,21 @@
 //! time, and all callers share its result. It runs in its own task, because a caller may drop its
 //! future after the cloud has already replaced the refresh token.
 //!
+//! A flow of [`flows`] signs a user or an application in. A [`SignInProvider`] names the endpoints of
+//! the cloud.
+//!
 //! A [`TokenClient`] requests [`Tokens`] from the token endpoint of a cloud. A [`TokenFile`] stores
 //! [`StoredTokens`] for the next process.
 
+mod client_certificate;
+pub mod flows;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(feature = "services-skydrive")]
 mod lcrc;
+mod sign_in_error;
+mod sign_in_provider;
 mod token_client;
 mod token_file;
 mod token_source;
@@ -20,6 +27,8 @@ mod token_source;
 #[cfg(feature = "services-skydrive")]
 pub use self::lcrc::Lcrc;
 pub use self::{
+    client_certificate::{AssertionAlgorithm, ClientCertificate},
+    sign_in_provider::SignInProvider,
     token_client::{TokenClient, Tokens},
     token_file::{StoredTokens, TokenFile},
     token_source::TokenSource,

@@ -1,29 +1,32 @@
 //! Requests to a token endpoint, and its responses.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::StatusCode;
 use jiff::Timestamp;
 use oauth2::{
-    AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet,
-    EndpointSet, HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken,
-    RequestTokenError, Scope, TokenResponse, TokenUrl,
+    AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret,
+    DeviceAuthorizationResponse, DeviceAuthorizationUrl, EndpointNotSet, EndpointSet,
+    ExtraDeviceAuthorizationFields, HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl,
+    RefreshToken, RequestTokenError, Scope, TokenResponse, TokenUrl,
     basic::{BasicClient, BasicErrorResponse, BasicTokenResponse},
 };
 use opendal::{Buffer, raw::Operation};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{StoredTokens, TokenFile};
+use super::{ClientCertificate, StoredTokens, TokenFile, sign_in_error};
 use crate::{
-    drive::{Body, Context, Error, ErrorKind, Result, Retry, Secret},
-    transport::{self, ApiRequest, ApiResponse, ResponseLimit, redact_quoted},
+    drive::{Body, Context, Error, ErrorKind, Result, Secret},
+    transport::{self, ApiRequest, PlainHttpHosts, ResponseLimit, redact_quoted},
 };
 
-/// Error codes of a token endpoint that are temporary and do not concern the tokens (RFC 6749,
-/// section 4.1.2.1).
-const TEMPORARY: [&str; 2] = ["server_error", "temporarily_unavailable"];
+/// Type of an assertion by which an application proves its identity (RFC 7523, section 2.2).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// Grant type of the device code flow (RFC 8628, section 3.4).
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// An application's client of the token endpoint of a cloud.
 ///
@@ -33,8 +36,10 @@ pub struct TokenClient {
     url: TokenUrl,
     client_id: String,
     client_secret: Option<Secret>,
+    client_certificate: Option<ClientCertificate>,
     scopes: Vec<String>,
     parameters: Vec<(String, String)>,
+    plain_http: PlainHttpHosts,
 }
 
 /// The tokens of a response.
@@ -69,8 +74,10 @@ impl TokenClient {
             url,
             client_id: client_id.into(),
             client_secret: None,
+            client_certificate: None,
             scopes: Vec::new(),
             parameters: Vec::new(),
+            plain_http: PlainHttpHosts::default(),
         })
     }
 
@@ -79,6 +86,28 @@ impl TokenClient {
     #[must_use]
     pub fn client_secret(mut self, secret: impl Into<Secret>) -> Self {
         self.client_secret = Some(secret.into());
+        self
+    }
+
+    /// Sets the application's certificate, which signs an assertion for each request.
+    #[must_use]
+    pub fn client_certificate(mut self, certificate: ClientCertificate) -> Self {
+        self.client_certificate = Some(certificate);
+        self
+    }
+
+    /// Allows requests over plain HTTP to these hosts. Loopback addresses are always allowed; on any
+    /// other host a request without TLS fails before it is sent.
+    #[must_use]
+    pub fn with_plain_http(mut self, hosts: PlainHttpHosts) -> Self {
+        self.plain_http = hosts;
+        self
+    }
+
+    /// Returns this client with these scopes instead of its own.
+    #[must_use]
+    pub fn with_scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
@@ -108,7 +137,7 @@ impl TokenClient {
         let refresh = RefreshToken::new(token.expose().to_owned());
         let mut request =
             client.exchange_refresh_token(&refresh).add_scopes(self.requested_scopes());
-        for (name, value) in &self.parameters {
+        for (name, value) in self.extra_parameters()? {
             request = request.add_extra_param(name, value);
         }
         tokens(request.request_async(&self.sender(cx, token)).await)
@@ -122,7 +151,7 @@ impl TokenClient {
         let client = self.client();
         let no_secret = Secret::from("");
         let mut request = client.exchange_client_credentials().add_scopes(self.requested_scopes());
-        for (name, value) in &self.parameters {
+        for (name, value) in self.extra_parameters()? {
             request = request.add_extra_param(name, value);
         }
         tokens(request.request_async(&self.sender(cx, &no_secret)).await)
@@ -145,7 +174,8 @@ impl TokenClient {
         })?;
         let client = self.client().set_redirect_uri(redirect);
         let mut request = client.exchange_code(AuthorizationCode::new(code.expose().to_owned()));
-        for (name, value) in self.parameters.iter().filter(|(name, _)| name != "redirect_uri") {
+        let parameters = self.extra_parameters()?;
+        for (name, value) in parameters.into_iter().filter(|(name, _)| name != "redirect_uri") {
             request = request.add_extra_param(name, value);
         }
         if let Some(verifier) = verifier {
@@ -153,6 +183,75 @@ impl TokenClient {
                 request.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()));
         }
         tokens(request.request_async(&self.sender(cx, code)).await)
+    }
+
+    /// Requests a device code and a user code, with these scopes. `url` is the endpoint for codes.
+    ///
+    /// # Errors
+    /// Those of [`refresh`](Self::refresh); `InvalidInput` if `url` is not a URL.
+    pub(super) async fn device_authorization(
+        &self,
+        cx: &Context,
+        url: &str,
+        scopes: &[String],
+    ) -> Result<DeviceAuthorization> {
+        let url = DeviceAuthorizationUrl::new(url.to_owned()).map_err(|error| {
+            let text = format!("cannot use the endpoint for device codes: {error}");
+            Error::new(ErrorKind::InvalidInput, text)
+        })?;
+        let client = self.client().set_device_authorization_url(url);
+        let mut request =
+            client.exchange_device_code().add_scopes(scopes.iter().cloned().map(Scope::new));
+        for (name, value) in self.extra_parameters()? {
+            request = request.add_extra_param(name, value);
+        }
+        let sender = TokenSender { template: "devicecode", ..self.sender(cx, &Secret::from("")) };
+        let result: Result<DeviceAuthorizationResponse<DeviceMessage>, _> =
+            request.request_async(&sender).await;
+        result.map(DeviceAuthorization::from).map_err(decode_error)
+    }
+
+    /// Polls for the tokens of a device code, once.
+    ///
+    /// `oauth2` has a loop for this flow. It is not used, because it repeats a poll after any failure
+    /// of the transport, also after one that is permanent.
+    ///
+    /// # Errors
+    /// Those of [`refresh`](Self::refresh), with the endpoint's code, such as
+    /// `authorization_pending`.
+    pub(super) async fn poll_device(&self, cx: &Context, device_code: &Secret) -> Result<Tokens> {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", DEVICE_GRANT)
+            .append_pair("client_id", &self.client_id)
+            .append_pair("device_code", device_code.expose())
+            .extend_pairs(self.client_secret.iter().map(|it| ("client_secret", it.expose())))
+            .extend_pairs(self.extra_parameters()?);
+        let mut request = HttpRequest::new(form.finish().into_bytes());
+        *request.method_mut() = http::Method::POST;
+        *request.uri_mut() = self.url.as_str().parse().map_err(|_| {
+            Error::new(ErrorKind::InvalidInput, "cannot use the token endpoint: its URL is invalid")
+        })?;
+        let media_type = http::HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(http::header::CONTENT_TYPE, media_type);
+        let response = self.sender(cx, device_code).send(request).await?;
+        let response: BasicTokenResponse =
+            serde_json::from_slice(response.body()).map_err(|error| invalid_response(&error))?;
+        Ok(Tokens::from(&response))
+    }
+
+    /// Returns the parameters of every request: those that were added, and the assertion of the
+    /// application's certificate.
+    ///
+    /// # Errors
+    /// Those of [`ClientCertificate::assertion`].
+    fn extra_parameters(&self) -> Result<Vec<(String, String)>> {
+        let mut parameters = self.parameters.clone();
+        if let Some(certificate) = &self.client_certificate {
+            let assertion = certificate.assertion(&self.client_id, &self.url)?;
+            parameters.push(("client_assertion_type".to_owned(), ASSERTION_TYPE.to_owned()));
+            parameters.push(("client_assertion".to_owned(), assertion.expose().to_owned()));
+        }
+        Ok(parameters)
     }
 
     fn requested_scopes(&self) -> impl Iterator<Item = Scope> {
@@ -171,34 +270,8 @@ impl TokenClient {
 
     /// Returns the HTTP client for `oauth2`. `secret` is removed from the endpoint's error messages.
     fn sender(&self, cx: &Context, secret: &Secret) -> TokenSender {
-        TokenSender { client: self.clone(), cx: cx.clone(), secret: secret.clone() }
-    }
-
-    /// Returns the error of a response, with the endpoint's message. Secrets that the message repeats
-    /// are removed.
-    fn error_of(&self, response: &ApiResponse, body: Option<OAuthError>, secret: &Secret) -> Error {
-        let Some(OAuthError { error, error_description }) = body else {
-            let reason = response.status.canonical_reason().unwrap_or("no reason");
-            return response.failure(reason);
-        };
-        let message = error_description.unwrap_or_else(|| error.clone());
-        let message = secret.redact_in(&message);
-        let message = self
-            .client_secret
-            .iter()
-            .fold(message, |message, secret| Cow::Owned(secret.redact_in(&message).into_owned()));
-        let failure = response.failure(message).with_code(&error);
-        match &*error {
-            error if TEMPORARY.contains(&error) => {
-                failure.with_kind(ErrorKind::Unexpected).with_retry(Retry::Again { after: None })
-            }
-            "invalid_request" | "invalid_scope" | "unsupported_grant_type" => {
-                failure.with_kind(ErrorKind::InvalidInput)
-            }
-            // For example too many requests: the endpoint does not reject the tokens.
-            _ if response.status.is_server_error() || failure.retry() != Retry::No => failure,
-            _ => failure.with_kind(ErrorKind::PermissionDenied),
-        }
+        let (client, cx, secret) = (self.clone(), cx.clone(), secret.clone());
+        TokenSender { client, cx, secret, template: "token" }
     }
 }
 
@@ -208,6 +281,8 @@ struct TokenSender {
     cx: Context,
     /// Removed from error messages.
     secret: Secret,
+    /// Names the request in errors.
+    template: &'static str,
 }
 
 impl<'c> AsyncHttpClient<'c> for TokenSender {
@@ -222,12 +297,13 @@ impl<'c> AsyncHttpClient<'c> for TokenSender {
 impl TokenSender {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse> {
         let (parts, body) = request.into_parts();
-        let request =
-            ApiRequest::new(Operation::Info, parts.method, parts.uri.to_string(), "token")
-                .headers(&parts.headers)
-                .bypass_limiter()
-                .limit(ResponseLimit::TOKENS)
-                .body(Body::Memory(Buffer::from(body)));
+        let url = parts.uri.to_string();
+        self.client.plain_http.check(&parse_endpoint(&url)?)?;
+        let request = ApiRequest::new(Operation::Info, parts.method, url, self.template)
+            .headers(&parts.headers)
+            .bypass_limiter()
+            .limit(ResponseLimit::TOKENS)
+            .body(Body::Memory(Buffer::from(body)));
         let response = transport::Client::new(&self.cx).send(request).await?;
         // Some endpoints send an error with status 200.
         let error = serde_json::from_reader::<_, OAuthError>(response.body.clone()).ok();
@@ -235,7 +311,57 @@ impl TokenSender {
             // Without headers, because `oauth2` rejects unusual media types of JSON.
             return Ok(HttpResponse::new(whole_seconds(&response.body.to_vec())?));
         }
-        Err(self.client.error_of(&response, error, &self.secret))
+        let secrets = [Some(&self.secret), self.client.client_secret.as_ref()];
+        Err(sign_in_error::of_response(&response, error, secrets.into_iter().flatten()))
+    }
+}
+
+/// Parses the URL of an endpoint.
+///
+/// # Errors
+/// `InvalidInput` if it is not a URL.
+fn parse_endpoint(url: &str) -> Result<url::Url> {
+    url::Url::parse(url).map_err(|error| {
+        Error::new(ErrorKind::InvalidInput, format!("cannot use the token endpoint: {error}"))
+    })
+}
+
+/// The codes of the device code flow.
+pub(super) struct DeviceAuthorization {
+    pub(super) device_code: Secret,
+    /// The code that the user enters.
+    pub(super) user_code: String,
+    /// The page for the user code.
+    pub(super) verification_uri: String,
+    /// The cloud's instructions for the user. `None` if the response has none.
+    pub(super) message: Option<String>,
+    /// Lifetime of both codes.
+    pub(super) lifetime: Duration,
+    /// Minimum time between two polls.
+    pub(super) interval: Duration,
+}
+
+/// Microsoft's extension of the response with device codes.
+#[derive(Debug, Deserialize, Serialize)]
+struct DeviceMessage {
+    message: Option<String>,
+}
+
+impl ExtraDeviceAuthorizationFields for DeviceMessage {}
+
+/// Longest lifetime of a device code. Longer ones are reduced to it.
+const DEVICE_LIFETIME_MAX: Duration = Duration::from_secs(24 * 3600);
+
+impl From<DeviceAuthorizationResponse<DeviceMessage>> for DeviceAuthorization {
+    fn from(response: DeviceAuthorizationResponse<DeviceMessage>) -> Self {
+        Self {
+            device_code: Secret::from(response.device_code().secret().as_str()),
+            user_code: response.user_code().secret().clone(),
+            verification_uri: response.verification_uri().to_string(),
+            message: response.extra_fields().message.clone(),
+            lifetime: response.expires_in().min(DEVICE_LIFETIME_MAX),
+            interval: response.interval().max(Duration::from_secs(1)),
+        }
     }
 }
 
@@ -273,35 +399,51 @@ pub(super) fn whole_seconds(body: &[u8]) -> Result<Vec<u8>> {
 /// The body of an error response. In other responses of Live `error` is an object
 /// (live-connect#oauth-errors).
 #[derive(Deserialize)]
-struct OAuthError {
-    error: String,
-    error_description: Option<String>,
+pub(super) struct OAuthError {
+    pub(super) error: String,
+    pub(super) error_description: Option<String>,
+    /// Microsoft's numbers of the error, such as 65001 (onedrive-graph#token-errors).
+    #[serde(default)]
+    pub(super) error_codes: Vec<u32>,
 }
 
 /// Converts the result of `oauth2`.
 fn tokens(result: TokenResult) -> Result<Tokens> {
-    let response = result.map_err(|error| match error {
+    result.map(|response| Tokens::from(&response)).map_err(decode_error)
+}
+
+/// Converts an error of `oauth2`.
+fn decode_error(error: RequestTokenError<Error, BasicErrorResponse>) -> Error {
+    match error {
         RequestTokenError::Request(error) => error,
-        // The error contains the response, which may contain tokens.
-        RequestTokenError::Parse(error, _) => {
-            let problem = redact_quoted(&error.inner().to_string());
-            Error::new(
-                ErrorKind::Unexpected,
-                format!("cannot decode the token endpoint's response: {problem}"),
-            )
-        }
+        RequestTokenError::Parse(error, _) => invalid_response(error.inner()),
         RequestTokenError::ServerResponse(_) | RequestTokenError::Other(_) => Error::new(
             ErrorKind::Unexpected,
             "cannot decode the token endpoint's response: it is empty",
         ),
-    })?;
-    let scopes = response.scopes().into_iter().flatten().map(|scope| scope.to_string()).collect();
-    Ok(Tokens {
-        access: Secret::from(response.access_token().secret().as_str()),
-        refresh: response.refresh_token().map(|token| Secret::from(token.secret().as_str())),
-        lifetime: response.expires_in(),
-        scopes,
-    })
+    }
+}
+
+/// Returns the error for a response that is not JSON of the expected form. The message contains no
+/// value of the response, which may be a token.
+fn invalid_response(error: &serde_json::Error) -> Error {
+    let problem = redact_quoted(&error.to_string());
+    Error::new(
+        ErrorKind::Unexpected,
+        format!("cannot decode the token endpoint's response: {problem}"),
+    )
+}
+
+impl From<&BasicTokenResponse> for Tokens {
+    fn from(response: &BasicTokenResponse) -> Self {
+        let scopes = response.scopes().into_iter().flatten().map(|it| it.to_string()).collect();
+        Self {
+            access: Secret::from(response.access_token().secret().as_str()),
+            refresh: response.refresh_token().map(|token| Secret::from(token.secret().as_str())),
+            lifetime: response.expires_in(),
+            scopes,
+        }
+    }
 }
 
 impl Tokens {

@@ -46,5 +46,5 @@ pub use self::{
     range::{rejects_long_suffix, set_range, slice_response},
     request::{ApiRequest, segment},
     response_limit::ResponseLimit,
-    url_policy::UrlPolicy,
+    url_policy::{PlainHttpHosts, UrlPolicy},
 };

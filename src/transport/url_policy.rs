@@ -5,7 +5,7 @@
 //! only to the configured endpoint, for which it was issued, and to hosts that the configuration
 //! allows. No URL may lead from `https` to `http`.
 
-use url::Url;
+use url::{Host, Url};
 
 use crate::drive::{Error, ErrorKind, Result};
 
@@ -16,10 +16,58 @@ pub struct UrlPolicy {
     endpoint: Url,
     /// Further hosts that may receive the token.
     allowed: Vec<HostPattern>,
+    plain_http: PlainHttpHosts,
+}
+
+/// The hosts that may receive tokens and other secrets without TLS, in addition to this machine.
+///
+/// On any other host, a request with a secret over plain HTTP fails before it is sent. An example of
+/// an exception is a drive server in the network of a CI job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlainHttpHosts(Vec<HostPattern>);
+
+impl PlainHttpHosts {
+    /// Parses the option `allow_http`: names separated by commas, each with a port if it is not 80.
+    /// A `*` matches part of a name, up to the next dot.
+    ///
+    /// # Errors
+    /// `InvalidInput` if one of them is not a host.
+    pub fn parse(hosts: &str) -> Result<Self> {
+        HostPattern::parse_list("allow_http", "http", hosts).map(Self)
+    }
+
+    /// Checks the URL of a request with a secret.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the URL does not use TLS and its host is neither this machine nor one of
+    /// these.
+    pub fn check(&self, url: &Url) -> Result<()> {
+        if url.scheme() == "https" || is_loopback(url) || self.0.iter().any(|it| it.matches(url)) {
+            return Ok(());
+        }
+        let host = host_of(url);
+        Err(Error::new(
+            ErrorKind::InvalidInput,
+            format!(
+                "cannot send a token to {host}: the connection would have no TLS (use https, or name \
+                 the host in the option allow_http)"
+            ),
+        ))
+    }
+}
+
+/// Returns whether a URL leads to this machine.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 /// A host and its port. A `*` matches letters, digits and hyphens, but no dot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct HostPattern {
     host: String,
     /// `None` for the scheme's default port.
@@ -38,7 +86,7 @@ impl UrlPolicy {
                 format!("cannot use the endpoint: it is not a URL ({error})"),
             )
         })?;
-        Ok(Self { endpoint, allowed: Vec::new() })
+        Ok(Self { endpoint, allowed: Vec::new(), plain_http: PlainHttpHosts::default() })
     }
 
     /// Allows the token on further hosts. `hosts` are names separated by commas, each with a port if
@@ -47,16 +95,22 @@ impl UrlPolicy {
     /// # Errors
     /// `InvalidInput` if one of them is not a host.
     pub fn allowing(mut self, hosts: &str) -> Result<Self> {
-        for text in hosts.split(',').map(str::trim).filter(|text| !text.is_empty()) {
-            self.allowed.push(HostPattern::parse(text)?);
-        }
+        self.allowed.extend(HostPattern::parse_list("allowed_hosts", "https", hosts)?);
         Ok(self)
+    }
+
+    /// Sets the hosts that may receive the token without TLS. They do not extend
+    /// [`allowing`](Self::allowing).
+    #[must_use]
+    pub fn with_plain_http(self, plain_http: PlainHttpHosts) -> Self {
+        Self { plain_http, ..self }
     }
 
     /// Returns whether the endpoint's host matches a pattern, on the scheme's default port.
     #[cfg(feature = "services-amazon-drive")]
     pub(crate) fn is_at(&self, pattern: &str) -> bool {
-        HostPattern::parse(pattern).is_ok_and(|pattern| pattern.matches(&self.endpoint))
+        HostPattern::parse("allowed_hosts", "https", pattern)
+            .is_ok_and(|pattern| pattern.matches(&self.endpoint))
     }
 
     /// Checks the URL of a request without a token.
@@ -72,9 +126,10 @@ impl UrlPolicy {
     ///
     /// # Errors
     /// `Unexpected` if the host is neither the endpoint's nor an allowed one; those of
-    /// [`check_link`](Self::check_link).
+    /// [`check_link`](Self::check_link) and [`PlainHttpHosts::check`].
     pub fn check_token(&self, url: &str) -> Result<()> {
         let url = self.link(url)?;
+        self.plain_http.check(&url)?;
         if url.origin() == self.endpoint.origin()
             || self.allowed.iter().any(|pattern| pattern.matches(&url))
         {
@@ -132,15 +187,29 @@ pub(super) fn host_of(url: &Url) -> String {
 }
 
 impl HostPattern {
-    /// Parses a host, with an optional port.
-    fn parse(text: &str) -> Result<Self> {
+    /// Parses hosts that are separated by commas. `option` names the option in errors. `scheme`
+    /// determines the default port.
+    ///
+    /// # Errors
+    /// `InvalidInput` if one of them is not a host.
+    fn parse_list(option: &str, scheme: &str, hosts: &str) -> Result<Vec<Self>> {
+        let hosts = hosts.split(',').map(str::trim).filter(|text| !text.is_empty());
+        hosts.map(|text| Self::parse(option, scheme, text)).collect()
+    }
+
+    /// Parses a host, with an optional port. `option` and `scheme` are those of
+    /// [`parse_list`](Self::parse_list).
+    ///
+    /// # Errors
+    /// `InvalidInput` if the text is not a host.
+    fn parse(option: &str, scheme: &str, text: &str) -> Result<Self> {
         let invalid = || {
             Error::new(
                 ErrorKind::InvalidInput,
-                format!("cannot use option allowed_hosts: {text:?} is not a host"),
+                format!("cannot use option {option}: {text:?} is not a host"),
             )
         };
-        let url = Url::parse(&format!("https://{text}")).map_err(|_| invalid())?;
+        let url = Url::parse(&format!("{scheme}://{text}")).map_err(|_| invalid())?;
         let only_host = url.path() == "/"
             && url.query().is_none()
             && url.fragment().is_none()
@@ -234,6 +303,40 @@ mod tests {
         plain.check_token("http://127.0.0.1:8/v1.0/me").expect("the endpoint");
         plain.check_token("http://127.0.0.1:9/v1.0/me").expect_err("another port");
         plain.check_token("https://127.0.0.1:8/v1.0/me").expect_err("another origin");
+    }
+
+    #[test]
+    fn a_token_needs_tls_except_on_this_machine_and_on_named_hosts() {
+        let policy = |endpoint: &str| {
+            let hosts = PlainHttpHosts::parse("drive.test, *.ci.test:8080").expect("hosts");
+            UrlPolicy::for_endpoint(endpoint).expect("a policy").with_plain_http(hosts)
+        };
+        for good in [
+            "https://drive.elsewhere/v1.0/me",
+            "http://localhost:8/v1.0/me",
+            "http://127.0.0.1/v1.0/me",
+            "http://127.8.9.10:9/v1.0/me",
+            "http://[::1]:8/v1.0/me",
+            "http://drive.test/v1.0/me",
+            "http://a.ci.test:8080/v1.0/me",
+        ] {
+            policy(good).check_token(good).expect(good);
+        }
+        for bad in [
+            "http://drive.elsewhere/v1.0/me",
+            "http://localhost.evil.test/v1.0/me",
+            "http://x.localhost/v1.0/me",
+            "http://128.0.0.1/v1.0/me",
+            "http://drive.test:8080/v1.0/me",
+            "http://a.ci.test/v1.0/me",
+            "http://a.b.ci.test:8080/v1.0/me",
+        ] {
+            let error = policy(bad).check_token(bad).expect_err(bad);
+            assert!(error.to_string().contains("option allow_http"), "{error}");
+            policy(bad).check_link(bad).expect("no token is sent");
+        }
+        let error = PlainHttpHosts::parse("http://h").expect_err("a URL");
+        assert!(error.to_string().contains("option allow_http"), "{error}");
     }
 
     #[test]
