@@ -9,14 +9,14 @@ use std::{
 
 use axum::http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     access::StaticTokens,
     account_kind::AccountKind,
+    grant::Grant,
     headers::Authorization,
     secret_urls::SecretUrl,
-    signed_token::{Purpose, TokenError, TokenSigner, random_name},
+    signed_token::{Purpose, TokenError, TokenSigner},
     tree::{DriveKey, ItemKey, NameFolding, Tree, TreeError},
 };
 
@@ -66,54 +66,6 @@ impl Account {
     }
 }
 
-/// The rights that an access token grants.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Grant {
-    /// The account's name.
-    #[serde(rename = "a")]
-    pub account: String,
-    /// The granted scopes, separated by spaces. `None`: all scopes.
-    #[serde(rename = "s")]
-    pub scope: Option<String>,
-    /// The id of the client that the tokens were issued to; `None` if they are valid for all.
-    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
-    pub client: Option<String>,
-    /// Whether an application acts for itself and not for a user.
-    #[serde(rename = "p", default, skip_serializing_if = "is_false")]
-    pub is_app: bool,
-    /// A random text that makes every issued token different.
-    #[serde(rename = "n")]
-    nonce: String,
-}
-
-impl Grant {
-    /// Creates a grant for an account. `scope` is `None` for all scopes.
-    pub(super) fn new(account: impl Into<String>, scope: Option<String>) -> Self {
-        let account = account.into();
-        Self { account, scope, client: None, is_app: false, nonce: String::new() }
-    }
-
-    /// Binds the grant to a client.
-    pub(super) fn for_client(self, client: &str) -> Self {
-        Self { client: Some(client.to_owned()), ..self }
-    }
-
-    /// Returns the grant with the mark of an application that acts for itself, without a user.
-    pub(super) fn for_app(self) -> Self {
-        Self { is_app: true, ..self }
-    }
-
-    /// Returns a copy with a new nonce.
-    fn fresh(&self) -> Self {
-        Self { nonce: random_name(), ..self.clone() }
-    }
-}
-
-/// Returns whether a flag need not be serialized.
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
 /// The reason why a request's access token grants nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AuthError {
@@ -123,6 +75,8 @@ pub(super) enum AuthError {
     Invalid,
     /// The token has expired.
     Expired,
+    /// The token was issued for another resource.
+    Audience,
 }
 
 impl From<TokenError> for AuthError {
@@ -199,6 +153,26 @@ impl Accounts {
         let account = Arc::new(Account { name: name.to_owned(), drive: drive.no, cid: drive.cid });
         self.opened().insert(account.name.clone(), Arc::clone(&account));
         Ok(account)
+    }
+
+    /// Returns all accounts, the default account first.
+    ///
+    /// # Errors
+    /// [`TreeError::Storage`] if the storage fails.
+    pub(super) async fn all(&self) -> Result<Vec<Arc<Account>>, TreeError> {
+        let mut accounts = vec![self.open("").await?];
+        for name in self.tree.account_names().await? {
+            if !name.is_empty() {
+                accounts.push(self.open(&name).await?);
+            }
+        }
+        Ok(accounts)
+    }
+
+    /// Returns whether an account belongs to a tenant; `tenant` is an id, or `None` for a token that
+    /// is valid for all tenants. The accounts of a server without a directory belong to all tenants.
+    pub(super) fn is_in_tenant(&self, _account: &Account, _tenant: Option<&str>) -> bool {
+        true
     }
 
     /// Returns the kind of an account: that of its name, else the server's default.

@@ -175,6 +175,7 @@ mod form;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod grant;
 mod graph;
 mod headers;
 mod in_process;

@@ -14,11 +14,12 @@ use futures::future::BoxFuture;
 use tower::ServiceExt;
 
 use crate::{
-    account::{AuthError, Grant},
+    account::AuthError,
     base_url::BaseUrl,
     body_tracking::{CloseConnection, CountedBody, LoggedBody, SlowBodyFlag},
     budget::Charge,
     faults::{Connection, CreationWatch, FaultDecision, When},
+    grant::Grant,
     headers::content_length,
     limits::{Overloaded, RETRY_AFTER},
     protocol::{Declaration, RequestContext, Routed},

@@ -15,12 +15,8 @@ use axum::{
 use futures::future::BoxFuture;
 
 use crate::{
-    account::{AuthError, Grant},
-    base_url::BaseUrl,
-    cross_site::CrossSite,
-    faults::Connection,
-    secret_urls::SecretUrl,
-    state::ServerState,
+    account::AuthError, base_url::BaseUrl, cross_site::CrossSite, faults::Connection, grant::Grant,
+    secret_urls::SecretUrl, state::ServerState,
 };
 
 /// A protocol that the server speaks.

@@ -91,7 +91,7 @@ pub(super) async fn usage(request: &AmazonRequest) -> Result<Response> {
 
 /// Returns the usage category of a media type. Inferred: the cloud does not document which types
 /// are documents.
-fn usage_category(media_type: &str) -> &'static str {
+pub(super) fn usage_category(media_type: &str) -> &'static str {
     match media_type.split_once('/') {
         Some(("image", _)) => "photo",
         Some(("video", _)) => "video",

@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 
 use super::{
     error::{AmazonError, Result},
-    node::is_shown,
     request::{AmazonRequest, json_body},
 };
 use crate::tree::{DriveInfo, ItemState};
@@ -167,7 +166,7 @@ impl ChangeStream {
         let includes = |state| self.purged || state != ItemState::Purged;
         let nodes: Vec<Value> = batch
             .iter()
-            .filter(|node| is_shown(node) && includes(node.state))
+            .filter(|node| self.request.shows(node) && includes(node.state))
             .map(|node| self.request.node_object(node))
             .collect();
         let checkpoint = Checkpoint { drive: self.drive_created, feed: self.after };

@@ -78,7 +78,13 @@ impl AmazonError {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
-    /// Returns 404: the node does not exist, or the id is invalid.
+    /// The token has no scope for the operation. The message is that of Login with Amazon for its
+    /// own API; the one of Cloud Drive is not documented.
+    pub(super) fn insufficient_scope() -> Self {
+        Self::forbidden("The access token provided does not have access to the required scope.")
+    }
+
+    /// The node does not exist, or the id is invalid.
     pub(super) fn not_found(id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("Invalid nodeId: {id}"))
     }
@@ -214,7 +220,7 @@ impl From<AuthError> for AmazonError {
     fn from(refusal: AuthError) -> Self {
         let message = match refusal {
             AuthError::Missing => "Authorization header is missing",
-            AuthError::Invalid => "Token is invalid",
+            AuthError::Invalid | AuthError::Audience => "Token is invalid",
             AuthError::Expired => "Token has expired",
         };
         Self::new(StatusCode::UNAUTHORIZED, message)

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use super::{
     error::{AmazonError, Result},
     filter::{Field, Filter},
-    node::{is_shown, values},
+    node::values,
     request::{AmazonRequest, BATCH},
     response::json_response,
     sort::{self, Sort, SortKey},
@@ -289,7 +289,7 @@ impl NodeQuery {
             ItemState::Purged => false,
         };
         is_visible
-            && is_shown(node)
+            && request.shows(node)
             && self.filter.as_ref().is_none_or(|filter| {
                 filter.matches(
                     &|field| values(node, field, request.ids, &request.account),

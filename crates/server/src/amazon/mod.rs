@@ -19,6 +19,7 @@ mod query;
 mod request;
 mod response;
 mod route;
+mod scopes;
 mod sign_in;
 mod sort;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use axum::{
 
 use super::{
     cross_site::CrossSite,
+    grant::Audience,
     parameters::{self, Values},
     protocol::{Declaration, OverBudget, Protocol, RequestContext, Routed},
     state::ServerState,
@@ -43,6 +45,7 @@ use query::AmazonQuery;
 use request::AmazonRequest;
 use response::request_id;
 use route::{AmazonAction, OPERATIONS, UNKNOWN};
+use scopes::AmazonScopes;
 
 /// The protocol Amazon Cloud Drive REST v1.
 pub(super) struct Amazon;
@@ -118,6 +121,9 @@ async fn respond(
         _ => {}
     }
     let grant = context.grant?;
+    grant.check_audience(&Audience::Amazon)?;
+    let mut scopes = AmazonScopes::from_grant(&grant);
+    scopes.check(action.operation())?;
     let declared = [action.parameters()];
     if let Some((parameter, value)) = parameters::invalid(&declared, |name| query.get(name)) {
         let name = parameter.name;
@@ -133,7 +139,7 @@ async fn respond(
     let account = state.accounts.open(&grant.account).await;
     let account = account.map_err(|error| AmazonError::tree(error, &grant.account))?;
     let ids = Ids::for_account(&account.cid);
-    let request = AmazonRequest { state, base_url: context.base_url, account, ids, query };
+    let request = AmazonRequest { state, base_url: context.base_url, account, ids, query, scopes };
     dispatch(request, action, parts, body).await
 }
 

@@ -16,6 +16,7 @@ use super::{
     node::is_shown,
     query::AmazonQuery,
     route::METADATA,
+    scopes::AmazonScopes,
 };
 use crate::{
     account::Account,
@@ -40,12 +41,19 @@ pub(super) struct AmazonRequest {
     pub(super) account: Arc<Account>,
     pub(super) ids: Ids,
     pub(super) query: AmazonQuery,
+    /// The scopes of the request's token.
+    pub(super) scopes: AmazonScopes,
 }
 
 impl AmazonRequest {
     /// Returns the drive of the account.
     pub(super) fn drive(&self) -> DriveKey {
         self.account.drive
+    }
+
+    /// Returns whether a node is visible to the request: in this protocol, and by its token.
+    pub(super) fn shows(&self, node: &Node) -> bool {
+        is_shown(node) && self.scopes.covers(node)
     }
 
     /// Returns the item of an id. It does not check whether the item exists.
@@ -64,7 +72,7 @@ impl AmazonRequest {
     pub(super) async fn find_node(&self, id: &str) -> Result<Node> {
         let node = self.state.tree.any_node(self.drive(), self.item_key(id)?).await;
         match node {
-            Ok(node) if node.state != ItemState::Purged && is_shown(&node) => Ok(node),
+            Ok(node) if node.state != ItemState::Purged && self.shows(&node) => Ok(node),
             Ok(_) | Err(TreeError::NotFound) => Err(AmazonError::not_found(id)),
             Err(error) => Err(AmazonError::tree(error, id)),
         }

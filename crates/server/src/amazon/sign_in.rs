@@ -12,10 +12,10 @@ use axum::{
 use serde_json::json;
 
 use crate::{
-    account::Grant,
     base_url::BaseUrl,
+    grant::{Audience, Grant},
     responses::text,
-    sign_in::{Form, code_for, consent, exchange_code, json_response, redirect_to},
+    sign_in::{CodeProof, Form, code_for, consent, json_response, redeem_code, redirect_to},
     state::ServerState,
 };
 
@@ -74,15 +74,19 @@ async fn issue_grant(
     match required("grant_type")? {
         "refresh_token" => {
             let token = required("refresh_token")?;
-            let grant = state.accounts.refresh_grant(token).ok_or_else(|| {
+            let grant = state.accounts.refresh_grant(token);
+            let is_own = |grant: &Grant| grant.check_audience(&Audience::Amazon).is_ok();
+            let grant = grant.filter(is_own).ok_or_else(|| {
                 OAuthError::new("invalid_grant", "The refresh token is invalid or has expired")
             })?;
             Ok((grant, token.to_owned()))
         }
         "authorization_code" => {
-            let redirect = required("redirect_uri")?;
-            let grant = exchange_code(state, required("code")?, &client, redirect)
-                .map_err(|error| OAuthError::new("invalid_grant", error.to_string()))?;
+            let (code, redirect) = (required("code")?, required("redirect_uri")?);
+            let proof = CodeProof { code, client: &client, redirect, verifier: None };
+            let grant = redeem_code(state, &proof, &Audience::Amazon)
+                .map_err(|error| OAuthError::new("invalid_grant", error.to_string()))?
+                .grant;
             let refresh = state.accounts.issue_refresh(&grant);
             Ok((grant, refresh))
         }
@@ -118,7 +122,8 @@ pub(super) async fn sign_in(
         return redirect_to(target, &[error, description], false);
     };
     let scope = field("scope").map(str::to_owned);
-    let mut parameters = vec![("code", code_for(state, Grant::new("", scope), client, redirect))];
+    let grant = Grant::new("", scope).for_audience(Audience::Amazon);
+    let mut parameters = vec![("code", code_for(state, grant, client, redirect))];
     if let Some(state) = field("state") {
         parameters.push(("state", state.to_owned()));
     }

@@ -141,6 +141,7 @@ impl ParentReference {
                 return Err(Error::invalid(message));
             }
             let item = context.item_key(&id)?;
+            context.check_covered(item).await?;
             return Ok(Some(context.tree().node(context.drive(), item).await?.no));
         }
         let Some(path) = given(&self.path) else { return Ok(None) };

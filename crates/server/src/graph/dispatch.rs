@@ -165,7 +165,7 @@ async fn serve(mut request: GraphRequest, target: RequestTarget, body: Body) -> 
         }
         RequestTarget::Action(action) => action,
     };
-    request.account().await?;
+    request.authorize(action.route().operation)?;
     let payload =
         request.read_payload(action.route(), body).await.map_err(|error| match action {
             // The cloud refuses a batch that is too large with 400, not 413.
@@ -195,6 +195,10 @@ async fn serve(mut request: GraphRequest, target: RequestTarget, body: Body) -> 
 /// # Errors
 /// Those of the handler.
 async fn serve_drive(context: &DriveContext<'_>, action: DriveAction) -> Result<Response> {
+    if action != DriveAction::Get {
+        // The lists contain items of the whole drive.
+        context.check_covered(ROOT).await?;
+    }
     match action {
         DriveAction::Get => drives::drive(context).await,
         DriveAction::Search(segment) => search::below(context, ROOT, &segment).await,

@@ -9,9 +9,9 @@ use super::{
     error::{Error, Result},
     ids::IdCodec,
     links, names,
-    owner::AccountIdentity,
     request::GraphRequest,
-    special_folders,
+    scopes::FileScope,
+    special_folders::{self, OnMissing},
     stored_facets::{LOCKED, stored_facet},
 };
 use crate::{
@@ -94,30 +94,14 @@ impl<'a> DriveContext<'a> {
     /// Opens the drive that a request addresses.
     ///
     /// # Errors
-    /// 401 if the request has no valid token, 404 if the token's account does not own that drive,
-    /// 500 if the storage fails.
+    /// Those of [`GraphRequest::account_of_drive`]; 404 for an invalid sharing token.
     pub(super) async fn open(request: &'a GraphRequest, drive: &DriveRef) -> Result<Self> {
-        let account = request.account().await?;
+        let account = request.account_of_drive(drive).await?;
         let own = *drive == DriveRef::OwnedBy(Owner::Me);
         let mut context = Self::for_account(request, account, own);
-        let identity = AccountIdentity::new(context.kind, &context.account);
-        match drive {
-            DriveRef::OwnedBy(Owner::Me) => {}
-            DriveRef::OwnedBy(Owner::User(id)) => identity.check_user(id)?,
-            DriveRef::OwnedBy(Owner::Group(id)) => identity.check_group(id)?,
-            DriveRef::OwnedBy(Owner::Site(site)) => identity.check_site(site, request)?,
-            DriveRef::Id { id, site } => {
-                if let Some(site) = site {
-                    identity.check_site(site, request)?;
-                }
-                if !context.ids.is_drive(id) {
-                    return Err(Error::not_found());
-                }
-            }
-            DriveRef::Share(token) => {
-                let item = links::item_of_token(request, &context.account, token).await?;
-                context.shared = Some(item);
-            }
+        if let DriveRef::Share(token) = drive {
+            let item = links::item_of_token(request, &context.account, token).await?;
+            context.shared = Some(item);
         }
         Ok(context)
     }
@@ -172,17 +156,58 @@ impl<'a> DriveContext<'a> {
     /// unless the request is a HEAD (onedrive-graph#head-requests).
     ///
     /// # Errors
-    /// 404 if the item does not exist, 400 for an unknown special folder, 500 if the storage fails.
+    /// 404 if the item does not exist, 400 for an unknown special folder; 403 if the token does not
+    /// cover the item, or cannot create the special folder.
     pub(super) async fn anchor(&self, anchor: &Anchor) -> Result<ItemKey> {
-        match anchor {
-            Anchor::Root => Ok(ROOT),
-            Anchor::Id(id) => self.item_key(id),
-            Anchor::Special(name) => {
-                let create = self.request.method != Method::HEAD;
-                special_folders::folder(self.tree(), self.drive(), name, create).await
-            }
-            Anchor::Shared => self.shared.ok_or_else(Error::not_found),
+        let item = match anchor {
+            Anchor::Root => ROOT,
+            Anchor::Id(id) => self.item_key(id)?,
+            Anchor::Special(name) => self.special_folder(name).await?,
+            Anchor::Shared => self.shared.ok_or_else(Error::not_found)?,
+        };
+        self.check_covered(item).await?;
+        Ok(item)
+    }
+
+    /// Returns the folder with a special name, and creates it if the token can.
+    ///
+    /// # Errors
+    /// 400 for an unknown name, 404 for a HEAD of a missing folder, 403 for another request of a
+    /// token that cannot create it (onedrive-graph#special-folders).
+    async fn special_folder(&self, name: &str) -> Result<ItemKey> {
+        let create = match (&self.request.method, self.request.writable) {
+            (&Method::HEAD, _) => OnMissing::NotFound,
+            (_, FileScope::All) => OnMissing::Create,
+            (_, FileScope::AppFolder) if name == special_folders::APP_ROOT => OnMissing::Create,
+            _ => OnMissing::Denied,
+        };
+        special_folders::folder(self.tree(), self.drive(), name, create).await
+    }
+
+    /// Checks that the permission of the token covers an item: if it is for the application's own
+    /// folder only, the item must be that folder or below it.
+    ///
+    /// # Errors
+    /// 403 if it does not, 404 if the item does not exist.
+    pub(super) async fn check_covered(&self, item: ItemKey) -> Result<()> {
+        if self.request.files != FileScope::AppFolder {
+            return Ok(());
         }
+        let (tree, drive) = (self.tree(), self.drive());
+        let app_root = special_folders::APP_ROOT;
+        let app_root =
+            match special_folders::folder(tree, drive, app_root, OnMissing::NotFound).await {
+                Err(error) if error.status == StatusCode::NOT_FOUND => {
+                    return Err(Error::access_denied());
+                }
+                app_root => app_root?,
+            };
+        let mut at = item;
+        while at != app_root {
+            let node = tree.any_node(drive, at).await?;
+            at = *node.parents.first().ok_or_else(Error::access_denied)?;
+        }
+        Ok(())
     }
 
     /// Returns a live item and its path.

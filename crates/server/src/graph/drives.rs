@@ -25,11 +25,8 @@ const SCAN_PAGE_SIZE: u64 = 1000;
 /// 401 without a valid token, 404 for another user, 400 or 501 for a property that cannot be
 /// selected, 500 if the storage fails.
 pub(super) async fn user(request: &GraphRequest, owner: &Owner) -> Result<Response> {
-    let account = request.account().await?;
+    let account = request.account_of(owner).await?;
     let identity = AccountIdentity::new(request.kind(&account), &account);
-    if let Owner::User(id) = owner {
-        identity.check_user(id)?;
-    }
     let select = request.query.get("select");
     select.map_or(Ok(()), check_user_properties)?;
     Ok(response::json(StatusCode::OK, &project(select, identity.user(request))))
@@ -64,27 +61,29 @@ pub(super) async fn drives(request: &GraphRequest, owner: &Owner) -> Result<Resp
 /// 401 without a valid token, 404 for another site, 400 for a personal account, 500 if the storage
 /// fails.
 pub(super) async fn site(request: &GraphRequest, site: &Site) -> Result<Response> {
-    let account = request.account().await?;
+    let account = request.account_of(&Owner::Site(site.clone())).await?;
     let identity = AccountIdentity::new(request.kind(&account), &account);
-    identity.check_site(site, request)?;
     let site = project(request.query.get("select"), identity.site(request));
     Ok(response::json(StatusCode::OK, &site))
 }
 
-/// `GET /sites?search=TEXT`: returns the account's site if its name contains the text.
+/// `GET /sites?search=TEXT`: returns the sites that the token opens and whose name contains the text.
 ///
 /// # Errors
 /// 401 without a valid token, 400 for an invalid `$top`, 500 if the storage fails.
 pub(super) async fn sites(request: &GraphRequest) -> Result<Response> {
-    let account = request.account().await?;
-    let kind = request.kind(&account);
-    let identity = AccountIdentity::new(kind, &account);
     let text = request.query.get("search").unwrap_or("*").to_lowercase();
-    let found = text == "*" || account.display_name().to_lowercase().contains(&text);
     request.query.count("top")?;
-    let site = || project(request.query.get("select"), identity.site(request));
-    let value: Vec<Value> = (found && !kind.is_personal()).then(site).into_iter().collect();
-    let body = json!({"@odata.context": request.url("/$metadata#sites"), "value": value});
+    let mut sites = Vec::new();
+    for account in request.accounts().await? {
+        let kind = request.kind(&account);
+        let found = text == "*" || account.display_name().to_lowercase().contains(&text);
+        if found && !kind.is_personal() {
+            let site = AccountIdentity::new(kind, &account).site(request);
+            sites.push(project(request.query.get("select"), site));
+        }
+    }
+    let body = json!({"@odata.context": request.url("/$metadata#sites"), "value": sites});
     Ok(response::json(StatusCode::OK, &body))
 }
 

@@ -47,6 +47,11 @@ impl Error {
         Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
+    /// 403: the token does not have the permission.
+    pub(super) fn access_denied() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "accessDenied", "Access denied")
+    }
+
     /// 404: the item does not exist.
     pub(super) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "itemNotFound", "The resource could not be found.")

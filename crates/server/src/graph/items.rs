@@ -52,7 +52,8 @@ async fn deleted(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Op
     else {
         return Ok(None);
     };
-    let node = context.tree().any_node(context.drive(), context.item_key(id)?).await?;
+    let item = context.anchor(&Anchor::Id(id.clone())).await?;
+    let node = context.tree().any_node(context.drive(), item).await?;
     Ok(Some(node).filter(|node| matches!(node.state, ItemState::Trashed | ItemState::Hidden)))
 }
 
@@ -178,8 +179,9 @@ pub(super) async fn delete(context: &DriveContext<'_>, address: &ItemAddress) ->
 /// 404 if the item does not exist, 500 if the storage fails.
 pub(super) async fn purge(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let item = match &address.anchor {
-        Anchor::Id(id) if address.path.is_empty() => {
-            let node = context.tree().any_node(context.drive(), context.item_key(id)?).await?;
+        Anchor::Id(_) if address.path.is_empty() => {
+            let item = context.anchor(&address.anchor).await?;
+            let node = context.tree().any_node(context.drive(), item).await?;
             if node.state == ItemState::Purged {
                 return Err(Error::not_found());
             }

@@ -99,16 +99,11 @@ async fn resolve(
     }
 }
 
-/// Returns the item of a sharing token, which is a link's id or an encoded link URL (`u!…`).
+/// Returns the target of a sharing token, which is a link's id or an encoded link URL (`u!…`).
 ///
 /// # Errors
-/// 400 if the token is not an encoded URL, 404 if the link is invalid or belongs to another
-/// account, 500 if the storage fails.
-pub(super) async fn item_of_token(
-    request: &GraphRequest,
-    account: &Account,
-    token: &str,
-) -> Result<ItemKey> {
+/// 400 if the token is not an encoded URL, 404 if the link is invalid.
+async fn target_of_token(request: &GraphRequest, token: &str) -> Result<LinkTarget> {
     let id = match token.strip_prefix("u!") {
         Some(encoded) => {
             let url =
@@ -120,7 +115,27 @@ pub(super) async fn item_of_token(
         }
         None => token.to_owned(),
     };
-    let target = resolve(request, &id, claims(&request.state, &id)).await?;
+    resolve(request, &id, claims(&request.state, &id)).await
+}
+
+/// Returns the account that shared the item of a sharing token.
+///
+/// # Errors
+/// Those of [`target_of_token`].
+pub(super) async fn account_of_token(request: &GraphRequest, token: &str) -> Result<Arc<Account>> {
+    target_of_token(request, token).await.map(|target| target.account)
+}
+
+/// Returns the item of a sharing token.
+///
+/// # Errors
+/// Those of [`target_of_token`]; 404 if the link belongs to another account.
+pub(super) async fn item_of_token(
+    request: &GraphRequest,
+    account: &Account,
+    token: &str,
+) -> Result<ItemKey> {
+    let target = target_of_token(request, token).await?;
     if target.account.name == account.name { Ok(target.node.no) } else { Err(Error::not_found()) }
 }
 

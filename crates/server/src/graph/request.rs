@@ -10,13 +10,15 @@ use super::{
     dialect::Dialect,
     error::{Error, Result},
     query::QueryOptions,
+    scopes::{self, FileScope, Permissions},
     table::GraphRoute,
 };
 use crate::{
-    account::{Account, AuthError, Grant},
+    account::{Account, AuthError},
     account_kind::AccountKind,
     base_url::BaseUrl,
     faults::Connection,
+    grant::Grant,
     protocol::{RequestContext, ServeNested},
     state::ServerState,
 };
@@ -32,6 +34,10 @@ pub(super) struct GraphRequest {
     pub(super) base_url: BaseUrl,
     /// The grant of the request's token, or the reason why the token is not valid.
     pub(super) grant: Result<Grant, AuthError>,
+    /// The files that the token's permission for this operation covers.
+    pub(super) files: FileScope,
+    /// The files that the token can change.
+    pub(super) writable: FileScope,
     /// The connection of the request.
     pub(super) connection: Connection,
     /// Serves a request of a batch.
@@ -104,6 +110,8 @@ impl GraphRequest {
             state,
             base_url,
             grant,
+            files: FileScope::All,
+            writable: FileScope::All,
             connection,
             nested,
             method,
@@ -134,14 +142,30 @@ impl GraphRequest {
         route.contract.read_body(body).await
     }
 
-    /// Returns the account of the request's token. It is created if it does not exist.
+    /// Checks that the token has the permission for an operation, and restricts the request to the
+    /// files that the permission covers.
     ///
     /// # Errors
-    /// 401 if the request has no valid token, 500 if the storage fails.
-    pub(super) async fn account(&self) -> Result<Arc<Account>> {
-        match &self.grant {
-            Ok(grant) => Ok(self.state.accounts.open(&grant.account).await?),
-            Err(refusal) => Err(self.unauthenticated(*refusal)),
+    /// 401 if the request has no valid token, 403 if the token does not have the permission.
+    pub(super) fn authorize(&mut self, operation: &str) -> Result<()> {
+        let permissions = Permissions::from_grant(self.valid_grant()?);
+        if permissions.is_empty() {
+            return Err(Self::no_permissions());
+        }
+        self.files = permissions.check(operation, &self.method)?;
+        self.writable = permissions.writable();
+        Ok(())
+    }
+
+    /// Returns the grant of the request's token.
+    ///
+    /// # Errors
+    /// 401 if the request has no token, or if the token is invalid or for another resource.
+    pub(super) fn valid_grant(&self) -> Result<&Grant> {
+        let grant = self.grant.as_ref().map_err(|refusal| self.unauthenticated(*refusal))?;
+        match scopes::accepts(grant, self.dialect == Dialect::Direct) {
+            true => Ok(grant),
+            false => Err(self.unauthenticated(AuthError::Audience)),
         }
     }
 
@@ -161,7 +185,10 @@ impl GraphRequest {
             AuthError::Missing => ("Access token is empty.", "invalid_request"),
             AuthError::Invalid => ("Access token validation failure.", "invalid_token"),
             AuthError::Expired => {
-                ("Access token has expired or is not yet valid.", "expired_token")
+                ("Lifetime validation failed, the token is expired.", "expired_token")
+            }
+            AuthError::Audience => {
+                ("Access token validation failure. Invalid audience.", "invalid_token")
             }
         };
         let challenge = format!(

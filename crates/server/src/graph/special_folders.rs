@@ -6,7 +6,7 @@ use crate::tree::{ChildName, DriveKey, ItemKey, NewItem, NodeKind, OnConflict, R
 
 /// The names of the special folders, and their paths. The paths are inferred.
 const FOLDERS: [(&str, &[&str]); 6] = [
-    ("approot", &["Apps", "drivedal"]),
+    (APP_ROOT, &["Apps", "drivedal"]),
     ("cameraroll", &["Pictures", "Camera Roll"]),
     ("desktop", &["Desktop"]),
     ("documents", &["Documents"]),
@@ -14,17 +14,29 @@ const FOLDERS: [(&str, &[&str]); 6] = [
     ("photos", &["Pictures"]),
 ];
 
-/// Returns the folder with a special name. If it does not exist, creates it and its parents, unless
-/// `create` is false.
+/// The folder of the application.
+pub(super) const APP_ROOT: &str = "approot";
+
+/// The response to a request for a special folder that does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnMissing {
+    /// The folder and its parents are created.
+    Create,
+    /// 404.
+    NotFound,
+    /// 403: the token cannot create it.
+    Denied,
+}
+
+/// Returns the folder with a special name. `on_missing` decides whether it is created.
 ///
 /// # Errors
-/// 400 for an unknown name, 404 if the folder does not exist and `create` is false, 500 if the
-/// storage fails.
+/// 400 for an unknown name, 404 and 403 if the folder does not exist and is not created.
 pub(super) async fn folder(
     tree: &Tree,
     drive: DriveKey,
     name: &str,
-    create: bool,
+    on_missing: OnMissing,
 ) -> Result<ItemKey> {
     let (_, path) = FOLDERS.iter().find(|(known, _)| *known == name).ok_or_else(|| {
         Error::invalid(format!("The special folder identifier '{name}' isn't valid."))
@@ -33,8 +45,10 @@ pub(super) async fn folder(
     if let Some(folder) = found.get(path.len()) {
         return Ok(folder.no);
     }
-    if !create {
-        return Err(Error::not_found());
+    match on_missing {
+        OnMissing::Create => {}
+        OnMissing::NotFound => return Err(Error::not_found()),
+        OnMissing::Denied => return Err(Error::access_denied()),
     }
     let Some((name, folders)) = path.split_last() else { return Ok(ROOT) };
     let new = NewItem {

@@ -215,7 +215,7 @@ impl From<AuthError> for LiveError {
                 "The request didn't include an access token.",
                 r#"Bearer realm="OneDriveAPI""#,
             ),
-            AuthError::Invalid => (
+            AuthError::Invalid | AuthError::Audience => (
                 "request_token_invalid",
                 "The provided access token isn't valid.",
                 r#"Bearer realm="OneDriveAPI", error="invalid_token", error_description="Invalid auth token""#,

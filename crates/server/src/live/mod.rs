@@ -41,6 +41,7 @@ use axum::{
 
 use super::{
     cross_site::CrossSite,
+    grant::Audience,
     parameters,
     protocol::{Declaration, Protocol, RequestContext, Routed},
     state::ServerState,
@@ -137,6 +138,7 @@ async fn respond(
         return sharing::preview(&state, &context.base_url, &query).await;
     }
     let grant = context.grant?;
+    grant.check_audience(&Audience::Live)?;
     let scopes = Scopes::from_grant(&grant);
     let account = state
         .accounts

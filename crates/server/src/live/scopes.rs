@@ -6,7 +6,7 @@ use super::{
     action::LiveAction,
     error::{LiveError, Result},
 };
-use crate::account::Grant;
+use crate::grant::Grant;
 
 /// Read access to files, folders and their content.
 pub(super) const READ: &str = "wl.skydrive";

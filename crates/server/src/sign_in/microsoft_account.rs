@@ -11,11 +11,13 @@ use axum::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Form, SECRET_URLS, code_for, consent, exchange_code, json_response, redirect_to};
+use super::{
+    CodeProof, Form, SECRET_URLS, code_for, consent, json_response, redeem_code, redirect_to,
+};
 use crate::{
-    account::Grant,
     base_url::{self, BaseUrl},
     cross_site::CrossSite,
+    grant::{Audience, Grant},
     protocol::{Declaration, OverBudget, Protocol, RequestContext, Routed},
     responses::text,
     state::ServerState,
@@ -165,14 +167,18 @@ async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Result<T
     let client = form.client(headers).ok_or_else(|| OAuthError::missing("client_id"))?;
     let grant = match grant_type {
         "refresh_token" => {
-            state.accounts.refresh_grant(required("refresh_token")?).ok_or_else(|| {
+            let grant = state.accounts.refresh_grant(required("refresh_token")?);
+            let is_own = |grant: &Grant| grant.check_audience(&Audience::Live).is_ok();
+            grant.filter(is_own).ok_or_else(|| {
                 OAuthError::new("invalid_grant", "The refresh token isn't valid or has expired.")
             })?
         }
         "authorization_code" => {
-            let redirect = required("redirect_uri")?;
-            exchange_code(state, required("code")?, &client, redirect)
+            let (code, redirect) = (required("code")?, required("redirect_uri")?);
+            let proof = CodeProof { code, client: &client, redirect, verifier: None };
+            redeem_code(state, &proof, &Audience::Live)
                 .map_err(|error| OAuthError::new("invalid_grant", error.to_string()))?
+                .grant
         }
         other => {
             return Err(OAuthError::new(
@@ -238,6 +244,7 @@ async fn authorized(
 ) -> Result<Vec<(&'static str, String)>, OAuthError> {
     let client = query.get("client_id").ok_or_else(|| OAuthError::missing("client_id"))?;
     let grant = Grant::new("", Some(query.get("scope").unwrap_or(SCOPE).to_owned()));
+    let grant = grant.for_audience(Audience::Live);
     match query.get("response_type") {
         Some("code") => Ok(vec![("code", code_for(state, grant, client, redirect))]),
         Some("token") => {

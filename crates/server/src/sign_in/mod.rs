@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use url::{Url, form_urlencoded};
 
 use crate::{
-    account::Grant,
+    grant::{Audience, Grant},
     headers::basic_credentials,
     responses::text,
     secret_urls::SecretUrl,
@@ -214,45 +214,43 @@ fn s256(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
 }
 
-/// Exchanges an authorization code that was requested without PKCE for its grant, as
-/// [`redeem_code`] does.
-///
-/// # Errors
-/// [`CodeError`], whose text is part of the response.
-pub(crate) fn exchange_code(
-    state: &ServerState,
-    code: &str,
-    client: &str,
-    redirect: &str,
-) -> Result<Grant, CodeError> {
-    redeem_code(state, code, client, redirect, None).map(|redeemed| redeemed.grant)
+/// The parameters of a token request that must fit to those of the authorization request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CodeProof<'a> {
+    pub code: &'a str,
+    /// The id of the client.
+    pub client: &'a str,
+    /// The redirect URL.
+    pub redirect: &'a str,
+    /// The code verifier of PKCE. It must be present if and only if the authorization request had a
+    /// challenge.
+    pub verifier: Option<&'a str>,
 }
 
 /// Exchanges an authorization code for its grant. A code can be exchanged once, by the client that
-/// requested it. `verifier` is the code verifier of PKCE, which must be present if and only if the
-/// authorization request had a challenge.
+/// requested it, at the sign-in that issued it: `issuer` is the audience of that sign-in's codes.
 ///
 /// # Errors
 /// [`CodeError`], whose text is part of the response.
 pub(crate) fn redeem_code(
     state: &ServerState,
-    code: &str,
-    client: &str,
-    redirect: &str,
-    verifier: Option<&str>,
+    proof: &CodeProof<'_>,
+    issuer: &Audience,
 ) -> Result<RedeemedCode, CodeError> {
     let now = Timestamp::now();
-    let code: Code = code
+    let code: Code = proof
+        .code
         .strip_prefix(CODE_PREFIX)
         .and_then(|signed| state.signer.verify(Purpose::Code, signed, now).ok())
+        .filter(|code: &Code| code.grant.audience == *issuer)
         .ok_or(CodeError::Invalid)?;
-    if code.client != client {
+    if code.client != proof.client {
         return Err(CodeError::OtherClient);
     }
-    if code.redirect != redirect {
+    if code.redirect != proof.redirect {
         return Err(CodeError::OtherRedirect);
     }
-    if verifier.map(s256) != code.challenge {
+    if proof.verifier.map(s256) != code.challenge {
         return Err(CodeError::WrongVerifier);
     }
     if !state.used_codes.first_use(&code.name, now, now + CODE_LIFE) {

@@ -53,6 +53,7 @@ use super::{
 };
 use crate::{
     account::Account,
+    grant::Audience,
     protocol::{Declaration, Protocol, RequestContext, Routed},
     state::ServerState,
     tree::{NewItem, NodeKind, OnConflict, Precondition, Session, TreeError},
@@ -175,6 +176,7 @@ async fn authorize(
     address: &BitsAddress,
 ) -> Result<Arc<Account>> {
     let grant = context.grant.clone()?;
+    grant.check_audience(&Audience::Live)?;
     let account = state.accounts.open(&grant.account).await?;
     if account.cid != address.cid || !Scopes::from_grant(&grant).has(WRITE) {
         return Err(BitsError::denied());

@@ -11,7 +11,8 @@ use url::Url;
 use super::{SCOPE, device::Decision, error::EntraError};
 use crate::{
     access::is_account_name,
-    account::{ADDRESS_DOMAIN, DEFAULT_ADDRESS, Grant},
+    account::{ADDRESS_DOMAIN, DEFAULT_ADDRESS},
+    grant::{Audience, Grant},
     protocol::RequestContext,
     responses::text,
     sign_in::{
@@ -84,6 +85,7 @@ pub(super) async fn authorize(context: &RequestContext, parts: &Parts, body: Bod
     match consent {
         Consent::Allowed(account) => {
             let grant = Grant::new(account, Some(scope.to_owned())).for_client(request.client);
+            let grant = grant.for_audience(Audience::Graph);
             reply(vec![("code", issue_code(state, grant, &request))])
         }
         Consent::Denied => {

@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::error::EntraError;
 use crate::{
-    account::Account, base_url::BaseUrl, graph::AccountIdentity, protocol::RequestContext,
-    responses::text, sign_in::json_response, signed_token::random_name, state::ServerState,
+    account::Account, base_url::BaseUrl, grant::Audience, graph::AccountIdentity,
+    protocol::RequestContext, responses::text, sign_in::json_response, signed_token::random_name,
+    state::ServerState,
 };
 
 /// The tenant of all Microsoft accounts.
@@ -54,11 +55,6 @@ impl Tenant {
             Self::Any(_) => "{tenantid}",
             Self::One(id) => id,
         }
-    }
-
-    /// Returns whether this is one tenant.
-    pub(super) fn is_concrete(&self) -> bool {
-        matches!(self, Self::One(_))
     }
 }
 
@@ -165,11 +161,13 @@ impl EntraUser {
 pub(super) async fn user_info(context: &RequestContext, parts: &Parts) -> Response {
     let state = &context.state;
     let user = match &context.grant {
-        Ok(grant) if !grant.is_app => state.accounts.open(&grant.account).await.map(|account| {
-            let client = grant.client.as_deref().unwrap_or_default();
-            let user = EntraUser::new(state, &account, &Tenant::parse("common"));
-            json!({ "sub": user.subject(client), "name": user.name, "email": user.address })
-        }),
+        Ok(grant) if !grant.is_app && grant.check_audience(&Audience::Graph).is_ok() => {
+            state.accounts.open(&grant.account).await.map(|account| {
+                let client = grant.client.as_deref().unwrap_or_default();
+                let user = EntraUser::new(state, &account, &Tenant::parse("common"));
+                json!({ "sub": user.subject(client), "name": user.name, "email": user.address })
+            })
+        }
         _ => return unauthorized(),
     };
     match user {

@@ -9,6 +9,7 @@ mod device;
 mod discovery;
 mod error;
 mod identity;
+mod scope;
 mod token;
 
 use axum::{body::Body, response::Response};

@@ -11,11 +11,12 @@ use super::{
     device::{self, Poll},
     error::EntraError,
     identity::{IdentityRequest, Tenant, describe_user},
+    scope::ScopeParser,
 };
 use crate::{
-    account::Grant,
+    grant::{Audience, Grant},
     protocol::RequestContext,
-    sign_in::{Form, redeem_code},
+    sign_in::{CodeProof, Form, redeem_code},
 };
 
 /// The grant type of device codes (RFC 8628).
@@ -24,15 +25,12 @@ const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// The type of client assertions (RFC 7523).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Scopes that need no consent of their own.
-const OPENID_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
-
-/// The scope for all permissions of an application.
-const ALL_PERMISSIONS: &str = ".default";
-
 /// The tokens to issue.
 struct Granted {
+    /// The grant of the refresh token, with all scopes that the user consented to.
     grant: Grant,
+    /// The resource of the access token; `None` for that of the first scope.
+    resource: Option<Audience>,
     /// The scopes in the response; `None` for an application's own token.
     scope: Option<String>,
     has_refresh_token: bool,
@@ -61,7 +59,8 @@ pub(super) async fn token(
         DEVICE_GRANT => exchange_device_code(context, &form, &client)?,
         "client_credentials" => {
             let grant = authenticate_app(context, tenant, &form, &parts.headers, &client)?;
-            Granted { grant, scope: None, has_refresh_token: false, nonce: None }
+            let resource = Some(grant.audience.clone());
+            Granted { grant, resource, scope: None, has_refresh_token: false, nonce: None }
         }
         other => {
             let description = format!("The grant type '{other}' is not supported.");
@@ -74,7 +73,7 @@ pub(super) async fn token(
         "token_type": "Bearer",
         "expires_in": life,
         "ext_expires_in": life,
-        "access_token": accounts.issue_access(&granted.grant),
+        "access_token": accounts.issue_access(&granted.access_grant(context, &form)),
     });
     if granted.has_refresh_token {
         tokens["refresh_token"] = accounts.issue_refresh(&granted.grant).into();
@@ -104,15 +103,20 @@ fn client(form: &Form, headers: &HeaderMap) -> Result<String, EntraError> {
 /// Exchanges a refresh token, which is valid for its client only.
 fn refresh(context: &RequestContext, form: &Form, client: &str) -> Result<Granted, EntraError> {
     let grant = context.state.accounts.refresh_grant(required(form, "refresh_token")?);
-    let is_own = |grant: &Grant| grant.client.as_deref().is_none_or(|owner| owner == client);
+    let is_own = |grant: &Grant| {
+        !matches!(grant.audience, Audience::Live | Audience::Amazon)
+            && grant.client.as_deref().is_none_or(|owner| owner == client)
+    };
     let grant = grant.filter(is_own).ok_or_else(|| {
         EntraError::new("invalid_grant", 70_000, "The refresh token is not valid or expired.")
     })?;
     let requested = form.get("scope");
-    check_consent(grant.scope.as_deref(), requested)?;
+    let parser = ScopeParser(&context.base_url);
+    parser.check_consent(grant.scope.as_deref(), requested)?;
+    let resource = parser.single_resource(requested.unwrap_or_default())?;
     // The static tokens grant all scopes, so the response names those that are requested.
     let scope = grant.scope.as_deref().or(requested).unwrap_or(SCOPE).to_owned();
-    Ok(Granted { grant, scope: Some(scope), has_refresh_token: true, nonce: None })
+    Ok(Granted { grant, resource, scope: Some(scope), has_refresh_token: true, nonce: None })
 }
 
 /// Exchanges an authorization code.
@@ -123,10 +127,14 @@ fn exchange_code(
 ) -> Result<Granted, EntraError> {
     let redirect = required(form, "redirect_uri")?;
     let (code, verifier) = (required(form, "code")?, form.get("code_verifier"));
-    let redeemed = redeem_code(&context.state, code, client, redirect, verifier)?;
-    check_consent(redeemed.grant.scope.as_deref(), form.get("scope"))?;
+    let proof = CodeProof { code, client, redirect, verifier };
+    let redeemed = redeem_code(&context.state, &proof, &Audience::Graph)?;
+    let parser = ScopeParser(&context.base_url);
+    let requested = form.get("scope");
+    parser.check_consent(redeemed.grant.scope.as_deref(), requested)?;
+    let resource = parser.single_resource(requested.unwrap_or_default())?;
     let granted = Granted::new(redeemed.grant);
-    Ok(Granted { nonce: redeemed.nonce, ..granted })
+    Ok(Granted { resource, nonce: redeemed.nonce, ..granted })
 }
 
 /// Serves a poll of a program that waits for its user.
@@ -139,7 +147,8 @@ fn exchange_device_code(
     let (error, number, description) =
         match context.state.device_codes.poll(code, client, Timestamp::now()) {
             Poll::Allowed { account, scope } => {
-                return Ok(Granted::new(Grant::new(account, Some(scope)).for_client(client)));
+                let grant = Grant::new(account, Some(scope)).for_client(client);
+                return Ok(Granted::new(grant.for_audience(Audience::Graph)));
             }
             Poll::Pending => {
                 let description = "OAuth 2.0 device flow error. Authorization is pending. Continue \
@@ -161,32 +170,24 @@ impl Granted {
     fn new(grant: Grant) -> Self {
         let scope = grant.scope.clone().unwrap_or_else(|| SCOPE.to_owned());
         let has_refresh_token = scope.split_whitespace().any(|word| word == "offline_access");
-        Self { grant, scope: Some(scope), has_refresh_token, nonce: None }
+        Self { grant, resource: None, scope: Some(scope), has_refresh_token, nonce: None }
     }
-}
 
-/// Checks that the user consented to the requested scopes. `granted` is `None` for all scopes.
-fn check_consent(granted: Option<&str>, requested: Option<&str>) -> Result<(), EntraError> {
-    let (Some(granted), Some(requested)) = (granted, requested) else { return Ok(()) };
-    let granted: Vec<_> = granted.split_whitespace().map(permission).collect();
-    if granted.iter().any(|scope| scope == ALL_PERMISSIONS) {
-        return Ok(());
+    /// Returns the grant of the access token: for one resource, with its scopes. The access token of
+    /// a static refresh token is for all resources.
+    fn access_grant(&self, context: &RequestContext, form: &Form) -> Grant {
+        let grant = self.grant.clone();
+        let Some(granted) = &self.grant.scope else { return grant };
+        if grant.is_app {
+            return grant;
+        }
+        let parser = ScopeParser(&context.base_url);
+        let first = || parser.parse(granted).find_map(|scope| scope.resource);
+        let resource = self.resource.clone().or_else(first).unwrap_or(Audience::Graph);
+        let requested = form.get("scope").unwrap_or_default();
+        let scope = parser.for_resource(granted, requested, &resource);
+        Grant { scope: Some(scope), ..grant }.for_audience(resource)
     }
-    let is_granted = |scope: &str| {
-        let scope = permission(scope);
-        scope == ALL_PERMISSIONS
-            || OPENID_SCOPES.contains(&scope.as_str())
-            || granted.contains(&scope)
-    };
-    match requested.split_whitespace().find(|scope| !is_granted(scope)) {
-        None => Ok(()),
-        Some(scope) => Err(EntraError::no_consent(scope)),
-    }
-}
-
-/// Returns the permission in a scope, without the URL of its resource, in lower case.
-fn permission(scope: &str) -> String {
-    scope.rsplit('/').next().unwrap_or(scope).to_ascii_lowercase()
 }
 
 /// Checks an application's own credentials, and returns its grant.
@@ -215,11 +216,11 @@ fn authenticate_app(
             return Err(EntraError::new("invalid_client", 7_000_215, description));
         }
     }
-    if !tenant.is_concrete() {
+    let Tenant::One(tenant) = tenant else {
         let description = "Tenant-identifying information was not found in either the request or \
                            implied by any provided credentials.";
         return Err(EntraError::new("invalid_request", 50_059, description));
-    }
+    };
     let scope = required(form, "scope")?;
     if scope.split_whitespace().any(|scope| !scope.ends_with("/.default")) {
         let description = format!(
@@ -228,7 +229,9 @@ fn authenticate_app(
         );
         return Err(EntraError::new("invalid_scope", 1_002_012, description));
     }
-    Ok(Grant::new("", Some(scope.to_owned())).for_client(client).for_app())
+    let resource = ScopeParser(&context.base_url).single_resource(scope)?;
+    let grant = Grant::new("", Some(scope.to_owned())).for_client(client).for_app();
+    Ok(grant.in_tenant(tenant).for_audience(resource.unwrap_or(Audience::Graph)))
 }
 
 /// Checks the claims of a client assertion. Its signature is not checked, because no certificates
@@ -299,21 +302,4 @@ pub(super) async fn device_code(
         "interval": device::INTERVAL,
         "message": message,
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refresh_needs_the_consent_of_the_first_sign_in() {
-        let check = |granted, requested| check_consent(granted, requested).is_ok();
-        let granted = Some("Files.Read https://graph.microsoft.com/User.Read");
-        assert!(check(granted, None));
-        assert!(check(granted, Some("user.read openid offline_access")));
-        assert!(check(granted, Some("https://graph.microsoft.com/.default")));
-        assert!(!check(granted, Some("Files.Read Files.ReadWrite")));
-        assert!(check(Some("https://graph.microsoft.com/.default"), Some("Files.ReadWrite")));
-        assert!(check(None, Some("Files.ReadWrite")));
-    }
 }

@@ -7,4 +7,5 @@ mod content;
 mod folders;
 mod lists;
 mod nodes;
+mod scopes;
 mod trash;

@@ -13,6 +13,7 @@ mod harness;
 mod items;
 mod names;
 mod options;
+mod permissions;
 mod pictures;
 mod sessions;
 mod sharing;

@@ -1,6 +1,6 @@
 //! Drives.
 
-use super::super::{Tree, drives, read, read_tx, refold, remove, write_tx};
+use super::super::{Tree, disk_space, drives, read, read_tx, refold, remove, write_tx};
 use crate::tree::{DriveInfo, DriveKey, NameConflict, Result, TreeError};
 
 impl Tree {
@@ -24,6 +24,15 @@ impl Tree {
     /// cannot be read.
     pub async fn drive_info(&self, drive: DriveKey) -> Result<DriveInfo> {
         read_tx!(self, |sql| read::drive(sql, drive))
+    }
+
+    /// Returns the names of all accounts that have a drive, in the order of their creation.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub async fn account_names(&self) -> Result<Vec<String>> {
+        let drives = disk_space::drives(&self.db).await?;
+        Ok(drives.into_iter().map(|(_, name)| name).collect())
     }
 
     /// Sets the quota of a drive, in bytes. It may be less than the drive uses.

@@ -1,0 +1,129 @@
+//! The account that a request addresses.
+//!
+//! A user's token opens the drive of that user. An application's own token opens all drives of its
+//! tenant, except by `/me`, because it has no user (onedrive-graph#client-credentials).
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use super::{
+    address::{DriveRef, Owner},
+    error::{Error, Result},
+    ids::IdCodec,
+    links,
+    owner::AccountIdentity,
+    request::GraphRequest,
+};
+use crate::account::Account;
+
+impl GraphRequest {
+    /// Returns the account of the user who signed in.
+    ///
+    /// # Errors
+    /// 401 if the request has no valid token, 400 if an application acts for itself.
+    async fn own_account(&self) -> Result<Arc<Account>> {
+        let grant = self.valid_grant()?;
+        if grant.is_app {
+            let message = "/me request is only valid with delegated authentication flow.";
+            return Err(Error::bad_query(message));
+        }
+        Ok(self.state.accounts.open(&grant.account).await?)
+    }
+
+    /// Returns the accounts whose drives the token opens.
+    ///
+    /// # Errors
+    /// 401 if the request has no valid token.
+    pub(super) async fn accounts(&self) -> Result<Vec<Arc<Account>>> {
+        let grant = self.valid_grant()?;
+        if !grant.is_app {
+            return Ok(vec![self.own_account().await?]);
+        }
+        let accounts = &self.state.accounts;
+        let tenant = grant.tenant.as_deref();
+        let all = accounts.all().await?;
+        Ok(all.into_iter().filter(|account| accounts.is_in_tenant(account, tenant)).collect())
+    }
+
+    /// Returns the account of a user, group or site.
+    ///
+    /// # Errors
+    /// Those of [`account_of_drive`](Self::account_of_drive).
+    pub(super) async fn account_of(&self, owner: &Owner) -> Result<Arc<Account>> {
+        self.account_of_drive(&DriveRef::OwnedBy(owner.clone())).await
+    }
+
+    /// Returns the account that owns a drive, if the token opens it.
+    ///
+    /// # Errors
+    /// * 400 for `/me` with an application's own token.
+    /// * 401 if the request has no valid token.
+    /// * 403 if the drive belongs to another tenant than the application's token.
+    /// * 404 if the token's account does not own the drive, or if no account does.
+    pub(super) async fn account_of_drive(&self, drive: &DriveRef) -> Result<Arc<Account>> {
+        let grant = self.valid_grant()?;
+        if !grant.is_app || *drive == DriveRef::OwnedBy(Owner::Me) {
+            let account = self.own_account().await?;
+            self.check_owner(&account, drive)?;
+            return Ok(account);
+        }
+        let account = match drive {
+            DriveRef::Share(token) => links::account_of_token(self, token).await?,
+            _ => self.search_owner(drive).await?,
+        };
+        match self.state.accounts.is_in_tenant(&account, grant.tenant.as_deref()) {
+            true => Ok(account),
+            // Inferred: Microsoft documents only that a token is valid in its own tenant.
+            false => Err(Error::access_denied()),
+        }
+    }
+
+    /// Returns the account that owns a drive, among all accounts of the server.
+    ///
+    /// # Errors
+    /// 404 if none does.
+    async fn search_owner(&self, drive: &DriveRef) -> Result<Arc<Account>> {
+        let mut refusal = None;
+        for account in self.state.accounts.all().await? {
+            match self.check_owner(&account, drive) {
+                Ok(()) => return Ok(account),
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+        Err(refusal.unwrap_or_else(Error::not_found))
+    }
+
+    /// Checks that an account owns a drive. The drive of a sharing token is checked with the token.
+    ///
+    /// # Errors
+    /// 404 if it does not, 400 for a site of a personal account.
+    fn check_owner(&self, account: &Account, drive: &DriveRef) -> Result<()> {
+        let kind = self.kind(account);
+        let identity = AccountIdentity::new(kind, account);
+        match drive {
+            DriveRef::OwnedBy(Owner::Me) | DriveRef::Share(_) => Ok(()),
+            DriveRef::OwnedBy(Owner::User(id)) => identity.check_user(id),
+            DriveRef::OwnedBy(Owner::Group(id)) => identity.check_group(id),
+            DriveRef::OwnedBy(Owner::Site(site)) => identity.check_site(site, self),
+            DriveRef::Id { id, site } => {
+                if let Some(site) = site {
+                    identity.check_site(site, self)?;
+                }
+                match IdCodec::new(kind, &account.cid).is_drive(id) {
+                    true => Ok(()),
+                    false => Err(Error::not_found()),
+                }
+            }
+        }
+    }
+
+    /// 401 if a valid token grants nothing.
+    pub(super) fn no_permissions() -> Error {
+        Error::new(
+            StatusCode::UNAUTHORIZED,
+            "InvalidAuthenticationToken",
+            "Either scp or roles claim need to be present in the token.",
+        )
+    }
+}

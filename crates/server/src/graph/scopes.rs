@@ -1,0 +1,271 @@
+//! The permissions that each operation requires (onedrive-graph#scopes).
+//!
+//! A user's token has delegated permissions, an application's own token has application permissions.
+//! Microsoft lists them for every request of its reference; all requests of one kind accept the same.
+
+use http::{Method, StatusCode};
+
+use super::error::{Error, Result};
+use crate::grant::{Audience, Grant};
+
+/// The right that an operation requires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Requirement {
+    /// The URL authorizes the request, or the request contains others that are checked one by one.
+    Nothing,
+    /// Reading the profile of a user.
+    User,
+    /// Reading sites.
+    Sites,
+    /// Reading files.
+    Read,
+    /// Changing files.
+    Write,
+    /// Reading files by `GET` and `HEAD`, changing them by other methods.
+    ByMethod,
+}
+
+use Requirement::{ByMethod, Nothing, Read, Sites, User, Write};
+
+/// The requirement of every operation.
+static REQUIREMENTS: &[(&str, Requirement)] = &[
+    ("graph.batch", Nothing),
+    ("graph.children.create", Write),
+    ("graph.children.list", Read),
+    ("graph.content.get", Read),
+    ("graph.content.put", Write),
+    ("graph.copy.start", Write),
+    ("graph.copy.status", Nothing),
+    ("graph.delta.list", Read),
+    ("graph.drive.get", Read),
+    ("graph.drives.list", Read),
+    ("graph.item.delete", Write),
+    ("graph.item.get", Read),
+    ("graph.item.purge", Write),
+    ("graph.item.put", Write),
+    ("graph.item.restore", Write),
+    ("graph.item.update", Write),
+    ("graph.link.create", Write),
+    ("graph.link.get", Nothing),
+    ("graph.permissions", ByMethod),
+    ("graph.preview.get", Read),
+    ("graph.recent.list", Read),
+    ("graph.search.list", Read),
+    ("graph.session.cancel", Nothing),
+    ("graph.session.commit", Nothing),
+    ("graph.session.create", Write),
+    ("graph.session.fragment", Nothing),
+    ("graph.session.status", Nothing),
+    ("graph.shared.list", Read),
+    ("graph.site.get", Sites),
+    ("graph.sites.list", Sites),
+    ("graph.thumbnails.get", Read),
+    ("graph.unknown", Nothing),
+    ("graph.user.get", User),
+    ("graph.versions", ByMethod),
+];
+
+/// Permissions for a user's profile. Applications have only those that end in `.all`.
+const USERS: [&str; 8] = [
+    "user.read",
+    "user.readwrite",
+    "user.readbasic.all",
+    "user.read.all",
+    "user.readwrite.all",
+    "directory.read.all",
+    "directory.readwrite.all",
+    "directory.accessasuser.all",
+];
+
+/// Permissions for sites and their files.
+const READ_SITES: [&str; 4] =
+    ["sites.read.all", "sites.readwrite.all", "sites.manage.all", "sites.fullcontrol.all"];
+
+/// Permissions to read files, besides [`READ_SITES`] and [`WRITE_FILES`]. `onedrive.readonly` and
+/// `wl.skydrive` are of a Microsoft account's legacy sign-in (onedrive-graph#legacy-msa-sign-in),
+/// the last two are SharePoint's own.
+const READ_FILES: [&str; 6] = [
+    "files.read",
+    "files.read.all",
+    "onedrive.readonly",
+    "wl.skydrive",
+    "allsites.read",
+    "myfiles.read",
+];
+
+/// Permissions to change files.
+const WRITE_FILES: [&str; 11] = [
+    "files.readwrite",
+    "files.readwrite.all",
+    "sites.readwrite.all",
+    "sites.manage.all",
+    "sites.fullcontrol.all",
+    "onedrive.readwrite",
+    "wl.skydrive_update",
+    "allsites.write",
+    "allsites.manage",
+    "allsites.fullcontrol",
+    "myfiles.write",
+];
+
+/// Permissions to read and change files in the application's own folder.
+const APP_FOLDER: [&str; 2] = ["files.readwrite.appfolder", "onedrive.appfolder"];
+
+/// The files that a token can reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileScope {
+    Nothing,
+    /// The files below the special folder `approot`.
+    AppFolder,
+    All,
+}
+
+/// The permissions of a token.
+#[derive(Clone, Debug)]
+pub(super) struct Permissions {
+    /// In lower case; `None` for all permissions.
+    granted: Option<Vec<String>>,
+    is_app: bool,
+}
+
+/// Returns the requirement of an operation for a method. An operation that the table does not list
+/// requires the most.
+fn requirement(operation: &str, method: &Method) -> Requirement {
+    let found = REQUIREMENTS.iter().find(|(name, _)| *name == operation);
+    match found.map_or(Write, |(_, requirement)| *requirement) {
+        ByMethod if matches!(*method, Method::GET | Method::HEAD) => Read,
+        ByMethod => Write,
+        other => other,
+    }
+}
+
+impl Permissions {
+    /// Returns the permissions of a grant.
+    pub(super) fn from_grant(grant: &Grant) -> Self {
+        Self { granted: grant.permissions(), is_app: grant.is_app }
+    }
+
+    /// Returns whether the token has one of the permissions. Applications have only permissions for
+    /// all users.
+    fn has_one(&self, accepted: &[&str]) -> bool {
+        let Some(granted) = &self.granted else { return true };
+        granted.iter().any(|permission| {
+            accepted.contains(&permission.as_str())
+                && (!self.is_app || permission.ends_with(".all"))
+        })
+    }
+
+    /// Returns whether the token has neither scopes nor roles.
+    pub(super) fn is_empty(&self) -> bool {
+        self.granted.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// Returns the files that the token can read.
+    pub(super) fn readable(&self) -> FileScope {
+        match self.has_one(&READ_SITES) || self.has_one(&READ_FILES) {
+            true => FileScope::All,
+            false => self.writable(),
+        }
+    }
+
+    /// Returns the files that the token can change.
+    pub(super) fn writable(&self) -> FileScope {
+        if self.has_one(&WRITE_FILES) {
+            FileScope::All
+        } else if self.has_one(&APP_FOLDER) {
+            FileScope::AppFolder
+        } else {
+            FileScope::Nothing
+        }
+    }
+
+    /// Returns the files that a request may use, and checks the other rights that it requires.
+    ///
+    /// # Errors
+    /// 403 if the token does not have the permission.
+    pub(super) fn check(&self, operation: &str, method: &Method) -> Result<FileScope> {
+        let files = match requirement(operation, method) {
+            Nothing => return Ok(FileScope::All),
+            User if self.has_one(&USERS) => return Ok(FileScope::Nothing),
+            Sites if self.has_one(&READ_SITES) => return Ok(FileScope::Nothing),
+            User => return Err(no_privilege()),
+            Sites => FileScope::Nothing,
+            Read => self.readable(),
+            Write | ByMethod => self.writable(),
+        };
+        if files == FileScope::Nothing { Err(Error::access_denied()) } else { Ok(files) }
+    }
+}
+
+/// 403 of Graph's directory, which serves the users.
+fn no_privilege() -> Error {
+    Error::new(
+        StatusCode::FORBIDDEN,
+        "Authorization_RequestDenied",
+        "Insufficient privileges to complete the operation.",
+    )
+}
+
+/// Returns whether this protocol accepts a token. `is_direct` is true for the protocol without Graph
+/// in front, which needs a token for SharePoint. A token of a Microsoft account's legacy sign-in
+/// opens the personal OneDrive if it has one of its scopes.
+pub(super) fn accepts(grant: &Grant, is_direct: bool) -> bool {
+    let resource = if is_direct { Audience::SharePoint } else { Audience::Graph };
+    let is_onedrive = |scope: &String| scope.starts_with("onedrive.");
+    let is_legacy = || {
+        grant.audience == Audience::Live
+            && grant.permissions().is_some_and(|scopes| scopes.iter().any(is_onedrive))
+    };
+    grant.check_audience(&resource).is_ok() || is_legacy()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::route::OPERATIONS;
+
+    fn permissions(scope: &str) -> Permissions {
+        Permissions::from_grant(&Grant::new("", Some(scope.to_owned())))
+    }
+
+    fn roles(scope: &str) -> Permissions {
+        Permissions::from_grant(&Grant::new("", Some(scope.to_owned())).for_app())
+    }
+
+    #[test]
+    fn every_operation_has_a_requirement_and_no_other_name_has() {
+        let mut listed: Vec<_> = REQUIREMENTS.iter().map(|(name, _)| *name).collect();
+        assert!(listed.is_sorted(), "the table is in alphabetical order");
+        let mut operations = OPERATIONS.clone();
+        operations.sort_unstable();
+        operations.dedup();
+        listed.dedup();
+        assert_eq!(listed, operations);
+    }
+
+    #[test]
+    fn a_permission_allows_its_own_operations_only() {
+        let allows = |scope: &str, operation: &str| {
+            permissions(scope).check(operation, &Method::GET).is_ok()
+        };
+        assert!(allows("Files.Read", "graph.item.get"));
+        assert!(!allows("Files.Read", "graph.item.delete"));
+        assert!(!allows("Files.Read", "graph.user.get"));
+        assert!(!allows("Files.ReadWrite.All", "graph.site.get"));
+        assert!(allows("https://graph.microsoft.com/Sites.Read.All", "graph.site.get"));
+        assert!(allows("User.Read", "graph.user.get"));
+        assert!(!allows("User.Read openid profile", "graph.drive.get"));
+        assert!(allows("https://graph.microsoft.com/.default", "graph.item.delete"));
+        let by_method = |method| permissions("Files.Read").check("graph.versions", &method).is_ok();
+        assert!(by_method(Method::GET) && !by_method(Method::DELETE));
+    }
+
+    #[test]
+    fn an_application_has_only_permissions_for_all_users() {
+        assert_eq!(roles("Files.ReadWrite").readable(), FileScope::Nothing);
+        assert_eq!(roles("Files.Read.All").readable(), FileScope::All);
+        assert_eq!(roles("Files.Read.All").writable(), FileScope::Nothing);
+        assert_eq!(permissions("Files.ReadWrite.AppFolder").writable(), FileScope::AppFolder);
+        assert!(permissions("").is_empty());
+    }
+}
