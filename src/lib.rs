@@ -17,6 +17,11 @@
 //! requests through [`transport`], gets its tokens from [`auth`], and shares one [`rate_limit`]
 //! limiter for each account. `examples/custom_drive.rs` is a complete backend.
 //!
+//! # How to test a program that uses drives
+//!
+//! `testing::MemoryDrive` (feature `testing`) is a drive in memory whose calls a test can make fail.
+//! The package `drivedal-server` serves the clouds' protocols.
+//!
 //! # Related packages
 //!
 //! `drivedal-server` serves all three protocols from local storage; `drivedal-cli` is the command
@@ -38,6 +43,8 @@ pub mod rate_limit;
 pub mod remote;
 #[cfg(feature = "drive")]
 pub mod services;
+#[cfg(any(feature = "testing", all(test, feature = "drive")))]
+pub mod testing;
 #[cfg(feature = "drive")]
 pub mod transport;
 

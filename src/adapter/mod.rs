@@ -28,6 +28,7 @@ mod left_out;
 mod list;
 mod list_job;
 mod metadata;
+mod operator;
 mod path;
 mod path_registry;
 mod read;
@@ -57,7 +58,7 @@ use opendal::{
     },
 };
 
-#[cfg(feature = "services-skydrive")]
+#[cfg(any(test, feature = "services-skydrive", feature = "testing"))]
 pub(crate) use self::spool::slice;
 pub use self::{
     announce::{Announce, announce},

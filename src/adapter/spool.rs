@@ -129,7 +129,7 @@ pub(super) fn temporary_file_error(source: io::Error) -> Error {
 ///
 /// # Errors
 /// `Unexpected` if the file cannot be read or is shorter.
-#[cfg(any(test, feature = "services-skydrive"))]
+#[cfg(any(test, feature = "services-skydrive", feature = "testing"))]
 pub(crate) async fn slice(body: &Body, offset: u64, len: u64) -> Result<Buffer> {
     read(body, offset, len).await.map_err(|error| {
         Error::new(ErrorKind::Unexpected, format!("cannot read the file to be sent: {error}"))

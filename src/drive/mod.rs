@@ -262,8 +262,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `NotFound` if the item does not exist; `AlreadyExists` if the new name is taken and
-    /// [`ItemUpdate::if_exists`] is not `Replace`; `Conflict` for a folder that is moved below
-    /// itself.
+    /// [`ItemUpdate::if_exists`] is not `Replace`; `IsAFolder` if it is `Replace` and a folder has
+    /// the new name; `Conflict` for a folder that is moved below itself.
     async fn update(
         &self,
         cx: &Context,

@@ -16,7 +16,7 @@ use proptest::{
     prop_oneof,
     sample::select,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use drivedal_conformance::{
     CaseResult, TestContext, allow_error, cases,
@@ -24,10 +24,9 @@ use drivedal_conformance::{
     expect_error, fail,
 };
 
-use crate::backends::{
-    announced_times, announcements,
-    simulated::{PlannedFailure, Simulation, planned_troubles},
-};
+use drivedal::testing::{MemoryDrive, Verb, VerbFault, temporary_error};
+
+use crate::backends::{announced_times, announcements, memory_drive::planned_faults};
 
 cases! {
     any_split_of_an_announced_file_gives_the_same_bytes: announcements;
@@ -37,11 +36,11 @@ cases! {
     a_wrong_announcement_leaves_the_old_bytes: announcements;
     an_announced_time_is_kept: announced_times;
     an_invalid_announcement_is_rejected: announcements;
-    a_retried_write_is_complete_after_any_failure: planned_troubles;
-    a_dropped_write_leaves_the_old_bytes_or_the_new_ones: planned_troubles;
-    cancelled_and_repeated_calls_write_the_complete_file: planned_troubles;
-    time_outs_and_retries_together_write_the_file_once: planned_troubles;
-    a_writer_dropped_at_any_time_leaves_no_upload_behind: planned_troubles;
+    a_retried_write_is_complete_after_any_failure: planned_faults;
+    a_dropped_write_leaves_the_old_bytes_or_the_new_ones: planned_faults;
+    cancelled_and_repeated_calls_write_the_complete_file: planned_faults;
+    time_outs_and_retries_together_write_the_file_once: planned_faults;
+    a_writer_dropped_at_any_time_leaves_no_upload_behind: planned_faults;
 }
 
 async fn announced(op: &Operator, path: &str, size: usize) -> CaseResult<Writer> {
@@ -154,12 +153,12 @@ async fn an_invalid_announcement_is_rejected(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// A file in pieces, with failures during its upload.
+/// A file in pieces, with faults during its upload.
 #[derive(Clone, Debug)]
 struct Adventure {
     pieces: Vec<usize>,
     announced: bool,
-    failures: Vec<(&'static str, PlannedFailure)>,
+    faults: Vec<(Verb, VerbFault)>,
     /// Timeouts of calls, in milliseconds.
     timeouts: Vec<u64>,
 }
@@ -168,24 +167,27 @@ impl Adventure {
     fn any() -> impl Strategy<Value = Self> {
         let piece = prop_oneof![0..100_usize, 30_000..70_000_usize, 200_000..300_000_usize];
         let passing = prop_oneof![
-            3 => Just(PlannedFailure::Before),
-            2 => (1..8_u64).prop_map(|ms| PlannedFailure::Slow(Duration::from_millis(ms))),
+            3 => Just(VerbFault::Before(temporary_error())),
+            2 => (1..8_u64).prop_map(|ms| VerbFault::Slow(Duration::from_millis(ms))),
         ];
         let (twice, halfway) = (passing.clone(), passing.clone());
-        let failures = prop_oneof![
+        let faults = prop_oneof![
             // Requests that may be repeated after a lost response.
             (
-                select(vec!["upload", "create_folder", "item", "child"]),
-                prop_oneof![twice, Just(PlannedFailure::After)]
+                select(vec![Verb::Upload, Verb::CreateFolder, Verb::Item, Verb::Child]),
+                prop_oneof![twice, Just(VerbFault::After(temporary_error()))]
             ),
-            (Just("send_fragment"), prop_oneof![halfway, Just(PlannedFailure::Halfway)]),
-            (select(vec!["open_session", "session_status"]), passing),
+            (
+                Just(Verb::SendFragment),
+                prop_oneof![halfway, Just(VerbFault::Halfway(temporary_error()))]
+            ),
+            (select(vec![Verb::OpenSession, Verb::SessionStatus]), passing),
         ];
-        let all = (vec(piece, 0..6), any::<bool>(), vec(failures, 0..6), vec(0..6_u64, 1..8));
-        all.prop_map(|(pieces, announced, failures, timeouts)| Self {
+        let all = (vec(piece, 0..6), any::<bool>(), vec(faults, 0..6), vec(0..6_u64, 1..8));
+        all.prop_map(|(pieces, announced, faults, timeouts)| Self {
             pieces,
             announced,
-            failures,
+            faults,
             timeouts,
         })
     }
@@ -229,24 +231,28 @@ impl Adventure {
     }
 }
 
-/// Returns the simulated cloud, after it has planned exactly these failures.
-fn plan_failures<'a>(test: &'a TestContext, adventure: &Adventure) -> CaseResult<&'a Simulation> {
-    let Some(simulation) = test.extension::<Simulation>() else {
-        return fail("not a simulated cloud");
-    };
-    simulation.script.forget();
-    for (verb, failures) in &adventure.failures {
-        simulation.script.plan(verb, failures.clone());
+/// Returns the drive of a case.
+fn memory_drive(test: &TestContext) -> CaseResult<&MemoryDrive> {
+    match test.extension::<MemoryDrive>() {
+        Some(drive) => Ok(drive),
+        None => fail("not a drive in memory"),
     }
-    Ok(simulation)
+}
+
+/// Returns the drive of a case, after exactly these faults have been planned.
+fn plan_faults<'a>(test: &'a TestContext, adventure: &Adventure) -> CaseResult<&'a MemoryDrive> {
+    let drive = memory_drive(test)?;
+    drive.clear_plan();
+    for (verb, fault) in &adventure.faults {
+        drive.plan(*verb, fault.clone());
+    }
+    Ok(drive)
 }
 
 /// Writes the first bytes of a file, and a file in a folder that must be created.
 async fn prepared(test: &TestContext) -> CaseResult<Operator> {
     let op = test.client(&[])?;
-    if let Some(simulation) = test.extension::<Simulation>() {
-        simulation.script.forget();
-    }
+    memory_drive(test)?.clear_plan();
     op.delete_with("new/").recursive(true).await?;
     op.write("old", bytes(1, 1000)).await?;
     Ok(op)
@@ -255,13 +261,13 @@ async fn prepared(test: &TestContext) -> CaseResult<Operator> {
 async fn a_retried_write_is_complete_after_any_failure(test: &TestContext) -> CaseResult {
     for_all(32, Adventure::any(), async |adventure| {
         let op = retrying(&prepared(test).await?);
-        let simulation = plan_failures(test, &adventure)?;
+        let drive = plan_faults(test, &adventure)?;
         for path in ["old", "new/below/file"] {
             adventure.write(&op, path).await?;
-            simulation.script.forget();
+            drive.clear_plan();
             assert!(content(&op, path).await? == adventure.bytes(), "other bytes: {path}");
         }
-        assert_eq!(simulation.uploads_under_way(), 0);
+        assert_eq!(drive.open_sessions(), 0);
         assert_eq!(children(&op, "new/below/").await?, ["new/below/file"]);
         Ok(())
     })
@@ -270,7 +276,7 @@ async fn a_retried_write_is_complete_after_any_failure(test: &TestContext) -> Ca
 async fn a_dropped_write_leaves_the_old_bytes_or_the_new_ones(test: &TestContext) -> CaseResult {
     for_all(32, Adventure::any(), async |adventure| {
         let op = prepared(test).await?;
-        let simulation = plan_failures(test, &adventure)?;
+        let drive = plan_faults(test, &adventure)?;
         let mut writer = adventure.writer(&op, "old").await?;
         let mut done = true;
         for piece in adventure.pieces() {
@@ -278,13 +284,13 @@ async fn a_dropped_write_leaves_the_old_bytes_or_the_new_ones(test: &TestContext
         }
         done = done && allow_error(writer.close().await).is_some();
         if !done {
-            simulation.script.forget();
+            drive.clear_plan();
             writer.abort().await?;
         }
-        simulation.script.forget();
+        drive.clear_plan();
         let left = content(&op, "old").await?;
         assert!(left == adventure.bytes() || !done && left == bytes(1, 1000), "bytes of neither");
-        assert_eq!(simulation.uploads_under_way(), 0);
+        assert_eq!(drive.open_sessions(), 0);
         Ok(())
     })
 }
@@ -292,10 +298,10 @@ async fn a_dropped_write_leaves_the_old_bytes_or_the_new_ones(test: &TestContext
 async fn cancelled_and_repeated_calls_write_the_complete_file(test: &TestContext) -> CaseResult {
     for_all(32, Adventure::any(), async |adventure| {
         let op = prepared(test).await?;
-        let simulation = plan_failures(test, &adventure)?;
+        let drive = plan_faults(test, &adventure)?;
         let mut timeouts = adventure.timeouts.iter().cycle().map(|ms| Duration::from_millis(*ms));
         // The last attempts have no timeout.
-        let mut timeouts = || match simulation.script.is_empty() {
+        let mut timeouts = || match drive.planned() == 0 {
             true => Duration::from_secs(10),
             false => timeouts.next().unwrap_or_default(),
         };
@@ -317,27 +323,25 @@ async fn cancelled_and_repeated_calls_write_the_complete_file(test: &TestContext
             }
         };
         assert_eq!(metadata.content_length(), adventure.total() as u64);
-        simulation.script.forget();
+        drive.clear_plan();
         assert!(content(&op, "new/file").await? == adventure.bytes(), "other bytes");
-        assert_eq!(simulation.uploads_under_way(), 0);
+        assert_eq!(drive.open_sessions(), 0);
         Ok(())
     })
 }
 
 async fn time_outs_and_retries_together_write_the_file_once(test: &TestContext) -> CaseResult {
     let op = prepared(test).await?;
-    let Some(simulation) = test.extension::<Simulation>() else {
-        return fail("not a simulated cloud");
-    };
-    let before = simulation.script.calls("upload");
-    simulation.script.plan("upload", PlannedFailure::Slow(Duration::from_millis(400)));
+    let drive = memory_drive(test)?;
+    let before = drive.call_count(Verb::Upload);
+    drive.plan(Verb::Upload, VerbFault::Slow(Duration::from_millis(400)));
     let op = op
         .layer(TimeoutLayer::new().with_io_timeout(Duration::from_millis(100)))
         .layer(RetryLayer::new().with_min_delay(Duration::from_millis(10)).with_max_times(10));
     let metadata = op.write("old", bytes(2, 2000)).await?;
     assert_eq!(metadata.content_length(), 2000);
     assert_eq!(content(&op, "old").await?, bytes(2, 2000));
-    assert_eq!(simulation.script.calls("upload") - before, 1);
+    assert_eq!(drive.call_count(Verb::Upload) - before, 1);
     Ok(())
 }
 
@@ -347,16 +351,14 @@ async fn a_writer_dropped_at_any_time_leaves_no_upload_behind(test: &TestContext
         let timeouts = adventure.timeouts.iter().sum::<u64>();
         // A new file for each, because a pending request may still have an effect.
         op.write(&path, bytes(1, 1000)).await?;
-        let simulation = plan_failures(test, &adventure)?;
+        let drive = plan_faults(test, &adventure)?;
         drop(timeout(Duration::from_millis(timeouts), adventure.write(&op, &path)).await);
         // The writer is aborted in the background.
         let cancelled = timeout(Duration::from_secs(5), async {
-            while simulation.uploads_under_way() > 0 {
-                sleep(Duration::from_millis(2)).await;
-            }
+            drive.wait_until(|drive| drive.open_sessions() == 0).await;
         });
         assert!(cancelled.await.is_ok(), "an upload is still there");
-        simulation.script.forget();
+        drive.clear_plan();
         let left = content(&op, &path).await?;
         assert!(left == adventure.bytes() || left == bytes(1, 1000), "bytes of neither");
         Ok(())

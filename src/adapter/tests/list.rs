@@ -1,28 +1,28 @@
 use futures::TryStreamExt;
 use opendal::{ErrorKind as OpendalKind, Lister};
 
-use super::{fake::Fault, *};
+use super::*;
 use crate::adapter::DriveHandle;
 
 const AGE: Duration = Duration::from_secs(10);
 
-fn rig(paths: bool) -> (Arc<FakeDrive>, Operator, DriveHandle) {
-    let drive = Arc::new(FakeDrive::new(paths, false));
-    for (parent, name) in [("", "a"), ("a", "b"), ("a", "c")] {
-        drive.create(parent, name, None);
+fn rig(paths: bool) -> (MemoryDrive, Operator, DriveHandle) {
+    let drive = without_sessions(paths);
+    for path in ["a", "a/b", "a/c"] {
+        drive.insert_folder(path);
     }
     for (parent, name) in [("a", "1"), ("a/b", "2"), ("a/c", "3")] {
-        drive.create(parent, name, Some(b"x"));
+        drive.insert_file(parent, name, "x");
     }
-    let settings = ServiceSettings { index_ttl: AGE, ..ServiceSettings::new("fake", "") };
-    let service = DriveService::new(Arc::clone(&drive) as _, settings);
+    let settings = ServiceSettings { index_ttl: AGE, ..ServiceSettings::new("memory-drive", "") };
+    let service = DriveService::new(Arc::new(drive.clone()), settings);
     let handle = service.handle();
     let operator = Operator::from_parts(opendal::OperationContext::new(), Arc::new(service));
     (drive, operator, handle)
 }
 
 fn status(kind: ErrorKind, status: u16) -> Error {
-    Error::new(kind, "fake").with_status(status)
+    Error::new(kind, "planned").with_status(status)
 }
 
 async fn entries(mut lister: Lister) -> (Vec<String>, Option<opendal::Error>) {
@@ -48,13 +48,13 @@ async fn a_folder_that_cannot_be_listed_is_named_when_the_others_are_done() {
         for failure in [status(ErrorKind::NotFound, 404), status(ErrorKind::PermissionDenied, 403)]
         {
             let (drive, operator, _) = rig(paths);
-            for fault in [Fault::Pass, Fault::Before(failure.clone())] {
-                drive.fault("list", fault);
+            for fault in [VerbFault::Pass, VerbFault::Before(failure.clone())] {
+                drive.plan(Verb::List, fault);
             }
             if failure.kind() == ErrorKind::NotFound {
                 // The other subfolder is listed, and then the first one again.
-                drive.fault("list", Fault::Pass);
-                drive.fault("list", Fault::Before(failure.clone()));
+                drive.plan(Verb::List, VerbFault::Pass);
+                drive.plan(Verb::List, VerbFault::Before(failure.clone()));
             }
             let (shown, error) = tree(&operator, "a/").await;
             assert_eq!(shown.len(), 5, "{shown:?}");
@@ -68,17 +68,17 @@ async fn a_folder_that_cannot_be_listed_is_named_when_the_others_are_done() {
 #[tokio::test]
 async fn a_folder_that_was_deleted_during_the_listing_is_no_failure() {
     let (drive, operator, _) = rig(true);
-    drive.fault("list", Fault::Pass);
-    drive.fault("list", Fault::Hold);
+    drive.plan(Verb::List, VerbFault::Pass);
+    let list = drive.hold(Verb::List);
     let held = tokio::spawn({
         let operator = operator.clone();
         async move { tree(&operator, "a/").await }
     });
     // The listing of `a` and those of its two folders.
-    drive.wait_for_calls("list", 3).await;
-    drive.delete_externally("a/b");
-    drive.delete_externally("a/c");
-    drive.release();
+    drive.wait_for_calls(Verb::List, 3).await;
+    drive.remove_item("a/b");
+    drive.remove_item("a/c");
+    list.release();
     let (_, error) = held.await.unwrap();
     assert!(error.is_none(), "{error:?}");
 }
@@ -89,7 +89,7 @@ async fn a_listing_that_is_not_found_is_an_error_if_the_folder_is_there() {
         for path in ["a/", "/"] {
             let (drive, operator, _) = rig(paths);
             for _ in 0..2 {
-                drive.fault("list", Fault::Before(status(ErrorKind::NotFound, 404)));
+                drive.plan(Verb::List, VerbFault::Before(status(ErrorKind::NotFound, 404)));
             }
             let error = operator.list(path).await.unwrap_err();
             assert_eq!(error.kind(), OpendalKind::Unexpected, "{error}");
@@ -106,7 +106,7 @@ async fn a_folder_created_between_the_requests_of_its_listing_is_listed_again() 
     for paths in [true, false] {
         for recursive in [true, false] {
             let (drive, operator, _) = rig(paths);
-            drive.fault("list", Fault::Before(status(ErrorKind::NotFound, 404)));
+            drive.plan(Verb::List, VerbFault::Before(status(ErrorKind::NotFound, 404)));
             let listed = operator.list_with("a/b/").recursive(recursive).await.unwrap();
             let paths: Vec<_> = listed.iter().map(|entry| entry.path()).collect();
             assert_eq!(paths, ["a/b/", "a/b/2"]);
@@ -117,7 +117,7 @@ async fn a_folder_created_between_the_requests_of_its_listing_is_listed_again() 
 #[tokio::test]
 async fn a_name_is_not_missing_because_its_folder_was_not_found() {
     let (drive, operator, _) = rig(false);
-    drive.fault("child", Fault::Before(status(ErrorKind::NotFound, 404)));
+    drive.plan(Verb::Child, VerbFault::Before(status(ErrorKind::NotFound, 404)));
     let error = operator.stat("a/1").await.unwrap_err();
     assert_eq!(error.kind(), OpendalKind::Unexpected, "{error}");
     assert!(operator.exists("a/1").await.unwrap());
@@ -127,7 +127,7 @@ async fn a_name_is_not_missing_because_its_folder_was_not_found() {
 async fn a_file_is_not_an_empty_folder() {
     for paths in [true, false] {
         let (drive, operator, _) = rig(paths);
-        drive.create("a", "empty", None);
+        drive.insert_folder("a/empty");
         for recursive in [true, false] {
             let listed = operator.list_with("a/1/").recursive(recursive).await;
             assert_eq!(listed.unwrap_err().kind(), OpendalKind::NotADirectory);
@@ -140,9 +140,9 @@ async fn a_file_is_not_an_empty_folder() {
 async fn entries_without_a_usable_name_are_left_out_and_reported_once() {
     let (drive, operator, handle) = rig(true);
     for name in ["..", "x/y", "twice"] {
-        drive.create("a", name, Some(b"x"));
+        drive.insert_file("a", name, "x");
     }
-    drive.create_duplicate("a", "twice");
+    drive.insert_duplicate("a", "twice", "twin");
     let (shown, error) = entries(operator.lister("a/").await.unwrap()).await;
     assert!(error.is_none(), "{error:?}");
     assert_eq!(shown, ["a/", "a/1", "a/b/", "a/c/", "a/twice"]);
@@ -159,8 +159,8 @@ async fn entries_without_a_usable_name_are_left_out_and_reported_once() {
 #[tokio::test]
 async fn a_retry_layer_repeats_a_temporary_failure() {
     let (drive, operator, _) = rig(true);
-    drive.fault("list", Fault::Pass);
-    drive.fault("list", Fault::Before(temporary()));
+    drive.plan(Verb::List, VerbFault::Pass);
+    drive.plan(Verb::List, VerbFault::Before(temporary_error()));
     let layer = opendal::layers::RetryLayer::new().with_min_delay(Duration::from_millis(1));
     let (shown, error) = tree(&operator.layer(layer), "a/").await;
     assert!(error.is_none(), "{error:?}");

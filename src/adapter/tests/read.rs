@@ -8,9 +8,9 @@ const AGE: Duration = Duration::from_secs(10);
 const TEXT: &[u8] = b"The quick brown fox jumps over the lazy dog";
 
 /// Returns a drive addressed by id, with the file `f`.
-fn rig() -> (Arc<FakeDrive>, Operator) {
-    let drive = Arc::new(FakeDrive::new(false, false));
-    drive.create("", "f", Some(TEXT));
+fn rig() -> (MemoryDrive, Operator) {
+    let drive = MemoryDrive::by_id();
+    drive.insert_file("", "f", TEXT);
     let operator = operator(&drive, AGE);
     (drive, operator)
 }
@@ -37,20 +37,30 @@ async fn streamed(operator: &Operator) -> (Vec<u8>, Option<opendal::Error>) {
     }
 }
 
-fn downloads(drive: &FakeDrive) -> usize {
-    drive.log().iter().filter(|verb| verb.starts_with("download")).count()
+/// Makes the bodies of the next downloads break off after these numbers of bytes.
+fn cut(drive: &MemoryDrive, after: impl IntoIterator<Item = usize>) {
+    for bytes in after {
+        drive.plan(Verb::Download, VerbFault::AfterBytes(bytes, temporary_error()));
+    }
+}
+
+/// Returns the number of downloads since the last call.
+fn downloads(drive: &MemoryDrive) -> usize {
+    let count = drive.call_count(Verb::Download);
+    drive.take_calls();
+    count
 }
 
 #[tokio::test]
 async fn an_interrupted_body_continues_without_any_layer() {
     let (drive, op) = rig();
-    drive.cut([5, 1, 20, 0, 0, 3]);
+    cut(&drive, [5, 1, 20, 0, 0, 3]);
     assert_eq!(streamed(&op).await.0, TEXT);
-    let log = drive.log();
-    assert_eq!(log[..4], ["child f", "download ", "item ", "download "]);
-    drive.cut([7]);
+    let log = drive.take_calls();
+    assert_eq!(log[..4], ["child f", "download f", "item f", "download f"]);
+    cut(&drive, [7]);
     assert_eq!(op.read("f").await.unwrap().to_vec(), TEXT);
-    drive.cut([2, 2]);
+    cut(&drive, [2, 2]);
     let part = op.read_with("f").range(4..15).await.unwrap();
     assert_eq!(part.to_vec(), &TEXT[4..15]);
 }
@@ -60,20 +70,20 @@ async fn a_file_that_changed_meanwhile_is_not_mixed_with_its_previous_version() 
     for (name, bytes) in [("other size", &b"short"[..]), ("other file", TEXT)] {
         let (drive, op) = rig();
         let reader = op.reader("f").await.unwrap();
-        drive.cut([5]);
+        cut(&drive, [5]);
         let mut stream = reader.into_stream(..).await.unwrap();
         assert_eq!(stream.try_next().await.unwrap().unwrap().to_vec(), &TEXT[..5]);
         if name == "other file" {
-            drive.rename_externally("f", "g");
-            drive.delete_externally("g");
+            drive.rename_item("f", "g");
+            drive.remove_item("g");
         }
-        drive.create("", "f", Some(bytes));
+        drive.insert_file("", "f", bytes);
         let error = stream.try_next().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConditionNotMatch, "{name}");
         assert!(error.to_string().contains("changed while it was read"), "{error}");
         let (drive, op) = rig();
-        drive.cut([5]);
-        drive.create("", "f", Some(TEXT));
+        cut(&drive, [5]);
+        drive.insert_file("", "f", TEXT);
         assert_eq!(streamed(&at_once(&op)).await.0, TEXT, "the same one");
     }
 }
@@ -81,7 +91,7 @@ async fn a_file_that_changed_meanwhile_is_not_mixed_with_its_previous_version() 
 #[tokio::test]
 async fn a_body_without_a_byte_fails_the_call() {
     let (drive, op) = rig();
-    drive.cut([0, 0]);
+    cut(&drive, [0, 0]);
     let (bytes, error) = streamed(&op).await;
     assert!(bytes.is_empty() && error.unwrap().is_temporary());
     assert_eq!(downloads(&drive), 1);
@@ -90,7 +100,7 @@ async fn a_body_without_a_byte_fails_the_call() {
 #[tokio::test]
 async fn only_a_few_consecutive_bodies_may_be_empty() {
     let (drive, op) = rig();
-    drive.cut([5, 0, 0, 6, 0, 0, 0, 0]);
+    cut(&drive, [5, 0, 0, 6, 0, 0, 0, 0]);
     let (bytes, error) = streamed(&op).await;
     assert_eq!((&bytes[..], error.unwrap().is_temporary()), (&TEXT[..11], true));
     assert_eq!(downloads(&drive), 1 + 2 + 1 + 3);
@@ -100,13 +110,13 @@ async fn only_a_few_consecutive_bodies_may_be_empty() {
 async fn the_tries_of_a_retry_layer_and_those_of_the_reader_add_up_and_do_not_multiply() {
     let attempts = Policy::default().max_attempts as usize;
     let (drive, op) = rig();
-    drive.cut([5].into_iter().chain([0; 100]));
+    cut(&drive, [5].into_iter().chain([0; 100]));
     let (bytes, error) = streamed(&at_once(&op)).await;
     assert_eq!((&bytes[..], error.is_some()), (&TEXT[..5], true));
     assert_eq!(downloads(&drive), 1 + 3 + attempts - 1);
 
     let (drive, op) = rig();
-    drive.cut([0; 100]);
+    cut(&drive, [0; 100]);
     assert!(streamed(&at_once(&op)).await.1.is_some());
     assert_eq!(downloads(&drive), attempts);
 
@@ -114,7 +124,7 @@ async fn the_tries_of_a_retry_layer_and_those_of_the_reader_add_up_and_do_not_mu
         .with_min_delay(Duration::from_millis(1))
         .with_max_times(4);
     let (drive, op) = rig();
-    drive.cut([5].into_iter().chain([0; 100]));
+    cut(&drive, [5].into_iter().chain([0; 100]));
     assert!(streamed(&op.layer(theirs)).await.1.is_some());
     assert_eq!(downloads(&drive), 1 + 3 + 4);
 }
@@ -122,21 +132,19 @@ async fn the_tries_of_a_retry_layer_and_those_of_the_reader_add_up_and_do_not_mu
 #[tokio::test]
 async fn a_failed_call_can_be_repeated_and_continues() {
     let (drive, op) = rig();
-    drive.cut([5, 0, 0, 0, 0]);
+    cut(&drive, [5, 0, 0, 0, 0]);
     let reader = op.reader("f").await.unwrap();
     let mut stream = reader.into_stream(..).await.unwrap();
     assert_eq!(stream.try_next().await.unwrap().unwrap().len(), 5);
-    drive.fault("item", fake::Fault::Before(temporary()));
+    drive.plan(Verb::Item, VerbFault::Before(temporary_error()));
     assert!(stream.try_next().await.unwrap_err().is_temporary());
 }
 
 #[tokio::test]
 async fn concurrent_reads_of_a_file_share_one_download_url() {
     for paths in [true, false] {
-        let mut drive = FakeDrive::new(paths, false);
-        drive.capabilities.download_urls = true;
-        let drive = Arc::new(drive);
-        drive.create("", "f", Some(TEXT));
+        let drive = without_sessions(paths).with_download_urls();
+        drive.insert_file("", "f", TEXT);
         let op = operator(&drive, AGE);
         let reader = op.reader("f").await.unwrap();
         let ranges = (0..16_u64).map(|at| {
@@ -147,27 +155,21 @@ async fn concurrent_reads_of_a_file_share_one_download_url() {
         for (at, part) in parts.into_iter().enumerate() {
             assert_eq!(part.to_vec(), &TEXT[at..at + 4]);
         }
-        let log = drive.log();
-        let asked = log.iter().filter(|verb| verb.starts_with("download_url")).count();
-        assert_eq!(asked, 1, "{log:?}");
+        assert_eq!(drive.call_count(Verb::DownloadUrl), 1, "{:?}", drive.take_calls());
     }
 }
 
 #[tokio::test]
 async fn a_read_that_waits_for_a_download_url_continues_when_the_requesting_one_is_dropped() {
-    let mut drive = FakeDrive::new(true, false);
-    drive.capabilities.download_urls = true;
-    let drive = Arc::new(drive);
-    drive.create("", "f", Some(TEXT));
+    let drive = MemoryDrive::by_path().with_download_urls();
+    drive.insert_file("", "f", TEXT);
     let op = operator(&drive, AGE);
-    drive.fault("download_url", fake::Fault::Hold);
+    let url = drive.hold(Verb::DownloadUrl);
     let asks = tokio::spawn({
         let op = op.clone();
         async move { op.read("f").await }
     });
-    while !drive.log().iter().any(|verb| verb.starts_with("download_url")) {
-        tokio::task::yield_now().await;
-    }
+    url.reached().await;
     let waits = tokio::spawn(async move { op.read("f").await });
     tokio::task::yield_now().await;
     asks.abort();

@@ -1,13 +1,13 @@
 use opendal::layers::{RetryLayer, TimeoutLayer};
 
 use super::*;
-use crate::{Announce, adapter::tests::fake::Fault, announce};
+use crate::{Announce, announce};
 
 const AGE: Duration = Duration::from_secs(10);
 const TEXT: &[u8] = b"The quick brown fox";
 
-fn with_sessions() -> (Arc<FakeDrive>, Operator) {
-    let drive = Arc::new(FakeDrive::new(true, true));
+fn with_sessions() -> (MemoryDrive, Operator) {
+    let drive = with_small_sessions();
     let operator = operator(&drive, AGE);
     (drive, operator)
 }
@@ -41,10 +41,17 @@ async fn announced_bytes_are_sent_in_fragments_whatever_the_size_of_each_write()
             writer.write(bytes.to_vec()).await.unwrap();
         }
         assert_eq!(writer.close().await.unwrap().content_length(), 19);
-        assert_eq!(drive.bytes("f").unwrap(), TEXT);
+        assert_eq!(drive.content("f").unwrap(), TEXT);
         assert_eq!(
-            drive.log(),
-            ["open f", "send 0+4", "send 4+4", "send 8+4", "send 12+4", "send 16+3"]
+            drive.take_calls(),
+            [
+                "open_session f",
+                "send_fragment f 0+4",
+                "send_fragment f 4+4",
+                "send_fragment f 8+4",
+                "send_fragment f 12+4",
+                "send_fragment f 16+3"
+            ]
         );
     }
 }
@@ -56,48 +63,48 @@ async fn a_file_of_unknown_size_is_collected_and_sent_at_close() {
     for bytes in TEXT.chunks(5) {
         writer.write(bytes.to_vec()).await.unwrap();
     }
-    assert!(drive.log().is_empty());
+    assert!(drive.take_calls().is_empty());
     writer.close().await.unwrap();
-    assert_eq!(drive.bytes("f").unwrap(), TEXT);
+    assert_eq!(drive.content("f").unwrap(), TEXT);
     op.write("small", "123").await.unwrap();
     op.write("empty", "").await.unwrap();
-    assert_eq!(drive.bytes("small").unwrap(), b"123");
-    assert_eq!(drive.bytes("empty").unwrap(), b"");
+    assert_eq!(drive.content("small").unwrap(), b"123");
+    assert_eq!(drive.content("empty").unwrap(), b"");
 }
 
 #[tokio::test]
 async fn a_temporary_error_is_returned_once_and_the_repeated_call_continues() {
-    for fault in [Fault::Before(temporary()), Fault::After(temporary())] {
+    for fault in [VerbFault::Before(temporary_error()), VerbFault::After(temporary_error())] {
         let (drive, op) = with_sessions();
-        drive.fault("send", fault);
+        drive.plan(Verb::SendFragment, fault);
         let op = retrying(&op);
         let mut writer = announced(&op, "f").await;
         for bytes in TEXT.chunks(4) {
             writer.write(bytes.to_vec()).await.unwrap();
         }
         writer.close().await.unwrap();
-        assert_eq!(drive.bytes("f").unwrap(), TEXT);
-        assert_eq!(drive.log().iter().filter(|line| *line == "status ").count(), 1);
+        assert_eq!(drive.content("f").unwrap(), TEXT);
+        assert_eq!(drive.call_count(Verb::SessionStatus), 1);
     }
 }
 
 #[tokio::test]
 async fn without_a_retry_layer_the_user_sees_the_error_and_may_call_again() {
     let (drive, op) = with_sessions();
-    drive.fault("upload", Fault::Before(temporary()));
+    drive.plan(Verb::Upload, VerbFault::Before(temporary_error()));
     let mut writer = op.writer("f").await.unwrap();
     writer.write("123").await.unwrap();
     let error = writer.close().await.unwrap_err();
     assert!(error.is_temporary(), "{error}");
     assert_eq!(writer.close().await.unwrap().content_length(), 3);
-    assert_eq!(drive.bytes("f").unwrap(), b"123");
+    assert_eq!(drive.content("f").unwrap(), b"123");
 }
 
 #[tokio::test]
 async fn a_permanent_error_is_returned_by_every_later_call_and_cancels_the_session() {
     let (drive, op) = with_sessions();
     let denied = Error::new(ErrorKind::PermissionDenied, "no more");
-    drive.fault("send", Fault::Before(denied));
+    drive.plan(Verb::SendFragment, VerbFault::Before(denied));
     let service = op.into_parts().1;
     let mut writer = raw_announced(&service);
     let mut failures = 0;
@@ -112,14 +119,14 @@ async fn a_permanent_error_is_returned_by_every_later_call_and_cancels_the_sessi
         assert_eq!(error.kind(), opendal::ErrorKind::PermissionDenied, "after {failures}: {error}");
     }
     writer.abort_dyn().await.unwrap();
-    assert_eq!(drive.sessions(), 0);
-    assert!(drive.bytes("f").is_none());
+    assert_eq!(drive.open_sessions(), 0);
+    assert!(drive.content("f").is_none());
 }
 
 #[tokio::test]
 async fn close_can_be_dropped_and_repeated() {
     let (drive, op) = with_sessions();
-    drive.fault("upload", Fault::Hold);
+    let upload = drive.hold(Verb::Upload);
     let service = op.into_parts().1;
     let mut writer = service
         .write_dyn(&opendal::OperationContext::new(), "f", opendal::raw::OpWrite::new())
@@ -129,33 +136,32 @@ async fn close_can_be_dropped_and_repeated() {
         let waited = tokio::time::timeout(Duration::from_millis(20), writer.close_dyn()).await;
         assert!(waited.is_err(), "the cloud has not answered");
     }
-    drive.release();
+    upload.release();
     for _ in 0..2 {
         assert_eq!(writer.close_dyn().await.unwrap().content_length(), 3);
     }
-    assert_eq!(drive.log(), ["upload f"]);
+    assert_eq!(drive.take_calls(), ["upload f"]);
 }
 
 #[tokio::test]
 async fn a_slow_cloud_under_timeout_and_retry_gets_the_file_once() {
     let (drive, op) = with_sessions();
-    drive.fault("send", Fault::Hold);
+    let fragment = drive.hold(Verb::SendFragment);
     let timeout = TimeoutLayer::new().with_io_timeout(Duration::from_millis(40));
     let op = retrying(&op.layer(timeout));
     let mut writer = announced(&op, "f").await;
-    let releasing = tokio::spawn({
-        let drive = Arc::clone(&drive);
-        async move {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            drive.release();
-        }
+    let releasing = tokio::spawn(async move {
+        fragment.reached().await;
+        // Longer than the timeout of a call.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        fragment.release();
     });
     for bytes in TEXT.chunks(4) {
         writer.write(bytes.to_vec()).await.unwrap();
     }
     writer.close().await.unwrap();
     releasing.await.unwrap();
-    assert_eq!(drive.bytes("f").unwrap(), TEXT);
+    assert_eq!(drive.content("f").unwrap(), TEXT);
 }
 
 #[tokio::test]
@@ -167,8 +173,8 @@ async fn abort_at_any_time_leaves_no_file_and_no_session() {
             writer.write(bytes.to_vec()).await.unwrap();
         }
         writer.abort().await.unwrap();
-        assert_eq!(drive.sessions(), 0, "after {written}");
-        assert!(drive.bytes("f").is_none());
+        assert_eq!(drive.open_sessions(), 0, "after {written}");
+        assert!(drive.content("f").is_none());
     }
 }
 
@@ -181,12 +187,11 @@ async fn a_writer_that_is_dropped_cancels_in_the_background() {
     }
     drop(writer);
     let cancelled = async {
-        while drive.sessions() > 0 || !drive.log().contains(&"cancel ".to_owned()) {
-            tokio::task::yield_now().await;
-        }
+        drive.wait_for_calls(Verb::CancelSession, 1).await;
+        drive.wait_until(|drive| drive.open_sessions() == 0).await;
     };
     tokio::time::timeout(Duration::from_secs(5), cancelled).await.unwrap();
-    assert!(drive.bytes("f").is_none());
+    assert!(drive.content("f").is_none());
 }
 
 #[tokio::test]
@@ -199,15 +204,15 @@ async fn a_file_of_another_size_than_announced_is_not_created() {
         let error = written.err().or(closed.err()).expect("too few, or too many");
         assert!(error.to_string().contains("announced"), "{error}");
         let _ = writer.abort().await;
-        assert_eq!(drive.sessions(), 0);
-        assert!(drive.bytes("f").is_none());
+        assert_eq!(drive.open_sessions(), 0);
+        assert!(drive.content("f").is_none());
     }
 }
 
 #[tokio::test]
 async fn close_fails_after_a_lost_write() {
     let (drive, op) = with_sessions();
-    drive.fault("send", Fault::Hold);
+    let fragment = drive.hold(Verb::SendFragment);
     let service = op.into_parts().1;
     let mut writer = raw_announced(&service);
     let mut taken = 0;
@@ -220,30 +225,28 @@ async fn close_fails_after_a_lost_write() {
         taken += 1;
     }
     assert!(taken < 5, "the queue is bounded");
-    drive.release();
+    fragment.release();
     let error = writer.close_dyn().await.unwrap_err();
     assert!(error.to_string().contains("missing"), "{error}");
     writer.abort_dyn().await.unwrap();
-    assert!(drive.bytes("f").is_none());
+    assert!(drive.content("f").is_none());
 }
 
 #[tokio::test]
 async fn a_response_without_a_size_costs_one_request_unless_the_caller_checks() {
-    let mut fake = FakeDrive::new(false, false);
-    fake.reports_size = false;
-    let drive = Arc::new(fake);
+    let drive = MemoryDrive::by_id().with_minimal_upload_response();
     let op = operator(&drive, AGE);
     op.write("f", "123").await.unwrap();
-    assert_eq!(drive.log(), ["upload f", "item "]);
+    assert_eq!(drive.take_calls(), ["upload f", "item f"]);
     let deferred = announce().size(3).deferred_check();
     let written = op.write_with("g", "123").user_metadata(deferred).await.unwrap();
-    assert_eq!(drive.log(), ["upload g"]);
+    assert_eq!(drive.take_calls(), ["upload g"]);
     assert!(Announce::left_to_check(&written));
 }
 
 #[tokio::test]
 async fn nothing_is_left_to_check_if_the_response_has_the_size() {
-    let drive = Arc::new(FakeDrive::new(false, false));
+    let drive = MemoryDrive::by_id();
     let op = operator(&drive, AGE);
     let deferred = announce().size(3).deferred_check();
     let written = op.write_with("f", "123").user_metadata(deferred).await.unwrap();
@@ -256,7 +259,7 @@ async fn an_existing_name_is_a_failed_condition() {
     op.write("f", "1").await.unwrap();
     let error = op.write_with("f", "2").if_not_exists(true).await.unwrap_err();
     assert_eq!(error.kind(), opendal::ErrorKind::ConditionNotMatch);
-    assert_eq!(drive.bytes("f").unwrap(), b"1");
+    assert_eq!(drive.content("f").unwrap(), b"1");
 }
 
 #[tokio::test]
@@ -272,27 +275,29 @@ async fn the_last_fragment_is_sent_when_the_writer_is_closed() {
     let (drive, op) = with_sessions();
     let mut writer = announced(&op, "f").await;
     writer.write(TEXT.to_vec()).await.unwrap();
-    while !drive.log().contains(&"send 12+4".to_owned()) {
-        tokio::task::yield_now().await;
-    }
+    drive.wait_for_calls(Verb::SendFragment, 4).await;
+    drive.take_calls();
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(drive.log(), Vec::<String>::new());
-    assert!(drive.bytes("f").is_none());
+    assert_eq!(drive.take_calls(), Vec::<String>::new());
+    assert!(drive.content("f").is_none());
     writer.close().await.unwrap();
-    assert_eq!(drive.bytes("f").unwrap(), TEXT);
+    assert_eq!(drive.content("f").unwrap(), TEXT);
 }
 
 #[tokio::test]
 async fn a_lost_session_is_replaced_if_the_bytes_were_collected() {
     let (drive, op) = with_sessions();
-    drive.fault("send", Fault::After(Error::new(ErrorKind::NotFound, "lost")));
+    drive.plan(Verb::SendFragment, VerbFault::After(Error::new(ErrorKind::NotFound, "lost")));
     let mut writer = op.writer("f").await.unwrap();
     writer.write(TEXT.to_vec()).await.unwrap();
     writer.close().await.unwrap();
-    assert_eq!(drive.bytes("f").unwrap(), TEXT);
-    assert_eq!(drive.log()[..4], ["open f", "send 0+4", "open f", "send 0+4"]);
+    assert_eq!(drive.content("f").unwrap(), TEXT);
+    assert_eq!(
+        drive.take_calls()[..4],
+        ["open_session f", "send_fragment f 0+4", "open_session f", "send_fragment f 0+4"]
+    );
 }
 
 #[tokio::test]
@@ -300,14 +305,13 @@ async fn a_lost_session_without_its_bytes_is_an_error_with_a_hint() {
     let (drive, op) = with_sessions();
     let mut writer = announced(&op, "f").await;
     writer.write(TEXT.to_vec()).await.unwrap();
-    while !drive.log().contains(&"send 12+4".to_owned()) {
-        tokio::task::yield_now().await;
-    }
-    drive.lose_sessions();
+    drive.wait_for_calls(Verb::SendFragment, 4).await;
+    drive.take_calls();
+    drive.discard_sessions();
     let error = writer.close().await.unwrap_err();
     assert_eq!(error.kind(), opendal::ErrorKind::Unexpected);
     assert!(error.to_string().contains("write the file again"), "{error}");
-    assert!(drive.bytes("f").is_none());
+    assert!(drive.content("f").is_none());
 }
 
 #[tokio::test]
@@ -315,9 +319,12 @@ async fn a_rejected_fragment_is_followed_by_a_status_request() {
     let (drive, op) = with_sessions();
     let mut writer = op.writer("f").await.unwrap();
     writer.write(TEXT.to_vec()).await.unwrap();
-    drive.fault("send", Fault::Before(Error::new(ErrorKind::RangeNotSatisfied, "not these")));
+    drive.plan(
+        Verb::SendFragment,
+        VerbFault::Before(Error::new(ErrorKind::RangeNotSatisfied, "not these")),
+    );
     // The cloud expects the fragment that it has just rejected.
     let error = writer.close().await.unwrap_err();
     assert!(error.to_string().contains("not these"), "{error}");
-    assert_eq!(drive.sessions(), 0);
+    assert_eq!(drive.open_sessions(), 0);
 }

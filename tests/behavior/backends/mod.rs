@@ -4,9 +4,9 @@ mod amazon_drive;
 mod cached;
 mod fs;
 mod memory;
+pub mod memory_drive;
 mod onedrive;
 pub mod served;
-pub mod simulated;
 mod skydrive;
 
 use std::{str::FromStr, sync::Arc, time::Duration};
@@ -16,7 +16,6 @@ use drivedal_conformance::{
 };
 use opendal::OperatorUri;
 
-use self::simulated::{Addressing, SimulatedBackend};
 use crate::secrets;
 
 /// The writer accepts `drivedal::announce()`.
@@ -77,8 +76,8 @@ pub fn all() -> Vec<Arc<dyn Backend>> {
     let mut all: Vec<Arc<dyn Backend>> = vec![
         Arc::new(memory::Memory),
         Arc::new(fs::Fs),
-        Arc::new(SimulatedBackend(Addressing::Ids)),
-        Arc::new(SimulatedBackend(Addressing::Paths)),
+        Arc::new(memory_drive::by_id()),
+        Arc::new(memory_drive::by_path()),
         Arc::new(skydrive::skydrive()),
         Arc::new(onedrive::personal()),
         Arc::new(onedrive::business()),
