@@ -2,19 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
 };
 
 use drivedal::{
-    adapter::DriveHandle,
-    drive::ItemId,
     layers::{Policy, RetryLayer},
     remote::{Remote, RemoteSource, Remotes, is_drive},
 };
-use opendal::{ErrorKind, HttpTransporter, Metadata, OperationContext, Operator};
+use opendal::{HttpTransporter, OperationContext, OperatorRegistry};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -23,8 +19,9 @@ use crate::{
     embedded::{self, Embedded},
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
-    location::{Addressing, DrivePath, Location, RemoteAddress},
+    location::{Addressing, Location, RemoteAddress},
     output::Output,
+    remote::{OpenRemote, RemotePath},
     requests::RequestStats,
     transfer::{journal::Journal, local::blocking},
     waiting::WaitNotifier,
@@ -60,6 +57,11 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// Creates the state from the global options. Reads the configuration file.
+    ///
+    /// # Errors
+    /// `Usage` if the configuration is invalid or cannot be read; [`Failure::local`] if the HAR
+    /// file cannot be created.
     pub(super) fn new(
         global: GlobalOptions,
         output: Arc<Output>,
@@ -82,7 +84,7 @@ impl App {
     /// Stops the embedded server, if this command started one.
     ///
     /// # Errors
-    /// Returns an error if the data folder cannot be locked.
+    /// `Failed` if a lock file of the data folder cannot be opened.
     pub(super) async fn close(self) -> Result {
         let Some(embedded) = self.embedded.into_inner() else { return Ok(()) };
         // The server waits for open connections, and operators keep idle ones.
@@ -91,11 +93,12 @@ impl App {
     }
 
     /// Returns the path of the item that an argument names. Opens the remote if it is not open yet.
-    /// `named` says whether the argument contains a path or an id.
+    /// `named` says whether the argument contains a path or an id. The item need not exist, except
+    /// by id.
     ///
     /// # Errors
-    /// Returns an error if the remote cannot be opened, if the path is invalid, and `NotFound` if
-    /// no item has the id.
+    /// As of [`remote`](Self::remote); `Usage` if the path is invalid; `NotFound` if no item has
+    /// the id; `Unsupported` for an id if the service is not a cloud drive.
     pub(crate) async fn resolve(
         &self,
         at: &Location,
@@ -117,7 +120,8 @@ impl App {
     /// Opens the remote of an argument, or returns the one that is open already.
     ///
     /// # Errors
-    /// Returns `Usage` if the remote is unknown or its options are invalid.
+    /// `Usage` if the remote is unknown or its options are invalid; `Unsupported` if no service has
+    /// its scheme; the failure of the embedded server if it does not start.
     pub(crate) async fn remote(
         &self,
         at: &Location,
@@ -134,10 +138,10 @@ impl App {
     }
 
     /// Runs `work` for each argument, in order. With several arguments a failure is reported and
-    /// the next argument follows.
+    /// the next argument follows; the exit code is then `Partial`.
     ///
     /// # Errors
-    /// Returns the failure of a single argument. With several arguments, returns an error only if
+    /// The failure of a single argument. With several arguments, only `ClosedPipe` or `Failed` if
     /// results cannot be written.
     pub(crate) async fn for_each_argument<T>(
         &self,
@@ -160,6 +164,11 @@ impl App {
         Ok(exit)
     }
 
+    /// Opens a remote with its layers (statistics, retries), or returns the one that is open
+    /// already.
+    ///
+    /// # Errors
+    /// As of [`remote`](Self::remote), without the name of the remote.
     async fn open(&self, at: &Location, workload: Workload) -> Result<Arc<OpenRemote>> {
         if let Some(opened) = self.open_remotes().get(&at.remote) {
             return Ok(Arc::clone(opened));
@@ -169,7 +178,7 @@ impl App {
             Workload::Interactive => source,
             Workload::Bulk => with_bulk_index_ttl(source)?,
         };
-        let Remote { operator, handle, .. } = source.open()?;
+        let Remote { operator, handle, .. } = open_source(&source)?;
         let operator = match transport {
             Some(transport) => {
                 let context = OperationContext::new().with_http_transport(transport);
@@ -203,6 +212,7 @@ impl App {
         Ok(opened)
     }
 
+    /// Returns the retry policy of a service, with the attempts of `--retries`.
     fn policy(&self, scheme: &str) -> Policy {
         let policy = Policy::for_service(scheme);
         let max_attempts =
@@ -213,13 +223,17 @@ impl App {
     /// Returns the options of a remote.
     ///
     /// # Errors
-    /// Returns `Usage` if the remote is unknown.
+    /// `Usage` if the remote is unknown; the failure of the embedded server if it does not start.
     pub(crate) async fn options(&self, name: &str) -> Result<RemoteSource> {
         Ok(self.source(name).await?.source)
     }
 
-    /// Returns the options of a remote. A configured remote overrides an embedded one of the same
-    /// name.
+    /// Returns the options of a remote, and its server if it is embedded. A configured remote
+    /// overrides an embedded one of the same name.
+    ///
+    /// # Errors
+    /// `Usage` if the remote is unknown or its URI is invalid; the failure of the embedded server
+    /// if it does not start.
     async fn source(&self, name: &str) -> Result<RemoteSpec> {
         let configured = self.remotes.names().any(|known| known == name);
         match embedded::source(name).filter(|_| !configured) {
@@ -244,6 +258,9 @@ impl App {
     }
 
     /// Returns the options of a configured remote, or of a URI.
+    ///
+    /// # Errors
+    /// `Usage` if no remote has the name.
     fn configured(&self, name: &str) -> Result<RemoteSource> {
         let is_known = name.contains("://") || self.remotes.names().any(|known| known == name);
         if is_known {
@@ -257,6 +274,7 @@ impl App {
         Err(Failure::usage("unknown remote").hint(hint))
     }
 
+    /// Locks the remotes that are open, by name or URI.
     fn open_remotes(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<OpenRemote>>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -272,6 +290,9 @@ struct RemoteSpec {
 }
 
 /// Sets [`BULK_INDEX_TTL`] for a cloud drive, unless the user configured `index_ttl`.
+///
+/// # Errors
+/// `Usage` if the URI is invalid.
 fn with_bulk_index_ttl(source: RemoteSource) -> Result<RemoteSource> {
     match is_drive(&source.scheme()?) {
         true => Ok(source.with_default_option("index_ttl", BULK_INDEX_TTL)?),
@@ -285,165 +306,21 @@ fn is_local(scheme: &str) -> bool {
     matches!(scheme, "fs" | "memory")
 }
 
-/// An open remote.
-#[derive(Debug)]
-pub(crate) struct OpenRemote {
-    name: String,
-    scheme: String,
-    pub(crate) operator: Operator,
-    pub(crate) handle: Option<DriveHandle>,
-    /// The retry policy of its service, with `--retries`.
-    pub(crate) policy: Policy,
-    /// Prints a message when a request waits for long.
-    pub(crate) waiting: WaitNotifier,
-    /// Together with scheme and account, identifies the remote's items across runs: the configured
-    /// endpoint, or the data folder of an embedded drive.
-    pub(crate) identity: String,
-    /// The base URL of an embedded drive's server, which differs from run to run. `None` for other
-    /// remotes.
-    pub(crate) server: Option<String>,
-    root_id: OnceCell<String>,
-}
-
-impl OpenRemote {
-    /// Returns `REMOTE:PATH`, for messages.
-    pub(crate) fn display_path(&self, path: &DrivePath) -> String {
-        format!("{}:{path}", self.name)
-    }
-
-    /// Returns the scheme of the service, such as `skydrive`.
-    pub(crate) fn scheme(&self) -> &str {
-        &self.scheme
-    }
-
-    /// Returns the name for messages: the configured name, or the scheme of a URI.
-    pub(crate) fn display_name(&self) -> &str {
-        &self.name
-    }
-
-    /// Announces that a failed operation is retried after `wait`, if the user has waited for long.
-    /// `elapsed` is the time since the first attempt.
-    pub(crate) fn announce_wait(&self, error: &opendal::Error, elapsed: Duration, wait: Duration) {
-        let reason = format!("{} error", error.kind());
-        self.waiting.announce(&self.scheme, &reason, elapsed, Instant::now() + wait);
-    }
-
-    /// Returns whether its writers understand [`drivedal::announce`]. Other services would store
-    /// the announcement as user metadata.
-    pub(crate) fn supports_announce(&self) -> bool {
-        self.handle.is_some()
-    }
-
-    /// Returns the handle of a cloud drive. `feature` is the object of "only cloud drives have",
-    /// for the message.
-    ///
-    /// # Errors
-    /// Returns `Unsupported` if the service is not a cloud drive.
-    pub(crate) fn drive(&self, feature: &str) -> Result<&DriveHandle> {
-        self.handle.as_ref().ok_or_else(|| {
-            let hint = format!("only onedrive, skydrive and amazon-drive remotes have {feature}");
-            Failure::wrong_service(&self.scheme).hint(hint)
-        })
-    }
-
-    /// Returns the id of the drive's root. The first call sends a request.
-    ///
-    /// # Errors
-    /// Returns the errors of the request, and `Unsupported` if the service is not a cloud drive.
-    pub(crate) async fn root_id(&self) -> Result<&str> {
-        let ask = || async {
-            let id = self.drive("ids")?.root_id(&self.operator).await?;
-            Ok(id.as_str().to_owned())
-        };
-        self.root_id.get_or_try_init(ask).await.map(String::as_str)
-    }
-
-    async fn path_of(&self, id: &str) -> Result<DrivePath> {
-        let path = self.drive("ids")?.path_of(&self.operator, &ItemId::from(id)).await?;
-        DrivePath::parse(&path)
-    }
-}
-
-/// A remote and a path in it. The item need not exist.
-#[derive(Clone, Debug)]
-pub(crate) struct RemotePath {
-    pub(crate) remote: Arc<OpenRemote>,
-    pub(crate) path: DrivePath,
-}
-
-/// Metadata of an existing item.
-#[derive(Clone, Debug)]
-pub(crate) enum EntryInfo {
-    File(Metadata),
-    Folder(Metadata),
-}
-
-impl EntryInfo {
-    pub(crate) fn metadata(&self) -> &Metadata {
-        match self {
-            Self::File(metadata) | Self::Folder(metadata) => metadata,
+/// Opens a remote. Sends no request.
+///
+/// # Errors
+/// `Unsupported` if this program has no service of the scheme; `Usage` if the URI or an option is
+/// invalid.
+fn open_source(source: &RemoteSource) -> Result<Remote> {
+    let scheme = source.scheme()?;
+    source.open().map_err(|error| {
+        let known = OperatorRegistry::get().schemes();
+        if known.contains(scheme.as_str()) {
+            return error.into();
         }
-    }
-}
-
-impl RemotePath {
-    pub(crate) fn operator(&self) -> &Operator {
-        &self.remote.operator
-    }
-
-    /// Returns the path of a child of this folder.
-    pub(crate) fn join(&self, name: &str) -> Self {
-        Self { remote: Arc::clone(&self.remote), path: self.path.join(name) }
-    }
-
-    /// Returns the path in the form that OpenDAL expects for files.
-    ///
-    /// # Errors
-    /// Returns `Usage` for the root, and for a name that OpenDAL would trim.
-    pub(crate) fn file_path(&self) -> Result<String> {
-        self.path.to_file_arg().map_err(|failure| failure.about(self))
-    }
-
-    /// Returns the metadata of the item.
-    ///
-    /// # Errors
-    /// Returns `NotFound` if the item does not exist, and the errors of the service.
-    pub(crate) async fn stat(&self) -> Result<EntryInfo> {
-        let folder = self.path.to_folder_arg();
-        let found = if self.path.is_folder_path() {
-            self.operator().stat(&folder).await
-        } else {
-            match self.operator().stat(&self.file_path()?).await {
-                // In an object store a folder exists only through its contents. The response of a
-                // drive covers files and folders.
-                Err(error)
-                    if error.kind() == ErrorKind::NotFound && self.remote.handle.is_none() =>
-                {
-                    self.operator().stat(&folder).await
-                }
-                found => found,
-            }
-        };
-        match found {
-            Ok(metadata) if metadata.is_dir() => Ok(EntryInfo::Folder(metadata)),
-            Ok(metadata) => Ok(EntryInfo::File(metadata)),
-            Err(error) => Err(Failure::from(error).about(self)),
-        }
-    }
-
-    /// Returns where an item of that name belongs if this path is the target of a command: below
-    /// this path if it ends with a slash or is the root, otherwise at this path.
-    pub(crate) fn target_for(&self, name: Option<&str>) -> Self {
-        match name {
-            Some(name) if self.path.is_folder_path() => self.join(name),
-            // The root of a remote has no name, so its contents belong directly into the target.
-            _ => self.clone(),
-        }
-    }
-}
-
-impl fmt::Display for RemotePath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.remote.display_path(&self.path))
-    }
+        let mut known: Vec<_> = known.into_iter().collect();
+        known.sort();
+        Failure::new(Exit::Unsupported, format!("unknown service `{scheme}`"))
+            .hint(format!("available: {}", known.join(", ")))
+    })
 }

@@ -143,6 +143,7 @@ pub(crate) struct AddressingArgs {
 }
 
 impl AddressingArgs {
+    /// Returns how `REMOTE:TEXT` is interpreted. Clap ensures that at most one option is given.
     pub(crate) fn mode(self) -> Addressing {
         match self {
             Self { path: true, .. } => Addressing::Path,
@@ -174,10 +175,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Runs the command.
+    /// Runs the command. Returns its exit code: `Done`, or `Partial` if some of several items
+    /// failed.
     ///
     /// # Errors
-    /// Returns the command's failure, or `Interrupted` or `Terminated` after a signal.
+    /// The command's failure; `Interrupted` or `Terminated` after a signal.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         // These commands handle signals themselves.
         let command = match self {

@@ -3,10 +3,11 @@
 use futures::TryStreamExt;
 
 use crate::{
-    app::{App, EntryInfo, RemotePath, Workload},
+    app::{App, Workload},
     args::AddressingArgs,
     failure::{Exit, Failure, Result},
     location::Location,
+    remote::{EntryInfo, RemotePath},
     units::ByteSpan,
 };
 
@@ -31,6 +32,10 @@ pub(crate) struct Cat {
 }
 
 impl Cat {
+    /// Writes the files, one after another, to standard output.
+    ///
+    /// # Errors
+    /// The failure of a single file; `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         app.for_each_argument(&self.files, async |file| {
             let at = app.resolve(file, self.addressing.mode(), Workload::Interactive).await?;
@@ -39,6 +44,11 @@ impl Cat {
         .await
     }
 
+    /// Writes a file, or the selected part of it, to standard output.
+    ///
+    /// # Errors
+    /// `Failed` if it is a folder or the range starts after its end; the failure of the request
+    /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     async fn copy(&self, app: &App, at: &RemotePath) -> Result {
         let fail = |error| Failure::from(error).about(at);
         let path = at.file_path()?;
@@ -62,6 +72,10 @@ impl Cat {
 }
 
 /// Returns the bytes of a file that a range selects, cut at the end of the file.
+///
+/// # Errors
+/// `Failed` if it is a folder, or if the range starts after the end; `NotFound` if the file does
+/// not exist; the failure of the request ([`Failure::from`]).
 async fn part_of(at: &RemotePath, span: ByteSpan) -> Result<std::ops::Range<u64>> {
     match at.stat().await? {
         EntryInfo::Folder(_) => Err(Failure::is_folder().about(at)),

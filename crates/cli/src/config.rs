@@ -46,10 +46,11 @@ impl std::fmt::Debug for RemoteConfig {
 }
 
 /// Returns the remotes of the configuration file and of the command line. The command line
-/// overrides the file. `file` is the argument of `--config`.
+/// overrides the file. `file` is the argument of `--config`; `None` reads the default file, which
+/// need not exist.
 ///
 /// # Errors
-/// Returns `Usage` if a file named by `--config` cannot be read, and if the content of a file is
+/// `Usage` if a file is invalid or cannot be read, and if a name or URI of the command line is
 /// invalid.
 pub(crate) fn remotes(file: Option<&Path>, named: &[(String, String)]) -> Result<Remotes> {
     let mut remotes = match (file, default_file()) {
@@ -92,6 +93,10 @@ pub(crate) fn named_uri(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), uri.to_owned()))
 }
 
+/// Reads a configuration file.
+///
+/// # Errors
+/// `NotFound` if it does not exist; `Usage` if it cannot be read or is invalid.
 fn read(path: &Path) -> Result<Remotes> {
     let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Failure::local("read", path, &error),
@@ -100,6 +105,10 @@ fn read(path: &Path) -> Result<Remotes> {
     parse(&text).map_err(|failure| failure.doing("read").about(path.display()))
 }
 
+/// Parses a configuration file. Messages do not quote its lines, which may contain tokens.
+///
+/// # Errors
+/// `Usage` with the line or the name of the remote that is invalid.
 fn parse(text: &str) -> Result<Remotes> {
     // The complete message of the parser quotes the line, which may contain a token.
     let file: ConfigFile = toml::from_str(text).map_err(|error| {
@@ -116,6 +125,11 @@ fn parse(text: &str) -> Result<Remotes> {
     Ok(remotes)
 }
 
+/// Converts an entry of the file to the options of a remote.
+///
+/// # Errors
+/// The reason, without values: both or neither of `uri` and `type`, or an option that is a list or
+/// a table.
 fn source(entry: RemoteConfig) -> Result<RemoteSource, String> {
     let source = match (entry.uri, entry.scheme) {
         (Some(uri), None) => RemoteSource::from_uri(uri),

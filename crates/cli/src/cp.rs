@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use crate::{
-    app::{App, EntryInfo, RemotePath, Workload},
+    app::{App, Workload},
     args::AddressingArgs,
     failure::{Exit, Failure, Result},
     item,
     location::Location,
+    remote::{EntryInfo, RemotePath},
     transfer::send::{WriteParams, writer},
 };
 
@@ -54,6 +55,11 @@ pub(crate) struct MoveRecord<'a> {
 }
 
 impl Cp {
+    /// Copies a file within a remote: by the cloud if it can copy, otherwise through this computer.
+    ///
+    /// # Errors
+    /// As of [`resolve_pair`]; `Unsupported` for a folder; the failure of the copy
+    /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (from, to) = resolve_pair(app, &self.from, &self.to, self.addressing).await?;
         let EntryInfo::File(file) = from.stat().await? else {
@@ -79,11 +85,12 @@ impl Cp {
     }
 }
 
-/// Resolves source and target of `cp` or `mv`.
+/// Resolves source and target of `cp` or `mv`. A target that ends with a slash is the folder of the
+/// result.
 ///
 /// # Errors
-/// Returns `Usage` if both are on different remotes, if they are the same item, and if the source
-/// is the root.
+/// As of [`App::resolve`]; `Usage` if both are on different remotes, if they are the same item, and
+/// if the source is the root.
 pub(crate) async fn resolve_pair(
     app: &App,
     from: &Location,
@@ -108,7 +115,12 @@ pub(crate) async fn resolve_pair(
     Ok((from, to))
 }
 
-/// Copies a file by downloading and uploading it, and announces that.
+/// Copies a file by downloading and uploading it, and announces that. `file` is the metadata of the
+/// source. The upload is aborted after a failure.
+///
+/// # Errors
+/// The failure of a request ([`Failure::from`]); `TryLater` if the download is shorter or longer
+/// than the file; `Interrupted` or `Terminated` after a signal.
 pub(crate) async fn copy_through_client(
     app: &App,
     from: &RemotePath,

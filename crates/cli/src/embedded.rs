@@ -43,6 +43,7 @@ type SourceBuilder = fn(&Url, &Secret) -> RemoteSource;
 const DRIVES: [(&str, SourceBuilder); 3] =
     [("local-onedrive", onedrive), ("local-skydrive", skydrive), ("local-amazon", amazon)];
 
+/// Returns the options of the drive as SkyDrive.
 fn skydrive(server: &Url, token: &Secret) -> RemoteSource {
     let server = server.as_str().trim_end_matches('/');
     RemoteSource::from_scheme("skydrive")
@@ -53,6 +54,7 @@ fn skydrive(server: &Url, token: &Secret) -> RemoteSource {
         .option("access_token", token.expose())
 }
 
+/// Returns the options of the drive as OneDrive.
 fn onedrive(server: &Url, token: &Secret) -> RemoteSource {
     let server = server.as_str().trim_end_matches('/');
     RemoteSource::from_scheme("onedrive")
@@ -63,6 +65,7 @@ fn onedrive(server: &Url, token: &Secret) -> RemoteSource {
         .option("access_token", token.expose())
 }
 
+/// Returns the options of the drive as Amazon Cloud Drive.
 fn amazon(server: &Url, token: &Secret) -> RemoteSource {
     let server = server.as_str().trim_end_matches('/');
     RemoteSource::from_scheme("amazon-drive")
@@ -73,6 +76,9 @@ fn amazon(server: &Url, token: &Secret) -> RemoteSource {
 }
 
 /// Returns the access token of a data folder, as the library takes it.
+///
+/// # Errors
+/// `Failed` if the folder has no valid token file.
 fn access_token(folder: &Path) -> Result<Secret> {
     let token = Server::access_token_at(folder).map_err(failed)?;
     Ok(Secret::from(token.expose()))
@@ -93,12 +99,12 @@ pub(crate) enum Embedded {
 }
 
 impl Embedded {
-    /// Finds the server of the data folder, or starts it. `folder` is the folder of `--data`; `None`
-    /// means the default data folder of the user.
+    /// Finds the server of the data folder, or starts it. `folder` is the folder of `--data`;
+    /// `None` means the default data folder of the user.
     ///
     /// # Errors
-    /// If the folder cannot be used or the server does not start; a usage error if the user has no
-    /// home folder and gave none.
+    /// `Usage` if the user has no home folder and gave none; [`Failure::local`] if a lock file
+    /// cannot be opened; `Failed` if the server does not start.
     pub(crate) async fn open(folder: Option<&Path>) -> Result<Self> {
         let folder = match (folder, config::dirs()) {
             (Some(folder), _) => folder.to_owned(),
@@ -130,7 +136,8 @@ impl Embedded {
         opened
     }
 
-    /// The server's URL, with a slash at the end. Requests to it need [`transport`](Self::transport).
+    /// Returns the server's URL, with a slash at the end. Requests to it need
+    /// [`transport`](Self::transport).
     pub(crate) fn url(&self) -> &Url {
         match self {
             Self::Own { server, .. } => server.url(),
@@ -154,14 +161,14 @@ impl Embedded {
         }
     }
 
-    /// The server's access token.
+    /// Returns the server's access token.
     pub(crate) fn token(&self) -> &Secret {
         match self {
             Self::Own { token, .. } | Self::Shared { token, .. } => token,
         }
     }
 
-    /// The server's data folder.
+    /// Returns the server's data folder.
     pub(crate) fn folder(&self) -> &Path {
         match self {
             Self::Own { folder, .. } | Self::Shared { folder, .. } => folder,
@@ -172,8 +179,8 @@ impl Embedded {
     /// interrupt. Does nothing for a server of another process.
     ///
     /// # Errors
-    /// If a lock file in the data folder cannot be opened, for example because the folder was
-    /// removed.
+    /// [`Failure::local`] if a lock file in the data folder cannot be opened, for example because
+    /// the folder was removed.
     pub(crate) async fn close(self, output: &Output, interrupt: &Interrupt) -> Result {
         let Self::Own { server, folder, .. } = self else { return Ok(()) };
         let mut is_announced = false;
@@ -195,6 +202,7 @@ impl Embedded {
     }
 }
 
+/// Converts an error of the server. Its message is a complete sentence.
 fn failed(error: ServerError) -> Failure {
     Failure::new(Exit::Failed, error.to_string())
 }
@@ -210,11 +218,13 @@ enum Lock {
     Shared,
 }
 
-/// Locks a file of the data folder, which is created if it does not exist. The lock is released when
-/// the returned file is dropped. Waits for other holders, except with [`Lock::AloneIfFree`].
+/// Locks the file `name` of the data folder, which is created if it does not exist. The lock is
+/// released when the returned file is dropped. Waits for other holders, except with
+/// [`Lock::AloneIfFree`].
 ///
 /// # Errors
-/// If the file cannot be created or opened, or if [`Lock::AloneIfFree`] finds another holder.
+/// [`Failure::local`] if the file cannot be created or opened, or if [`Lock::AloneIfFree`] finds
+/// another holder.
 async fn lock(folder: &Path, name: &str, how: Lock) -> Result<File> {
     let (folder, name) = (folder.to_owned(), name.to_owned());
     blocking(move || {
@@ -241,7 +251,7 @@ async fn lock(folder: &Path, name: &str, how: Lock) -> Result<File> {
 /// Creates a folder, and its missing parents, that only its owner can read.
 ///
 /// # Errors
-/// Those of the file system.
+/// When a folder cannot be created.
 fn make_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

@@ -74,52 +74,54 @@ impl Failure {
         Self::new(Exit::Usage, reason)
     }
 
-    /// Creates a failure of the local file system: `cannot <action> <path>: <error>`.
+    /// Creates a failure of the local file system: `cannot <action> <path>: <error>`. Its exit code
+    /// is `NotFound`, `Denied` or `Exists` by the kind of the error, otherwise `Failed`.
     pub(crate) fn local(action: &'static str, path: &Path, error: &io::Error) -> Self {
         Self::from(error).doing(action).about(path.display())
     }
 
-    /// The item is a folder, and the command works on files.
+    /// Returns `Failed`: the item is a folder, and the command works on files.
     pub(crate) fn is_folder() -> Self {
         Self::new(Exit::Failed, "it is a folder")
     }
 
-    /// The item is a file, and the command works on folders.
+    /// Returns `Failed`: the item is a file, and the command works on folders.
     pub(crate) fn is_not_folder() -> Self {
         Self::new(Exit::Failed, "it is not a folder")
     }
 
-    /// An item of that name exists, and the command may not replace it.
+    /// Returns `Exists`: an item of that name exists, and the command may not replace it.
     pub(crate) fn exists() -> Self {
         Self::new(Exit::Exists, "already exists")
     }
 
-    /// The root of a remote is named where a file is needed.
+    /// Returns `Usage`: the root of a remote is named where a file is needed.
     pub(crate) fn root_is_not_file() -> Self {
         Self::usage("the root of a remote is not a file")
     }
 
-    /// The local item is a pipe, a socket or a device.
+    /// Returns `Failed`: the local item is a pipe, a socket or a device.
     pub(crate) fn is_special_file() -> Self {
         Self::new(Exit::Failed, "it is neither a file nor a folder (a pipe, a socket, a device)")
     }
 
-    /// The local name is not UTF-8.
+    /// Returns `Failed`: the local name is not UTF-8.
     pub(crate) fn is_not_utf8() -> Self {
         Self::new(Exit::Failed, "the name is not UTF-8, which all drives require")
     }
 
-    /// The command names several sources and a target that is not a folder.
+    /// Returns `Usage`: the command names several sources and a target that is not a folder.
     pub(crate) fn several_sources() -> Self {
         Self::usage("several sources need a folder as target").hint("add a slash to the target")
     }
 
-    /// The remote's service does not have the feature.
+    /// Returns `Unsupported`: the remote's service does not have the feature.
     pub(crate) fn wrong_service(scheme: &str) -> Self {
         Self::new(Exit::Unsupported, format!("it is a {scheme} remote"))
     }
 
-    /// A file has another length than announced; `expected` and `received` are in bytes.
+    /// Returns the reason for a file that has another length than announced; `expected` and
+    /// `received` are in bytes.
     pub(crate) fn wrong_length(expected: u64, received: u64) -> String {
         format!("received {received} bytes, expected {expected}")
     }
@@ -129,9 +131,19 @@ impl Failure {
         Self { exit, ..self }
     }
 
-    /// Sets the item, unless the failure names one already.
+    /// Sets the item, unless the failure names one already. A reason that begins with
+    /// `cannot <verb> <item>: ` for this item is shortened: the failure itself says so.
     pub(crate) fn about(mut self, item: impl fmt::Display) -> Self {
-        self.about.get_or_insert_with(|| item.to_string());
+        if self.about.is_none() {
+            let item = item.to_string();
+            if let Some(reason) = reason_for(&self.message, &item) {
+                self.message = match self.exit {
+                    Exit::NotFound => format!("not found: {reason}"),
+                    _ => reason.to_owned(),
+                };
+            }
+            self.about = Some(item);
+        }
         self
     }
 
@@ -154,6 +166,7 @@ impl Failure {
 }
 
 impl fmt::Display for Failure {
+    /// Writes `cannot <action> <item>: <reason> (<hint>)`, as far as they are known.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.action, &self.about) {
             (Some(action), Some(item)) => {
@@ -175,6 +188,9 @@ impl fmt::Display for Failure {
 impl From<&opendal::Error> for Failure {
     /// Takes the kind, the message and the sources of an error. OpenDAL's context is left out: it
     /// repeats the path and may contain a URL with a token.
+    ///
+    /// The exit code is `NotFound`, `Denied`, `Exists` (also for a failed precondition),
+    /// `TryLater`, `Unsupported` or `Usage` by the kind of the error, otherwise `Failed`.
     fn from(error: &opendal::Error) -> Self {
         let exit = match error.kind() {
             ErrorKind::NotFound => Exit::NotFound,
@@ -186,7 +202,11 @@ impl From<&opendal::Error> for Failure {
             ErrorKind::Unexpected if !error.is_permanent() && is_transient(error) => Exit::TryLater,
             _ => Exit::Failed,
         };
-        let mut message = kind_name(error.kind()).to_owned();
+        let mut message = match error.message().starts_with(CANNOT) {
+            // A sentence of the library, with its own reason.
+            true => String::new(),
+            false => kind_name(error.kind()).to_owned(),
+        };
         let mut add = |text: &str| {
             if !text.is_empty() && !message.contains(text) {
                 if !message.is_empty() {
@@ -215,6 +235,8 @@ impl From<opendal::Error> for Failure {
 }
 
 impl From<&io::Error> for Failure {
+    /// Takes the text of an error. The exit code is `NotFound`, `Denied` or `Exists` by its kind,
+    /// otherwise `Failed`.
     fn from(error: &io::Error) -> Self {
         let exit = match error.kind() {
             io::ErrorKind::NotFound => Exit::NotFound,
@@ -224,6 +246,49 @@ impl From<&io::Error> for Failure {
         };
         Self::new(exit, error.to_string())
     }
+}
+
+/// The beginning of a sentence that names an operation, its item and the reason of the failure.
+const CANNOT: &str = "cannot ";
+
+/// Returns the reason in the sentence `cannot <verb> <item>: <reason>` of the library; `None` if the
+/// text has another form or is about another item. `item` is the item as the command names it, such
+/// as `work:a/b`.
+fn reason_for<'t>(text: &'t str, item: &str) -> Option<&'t str> {
+    let (operation, reason) = split_sentence(text.strip_prefix(CANNOT)?)?;
+    let is_generic =
+        ["the file", "the item", "the folder"].iter().any(|thing| operation.ends_with(thing));
+    (is_generic || names_item(operation, item)).then_some(reason)
+}
+
+/// Splits a sentence at the first colon that is not in quotes; `None` if it has none.
+fn split_sentence(text: &str) -> Option<(&str, &str)> {
+    let (mut quote, mut is_escaped) = (None, false);
+    let end = text.char_indices().find_map(|(at, c)| {
+        match (quote, c) {
+            _ if is_escaped => is_escaped = false,
+            (Some('"'), '\\') => is_escaped = true,
+            (Some(open), _) if c == open => quote = None,
+            (None, '"' | '`') => quote = Some(c),
+            (None, ':') if text[at..].starts_with(": ") => return Some(at),
+            _ => {}
+        }
+        None
+    })?;
+    Some((&text[..end], &text[end + 2..]))
+}
+
+/// Returns whether an operation names an item by its quoted path, or by the end of its path.
+fn names_item(operation: &str, item: &str) -> bool {
+    let quoted = operation.find(['"', '`']).and_then(|start| {
+        let quote = operation[start..].chars().next()?;
+        operation.get(start + 1..operation.rfind(quote)?)
+    });
+    let Some(quoted) = quoted.filter(|quoted| !quoted.is_empty()) else { return false };
+    // The library quotes paths as Rust does.
+    let item = format!("{:?}", item.trim_end_matches(['/', ':']));
+    let before = item[1..item.len() - 1].strip_suffix(quoted.trim_end_matches('/'));
+    before.is_some_and(|before| before.is_empty() || before.ends_with([':', '/']))
 }
 
 /// Returns whether a later attempt may succeed. OpenDAL marks every I/O error of a local disk as
@@ -259,7 +324,7 @@ fn is_transient(error: &opendal::Error) -> bool {
     true
 }
 
-/// The text for an error kind. Empty for kinds that add nothing to the error's message.
+/// Returns the text for an error kind; empty for kinds that add nothing to the error's message.
 fn kind_name(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::NotFound => "not found",
@@ -297,6 +362,61 @@ mod tests {
         );
         let remote = Failure::usage("unknown remote").about("work:").doing("open");
         assert_eq!(remote.to_string(), "cannot open work: unknown remote");
+    }
+
+    #[test]
+    fn an_operation_and_its_item_are_named_once() {
+        let shown = |kind, message: &str, item: &str| {
+            let failure = Failure::from(opendal::Error::new(kind, message)).about(item);
+            failure.doing("move").to_string()
+        };
+        for (kind, message, item, expected) in [
+            (
+                ErrorKind::IsADirectory,
+                "cannot read the item: it is a folder",
+                "work:d",
+                "cannot move work:d: it is a folder",
+            ),
+            (
+                ErrorKind::Conflict,
+                "cannot move \"a: b/d\": the target is below it",
+                "work:a: b/d/",
+                "cannot move work:a: b/d/: the target is below it",
+            ),
+            (
+                ErrorKind::NotFound,
+                "cannot find \"b\": the folder has no such item",
+                "work:a/b",
+                "cannot move work:a/b: not found: the folder has no such item",
+            ),
+            (
+                ErrorKind::Unsupported,
+                "cannot use the name \"a\\\"b\" in this cloud: a name cannot have \"",
+                "work:d/a\"b",
+                "cannot move work:d/a\"b: a name cannot have \"",
+            ),
+            // Another item, and other operations, are part of the reason.
+            (
+                ErrorKind::IsADirectory,
+                "cannot replace \"d\": it is a folder",
+                "work:a",
+                "cannot move work:a: cannot replace \"d\": it is a folder",
+            ),
+            (
+                ErrorKind::NotFound,
+                "cannot find \"b\": the folder has no such item",
+                "work:ab",
+                "cannot move work:ab: cannot find \"b\": the folder has no such item",
+            ),
+            (
+                ErrorKind::ConfigInvalid,
+                "cannot sign in: client_id is missing",
+                "work:",
+                "cannot move work: cannot sign in: client_id is missing",
+            ),
+        ] {
+            assert_eq!(shown(kind, message, item), expected);
+        }
     }
 
     #[test]

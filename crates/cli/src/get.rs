@@ -7,11 +7,12 @@ use std::{
 };
 
 use crate::{
-    app::{App, RemotePath, Workload},
+    app::{App, Workload},
     args::AddressingArgs,
     failure::{Exit, Failure, Result},
     listing::{Depth, Listed, list},
     location::Location,
+    remote::RemotePath,
     transfer::{
         JOBS,
         download::{self, DownloadItem, DownloadList, TreeDownload},
@@ -76,6 +77,12 @@ pub(crate) struct Get {
 }
 
 impl Get {
+    /// Downloads the sources. All are listed before the first file is downloaded, so that no two
+    /// get the same name.
+    ///
+    /// # Errors
+    /// `Usage` if the arguments are invalid; the failure of a single source; `Interrupted` or
+    /// `Terminated` after a signal; `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (sources, target) = self.sources()?;
         if sources.len() > 1 && !target.is_folder() {
@@ -118,6 +125,11 @@ impl Get {
         report.finish("get", many)
     }
 
+    /// Splits the arguments into the sources and the local target. The last one is the target if it
+    /// is a local path and not the only one; otherwise the target is the working folder.
+    ///
+    /// # Errors
+    /// `Usage` if a source is not on a remote.
     fn sources(&self) -> Result<(Vec<Location>, GetTarget)> {
         let location = |path: &PathBuf| path.to_str().and_then(Location::detect);
         let (last, others) = match self.arguments.split_last() {
@@ -134,8 +146,13 @@ impl Get {
         Ok((sources, GetTarget::new(last.map_or(Path::new("./"), PathBuf::as_path))))
     }
 
-    /// Lists a source and adds its items to `downloads`. Returns whether the source is a folder, and
-    /// the local folder that its items belong into.
+    /// Lists a source and adds its items to `downloads`. `argument` is the number of the source.
+    /// Returns whether the source is a folder, and the local folder that its items belong into.
+    ///
+    /// # Errors
+    /// As of [`App::resolve`]; `Failed` for a folder without `-r`, and for a name that local files
+    /// cannot have; the failure of the request ([`Failure::from`]); `Interrupted` or `Terminated`
+    /// after a signal.
     async fn list(
         &self,
         app: &App,
@@ -187,8 +204,13 @@ impl Get {
     }
 }
 
+/// Returns the metadata of a file.
+///
+/// # Errors
+/// `Failed` if it is a folder; `NotFound` if it does not exist; the failure of the request
+/// ([`Failure::from`]).
 async fn file_at(at: &RemotePath) -> Result<opendal::Metadata> {
-    use crate::app::EntryInfo;
+    use crate::remote::EntryInfo;
     match at.stat().await? {
         EntryInfo::File(metadata) => Ok(metadata),
         EntryInfo::Folder(_) => Err(Failure::is_folder().hint("use -r to get folders").about(at)),
@@ -203,18 +225,24 @@ struct GetTarget {
 }
 
 impl GetTarget {
+    /// Creates a target. A slash at the end of the path marks a folder.
     fn new(path: &Path) -> Self {
         let text = path.as_os_str().as_encoded_bytes();
         let slash = text.last().is_some_and(|last| std::path::is_separator(char::from(*last)));
         Self { path: path.to_owned(), is_folder_path: slash }
     }
 
+    /// Returns whether items are downloaded into the target, by its slash or because it is an
+    /// existing folder.
     fn is_folder(&self) -> bool {
         self.is_folder_path || self.path.is_dir()
     }
 
     /// Returns the path, below this target, of a copy of a folder of that name. The root of a
-    /// remote has no name; its copy is the target itself.
+    /// remote has no name (`None`); its copy is the target itself.
+    ///
+    /// # Errors
+    /// `Failed` if a local folder cannot have the name.
     fn for_folder<'n>(&self, name: Option<&'n str>) -> Result<&'n str> {
         match name {
             Some(name) if self.is_folder_path => checked(name),
@@ -223,7 +251,10 @@ impl GetTarget {
     }
 
     /// Returns the local path of a file of that name: below the target if the target is a folder,
-    /// otherwise the target itself.
+    /// otherwise the target itself. The root of a remote has no name (`None`).
+    ///
+    /// # Errors
+    /// `Usage` for the root; `Failed` if a local file cannot have the name.
     fn for_file(&self, name: Option<&str>) -> Result<PathBuf> {
         let name = name.ok_or_else(Failure::root_is_not_file)?;
         match self.is_folder() {
@@ -234,6 +265,9 @@ impl GetTarget {
 }
 
 /// Returns the name if a local file can have it.
+///
+/// # Errors
+/// `Failed` with the reason if it cannot.
 fn checked(name: &str) -> Result<&str> {
     local_name(name).map_err(|why| Failure::new(Exit::Failed, why).about(name))
 }

@@ -18,10 +18,10 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Starts to listen for signals.
+    /// Starts to listen for signals. The second signal ends the process at once.
     ///
     /// # Errors
-    /// Returns an error if the system does not allow a signal handler.
+    /// When the system does not allow a signal handler.
     pub(crate) fn listen() -> std::io::Result<Self> {
         let interrupt = Self::default();
         let mut signals = Signals::new()?;
@@ -49,7 +49,8 @@ impl Interrupt {
         self.token.cancelled().await;
     }
 
-    /// Returns the failure of work that was cancelled.
+    /// Returns the failure of work that was cancelled: the exit code that stopped the command, or
+    /// `Interrupted`.
     pub(crate) fn failure(&self) -> Failure {
         Failure::new(self.exit.get().copied().unwrap_or(Exit::Interrupted), "interrupted")
     }
@@ -57,7 +58,7 @@ impl Interrupt {
     /// Runs `work` until it ends or the command is stopped. In the second case `work` is dropped.
     ///
     /// # Errors
-    /// Returns the error of `work`, or [`failure`](Self::failure).
+    /// That of `work`, or [`failure`](Self::failure).
     pub(crate) async fn cancellable<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
@@ -75,6 +76,10 @@ struct Signals {
 
 #[cfg(unix)]
 impl Signals {
+    /// Installs the handlers of SIGINT and SIGTERM.
+    ///
+    /// # Errors
+    /// When the system does not allow them.
     fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
@@ -83,6 +88,7 @@ impl Signals {
         })
     }
 
+    /// Waits for the next signal. Returns the exit code that it stands for.
     async fn next(&mut self) -> Exit {
         tokio::select! {
             _ = self.interrupt.recv() => Exit::Interrupted,
@@ -96,10 +102,15 @@ struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
+    /// Does nothing: the handler of Ctrl-C is installed by [`next`](Self::next).
+    ///
+    /// # Errors
+    /// Never.
     fn new() -> std::io::Result<Self> {
         Ok(Self)
     }
 
+    /// Waits for Ctrl-C. Waits forever if the system has no handler for it.
     async fn next(&mut self) -> Exit {
         // The system offers no Ctrl-C handler, so only the end of the command ends it.
         if tokio::signal::ctrl_c().await.is_err() {

@@ -49,6 +49,7 @@ pub(crate) struct ItemRecord {
 }
 
 impl ItemRecord {
+    /// Creates a record with the fields that OpenDAL provides.
     pub(crate) fn new(path: &DrivePath, metadata: &Metadata) -> Self {
         let kind = match metadata {
             file if file.is_file() => Kind::File,
@@ -90,11 +91,13 @@ impl ItemRecord {
         }
     }
 
+    /// Returns whether it is a folder.
     pub(crate) fn is_folder(&self) -> bool {
         self.kind == Kind::Folder
     }
 
-    /// Formats size and time in columns: `        1234  2014-02-03T04:05:06Z`.
+    /// Formats size and time in columns: `        1234  2014-02-03T04:05:06Z`. With `human` the
+    /// size has a unit.
     pub(crate) fn columns(&self, human: bool) -> String {
         let size = match self.size {
             Some(size) if human => units::HumanSize(size).to_string(),
@@ -106,6 +109,7 @@ impl ItemRecord {
     }
 }
 
+/// Returns the name of a hash in records.
 fn hash_name(kind: drive::HashKind) -> &'static str {
     match kind {
         drive::HashKind::QuickXor => "quickxor",
@@ -115,6 +119,7 @@ fn hash_name(kind: drive::HashKind) -> &'static str {
     }
 }
 
+/// Returns bytes as lower-case hexadecimal digits.
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a string never fails");
@@ -122,7 +127,8 @@ fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-/// Returns the user's modification time if the drive stores one, otherwise the drive's.
+/// Returns the user's modification time if the drive stores one, otherwise the drive's; `None` if
+/// it has neither.
 pub(crate) fn modified(metadata: &Metadata) -> Option<Timestamp> {
     let users = metadata.user_metadata().and_then(|kept| kept.get("mtime")?.parse().ok());
     users.or_else(|| metadata.last_modified().map(opendal::raw::Timestamp::into_inner))

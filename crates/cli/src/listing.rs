@@ -7,9 +7,10 @@ use futures::TryStreamExt;
 use opendal::{Entry, ErrorKind, Lister, Metadata};
 
 use crate::{
-    app::{App, EntryInfo, RemotePath},
+    app::App,
     failure::{Exit, Failure, Result},
     location::DrivePath,
+    remote::{EntryInfo, RemotePath},
     units::ListRange,
 };
 
@@ -44,8 +45,8 @@ pub(crate) struct Listing {
 /// Starts a listing. On a drive with ids this needs no request for the folder's metadata.
 ///
 /// # Errors
-/// Returns `NotFound` if the path does not exist, and `Failed` for a file whose path ends with a
-/// slash.
+/// `NotFound` if the path does not exist; `Failed` for a file whose path ends with a slash; the
+/// failure of the request ([`Failure::from`]).
 pub(crate) async fn list(at: &RemotePath, depth: Depth) -> Result<Listed> {
     let folder = at.path.to_folder_arg();
     // The list may still contain entries of an earlier listing.
@@ -101,7 +102,7 @@ impl Listing {
     }
 
     /// Removes and returns the left-out entries that have the name of another entry. They are
-    /// complete once the listing has finish.
+    /// complete once the listing has ended.
     pub(crate) fn take_twins(&mut self) -> Vec<LeftOut> {
         self.twins.as_mut().map(std::mem::take).unwrap_or_default()
     }
@@ -114,8 +115,8 @@ impl Listing {
     /// Returns the next item. `None` at the end. Dropping the future loses no item.
     ///
     /// # Errors
-    /// Returns the errors of the service, and one error for each item that cannot be shown. After
-    /// an error the next call continues the listing.
+    /// The failure of a request ([`Failure::from`]), and one `Failed` for each item that cannot be
+    /// shown. After an error the next call continues the listing.
     pub(crate) async fn next(&mut self) -> Result<Option<(DrivePath, Metadata)>> {
         loop {
             if let Some(failure) = self.left_out.pop_front() {
@@ -174,6 +175,8 @@ impl Listing {
         (items, failures)
     }
 
+    /// Collects the entries that the listing left out, as failures, except twins if the caller
+    /// takes them.
     fn take_left_out(&mut self) {
         let mut entries = left_out(&self.folder);
         if let Some(twins) = &mut self.twins {
@@ -196,11 +199,11 @@ impl Listing {
     }
 }
 
-/// Reports the failures of a listing and returns the exit code of the command. `shown`: whether the
-/// listing had items.
+/// Reports the failures of a listing and returns the exit code of the command. `shown` is whether
+/// the listing had items.
 ///
 /// # Errors
-/// Returns a single failure if no item was shown, and an error if results cannot be written.
+/// A single failure if no item was shown; `ClosedPipe` or `Failed` if results cannot be written.
 pub(crate) fn finish(app: &App, shown: bool, mut failures: Vec<Failure>) -> Result<Exit> {
     if let (1, false) = (failures.len(), shown) {
         return Err(failures.remove(0));

@@ -23,7 +23,7 @@ impl DrivePath {
     /// Parses a path. Duplicate slashes, and slashes at the start, have no meaning.
     ///
     /// # Errors
-    /// Returns `Usage` if a segment is `.` or `..`.
+    /// `Usage` if a segment is `.` or `..`.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let segments: Vec<_> = text.split('/').filter(|segment| !segment.is_empty()).collect();
         if segments.iter().any(|segment| matches!(*segment, "." | "..")) {
@@ -33,6 +33,7 @@ impl DrivePath {
         Ok(Self { joined: segments.join("/"), slash: text.ends_with('/') || segments.is_empty() })
     }
 
+    /// Returns whether the path is the root.
     pub(crate) fn is_root(&self) -> bool {
         self.joined.is_empty()
     }
@@ -56,7 +57,7 @@ impl DrivePath {
     /// Returns the path in the form that OpenDAL expects for files, and for any item to rename.
     ///
     /// # Errors
-    /// Returns `Usage` for the root, and for a name that OpenDAL would trim.
+    /// `Usage` for the root, and for a name that OpenDAL would trim.
     pub(crate) fn to_file_arg(&self) -> Result<String> {
         if self.is_root() {
             return Err(Failure::root_is_not_file());
@@ -117,7 +118,7 @@ impl Location {
     /// Parses an argument that must name an item on a remote.
     ///
     /// # Errors
-    /// Returns a message for the user if the argument names no remote.
+    /// A message for the user if the argument names no remote.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         Self::detect(text).ok_or_else(|| {
             format!("`{text}` names no remote: use REMOTE:PATH, such as local-skydrive:photos")
@@ -146,6 +147,7 @@ impl fmt::Display for Location {
     }
 }
 
+/// Returns whether an argument is a URI: `scheme://…` with a scheme in lower case.
 fn is_uri(text: &str) -> bool {
     text.split_once("://").is_some_and(|(scheme, _)| {
         is_name(scheme) && scheme.bytes().all(|b| !b.is_ascii_uppercase() && b != b'_')
@@ -174,10 +176,11 @@ pub(crate) enum RemoteAddress {
 }
 
 impl RemoteAddress {
-    /// Parses the text after the colon. `scheme` is the service of the remote.
+    /// Parses the text after the colon. `scheme` is the service of the remote, which decides the
+    /// form of ids.
     ///
     /// # Errors
-    /// Returns `Usage` if the path contains `.` or `..`, and if the id is empty.
+    /// `Usage` if the path contains `.` or `..`, and if the id is empty.
     pub(crate) fn parse(text: &str, named: Addressing, scheme: &str) -> Result<Self> {
         let (first, rest) = text.split_once('/').map_or((text, ""), |(first, rest)| (first, rest));
         let by_id = match named {

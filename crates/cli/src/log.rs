@@ -31,10 +31,10 @@ const EVERYTHING: &str = "warn,sqlx=error,nom_exif=off,lofty=off,drivedal=trace"
 
 /// Starts logging. Standard error gets warnings, or the events of `-v`; the environment variable
 /// `DRIVEDAL_LOG` replaces that filter (`DRIVEDAL_LOG=drivedal=debug`). The log file gets at least
-/// the events of `-v`.
+/// the events of `-v`. Returns the file; `None` without `--log-file`.
 ///
 /// # Errors
-/// Returns an error if the log file cannot be opened.
+/// [`Failure::local`] if the log file cannot be opened.
 pub(super) fn init(global: &GlobalOptions, output: &Arc<Output>) -> Result<Option<LogFile>> {
     let wanted = match global.verbose {
         0 => WARNINGS,
@@ -72,6 +72,10 @@ struct State {
 }
 
 impl LogFile {
+    /// Opens a log file to append to it. It becomes private to its owner.
+    ///
+    /// # Errors
+    /// [`Failure::local`] if it cannot be opened or its permissions cannot be changed.
     fn open(path: &Path) -> Result<Self> {
         let mut options = OpenOptions::new();
         options.create(true).append(true);
@@ -89,6 +93,7 @@ impl LogFile {
         Ok(Self(Arc::new(Inner { path: path.to_owned(), state })))
     }
 
+    /// Returns a layer that writes the events of the filter `wanted` to the file.
     fn layer<S>(self, wanted: &str) -> impl Layer<S> + use<S>
     where
         S: tracing::Subscriber + for<'a> LookupSpan<'a>,
@@ -100,7 +105,7 @@ impl LogFile {
     /// Checks that the log file is complete.
     ///
     /// # Errors
-    /// Returns the first error of writing to the file.
+    /// [`Failure::local`] with the first error of writing to the file.
     pub(super) fn check(&self) -> Result {
         match &self.state().failed {
             None => Ok(()),
@@ -111,6 +116,7 @@ impl LogFile {
         }
     }
 
+    /// Locks the state.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,6 +125,9 @@ impl LogFile {
 impl Write for LogFile {
     /// Writes a line. An error is kept for [`check`](Self::check): reporting it here would
     /// interrupt other output.
+    ///
+    /// # Errors
+    /// Never.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut state = self.state();
         if state.failed.is_none() {
@@ -127,6 +136,10 @@ impl Write for LogFile {
         Ok(line.len())
     }
 
+    /// Does nothing: lines are not buffered.
+    ///
+    /// # Errors
+    /// Never.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

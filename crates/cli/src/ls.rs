@@ -69,6 +69,11 @@ pub(crate) struct Ls {
 }
 
 impl Ls {
+    /// Lists the folder, or shows the file.
+    ///
+    /// # Errors
+    /// As of [`App::resolve`] and [`list`]; `Failed` for a file whose path ends with a slash;
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         if app.output.is_yaml() || app.output.is_partial() {
             return self.old(app).await;
@@ -118,6 +123,10 @@ impl Ls {
     }
 
     /// Prints the output of the old client: names, or objects with all fields.
+    ///
+    /// # Errors
+    /// As of [`App::resolve`]; the failure of a request ([`Failure::from`]); `ClosedPipe` or
+    /// `Failed` if results cannot be written.
     async fn old(&self, app: &App) -> Result<Exit> {
         let remote = app.remote(&self.folder, Workload::Interactive).await?;
         let named = self.addressing.mode();
@@ -136,6 +145,11 @@ impl Ls {
         finish(app, is_shown, failures)
     }
 
+    /// Lists the folder. Returns its items as JSON, sorted by path, and the failures of the
+    /// listing.
+    ///
+    /// # Errors
+    /// As of [`App::resolve`] and [`list`]; `Failed` if it is a file.
     async fn records(&self, app: &App) -> Result<(Vec<Value>, Vec<Failure>)> {
         let at = app.resolve(&self.folder, self.addressing.mode(), Workload::Interactive).await?;
         let depth = if self.recursive { Depth::Tree } else { Depth::Children };
@@ -155,6 +169,10 @@ impl Ls {
         Ok((records.collect(), failures))
     }
 
+    /// Prints an item under a name, in the form of the output.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     fn show(&self, app: &App, name: &str, item: &ItemRecord) -> Result {
         if app.output.is_json() {
             return app.output.json(item);

@@ -30,6 +30,7 @@ mod output;
 mod progress;
 mod put;
 mod quota;
+mod remote;
 mod requests;
 mod rm;
 mod serve;
@@ -105,7 +106,11 @@ async fn run(cli: Cli, output: &Arc<Output>) -> Exit {
     }
 }
 
-/// Runs the command and closes what it opened.
+/// Runs the command and closes the remotes that it opened. Prints the statistics of `--stats` even
+/// if the command fails.
+///
+/// # Errors
+/// The command's failure, otherwise that of closing, of printing, or of the HAR file.
 async fn run_command(cli: Cli, output: &Arc<Output>) -> Result<Exit> {
     let interrupt = Interrupt::listen()
         .map_err(|error| Failure::from(&error).doing("listen for").about("signals"))?;

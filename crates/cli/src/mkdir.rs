@@ -4,9 +4,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    app::{App, EntryInfo, RemotePath, Workload},
+    app::{App, Workload},
     failure::{Exit, Failure, Result},
     location::{Addressing, Location},
+    remote::{EntryInfo, RemotePath},
     skydrive::info::{make_folder, new_folder, object},
 };
 
@@ -47,6 +48,10 @@ struct CreatedRecord<'a> {
 }
 
 impl Mkdir {
+    /// Creates the folders.
+    ///
+    /// # Errors
+    /// The failure of a single folder; `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let named = match (self.path, self.id) {
             (true, _) => Addressing::Path,
@@ -79,6 +84,10 @@ impl Mkdir {
 
 /// Checks that the folder does not exist and that its parent does. OpenDAL would create parents and
 /// accept an existing folder, which is the behaviour of `-p`.
+///
+/// # Errors
+/// `Exists` if an item has the path; `NotFound` if the parent does not exist; `Failed` if it is a
+/// file; the failure of a request ([`Failure::from`]).
 async fn check_absent(at: &RemotePath) -> Result {
     let exists = || Failure::exists().about(at);
     if at.path.is_root() {

@@ -1,11 +1,12 @@
 //! `drivedal mv`
 
 use crate::{
-    app::{App, EntryInfo, RemotePath},
+    app::App,
     args::AddressingArgs,
     cp::{CopyMethod, MoveRecord, copy_through_client, resolve_pair},
     failure::{Exit, Failure, Result},
     location::Location,
+    remote::{EntryInfo, RemotePath},
 };
 
 /// Move or rename a file or folder within a remote
@@ -34,6 +35,12 @@ pub(crate) struct Mv {
 }
 
 impl Mv {
+    /// Moves an item within a remote: by the cloud if it can rename, otherwise through this
+    /// computer.
+    ///
+    /// # Errors
+    /// As of [`resolve_pair`]; `Unsupported` for a folder that the cloud cannot rename; the failure
+    /// of a request ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (from, to) = resolve_pair(app, &self.from, &self.to, self.addressing).await?;
         let by = match from.operator().info().capability().rename {
@@ -55,6 +62,11 @@ impl Mv {
     }
 }
 
+/// Copies a file through this computer, and removes the source.
+///
+/// # Errors
+/// `Unsupported` for a folder; as of [`copy_through_client`]; the failure of the removal, after
+/// which both files exist.
 async fn copy_and_remove(app: &App, from: &RemotePath, to: &RemotePath) -> Result {
     let EntryInfo::File(file) = from.stat().await? else {
         let failure = Failure::is_folder().with_exit(Exit::Unsupported);

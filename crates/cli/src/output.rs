@@ -47,6 +47,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// Creates an output. `action` is the command's verb, for failures that name none.
     pub(crate) fn new(
         format: Format,
         template: Option<Template>,
@@ -84,7 +85,7 @@ impl Output {
     /// client. With `-k` only the selected fields are printed.
     ///
     /// # Errors
-    /// Returns the errors of [`json`](Self::json).
+    /// As of [`json`](Self::json).
     pub(crate) fn value(&self, value: &Value) -> Result {
         let part = match &self.template {
             Some(template) => match template.apply(value) {
@@ -117,7 +118,7 @@ impl Output {
     /// Prints a part of a line and flushes it.
     ///
     /// # Errors
-    /// Returns the errors of [`json`](Self::json).
+    /// As of [`json`](Self::json).
     pub(crate) fn part(&self, text: &str) -> Result {
         let mut results = self.results();
         write!(results, "{text}").map_err(|error| stdout_failure(&error))?;
@@ -137,8 +138,7 @@ impl Output {
     /// Prints a result as one line of JSON.
     ///
     /// # Errors
-    /// Returns `ClosedPipe` if the reader closed standard output, and `Failed` for other write
-    /// errors.
+    /// `ClosedPipe` if the reader closed standard output, and `Failed` for other write errors.
     pub(crate) fn json(&self, record: &impl Serialize) -> Result {
         let text = serde_json::to_string(record)
             .map_err(|error| Failure::new(Exit::Failed, format!("cannot write JSON: {error}")))?;
@@ -148,7 +148,7 @@ impl Output {
     /// Prints a result as one line of text.
     ///
     /// # Errors
-    /// Returns the errors of [`json`](Self::json).
+    /// As of [`json`](Self::json).
     pub(crate) fn line(&self, text: impl Display) -> Result {
         let write = || {
             let mut results = self.results();
@@ -170,7 +170,7 @@ impl Output {
     /// Writes the bytes of a file.
     ///
     /// # Errors
-    /// Returns the errors of [`json`](Self::json).
+    /// As of [`json`](Self::json).
     pub(crate) async fn bytes(self: &Arc<Self>, bytes: Buffer) -> Result {
         let output = Arc::clone(self);
         // A slow reader must not block a thread of the async runtime.
@@ -189,7 +189,7 @@ impl Output {
     /// Flushes standard output.
     ///
     /// # Errors
-    /// Returns the errors of [`json`](Self::json).
+    /// As of [`json`](Self::json).
     pub(crate) fn flush(&self) -> Result {
         self.results().flush().map_err(|error| stdout_failure(&error))
     }
@@ -210,10 +210,10 @@ impl Output {
     }
 
     /// Reports a failure: as a message, and with `--json` also as a record. A failure without a
-    /// verb gets the verb of the command.
+    /// verb gets the verb of the command. A silent failure is not reported.
     ///
     /// # Errors
-    /// Returns the errors of [`json`](Self::json).
+    /// As of [`json`](Self::json).
     pub(crate) fn failed(&self, failure: &Failure) -> Result {
         if failure.is_silent() {
             return Ok(());
@@ -234,6 +234,7 @@ impl Output {
         self.bars.add(bar)
     }
 
+    /// Locks standard output.
     fn results(&self) -> MutexGuard<'_, BufWriter<Stdout>> {
         self.results.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -243,16 +244,25 @@ impl Output {
 pub(crate) struct MessageWriter(pub(crate) Arc<Output>);
 
 impl io::Write for MessageWriter {
+    /// Prints the text as one message. Never fails.
+    ///
+    /// # Errors
+    /// Never.
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         self.0.message(String::from_utf8_lossy(text).trim_end());
         Ok(text.len())
     }
 
+    /// Does nothing: messages are not buffered.
+    ///
+    /// # Errors
+    /// Never.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
+/// Converts an error of standard output: `ClosedPipe` if its reader closed it.
 fn stdout_failure(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::new(Exit::ClosedPipe, "standard output was closed"),

@@ -55,19 +55,23 @@ pub(crate) struct TransferTotals {
 }
 
 impl TransferTotals {
+    /// Counts a file that is to be transferred, with its size in bytes.
     pub(crate) fn found_file(&self, bytes: u64) {
         self.known_files.fetch_add(1, Relaxed);
         self.known_bytes.fetch_add(bytes, Relaxed);
     }
 
+    /// Marks the counts of files and bytes to transfer as complete.
     pub(crate) fn found_all(&self) {
         self.all_known.store(true, Relaxed);
     }
 
+    /// Counts transferred bytes, also of files that are not complete.
     pub(crate) fn moved(&self, bytes: u64) {
         self.moved.fetch_add(bytes, Relaxed);
     }
 
+    /// Counts a file whose transfer is complete and verified, with its size in bytes.
     pub(crate) fn file_done(&self, bytes: u64) {
         self.files.fetch_add(1, Relaxed);
         self.bytes.fetch_add(bytes, Relaxed);
@@ -88,22 +92,27 @@ impl TransferTotals {
         self.unchecked.fetch_sub(files, Relaxed);
     }
 
+    /// Counts a folder that was created, or that existed.
     pub(crate) fn folder_done(&self) {
         self.folders.fetch_add(1, Relaxed);
     }
 
+    /// Counts an item that existed and was not replaced.
     pub(crate) fn kept(&self) {
         self.kept.fetch_add(1, Relaxed);
     }
 
+    /// Counts an item that is not transferred, such as a link.
     pub(crate) fn skipped(&self) {
         self.skipped.fetch_add(1, Relaxed);
     }
 
+    /// Counts an item that failed.
     pub(crate) fn failed(&self) {
         self.failed.fetch_add(1, Relaxed);
     }
 
+    /// Returns the files and bytes that are done so far.
     fn sample(&self) -> Sample {
         let files = self.arrived.load(Relaxed) + self.kept.load(Relaxed);
         Sample { files, moved: self.moved.load(Relaxed) }
@@ -117,6 +126,7 @@ struct Sample {
 }
 
 impl Sample {
+    /// Returns the cost of the sample in bytes: see [`PER_FILE`].
     fn work(self) -> u64 {
         self.moved + self.files * PER_FILE
     }
@@ -127,10 +137,12 @@ impl Sample {
 struct RateMeter(VecDeque<(Instant, Sample)>);
 
 impl RateMeter {
+    /// Creates a meter that starts at zero.
     fn new(now: Instant) -> Self {
         Self(VecDeque::from([(now, Sample::default())]))
     }
 
+    /// Adds a sample. Samples older than [`WINDOW`] are dropped.
     fn note(&mut self, now: Instant, sample: Sample) {
         while self.0.len() > 1 && now.duration_since(self.0[1].0) >= WINDOW {
             self.0.pop_front();
@@ -138,6 +150,8 @@ impl RateMeter {
         self.0.push_back((now, sample));
     }
 
+    /// Returns the rate of a quantity over the window, per second; 0 if it is unknown. `of` selects
+    /// the quantity of a sample.
     fn per_second(&self, of: impl Fn(Sample) -> u64) -> f64 {
         let (Some((start, first)), Some((end, last))) = (self.0.front(), self.0.back()) else {
             return 0.0;
@@ -146,6 +160,7 @@ impl RateMeter {
         if seconds == 0.0 { 0.0 } else { (of(*last).saturating_sub(of(*first))) as f64 / seconds }
     }
 
+    /// Returns the remaining time for work of `total` bytes; `None` if the rate is zero.
     fn left(&self, total: u64) -> Option<Duration> {
         let done = self.0.back()?.1.work();
         let rate = self.per_second(Sample::work);
@@ -203,6 +218,7 @@ struct ProgressTask {
 }
 
 impl ProgressTask {
+    /// Draws the progress at intervals, until the task is aborted.
     async fn run(mut self) {
         let every = if self.bar.is_some() { FRAME } else { LINE };
         let mut ticks = tokio::time::interval(every);
@@ -217,6 +233,7 @@ impl ProgressTask {
         }
     }
 
+    /// Returns the cost of the whole transfer in bytes; `None` while more files are being found.
     fn total(&self) -> Option<u64> {
         let known = Sample {
             files: self.totals.known_files.load(Relaxed),
@@ -225,6 +242,7 @@ impl ProgressTask {
         self.totals.all_known.load(Relaxed).then(|| known.work())
     }
 
+    /// Draws the bar. It has a length once the total is known.
     fn draw(&self, bar: &ProgressBar) {
         let total = self.total();
         if total != bar.length() {
@@ -240,6 +258,7 @@ impl ProgressTask {
         bar.set_message(self.text());
     }
 
+    /// Returns the progress as text: files, bytes, rate, failures and remaining time.
     fn text(&self) -> String {
         use fmt::Write as _;
         let (totals, sample) = (&self.totals, self.totals.sample());
@@ -288,6 +307,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
+    /// Creates the summary of a transfer that took `took` and `requests` requests.
     pub(crate) fn new(totals: &TransferTotals, took: Duration, requests: u64) -> Self {
         Self {
             files: totals.files.load(Relaxed),
@@ -304,6 +324,7 @@ impl Summary {
 }
 
 impl fmt::Display for Summary {
+    /// Writes one line. Counts of zero are left out, except those of files, folders and bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = |count: u64, one: &str| match count {
             1 => format!("1 {one}"),

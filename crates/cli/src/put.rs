@@ -9,10 +9,11 @@ use std::{
 };
 
 use crate::{
-    app::{App, RemotePath, Workload},
+    app::{App, Workload},
     args::AddressingArgs,
     failure::{Exit, Failure, Result},
     location::Location,
+    remote::RemotePath,
     transfer::{
         JOBS,
         local::{SymlinkPolicy, blocking},
@@ -77,6 +78,11 @@ pub(crate) struct Put {
 }
 
 impl Put {
+    /// Uploads the sources.
+    ///
+    /// # Errors
+    /// `Usage` if the arguments are invalid; the failure of a single source; `Interrupted` or
+    /// `Terminated` after a signal; `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let sources = self.sources()?;
         let workload = if self.recursive || sources.len() > 1 {
@@ -130,6 +136,11 @@ impl Put {
         report.finish("put", many)
     }
 
+    /// Returns the sources with their metadata. A source that is given twice is returned once.
+    ///
+    /// # Errors
+    /// [`Failure::local`] for a source that cannot be read; `Failed` for a folder without `-r` and
+    /// for a special file.
     fn sources(&self) -> Result<Vec<(PathBuf, Metadata)>> {
         let find = |source: &PathBuf| match fs::metadata(source) {
             Err(error) => Err(Failure::local("read", source, &error)),
@@ -151,6 +162,9 @@ impl Put {
 }
 
 /// Pairs each source with the remote path that it is uploaded to.
+///
+/// # Errors
+/// `Usage` for a file that would become the root; `Failed` for a name that is not UTF-8.
 fn placed(target: &RemotePath, sources: Vec<(PathBuf, Metadata)>) -> Result<Vec<UploadSource>> {
     let place = |(path, found): (PathBuf, Metadata)| {
         let name = name(&path)?;
@@ -164,7 +178,11 @@ fn placed(target: &RemotePath, sources: Vec<(PathBuf, Metadata)>) -> Result<Vec<
     sources.into_iter().map(place).collect()
 }
 
-/// Returns the tasks of the upload as a stack: the first task is the last element.
+/// Returns the tasks of the upload as a stack: the first task is the last element. Sources in
+/// `refused` are left out.
+///
+/// # Errors
+/// `Usage` for a file that would become the root.
 fn plan(
     folder: RemotePath,
     rules: &NameRules,
@@ -197,6 +215,9 @@ fn plan(
 }
 
 /// Returns the name of a source. `None` for `.` and `/`.
+///
+/// # Errors
+/// `Failed` if the name is not UTF-8.
 fn name(source: &Path) -> Result<Option<&str>> {
     source.file_name().map_or(Ok(None), |name| {
         let failure = || Failure::is_not_utf8().about(source.display());

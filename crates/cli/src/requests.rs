@@ -25,7 +25,7 @@ impl RequestStats {
     /// Creates empty statistics. Writes all requests to the HAR file `har`, if given.
     ///
     /// # Errors
-    /// Returns an error if the HAR file cannot be created.
+    /// [`Failure::local`] if the HAR file cannot be created.
     pub(crate) fn new(har: Option<&Path>) -> Result<Self> {
         let made = har.map(|path| {
             HarFile::create(path).map_err(|error| Failure::local("create", path, &error))
@@ -50,6 +50,7 @@ impl RequestStats {
         self.stats().requests()
     }
 
+    /// Returns the counters of the layer.
     fn stats(&self) -> &HttpStats {
         self.layer.stats()
     }
@@ -57,7 +58,7 @@ impl RequestStats {
     /// Checks that the HAR file is complete.
     ///
     /// # Errors
-    /// Returns the first error of writing to the file.
+    /// [`Failure::local`] with the first error of writing to the file.
     pub(crate) fn check(&self) -> Result {
         let Some(har) = &self.har else { return Ok(()) };
         har.check().map_err(|error| {
@@ -69,7 +70,7 @@ impl RequestStats {
     /// Prints the counters: as a table on standard error, or with `--json` as one more record.
     ///
     /// # Errors
-    /// Returns an error if the record cannot be written.
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) fn print(&self, output: &Output) -> Result {
         let (snapshot, total) = (self.stats().snapshot(), self.stats().total());
         if output.is_json() {
@@ -124,6 +125,7 @@ struct StatsRow<'a> {
 }
 
 impl<'a> StatsRow<'a> {
+    /// Creates the row of an operation.
     fn new(of: &'a HttpOperation, figures: &HttpTotals) -> Self {
         Self {
             service: &of.service,
@@ -147,6 +149,7 @@ impl<'a> StatsRow<'a> {
 struct TableRow<'a>(&'a HttpTotals);
 
 impl std::fmt::Display for TableRow<'_> {
+    /// Writes the columns of the table. Times are in milliseconds.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self(figures) = self;
         let millis = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
@@ -167,6 +170,7 @@ impl std::fmt::Display for TableRow<'_> {
     }
 }
 
+/// Returns the time within which a share of the requests, 0 to 1, ended; zero if there were none.
 fn share(figures: &HttpTotals, share: f64) -> Duration {
     figures.total.percentile(share).unwrap_or_default()
 }

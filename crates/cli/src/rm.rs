@@ -11,11 +11,12 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::{
-    app::{App, EntryInfo, RemotePath, Workload},
+    app::{App, Workload},
     args::AddressingArgs,
     failure::{Exit, Failure, Result},
     listing::{Depth, Listed, list},
     location::Location,
+    remote::{EntryInfo, RemotePath},
 };
 
 /// Remove files, or folders with -r
@@ -65,6 +66,10 @@ const LISTING_THRESHOLD: usize = 4;
 const MAX_ENTRIES_PER_ITEM: usize = 200;
 
 impl Rm {
+    /// Removes the items. Files of one folder are removed concurrently, folders one after another.
+    ///
+    /// # Errors
+    /// The failure of a single item; `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         if let [only] = &*self.items {
             let removed = match self.locate(app, only).await {
@@ -111,8 +116,11 @@ impl Rm {
         Ok(if all_done { Exit::Done } else { Exit::Partial })
     }
 
-    /// Removes the files among the items of one folder, and adds the folders to `trees`. Returns
-    /// whether every removal succeeded.
+    /// Removes the files among the items of one folder, and adds the folders to `trees`. `permits`
+    /// limits the concurrent removals. Returns whether every removal succeeded.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     async fn remove_files(
         &self,
         app: &App,
@@ -148,6 +156,10 @@ impl Rm {
         Ok(all_done)
     }
 
+    /// Returns the path of an item to remove.
+    ///
+    /// # Errors
+    /// As of [`App::resolve`]; `Usage` for the root.
     async fn locate(&self, app: &App, item: &Location) -> Result<RemotePath> {
         let at = app.resolve(item, self.addressing.mode(), Workload::Interactive).await?;
         match at.path.is_root() {
@@ -156,6 +168,11 @@ impl Rm {
         }
     }
 
+    /// Removes a folder with its contents.
+    ///
+    /// # Errors
+    /// `Failed` without `-r`; the failure of the request ([`Failure::from`]); `ClosedPipe` or
+    /// `Failed` if results cannot be written.
     async fn remove_tree(&self, app: &App, at: &RemotePath) -> Result {
         if !self.recursive {
             return Err(Failure::is_folder().hint("use -r to remove folders").about(at));
@@ -165,13 +182,22 @@ impl Rm {
         self.record(app, at, removed)
     }
 
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// The failure of the request ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot
+    /// be written.
     async fn remove_file(&self, app: &App, at: &RemotePath) -> Result {
         let removed = at.operator().delete(&at.file_path()?).await;
         self.record(app, at, removed)
     }
 
-    /// Records a removal. OpenDAL also returns `Ok` for a missing item, so callers check that the
-    /// item exists before they remove it.
+    /// Prints the record of a removal. OpenDAL also returns `Ok` for a missing item, so callers
+    /// check that the item exists before they remove it.
+    ///
+    /// # Errors
+    /// The failure of the removal ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot
+    /// be written.
     fn record(&self, app: &App, at: &RemotePath, removed: opendal::Result<()>) -> Result {
         removed.map_err(|error| Failure::from(error).about(at))?;
         match app.output.is_json() {
@@ -180,6 +206,10 @@ impl Rm {
         }
     }
 
+    /// Accepts `NotFound` with `-f`.
+    ///
+    /// # Errors
+    /// That of `removed`, otherwise.
     fn ignore_missing(&self, removed: Result) -> Result {
         match removed {
             Err(failure) if self.force && failure.exit == Exit::NotFound => Ok(()),
@@ -188,6 +218,9 @@ impl Rm {
     }
 
     /// Reports the failure of one of several items. Returns whether the removal succeeded.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     fn report(&self, app: &App, removed: Result) -> Result<bool> {
         match self.ignore_missing(removed) {
             Ok(()) => Ok(true),
@@ -197,8 +230,8 @@ impl Rm {
     }
 }
 
-/// Returns the kinds of these items, as far as a short listing of their folder shows them. Missing
-/// items need a request of their own.
+/// Returns the kinds of these items by path, as far as a short listing of their folder shows them.
+/// Missing items need a request of their own.
 async fn kinds_in(folder: &RemotePath, items: &[RemotePath]) -> HashMap<String, EntryMode> {
     let mut wanted: HashSet<_> = items.iter().map(|at| at.path.as_str()).collect();
     let mut kinds = HashMap::new();

@@ -151,7 +151,10 @@ pub(crate) struct Serve {
     budget: Option<Budget>,
 }
 
-/// Parses `1250/1m`.
+/// Parses `1250/1m`: resource units, and the time window.
+///
+/// # Errors
+/// A message for the user if the text has another form.
 fn budget(text: &str) -> std::result::Result<Budget, String> {
     let wrong = || format!("`{text}` is not a budget: use 1250/1m");
     let (units, time) = text.split_once('/').ok_or_else(wrong)?;
@@ -170,6 +173,7 @@ struct Damaged<'a> {
 }
 
 impl<'a> Damaged<'a> {
+    /// Creates the record of a damaged file.
     fn new(file: &'a DamagedFile) -> Self {
         Self {
             account: &file.account,
@@ -182,6 +186,7 @@ impl<'a> Damaged<'a> {
 }
 
 impl fmt::Display for Damaged<'_> {
+    /// Writes one line: path, account, reason, and the files that its bytes were saved to.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "damaged: /{} of {}", self.path.escape_debug(), drive_of(self.account))?;
         if self.in_recycle_bin {
@@ -224,6 +229,12 @@ struct ListeningRecord<'a> {
 }
 
 impl Serve {
+    /// Runs the server until a signal, or checks or repairs its data folder.
+    ///
+    /// # Errors
+    /// `Usage` for options that cannot be used; `Failed` if the server does not start, another
+    /// process uses the data folder, or its data cannot be opened; `ClosedPipe` or `Failed` if
+    /// results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         if self.check || self.repair {
             return self.check_or_repair(app).await;
@@ -262,7 +273,11 @@ impl Serve {
         announced.map(|()| Exit::Done)
     }
 
-    /// Checks or repairs the data folder.
+    /// Checks or repairs the data folder, and prints the result. Returns `Failed` if a check found
+    /// damaged files.
+    ///
+    /// # Errors
+    /// As of [`run`](Self::run).
     async fn check_or_repair(self, app: &App) -> Result<Exit> {
         let builder = self.builder(app)?;
         let repairs = self.repair;
@@ -302,7 +317,10 @@ impl Serve {
         Ok(if repairs || report.is_good() { Exit::Done } else { Exit::Failed })
     }
 
-    /// Reads the fault rules of `--faults`.
+    /// Reads the fault rules of `--faults`; none without the option.
+    ///
+    /// # Errors
+    /// `Usage` if the file cannot be read or a rule is malformed.
     fn rules(&self) -> Result<Vec<Fault>> {
         let Some(file) = &self.faults else { return Ok(Vec::new()) };
         let failed = |reason: String| Failure::usage(reason).doing("read").about(file.display());
@@ -310,6 +328,11 @@ impl Serve {
         Fault::from_json(&text).map_err(|error| failed(error.to_string()))
     }
 
+    /// Returns the builder of the server, with all options of the command.
+    ///
+    /// # Errors
+    /// `Usage` if the user has no home folder for the data and gave none, and for an option of the
+    /// storage that cannot be used.
     fn builder(&self, app: &App) -> Result<Builder> {
         let mut builder = Server::builder();
         if !self.ephemeral {
@@ -354,6 +377,9 @@ impl Serve {
     }
 
     /// Prints the server's address and how clients reach it.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     fn announce(&self, app: &App, server: &Server) -> Result {
         let url = server.url().as_str().trim_end_matches('/');
         match app.output.is_json() {
@@ -389,6 +415,9 @@ impl Serve {
 }
 
 /// Prints the result of the repair of a damaged database.
+///
+/// # Errors
+/// `ClosedPipe` or `Failed` if results cannot be written.
 fn show_recovery(app: &App, recovery: &Recovery) -> Result {
     let moved = recovery.moved.iter().map(|item| SalvageRecord {
         account: &item.account,
@@ -422,10 +451,13 @@ fn show_recovery(app: &App, recovery: &Recovery) -> Result {
     Ok(())
 }
 
+/// Returns the folder of `--data`, or the default one; `None` if the user has no home folder.
 fn data_folder(app: &App) -> Option<PathBuf> {
     app.data.clone().or_else(|| config::dirs().map(|dirs| dirs.data_dir().to_owned()))
 }
 
+/// Converts an error of starting the server: `Usage` if an option cannot be used, otherwise
+/// `Failed`.
 fn start_failure(error: ServerError) -> Failure {
     let exit = match error {
         ServerError::NotLoopback(_)

@@ -3,11 +3,12 @@
 use std::cell::Cell;
 
 use crate::{
-    app::{App, RemotePath, Workload},
+    app::{App, Workload},
     args::AddressingArgs,
     failure::{Exit, Failure, Result},
     item::{ItemRecord, Kind},
     location::Location,
+    remote::RemotePath,
     units,
 };
 
@@ -40,6 +41,10 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
+    /// Prints the metadata of the items.
+    ///
+    /// # Errors
+    /// The failure of a single item; `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let first = Cell::new(true);
         app.for_each_argument(&self.items, async |item| {
@@ -53,6 +58,10 @@ impl Stat {
         .await
     }
 
+    /// Prints the record of an item in the form of the output.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     fn show(&self, app: &App, item: &ItemRecord) -> Result {
         if app.output.is_yaml() || app.output.is_partial() {
             return app.output.value(&serde_json::to_value(item).unwrap_or_default());
@@ -90,6 +99,10 @@ impl Stat {
 }
 
 /// Returns the record of an item. A cloud drive provides more fields than OpenDAL's metadata.
+///
+/// # Errors
+/// `NotFound` if the item does not exist, also for a file whose path ends with a slash; the failure
+/// of the request ([`Failure::from`]).
 async fn item_record(at: &RemotePath) -> Result<ItemRecord> {
     let Some(drive) = &at.remote.handle else {
         return Ok(ItemRecord::new(&at.path, at.stat().await?.metadata()));

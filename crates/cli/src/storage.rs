@@ -46,7 +46,7 @@ impl StorageOptions {
     /// Configures a server that is not ephemeral.
     ///
     /// # Errors
-    /// [`Exit::Usage`] when an option is malformed or has a secret, or a service is unknown.
+    /// `Usage` if an option is malformed or has a secret, or a service is unknown.
     pub(crate) fn configure(&self, builder: Builder) -> Result<Builder> {
         let builder = match self.database_url()? {
             Some(url) => builder.database(url),
@@ -58,6 +58,11 @@ impl StorageOptions {
         })
     }
 
+    /// Returns the URL of the database, of the option or of the environment; `None` if neither is
+    /// set.
+    ///
+    /// # Errors
+    /// `Usage` if the option is not a URL, or has a secret.
     fn database_url(&self) -> Result<Option<String>> {
         let Some(url) = &self.database else { return Ok(env::var(DATABASE).ok()) };
         let parsed = Url::parse(url)
@@ -68,6 +73,11 @@ impl StorageOptions {
         Ok(Some(url.clone()))
     }
 
+    /// Returns the operator of the blobs, of the option or of the environment; `None` if neither is
+    /// set.
+    ///
+    /// # Errors
+    /// `Usage` if the option has a secret; as of [`operator`].
     fn blob_operator(&self) -> Result<Option<Operator>> {
         let from_environment = env::var(BLOBS).ok();
         let Some(uri) = self.blobs.clone().or(from_environment) else { return Ok(None) };
@@ -89,6 +99,7 @@ impl StorageOptions {
     }
 }
 
+/// Returns whether a URL has a parameter whose name is that of a secret.
 fn has_secret(url: &Url) -> bool {
     url.query_pairs().any(|(name, _)| {
         let name = name.to_ascii_lowercase();
@@ -96,6 +107,8 @@ fn has_secret(url: &Url) -> bool {
     })
 }
 
+/// Returns `Usage` for an option with a secret. `places` and `variable` name the places where the
+/// secret belongs.
 fn secret_argument(option: &str, places: &str, variable: &str) -> Failure {
     Failure::usage(format!(
         "cannot use {option}: it has a secret, and other users can see the arguments of a process \
@@ -104,6 +117,10 @@ fn secret_argument(option: &str, places: &str, variable: &str) -> Failure {
 }
 
 /// Opens the operator of a URI. `fs:DIR` takes the path as it is, relative to the working folder.
+/// `options` are further options of the service.
+///
+/// # Errors
+/// `Usage` if the scheme is unknown, the service rejects an option, or the path is not Unicode.
 fn operator(uri: &str, mut options: Vec<(String, String)>) -> Result<Operator> {
     opendal::install_default();
     let (scheme, rest) = uri.split_once(':').unwrap_or((uri, ""));
@@ -129,6 +146,7 @@ fn operator(uri: &str, mut options: Vec<(String, String)>) -> Result<Operator> {
     Ok(with_retries(operator))
 }
 
+/// Returns `Usage` for blobs that cannot be used.
 fn unusable(scheme: &str, reason: String) -> Failure {
     Failure::new(Exit::Usage, format!("cannot use the blobs of `{scheme}`: {reason}"))
 }
@@ -145,6 +163,7 @@ fn with_retries(operator: Operator) -> Operator {
     }
 }
 
+/// Returns the operator unchanged: without object stores nothing needs retries.
 #[cfg(not(feature = "s3"))]
 fn with_retries(operator: Operator) -> Operator {
     operator

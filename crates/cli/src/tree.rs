@@ -63,6 +63,11 @@ struct TreeNode {
 type TreeChildren = BTreeMap<(String, bool), TreeNode>;
 
 impl Tree {
+    /// Prints the folder as a tree.
+    ///
+    /// # Errors
+    /// As of [`App::resolve`] and [`list`]; `Failed` if it is a file; `ClosedPipe` or `Failed` if
+    /// results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         if app.output.is_yaml() {
             let remote = app.remote(&self.folder, Workload::Bulk).await?;
@@ -97,6 +102,11 @@ impl Tree {
         finish(app, shown, failures)
     }
 
+    /// Prints the contents of a folder. `before` is the text before each line, and `counts` are the
+    /// numbers of folders and files, which are increased.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     fn show(&self, app: &App, folder: &TreeNode, before: &str, counts: &mut (u64, u64)) -> Result {
         let children = folder.children.iter().flatten();
         let last = folder.children.as_ref().map_or(0, BTreeMap::len).saturating_sub(1);
@@ -122,6 +132,7 @@ impl Tree {
     }
 }
 
+/// Reads a listing into a tree. Returns the failures of the listing too.
 async fn read(folder: &DrivePath, mut listing: Listing) -> (TreeNode, Vec<Failure>) {
     let (mut root, mut failures) = (TreeNode::folder(folder), Vec::new());
     loop {
@@ -134,6 +145,7 @@ async fn read(folder: &DrivePath, mut listing: Listing) -> (TreeNode, Vec<Failur
 }
 
 impl TreeNode {
+    /// Creates an empty folder.
     fn folder(path: &DrivePath) -> Self {
         let metadata = opendal::MetadataBuilder::dir().build();
         Self { item: ItemRecord::new(path, &metadata), children: Some(BTreeMap::new()) }
@@ -177,6 +189,10 @@ impl TreeNode {
     }
 }
 
+/// Serializes the children as a list, without their keys; an absent map as an empty list.
+///
+/// # Errors
+/// That of the serializer.
 fn as_list<S: serde::Serializer>(
     children: &Option<TreeChildren>,
     serializer: S,

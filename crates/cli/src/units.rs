@@ -24,7 +24,7 @@ const UNITS: [(&str, u128); 13] = [
 /// Parses a number of bytes: `4096`, `10GB` (decimal), `1.5GiB` or `1.5G` (binary).
 ///
 /// # Errors
-/// Returns a message for the user if the text is not a size, or too large.
+/// A message for the user if the text is not a size, or too large.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is not a size: use 4096, 10GB (decimal) or 1.5GiB (binary)");
     let text = text.trim();
@@ -54,7 +54,7 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 /// Parses a duration: `20ms`, `1.5s`, `2m`.
 ///
 /// # Errors
-/// Returns a message for the user if the text is not a duration, or is negative.
+/// A message for the user if the text is not a duration, or is negative.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a time span: use 20ms, 1.5s or 2m");
     let span: SignedDuration = text.parse().map_err(|_| wrong())?;
@@ -74,8 +74,7 @@ impl ByteSpan {
     /// Parses `0-99`, `100-` or `-100`.
     ///
     /// # Errors
-    /// Returns a message for the user if the text has another form, or if the range ends before it
-    /// starts.
+    /// A message for the user if the text has another form, or if the range ends before it starts.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!("`{text}` is not a range: use 0-99 (100 bytes), 100- or -100 (the last 100)")
@@ -116,6 +115,7 @@ impl ByteSpan {
 pub(crate) struct HumanSize(pub(crate) u64);
 
 impl fmt::Display for HumanSize {
+    /// Writes the size with one decimal and a binary unit, below 1 KiB in bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NAMES: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
         if self.0 < 1024 {
@@ -133,6 +133,7 @@ impl fmt::Display for HumanSize {
     }
 }
 
+/// Returns a size in tenths of a unit, rounded.
 fn tenths(size: u64, unit: u128) -> u128 {
     (u128::from(size) * 10 + unit / 2) / unit
 }
@@ -167,7 +168,7 @@ impl ListRange {
     /// Parses `LIMIT`, `OFFSET-LIMIT` or `OFFSET:LIMIT`. Either number may be missing.
     ///
     /// # Errors
-    /// Returns a message for the user if the text has another form.
+    /// A message for the user if the text has another form.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not a range: use LIMIT, OFFSET-LIMIT or OFFSET:LIMIT");
         let number = |digits: &str| match digits {

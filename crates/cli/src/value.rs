@@ -24,7 +24,7 @@ impl Template {
     /// literal braces.
     ///
     /// # Errors
-    /// Returns a message for the user if a brace is unmatched.
+    /// A message for the user if a brace is unmatched or a field is malformed.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if !text.contains(['{', '}']) {
             return Ok(Self(vec![TemplatePart::Keys(vec![text.to_owned()])]));
@@ -81,7 +81,8 @@ impl Template {
     }
 }
 
-/// Parses `name`, `name[inner]` or `0[name][inner]`.
+/// Parses `name`, `name[inner]` or `0[name][inner]`. Returns the keys from the outside in; `None`
+/// for any other text.
 fn keys(text: &str) -> Option<Vec<String>> {
     let (first, mut rest) = match text.find('[') {
         Some(at) => text.split_at(at),
@@ -141,7 +142,8 @@ fn add(value: &Value, indent: &str, first: Option<&str>, lines: &mut Vec<String>
     }
 }
 
-/// Returns the notation of an empty list or object, which has no lines of its own.
+/// Returns the notation of an empty list or object, which has no lines of its own; `None` for any
+/// other value.
 fn empty(value: &Value) -> Option<&'static str> {
     match value {
         Value::Array(all) if all.is_empty() => Some("[]"),
@@ -150,6 +152,7 @@ fn empty(value: &Value) -> Option<&'static str> {
     }
 }
 
+/// Returns a value as the text after a key or a dash, with quotes if a text needs them.
 fn value_text(value: &Value) -> String {
     match value {
         Value::String(text) => quoted(text, is_plain_value).into_owned(),
@@ -178,11 +181,14 @@ fn quoted(text: &str, is_plain: impl Fn(&str) -> bool) -> Cow<'_, str> {
     Cow::Owned(quoted)
 }
 
+/// Returns whether a YAML parser reads a key without quotes as the same text.
 fn is_plain_key(text: &str) -> bool {
     let read = serde_yaml_ng::from_str::<Mapping>(&format!("{text}: x"));
     read.is_ok_and(|read| read.len() == 1 && read.contains_key(Yaml::from(text)))
 }
 
+/// Returns whether a YAML parser reads a value without quotes as the same text, in a list and in a
+/// mapping.
 fn is_plain_value(text: &str) -> bool {
     let listed = serde_yaml_ng::from_str::<Vec<Yaml>>(&format!("- {text}"));
     let field = serde_yaml_ng::from_str::<Mapping>(&format!("x: {text}"));

@@ -31,6 +31,7 @@ pub(crate) struct WaitNotifier {
 }
 
 impl WaitNotifier {
+    /// Creates the notifier of a remote, given the remote's name for messages.
     pub(crate) fn new(remote: &str, output: &Arc<Output>) -> Self {
         Self {
             remote: remote.to_owned(),
@@ -83,6 +84,7 @@ impl fmt::Debug for WaitNotifier {
 }
 
 impl RetryObserver for WaitNotifier {
+    /// Announces waits. Other events are ignored.
     fn event(&self, event: &RetryEvent<'_>) {
         if let RetryEvent::Waiting { host, reason, elapsed, until } = *event {
             self.announce(host, reason, elapsed, until);
@@ -98,6 +100,7 @@ struct WaitMessage {
 }
 
 impl fmt::Display for WaitMessage {
+    /// Writes the host, the reason, and the time of the next attempt.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { remote, host, reason, until } = self;
         let left = until.saturating_duration_since(Instant::now());

@@ -23,6 +23,11 @@ pub(crate) struct Comments {
 }
 
 impl Comments {
+    /// Prints the comments on an item.
+    ///
+    /// # Errors
+    /// As of [`ItemArgs::resolve`](super::ItemArgs::resolve); the failure of the request
+    /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;
         let comments = live.client()?.comments(&live.cx, &id).await;
@@ -46,6 +51,11 @@ pub(crate) struct CommentAdd {
 }
 
 impl CommentAdd {
+    /// Adds a comment to an item, and prints it.
+    ///
+    /// # Errors
+    /// As of [`ItemArgs::resolve`](super::ItemArgs::resolve); the failure of the request
+    /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;
         let comment = live.client()?.add_comment(&live.cx, &id, &self.message).await;
@@ -67,6 +77,11 @@ pub(crate) struct CommentDelete {
 }
 
 impl CommentDelete {
+    /// Deletes a comment.
+    ///
+    /// # Errors
+    /// `Usage` if the id is not that of a comment; `Unsupported` if the remote is not a SkyDrive;
+    /// the failure of the request ([`Failure::from`]).
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let live = SkyDriveRemote::open(app, &self.comment).await?;
         // Another id may be an item's, and the request would remove the item with everything below
@@ -80,6 +95,7 @@ impl CommentDelete {
     }
 }
 
+/// Returns a comment as the old client prints it.
 fn shown(comment: &Comment) -> Value {
     let created =
         comment.created_time.map(|time| time.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string());

@@ -25,6 +25,11 @@ pub(crate) struct Info {
 }
 
 impl Info {
+    /// Prints the object of an item.
+    ///
+    /// # Errors
+    /// As of [`ItemArgs::resolve`](super::ItemArgs::resolve); the failure of the request
+    /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;
         let object = live.client()?.document(&live.cx, &id, &[]).await;
@@ -52,6 +57,11 @@ pub(crate) struct InfoSet {
 }
 
 impl InfoSet {
+    /// Changes fields of an item. Prints the changed object with `--json`.
+    ///
+    /// # Errors
+    /// As of [`ItemArgs::resolve`](super::ItemArgs::resolve); the failure of the request
+    /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;
         let changed = live.client()?.update_document(&live.cx, &id, &self.fields).await;
@@ -66,7 +76,7 @@ impl InfoSet {
 /// Parses a JSON object.
 ///
 /// # Errors
-/// Returns a message for the user if the text is not a JSON object.
+/// A message for the user if the text is not a JSON object.
 pub(crate) fn object(text: &str) -> Result<Value, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     match value.is_object() {
@@ -75,10 +85,12 @@ pub(crate) fn object(text: &str) -> Result<Value, String> {
     }
 }
 
-/// Creates a folder with further fields, for `mkdir --metadata`.
+/// Creates a folder with further fields, for `mkdir --metadata`. `folder` is the argument, for
+/// messages; `parent` and `name` are its parts. Returns the new object.
 ///
 /// # Errors
-/// Returns `Unsupported` if the remote is not a SkyDrive, and the errors of the request.
+/// `Unsupported` if the remote is not a SkyDrive; `NotFound` if the parent does not exist; the
+/// failure of the request ([`Failure::from`]).
 pub(crate) async fn make_folder(
     app: &App,
     folder: &Location,
@@ -97,7 +109,7 @@ pub(crate) async fn make_folder(
 /// Splits the path of a new folder into its parent and its name.
 ///
 /// # Errors
-/// Returns `Usage` if the name is empty.
+/// `Usage` if the name is empty.
 pub(crate) fn new_folder(folder: &Location) -> Result<(Location, &str)> {
     let text = folder.text.trim_end_matches('/');
     let (above, name) = text.rsplit_once('/').unwrap_or(("", text));

@@ -45,6 +45,11 @@ enum ShareLinkKind {
 }
 
 impl Link {
+    /// Creates a link to an item, and prints it.
+    ///
+    /// # Errors
+    /// As of [`ItemArgs::resolve`](super::ItemArgs::resolve); the failure of the request
+    /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;
         let (kind, key) = match self.kind {

@@ -32,6 +32,11 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
+    /// Prints the recent documents of a drive.
+    ///
+    /// # Errors
+    /// `Unsupported` if the remote is not a SkyDrive; the failure of the request
+    /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let live = SkyDriveRemote::open(app, &self.drive).await?;
         let mut recent = live
@@ -45,10 +50,10 @@ impl Recent {
 }
 
 impl SkyDriveRemote {
-    /// Returns the Live Connect objects in a folder, or a range of them, sorted by name.
+    /// Returns the Live Connect objects in a folder, or the range `part` of them, sorted by name.
     ///
     /// # Errors
-    /// Returns the errors of the requests.
+    /// `NotFound` if the folder does not exist; the failure of a request ([`Failure::from`]).
     pub(crate) async fn objects(
         &self,
         at: &Location,
@@ -61,6 +66,11 @@ impl SkyDriveRemote {
         Ok(objects)
     }
 
+    /// Returns the Live Connect objects in the folder with an id, or the range `part` of them, in
+    /// one request.
+    ///
+    /// # Errors
+    /// The error of the request; `Unexpected` if the response has no list.
     async fn files(
         &self,
         id: &str,
@@ -92,7 +102,7 @@ impl SkyDriveRemote {
     /// type of a file. With `objects` a file has its type and its object.
     ///
     /// # Errors
-    /// Returns the errors of the requests.
+    /// `NotFound` if the folder does not exist; the failure of a request ([`Failure::from`]).
     pub(crate) async fn tree(
         &self,
         at: &Location,
@@ -106,6 +116,10 @@ impl SkyDriveRemote {
         Ok(Map::from_iter([(name(&top).to_owned(), below)]).into())
     }
 
+    /// Returns the tree below the folder with an id; see [`tree`](Self::tree).
+    ///
+    /// # Errors
+    /// The first error of a request.
     fn below(
         &self,
         folder: String,
@@ -156,6 +170,7 @@ fn keys(items: &[Value]) -> Vec<String> {
     items.iter().map(key).collect()
 }
 
+/// Returns the name of an object; empty if it has none.
 fn name(object: &Value) -> &str {
     object["name"].as_str().unwrap_or_default()
 }

@@ -18,10 +18,11 @@ use drivedal::{
 };
 
 use crate::{
-    app::{App, OpenRemote, Workload},
+    app::{App, Workload},
     args::AddressingArgs,
     failure::{Exit, Failure, Result},
     location::{Addressing, Location, RemoteAddress},
+    remote::OpenRemote,
 };
 
 /// Use features that only SkyDrive has
@@ -52,7 +53,7 @@ impl SkyDriveCommand {
     /// Runs the command.
     ///
     /// # Errors
-    /// Returns the command's failure: `Unsupported` if the remote is not a SkyDrive.
+    /// The command's failure: `Unsupported` if the remote is not a SkyDrive.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         match self {
             Self::Info(info) => info.run(app).await,
@@ -98,15 +99,15 @@ impl ItemArgs {
     /// Opens the remote and returns the id of the item.
     ///
     /// # Errors
-    /// Returns `Unsupported` if the remote is not a SkyDrive, and `NotFound` if the item does not
-    /// exist.
+    /// As of [`App::remote`]; `Unsupported` if the remote is not a SkyDrive; `NotFound` if the item
+    /// does not exist; the failure of the request ([`Failure::from`]).
     async fn resolve(&self, app: &App) -> Result<(SkyDriveRemote, String)> {
         let live = SkyDriveRemote::open(app, &self.item).await?;
         let id = live.id(&self.item, self.addressing.mode()).await?;
         Ok((live, id))
     }
 
-    /// Converts an error of a request about this item.
+    /// Converts an error of a request about this item. The failure names the argument.
     fn failed(&self, error: drive::Error) -> Failure {
         failed(error, &self.item)
     }
@@ -122,7 +123,7 @@ impl SkyDriveRemote {
     /// Opens the remote of an argument.
     ///
     /// # Errors
-    /// Returns `Unsupported` if the remote is not a SkyDrive.
+    /// As of [`App::remote`]; `Unsupported` if the remote is not a SkyDrive.
     pub(crate) async fn open(app: &App, at: &Location) -> Result<Self> {
         let remote = app.remote(at, Workload::Interactive).await?;
         let live = Self { cx: DriveHandle::context(&remote.operator), remote };
@@ -136,6 +137,10 @@ impl SkyDriveRemote {
         live.find_client().is_ok().then_some(live)
     }
 
+    /// Returns the protocol client, for [`open`](Self::open), which checks it once.
+    ///
+    /// # Errors
+    /// `Unsupported` if the remote is not a SkyDrive.
     fn find_client(&self) -> Result<&Client> {
         let client = self.remote.handle.as_ref().and_then(Client::from_handle);
         client.ok_or_else(|| not_skydrive(self.remote.scheme()))
@@ -144,8 +149,7 @@ impl SkyDriveRemote {
     /// Returns the protocol client.
     ///
     /// # Errors
-    /// Returns `Unsupported` if the remote is not a SkyDrive. [`open`](Self::open) checks that
-    /// already.
+    /// `Unsupported` if the remote is not a SkyDrive. [`open`](Self::open) checks that already.
     pub(crate) fn client(&self) -> Result<&Client> {
         self.find_client()
     }
@@ -153,7 +157,7 @@ impl SkyDriveRemote {
     /// Returns the id of an item. A well-known path (`me/skydrive/my_documents`) is an id too.
     ///
     /// # Errors
-    /// Returns `NotFound` if the item does not exist.
+    /// `NotFound` if the item does not exist; the failure of the request ([`Failure::from`]).
     pub(crate) async fn id(&self, at: &Location, named: Addressing) -> Result<String> {
         let is_friendly = at.text.starts_with("me/skydrive");
         if is_friendly && named != Addressing::Path {
@@ -176,12 +180,12 @@ impl SkyDriveRemote {
     }
 }
 
-/// Creates the failure for a remote that is not a SkyDrive.
+/// Returns `Unsupported`: the remote is not a SkyDrive but a `scheme` remote.
 fn not_skydrive(scheme: &str) -> Failure {
     Failure::wrong_service(scheme).hint("this command works with skydrive remotes only")
 }
 
-/// Converts an error of a request about `at`.
+/// Converts an error of a request about the item `at`. The failure names the item.
 pub(crate) fn failed(error: drive::Error, at: &Location) -> Failure {
     Failure::from(DriveHandle::to_opendal_error(error)).about(at)
 }

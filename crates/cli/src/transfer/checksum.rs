@@ -32,7 +32,8 @@ impl ExpectedHash {
             .map(|(kind, hash)| Self { kind: *kind, hash: hash.clone() })
     }
 
-    /// Returns the MD5 hash in OpenDAL's metadata, for services that are not cloud drives.
+    /// Returns the MD5 hash in OpenDAL's metadata, for services that are not cloud drives; `None`
+    /// if there is none.
     pub(super) fn from_metadata(metadata: &Metadata) -> Option<Self> {
         let hash = BASE64_STANDARD.decode(metadata.content_md5()?).ok()?;
         Some(Self { kind: HashKind::Md5, hash: hash.into() })
@@ -55,6 +56,7 @@ impl ExpectedHash {
 }
 
 impl fmt::Display for ExpectedHash {
+    /// Writes the kind and the hash, in the cloud's own notation.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             // In the cloud's own notation.
@@ -84,6 +86,7 @@ pub(super) enum Hasher {
 }
 
 impl Hasher {
+    /// Adds bytes.
     pub(super) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::QuickXor(hash) => hash.update(bytes),
@@ -93,6 +96,7 @@ impl Hasher {
         }
     }
 
+    /// Returns the hash of all bytes that were added.
     pub(super) fn finish(self) -> ActualHash {
         let (kind, hash): (_, Box<[u8]>) = match self {
             Self::QuickXor(hash) => (HashKind::QuickXor, hash.finish().into()),

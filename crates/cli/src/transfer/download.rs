@@ -30,13 +30,13 @@ use super::{
     sweep::{sweep, sweep_stale},
 };
 use crate::{
-    app::RemotePath,
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
     item,
     listing::Listing,
     location::DrivePath,
     ls::relative,
+    remote::RemotePath,
 };
 
 /// Settings and state of a download. Clones share the state.
@@ -92,6 +92,8 @@ pub(crate) struct FileDownload {
 }
 
 impl FileDownload {
+    /// Creates the download of the file `from` to the path `to`. The drive's record of the file is
+    /// used if a listing has cached it.
     fn new(from: RemotePath, to: PathBuf, metadata: Metadata) -> Self {
         let item = match (&from.remote.handle, from.file_path()) {
             (Some(handle), Ok(path)) => handle.cached_item(&path),
@@ -108,6 +110,8 @@ impl FileDownload {
         }
     }
 
+    /// Returns the user's modification time if the drive stores one, otherwise the drive's; `None`
+    /// if it has neither.
     pub(crate) fn modified(&self) -> Option<Timestamp> {
         item::modified(&self.metadata)
     }
@@ -115,11 +119,11 @@ impl FileDownload {
 
 impl TreeDownload {
     /// Adds the items of a listing to `items`. The listed folder `top` becomes `path` below the
-    /// target folder. Returns whether the listing was complete. Failures of the listing are added
-    /// to the report.
+    /// target folder; `argument` is the number of its argument. Returns whether the listing was
+    /// complete. Failures of the listing are added to the report.
     ///
     /// # Errors
-    /// Returns an error if results cannot be written.
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn list(
         &self,
         top: &RemotePath,
@@ -172,7 +176,11 @@ impl TreeDownload {
 
     /// Adds entries that the listing left out because another entry has their name. Each gets the
     /// local path of that entry, so that the plan rejects all of them: their common remote path
-    /// would download the same item each time.
+    /// would download the same item each time. `top`, `argument` and `path` are those of
+    /// [`list`](Self::list).
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     fn add_twins(
         &self,
         top: &RemotePath,
@@ -210,10 +218,11 @@ impl TreeDownload {
         Ok(())
     }
 
-    /// Downloads all items into the folder `target`. Other local files stay.
+    /// Downloads all items into the folder `target`. Other local files stay. Failures of items are
+    /// added to the report.
     ///
     /// # Errors
-    /// Returns an error if results cannot be written. Failures of items are added to the report.
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(&self, list: DownloadList, target: &Path) -> Result {
         self.report.totals.found_all();
         let DownloadList { items, complete } = list;
@@ -241,7 +250,10 @@ impl TreeDownload {
         .await
     }
 
-    /// Reports the items that would get the same local name.
+    /// Reports the items of a clash, which would get the same local name below `target`.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     fn refuse(&self, clash: &[ClashingItem<SourceEntry>], target: &Path) -> Result {
         let from: Vec<_> = clash.iter().map(describe).collect();
         for (at, (one, name)) in clash.iter().zip(&from).enumerate() {
@@ -256,6 +268,12 @@ impl TreeDownload {
         Ok(())
     }
 
+    /// Downloads the accepted items concurrently. `folders` gets the local folders that items were
+    /// written to, and files that are complete are removed from `unfinished`. After an error no
+    /// further download starts, and the running ones are awaited.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     async fn run_pool(
         &self,
         items: Vec<DownloadItem>,
@@ -295,6 +313,9 @@ impl TreeDownload {
     }
 
     /// Downloads one file and records the result.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     async fn file(self, file: FileDownload, unfinished: UnfinishedFiles) -> Result {
         match fetch(&file, &self).await {
             Ok(len) => {
@@ -306,7 +327,12 @@ impl TreeDownload {
         }
     }
 
-    /// Creates the folders of an item. Returns the download of a file, and `None` for a folder.
+    /// Creates the folders of an item below `target`. Returns the download of a file, and `None`
+    /// for a folder. `folders` are the folders that exist already.
+    ///
+    /// # Errors
+    /// [`Failure::local`] if a folder cannot be created; `Failed` for a special file at the target;
+    /// the failure of a request for metadata ([`Failure::from`]).
     async fn prepare(
         &self,
         item: DownloadItem,
@@ -350,6 +376,12 @@ impl TreeDownload {
         Ok(Some(FileDownload::new(from, local, metadata)))
     }
 
+    /// Creates the local folder `to` for the remote folder `folder`, sweeps it, and records it,
+    /// unless `made` has it already.
+    ///
+    /// # Errors
+    /// [`Failure::local`] if it cannot be created; `ClosedPipe` or `Failed` if results cannot be
+    /// written.
     async fn create_folder(
         &self,
         folder: &RemotePath,
@@ -376,7 +408,8 @@ impl TreeDownload {
 /// to, so that the link stays.
 ///
 /// # Errors
-/// Returns an error if a special file (a device, a pipe) has that path.
+/// `Failed` if a special file (a device, a pipe) has that path; [`Failure::local`] if the link
+/// cannot be read.
 fn resolve_target(path: PathBuf) -> Result<PathBuf> {
     let real = fs::canonicalize(&path).unwrap_or(path);
     match fs::metadata(&real) {
@@ -409,8 +442,8 @@ fn describe(one: &ClashingItem<SourceEntry>) -> String {
 /// `path`.
 ///
 /// # Errors
-/// Returns an error for a name that is invalid on this computer or would leave the folder, and for
-/// an item that is neither a file nor a folder.
+/// `Failed` for a name that is invalid on this computer or would leave the folder, and for an item
+/// that is neither a file nor a folder.
 fn checked_local_path(
     path: &str,
     top: &RemotePath,
@@ -428,7 +461,7 @@ fn checked_local_path(
 /// `path`.
 ///
 /// # Errors
-/// Returns an error for a name that is invalid on this computer or would leave the folder.
+/// `Failed` for a name that is invalid on this computer or would leave the folder.
 fn local_path(path: &str, top: &RemotePath, at: &RemotePath) -> Result<String> {
     let mut local = path.to_owned();
     for name in relative(&top.path, &at.path).split('/') {
@@ -446,6 +479,7 @@ fn local_path(path: &str, top: &RemotePath, at: &RemotePath) -> Result<String> {
 struct UnfinishedFiles(Arc<Mutex<BTreeSet<(String, String)>>>);
 
 impl UnfinishedFiles {
+    /// Collects the large files of a plan, accepted or not.
     fn new(plan: &DownloadPlan<SourceEntry>) -> Self {
         let mut remotes: Vec<(String, String)> = Vec::new();
         let mut key = |from: &RemotePath| {
@@ -468,6 +502,7 @@ impl UnfinishedFiles {
         Self(Arc::new(Mutex::new(files.map(|item| key(&item.facts.from)).collect())))
     }
 
+    /// Removes a file that is downloaded.
     fn remove(&self, from: &RemotePath) {
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !files.is_empty() {
@@ -476,12 +511,14 @@ impl UnfinishedFiles {
         }
     }
 
+    /// Returns whether the file of a partial download is not downloaded yet.
     fn has(&self, at: &super::partial::DownloadOrigin) -> bool {
         let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         files.contains(&(at.remote.clone(), at.path.clone()))
     }
 }
 
+/// Returns whether a file is large enough to be resumed; false if its size is unknown.
 fn is_large(listed: &SourceEntry) -> bool {
     let len = listed.metadata.as_ref().map(Metadata::content_length);
     len.is_some_and(|len| len >= super::fetch::LARGE)

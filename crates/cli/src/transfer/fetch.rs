@@ -14,8 +14,8 @@ use super::{
     partial::{DownloadOrigin, DownloadStart, PartialDownload, RemoteVersion},
 };
 use crate::{
-    app::RemotePath,
     failure::{Exit, Failure, Result},
+    remote::RemotePath,
     units::HumanSize,
 };
 
@@ -27,8 +27,8 @@ pub(super) const LARGE: u64 = 8 << 20;
 /// unchanged; the received part of a large file is kept for a later run.
 ///
 /// # Errors
-/// Returns an error if the file cannot be read or written, if size or hash differ, and if the
-/// command is stopped.
+/// [`Failure::local`] if the file cannot be written; the failure of a request ([`Failure::from`]);
+/// `Failed` if size or hash differ; `Interrupted` or `Terminated` after a signal.
 pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Result<u64> {
     let from = &file.from;
     let expected = expected(file);
@@ -97,6 +97,7 @@ pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Resul
     }
 }
 
+/// Prints a message about a file, unless `-q` suppresses it.
 fn info(download: &TreeDownload, from: &RemotePath, text: impl fmt::Display) {
     download.report.info(format_args!("{from}: {text}"));
 }
@@ -123,7 +124,12 @@ fn expected(file: &FileDownload) -> Option<ExpectedHash> {
 }
 
 /// Opens the local file that receives the bytes: a resumable one for a large file, otherwise a
-/// temporary one.
+/// temporary one. `expected` is the hash that the remote lists, if it lists one. Returns how the
+/// download starts too.
+///
+/// # Errors
+/// [`Failure::local`] if no file can be created beside the target; `Interrupted` or `Terminated`
+/// after a signal.
 async fn open(
     file: &FileDownload,
     expected: Option<&ExpectedHash>,
@@ -182,11 +188,12 @@ pub(super) fn key(verb: &str, at: &RemotePath, account: &[u8], here: &Path) -> V
 }
 
 /// Receives the missing bytes of a file. It stops only between two chunks, because a write owns the
-/// file.
+/// file. The inner result is an error if the download stopped; the file then has the bytes received
+/// so far.
 ///
 /// # Errors
-/// The outer error means that the local file is lost. The inner error leaves the file with the
-/// bytes received so far.
+/// [`Failure::local`] if the file cannot be written: it is lost then. The inner error is the
+/// failure of the request ([`Failure::from`]), or `Interrupted` or `Terminated` after a signal.
 async fn receive(
     file: &FileDownload,
     mut partial: PartialDownload,
@@ -256,7 +263,8 @@ async fn receive(
 /// rewrite such files.
 ///
 /// # Errors
-/// Returns an error if the remote's current metadata cannot be read.
+/// The failure of the request for the remote's current metadata ([`Failure::from`]); `Interrupted`
+/// or `Terminated` after a signal.
 async fn verify(
     file: &FileDownload,
     partial: &mut PartialDownload,
@@ -329,6 +337,10 @@ impl Received<'_> {
 }
 
 /// Requests the drive's current record of the file. `None` if the service is not a cloud drive.
+///
+/// # Errors
+/// `NotFound` if the file does not exist any more; the failure of the request ([`Failure::from`]);
+/// `Interrupted` or `Terminated` after a signal.
 async fn item_now(
     from: &RemotePath,
     download: &TreeDownload,

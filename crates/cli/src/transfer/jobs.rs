@@ -7,11 +7,12 @@ use crate::{
     interrupt::Interrupt,
 };
 
-/// Runs the tasks of a stack, at most `limit` concurrently. Each task returns further tasks, the
-/// next one last. After the command is stopped no task starts, and running tasks are awaited.
+/// Runs the tasks of a stack, at most `limit` concurrently. `start` starts a task, which returns
+/// further tasks, the next one last. After the command is stopped no task starts, and running tasks
+/// are awaited.
 ///
 /// # Errors
-/// Returns the first error of a task. An error stops the command.
+/// The first error of a task. An error stops the command.
 pub(crate) async fn run_pool<W, F>(
     limit: usize,
     interrupt: &Interrupt,
@@ -45,7 +46,7 @@ where
 /// Returns the result of a finished task.
 ///
 /// # Errors
-/// Returns the task's error, or `Failed` if it panicked.
+/// The task's error, or `Failed` if it panicked.
 pub(crate) fn join<T>(ended: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
     ended.unwrap_or_else(|died| Err(Failure::new(Exit::Failed, format!("a task panicked: {died}"))))
 }

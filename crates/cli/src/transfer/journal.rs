@@ -77,6 +77,7 @@ impl Journal {
         }
     }
 
+    /// Returns the journal in a folder, which is created when an entry is claimed.
     pub(super) fn at(folder: PathBuf) -> Self {
         Self { folder: folder.into(), failure_reported: Arc::default() }
     }
@@ -90,7 +91,8 @@ impl Journal {
         self.claim_named(transfer_name(key))
     }
 
-    /// Like [`claim`](Self::claim), by the name of the entry.
+    /// Like [`claim`](Self::claim), by the name of the entry. `None` if another process holds it,
+    /// or if it cannot be written.
     pub(super) fn claim_named(&self, name: String) -> Option<TransferClaim> {
         let taken = self.lock_folder().and_then(|_alone| self.lock_entry(name));
         taken.unwrap_or_else(|error| {
@@ -106,6 +108,9 @@ impl Journal {
 
     /// Locks an entry. The caller must hold the [folder lock](Self::lock_folder). `None` if another
     /// process holds the entry.
+    ///
+    /// # Errors
+    /// When the lock file cannot be created or locked.
     fn lock_entry(&self, name: String) -> io::Result<Option<TransferClaim>> {
         let lock = private().create(true).truncate(false).open(self.file(&name, "lock"))?;
         match lock.try_lock() {
@@ -115,7 +120,10 @@ impl Journal {
         }
     }
 
-    /// Creates the folder if necessary and takes its lock.
+    /// Creates the folder if necessary and takes its lock, which is held until the file is dropped.
+    ///
+    /// # Errors
+    /// When the folder or the lock file cannot be created or locked.
     fn lock_folder(&self) -> io::Result<File> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
@@ -128,6 +136,9 @@ impl Journal {
     }
 
     /// Removes expired entries and their `.partial` files.
+    ///
+    /// # Errors
+    /// When the folder cannot be locked or read, or an entry cannot be locked.
     fn prune(&self, now: Timestamp) -> io::Result<()> {
         let _alone = self.lock_folder()?;
         for entry in fs::read_dir(&self.folder)? {
@@ -155,6 +166,7 @@ impl Journal {
         Ok(())
     }
 
+    /// Returns the path of a file of the entry `name`.
     fn file(&self, name: &str, extension: &str) -> PathBuf {
         self.folder.join(name).with_extension(extension)
     }
@@ -179,10 +191,12 @@ fn private() -> OpenOptions {
     options
 }
 
+/// Reads an entry; `None` if it does not exist or cannot be read.
 fn read<T: DeserializeOwned>(path: &Path) -> Option<JournalEntry<T>> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
+/// Returns the modification time of a file; `None` if it is unknown.
 fn modified(path: &Path) -> Option<Timestamp> {
     Timestamp::try_from(fs::metadata(path).ok()?.modified().ok()?).ok()
 }
@@ -243,6 +257,10 @@ impl TransferClaim {
         kept.inspect_err(|error| self.journal.report(error)).is_ok()
     }
 
+    /// Stores the transfer; see [`save`](Self::save).
+    ///
+    /// # Errors
+    /// When the file cannot be written or renamed, or the transfer cannot be serialized.
     fn write<T: Serialize>(
         &self,
         transfer: T,

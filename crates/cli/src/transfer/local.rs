@@ -58,6 +58,9 @@ impl LocalEntry {
 }
 
 /// Runs work that blocks on the disk, on a thread for such work.
+///
+/// # Errors
+/// That of `work`, or `Failed` if it panics.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -68,7 +71,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 /// parents: a link to one of them would be an endless loop.
 ///
 /// # Errors
-/// Returns an error if the folder cannot be read. A failure of one entry is a
+/// [`Failure::local`] if the folder cannot be read. A failure of one entry is a
 /// [`LocalEntry::Failed`].
 pub(crate) fn entries(
     folder: &Path,
@@ -94,6 +97,12 @@ pub(crate) fn entries(
         .collect())
 }
 
+/// Returns the kind of an entry, given its metadata, of the link itself if it is one. `above` is
+/// that of [`entries`].
+///
+/// # Errors
+/// [`Failure::local`] if its metadata cannot be read; `Failed` for a special file, for a link that
+/// the policy forbids, and for one to a parent folder.
 fn classify(
     name: String,
     path: PathBuf,
@@ -151,7 +160,7 @@ impl LocalFile {
     /// Opens a file and reads its first chunk. Most files have only one.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read.
+    /// [`Failure::local`] if the file cannot be read; `Failed` if it changes meanwhile.
     pub(crate) fn open(path: PathBuf) -> Result<(Self, Bytes)> {
         let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
         let (metadata, file) = opened.map_err(|error| Failure::local("read", &path, &error))?;
@@ -164,7 +173,7 @@ impl LocalFile {
     /// Reads the next chunk. It is empty at the end of the file.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read, or if it changed since it was opened.
+    /// [`Failure::local`] if the file cannot be read; `Failed` if it changed since it was opened.
     pub(crate) async fn next(mut self) -> Result<(Self, Bytes)> {
         if self.ended {
             return Ok((self, Bytes::new()));
@@ -176,17 +185,27 @@ impl LocalFile {
         .await
     }
 
+    /// Returns `Failed`: the file changed while it was read.
     fn changed(&self) -> Failure {
         let failure = Failure::new(Exit::Failed, "the file changed while it was read");
         failure.doing("read").about(self.path.display())
     }
 
+    /// Returns the current modification time of the file; `None` if it is out of range.
+    ///
+    /// # Errors
+    /// [`Failure::local`] if its metadata cannot be read.
     fn modified_now(&self) -> Result<Option<Timestamp>> {
         let found =
             self.file.metadata().map_err(|error| Failure::local("read", &self.path, &error))?;
         Ok(found.modified().ok().and_then(|time| Timestamp::try_from(time).ok()))
     }
 
+    /// Reads the next chunk. Before the last one is returned, the file is compared with its state
+    /// when it was opened.
+    ///
+    /// # Errors
+    /// [`Failure::local`] if the file cannot be read; `Failed` if it changed.
     fn read_chunk(&mut self) -> Result<Bytes> {
         // One more byte than expected, to detect a file that has grown.
         let left = usize::try_from(self.size - self.read + 1).unwrap_or(CHUNK).min(CHUNK);
@@ -210,7 +229,7 @@ impl LocalFile {
 /// Returns the name if a local file can have it and it stays within its folder.
 ///
 /// # Errors
-/// Returns the reason.
+/// The reason why it cannot.
 pub(crate) fn local_name(name: &str) -> Result<&str, &'static str> {
     if matches!(name, "" | "." | "..") {
         return Err("the name stands for a folder on this computer");

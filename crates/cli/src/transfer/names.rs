@@ -11,7 +11,7 @@ use std::{
 use unicode_normalization::UnicodeNormalization;
 
 use super::partial::probe_file;
-use crate::app::OpenRemote;
+use crate::remote::OpenRemote;
 
 /// Rules by which a target compares the names in a folder.
 #[derive(Clone)]
@@ -63,6 +63,7 @@ impl IgnoredDifferences {
         Self::ALL
     }
 
+    /// Returns a key that two names share if the file system ignores their difference.
     fn key(self, name: &str) -> String {
         let name = match self.trailing_dots {
             true if cfg!(windows) => name.trim_end_matches(['.', ' ']),
@@ -92,7 +93,7 @@ impl NameRules {
         Self(Rule::Exact)
     }
 
-    /// Creates rules that compare names by a key.
+    /// Creates rules that compare names by the key that `key` returns.
     #[cfg(test)]
     pub(crate) fn with_key(key: fn(&str) -> Cow<'_, str>) -> Self {
         Self(Rule::Drive(key))
@@ -148,6 +149,7 @@ impl NameRules {
     }
 }
 
+/// Groups entries by equal keys, in the order of the first entry of each group.
 fn group_by<T>(entries: Vec<T>, key: impl Fn(&T) -> Cow<'_, str>) -> Vec<Vec<T>> {
     let mut groups: Vec<Vec<T>> = Vec::with_capacity(entries.len());
     let mut known: HashMap<String, usize> = HashMap::with_capacity(entries.len());
@@ -165,6 +167,7 @@ fn group_by<T>(entries: Vec<T>, key: impl Fn(&T) -> Cow<'_, str>) -> Vec<Vec<T>>
 }
 
 impl LocalFolder {
+    /// Returns the differences that the folder's file system ignores. The first call probes it.
     fn folding(&self) -> IgnoredDifferences {
         *self.folding.get_or_init(|| {
             let here = Path::new(".");

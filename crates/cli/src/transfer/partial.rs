@@ -138,10 +138,11 @@ enum PartialStorage {
 }
 
 impl PartialDownload {
-    /// Creates the file of a small download.
+    /// Creates the file of a small download. `expected` is the hash that the remote lists, if it
+    /// lists one.
     ///
     /// # Errors
-    /// Returns an error if no file can be created beside the target.
+    /// [`Failure::local`] if no file can be created beside the target.
     pub(super) fn temporary(target: PathBuf, expected: Option<&ExpectedHash>) -> Result<Self> {
         let file = temporary(&target, RANDOM_CHARS)
             .map_err(|error| Failure::local("write", &target, &error))?;
@@ -155,11 +156,12 @@ impl PartialDownload {
         })
     }
 
-    /// Opens the file of a large download: the part of an earlier run, or a new file. `acd_cli`:
+    /// Opens the file of a large download: the part of an earlier run, or a new file. `acd_cli` is
     /// whether an incomplete download of acd_cli may be resumed.
     ///
     /// # Errors
-    /// Returns an error if no file can be created beside the target, and if the command is stopped.
+    /// [`Failure::local`] if no file can be created beside the target; `Interrupted` or
+    /// `Terminated` after a signal.
     pub(super) fn resumable(
         target: PathBuf,
         claim: TransferClaim,
@@ -231,7 +233,7 @@ impl PartialDownload {
     /// Appends chunks.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be written, for example on a full disk.
+    /// [`Failure::local`] if the file cannot be written, for example on a full disk.
     pub(super) fn write(&mut self, pieces: impl IntoIterator<Item = Bytes>) -> Result {
         for piece in pieces {
             self.append(&piece).map_err(|error| Failure::local("write", &self.target, &error))?;
@@ -239,6 +241,10 @@ impl PartialDownload {
         Ok(())
     }
 
+    /// Appends a chunk to the file and its hash. A file without a hash is synced from time to time.
+    ///
+    /// # Errors
+    /// When the file cannot be written or synced.
     fn append(&mut self, piece: &[u8]) -> io::Result<()> {
         self.file().write_all(piece)?;
         self.len += piece.len() as u64;
@@ -263,10 +269,11 @@ impl PartialDownload {
         self.hasher.take().map(Hasher::finish)
     }
 
-    /// Discards all bytes and starts again.
+    /// Discards all bytes and starts again. `expected` is the hash that the remote lists now, if it
+    /// lists one.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be truncated.
+    /// [`Failure::local`] if the file cannot be truncated.
     pub(super) fn restart(&mut self, expected: Option<&ExpectedHash>) -> Result {
         let mut restart = || {
             self.file().set_len(0)?;
@@ -283,10 +290,11 @@ impl PartialDownload {
         Ok(())
     }
 
-    /// Moves the file to its target, with the modification time `modified`.
+    /// Moves the file to its target, with the modification time `modified`; `None` leaves the
+    /// current time.
     ///
     /// # Errors
-    /// Returns an error if the target cannot be replaced, for example because it is a folder.
+    /// [`Failure::local`] if the target cannot be replaced, for example because it is a folder.
     pub(super) fn finish(mut self, modified: Option<Timestamp>) -> Result {
         let target = self.target.clone();
         let failed = |error: &io::Error| Failure::local("write", &target, error);
@@ -329,6 +337,7 @@ impl PartialDownload {
         }
     }
 
+    /// Returns the open file.
     fn file(&mut self) -> &mut File {
         match &mut self.storage {
             PartialStorage::Temporary(file) => file.as_file_mut(),
@@ -337,6 +346,9 @@ impl PartialDownload {
     }
 
     /// Computes the hash of the existing bytes and moves to the end of the file.
+    ///
+    /// # Errors
+    /// [`Failure::local`] if the file cannot be read; `Interrupted` or `Terminated` after a signal.
     fn rehash(&mut self, interrupt: &Interrupt) -> Result {
         let (len, target) = (self.len, self.target.clone());
         let failed = |error: io::Error| Failure::local("write", &target, &error);
@@ -374,6 +386,9 @@ impl SavedDownload {
 
     /// Returns the number of bytes that are certainly valid. It is the whole length if a hash will
     /// be verified (`is_checked`), or if the computer has not restarted since.
+    ///
+    /// # Errors
+    /// When the metadata of the file cannot be read.
     fn trusted_len(&self, file: &File, is_checked: bool) -> io::Result<u64> {
         let len = file.metadata()?.len().min(self.version.size);
         let no_power_was_lost = self.boot.is_some() && self.boot == boot_id();
@@ -382,6 +397,9 @@ impl SavedDownload {
 }
 
 /// Creates a file beside the target, and its entry.
+///
+/// # Errors
+/// When the file cannot be created or locked.
 fn create(
     target: &Path,
     claim: &TransferClaim,
@@ -415,6 +433,9 @@ fn create(
 
 /// Replaces the new file by an incomplete download of acd_cli. Returns the number of bytes to keep;
 /// 0 if acd_cli left no file.
+///
+/// # Errors
+/// When a file cannot be renamed, opened or truncated.
 fn adopt(target: &Path, entry: &SavedDownload, file: &mut File) -> io::Result<u64> {
     let Some(name) = target.file_name() else { return Ok(0) };
     let mut name = name.to_owned();
@@ -432,6 +453,9 @@ fn adopt(target: &Path, entry: &SavedDownload, file: &mut File) -> io::Result<u6
 }
 
 /// Opens and locks the partial file of an earlier run. `None` if a sweep removed it meanwhile.
+///
+/// # Errors
+/// When the file does not exist or cannot be opened.
 fn open_locked(path: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     Ok(lock(&file, path)?.then_some(file))
@@ -439,12 +463,19 @@ fn open_locked(path: &Path) -> io::Result<Option<File>> {
 
 /// Locks a file, so that a [sweep](super::sweep) does not remove it. Returns whether it still is at
 /// its path: a sweep may have removed it before the lock was taken.
+///
+/// # Errors
+/// When the metadata of the file cannot be read.
 fn lock(file: &File, path: &Path) -> io::Result<bool> {
     // On a file system without locks a sweep decides by age.
     let _ = file.lock();
     is_at_path(file, path)
 }
 
+/// Returns whether the open file is the one at a path.
+///
+/// # Errors
+/// When the metadata of the open file cannot be read.
 #[cfg(unix)]
 fn is_at_path(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -452,11 +483,20 @@ fn is_at_path(file: &File, path: &Path) -> io::Result<bool> {
     Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())))
 }
 
+/// Returns whether a file is at a path. Elsewhere than on Unix an open file cannot be removed.
+///
+/// # Errors
+/// When the path cannot be checked.
 #[cfg(not(unix))]
 fn is_at_path(_: &File, path: &Path) -> io::Result<bool> {
     path.try_exists()
 }
 
+/// Creates and locks a hidden file beside the target, with a number of random characters in its
+/// name.
+///
+/// # Errors
+/// When the file cannot be created.
 fn temporary(target: &Path, random: usize) -> io::Result<tempfile::NamedTempFile> {
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
     loop {
@@ -467,12 +507,21 @@ fn temporary(target: &Path, random: usize) -> io::Result<tempfile::NamedTempFile
     }
 }
 
-/// Creates a probe file, which shows how a file system compares names. It is removed when it is
-/// dropped, and swept if the process is killed before that.
+/// Creates a probe file, which shows how a file system compares names. `letter` is the last
+/// character before the suffix of its name. It is removed when it is dropped, and swept if the
+/// process is killed before that.
+///
+/// # Errors
+/// When the file cannot be created.
 pub(super) fn probe_file(folder: &Path, letter: &str) -> io::Result<tempfile::NamedTempFile> {
     create_in(folder, RANDOM_CHARS, letter)
 }
 
+/// Creates a hidden file in a folder. `random` is the number of random characters in its name, and
+/// `letter` the text after them.
+///
+/// # Errors
+/// When the file cannot be created.
 fn create_in(folder: &Path, random: usize, letter: &str) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     let suffix = format!("{letter}{}", PARTIAL.1);

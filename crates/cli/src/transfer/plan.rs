@@ -96,6 +96,8 @@ impl<T: Clone + PartialEq> DownloadPlan<T> {
         }
     }
 
+    /// Adds the nodes as a clash: items that would get the same name. `above` is the path of their
+    /// folder, as of [`folder`](Self::folder).
     fn refuse(&mut self, nodes: Vec<PlanNode<T>>, above: &str) {
         let contenders = nodes.into_iter().filter_map(|node| {
             Some(ClashingItem {
@@ -109,7 +111,8 @@ impl<T: Clone + PartialEq> DownloadPlan<T> {
     }
 }
 
-/// Splits listed entries of one name into items: files, folders, and contents of folders.
+/// Splits listed entries of one name into items: files, folders, and contents of folders. `above`
+/// is the path of their folder, with a slash at the end unless it is empty.
 fn distinct_at<T: PartialEq>(items: Vec<PlannedItem<T>>, above: &str) -> Vec<PlanNode<T>> {
     let Some(first) = items.first() else { return Vec::new() };
     let name = first_name(&first.path[above.len()..]).to_owned();
@@ -152,6 +155,7 @@ fn distinct<T: PartialEq>(entries: Vec<PlannedItem<T>>) -> Vec<PlanNode<T>> {
     nodes
 }
 
+/// Returns the first name of a path.
 fn first_name(path: &str) -> &str {
     path.split('/').next().unwrap_or_default()
 }

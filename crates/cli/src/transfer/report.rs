@@ -9,11 +9,12 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    app::{App, RemotePath},
+    app::App,
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
     output::Output,
     progress::{Progress, Summary, TransferTotals},
+    remote::RemotePath,
     requests::RequestStats,
 };
 
@@ -56,6 +57,7 @@ pub(crate) struct TransferReport {
 }
 
 impl TransferReport {
+    /// Creates a report without results. The time of the transfer begins now.
     pub(crate) fn new(app: &App) -> Arc<Self> {
         Arc::new(Self {
             totals: Arc::default(),
@@ -88,7 +90,7 @@ impl TransferReport {
     /// file.
     ///
     /// # Errors
-    /// Returns an error if results cannot be written.
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) fn record(
         &self,
         item: &RemotePath,
@@ -114,7 +116,7 @@ impl TransferReport {
     /// Records the failure of an item. Failures that a signal caused are ignored.
     ///
     /// # Errors
-    /// Returns an error if results cannot be written.
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) fn record_failure(&self, failure: Failure) -> Result {
         if self.interrupt.is_set() && failure == self.interrupt.failure() {
             return Ok(());
@@ -128,12 +130,12 @@ impl TransferReport {
         Ok(())
     }
 
-    /// Prints the summary and returns the exit code. `many`: the command has several items, so that
-    /// a failure of one makes the result `Partial`.
+    /// Prints the summary and returns the exit code: `Done`, `Partial` if some of many items failed,
+    /// or that of the failure of the only item. `many` is whether the command has several items.
     ///
     /// # Errors
-    /// Returns an error if results cannot be written, and `Interrupted` or `Terminated` after a
-    /// signal.
+    /// `Interrupted` or `Terminated` after a signal; `ClosedPipe` or `Failed` if results cannot be
+    /// written.
     pub(crate) fn finish(&self, verb: &str, many: bool) -> Result<Exit> {
         let summary = Summary::new(&self.totals, self.started.elapsed(), self.requests.count());
         if self.output.is_json() {

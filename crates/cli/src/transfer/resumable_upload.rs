@@ -27,10 +27,10 @@ use super::{
     send::{SentFile, WriteParams},
 };
 use crate::{
-    app::RemotePath,
     failure::{Failure, Result},
     interrupt::Interrupt,
     progress::TransferTotals,
+    remote::RemotePath,
 };
 
 /// The journal entry of an upload.
@@ -43,12 +43,12 @@ struct SavedSession {
     server: Option<String>,
 }
 
-/// Uploads a file. Without a journal the upload cannot be resumed.
+/// Uploads a file. Without a journal the upload cannot be resumed. After a failure the fragments
+/// sent so far stay with the cloud for a while, and the same command resumes the upload.
 ///
 /// # Errors
-/// Returns an error if the file cannot be read or written, if it changes meanwhile, and after a
-/// signal. The fragments sent so far stay with the cloud for a while, and the same command resumes
-/// the upload.
+/// [`Failure::local`] if the file cannot be read; `Failed` if it changes meanwhile; the failure of
+/// a request ([`Failure::from`]); `Interrupted` or `Terminated` after a signal.
 pub(super) async fn send(
     from: PathBuf,
     to: &RemotePath,
@@ -108,6 +108,10 @@ pub(super) async fn send(
 
 /// Locks the journal entry of the upload. `None` if another process holds it, or if it cannot be
 /// written.
+///
+/// # Errors
+/// The failure of the request for the drive's root ([`Failure::from`]); [`Failure::local`] if the
+/// path of the file cannot be resolved.
 async fn claim(journal: &Journal, to: &RemotePath, from: &Path) -> Result<Option<TransferClaim>> {
     // The account is part of the key: an upload session of another account must not be resumed.
     let account = to.remote.root_id().await.map_err(|failure| failure.about(to))?.to_owned();
@@ -121,7 +125,8 @@ async fn claim(journal: &Journal, to: &RemotePath, from: &Path) -> Result<Option
     .await
 }
 
-/// Returns the upload of an earlier run. `None` if it has another target or has expired.
+/// Returns the upload of an earlier run to the path on the server. `None` if it has another target
+/// or has expired.
 fn saved(claim: &TransferClaim, server: Option<&str>, path: &str) -> Option<SavedUpload> {
     let entry = claim.load::<SavedSession>()?;
     let saved = SavedUpload::from_json(&entry.saved).ok()?;
@@ -133,7 +138,8 @@ fn saved(claim: &TransferClaim, server: Option<&str>, path: &str) -> Option<Save
     (saved.path() == path && !is_over).then_some(saved)
 }
 
-/// Counts progress up to `far` bytes of the file. Bytes that a retry sends again are counted once.
+/// Counts progress up to `far` bytes of the file. `shown` is the number of bytes counted so far, so
+/// that bytes that a retry sends again are counted once.
 fn show(totals: &TransferTotals, shown: &AtomicU64, far: u64) {
     let before = shown.fetch_max(far, Ordering::Relaxed);
     totals.moved(far.saturating_sub(before));
@@ -153,11 +159,16 @@ struct ResumableUpload<'a> {
 }
 
 impl ResumableUpload<'_> {
+    /// Returns the number of bytes that the cloud has.
     fn arrived(&self) -> u64 {
         self.saved.as_ref().map_or(0, SavedUpload::arrived)
     }
 
-    /// Sends the missing fragments, once.
+    /// Sends the missing fragments, once. The inner result is that of the upload, which may be
+    /// retried.
+    ///
+    /// # Errors
+    /// [`Failure::local`] if the file cannot be opened. The inner error is that of the upload.
     async fn attempt(
         &mut self,
         handle: &DriveHandle,
@@ -186,7 +197,9 @@ impl ResumableUpload<'_> {
         Ok(handle.upload_file(to.operator(), path, file, &options, resume, &mut keep).await)
     }
 
-    /// Stores the progress. An entry has a few hundred bytes, so it is written on this thread.
+    /// Stores the progress of an upload in the journal, if it has an entry. `is_resumed` is whether
+    /// an earlier run began the upload. An entry has a few hundred bytes, so it is written on this
+    /// thread.
     fn keep(&mut self, upload: &SavedUpload, is_resumed: bool) {
         let (arrived, of) = (upload.arrived(), upload.size());
         if is_resumed && !std::mem::replace(&mut self.resume_reported, true) {
@@ -207,6 +220,7 @@ impl ResumableUpload<'_> {
         }
     }
 
+    /// Removes the journal's entry of a complete upload. Returns the result.
     fn done(&mut self, sent: &UploadedFile) -> SentFile {
         if let Some(claim) = self.claim.take() {
             claim.forget();
@@ -235,6 +249,7 @@ impl ResumableUpload<'_> {
         }
     }
 
+    /// Prints how much of a resumable upload the cloud has, if it has anything.
     fn report_arrived(&self) {
         if let (Some(_), Some(saved)) = (&self.claim, &self.saved)
             && saved.arrived() > 0
@@ -244,6 +259,7 @@ impl ResumableUpload<'_> {
         }
     }
 
+    /// Prints a message about the file, unless `-q` suppresses it.
     fn info(&self, text: impl std::fmt::Display) {
         self.report.info(format_args!("{}: {text}", self.to));
     }

@@ -9,10 +9,10 @@ use opendal::{Metadata, Writer};
 
 use super::local::{LocalFile, blocking};
 use crate::{
-    app::RemotePath,
     failure::{Failure, Result},
     interrupt::Interrupt,
     progress::TransferTotals,
+    remote::RemotePath,
 };
 
 /// Announced properties of a file, and how to write it.
@@ -29,7 +29,7 @@ pub(crate) struct WriteParams {
 /// Opens a writer for a remote file. Cloud drives get size and modification time in advance.
 ///
 /// # Errors
-/// Returns the errors of the service, and `Usage` for a path that a file cannot have.
+/// `Usage` for a path that a file cannot have; the failure of the request ([`Failure::from`]).
 pub(crate) async fn writer(to: &RemotePath, writing: WriteParams) -> Result<Writer> {
     let path = to.file_path()?;
     let mut opening = to.operator().writer_with(&path);
@@ -57,11 +57,11 @@ pub(crate) struct SentFile {
     pub(crate) unchecked: bool,
 }
 
-/// Uploads a file.
+/// Uploads a file. The upload is aborted after a failure.
 ///
 /// # Errors
-/// Returns an error if the file cannot be read or written, if it changes meanwhile, and after a
-/// signal. The upload is then aborted.
+/// [`Failure::local`] if the file cannot be read; `Failed` if it changes meanwhile; the failure of
+/// a request ([`Failure::from`]); `Interrupted` or `Terminated` after a signal.
 pub(crate) async fn send(
     from: PathBuf,
     to: &RemotePath,
@@ -85,6 +85,12 @@ pub(crate) async fn send(
     }
 }
 
+/// Writes a file to a writer, beginning with its first chunk, and closes the writer. Returns the
+/// metadata of the remote file.
+///
+/// # Errors
+/// [`Failure::local`] if the file cannot be read; `Failed` if it changes meanwhile; the failure of
+/// a request ([`Failure::from`]).
 async fn write_all(
     mut source: LocalFile,
     mut chunk: Bytes,

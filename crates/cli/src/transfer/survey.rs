@@ -16,10 +16,10 @@ use super::{
     names::NameRules,
 };
 use crate::{
-    app::RemotePath,
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
     progress::TransferTotals,
+    remote::RemotePath,
 };
 
 /// Maximum number of clashing items that a message lists.
@@ -64,10 +64,10 @@ pub(crate) struct Refused {
 
 impl Survey {
     /// Searches all sources. `target` is the folder that they are uploaded into. Blocks on the
-    /// disk.
+    /// disk. Unreadable folders are reported by the upload.
     ///
     /// # Errors
-    /// Returns an error if the command is stopped. Unreadable folders are reported by the upload.
+    /// `Interrupted` or `Terminated` after a signal.
     pub(crate) fn run(&self, sources: &[UploadSource], target: &RemotePath) -> Result<Refused> {
         let mut refused = Refused::default();
         self.sources(sources, target, &mut refused);
@@ -116,6 +116,10 @@ impl Survey {
         }
     }
 
+    /// Searches a source with everything below it.
+    ///
+    /// # Errors
+    /// `Interrupted` or `Terminated` after a signal.
     fn tree(&self, source: &UploadSource, refused: &mut Refused) -> Result {
         let above: Arc<[PathBuf]> = real(&source.path).into();
         let mut folders = vec![(source.path.clone(), source.to.clone(), above)];
@@ -155,6 +159,7 @@ fn real(folder: &Path) -> Vec<PathBuf> {
 }
 
 impl ClashingSource {
+    /// Returns the source of an entry; `None` if it is not uploaded.
     fn from_entry(entry: &LocalEntry) -> Option<Self> {
         let (name, path, is_folder) = entry.sendable()?;
         Some(Self { name: name.to_owned(), path: path.to_owned(), is_folder })
@@ -162,6 +167,7 @@ impl ClashingSource {
 }
 
 impl Refused {
+    /// Adds the items of a clash, each once. `folder` is their target folder on the remote.
     fn add(&mut self, clash: &[ClashingSource], folder: &RemotePath) {
         for (path, failure) in failures(clash, folder) {
             if self.paths.insert(path) {

@@ -27,10 +27,10 @@ use super::{
     survey,
 };
 use crate::{
-    app::{EntryInfo, RemotePath},
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
     listing::{Depth, Listed, list},
+    remote::{EntryInfo, RemotePath},
 };
 
 /// Settings and state of an upload.
@@ -78,6 +78,10 @@ struct UncheckedFile {
 }
 
 impl FolderGroup {
+    /// Creates the group of the files of one folder.
+    ///
+    /// `taken` are the keys of the names that the folder has, if existing files are kept; `files`
+    /// is the number of files to upload, and `alone` whether the command has only one item.
     pub(crate) fn new(
         folder: RemotePath,
         rules: NameRules,
@@ -99,15 +103,21 @@ impl FolderGroup {
 }
 
 impl TreeUpload {
-    /// Runs all tasks, `jobs` concurrently.
+    /// Runs all tasks, `jobs` concurrently. Failures of items are added to the report.
     ///
     /// # Errors
-    /// Returns an error if results cannot be written. Failures of items are added to the report.
+    /// `Interrupted` or `Terminated` after a signal; `ClosedPipe` or `Failed` if results cannot be
+    /// written.
     pub(crate) async fn run(self: Arc<Self>, jobs: usize, work: Vec<UploadTask>) -> Result {
         let interrupt = self.interrupt.clone();
         run_pool(jobs, &interrupt, work, move |piece| Arc::clone(&self).step(piece)).await
     }
 
+    /// Performs a task. Returns the tasks that follow from it. Failures of items are added to the
+    /// report.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     async fn step(self: Arc<Self>, work: UploadTask) -> Result<Vec<UploadTask>> {
         match work {
             UploadTask::Folder { from, to, above } => {
@@ -129,6 +139,13 @@ impl TreeUpload {
         }
     }
 
+    /// Creates a folder on the remote. Returns the tasks for its contents. `above` is the real
+    /// paths of the local folder and its parents, by which endless links are found.
+    ///
+    /// # Errors
+    /// [`Failure::local`] if the local folder cannot be read; the failure of a request
+    /// ([`Failure::from`]); `Interrupted` or `Terminated` after a signal; `ClosedPipe` or `Failed`
+    /// if results cannot be written.
     async fn open_folder(
         &self,
         from: &Path,
@@ -189,7 +206,7 @@ impl TreeUpload {
         Ok(folders)
     }
 
-    /// Adds the real path of a folder to those of its parents, if links are synchronise.
+    /// Adds the real path of a folder to those of its parents, if links are followed.
     fn with_real_path(&self, folder: &Path, above: &Arc<[PathBuf]>) -> Arc<[PathBuf]> {
         match (self.links, folder.canonicalize()) {
             (SymlinkPolicy::Follow, Ok(real)) => above.iter().cloned().chain([real]).collect(),
@@ -197,6 +214,10 @@ impl TreeUpload {
         }
     }
 
+    /// Creates a folder on the remote. An existing one, and the root, are left as they are.
+    ///
+    /// # Errors
+    /// The failure of the request ([`Failure::from`]).
     async fn create_folder(&self, folder: &RemotePath) -> Result {
         if folder.path.is_root() {
             return Ok(());
@@ -208,6 +229,10 @@ impl TreeUpload {
         })
     }
 
+    /// Uploads a file, unless it is kept, and records the result.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     async fn send_file(
         &self,
         from: PathBuf,
@@ -241,6 +266,12 @@ impl TreeUpload {
         }
     }
 
+    /// Uploads a file in the way that fits its size and the remote.
+    ///
+    /// # Errors
+    /// `Exists` if existing files are kept and there is one; [`Failure::local`] if the file cannot
+    /// be read; `Failed` if it changes meanwhile; the failure of a request ([`Failure::from`]);
+    /// `Interrupted` or `Terminated` after a signal.
     async fn send_or_refuse(
         &self,
         from: PathBuf,
@@ -279,6 +310,11 @@ impl TreeUpload {
         }
     }
 
+    /// Records a file that exists on the remote and is kept. For the only item of a command this is
+    /// a failure.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     fn record_kept(&self, from: &Path, to: &RemotePath, group: &FolderGroup) -> Result {
         if group.alone {
             return self.report.record_failure(Failure::exists().about(to));
@@ -286,7 +322,10 @@ impl TreeUpload {
         self.report.record(to, from, ItemResult::Kept, None)
     }
 
-    /// Verifies the files of a folder with one listing.
+    /// Verifies the files of a folder with one listing, and records their results.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     async fn check_sizes(&self, group: &FolderGroup) -> Result {
         let sent = std::mem::take(&mut *group.sent.lock().unwrap_or_else(PoisonError::into_inner));
         if sent.is_empty() {
@@ -324,6 +363,8 @@ struct ListedSizes<'a> {
 }
 
 impl<'a> ListedSizes<'a> {
+    /// Indexes the sizes of a listing by name. `sent` are the names of the files that were sent: a
+    /// name that the remote changed is found by its key, if only one of them has the key.
     fn new(listed: &'a HashMap<String, u64>, sent: &[&str], rules: &'a NameRules) -> Self {
         let mut times = HashMap::<String, usize>::new();
         let key = |name: &str| rules.key(name).into_owned();
@@ -344,6 +385,10 @@ impl<'a> ListedSizes<'a> {
     }
 }
 
+/// Returns the sizes of the files in a remote folder, by name.
+///
+/// # Errors
+/// As of [`list`]; the failure of a request ([`Failure::from`]).
 async fn sizes_in(folder: &RemotePath) -> Result<HashMap<String, u64>> {
     let mut sizes = HashMap::new();
     if let Listed::Folder(listing) = list(folder, Depth::Children).await? {
@@ -363,6 +408,10 @@ async fn sizes_in(folder: &RemotePath) -> Result<HashMap<String, u64>> {
     Ok(sizes)
 }
 
+/// Returns the names in a remote folder.
+///
+/// # Errors
+/// As of [`list`]; the failure of a request ([`Failure::from`]).
 async fn names_in(folder: &RemotePath) -> Result<HashSet<String>> {
     let mut names = HashSet::new();
     if let Listed::Folder(listing) = list(folder, Depth::Children).await? {
@@ -374,6 +423,10 @@ async fn names_in(folder: &RemotePath) -> Result<HashSet<String>> {
     Ok(names)
 }
 
+/// Returns whether an item exists.
+///
+/// # Errors
+/// The failure of the request ([`Failure::from`]). Absence is no error.
 async fn exists(at: &RemotePath) -> Result<bool> {
     match at.stat().await {
         Ok(EntryInfo::File(_) | EntryInfo::Folder(_)) => Ok(true),

@@ -68,6 +68,24 @@ async fn a_missing_item_costs_one_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_failure_names_the_operation_and_the_item_once() {
+    let sky = Sky::new().await;
+    let items = [FixtureItem::folder("d/e"), FixtureItem::file("a", "x")];
+    sky.server.control().add_fixtures(items).await.expect("planted");
+    for (command, code, failure) in [
+        (&["mv", "sky:d", "sky:d/e/f"][..], 1, "cannot move sky:d: the target is below it"),
+        (&["cat", "sky:d"], 1, "cannot read sky:d: it is a folder"),
+        (&["ls", "sky:a/"], 3, "cannot list sky:a: not found: a file has this name"),
+        (&["mkdir", "sky:d|x"], 8, "cannot create sky:d|x: a name cannot have any of"),
+    ] {
+        let ran = sky.run(command).await;
+        ran.fails(code, failure);
+        let reason = ran.err.strip_prefix("drivedal: cannot").expect("a failure");
+        assert!(!reason.contains(": cannot "), "{ran:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_files_of_a_folder_are_removed_by_a_listing_and_a_request_each() {
     let sky = Sky::new().await;
     let files = (0..20).map(|n| FixtureItem::file(format!("many/{n}"), "x"));

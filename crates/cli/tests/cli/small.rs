@@ -89,7 +89,10 @@ fn invalid_arguments_have_their_own_exit_code() {
         .run(&["ls", "nobody:"])
         .fails(2, "cannot open nobody: unknown remote (configured remotes: disk)");
     shell.run(&["ls", "disk:a/../b"]).fails(2, "`..`");
-    shell.run(&["ls", "floppy://x"]).fails(8, "unknown service");
+    let unknown = "unknown service `floppy` (available: ";
+    shell.run(&["ls", "floppy://x"]).fails(8, &format!("cannot open floppy: {unknown}"));
+    let remote = ["--remote", "disk2=floppy://x", "ls", "disk2:a"];
+    shell.run(&remote).fails(8, &format!("cannot open disk2:a: {unknown}"));
     shell.run(&["ls", "-p", "-i", "disk:"]).fails(2, "cannot be used with");
     shell.run(&["frob"]).fails(2, "unrecognized");
     shell.run(&["--remote", "x1=y", "ls", "x1:"]).fails(2, "is not a URI");
