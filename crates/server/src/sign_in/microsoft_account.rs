@@ -58,6 +58,7 @@ impl Protocol for MicrosoftAccount {
         failure,
     };
 
+    /// Parses a request with a path of this sign-in, `/oauth20_…`; `None` for any other path.
     fn route(_: &ServerState, parts: &Parts) -> Option<Routed<SignInRequest>> {
         let path = parts.uri.path();
         if !path.starts_with("/oauth20_") {
@@ -76,6 +77,7 @@ impl Protocol for MicrosoftAccount {
         })
     }
 
+    /// Serves a parsed request. 404 for a path that the sign-in does not have.
     async fn handle(
         request: SignInRequest,
         context: RequestContext,
@@ -122,10 +124,12 @@ struct OAuthError {
 }
 
 impl OAuthError {
+    /// Creates an error with a code of OAuth.
     fn new(error: &'static str, description: impl Into<String>) -> Self {
         Self { error, description: description.into() }
     }
 
+    /// Returns `invalid_request`: a required field is missing.
     fn missing(field: &str) -> Self {
         Self::new(
             "invalid_request",
@@ -157,6 +161,11 @@ struct Tokens {
 }
 
 /// Issues tokens for a request to the token endpoint.
+///
+/// # Errors
+/// `invalid_request` for a missing field or an unreadable form; `unsupported_grant_type`;
+/// `invalid_grant` for a code or refresh token that is not valid; `server_error` if the storage
+/// fails.
 async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Result<Tokens, OAuthError> {
     let form = Form::read(body).await;
     let form =
@@ -192,7 +201,10 @@ async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Result<T
     issue(state, &grant).await
 }
 
-/// Issues the tokens of a grant.
+/// Issues the tokens of a grant. A refresh token is included if its scopes permit it.
+///
+/// # Errors
+/// `server_error` if the account cannot be opened.
 async fn issue(state: &ServerState, grant: &Grant) -> Result<Tokens, OAuthError> {
     let account = state.accounts.open(&grant.account).await.map_err(|error| {
         tracing::error!(%error, "cannot issue tokens");
@@ -236,7 +248,12 @@ async fn authorize(state: &ServerState, base_url: &BaseUrl, query: &str) -> Resp
     redirect_to(target, &parameters, implicit)
 }
 
-/// Returns the parameters of the redirect.
+/// Returns the parameters of the redirect: a code or tokens. `redirect` is the redirect URL that
+/// the code is bound to.
+///
+/// # Errors
+/// `invalid_request` for a missing field; `unsupported_response_type`; `server_error` if the
+/// storage fails.
 async fn authorized(
     state: &ServerState,
     query: &Form,

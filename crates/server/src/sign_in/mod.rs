@@ -115,11 +115,11 @@ pub(crate) struct RedeemedCode {
 pub(crate) struct Form(HashMap<String, String>);
 
 impl Form {
-    /// Reads the form in a request's body. Values that the client did not encode are accepted as they
-    /// are.
+    /// Reads the form in a request's body. Values that the client did not encode are accepted as
+    /// they are.
     ///
     /// # Errors
-    /// If the body fails or is too large.
+    /// `FormReadError` if the body fails or exceeds [`MAX_FORM`].
     pub(crate) async fn read(body: Body) -> Result<Self, FormReadError> {
         let bytes = Limited::new(body, MAX_FORM).collect().await;
         Ok(Self::parse(bytes.map_err(FormReadError)?.to_bytes()))
@@ -135,14 +135,16 @@ impl Form {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Returns the client's id, from the form or from HTTP Basic authentication.
+    /// Returns the client's id, from the form or from HTTP Basic authentication; `None` if neither
+    /// has it.
     pub(crate) fn client(&self, headers: &HeaderMap) -> Option<String> {
         let user =
             || basic_credentials(headers).map(|(user, _)| user).filter(|user| !user.is_empty());
         self.get("client_id").map(str::to_owned).or_else(user)
     }
 
-    /// Returns the client's secret, from the form or from HTTP Basic authentication.
+    /// Returns the client's secret, from the form or from HTTP Basic authentication; `None` if
+    /// neither has it.
     pub(crate) fn secret(&self, headers: &HeaderMap) -> Option<String> {
         let password = || basic_credentials(headers).map(|(_, password)| password);
         self.get("client_secret").map(str::to_owned).or_else(password)
@@ -153,7 +155,7 @@ impl Form {
 /// server shows a form for its access token, so that the token is in no URL.
 ///
 /// # Errors
-/// The page with the form.
+/// The response with the form: 200 for a `GET`, 403 for a wrong token.
 pub(crate) async fn consent(
     state: &ServerState,
     method: &Method,
@@ -186,7 +188,8 @@ fn consent_page(status: StatusCode, message: &str) -> Response {
     pages::page(status, "Sign in", &content)
 }
 
-/// Returns an authorization code for a grant.
+/// Returns an authorization code for a grant, which is bound to the client's id and the redirect
+/// URL.
 pub(crate) fn code_for(state: &ServerState, grant: Grant, client: &str, redirect: &str) -> String {
     issue_code(state, grant, &CodeRequest { client, redirect, challenge: None, nonce: None })
 }
@@ -231,7 +234,8 @@ pub(crate) struct CodeProof<'a> {
 /// requested it, at the sign-in that issued it: `issuer` is the audience of that sign-in's codes.
 ///
 /// # Errors
-/// [`CodeError`], whose text is part of the response.
+/// [`CodeError`]: `Invalid` for a malformed or expired code, `OtherClient`, `OtherRedirect`,
+/// `WrongVerifier`, and `Used` for a second exchange. Its text is part of the response.
 pub(crate) fn redeem_code(
     state: &ServerState,
     proof: &CodeProof<'_>,
@@ -259,7 +263,8 @@ pub(crate) fn redeem_code(
     Ok(RedeemedCode { grant: code.grant, nonce: code.nonce })
 }
 
-/// Returns a redirect with parameters in the query, or in the fragment if one of them is a token.
+/// Returns a redirect with parameters in the query; with `fragment`, in the fragment, because one
+/// of them is a token.
 pub(crate) fn redirect_to(
     mut target: Url,
     parameters: &[(&str, String)],

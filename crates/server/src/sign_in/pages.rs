@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::responses::text;
 
-/// Returns a page that must not be cached or framed. `content` is HTML.
+/// Returns a page that must not be cached or framed. `title` is plain text, `content` is HTML.
 pub(crate) fn page(status: StatusCode, title: &str, content: &str) -> Response {
     let page = format!(
         "<!doctype html><html lang=en><meta charset=utf-8>\
@@ -25,7 +25,7 @@ pub(crate) fn page(status: StatusCode, title: &str, content: &str) -> Response {
     response
 }
 
-/// Returns the page that tells the user that a sign-in is complete. `message` is HTML.
+/// Returns the page that shows the user that a sign-in is complete. `message` is HTML.
 pub(crate) fn final_page(title: &str, message: &str) -> Response {
     page(StatusCode::OK, title, &format!("<p>{message} You may close this window.</p>"))
 }

@@ -60,7 +60,7 @@ impl SigningKey {
     /// Returns the JSON Web Key Set with the public key.
     ///
     /// # Errors
-    /// If the key cannot be loaded or created.
+    /// When the key cannot be loaded or created.
     pub(crate) async fn key_set(&self) -> io::Result<Value> {
         Ok(json!({ "keys": [self.load().await?.jwk] }))
     }
@@ -68,7 +68,7 @@ impl SigningKey {
     /// Returns the claims as a JSON Web Token, signed with RS256.
     ///
     /// # Errors
-    /// If the key cannot be loaded or created.
+    /// When the key cannot be loaded or created.
     pub(crate) async fn sign(&self, claims: &Value) -> io::Result<String> {
         let key = self.load().await?;
         let header = json!({ "typ": "JWT", "alg": "RS256", "kid": key.id });
@@ -81,6 +81,10 @@ impl SigningKey {
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
+    /// Returns the key. The first call loads or creates it.
+    ///
+    /// # Errors
+    /// When the key cannot be loaded or created.
     async fn load(&self) -> io::Result<&LoadedKey> {
         let load = || async {
             let file = self.file.clone();
@@ -90,7 +94,11 @@ impl SigningKey {
     }
 }
 
-/// Loads the key in a file, or creates one and stores it there.
+/// Loads the key in a file, or creates one and stores it there. Without a file it is not stored.
+///
+/// # Errors
+/// `InvalidData` if the file contains no RSA key; another kind if it cannot be read or written, or
+/// no key can be generated.
 fn load_or_create(file: Option<&Path>) -> io::Result<LoadedKey> {
     let stored = match file.map(std::fs::read) {
         None => None,
@@ -114,6 +122,10 @@ fn load_or_create(file: Option<&Path>) -> io::Result<LoadedKey> {
 }
 
 impl LoadedKey {
+    /// Creates the key from a pair, with its id and its public half.
+    ///
+    /// # Errors
+    /// When the public key has an unknown encoding.
     fn new(pair: KeyPair) -> io::Result<Self> {
         let (modulus, exponent) = integers(pair.public_key().as_ref())
             .ok_or_else(|| io::Error::other("the RSA key has an unknown encoding"))?;
@@ -126,8 +138,8 @@ impl LoadedKey {
     }
 }
 
-/// Returns the modulus and the exponent of an RSAPublicKey in DER (RFC 8017, A.1.1), without leading
-/// zeros.
+/// Returns the modulus and the exponent of an RSAPublicKey in DER (RFC 8017, A.1.1), without
+/// leading zeros; `None` if it is malformed.
 fn integers(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (sequence, _) = element(der, 0x30)?;
     let (modulus, rest) = element(sequence, 0x02)?;
@@ -136,7 +148,8 @@ fn integers(der: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&modulus[trim(modulus)..], &exponent[trim(exponent)..]))
 }
 
-/// Returns the content of a DER element with a tag, and the bytes after the element.
+/// Returns the content of a DER element with a tag, and the bytes after the element; `None` if it
+/// has another tag or is malformed.
 fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&[found, first], rest) = der.split_first_chunk()?;
     if found != tag {

@@ -104,6 +104,10 @@ pub(super) async fn authorize(context: &RequestContext, parts: &Parts, body: Bod
 }
 
 /// Parses the parameters that the code is bound to.
+///
+/// # Errors
+/// `invalid_request` for a missing client id and for a malformed code challenge or its method;
+/// `unsupported_response_type` for another response than a code.
 fn code_request(query: &Form) -> Result<CodeRequest<'_>, EntraError> {
     let client = query.get("client_id").ok_or_else(|| invalid("The request has no client_id."))?;
     if query.get("response_type") != Some("code") {
@@ -135,11 +139,12 @@ fn code_request(query: &Form) -> Result<CodeRequest<'_>, EntraError> {
     })
 }
 
+/// Returns `invalid_request` with a description.
 fn invalid(description: &str) -> EntraError {
     EntraError::new("invalid_request", 90_013, description)
 }
 
-/// Sends parameters to the application.
+/// Sends parameters to the application, at its redirect URL `target`.
 fn respond(target: Url, mode: ResponseMode, parameters: &[(&str, String)]) -> Response {
     match mode {
         ResponseMode::FormPost => pages::form_post(&target, parameters),
@@ -155,6 +160,7 @@ async fn read_consent(state: &ServerState, body: Body) -> Consent {
     decision(state, &form)
 }
 
+/// Returns the user's decision in the form of a page. A private server requires its token.
 fn decision(state: &ServerState, form: &Form) -> Consent {
     if form.get("decision") == Some("deny") {
         return Consent::Denied;
@@ -183,7 +189,8 @@ fn account_of_address(address: &str) -> Option<String> {
     }
 }
 
-/// Returns a page with the form for a decision. `content` is HTML at its beginning.
+/// Returns a page with the form for a decision. `content` is HTML at its beginning, `message` the
+/// reason why the form is shown again, and `account` the proposed account.
 fn consent_page(
     state: &ServerState,
     status: StatusCode,

@@ -79,6 +79,7 @@ pub(super) enum Poll {
 }
 
 impl DeviceCodes {
+    /// Locks the requests, after removing those that ended long before `now`.
     fn requests(&self, now: Timestamp) -> MutexGuard<'_, HashMap<String, DeviceRequest>> {
         let mut requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Kept for a while after they expire, so that the client receives the reason.
@@ -86,7 +87,8 @@ impl DeviceCodes {
         requests
     }
 
-    /// Issues the codes for a client's request. Returns `None` if too many requests wait.
+    /// Issues the codes for a client's request for a scope. Returns `None` if too many requests
+    /// wait.
     pub(super) fn issue(&self, client: &str, scope: &str, now: Timestamp) -> Option<IssuedCodes> {
         let mut requests = self.requests(now);
         if requests.len() >= MAX_REQUESTS {

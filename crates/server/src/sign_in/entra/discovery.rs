@@ -52,7 +52,8 @@ pub(super) fn configuration(base_url: &BaseUrl, tenant: &Tenant) -> Value {
     })
 }
 
-/// Returns whether an authority is known, and where its configuration is.
+/// Returns whether the authority in a query is known, and where its configuration is. 400 without
+/// an authority.
 pub(super) fn instance(base_url: &BaseUrl, query: &str, headers: &HeaderMap) -> Response {
     let query = Form::parse(query);
     let Some(endpoint) = query.get("authorization_endpoint") else {

@@ -23,18 +23,19 @@ pub(super) struct EntraError {
 }
 
 impl EntraError {
+    /// Creates an error. `error` is the code of OAuth, `number` that of Entra (`AADSTS…`).
     pub(super) fn new(error: &'static str, number: u32, description: impl Into<String>) -> Self {
         Self { error, number, description: description.into(), suberror: None }
     }
 
-    /// A required field is missing.
+    /// Returns `invalid_request`: a required field is missing.
     pub(super) fn missing(field: &str) -> Self {
         let description =
             format!("The request body must contain the following parameter: '{field}'.");
         Self::new("invalid_request", 900_144, description)
     }
 
-    /// The user did not consent to a scope.
+    /// Returns `invalid_grant`: the user did not consent to a scope.
     pub(super) fn no_consent(scope: &str) -> Self {
         let description = format!(
             "The user or administrator has not consented to use the application with the scope \
@@ -44,12 +45,14 @@ impl EntraError {
         Self { suberror, ..Self::new("invalid_grant", 65_001, description) }
     }
 
-    /// The storage failed.
+    /// Returns `server_error`: the storage failed. The error is logged.
     pub(super) fn server(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "cannot issue tokens");
         Self::new("server_error", 90_033, "A transient error has occurred. Please try again.")
     }
 
+    /// Returns the response: 500, 503 or 401 by the code, otherwise 400. The headers of the request
+    /// may have its id.
     pub(super) fn into_response(self, headers: &HeaderMap) -> Response {
         let status = match self.error {
             "server_error" => StatusCode::INTERNAL_SERVER_ERROR,
@@ -79,12 +82,14 @@ impl EntraError {
         vec![("error", self.error.to_owned()), ("error_description", description)]
     }
 
+    /// Returns the description, with the number before it.
     fn description(&self) -> String {
         format!("AADSTS{}: {}", self.number, self.description)
     }
 }
 
 impl From<CodeError> for EntraError {
+    /// Converts the reason why a code cannot be exchanged: `invalid_grant` with Entra's number.
     fn from(error: CodeError) -> Self {
         let number = match error {
             CodeError::Invalid => 70_008,

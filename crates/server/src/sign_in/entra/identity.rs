@@ -58,6 +58,7 @@ impl Tenant {
     }
 }
 
+/// Returns whether a text has the form of a GUID.
 fn is_guid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
@@ -111,15 +112,17 @@ impl EntraUser {
         URL_SAFE_NO_PAD.encode(info.to_string())
     }
 
-    /// Returns the user's id for one application. Applications cannot match their users by it.
+    /// Returns the user's id for the application `client`. Applications cannot match their users by
+    /// it.
     fn subject(&self, client: &str) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{client} {}", self.object_id)))
     }
 
-    /// Returns a signed id token for a client.
+    /// Returns a signed id token for a client. `scope` decides which claims it has; `nonce` is that
+    /// of the authorization request, if it had one.
     ///
     /// # Errors
-    /// `server_error` if the key cannot be loaded.
+    /// `server_error` if the key cannot be loaded or created.
     pub(super) async fn id_token(
         &self,
         state: &ServerState,
@@ -157,7 +160,8 @@ impl EntraUser {
     }
 }
 
-/// Returns the user of the request's access token: the OpenID endpoint `userinfo`.
+/// Returns the user of the request's access token: the OpenID endpoint `userinfo`. 401 without a
+/// valid token.
 pub(super) async fn user_info(context: &RequestContext, parts: &Parts) -> Response {
     let state = &context.state;
     let user = match &context.grant {
@@ -176,6 +180,7 @@ pub(super) async fn user_info(context: &RequestContext, parts: &Parts) -> Respon
     }
 }
 
+/// Returns 401 for a missing or invalid access token.
 fn unauthorized() -> Response {
     let mut response = text(StatusCode::UNAUTHORIZED, "The access token is missing or invalid.");
     let challenge = http::HeaderValue::from_static("Bearer error=\"invalid_token\"");
@@ -183,7 +188,8 @@ fn unauthorized() -> Response {
     response
 }
 
-/// Returns the members of a token response that describe the user.
+/// Adds the members that describe the user to a token response: an id token and `client_info`, if
+/// they are requested.
 ///
 /// # Errors
 /// `server_error` if the account or the key cannot be opened.

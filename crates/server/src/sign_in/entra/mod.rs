@@ -105,6 +105,7 @@ impl Protocol for Entra {
         failure,
     };
 
+    /// Parses a request with one of the paths of Entra; `None` for any other path.
     fn route(_: &ServerState, parts: &Parts) -> Option<Routed<EntraRequest>> {
         let (tenant, endpoint) = endpoint(&parts.method, parts.uri.path())?;
         let (operation, is_page) = match endpoint {
@@ -123,6 +124,7 @@ impl Protocol for Entra {
         Some(Routed { cross_site, ..Routed::new(operation, request) })
     }
 
+    /// Serves a parsed request. An error becomes a response with its code and number.
     async fn handle(
         request: EntraRequest,
         context: RequestContext,
@@ -158,6 +160,10 @@ impl Protocol for Entra {
     }
 }
 
+/// Returns the public key with which id tokens can be verified.
+///
+/// # Errors
+/// `server_error` if the key cannot be loaded or created.
 async fn keys(context: &RequestContext) -> Result<Value, EntraError> {
     context.state.signing_key.key_set().await.map_err(|error| EntraError::server(&error))
 }

@@ -38,6 +38,10 @@ struct Granted {
     nonce: Option<String>,
 }
 
+/// Reads the form in a request's body.
+///
+/// # Errors
+/// `invalid_request` if the body fails or is too large.
 async fn read_form(body: Body) -> Result<Form, EntraError> {
     Form::read(body).await.map_err(|error| {
         EntraError::new("invalid_request", 900_561, format!("The form could not be read: {error}."))
@@ -45,6 +49,10 @@ async fn read_form(body: Body) -> Result<Form, EntraError> {
 }
 
 /// Issues tokens for a request to the token endpoint.
+///
+/// # Errors
+/// `invalid_request` for a missing field; `unsupported_grant_type`; the errors of the grant type;
+/// `server_error` if the storage fails.
 pub(super) async fn token(
     context: &RequestContext,
     tenant: &Tenant,
@@ -92,15 +100,27 @@ pub(super) async fn token(
     Ok(tokens)
 }
 
+/// Returns the value of a field.
+///
+/// # Errors
+/// `invalid_request` if it is missing or empty.
 fn required<'f>(form: &'f Form, name: &str) -> Result<&'f str, EntraError> {
     form.get(name).ok_or_else(|| EntraError::missing(name))
 }
 
+/// Returns the id of the client, from the form or from HTTP Basic authentication.
+///
+/// # Errors
+/// `invalid_request` if it is missing.
 fn client(form: &Form, headers: &HeaderMap) -> Result<String, EntraError> {
     form.client(headers).ok_or_else(|| EntraError::missing("client_id"))
 }
 
 /// Exchanges a refresh token, which is valid for its client only.
+///
+/// # Errors
+/// `invalid_request` without a token; `invalid_grant` if it is invalid, expired or of another
+/// client, or for a scope without consent.
 fn refresh(context: &RequestContext, form: &Form, client: &str) -> Result<Granted, EntraError> {
     let grant = context.state.accounts.refresh_grant(required(form, "refresh_token")?);
     let is_own = |grant: &Grant| {
@@ -120,6 +140,10 @@ fn refresh(context: &RequestContext, form: &Form, client: &str) -> Result<Grante
 }
 
 /// Exchanges an authorization code.
+///
+/// # Errors
+/// `invalid_request` for a missing field; `invalid_grant` if the code is not valid for this client,
+/// redirect URL and verifier, or for a scope without consent.
 fn exchange_code(
     context: &RequestContext,
     form: &Form,
@@ -138,6 +162,10 @@ fn exchange_code(
 }
 
 /// Serves a poll of a program that waits for its user.
+///
+/// # Errors
+/// `authorization_pending` until the user has decided; `slow_down` for a poll that is too early;
+/// `authorization_declined`; `expired_token`; `bad_verification_code` for an unknown code.
 fn exchange_device_code(
     context: &RequestContext,
     form: &Form,
@@ -190,7 +218,11 @@ impl Granted {
     }
 }
 
-/// Checks an application's own credentials, and returns its grant.
+/// Checks the credentials of an application, and returns its grant, for the default account.
+///
+/// # Errors
+/// `invalid_client` for missing or wrong credentials; `invalid_request` if the tenant is not
+/// concrete or the scope is missing; `invalid_scope` for a scope other than `.default`.
 fn authenticate_app(
     context: &RequestContext,
     tenant: &Tenant,
@@ -236,6 +268,10 @@ fn authenticate_app(
 
 /// Checks the claims of a client assertion. Its signature is not checked, because no certificates
 /// are registered: like the client secret, any is accepted.
+///
+/// # Errors
+/// `invalid_request` without the assertion's type; `invalid_client` if it is malformed, expired, or
+/// of another client or endpoint.
 fn check_assertion(
     context: &RequestContext,
     form: &Form,
@@ -276,6 +312,9 @@ fn check_assertion(
 }
 
 /// Issues a device code and a user code.
+///
+/// # Errors
+/// `invalid_request` for a missing field; `temporarily_unavailable` if too many codes are in use.
 pub(super) async fn device_code(
     context: &RequestContext,
     parts: &Parts,
