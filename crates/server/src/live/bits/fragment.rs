@@ -19,7 +19,7 @@ use crate::{
     content_range::ContentRange,
     headers::content_length,
     state::ServerState,
-    tree::{Bytestream, Session, UploadFragment},
+    tree::{self, Bytestream, Node, Session, TreeError, UploadFragment},
 };
 
 /// Maximum length of a fragment in bytes: "60 MB".
@@ -83,10 +83,22 @@ pub(super) async fn append(
 async fn check_quota(state: &ServerState, session: &Session, total: u64) -> Result<()> {
     let drive = state.tree.drive_info(session.drive).await?;
     let existing = state.tree.child(session.drive, session.parent, &session.name).await;
-    let replaced = existing.map_or(0, |node| node.size);
+    let replaced = replaced_bytes(existing)?;
     match drive.used.saturating_sub(replaced).saturating_add(total) > drive.quota {
         true => Err(BitsError::full()),
         false => Ok(()),
+    }
+}
+
+/// Returns the size of the file that an upload replaces, in bytes; 0 if it does not exist.
+///
+/// # Errors
+/// `TreeError::Storage` if the lookup failed.
+fn replaced_bytes(existing: tree::Result<Node>) -> tree::Result<u64> {
+    match existing {
+        Ok(node) => Ok(node.size),
+        Err(TreeError::NotFound) => Ok(0),
+        Err(error) => Err(error),
     }
 }
 
@@ -112,6 +124,13 @@ fn require_length(length: u64, body: Body) -> Bytestream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failed_lookup_is_not_an_absent_file() {
+        assert_eq!(replaced_bytes(Err(TreeError::NotFound)).unwrap(), 0);
+        let failed = replaced_bytes(Err(TreeError::Storage("no connection".into())));
+        assert!(matches!(failed, Err(TreeError::Storage(_))), "{failed:?}");
+    }
 
     #[tokio::test]
     async fn a_body_that_ends_early_fails() {
