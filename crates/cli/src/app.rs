@@ -97,8 +97,9 @@ impl App {
     /// by id.
     ///
     /// # Errors
-    /// As of [`remote`](Self::remote); `Usage` if the path is invalid; `NotFound` if no item has
-    /// the id; `Unsupported` for an id if the service is not a cloud drive.
+    /// `Usage` if the remote is unknown, or an option or the path is invalid; `Unsupported` if no
+    /// service has its scheme; `NotFound` if no item has the id; `Unsupported` for an id if the
+    /// service is not a cloud drive.
     pub(crate) async fn resolve(
         &self,
         at: &Location,
@@ -168,7 +169,9 @@ impl App {
     /// already.
     ///
     /// # Errors
-    /// As of [`remote`](Self::remote), without the name of the remote.
+    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if no service has
+    /// its scheme; the failure of the embedded server if it does not start. They do not name the
+    /// remote.
     async fn open(&self, at: &Location, workload: Workload) -> Result<Arc<OpenRemote>> {
         if let Some(opened) = self.open_remotes().get(&at.remote) {
             return Ok(Arc::clone(opened));

@@ -40,6 +40,7 @@ struct RemoteConfig {
 }
 
 impl std::fmt::Debug for RemoteConfig {
+    /// Omits the options, which may be secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RemoteConfig").finish_non_exhaustive()
     }

@@ -43,7 +43,7 @@ type SourceBuilder = fn(&Url, &Secret) -> RemoteSource;
 const DRIVES: [(&str, SourceBuilder); 3] =
     [("local-onedrive", onedrive), ("local-skydrive", skydrive), ("local-amazon", amazon)];
 
-/// Returns the options of the drive as SkyDrive.
+/// Returns the options of the embedded drive as SkyDrive, given its server's URL and access token.
 fn skydrive(server: &Url, token: &Secret) -> RemoteSource {
     let server = server.as_str().trim_end_matches('/');
     RemoteSource::from_scheme("skydrive")
@@ -54,7 +54,7 @@ fn skydrive(server: &Url, token: &Secret) -> RemoteSource {
         .option("access_token", token.expose())
 }
 
-/// Returns the options of the drive as OneDrive.
+/// Returns the options of the embedded drive as OneDrive, given its server's URL and access token.
 fn onedrive(server: &Url, token: &Secret) -> RemoteSource {
     let server = server.as_str().trim_end_matches('/');
     RemoteSource::from_scheme("onedrive")
@@ -65,7 +65,8 @@ fn onedrive(server: &Url, token: &Secret) -> RemoteSource {
         .option("access_token", token.expose())
 }
 
-/// Returns the options of the drive as Amazon Cloud Drive.
+/// Returns the options of the embedded drive as Amazon Cloud Drive, given its server's URL and
+/// access token.
 fn amazon(server: &Url, token: &Secret) -> RemoteSource {
     let server = server.as_str().trim_end_matches('/');
     RemoteSource::from_scheme("amazon-drive")

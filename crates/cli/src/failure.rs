@@ -229,6 +229,7 @@ impl From<&opendal::Error> for Failure {
 }
 
 impl From<opendal::Error> for Failure {
+    /// Takes the kind, the message and the sources of an error; see the conversion of a reference.
     fn from(error: opendal::Error) -> Self {
         Self::from(&error)
     }

@@ -150,9 +150,9 @@ impl Get {
     /// Returns whether the source is a folder, and the local folder that its items belong into.
     ///
     /// # Errors
-    /// As of [`App::resolve`]; `Failed` for a folder without `-r`, and for a name that local files
-    /// cannot have; the failure of the request ([`Failure::from`]); `Interrupted` or `Terminated`
-    /// after a signal.
+    /// `Usage` if the remote is unknown, or an option or the path is invalid; `Failed` for a folder
+    /// without `-r`, and for a name that local files cannot have; the failure of the request
+    /// ([`Failure::from`]); `Interrupted` or `Terminated` after a signal.
     async fn list(
         &self,
         app: &App,
@@ -245,7 +245,7 @@ impl GetTarget {
     /// `Failed` if a local folder cannot have the name.
     fn for_folder<'n>(&self, name: Option<&'n str>) -> Result<&'n str> {
         match name {
-            Some(name) if self.is_folder_path => checked(name),
+            Some(name) if self.is_folder_path => local_file_name(name),
             _ => Ok(""),
         }
     }
@@ -258,7 +258,7 @@ impl GetTarget {
     fn for_file(&self, name: Option<&str>) -> Result<PathBuf> {
         let name = name.ok_or_else(Failure::root_is_not_file)?;
         match self.is_folder() {
-            true => Ok(self.path.join(checked(name)?)),
+            true => Ok(self.path.join(local_file_name(name)?)),
             false => Ok(self.path.clone()),
         }
     }
@@ -268,6 +268,6 @@ impl GetTarget {
 ///
 /// # Errors
 /// `Failed` with the reason if it cannot.
-fn checked(name: &str) -> Result<&str> {
+fn local_file_name(name: &str) -> Result<&str> {
     local_name(name).map_err(|why| Failure::new(Exit::Failed, why).about(name))
 }

@@ -48,13 +48,14 @@ impl DrivePath {
         &self.joined
     }
 
-    /// Returns the path in the form that OpenDAL expects for folders.
+    /// Returns the path in the form that OpenDAL expects for folders: with a slash at the end.
     pub(crate) fn to_folder_arg(&self) -> String {
         // The leading slash keeps OpenDAL from trimming white space at the start of the name.
         if self.is_root() { "/".into() } else { format!("/{}/", self.joined) }
     }
 
-    /// Returns the path in the form that OpenDAL expects for files, and for any item to rename.
+    /// Returns the path in the form that OpenDAL expects for files, and for any item to rename:
+    /// without a slash at the end.
     ///
     /// # Errors
     /// `Usage` for the root, and for a name that OpenDAL would trim.
@@ -100,6 +101,7 @@ impl DrivePath {
 }
 
 impl fmt::Display for DrivePath {
+    /// Writes the path without slashes at its ends.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.joined)
     }
@@ -142,6 +144,7 @@ impl Location {
 }
 
 impl fmt::Display for Location {
+    /// Writes `REMOTE:TEXT`; of a URI only its scheme.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.remote_name(), self.text)
     }

@@ -72,11 +72,12 @@ impl Ls {
     /// Lists the folder, or shows the file.
     ///
     /// # Errors
-    /// As of [`App::resolve`] and [`list`]; `Failed` for a file whose path ends with a slash;
-    /// `ClosedPipe` or `Failed` if results cannot be written.
+    /// `Usage` if the remote is unknown, or an option or the path is invalid; `NotFound` if the
+    /// folder does not exist; the failure of a request ([`Failure::from`]); `Failed` for a file
+    /// whose path ends with a slash; `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         if app.output.is_yaml() || app.output.is_partial() {
-            return self.old(app).await;
+            return self.run_as_old_client(app).await;
         }
         let workload = if self.recursive { Workload::Bulk } else { Workload::Interactive };
         let at = app.resolve(&self.folder, self.addressing.mode(), workload).await?;
@@ -125,9 +126,9 @@ impl Ls {
     /// Prints the output of the old client: names, or objects with all fields.
     ///
     /// # Errors
-    /// As of [`App::resolve`]; the failure of a request ([`Failure::from`]); `ClosedPipe` or
-    /// `Failed` if results cannot be written.
-    async fn old(&self, app: &App) -> Result<Exit> {
+    /// `Usage` if the remote is unknown, or an option or the path is invalid; the failure of a
+    /// request ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
+    async fn run_as_old_client(&self, app: &App) -> Result<Exit> {
         let remote = app.remote(&self.folder, Workload::Interactive).await?;
         let named = self.addressing.mode();
         let (objects, failures) = match SkyDriveRemote::from_remote(&remote) {
@@ -149,7 +150,9 @@ impl Ls {
     /// listing.
     ///
     /// # Errors
-    /// As of [`App::resolve`] and [`list`]; `Failed` if it is a file.
+    /// `Usage` if the remote is unknown, or an option or the path is invalid; `NotFound` if the
+    /// folder does not exist; the failure of a request ([`Failure::from`]); `Failed` if it is a
+    /// file.
     async fn records(&self, app: &App) -> Result<(Vec<Value>, Vec<Failure>)> {
         let at = app.resolve(&self.folder, self.addressing.mode(), Workload::Interactive).await?;
         let depth = if self.recursive { Depth::Tree } else { Depth::Children };

@@ -39,8 +39,9 @@ impl Mv {
     /// computer.
     ///
     /// # Errors
-    /// As of [`resolve_pair`]; `Unsupported` for a folder that the cloud cannot rename; the failure
-    /// of a request ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
+    /// `Usage` if the remote is unknown, a path is invalid, or both paths are the same or on
+    /// different remotes; `Unsupported` for a folder that the cloud cannot rename; the failure of a
+    /// request ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (from, to) = resolve_pair(app, &self.from, &self.to, self.addressing).await?;
         let by = match from.operator().info().capability().rename {
@@ -65,8 +66,8 @@ impl Mv {
 /// Copies a file through this computer, and removes the source.
 ///
 /// # Errors
-/// `Unsupported` for a folder; as of [`copy_through_client`]; the failure of the removal, after
-/// which both files exist.
+/// `Unsupported` for a folder; the failure of a request ([`Failure::from`]); `TryLater` for an
+/// incomplete download; the failure of the removal, after which both files exist.
 async fn copy_and_remove(app: &App, from: &RemotePath, to: &RemotePath) -> Result {
     let EntryInfo::File(file) = from.stat().await? else {
         let failure = Failure::is_folder().with_exit(Exit::Unsupported);

@@ -85,7 +85,7 @@ impl Output {
     /// client. With `-k` only the selected fields are printed.
     ///
     /// # Errors
-    /// As of [`json`](Self::json).
+    /// `ClosedPipe` if the reader closed standard output, and `Failed` for other write errors.
     pub(crate) fn value(&self, value: &Value) -> Result {
         let part = match &self.template {
             Some(template) => match template.apply(value) {
@@ -118,7 +118,7 @@ impl Output {
     /// Prints a part of a line and flushes it.
     ///
     /// # Errors
-    /// As of [`json`](Self::json).
+    /// `ClosedPipe` if the reader closed standard output, and `Failed` for other write errors.
     pub(crate) fn part(&self, text: &str) -> Result {
         let mut results = self.results();
         write!(results, "{text}").map_err(|error| stdout_failure(&error))?;
@@ -148,7 +148,7 @@ impl Output {
     /// Prints a result as one line of text.
     ///
     /// # Errors
-    /// As of [`json`](Self::json).
+    /// `ClosedPipe` if the reader closed standard output, and `Failed` for other write errors.
     pub(crate) fn line(&self, text: impl Display) -> Result {
         let write = || {
             let mut results = self.results();
@@ -170,7 +170,7 @@ impl Output {
     /// Writes the bytes of a file.
     ///
     /// # Errors
-    /// As of [`json`](Self::json).
+    /// `ClosedPipe` if the reader closed standard output, and `Failed` for other write errors.
     pub(crate) async fn bytes(self: &Arc<Self>, bytes: Buffer) -> Result {
         let output = Arc::clone(self);
         // A slow reader must not block a thread of the async runtime.
@@ -189,7 +189,7 @@ impl Output {
     /// Flushes standard output.
     ///
     /// # Errors
-    /// As of [`json`](Self::json).
+    /// `ClosedPipe` if the reader closed standard output, and `Failed` for other write errors.
     pub(crate) fn flush(&self) -> Result {
         self.results().flush().map_err(|error| stdout_failure(&error))
     }
@@ -213,7 +213,7 @@ impl Output {
     /// verb gets the verb of the command. A silent failure is not reported.
     ///
     /// # Errors
-    /// As of [`json`](Self::json).
+    /// `ClosedPipe` if the reader closed standard output, and `Failed` for other write errors.
     pub(crate) fn failed(&self, failure: &Failure) -> Result {
         if failure.is_silent() {
             return Ok(());

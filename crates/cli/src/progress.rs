@@ -143,7 +143,7 @@ impl RateMeter {
     }
 
     /// Adds a sample. Samples older than [`WINDOW`] are dropped.
-    fn note(&mut self, now: Instant, sample: Sample) {
+    fn add_sample(&mut self, now: Instant, sample: Sample) {
         while self.0.len() > 1 && now.duration_since(self.0[1].0) >= WINDOW {
             self.0.pop_front();
         }
@@ -161,7 +161,7 @@ impl RateMeter {
     }
 
     /// Returns the remaining time for work of `total` bytes; `None` if the rate is zero.
-    fn left(&self, total: u64) -> Option<Duration> {
+    fn remaining(&self, total: u64) -> Option<Duration> {
         let done = self.0.back()?.1.work();
         let rate = self.per_second(Sample::work);
         (rate > 0.0)
@@ -199,6 +199,7 @@ impl Progress {
 }
 
 impl Drop for Progress {
+    /// Ends the display and removes the bar.
     fn drop(&mut self) {
         if let Some(shown) = &self.shown {
             shown.abort();
@@ -225,7 +226,7 @@ impl ProgressTask {
         ticks.tick().await;
         loop {
             ticks.tick().await;
-            self.meter.note(Instant::now(), self.totals.sample());
+            self.meter.add_sample(Instant::now(), self.totals.sample());
             match &self.bar {
                 Some(bar) => self.draw(bar),
                 None => self.output.message(format_args!("{}: {}", self.verb, self.text())),
@@ -272,7 +273,7 @@ impl ProgressTask {
             HumanSize(self.meter.per_second(|sample| sample.moved) as u64),
         );
         let failed = totals.failed.load(Relaxed);
-        let left = self.total().and_then(|total| self.meter.left(total));
+        let left = self.total().and_then(|total| self.meter.remaining(total));
         if failed > 0 {
             let _ = write!(text, ", {failed} failed");
         }
@@ -360,18 +361,18 @@ mod tests {
         for second in 1..=60 {
             // 1,000 bytes a second, and ten times as fast from the 40th second on.
             let moved = if second <= 40 { second * 1000 } else { 40_000 + (second - 40) * 10_000 };
-            meter.note(start + Duration::from_secs(second), Sample { files: 0, moved });
+            meter.add_sample(start + Duration::from_secs(second), Sample { files: 0, moved });
         }
         assert_eq!(meter.per_second(|sample| sample.moved) as u64, 10_000);
-        assert_eq!(meter.left(340_000), Some(Duration::from_secs(10)));
+        assert_eq!(meter.remaining(340_000), Some(Duration::from_secs(10)));
     }
 
     #[test]
     fn without_progress_no_remaining_time_is_shown() {
         let start = Instant::now();
         let mut meter = RateMeter::new(start);
-        meter.note(start + Duration::from_secs(1), Sample::default());
-        assert_eq!(meter.left(1000), None);
+        meter.add_sample(start + Duration::from_secs(1), Sample::default());
+        assert_eq!(meter.remaining(1000), None);
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Put {
             return Err(Failure::several_sources().doing("write").about(&target));
         }
         let many = sources.len() > 1 || sources.iter().any(|(_, found)| found.is_dir());
-        let sources = placed(&target, sources)?;
+        let sources = with_targets(&target, sources)?;
         let folder = match target.path.is_folder_path() {
             true => target.clone(),
             false => RemotePath { path: target.path.parent(), ..target.clone() },
@@ -165,9 +165,12 @@ impl Put {
 ///
 /// # Errors
 /// `Usage` for a file that would become the root; `Failed` for a name that is not UTF-8.
-fn placed(target: &RemotePath, sources: Vec<(PathBuf, Metadata)>) -> Result<Vec<UploadSource>> {
+fn with_targets(
+    target: &RemotePath,
+    sources: Vec<(PathBuf, Metadata)>,
+) -> Result<Vec<UploadSource>> {
     let place = |(path, found): (PathBuf, Metadata)| {
-        let name = name(&path)?;
+        let name = source_name(&path)?;
         let to = target.target_for(name);
         if to.path.is_root() && found.is_file() {
             return Err(Failure::root_is_not_file().about(&to));
@@ -218,7 +221,7 @@ fn plan(
 ///
 /// # Errors
 /// `Failed` if the name is not UTF-8.
-fn name(source: &Path) -> Result<Option<&str>> {
+fn source_name(source: &Path) -> Result<Option<&str>> {
     source.file_name().map_or(Ok(None), |name| {
         let failure = || Failure::is_not_utf8().about(source.display());
         name.to_str().map(Some).ok_or_else(failure)

@@ -185,6 +185,7 @@ impl RemotePath {
 }
 
 impl fmt::Display for RemotePath {
+    /// Writes `REMOTE:PATH`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.remote.display_path(&self.path))
     }

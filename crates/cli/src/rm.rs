@@ -159,7 +159,7 @@ impl Rm {
     /// Returns the path of an item to remove.
     ///
     /// # Errors
-    /// As of [`App::resolve`]; `Usage` for the root.
+    /// `Usage` if the remote is unknown, or an option or the path is invalid; `Usage` for the root.
     async fn locate(&self, app: &App, item: &Location) -> Result<RemotePath> {
         let at = app.resolve(item, self.addressing.mode(), Workload::Interactive).await?;
         match at.path.is_root() {

@@ -211,6 +211,7 @@ struct SalvageRecord<'a> {
 }
 
 impl fmt::Display for SalvageRecord<'_> {
+    /// Writes one line: the result, the path, the drive, and the reason if there is one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { account, path, result, reason } = *self;
         write!(f, "{result}: /{} of {}", path.escape_debug(), drive_of(account))?;
@@ -277,7 +278,9 @@ impl Serve {
     /// damaged files.
     ///
     /// # Errors
-    /// As of [`run`](Self::run).
+    /// `Usage` for options that cannot be used; `Failed` if another process uses the data folder,
+    /// or its data cannot be opened; `Interrupted` or `Terminated` after a signal; `ClosedPipe` or
+    /// `Failed` if results cannot be written.
     async fn check_or_repair(self, app: &App) -> Result<Exit> {
         let builder = self.builder(app)?;
         let repairs = self.repair;

@@ -66,8 +66,9 @@ impl Tree {
     /// Prints the folder as a tree.
     ///
     /// # Errors
-    /// As of [`App::resolve`] and [`list`]; `Failed` if it is a file; `ClosedPipe` or `Failed` if
-    /// results cannot be written.
+    /// `Usage` if the remote is unknown, or an option or the path is invalid; `NotFound` if the
+    /// folder does not exist; the failure of a request ([`Failure::from`]); `Failed` if it is a
+    /// file; `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         if app.output.is_yaml() {
             let remote = app.remote(&self.folder, Workload::Bulk).await?;
@@ -92,7 +93,7 @@ impl Tree {
         }
         if app.output.is_yaml() {
             let name = at.path.name().unwrap_or(at.remote.display_name());
-            app.output.value(&json!({ name: root.old() }))?;
+            app.output.value(&json!({ name: root.to_old_form() }))?;
             return finish(app, shown, failures);
         }
         app.output.line(app.output.shown(&at.to_string()))?;
@@ -152,7 +153,7 @@ impl TreeNode {
     }
 
     /// Returns the tree in the form of the old client: a mapping for a folder, the kind for a file.
-    fn old(&self) -> Value {
+    fn to_old_form(&self) -> Value {
         match &self.children {
             Some(children) => {
                 // If a file and a folder share a name, the folder's key ends with a slash, because
@@ -163,7 +164,7 @@ impl TreeNode {
                     false => name.clone(),
                 };
                 let old = |((name, is_folder), node): (&(String, bool), &TreeNode)| {
-                    (key(name, *is_folder), node.old())
+                    (key(name, *is_folder), node.to_old_form())
                 };
                 children.iter().map(old).collect()
             }
@@ -226,6 +227,6 @@ mod tests {
             .collect();
         assert_eq!(kinds, ["a file", "a folder", "c file", "c folder", "d file"]);
         let old = json!({"a": "file", "a/": {"b": "file"}, "c": "file", "c/": {}, "d": "file"});
-        assert_eq!(root.old(), old);
+        assert_eq!(root.to_old_form(), old);
     }
 }

@@ -147,6 +147,7 @@ pub(crate) fn seconds(time: Timestamp) -> String {
 pub(crate) struct HumanDuration(pub(crate) Duration);
 
 impl fmt::Display for HumanDuration {
+    /// Writes `12 s`, `3 min 05 s` or `2 h 10 min`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         match seconds {

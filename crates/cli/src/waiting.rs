@@ -78,6 +78,7 @@ impl WaitNotifier {
 }
 
 impl fmt::Debug for WaitNotifier {
+    /// Shows the remote only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WaitNotifier").field("remote", &self.remote).finish_non_exhaustive()
     }

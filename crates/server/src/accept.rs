@@ -312,6 +312,7 @@ struct Socket {
 }
 
 impl Drop for Socket {
+    /// Closes the socket, by RST if the connection was reset.
     fn drop(&mut self) {
         if self.connection.reset.is_cancelled() {
             // Closing then sends RST in place of FIN.

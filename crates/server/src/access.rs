@@ -90,7 +90,8 @@ pub(super) fn constant_time_eq(given: &str, secret: &str) -> bool {
 /// Returns the token of a data folder, and creates it if the folder has none.
 ///
 /// # Errors
-/// The error of [`read`], or of writing the file.
+/// [`io::ErrorKind::InvalidData`] if the file contains no token or other users can read it; another
+/// kind if it cannot be read or written.
 pub(super) fn load_or_create(folder: &Path) -> io::Result<Secret> {
     match read(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -80,6 +80,7 @@ pub(super) enum AuthError {
 }
 
 impl From<TokenError> for AuthError {
+    /// Converts the reason why a signed token is invalid.
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Invalid => Self::Invalid,
@@ -112,7 +113,7 @@ pub(super) struct Accounts {
 }
 
 impl Accounts {
-    /// Creates the accounts of a tree.
+    /// Creates the accounts of a tree. `signer` signs their tokens.
     pub(super) fn new(tree: Arc<Tree>, signer: TokenSigner, settings: AccountSettings) -> Self {
         Self { tree, signer, settings, open: Mutex::default() }
     }

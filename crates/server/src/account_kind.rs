@@ -83,6 +83,7 @@ impl AccountKind {
 }
 
 impl fmt::Display for AccountKind {
+    /// Writes the kind's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

@@ -164,12 +164,13 @@ pub(super) struct InProgress {
 impl InProgress {
     /// Updates the allowance of the request. Returns the result of `act`; `None` if the request has
     /// ended.
-    fn with<T>(&self, act: impl FnOnce(&mut Allowance) -> T) -> Option<T> {
+    fn update_allowance<T>(&self, act: impl FnOnce(&mut Allowance) -> T) -> Option<T> {
         self.activity.state().requests.get_mut(&self.number).map(act)
     }
 }
 
 impl Drop for InProgress {
+    /// Ends the request. The last one begins the connection's idle time.
     fn drop(&mut self) {
         let mut state = self.activity.state();
         state.requests.remove(&self.number);
@@ -207,11 +208,11 @@ impl HttpBody for TrackedBody {
     ) -> Poll<Option<std::result::Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
         let last = std::mem::take(&mut this.frame);
-        this.request.with(|allowance| allowance.progress(last));
+        this.request.update_allowance(|allowance| allowance.progress(last));
         let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
         if let Some(Ok(frame)) = &frame {
             this.frame = frame.data_ref().map_or(0, Bytes::len) as u64;
-            this.request.with(Allowance::wait);
+            this.request.update_allowance(Allowance::wait);
         }
         Poll::Ready(frame)
     }

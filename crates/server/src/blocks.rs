@@ -140,7 +140,8 @@ impl<S: Stream<Item = io::Result<Bytes>> + Send + Unpin> Verifier<S> {
     /// Returns the next block, verified; `None` at the end.
     ///
     /// # Errors
-    /// `InvalidData` if its checksum does not match, and as of [`take`](Self::take).
+    /// `InvalidData` if its checksum does not match, and `UnexpectedEof` if the blob is too short;
+    /// otherwise the error of the stream.
     async fn block(&mut self) -> io::Result<Option<Bytes>> {
         if self.at >= self.end {
             return Ok(None);

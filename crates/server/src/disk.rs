@@ -59,6 +59,7 @@ pub(super) struct FolderSync(Option<Arc<SyncFolder>>);
 type SyncFolder = dyn Fn(&Path) -> io::Result<()> + Send + Sync;
 
 impl fmt::Debug for FolderSync {
+    /// Shows whether folders are synced.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("FolderSync").field(&self.0.is_some()).finish()
     }
@@ -68,13 +69,13 @@ impl FolderSync {
     /// Creates the sync that a durability needs.
     pub(super) fn new(durability: Durability) -> Self {
         match durability {
-            Durability::Full => Self::with(sync_folder),
+            Durability::Full => Self::from_fn(sync_folder),
             Durability::Relaxed => Self(None),
         }
     }
 
     /// Creates a sync that calls `sync` with each folder.
-    pub(super) fn with(sync: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub(super) fn from_fn(sync: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(sync)))
     }
 
@@ -159,7 +160,7 @@ pub(super) fn make_private(path: &Path) -> io::Result<()> {
 /// Removes the rights of all users but the owner on everything in a folder, recursively.
 ///
 /// # Errors
-/// As of [`make_private`], and when a folder cannot be read.
+/// When a folder cannot be read, or rights cannot be changed.
 pub(super) fn make_contents_private(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -253,7 +254,7 @@ mod tests {
         let root = data.path().join("blobs");
         let synced = Arc::new(Mutex::new(Vec::new()));
         let log = synced.clone();
-        let sync = FolderSync::with(move |folder| {
+        let sync = FolderSync::from_fn(move |folder| {
             log.lock().expect("no panic").push(folder.to_owned());
             Ok(())
         });

@@ -44,6 +44,7 @@ pub struct InProcess {
 }
 
 impl fmt::Debug for InProcess {
+    /// Shows no fields.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InProcess").finish_non_exhaustive()
     }

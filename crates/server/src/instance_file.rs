@@ -47,6 +47,7 @@ pub struct RunningServer {
 }
 
 impl std::fmt::Display for RunningServer {
+    /// Writes the path of the socket, or the URL without one.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.socket {
             Some(socket) => socket.display().fmt(f),
@@ -59,12 +60,14 @@ impl std::fmt::Display for RunningServer {
 pub(super) struct Instance(String);
 
 impl Default for Instance {
+    /// Creates a run with a random secret.
     fn default() -> Self {
         Self(random_name())
     }
 }
 
 impl std::fmt::Debug for Instance {
+    /// Shows the public name only.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Instance").field(&self.public()).finish()
     }
@@ -108,6 +111,7 @@ impl InstanceFile {
 }
 
 impl Drop for InstanceFile {
+    /// Removes the file.
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.file) {
             tracing::warn!(%error, file = %self.file.display(), "cannot remove the file of this server");

@@ -48,7 +48,9 @@ pub(crate) fn check(
     if name.starts_with(' ') || name.ends_with([' ', '.']) {
         return refuse("begins with a space, or ends with a space or a period");
     }
-    if is_reserved(name) || folder == ROOT && kind == AccountKind::Library && is(name, "forms") {
+    if is_reserved(name)
+        || folder == ROOT && kind == AccountKind::Library && same_word(name, "forms")
+    {
         return refuse("is reserved");
     }
     if is_folder && name.starts_with('~') && !kind.is_personal() {
@@ -66,10 +68,10 @@ pub(crate) fn check(
 fn is_reserved(name: &str) -> bool {
     let device = |device: &str| {
         name.len() == 4
-            && name.get(..3).is_some_and(|start| is(start, device))
+            && name.get(..3).is_some_and(|start| same_word(start, device))
             && name.ends_with(|c: char| c.is_ascii_digit())
     };
-    [".lock", "con", "prn", "aux", "nul", "desktop.ini"].iter().any(|word| is(name, word))
+    [".lock", "con", "prn", "aux", "nul", "desktop.ini"].iter().any(|word| same_word(name, word))
         || device("com")
         || device("lpt")
         || name.starts_with("~$")
@@ -77,7 +79,7 @@ fn is_reserved(name: &str) -> bool {
 }
 
 /// Returns whether a name is a word, in any case of letters.
-fn is(name: &str, word: &str) -> bool {
+fn same_word(name: &str, word: &str) -> bool {
     name.eq_ignore_ascii_case(word)
 }
 

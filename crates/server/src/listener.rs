@@ -63,6 +63,7 @@ impl SocketFile {
 }
 
 impl Drop for SocketFile {
+    /// Removes the file of the socket.
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.path) {
             tracing::warn!(%error, file = %self.path.display(), "cannot remove the socket");

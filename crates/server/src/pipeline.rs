@@ -154,7 +154,7 @@ async fn run(
     let context = RequestContext {
         state: Arc::clone(state),
         base_url,
-        grant: usable(grant, &decision),
+        grant: expired_by_fault(grant, &decision),
         expired: decision.expire,
         connection: connection.clone(),
         nested: serve_nested,
@@ -182,7 +182,7 @@ async fn run(
 }
 
 /// Starts recording the items that a request creates, if a fault makes them invisible. `None` if it
-/// does not, or the account is unknown.
+/// does not, or if the request has no account that can be opened.
 async fn watch_creations(
     state: &ServerState,
     decision: &FaultDecision,
@@ -197,7 +197,10 @@ async fn watch_creations(
 ///
 /// # Errors
 /// `AuthError::Expired` for a token that the fault makes expired; otherwise the error in `grant`.
-fn usable(grant: Result<Grant, AuthError>, decision: &FaultDecision) -> Result<Grant, AuthError> {
+fn expired_by_fault(
+    grant: Result<Grant, AuthError>,
+    decision: &FaultDecision,
+) -> Result<Grant, AuthError> {
     match decision.expire {
         true => grant.and(Err(AuthError::Expired)),
         false => grant,

@@ -115,7 +115,7 @@ impl<R> Routed<R> {
         Self { account, ..self }
     }
 
-    /// Converts the parsed request.
+    /// Converts the parsed request by `wrap`, and keeps its properties.
     pub(crate) fn map<T>(self, wrap: impl FnOnce(R) -> T) -> Routed<T> {
         let Self { operation, account, session, cost, cross_site, request } = self;
         Routed { operation, account, session, cost, cross_site, request: wrap(request) }

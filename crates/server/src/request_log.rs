@@ -234,6 +234,7 @@ impl LogEntry {
 }
 
 impl Drop for LogEntry {
+    /// Logs the request, unless it is logged already.
     fn drop(&mut self) {
         self.finish();
     }

@@ -17,12 +17,14 @@ impl Secret {
 }
 
 impl<S: Into<Arc<str>>> From<S> for Secret {
+    /// Wraps a text.
     fn from(text: S) -> Self {
         Self(text.into())
     }
 }
 
 impl fmt::Debug for Secret {
+    /// Writes an ellipsis.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }

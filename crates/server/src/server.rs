@@ -140,6 +140,7 @@ impl Server {
 }
 
 impl Drop for Server {
+    /// Ends all connections at once.
     fn drop(&mut self) {
         self.service.end.cancel();
     }

@@ -76,6 +76,7 @@ impl UsedTokens {
 }
 
 impl fmt::Debug for TokenSigner {
+    /// Omits the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenSigner(…)")
     }

@@ -26,13 +26,14 @@ impl Comments {
     /// Prints the comments on an item.
     ///
     /// # Errors
-    /// As of [`ItemArgs::resolve`](super::ItemArgs::resolve); the failure of the request
+    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if it is not a
+    /// SkyDrive; `NotFound` if the item does not exist; the failure of the request
     /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;
         let comments = live.client()?.comments(&live.cx, &id).await;
         let comments = comments.map_err(|error| self.item.failed(error))?;
-        app.output.value(&comments.iter().map(shown).collect())?;
+        app.output.value(&comments.iter().map(comment_record).collect())?;
         Ok(Exit::Done)
     }
 }
@@ -54,12 +55,13 @@ impl CommentAdd {
     /// Adds a comment to an item, and prints it.
     ///
     /// # Errors
-    /// As of [`ItemArgs::resolve`](super::ItemArgs::resolve); the failure of the request
+    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if it is not a
+    /// SkyDrive; `NotFound` if the item does not exist; the failure of the request
     /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;
         let comment = live.client()?.add_comment(&live.cx, &id, &self.message).await;
-        app.output.value(&shown(&comment.map_err(|error| self.item.failed(error))?))?;
+        app.output.value(&comment_record(&comment.map_err(|error| self.item.failed(error))?))?;
         Ok(Exit::Done)
     }
 }
@@ -96,7 +98,7 @@ impl CommentDelete {
 }
 
 /// Returns a comment as the old client prints it.
-fn shown(comment: &Comment) -> Value {
+fn comment_record(comment: &Comment) -> Value {
     let created =
         comment.created_time.map(|time| time.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string());
     json!({

@@ -28,7 +28,8 @@ impl Info {
     /// Prints the object of an item.
     ///
     /// # Errors
-    /// As of [`ItemArgs::resolve`](super::ItemArgs::resolve); the failure of the request
+    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if it is not a
+    /// SkyDrive; `NotFound` if the item does not exist; the failure of the request
     /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;
@@ -60,7 +61,8 @@ impl InfoSet {
     /// Changes fields of an item. Prints the changed object with `--json`.
     ///
     /// # Errors
-    /// As of [`ItemArgs::resolve`](super::ItemArgs::resolve); the failure of the request
+    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if it is not a
+    /// SkyDrive; `NotFound` if the item does not exist; the failure of the request
     /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;

@@ -48,7 +48,8 @@ impl Link {
     /// Creates a link to an item, and prints it.
     ///
     /// # Errors
-    /// As of [`ItemArgs::resolve`](super::ItemArgs::resolve); the failure of the request
+    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if it is not a
+    /// SkyDrive; `NotFound` if the item does not exist; the failure of the request
     /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;

@@ -99,8 +99,9 @@ impl ItemArgs {
     /// Opens the remote and returns the id of the item.
     ///
     /// # Errors
-    /// As of [`App::remote`]; `Unsupported` if the remote is not a SkyDrive; `NotFound` if the item
-    /// does not exist; the failure of the request ([`Failure::from`]).
+    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if the remote is not
+    /// a SkyDrive; `NotFound` if the item does not exist; the failure of the request
+    /// ([`Failure::from`]).
     async fn resolve(&self, app: &App) -> Result<(SkyDriveRemote, String)> {
         let live = SkyDriveRemote::open(app, &self.item).await?;
         let id = live.id(&self.item, self.addressing.mode()).await?;
@@ -123,7 +124,8 @@ impl SkyDriveRemote {
     /// Opens the remote of an argument.
     ///
     /// # Errors
-    /// As of [`App::remote`]; `Unsupported` if the remote is not a SkyDrive.
+    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if the remote is not
+    /// a SkyDrive.
     pub(crate) async fn open(app: &App, at: &Location) -> Result<Self> {
         let remote = app.remote(at, Workload::Interactive).await?;
         let live = Self { cx: DriveHandle::context(&remote.operator), remote };

@@ -72,6 +72,7 @@ impl fmt::Display for ExpectedHash {
 pub(super) struct ActualHash(ExpectedHash);
 
 impl fmt::Display for ActualHash {
+    /// Writes the kind and the hash.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

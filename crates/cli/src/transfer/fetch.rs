@@ -37,14 +37,18 @@ pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Resul
     match start {
         DownloadStart::New => {}
         DownloadStart::Resumed => {
-            info(download, from, format_args!("resuming at {}", part(partial.len())))
+            print_info(download, from, format_args!("resuming at {}", part(partial.len())))
         }
         DownloadStart::Adopted => {
             let at = part(partial.len());
-            info(download, from, format_args!("resuming the download of acd_cli at {at}"));
+            print_info(download, from, format_args!("resuming the download of acd_cli at {at}"));
         }
         DownloadStart::Changed => {
-            info(download, from, "changed since the download was interrupted, starting again");
+            print_info(
+                download,
+                from,
+                "changed since the download was interrupted, starting again",
+            );
         }
     }
     download.report.totals.moved(partial.len());
@@ -61,7 +65,7 @@ pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Resul
                 return blocking(move || partial.finish(modified)).await.map(|()| len);
             }
             Ok(Some(why)) if partial.is_resumed() => {
-                info(download, from, format_args!("{why}, starting again"));
+                print_info(download, from, format_args!("{why}, starting again"));
                 let expected = expected.clone();
                 partial =
                     blocking(move || partial.restart(expected.as_ref()).map(|()| partial)).await?;
@@ -89,7 +93,7 @@ pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Resul
                     let left = part(left);
                     let text =
                         format_args!("{left} received (run the same command again to resume)");
-                    info(download, from, text);
+                    print_info(download, from, text);
                 }
                 return Err(failure);
             }
@@ -98,7 +102,7 @@ pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Resul
 }
 
 /// Prints a message about a file, unless `-q` suppresses it.
-fn info(download: &TreeDownload, from: &RemotePath, text: impl fmt::Display) {
+fn print_info(download: &TreeDownload, from: &RemotePath, text: impl fmt::Display) {
     download.report.info(format_args!("{from}: {text}"));
 }
 
@@ -109,6 +113,7 @@ pub(super) struct Amount {
 }
 
 impl fmt::Display for Amount {
+    /// Writes `2.0 MiB of 9.0 MiB`, or only the first number if the total is unknown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.of {
             Some(of) => write!(f, "{} of {}", HumanSize(self.len), HumanSize(of)),

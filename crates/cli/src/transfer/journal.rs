@@ -57,7 +57,7 @@ impl Journal {
     pub(crate) fn open() -> Option<Self> {
         let dirs = config::dirs()?;
         let folder = dirs.state_dir().unwrap_or(dirs.data_local_dir()).join("transfers");
-        let journal = Self::at(folder);
+        let journal = Self::in_folder(folder);
         match journal.prune(Timestamp::now()) {
             Ok(()) => Some(journal),
             Err(error) => {
@@ -78,7 +78,7 @@ impl Journal {
     }
 
     /// Returns the journal in a folder, which is created when an entry is claimed.
-    pub(super) fn at(folder: PathBuf) -> Self {
+    pub(super) fn in_folder(folder: PathBuf) -> Self {
         Self { folder: folder.into(), failure_reported: Arc::default() }
     }
 
@@ -302,7 +302,7 @@ mod tests {
 
     fn journal() -> (tempfile::TempDir, Journal) {
         let dir = tempfile::tempdir().expect("a folder");
-        let journal = Journal::at(dir.path().join("state/transfers"));
+        let journal = Journal::in_folder(dir.path().join("state/transfers"));
         (dir, journal)
     }
 
@@ -348,7 +348,7 @@ mod tests {
 
         let file = dir.path().join("file");
         fs::write(&file, "").expect("written");
-        assert!(claim(&Journal::at(file.join("transfers")), "a").is_none());
+        assert!(claim(&Journal::in_folder(file.join("transfers")), "a").is_none());
     }
 
     #[cfg(unix)]

@@ -83,7 +83,7 @@ pub(super) async fn send(
         }
         let sent = interrupt.cancellable(sending.attempt(handle, &path, params)).await;
         let error = match sent {
-            Ok(Ok(sent)) => return Ok(sending.done(&sent)),
+            Ok(Ok(sent)) => return Ok(sending.on_success(&sent)),
             Ok(Err(error)) => error,
             Err(failure) => {
                 sending.report_arrived();
@@ -101,7 +101,7 @@ pub(super) async fn send(
             }
             continue;
         }
-        sending.ended(&error);
+        sending.on_failure(&error);
         return Err(Failure::from(error).doing("write").about(to));
     }
 }
@@ -140,7 +140,7 @@ fn saved(claim: &TransferClaim, server: Option<&str>, path: &str) -> Option<Save
 
 /// Counts progress up to `far` bytes of the file. `shown` is the number of bytes counted so far, so
 /// that bytes that a retry sends again are counted once.
-fn show(totals: &TransferTotals, shown: &AtomicU64, far: u64) {
+fn count_progress(totals: &TransferTotals, shown: &AtomicU64, far: u64) {
     let before = shown.fetch_max(far, Ordering::Relaxed);
     totals.moved(far.saturating_sub(before));
 }
@@ -184,7 +184,7 @@ impl ResumableUpload<'_> {
         })
         .await?;
         let (totals, shown) = (Arc::clone(&self.report.totals), Arc::clone(&self.shown));
-        let progress = UploadProgress::new(move |left| show(&totals, &shown, left));
+        let progress = UploadProgress::new(move |left| count_progress(&totals, &shown, left));
         let options = FileUpload::new()
             .with_local_path(&self.from)
             .with_if_not_exists(params.new_only)
@@ -193,14 +193,15 @@ impl ResumableUpload<'_> {
             .with_progress(progress);
         let resume = self.saved.clone();
         let is_resumed = resume.is_some();
-        let (to, mut keep) = (self.to, |upload: &SavedUpload| self.keep(upload, is_resumed));
+        let (to, mut keep) =
+            (self.to, |upload: &SavedUpload| self.save_progress(upload, is_resumed));
         Ok(handle.upload_file(to.operator(), path, file, &options, resume, &mut keep).await)
     }
 
     /// Stores the progress of an upload in the journal, if it has an entry. `is_resumed` is whether
     /// an earlier run began the upload. An entry has a few hundred bytes, so it is written on this
     /// thread.
-    fn keep(&mut self, upload: &SavedUpload, is_resumed: bool) {
+    fn save_progress(&mut self, upload: &SavedUpload, is_resumed: bool) {
         let (arrived, of) = (upload.arrived(), upload.size());
         if is_resumed && !std::mem::replace(&mut self.resume_reported, true) {
             match arrived {
@@ -211,7 +212,7 @@ impl ResumableUpload<'_> {
             }
         }
         self.resume_reported = true;
-        show(&self.report.totals, &self.shown, arrived);
+        count_progress(&self.report.totals, &self.shown, arrived);
         self.saved = Some(upload.clone());
         let entry = SavedSession { saved: upload.to_json(), server: self.server.clone() };
         if let Some(claim) = self.claim.take_if(|claim| !claim.save(entry, upload.expires(), None))
@@ -221,20 +222,20 @@ impl ResumableUpload<'_> {
     }
 
     /// Removes the journal's entry of a complete upload. Returns the result.
-    fn done(&mut self, sent: &UploadedFile) -> SentFile {
+    fn on_success(&mut self, sent: &UploadedFile) -> SentFile {
         if let Some(claim) = self.claim.take() {
             claim.forget();
         }
         if sent.sent == 0 && sent.resumed_at.is_some() {
             self.info("was already uploaded completely");
         }
-        show(&self.report.totals, &self.shown, sent.size);
+        count_progress(&self.report.totals, &self.shown, sent.size);
         SentFile { size: sent.size, unchecked: sent.item.size.is_none() }
     }
 
     /// Handles the last failure, which is not retried: keeps the entry if the upload can be
     /// resumed.
-    fn ended(&mut self, error: &opendal::Error) {
+    fn on_failure(&mut self, error: &opendal::Error) {
         use ErrorKind::{PermissionDenied, RateLimited, Unexpected};
         let goes_on = error.is_temporary()
             || matches!(error.kind(), PermissionDenied | RateLimited | Unexpected);

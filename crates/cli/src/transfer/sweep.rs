@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn files_of_a_killed_process_are_removed_at_once_and_those_of_a_running_one_stay() {
         let dir = tempfile::tempdir().expect("a folder");
-        let (folder, journal) = (dir.path().join("x"), Journal::at(dir.path().join("state")));
+        let (folder, journal) =
+            (dir.path().join("x"), Journal::in_folder(dir.path().join("state")));
         fs::create_dir(&folder).expect("made");
         let make = |name: &str| File::create(folder.join(name)).expect("made");
         let claim = journal.claim([&b"a"[..]]).expect("nobody else");

@@ -110,7 +110,7 @@ impl TreeUpload {
     /// written.
     pub(crate) async fn run(self: Arc<Self>, jobs: usize, work: Vec<UploadTask>) -> Result {
         let interrupt = self.interrupt.clone();
-        run_pool(jobs, &interrupt, work, move |piece| Arc::clone(&self).step(piece)).await
+        run_pool(jobs, &interrupt, work, move |piece| Arc::clone(&self).perform(piece)).await
     }
 
     /// Performs a task. Returns the tasks that follow from it. Failures of items are added to the
@@ -118,7 +118,7 @@ impl TreeUpload {
     ///
     /// # Errors
     /// `ClosedPipe` or `Failed` if results cannot be written.
-    async fn step(self: Arc<Self>, work: UploadTask) -> Result<Vec<UploadTask>> {
+    async fn perform(self: Arc<Self>, work: UploadTask) -> Result<Vec<UploadTask>> {
         match work {
             UploadTask::Folder { from, to, above } => {
                 match self.open_folder(&from, &to, above).await {
@@ -388,7 +388,7 @@ impl<'a> ListedSizes<'a> {
 /// Returns the sizes of the files in a remote folder, by name.
 ///
 /// # Errors
-/// As of [`list`]; the failure of a request ([`Failure::from`]).
+/// `NotFound` if the folder does not exist; the failure of a request ([`Failure::from`]).
 async fn sizes_in(folder: &RemotePath) -> Result<HashMap<String, u64>> {
     let mut sizes = HashMap::new();
     if let Listed::Folder(listing) = list(folder, Depth::Children).await? {
@@ -411,7 +411,7 @@ async fn sizes_in(folder: &RemotePath) -> Result<HashMap<String, u64>> {
 /// Returns the names in a remote folder.
 ///
 /// # Errors
-/// As of [`list`]; the failure of a request ([`Failure::from`]).
+/// `NotFound` if the folder does not exist; the failure of a request ([`Failure::from`]).
 async fn names_in(folder: &RemotePath) -> Result<HashSet<String>> {
     let mut names = HashSet::new();
     if let Listed::Folder(listing) = list(folder, Depth::Children).await? {

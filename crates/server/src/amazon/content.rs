@@ -50,8 +50,8 @@ struct UploadForm {
 /// Handles `POST nodes` of the content endpoint: creates a file.
 ///
 /// # Errors
-/// Those of [`preflight`], [`form`] and [`check`]; 409 if the name or the `localId` is in use; 500
-/// if the storage fails.
+/// 400 for an invalid form, metadata or length; 403 if the drive is full; 404 for an invalid parent
+/// id; 409 if the name or the `localId` is in use; 500 if the storage fails.
 pub(super) async fn upload(request: &AmazonRequest, parts: &Parts, body: Body) -> Result<Response> {
     preflight(request, parts).await?;
     let local_id = request.local_id().await?;
@@ -81,8 +81,8 @@ pub(super) async fn upload(request: &AmazonRequest, parts: &Parts, body: Body) -
 /// Checks the metadata of a new file. Returns it with the name and the parent folders.
 ///
 /// # Errors
-/// 400 if the metadata is missing or invalid; 404 for an invalid parent id; those of
-/// [`check_duplicate`].
+/// 400 if the metadata is missing or invalid; 404 for an invalid parent id; 409 if another file has
+/// the content; 500 if the storage fails.
 async fn check(
     request: &AmazonRequest,
     metadata: Option<Metadata>,
@@ -101,8 +101,9 @@ async fn check(
 /// Handles `PUT nodes/{id}/content`: replaces the content of a file.
 ///
 /// # Errors
-/// 400 for a folder; 403 for a node in the trash; those of [`preflight`], [`form`] and
-/// [`check_duplicate`].
+/// 400 for a folder and for an invalid form or length; 403 for a node in the trash and if the drive
+/// is full; 404 if the node does not exist; 409 if another file has the content; 500 if the storage
+/// fails.
 pub(super) async fn overwrite(
     request: &AmazonRequest,
     id: &str,

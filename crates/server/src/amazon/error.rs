@@ -217,6 +217,7 @@ impl AmazonError {
 }
 
 impl From<AuthError> for AmazonError {
+    /// Converts the refusal of a token: 401.
     fn from(refusal: AuthError) -> Self {
         let message = match refusal {
             AuthError::Missing => "Authorization header is missing",

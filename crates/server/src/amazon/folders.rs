@@ -12,8 +12,9 @@ use crate::tree::{Change, ItemKey, ItemState, Node, OnConflict, Precondition, RO
 /// Handles `POST nodes/{id}/children`: moves a node from one of its parents to the folder `to`.
 ///
 /// # Errors
-/// 400 if the node is not a child of the first, or the body is invalid; those of
-/// [`AmazonRequest::update_parents`].
+/// 400 if the node is not a child of the first, or the body is invalid; 403 for a node in the
+/// trash; 404 if a node does not exist; 409 if the name is in use, or after too many concurrent
+/// changes; 500 if the storage fails.
 pub(super) async fn move_child(request: &AmazonRequest, to: &str, body: Body) -> Result<Response> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -43,7 +44,8 @@ pub(super) async fn move_child(request: &AmazonRequest, to: &str, body: Body) ->
 /// unchanged.
 ///
 /// # Errors
-/// Those of [`AmazonRequest::update_parents`].
+/// 403 for a node in the trash; 404 if a node does not exist; 409 if the name is in use, or after
+/// too many concurrent changes; 500 if the storage fails.
 pub(super) async fn add_child(
     request: &AmazonRequest,
     parent: &str,
@@ -65,7 +67,8 @@ pub(super) async fn add_child(
 /// root folder.
 ///
 /// # Errors
-/// 404 if the node is not a child; those of [`AmazonRequest::update_parents`].
+/// 404 if the node is not a child; 403 for a node in the trash; 404 if a node does not exist; 409
+/// if the name is in use, or after too many concurrent changes; 500 if the storage fails.
 pub(super) async fn remove_child(
     request: &AmazonRequest,
     parent: &str,

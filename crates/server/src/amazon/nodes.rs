@@ -133,7 +133,8 @@ async fn change(
 /// Applies a change of the status: `AVAILABLE` restores the node, `TRASH` moves it to the trash.
 ///
 /// # Errors
-/// 400 for any other status, 500 if the storage fails.
+/// 400 for any other status; 403 for the root folder; 409 if the name of a restored node is in use;
+/// 500 if the storage fails.
 async fn set_status(request: &AmazonRequest, node: Node, status: &str) -> Result<Node> {
     match (status, node.state) {
         ("AVAILABLE", ItemState::Trashed) => request.restore_from_trash(&node).await,
@@ -213,7 +214,8 @@ impl AmazonRequest {
     /// the node is removed again.
     ///
     /// # Errors
-    /// Those of [`tree_error`](Self::tree_error).
+    /// 409 if a folder has a node of the same name; 404 if a folder does not exist; 500 if the
+    /// storage fails.
     pub(super) async fn add_parents(
         &self,
         node: Node,

@@ -16,6 +16,7 @@ pub(crate) struct Blob {
 }
 
 impl fmt::Debug for Blob {
+    /// Shows the path only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Blob({})", path_of(self.number))
     }
@@ -39,6 +40,7 @@ impl Blob {
 }
 
 impl Drop for Blob {
+    /// Queues the removal of the blob, unless it is kept.
     fn drop(&mut self) {
         if !self.kept {
             self.blobs.remove([self.number]);

@@ -73,6 +73,7 @@ pub(crate) struct Blobs {
 }
 
 impl fmt::Debug for Blobs {
+    /// Shows the operator only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Blobs").field("operator", &self.operator.info()).finish_non_exhaustive()
     }
@@ -219,7 +220,8 @@ impl Blobs {
     /// verified.
     ///
     /// # Errors
-    /// As of [`read`](Self::read); the stream also fails at the first damaged block.
+    /// [`io::ErrorKind::NotFound`] if the blob does not exist; otherwise when the operator cannot
+    /// read it; the stream also fails at the first damaged block.
     pub(crate) async fn read_verified(
         &self,
         number: i64,

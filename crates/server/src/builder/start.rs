@@ -295,7 +295,7 @@ impl Builder {
     /// Opens the tree.
     ///
     /// # Errors
-    /// As of [`opened`](Self::opened).
+    /// `ServerError::Locked` if another process uses the data folder, else `ServerError::Open`.
     pub(super) async fn open_tree(&self, options: TreeOptions) -> Result<Tree, ServerError> {
         Self::opened(Tree::open(options).await).await
     }

@@ -178,6 +178,7 @@ pub enum InvalidFixture {
 }
 
 impl From<TreeError> for InvalidFixture {
+    /// Converts the error of creating an item.
     fn from(error: TreeError) -> Self {
         match error {
             TreeError::NameTaken(_) => Self::NameTaken,

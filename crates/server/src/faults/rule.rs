@@ -105,7 +105,7 @@ impl Fault {
     }
 
     /// Adds an effect, in place of an earlier one of its kind.
-    fn with(mut self, effect: Effect) -> Self {
+    fn with_effect(mut self, effect: Effect) -> Self {
         let rank = effect.rank();
         match self.effects.binary_search_by_key(&rank, Effect::rank) {
             Ok(at) => self.effects[at] = effect,
@@ -178,35 +178,35 @@ impl Fault {
     /// Delays the request: by a [`Duration`], in whole milliseconds, or by a delay drawn from a
     /// distribution.
     pub fn latency(self, latency: impl Into<Latency>) -> Self {
-        self.with(Effect::Latency(latency.into()))
+        self.with_effect(Effect::Latency(latency.into()))
     }
 
     /// Responds with this status, 200 to 599.
     pub fn status(self, status: u16) -> Self {
-        self.with(Effect::Status(status))
+        self.with_effect(Effect::Status(status))
     }
 
     /// Sets a header of that response; without a status, of the normal response.
     pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let mut headers = self.headers().cloned().unwrap_or_default();
         headers.insert(name.into(), value.into());
-        self.with(Effect::Headers(headers))
+        self.with_effect(Effect::Headers(headers))
     }
 
     /// Sets the body of that response. Without it the protocol's error body is sent.
     pub fn body(self, body: impl Into<String>) -> Self {
-        self.with(Effect::Body(body.into()))
+        self.with_effect(Effect::Body(body.into()))
     }
 
     /// Resets the connection before, during or after the effect.
     pub fn reset(self, when: When) -> Self {
-        Self { when, ..self }.with(Effect::Reset)
+        Self { when, ..self }.with_effect(Effect::Reset)
     }
 
     /// Sets the byte at which a reset during the effect happens: in the request's body, or in the
     /// response's body if the request has none.
     pub fn at(self, bytes: u64) -> Self {
-        self.with(Effect::ResetAt(bytes))
+        self.with_effect(Effect::ResetAt(bytes))
     }
 
     /// Sends the `status` after the request has taken effect.
@@ -216,47 +216,47 @@ impl Fault {
 
     /// Breaks the response's body off after this number of bytes.
     pub fn truncate(self, bytes: u64) -> Self {
-        self.with(Effect::Truncate(bytes))
+        self.with_effect(Effect::Truncate(bytes))
     }
 
     /// Changes one byte, at a random position, in the body of the request or of the response. The
     /// server processes the changed request.
     pub fn corrupt(self, side: Side) -> Self {
-        self.with(Effect::Corrupt(side))
+        self.with_effect(Effect::Corrupt(side))
     }
 
     /// Limits the bandwidth.
     pub fn bandwidth(self, bandwidth: Bandwidth) -> Self {
-        self.with(Effect::Bandwidth(bandwidth))
+        self.with_effect(Effect::Bandwidth(bandwidth))
     }
 
     /// Sends the response's body in pieces of `bytes` bytes with pauses of `every` between them.
     pub fn drip(self, bytes: u64, every: Duration) -> Self {
-        self.with(Effect::Drip(Drip { bytes, every: whole_milliseconds(every) }))
+        self.with_effect(Effect::Drip(Drip { bytes, every: whole_milliseconds(every) }))
     }
 
     /// Handles the request's access token or download URL as expired. Later requests with the same
     /// token are not affected.
     pub fn expire(self) -> Self {
-        self.with(Effect::Expire)
+        self.with_effect(Effect::Expire)
     }
 
     /// Cancels the upload session that the request belongs to, and discards its bytes: that of a
     /// Graph upload URL, or a BITS session. Other requests are not affected.
     pub fn lose_session(self) -> Self {
-        self.with(Effect::LoseSession)
+        self.with_effect(Effect::LoseSession)
     }
 
     /// Hides items that the request creates: for this time, no protocol and no download URL finds or
     /// lists them. Their names are taken, and change feeds and searches report them, as in the clouds.
     pub fn invisible(self, time: Duration) -> Self {
-        self.with(Effect::Invisible(whole_milliseconds(time)))
+        self.with_effect(Effect::Invisible(whole_milliseconds(time)))
     }
 
     /// Replaces hashes of files in the response by wrong ones: Graph's `hashes`, Amazon's `md5`.
     /// SkyDrive has none.
     pub fn wrong_hash(self) -> Self {
-        self.with(Effect::WrongHash)
+        self.with_effect(Effect::WrongHash)
     }
 
     /// Returns whether the rule matches a request, by operation, path and account. `drive` is the

@@ -74,6 +74,7 @@ struct BatchBody {
 struct RequestKey(String);
 
 impl From<String> for RequestKey {
+    /// Creates the key of an id.
     fn from(id: String) -> Self {
         Self(id.to_lowercase())
     }
@@ -89,6 +90,7 @@ struct BatchRequestId {
 }
 
 impl From<String> for BatchRequestId {
+    /// Creates an id with its key.
     fn from(text: String) -> Self {
         Self { key: text.clone().into(), text }
     }

@@ -46,7 +46,8 @@ pub(super) async fn expand(
 /// Like [`expand`], for an item whose path is not known yet.
 ///
 /// # Errors
-/// As of [`expand`].
+/// 400 for a thumbnail size that is too large, 404 if the item no longer exists, 500 if the storage
+/// fails.
 pub(super) async fn expand_node(
     context: &DriveContext<'_>,
     node: &Node,

@@ -215,8 +215,9 @@ pub(super) fn account_of(path: &str) -> Option<String> {
 /// Serves a request to an upload URL.
 ///
 /// # Errors
-/// 404 for an unknown session, 405 for another method, the errors of [`store_fragment`] and
-/// [`commit`], and 500 if the storage fails.
+/// 404 for an unknown session, 405 for another method, 400, 411 or 416 for a fragment that does not
+/// fit, 409 or 412 if the file cannot be created, 507 if the drive or the disk is full, 500 if the
+/// storage fails.
 pub(super) async fn serve(request: &mut GraphRequest, payload: Payload) -> Result<Response> {
     let tree = Arc::clone(&request.state.tree);
     let session = tree.session(session_id(request)?).await?;
@@ -242,8 +243,9 @@ pub(super) async fn serve(request: &mut GraphRequest, payload: Payload) -> Resul
 ///
 /// # Errors
 /// 400 for a malformed `Content-Range` or sizes that contradict each other, 411 without
-/// `Content-Length`, 416 if the fragment does not begin where the session continues, 507 if the
-/// disk is full, the errors of [`commit`], and 500 if the storage fails.
+/// `Content-Length`, 416 if the fragment does not begin where the session continues, 409 if the
+/// name is taken, 412 if `If-Match` no longer holds, 507 if the drive or the disk is full, 500 if
+/// the storage fails.
 async fn store_fragment(
     context: &DriveContext<'_>,
     session: Session,
@@ -304,7 +306,9 @@ async fn commit(
 /// with another conflict behavior.
 ///
 /// # Errors
-/// 404 for an unknown session or one of another account, and the errors of the commit.
+/// 404 for an unknown session or one of another account, 400 for an invalid location or if bytes
+/// are missing, 409 if the name is taken, 412 if `If-Match` no longer holds, 507 if the drive is
+/// full, 500 if the storage fails.
 pub(super) async fn commit_as(
     context: &DriveContext<'_>,
     address: &ItemAddress,

@@ -95,7 +95,8 @@ pub(super) async fn shared(request: &LiveRequest, kind: ListKind) -> Result<Resp
 /// contains the text.
 ///
 /// # Errors
-/// 400 without a `q`; those of [`LiveRequest::folder_key`].
+/// 400 without a `q`, or if the subject is a file; 404 if it is a user, or if the folder does not
+/// exist; 500 if the storage fails.
 pub(super) async fn search(request: &LiveRequest) -> Result<Response> {
     let mut options = PageOptions::from_query(&request.query)?;
     let words = fold(request.query.get("q").ok_or_else(|| LiveError::missing("q"))?);

@@ -107,7 +107,8 @@ async fn commentable_node(request: &LiveRequest) -> Result<Node> {
 /// Handles `GET {item}/comments`.
 ///
 /// # Errors
-/// Those of [`commentable_node`]; 400 for an invalid parameter.
+/// 400 if the item is not a file, or for an invalid parameter; 404 if it does not exist; 500 if the
+/// storage fails.
 pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
     let node = commentable_node(request).await?;
     let facets = LiveFacets::from_node(&node);
@@ -119,8 +120,9 @@ pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
 /// Handles `POST {item}/comments`.
 ///
 /// # Errors
-/// 400 without a valid `message`, or over [`MAX_MESSAGE`] characters; those of
-/// [`commentable_node`]; 503 if other requests change the item at the same time.
+/// 400 without a valid `message`, or over [`MAX_MESSAGE`] characters; 400 if the item is not a
+/// file; 404 if it does not exist; 500 if the storage fails; 503 if other requests change the item
+/// at the same time.
 pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let fields = Fields::read(parts, body, &request.query).await?;
     let message = fields.required("message")?;

@@ -67,7 +67,8 @@ pub(super) async fn get_content(request: &LiveRequest) -> Result<Response> {
 ///
 /// # Errors
 /// 400 for an invalid name or parameter, or if the subject is a file; 409 if the name is in use;
-/// those of [`receive`]; 500 if the storage fails.
+/// 413 or 415 for a body that is too large or encoded; 507 if the drive or the disk is full; 500 if
+/// the storage fails.
 pub(super) async fn put(
     request: &LiveRequest,
     name: &str,
@@ -88,8 +89,9 @@ pub(super) async fn put(
 /// Handles `PUT {file}/content`, which always overwrites.
 ///
 /// # Errors
-/// 400 for an item that is not a file or an invalid parameter; 404 if the item does not exist;
-/// those of [`receive`]; 500 if the storage fails.
+/// 400 for an item that is not a file or an invalid parameter; 404 if the item does not exist; 413
+/// or 415 for a body that is too large or encoded; 507 if the drive or the disk is full; 500 if the
+/// storage fails.
 pub(super) async fn put_content(
     request: &LiveRequest,
     parts: &Parts,
@@ -116,7 +118,8 @@ pub(super) async fn put_content(
 ///
 /// # Errors
 /// 415 if the body is no multipart form; 400 if it has no part, several parts, or a part without a
-/// valid file name; 409 if the name is in use; those of [`preflight`] and [`store`].
+/// valid file name; 409 if the name is in use; 413 for a body that is too large; 507 if the drive
+/// or the disk is full; 500 if the storage fails.
 pub(super) async fn post(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let on_conflict = on_conflict(request, parts)?;
     let content_type = parts.headers.get(header::CONTENT_TYPE);
@@ -269,7 +272,8 @@ fn unwrap_stored(stored: Arc<Stored>) -> Result<Stored> {
 /// Stores the body of a request.
 ///
 /// # Errors
-/// Those of [`preflight`] and [`store`].
+/// 415 for a `Content-Encoding`; 413 over [`MAX_BODY`] bytes; 400 if the body ends early; 404 for a
+/// missing target; 507 if the drive or the disk is full; 500 if the storage fails.
 async fn receive(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Stored> {
     preflight(request, parts, MAX_BODY).await?;
     store(request, Box::pin(body.into_data_stream().map_err(std::io::Error::other))).await

@@ -163,6 +163,7 @@ impl PhotoDetails {
 }
 
 impl From<MediaPlace> for PhotoLocation {
+    /// Converts the place in a photo's metadata.
     fn from(MediaPlace { latitude, longitude, altitude }: MediaPlace) -> Self {
         Self { latitude, longitude, altitude: altitude.unwrap_or_default() }
     }

@@ -17,6 +17,7 @@ pub(super) enum IdKind {
 }
 
 impl From<NodeKind> for IdKind {
+    /// Returns the kind in ids of such an item. A notebook counts as a file.
     fn from(kind: NodeKind) -> Self {
         match kind {
             NodeKind::Folder => Self::Folder,
@@ -121,6 +122,7 @@ impl CommentId {
 }
 
 impl fmt::Display for CommentId {
+    /// Writes the id.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { cid, item, number } = self;
         let owner = trim_zeros(cid);
@@ -153,6 +155,7 @@ impl TagId {
 }
 
 impl fmt::Display for TagId {
+    /// Writes the id.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { cid, item, index } = self;
         let opaque =

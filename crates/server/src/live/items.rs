@@ -233,7 +233,8 @@ pub(super) async fn delete(request: &LiveRequest) -> Result<Response> {
 ///
 /// # Errors
 /// 400 for a folder that would be below itself; 404 if the item does not exist; 409 if the name is
-/// in use: a move never overwrites; those of [`destination`]; 500 if the storage fails.
+/// in use: a move never overwrites; 400 or 404 for a destination that is not a folder of the user;
+/// 500 if the storage fails.
 pub(super) async fn move_to(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let (target, target_id) = destination(request, parts, body).await?;
     let node = request.node().await?;
@@ -251,7 +252,8 @@ pub(super) async fn move_to(request: &LiveRequest, parts: &Parts, body: Body) ->
 ///
 /// # Errors
 /// 400 for a folder; 404 if the file does not exist; 409 if the name is in use: a copy never
-/// overwrites; 507 if the drive is full; those of [`destination`]; 500 if the storage fails.
+/// overwrites; 507 if the drive is full; 400 or 404 for a destination that is not a folder of the
+/// user; 500 if the storage fails.
 pub(super) async fn copy_to(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let (target, target_id) = destination(request, parts, body).await?;
     let node = request.node().await?;

@@ -232,7 +232,8 @@ async fn respond(
     Ok(picture_response(picture, attachment))
 }
 
-/// Returns the error for content that has no picture (live-connect#error-url-invalid).
+/// Returns 400 for content that has no picture, with the reason
+/// (live-connect#error-url-invalid).
 fn undecodable(error: std::io::Error) -> LiveError {
     LiveError::url(format!("The resource has no picture that can be shown: {error}."))
 }

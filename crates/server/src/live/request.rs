@@ -142,7 +142,8 @@ impl LiveRequest {
     /// Returns the requested item if the scopes of the token allow to read it.
     ///
     /// # Errors
-    /// 403 without a sufficient scope; those of [`node`](Self::node).
+    /// 403 without a sufficient scope; 404 if the item does not exist, or if it is of another kind
+    /// than its id states; 500 if the storage fails.
     pub(super) async fn readable_node(&self) -> Result<Node> {
         let node = self.node().await?;
         if !ObjectType::from_node(&node).is_visual() {
@@ -208,7 +209,8 @@ impl LiveRequest {
     /// may be called several times, because the update is repeated after a concurrent change.
     ///
     /// # Errors
-    /// Those of `change` and of the tree; 503 after [`MAX_ATTEMPTS`] concurrent changes.
+    /// Those of `change`; 404 if the item no longer exists; 500 if the storage fails; 503 after
+    /// [`MAX_ATTEMPTS`] concurrent changes.
     pub(super) async fn change_facets<T>(
         &self,
         mut node: Node,

@@ -43,6 +43,7 @@ pub(super) struct ResponseFormat {
 }
 
 impl Default for ResponseFormat {
+    /// Returns indented JSON with error statuses.
     fn default() -> Self {
         Self { pretty: true, callback: None, suppress_status: false }
     }

@@ -168,7 +168,7 @@ fn tagged(reading: Reading, with_cover: bool) -> std::io::Result<TaggedFile> {
 /// Returns the first picture in an audio file or a video; `None` if it has none.
 ///
 /// # Errors
-/// As of [`tagged`].
+/// `InvalidData` if the file is malformed or of an unknown type; otherwise the error of the read.
 pub(super) fn cover(reading: Reading) -> std::io::Result<Option<Vec<u8>>> {
     let file = tagged(reading, true)?;
     let mut pictures = file.tags().iter().flat_map(|tag| tag.pictures());

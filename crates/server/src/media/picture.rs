@@ -146,6 +146,7 @@ impl Frame {
 }
 
 impl From<u32> for Frame {
+    /// Creates a square of this many pixels that a picture is fitted into.
     fn from(pixels: u32) -> Self {
         Self::within(pixels)
     }
@@ -169,7 +170,8 @@ pub(super) async fn within(reading: Reading, frame: Frame) -> io::Result<Picture
 /// Returns `None` if it fits already, or if its format may contain several pictures.
 ///
 /// # Errors
-/// As of [`within`].
+/// `InvalidData` if the file is no picture, or one that is too large to decode; another kind if its
+/// bytes cannot be read.
 pub(crate) async fn shrunk(reading: Reading, pixels: u32) -> io::Result<Option<Bytes>> {
     decoding(reading, move |reading| {
         let Decoded { image, format, exif, profile, .. } = decode(reading)?;
@@ -186,7 +188,8 @@ pub(crate) async fn shrunk(reading: Reading, pixels: u32) -> io::Result<Option<B
 /// Scales the cover picture of an audio file or a video to a frame; `None` if it has none.
 ///
 /// # Errors
-/// As of [`within`], for the cover.
+/// `InvalidData` if the file is malformed, or its cover is no picture or too large to decode;
+/// another kind if its bytes cannot be read.
 pub(super) async fn cover(reading: Reading, frame: Frame) -> io::Result<Option<Picture>> {
     decoding(reading, move |reading| {
         let found = super::facts::cover(reading);

@@ -25,7 +25,7 @@ const MAX_READ: u64 = 64 << 20;
 pub(crate) struct Fetch(Box<dyn Fn(Range<u64>) -> BoxFuture<'static, io::Result<Bytes>> + Send>);
 
 impl Fetch {
-    /// Wraps a function.
+    /// Wraps a function that fetches a range of a file's bytes.
     pub(crate) fn new<F>(fetch: impl Fn(Range<u64>) -> F + Send + 'static) -> Self
     where
         F: Future<Output = io::Result<Bytes>> + Send + 'static,
@@ -120,8 +120,7 @@ impl Read for Reading {
     /// at the end of the file.
     ///
     /// # Errors
-    /// `FileTooLarge` after [`MAX_READ`] bytes in total, and as of
-    /// [`current_block`](Self::current_block).
+    /// `FileTooLarge` after [`MAX_READ`] bytes in total, and the error of the fetch.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.at >= self.size || buffer.is_empty() {
             return Ok(0);

@@ -49,6 +49,7 @@ pub(crate) struct Thumbnails {
 }
 
 impl fmt::Debug for Thumbnails {
+    /// Shows no fields.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Thumbnails").finish_non_exhaustive()
     }

@@ -17,6 +17,7 @@ macro_rules! key {
         pub struct $name(pub i64);
 
         impl fmt::Display for $name {
+            /// Writes the key in decimal.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.fmt(f)
             }
@@ -50,7 +51,7 @@ macro_rules! key {
             /// Binds the key as an integer.
             ///
             /// # Errors
-            /// As of `i64`.
+            /// Never.
             fn encode_by_ref(
                 &self,
                 buffer: &mut <Any as Database>::ArgumentBuffer,

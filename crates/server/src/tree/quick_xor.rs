@@ -22,6 +22,7 @@ pub(super) struct QuickXor {
 }
 
 impl Default for QuickXor {
+    /// Creates the state before the first byte.
     fn default() -> Self {
         Self { ring: [0; RING], length: 0 }
     }

@@ -48,6 +48,7 @@ pub struct UploadFragment {
 }
 
 impl fmt::Debug for UploadFragment {
+    /// Omits the body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, total, max, expires, .. } = self;
         let mut debug = f.debug_struct("UploadFragment");

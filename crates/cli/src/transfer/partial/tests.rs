@@ -9,7 +9,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let journal = Journal::at(dir.path().join("state"));
+        let journal = Journal::in_folder(dir.path().join("state"));
         fs::create_dir(dir.path().join("x")).expect("made");
         Self { dir, journal }
     }

@@ -74,7 +74,8 @@ impl DeltaToken {
         context.request.state.signer.sign(Purpose::Feed, expires, self)
     }
 
-    /// Opens a signed token.
+    /// Opens a signed token. `latest` is the current end of the feed, for the drive and the folder
+    /// that the request addresses.
     ///
     /// # Errors
     /// 410 if the signature is invalid, the token has expired, it belongs to another drive or

@@ -134,6 +134,7 @@ impl BitsError {
 }
 
 impl From<AuthError> for BitsError {
+    /// Converts the refusal of a token: 401 with the challenge of the reference.
     fn from(refusal: AuthError) -> Self {
         let challenge = LiveError::from(refusal).challenge;
         Self { challenge, ..Self::status(StatusCode::UNAUTHORIZED) }

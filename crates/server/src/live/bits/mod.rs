@@ -187,8 +187,9 @@ async fn authorize(
 /// Handles Create-Session.
 ///
 /// # Errors
-/// 400 without support for [`PROTOCOL`], for an invalid name, or if a folder has the name; those of
-/// [`authorize`] and [`BitsAddress::folder`].
+/// 400 without support for [`PROTOCOL`], for an invalid name, or if a folder has the name; 401
+/// without a valid token; 403 for a drive that the token may not write to; 404 if the folder does
+/// not exist; 500 if the storage fails.
 async fn create(
     state: &ServerState,
     context: &RequestContext,

@@ -218,7 +218,7 @@ impl BlobLocation {
         }
     }
 
-    /// Returns its name in messages.
+    /// Returns the location's name in messages.
     pub(super) fn place(&self) -> String {
         match self {
             Self::Memory => "memory".into(),

@@ -84,9 +84,9 @@ impl Tree {
     /// # Errors
     /// When the database cannot be read. Damaged contents are in the report.
     pub async fn check(&self) -> Result<CheckReport> {
-        let mut report = CheckReport { foreign: self.foreign(), ..CheckReport::default() };
+        let mut report = CheckReport { foreign: self.foreign_reason(), ..CheckReport::default() };
         for bad in self.read_all(&mut report).await? {
-            for user in self.users(bad.content).await? {
+            for user in self.users_of_content(bad.content).await? {
                 report.damaged.push(self.describe(&user, &bad).await?);
             }
         }
@@ -101,7 +101,7 @@ impl Tree {
     /// # Errors
     /// When the database or the quarantine cannot be written.
     pub async fn repair(&self) -> Result<CheckReport> {
-        let foreign = self.foreign();
+        let foreign = self.foreign_reason();
         let mut report = CheckReport { foreign, ..CheckReport::default() };
         let mut all = self.read_all(&mut report).await?;
         if let Some(salvaged) = &self.salvaged {
@@ -115,7 +115,7 @@ impl Tree {
         }
         for bad in all {
             // Before they are removed.
-            let (users, mut described) = (self.users(bad.content).await?, Vec::new());
+            let (users, mut described) = (self.users_of_content(bad.content).await?, Vec::new());
             for user in &users {
                 described.push(self.describe(user, &bad).await?);
             }
@@ -147,7 +147,7 @@ impl Tree {
         let mut bad = self.without_content().await?;
         let mut after = i64::MIN;
         loop {
-            let page = self.page(after).await?;
+            let page = self.contents_after(after).await?;
             let Some((last, ..)) = page.last() else { break };
             after = *last;
             for (no, size, hashes) in page {
@@ -171,7 +171,7 @@ impl Tree {
     ///
     /// # Errors
     /// `TreeError::Storage` if the database cannot be read.
-    async fn page(&self, after: i64) -> Result<Vec<(i64, i64, Vec<u8>)>> {
+    async fn contents_after(&self, after: i64) -> Result<Vec<(i64, i64, Vec<u8>)>> {
         let mut sql = self.db.reader().await?;
         let page = sqlx::query_as(
             "SELECT c.no, COALESCE(s.received, c.size), c.hashes \
@@ -223,7 +223,7 @@ impl Tree {
     ///
     /// # Errors
     /// `TreeError::Storage` if the database cannot be read.
-    async fn users(&self, content: i64) -> Result<Vec<ContentUser>> {
+    async fn users_of_content(&self, content: i64) -> Result<Vec<ContentUser>> {
         let mut sql = self.db.reader().await?;
         let items: Vec<(DriveKey, ItemKey, String, i64)> = sqlx::query_as(
             "SELECT i.drive, i.no, d.name, CAST(i.state AS BIGINT) \
@@ -338,7 +338,7 @@ impl Tree {
 
     /// Returns why the blobs may belong to another database; `None` if they do not, and for a tree
     /// in memory.
-    fn foreign(&self) -> Option<&'static str> {
+    fn foreign_reason(&self) -> Option<&'static str> {
         self.home.as_ref().and_then(|home| home.foreign)
     }
 

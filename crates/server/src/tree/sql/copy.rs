@@ -78,7 +78,9 @@ pub(super) async fn copy(
                 return copy_over(tx, from, occupant).await;
             }
             OnConflict::Replace | OnConflict::Fail => return Err(TreeError::NameTaken(occupant)),
-            OnConflict::Rename => name = names::free(tx, drive, &[to], &name, from.kind).await?,
+            OnConflict::Rename => {
+                name = names::find_free(tx, drive, &[to], &name, from.kind).await?
+            }
         }
     }
     let gathered = subtree::gather(tx, drive, item).await?;

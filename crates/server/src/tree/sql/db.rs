@@ -43,6 +43,7 @@ pub(super) enum Reader {
 impl Deref for Reader {
     type Target = AnyConnection;
 
+    /// Returns the connection.
     fn deref(&self) -> &AnyConnection {
         match self {
             Self::Pooled(connection) => connection,
@@ -52,6 +53,7 @@ impl Deref for Reader {
 }
 
 impl DerefMut for Reader {
+    /// Returns the connection.
     fn deref_mut(&mut self) -> &mut AnyConnection {
         match self {
             Self::Pooled(connection) => connection,

@@ -156,7 +156,8 @@ fn commit_setting(connection: &AnyConnection, durability: Durability) -> &'stati
 /// Opens the connection that writes. `durability` is `None` for a database in memory.
 ///
 /// # Errors
-/// Those of the database, and [`sqlx::Error::Configuration`] if its encoding is not UTF-8.
+/// `sqlx::Error` if the database cannot be opened; [`sqlx::Error::Configuration`] if its encoding
+/// is not UTF-8.
 pub(super) async fn connect(
     url: &str,
     durability: Option<Durability>,
@@ -223,7 +224,7 @@ pub(super) async fn lock(connection: &mut AnyConnection) -> sqlx::Result<Result<
 /// compared as bytes, as on SQLite, whatever the collation of the database is.
 ///
 /// # Errors
-/// Those of the database.
+/// `sqlx::Error` if a statement fails.
 pub(super) async fn create(
     connection: &mut AnyConnection,
     statement: &'static str,
@@ -243,7 +244,8 @@ pub(super) async fn create(
 /// Checks the pages of a SQLite database.
 ///
 /// # Errors
-/// An error for which [`damage`] returns the reason, if there is damage; else those of the database.
+/// An error for which [`damage`] returns the reason, if there is damage; otherwise `sqlx::Error` if
+/// the check cannot run.
 pub(super) async fn quick_check(connection: &mut AnyConnection) -> sqlx::Result<()> {
     check(connection, "PRAGMA quick_check(1)").await
 }
@@ -251,7 +253,8 @@ pub(super) async fn quick_check(connection: &mut AnyConnection) -> sqlx::Result<
 /// Checks the pages and the indexes of a SQLite database. It takes as long as reading the database.
 ///
 /// # Errors
-/// As of [`quick_check`].
+/// An error for which [`damage`] returns the reason, if there is damage; otherwise `sqlx::Error` if
+/// the check cannot run.
 pub(super) async fn thorough_check(connection: &mut AnyConnection) -> sqlx::Result<()> {
     check(connection, "PRAGMA integrity_check(1)").await
 }
@@ -273,7 +276,7 @@ async fn check(connection: &mut AnyConnection, pragma: &'static str) -> sqlx::Re
 /// the log keeps its length. PostgreSQL does so itself.
 ///
 /// # Errors
-/// Those of the database.
+/// `sqlx::Error` if a statement fails.
 pub(super) async fn shorten_log(connection: &mut AnyConnection) -> sqlx::Result<()> {
     if is_postgres(connection) {
         return Ok(());

@@ -133,7 +133,7 @@ impl DiskSpace {
     /// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
     async fn remove_oldest(&self) -> Result<bool> {
         let oldest = self
-            .binned(
+            .select_binned(
                 "SELECT drive, no, size, modified FROM item WHERE state = 1 AND drive <> $1 \
                  ORDER BY modified, drive, feed LIMIT $2",
                 // No drive has that number.
@@ -181,7 +181,7 @@ impl DiskSpace {
         let mut removed = 0;
         loop {
             let oldest = self
-                .binned(
+                .select_binned(
                     "SELECT drive, no, size, modified FROM item WHERE state = 1 AND drive = $1 \
                      ORDER BY feed LIMIT $2",
                     drive,
@@ -222,7 +222,12 @@ impl DiskSpace {
     ///
     /// # Errors
     /// `TreeError::Storage` if the database cannot be read.
-    async fn binned(&self, text: &'static str, drive: DriveKey, limit: i64) -> Result<Vec<Binned>> {
+    async fn select_binned(
+        &self,
+        text: &'static str,
+        drive: DriveKey,
+        limit: i64,
+    ) -> Result<Vec<Binned>> {
         let mut sql = self.db.reader().await?;
         let query = sqlx::query_as(text).bind(drive).bind(limit);
         Ok(query.fetch_all(&mut *sql).await?)
@@ -244,7 +249,7 @@ impl DiskSpace {
             self.reclaim().await?;
             done = purge().await;
         }
-        if matches!(done, Err(TreeError::NoRoom(_))) && self.reserve.give() {
+        if matches!(done, Err(TreeError::NoRoom(_))) && self.reserve.release() {
             done = purge().await;
         }
         match done {

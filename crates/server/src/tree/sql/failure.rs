@@ -15,6 +15,8 @@ pub(super) fn storage(error: impl Into<Box<dyn Error + Send + Sync>>) -> TreeErr
 }
 
 impl From<sqlx::Error> for TreeError {
+    /// Converts an error of the database: `BadName` for a text with a NUL character, `NoRoom` for a
+    /// full disk, otherwise `Storage`.
     fn from(error: sqlx::Error) -> Self {
         if dialect::is_bad_text(&error) {
             return Self::BadName("a text contains a NUL character");

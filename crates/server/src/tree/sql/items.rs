@@ -24,6 +24,7 @@ pub(super) struct To {
 }
 
 impl From<ChildName<'_>> for To {
+    /// Copies the name.
     fn from(at: ChildName<'_>) -> Self {
         Self { drive: at.drive, folder: at.folder, name: at.name.to_owned() }
     }
@@ -95,7 +96,8 @@ pub(super) async fn innermost(
 /// Creates a folder or a notebook in an existing folder; see [`make`].
 ///
 /// # Errors
-/// As of [`make`].
+/// `TreeError::NotFound` or `NotAFolder` for the parent; `BadName`; `NameTaken` if another item has
+/// the name; `Storage` for a file, or if the database fails; `NoRoom` if its disk is full.
 async fn make_in(
     tx: &mut Tx,
     mut to: To,
@@ -116,7 +118,7 @@ async fn make_in(
             }
             OnConflict::Replace | OnConflict::Fail => return Err(TreeError::NameTaken(occupant)),
             OnConflict::Rename => {
-                to.name = names::free(tx, to.drive, &[to.folder], &to.name, kind).await?;
+                to.name = names::find_free(tx, to.drive, &[to.folder], &to.name, kind).await?;
             }
         }
     }
@@ -152,7 +154,8 @@ pub(super) async fn put(
             OnConflict::Replace => return Err(TreeError::NotAFile(occupant)),
             OnConflict::Fail => return Err(TreeError::NameTaken(occupant)),
             OnConflict::Rename => {
-                to.name = names::free(tx, to.drive, &[to.folder], &to.name, NodeKind::File).await?;
+                to.name =
+                    names::find_free(tx, to.drive, &[to.folder], &to.name, NodeKind::File).await?;
             }
         }
     }

@@ -91,6 +91,7 @@ pub struct Tree {
 }
 
 impl fmt::Debug for Tree {
+    /// Shows the blobs only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tree").field("blobs", &self.blobs).finish_non_exhaustive()
     }
@@ -108,7 +109,7 @@ macro_rules! write_tx {
 macro_rules! remove {
     ($tree:expr, $write:expr) => {{
         let done = match $write {
-            Err(TreeError::NoRoom(_)) if $tree.reserve.give() => $write,
+            Err(TreeError::NoRoom(_)) if $tree.reserve.release() => $write,
             done => done,
         };
         $tree.refill_reserve().await;
@@ -139,7 +140,7 @@ impl Tree {
             self.blobs.finish_removals().await;
             let reserve = self.reserve.clone();
             // After a failure the reserve stays empty until the next removal.
-            let _ = tokio::task::spawn_blocking(move || reserve.keep()).await;
+            let _ = tokio::task::spawn_blocking(move || reserve.refill()).await;
         }
     }
 

@@ -143,7 +143,7 @@ impl NameSlot {
 /// # Errors
 /// `TreeError::NotFound` if the drive does not exist, and `TreeError::Storage` if the database
 /// cannot be read.
-pub(super) async fn free(
+pub(super) async fn find_free(
     tx: &mut Tx,
     drive: DriveKey,
     folders: &[ItemKey],

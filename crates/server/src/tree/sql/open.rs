@@ -55,7 +55,9 @@ impl Tree {
     /// can be read is copied to a new one; the damaged one stays beside it.
     ///
     /// # Errors
-    /// As of [`open`](Self::open), and when no row of the database can be read.
+    /// [`OpenError::InUse`] and [`OpenError::DatabaseInUse`] if another process has the data folder
+    /// or the database; the error of a file or folder that cannot be used; and when no row of the
+    /// database can be read.
     pub async fn open_for_repair(options: TreeOptions) -> Result<Self, OpenError> {
         let options = options.tidy(false);
         let (Some(folder), None) = (&options.folder, &options.database) else {
@@ -249,8 +251,9 @@ impl Tree {
 /// Opens the database of a data folder, checks its pages, and begins a run.
 ///
 /// # Errors
-/// `OpenError::NoDatabase` if blobs exist and the database does not; else as of
-/// [`open_in_folder`](Tree::open_in_folder).
+/// `OpenError::NoDatabase` if blobs exist and the database does not; `Database` and `Damaged` if
+/// SQLite fails; `Newer` and `ForeignBlobs` if the database does not fit to this version or the
+/// blobs.
 async fn open_file(
     files: &DataFiles,
     blobs: &BlobLocation,
@@ -280,7 +283,9 @@ async fn open_file(
 /// Opens the database of a server, takes its lock, and begins a run.
 ///
 /// # Errors
-/// As of [`open_on_server`](Tree::open_on_server).
+/// `OpenError::DatabaseInUse` if another process has the database; `Database` if the server fails;
+/// `NoDatabase`, `Newer` and `ForeignBlobs` if the database does not fit to the blobs or this
+/// version.
 async fn open_server(
     url: &ServerUrl,
     blobs: &BlobLocation,

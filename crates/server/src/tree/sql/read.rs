@@ -299,7 +299,7 @@ pub(super) async fn lineage(
 }
 
 /// Returns the values for `LIMIT` and `OFFSET` of a listing.
-fn limits(which: &ListOptions) -> (i64, i64) {
+fn limit_and_offset(which: &ListOptions) -> (i64, i64) {
     (which.limit.map_or(i64::MAX, signed), signed(which.offset))
 }
 
@@ -363,7 +363,7 @@ pub(super) async fn children(
     which: ListOptions,
 ) -> Result<Vec<Node>> {
     let text = children_in_order(which.order, which.descending);
-    let (limit, offset) = limits(&which);
+    let (limit, offset) = limit_and_offset(&which);
     let query = sqlx::query_as(text).bind(drive).bind(parent).bind(limit).bind(offset);
     let nodes = bind_place(query, which.order, which.after).fetch_all(&mut *sql).await?;
     if nodes.is_empty() {
@@ -388,7 +388,7 @@ pub(super) async fn trashed(
     } else {
         select_trashed!("i.feed < $5", "i.feed DESC")
     };
-    let (limit, offset) = limits(&which);
+    let (limit, offset) = limit_and_offset(&which);
     let query: ReadQuery = sqlx::query_as(text).bind(drive).bind(limit).bind(offset);
     let query = query.bind(i64::from(which.after.is_some()));
     Ok(query.bind(which.after.map_or(0, |key| key.number)).fetch_all(sql).await?)

@@ -29,6 +29,7 @@ impl Folding {
 }
 
 impl Default for Folding {
+    /// Folds the names of all accounts by the default folding.
     fn default() -> Self {
         Self { default: NameFolding::default(), of_account: |_| None }
     }

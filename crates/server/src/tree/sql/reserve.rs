@@ -35,7 +35,7 @@ impl Reserve {
     /// the server can start.
     pub(super) fn new(file: PathBuf) -> Self {
         let reserve = Self { file: Some(file), kept: AtomicBool::new(false) };
-        reserve.keep();
+        reserve.refill();
         reserve
     }
 
@@ -45,7 +45,7 @@ impl Reserve {
     }
 
     /// Fills the reserve if the disk has enough space. It writes up to a megabyte.
-    pub(super) fn keep(&self) {
+    pub(super) fn refill(&self) {
         let Some(file) = self.file.as_ref().filter(|_| self.is_wanting()) else { return };
         let kept = fill(file);
         if kept.is_err() {
@@ -56,7 +56,7 @@ impl Reserve {
     }
 
     /// Gives the reserve up: its file is removed. Returns false if there was none.
-    pub(super) fn give(&self) -> bool {
+    pub(super) fn release(&self) -> bool {
         let kept = self.kept.swap(false, Ordering::Relaxed);
         let given = self.file.as_ref().is_some_and(|file| kept && fs::remove_file(file).is_ok());
         if given {
@@ -97,9 +97,9 @@ mod tests {
         let file = folder.path().join("reserve");
         let reserve = Reserve::new(file.clone());
         assert_eq!(fs::metadata(&file).expect("there").len(), SIZE);
-        assert!(!reserve.is_wanting() && reserve.give() && !file.exists());
-        assert!(!reserve.give() && reserve.is_wanting());
-        reserve.keep();
+        assert!(!reserve.is_wanting() && reserve.release() && !file.exists());
+        assert!(!reserve.release() && reserve.is_wanting());
+        reserve.refill();
         assert!(file.exists() && !reserve.is_wanting());
         // Another process takes it over, whatever its size.
         let before = fs::read(&file).expect("there");
@@ -111,7 +111,7 @@ mod tests {
             assert_eq!(now.len() as u64, SIZE);
             assert!(now[..1_000] == before[..1_000], "existing bytes stay");
         }
-        assert!(!Reserve::none().is_wanting() && !Reserve::none().give());
+        assert!(!Reserve::none().is_wanting() && !Reserve::none().release());
     }
 
     #[cfg(target_os = "linux")]

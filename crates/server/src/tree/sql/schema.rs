@@ -268,7 +268,7 @@ pub(super) enum Prepared {
 /// Brings the tables to the version of this code, and begins a run.
 ///
 /// # Errors
-/// Those of the database. The caller rolls the transaction back.
+/// `sqlx::Error` if a statement fails. The caller rolls the transaction back.
 pub(super) async fn prepare(sql: &mut AnyConnection, begin: Begin) -> sqlx::Result<Prepared> {
     dialect::create(sql, SERVER).await?;
     sqlx::query(
@@ -301,7 +301,7 @@ pub(super) async fn prepare(sql: &mut AnyConnection, begin: Begin) -> sqlx::Resu
 /// Creates the temporary table that writes need on their connection.
 ///
 /// # Errors
-/// Those of the database.
+/// `sqlx::Error` if a statement fails.
 pub(super) async fn prepare_connection(sql: &mut AnyConnection) -> sqlx::Result<()> {
     sqlx::query(SUBTREE).execute(sql).await.map(drop)
 }

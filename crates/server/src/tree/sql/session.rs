@@ -220,8 +220,8 @@ pub(super) async fn append(tree: &Tree, id: &str, fragment: UploadFragment) -> R
 /// if the fragment has it. Returns the session.
 ///
 /// # Errors
-/// `TreeError::NoSession`, `OutOfOrder` and `PastTheEnd` as of [`append`]; `Storage` and `NoRoom`
-/// if the database fails.
+/// `TreeError::NoSession`, `OutOfOrder` if the fragment does not begin where the session continues,
+/// `PastTheEnd` if it has another total; `Storage` and `NoRoom` if the database fails.
 async fn add(
     tx: &mut Tx,
     id: String,
@@ -256,7 +256,9 @@ async fn add(
 /// session. On failure the session stays as it was.
 ///
 /// # Errors
-/// `TreeError::NoSession`, `OutOfOrder` if bytes are missing, and as of [`items::put`].
+/// `TreeError::NoSession`, `OutOfOrder` if bytes are missing, `NameTaken`, `NotAFile` if a folder
+/// is to be replaced, `Changed` if the precondition fails, `QuotaExceeded`, and `Storage` and
+/// `NoRoom` if the database fails.
 pub(super) async fn commit(
     tree: &Tree,
     id: &str,
@@ -283,8 +285,9 @@ pub(super) async fn commit(
 /// hashes and media facts.
 ///
 /// # Errors
-/// `TreeError::NoSession`, `OutOfOrder` if bytes are missing or were added meanwhile, and as of
-/// [`items::put`].
+/// `TreeError::NoSession`, `OutOfOrder` if bytes are missing or were added meanwhile, `NameTaken`,
+/// `NotAFile` if a folder is to be replaced, `Changed` if the precondition fails, `QuotaExceeded`,
+/// and `Storage` and `NoRoom` if the database fails.
 async fn end(
     tx: &mut Tx,
     id: String,

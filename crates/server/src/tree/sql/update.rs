@@ -124,7 +124,9 @@ async fn resolve_name(
     let Some(&first) = occupants.first() else { return Ok(new.name.clone()) };
     match on_conflict {
         OnConflict::Fail => Err(TreeError::NameTaken(first)),
-        OnConflict::Rename => names::free(tx, new.drive, &new.parents, &new.name, new.kind).await,
+        OnConflict::Rename => {
+            names::find_free(tx, new.drive, &new.parents, &new.name, new.kind).await
+        }
         OnConflict::Replace => {
             for &no in &occupants {
                 let occupant = read::node(tx.sql(), new.drive, no).await?;

@@ -106,7 +106,8 @@ impl Writer {
     /// Queues `work` for the next transaction, and waits for its result.
     ///
     /// # Errors
-    /// Those of `work`, of the transaction, and `TreeError::Storage` if the queue is closed.
+    /// Those of `work`; `TreeError::Storage` if the transaction fails or the queue is closed;
+    /// `TreeError::NoRoom` if the disk is full.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
@@ -319,7 +320,7 @@ async fn transact(tx: &mut Tx, backing: &Backing, batch: &mut [Box<dyn Write>]) 
     }
     let done = match batch {
         [alone] => alone.run(tx).await,
-        several => in_turn(tx, several).await,
+        several => run_under_savepoints(tx, several).await,
     };
     let committed = match done {
         Ok(()) => tx.execute("COMMIT").await,
@@ -346,7 +347,7 @@ async fn transact(tx: &mut Tx, backing: &Backing, batch: &mut [Box<dyn Write>]) 
 ///
 /// # Errors
 /// `TreeError` if the database has rolled back the whole transaction or a savepoint fails.
-async fn in_turn(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> Result<()> {
+async fn run_under_savepoints(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> Result<()> {
     for job in batch {
         tx.execute("SAVEPOINT one").await?;
         if let Err(error) = job.run(tx).await

@@ -44,7 +44,7 @@ impl Tree {
     /// Removes stored bytes, and waits until they are removed.
     ///
     /// # Errors
-    /// None yet.
+    /// Never: a failed removal is logged, and repeated at the next start.
     pub async fn discard(&self, stored: Stored) -> Result<()> {
         drop(stored);
         self.blobs.finish_removals().await;

@@ -102,7 +102,9 @@ impl Tree {
     /// items for the root, and that of everything below for another folder.
     ///
     /// # Errors
-    /// As of [`children`](Self::children).
+    /// [`TreeError::NotFound`] if the folder is not live,
+    /// [`TreeError::NotAFolder`](TreeError::NotAFolder) for a file, and [`TreeError::Storage`] if
+    /// the database cannot be read.
     pub async fn below(
         &self,
         drive: DriveKey,

@@ -46,8 +46,10 @@ impl Tree {
     /// the session. On failure the session stays as it was.
     ///
     /// # Errors
-    /// [`TreeError::NoSession`], and [`TreeError::OutOfOrder`] if bytes are missing; else as of
-    /// [`put`](Self::put).
+    /// [`TreeError::NoSession`], and [`TreeError::OutOfOrder`] if bytes are missing;
+    /// [`TreeError::NameTaken`]; [`TreeError::NotAFile`] if a folder is to be replaced;
+    /// [`TreeError::Changed`] if the precondition fails; [`TreeError::QuotaExceeded`];
+    /// [`TreeError::Storage`] or [`TreeError::NoRoom`] if the database fails.
     pub async fn commit(
         &self,
         id: &str,

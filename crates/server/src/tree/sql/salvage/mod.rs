@@ -25,7 +25,7 @@ use self::{
     drives::settle_drives,
     pages::Pages,
     plausible::make_plausible,
-    references::{MISCOUNTED, save, save_unnamed, weigh},
+    references::{MISCOUNTED, find_doubtful_contents, save, save_unnamed},
 };
 use super::{
     super::Result,
@@ -111,7 +111,7 @@ pub(super) async fn inspect(files: &DataFiles) -> Result<Option<OpenError>, Open
     let durability = Some(Durability::Full);
     let looked = match dialect::connect(&url(&files.database)?, durability).await {
         Ok(mut sql) => {
-            let looked = look(&mut sql).await;
+            let looked = find_contradiction(&mut sql).await;
             // It may fail for a damaged database. The result of the check counts.
             let _ = sql.close().await;
             looked
@@ -131,7 +131,7 @@ pub(super) async fn inspect(files: &DataFiles) -> Result<Option<OpenError>, Open
 ///
 /// # Errors
 /// `sqlx::Error` if a statement fails. Damaged pages are such an error.
-async fn look(sql: &mut AnyConnection) -> sqlx::Result<Option<&'static str>> {
+async fn find_contradiction(sql: &mut AnyConnection) -> sqlx::Result<Option<&'static str>> {
     dialect::thorough_check(sql).await?;
     // Never committed.
     let mut tx = sql.begin_with(dialect::begin(sql)).await?;
@@ -278,7 +278,7 @@ async fn fill(
     for account in settle_drives(&mut tx, now, &copied.keys).await? {
         recovery.moved.push(MovedItem { account, path: String::new() });
     }
-    let mut doubtful = weigh(&mut tx).await?;
+    let mut doubtful = find_doubtful_contents(&mut tx).await?;
     doubtful.extend(copied.doubtful);
     doubtful.sort_unstable();
     doubtful.dedup();

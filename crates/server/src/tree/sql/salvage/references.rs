@@ -19,7 +19,7 @@ pub(super) const MISCOUNTED: &str = "SELECT c.no, c.refs, c.size, COALESCE(u.n, 
 ///
 /// # Errors
 /// `sqlx::Error` if a statement fails.
-pub(super) async fn weigh(sql: &mut AnyConnection) -> sqlx::Result<Vec<i64>> {
+pub(super) async fn find_doubtful_contents(sql: &mut AnyConnection) -> sqlx::Result<Vec<i64>> {
     let miscounted: Vec<(i64, i64, i64, i64)> =
         sqlx::query_as(MISCOUNTED).fetch_all(&mut *sql).await?;
     let mut doubtful = Vec::new();

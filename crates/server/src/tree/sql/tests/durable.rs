@@ -31,7 +31,7 @@ async fn the_folders_of_a_new_blob_are_synced_before_a_file_names_it() {
     let data = tempfile::tempdir().expect("temporary folder");
     let synced: Arc<Mutex<Vec<PathBuf>>> = Arc::default();
     let log = synced.clone();
-    let sync = FolderSync::with(move |folder| {
+    let sync = FolderSync::from_fn(move |folder| {
         log.lock().expect("no panic").push(folder.to_owned());
         Ok(())
     });
@@ -63,7 +63,7 @@ async fn a_folder_that_cannot_be_synced_fails_the_write() {
     let data = tempfile::tempdir().expect("temporary folder");
     let broken = Arc::new(AtomicBool::new(false));
     let fails = broken.clone();
-    let sync = FolderSync::with(move |_| match fails.load(Ordering::Relaxed) {
+    let sync = FolderSync::from_fn(move |_| match fails.load(Ordering::Relaxed) {
         true => Err(io::Error::other("the disk is broken")),
         false => Ok(()),
     });
