@@ -53,7 +53,7 @@ impl RedirectListener {
             // A browser that closed the connection connects again.
             let Some(url) = self.read_request_url(&mut stream).await else { continue };
             let ours = url.query_pairs().any(|(name, value)| name == "state" && value == state);
-            let (status, page) = if ours { ("200 OK", PAGE) } else { ("404 Not EntryInfo", "") };
+            let (status, page) = if ours { ("200 OK", PAGE) } else { ("404 Not Found", "") };
             let response = format!(
                 "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\n\
                  Content-Length: {}\r\nConnection: close\r\n\r\n{page}",
