@@ -47,7 +47,8 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Creates an output. `action` is the command's verb, for failures that name none.
+    /// Creates an output. `action` is the command's verb, for failures that name none; `quiet`
+    /// suppresses messages and progress, and not results.
     pub(crate) fn new(
         format: Format,
         template: Option<Template>,

@@ -41,7 +41,8 @@ impl WaitNotifier {
     }
 
     /// Prints a message at the end of [`QUIET_PERIOD`], unless the wait ends before that at
-    /// `until`. `elapsed` is the time since the first attempt of the request.
+    /// `until`. `host` is what the request waits for and `reason` why, for the message; `elapsed`
+    /// is the time since the first attempt of the request.
     pub(crate) fn announce(&self, host: &str, reason: &str, elapsed: Duration, until: Instant) {
         let now = Instant::now();
         let from = now + QUIET_PERIOD.saturating_sub(elapsed);

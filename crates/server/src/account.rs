@@ -156,7 +156,8 @@ impl Accounts {
         Ok(account)
     }
 
-    /// Returns all accounts, the default account first.
+    /// Returns the accounts of the server, the default account first. Creates the default account
+    /// if it does not exist yet.
     ///
     /// # Errors
     /// [`TreeError::Storage`] if the storage fails.
@@ -170,8 +171,9 @@ impl Accounts {
         Ok(accounts)
     }
 
-    /// Returns whether an account belongs to a tenant; `tenant` is an id, or `None` for a token that
-    /// is valid for all tenants. The accounts of a server without a directory belong to all tenants.
+    /// Returns whether an account belongs to a tenant: true for every account, because the server
+    /// has no directory of tenants. `_tenant` is an id, or `None` for a token that is valid for all
+    /// tenants.
     pub(super) fn is_in_tenant(&self, _account: &Account, _tenant: Option<&str>) -> bool {
         true
     }

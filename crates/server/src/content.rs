@@ -175,7 +175,8 @@ fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
     )
 }
 
-/// Returns the headers that describe a file.
+/// Returns the headers that describe a file. With `attachment` browsers save the file instead of
+/// showing it.
 fn content_headers(node: &Node, content: &Content, attachment: bool) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let media_type = node.media_type.as_deref().unwrap_or("application/octet-stream");

@@ -170,7 +170,8 @@ fn tree_error(error: TreeError) -> Response {
     }
 }
 
-/// Creates an error response. Live Connect and Graph use the same form.
+/// Creates an error response. `code` is for programs, `message` for people. Live Connect and Graph
+/// use the same form.
 fn failure(status: StatusCode, code: &str, message: &str) -> Response {
     let body = json!({ "error": { "code": code, "message": message } });
     let mut response = Response::new(Body::from(body.to_string()));

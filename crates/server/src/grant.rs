@@ -59,7 +59,9 @@ pub(crate) struct Grant {
 }
 
 impl Grant {
-    /// Creates a grant for an account. `scope` is `None` for all scopes.
+    /// Creates the grant of a user's token that every client and resource accepts. `account` is the
+    /// account's name, empty for the default account; `scope` are the granted scopes, separated by
+    /// spaces, or `None` for all.
     pub(crate) fn new(account: impl Into<String>, scope: Option<String>) -> Self {
         Self {
             account: account.into(),
@@ -72,12 +74,13 @@ impl Grant {
         }
     }
 
-    /// Binds the grant to a client.
+    /// Binds the grant to a client, by its id: no other client can use the refresh token.
     pub(crate) fn for_client(self, client: &str) -> Self {
         Self { client: Some(client.to_owned()), ..self }
     }
 
-    /// Makes this the grant of an application that acts for itself.
+    /// Makes this the grant of an application that acts for itself, without a user; its scopes
+    /// become its roles.
     pub(crate) fn for_app(self) -> Self {
         Self { is_app: true, ..self }
     }
@@ -92,7 +95,7 @@ impl Grant {
         Self { tenant: Some(tenant.to_owned()), ..self }
     }
 
-    /// Returns a copy with a new nonce.
+    /// Returns a copy with a new nonce, so that its token differs from those issued before.
     pub(crate) fn fresh(&self) -> Self {
         Self { nonce: random_name(), ..self.clone() }
     }
@@ -108,7 +111,8 @@ impl Grant {
         }
     }
 
-    /// Returns the granted scopes as [`permission`]s; `None` for all scopes.
+    /// Returns the granted scopes in the form of [`permission`]; `None` for all scopes, which
+    /// `.default` stands for too.
     pub(crate) fn permissions(&self) -> Option<Vec<String>> {
         let scopes = self.scope.as_deref()?.split_whitespace();
         let permissions: Vec<_> = scopes.map(permission).collect();
@@ -116,11 +120,13 @@ impl Grant {
     }
 }
 
+/// Returns whether a field has its default value, and need not be serialized.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Returns the permission in a scope: without the URL of its resource, in lower case.
+/// Returns the permission in a scope: the text after the last `/`, without the URL of the resource,
+/// in lower case.
 pub(crate) fn permission(scope: &str) -> String {
     scope.rsplit('/').next().unwrap_or(scope).to_ascii_lowercase()
 }

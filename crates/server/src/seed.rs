@@ -222,9 +222,10 @@ impl Seeder<'_> {
         Ok(children.into_iter().map(|child| child.no).collect())
     }
 
-    /// Returns how the next entry with a name meets an existing item, and removes the item from
-    /// `replaceable`. Each earlier item is replaced at most once, so that two local names that are
-    /// equal for the drive do not replace each other.
+    /// Returns whether the next entry with this name replaces the item that has the name in
+    /// `folder`, or fails: it replaces an item of `replaceable`, from which the item is then
+    /// removed. So each earlier item is replaced at most once, and two local names that are equal
+    /// for the drive do not replace each other.
     ///
     /// # Errors
     /// `TreeError::Storage` if the database cannot be read.

@@ -56,6 +56,16 @@ pub(crate) struct AuthRefresh {
 }
 
 impl Auth {
+    /// Runs `skydrive auth`: gets an authorization code from the browser, by the given address, by
+    /// input or by a local port, and stores the tokens for it in the remote's token file.
+    ///
+    /// # Errors
+    /// * `Usage` if the remote has no file for tokens, or if its options are invalid.
+    /// * `Unsupported` if the remote is not a SkyDrive, or if the address has no code.
+    /// * `Denied` if the sign-in refuses access, `TryLater` if it is not available.
+    /// * `Failed` or `Denied` if the tokens cannot be stored.
+    /// * `ClosedPipe` or `Failed` if the instructions cannot be written, `Failed` if standard input
+    ///   cannot be read.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let config = config(app, &self.drive).await?;
         let file = config.token_storage().ok_or_else(|| {
@@ -76,7 +86,9 @@ impl Auth {
             }
             (None, true) => wait_for_redirect(app, sign_in, &self.drive).await?,
         };
-        keep(&cx, &sign_in, &code, file).await.map_err(|error| failed(error, &self.drive))?;
+        save_tokens(&cx, &sign_in, &code, file)
+            .await
+            .map_err(|error| failed(error, &self.drive))?;
         if !app.output.is_quiet() {
             app.output.line("API authorization was completed successfully.")?;
         }
@@ -85,6 +97,13 @@ impl Auth {
 }
 
 impl AuthRefresh {
+    /// Runs `skydrive auth-refresh`: exchanges the refresh token of a remote for new tokens and
+    /// stores them.
+    ///
+    /// # Errors
+    /// `Usage` if the remote is unknown or an option is invalid, `Unsupported` if it is not a
+    /// SkyDrive, `Denied` if the sign-in refuses the token, `TryLater` if it is not available;
+    /// `Failed` or `Denied` if the new tokens cannot be stored.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let live = SkyDriveRemote::open(app, &self.drive).await?;
         let renewed = live.client()?.renew_token(&live.cx).await;
@@ -94,6 +113,10 @@ impl AuthRefresh {
 }
 
 /// Returns the options of a SkyDrive remote.
+///
+/// # Errors
+/// `Usage` if there is no such remote or its options are invalid, `Unsupported` if it is not a
+/// SkyDrive.
 async fn config(app: &App, at: &Location) -> Result<SkyDriveConfig> {
     let source = app.options(&at.remote).await.map_err(|failure| failure.about(at))?;
     source.skydrive_config()?.ok_or_else(|| {
@@ -102,8 +125,13 @@ async fn config(app: &App, at: &Location) -> Result<SkyDriveConfig> {
     })
 }
 
-/// Exchanges an authorization code for tokens and stores them in a file.
-async fn keep(
+/// Exchanges an authorization code for tokens and stores them in a file. `sign_in` must have the
+/// redirect URL that the code was requested with.
+///
+/// # Errors
+/// `PermissionDenied` if the sign-in refuses the code or granted other scopes; the error of the
+/// request or of the file if one of them fails.
+async fn save_tokens(
     cx: &Context,
     sign_in: &SignIn,
     code: &Secret,
@@ -112,7 +140,12 @@ async fn keep(
     sign_in.tokens(cx, code, true).await?.save_to(file).await
 }
 
-/// Returns the authorization code from the address that the user enters.
+/// Prints the URL of the sign-in, and returns the authorization code from the address that the user
+/// enters on standard input. `at` is the remote, for messages.
+///
+/// # Errors
+/// `ClosedPipe` or `Failed` if the URL cannot be written, `Failed` if standard input cannot be
+/// read; `Unsupported` if the address has no code, `Denied` if it has the sign-in's refusal.
 async fn prompt_for_code(app: &App, sign_in: &SignIn, at: &Location) -> Result<Secret> {
     let output = &app.output;
     output.line(
@@ -130,7 +163,13 @@ async fn prompt_for_code(app: &App, sign_in: &SignIn, at: &Location) -> Result<S
     sign_in.code(line.await?.trim()).map_err(|error| failed(error, at))
 }
 
-/// Returns the authorization code from the redirect of the browser to this program.
+/// Prints the URL of the sign-in, and returns the authorization code from the redirect of the
+/// browser to this program, with the sign-in for that redirect URL. `at` is the remote, for
+/// messages.
+///
+/// # Errors
+/// `Failed` if no local port is available; `ClosedPipe` or `Failed` if the URL cannot be written;
+/// `Denied` if the redirect has the sign-in's refusal, `Unsupported` if it has no code.
 async fn wait_for_redirect(app: &App, sign_in: SignIn, at: &Location) -> Result<(SignIn, Secret)> {
     let listener = RedirectListener::new().await?;
     let sign_in = sign_in.redirect_uri(listener.url());

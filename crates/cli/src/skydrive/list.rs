@@ -116,7 +116,9 @@ impl SkyDriveRemote {
         Ok(Map::from_iter([(name(&top).to_owned(), below)]).into())
     }
 
-    /// Returns the tree below the folder with an id; see [`tree`](Self::tree).
+    /// Returns the tree below a folder as a JSON object with an entry for each item: folders as
+    /// such objects, files as their type, or as type and object of Live Connect if `objects` is
+    /// set. `folder` is the id.
     ///
     /// # Errors
     /// The first error of a request.

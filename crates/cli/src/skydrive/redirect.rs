@@ -25,7 +25,7 @@ impl RedirectListener {
     /// Listens on a free port of the loopback address.
     ///
     /// # Errors
-    /// Returns an error if no port is available.
+    /// `Failed` if no port is available.
     pub(super) async fn new() -> Result<Self> {
         let failed =
             |error: std::io::Error| Failure::from(&error).doing("listen on").about("a local port");
@@ -34,16 +34,16 @@ impl RedirectListener {
         Ok(Self { listener, port })
     }
 
-    /// Returns the redirect URL.
+    /// Returns the redirect URL: `http://localhost` with the port of the listener.
     pub(super) fn url(&self) -> String {
         format!("http://localhost:{}/", self.port)
     }
 
-    /// Waits for the redirect that carries this `state` and returns its URL. Other requests get a
-    /// 404.
+    /// Waits for the redirect that carries this `state` and returns its URL, with the query. Other
+    /// requests get a 404.
     ///
     /// # Errors
-    /// Returns an error if the port does not accept connections.
+    /// `Failed` if the port does not accept connections.
     pub(super) async fn wait_for_redirect(&self, state: &str) -> Result<String> {
         loop {
             let accepted = self.listener.accept().await;
@@ -67,7 +67,8 @@ impl RedirectListener {
         }
     }
 
-    /// Reads a request and returns its URL. `None` if the request is invalid or incomplete.
+    /// Reads the head of a GET request and returns its URL. `None` if the request is invalid,
+    /// incomplete or longer than `MAX_REQUEST`.
     async fn read_request_url(&self, stream: &mut TcpStream) -> Option<Url> {
         let mut request = Vec::new();
         while !request.windows(4).any(|end| end == b"\r\n\r\n") {

@@ -180,9 +180,9 @@ pub(super) fn origin(from: &RemotePath) -> DownloadOrigin {
     }
 }
 
-/// Returns the key of a transfer in the journal: the remote and its identity, the remote path and
-/// the local path. `account` is the id of the drive's root, and empty if the remote's name is
-/// sufficient.
+/// Returns the key of a transfer in the journal: the command (`verb`), the remote and its identity,
+/// the remote path and the local path. `account` is the id of the drive's root, and empty if the
+/// remote's name is sufficient.
 pub(super) fn key(verb: &str, at: &RemotePath, account: &[u8], here: &Path) -> Vec<Vec<u8>> {
     let info = at.operator().info();
     let remote = &at.remote;

@@ -130,8 +130,9 @@ impl TransferReport {
         Ok(())
     }
 
-    /// Prints the summary and returns the exit code: `Done`, `Partial` if some of many items failed,
-    /// or that of the failure of the only item. `many` is whether the command has several items.
+    /// Prints the summary and returns the exit code: `Done`, `Partial` if some of many items
+    /// failed, or that of the failure of the only item. `verb` is the command's, such as `get`;
+    /// `many` is whether the command has several items.
     ///
     /// # Errors
     /// `Interrupted` or `Terminated` after a signal; `ClosedPipe` or `Failed` if results cannot be

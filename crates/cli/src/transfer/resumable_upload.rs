@@ -164,11 +164,12 @@ impl ResumableUpload<'_> {
         self.saved.as_ref().map_or(0, SavedUpload::arrived)
     }
 
-    /// Sends the missing fragments, once. The inner result is that of the upload, which may be
-    /// retried.
+    /// Sends the missing fragments to the remote file at `path`, once. The inner result is that of
+    /// the upload, which may be retried.
     ///
     /// # Errors
-    /// [`Failure::local`] if the file cannot be opened. The inner error is that of the upload.
+    /// [`Failure::local`] if the local file cannot be opened. The inner error is that of the
+    /// upload.
     async fn attempt(
         &mut self,
         handle: &DriveHandle,

@@ -206,7 +206,8 @@ pub(super) fn failures(clash: &[ClashingSource], folder: &RemotePath) -> Vec<(Pa
     failures
 }
 
-/// Creates the failure of an item that would get the same name in `folder` as `others`.
+/// Creates the failure of an item that would get the same name in `folder` as `others`. `is_folder`
+/// is whether the item is a folder, which is left out with its contents.
 pub(super) fn shared_name(others: &[String], folder: &str, is_folder: bool) -> Failure {
     let mut named = others.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
     if others.len() > NAMED_MAX {

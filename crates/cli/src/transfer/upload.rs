@@ -374,7 +374,8 @@ impl<'a> ListedSizes<'a> {
         Self { exact: listed, rules, by_key }
     }
 
-    /// Returns the difference between a sent file and the listing. `None` if they agree.
+    /// Returns the difference between the listing and a sent file with a name and a size in bytes,
+    /// as a reason for the user. `None` if they agree.
     fn mismatch(&self, name: &str, size: u64) -> Option<String> {
         // An existing file may keep its name in another case.
         match self.exact.get(name).or_else(|| self.by_key.get(&*self.rules.key(name))) {

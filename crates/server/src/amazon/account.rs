@@ -89,8 +89,9 @@ pub(super) async fn usage(request: &AmazonRequest) -> Result<Response> {
     Ok(json_response(StatusCode::OK, &body))
 }
 
-/// Returns the usage category of a media type. Inferred: the cloud does not document which types
-/// are documents.
+/// Returns the category of `account/usage` that counts a file: `photo`, `video`, `doc` or `other`.
+/// `media_type` is the file's media type, and empty if it is unknown. Inferred: the cloud does not
+/// document which types are documents.
 pub(super) fn usage_category(media_type: &str) -> &'static str {
     match media_type.split_once('/') {
         Some(("image", _)) => "photo",

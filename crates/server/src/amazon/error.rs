@@ -78,8 +78,8 @@ impl AmazonError {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
-    /// The token has no scope for the operation. The message is that of Login with Amazon for its
-    /// own API; the one of Cloud Drive is not documented.
+    /// Returns 403: the token has no scope for the operation. The message is that of Login with
+    /// Amazon for its own API; the one of Cloud Drive is not documented.
     pub(super) fn insufficient_scope() -> Self {
         Self::forbidden("The access token provided does not have access to the required scope.")
     }

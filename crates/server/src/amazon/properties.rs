@@ -114,7 +114,8 @@ pub(super) async fn delete(
     Ok(response)
 }
 
-/// Returns the JSON object of a property.
+/// Returns the JSON object of a property: `id` is the node's id, `owner` the application that the
+/// property belongs to.
 fn property(request: &AmazonRequest, id: &str, owner: &str, key: &str, value: &Value) -> Value {
     let location = format!("{}/properties/{owner}/{key}", request.node_url(id));
     json!({ "key": key, "location": location, "value": value })

@@ -103,14 +103,15 @@ pub(super) struct AmazonScopes {
 }
 
 impl AmazonScopes {
-    /// Returns the scopes of a grant.
+    /// Returns the scopes of a token's grant; a grant without a list has all.
     pub(super) fn from_grant(grant: &Grant) -> Self {
         let scopes = grant.scope.as_deref();
         let granted = scopes.map(|it| it.split_whitespace().map(str::to_owned).collect());
         Self { granted, is_write: false }
     }
 
-    /// Returns whether the token has a scope.
+    /// Returns whether the token has a scope, by its name in Login with Amazon, such as
+    /// `clouddrive:write`.
     pub(super) fn has(&self, scope: &str) -> bool {
         self.granted.as_ref().is_none_or(|granted| granted.iter().any(|it| it == scope))
     }
@@ -120,8 +121,9 @@ impl AmazonScopes {
         KNOWN.iter().any(|scope| scope.starts_with("clouddrive:") && self.has(scope))
     }
 
-    /// Checks that the token has a scope for an operation. An operation that the table does not list
-    /// requires the most.
+    /// Checks that the token has a scope for an operation, by its name in `REQUIREMENTS`. An
+    /// operation that the table does not list requires write access. After the check of an operation
+    /// that changes files, [`covers`](Self::covers) accepts every node.
     ///
     /// # Errors
     /// 403 without such a scope.
@@ -139,6 +141,7 @@ impl AmazonScopes {
         if is_allowed { Ok(()) } else { Err(AmazonError::insufficient_scope()) }
     }
 
+    /// Returns whether the token has a scope for reading files of at least one class.
     fn reads_any(&self) -> bool {
         let partial = [READ_IMAGE, READ_VIDEO, READ_DOCUMENT, READ_OTHER];
         READ_ALL.iter().chain(&partial).any(|scope| self.has(scope))
@@ -153,7 +156,8 @@ impl AmazonScopes {
     }
 }
 
-/// Returns the scope for reading a file of its class. Audio files are of no class of their own.
+/// Returns the scope for reading files of a file's class, which its name and media type determine.
+/// Audio files have no class of their own, so they need the scope for other files.
 fn scope_of_file(node: &Node) -> &'static str {
     match FileClass::from_name(&node.name) {
         FileClass::Photo => READ_IMAGE,

@@ -59,7 +59,9 @@ pub(super) async fn token(state: &ServerState, headers: &HeaderMap, body: Body) 
 /// Returns the grant of a token request, and its refresh token.
 ///
 /// # Errors
-/// The OAuth error if the form is incomplete, or if its code or token is invalid.
+/// `invalid_request` for an unreadable form or a missing field, `invalid_client` without a client,
+/// `invalid_grant` for an invalid or expired code or token, `unsupported_grant_type` for another
+/// grant type.
 async fn issue_grant(
     state: &ServerState,
     headers: &HeaderMap,

@@ -188,7 +188,8 @@ impl Contract {
     }
 }
 
-/// 501 for a query option that is described and not implemented. `given` is its name as sent.
+/// Returns 501 for a query option that is described and not implemented. `given` is its name as
+/// sent.
 fn unsupported_option(given: &str) -> Error {
     Error::unsupported(format_args!("apply the query option '{given}'"))
 }
@@ -248,8 +249,9 @@ impl Members {
         }
     }
 
-    /// Checks the members of one object; see [`check`](Self::check). Members that are null or empty
-    /// count as absent.
+    /// Checks the members of one object of the request body; `within` is the path of the object in
+    /// the body, with dots, empty for the body itself. Members that are null or empty count as
+    /// absent.
     ///
     /// # Errors
     /// 501 for a member that is not implemented, 400 for an unknown one where the route refuses
@@ -289,7 +291,7 @@ impl Members {
         Ok(())
     }
 
-    /// Returns whether the table describes members of this member.
+    /// Returns whether the table describes members of the member at `path`.
     fn has_inner(&self, path: &str) -> bool {
         let is_inner =
             |entry: &&str| entry.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));

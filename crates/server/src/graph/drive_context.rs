@@ -94,7 +94,13 @@ impl<'a> DriveContext<'a> {
     /// Opens the drive that a request addresses.
     ///
     /// # Errors
-    /// Those of [`GraphRequest::account_of_drive`]; 404 for an invalid sharing token.
+    /// * 400 for `/me` with an application's own token, and for a sharing token that is no encoded
+    ///   URL.
+    /// * 401 if the request has no valid token.
+    /// * 403 if the drive belongs to another tenant than the application's token.
+    /// * 404 if the token's account does not own the drive, or if no account does, and for a link
+    ///   that is invalid.
+    /// * 500 if the storage fails.
     pub(super) async fn open(request: &'a GraphRequest, drive: &DriveRef) -> Result<Self> {
         let account = request.account_of_drive(drive).await?;
         let own = *drive == DriveRef::OwnedBy(Owner::Me);
@@ -169,11 +175,12 @@ impl<'a> DriveContext<'a> {
         Ok(item)
     }
 
-    /// Returns the folder with a special name, and creates it if the token can.
+    /// Returns the folder with a special name, such as `documents`, and creates it if the token
+    /// can.
     ///
     /// # Errors
     /// 400 for an unknown name, 404 for a HEAD of a missing folder, 403 for another request of a
-    /// token that cannot create it (onedrive-graph#special-folders).
+    /// token that cannot create it (onedrive-graph#special-folders), 500 if the storage fails.
     async fn special_folder(&self, name: &str) -> Result<ItemKey> {
         let create = match (&self.request.method, self.request.writable) {
             (&Method::HEAD, _) => OnMissing::NotFound,
@@ -188,7 +195,7 @@ impl<'a> DriveContext<'a> {
     /// folder only, the item must be that folder or below it.
     ///
     /// # Errors
-    /// 403 if it does not, 404 if the item does not exist.
+    /// 403 if it does not; then 404 if the item does not exist, and 500 if the storage fails.
     pub(super) async fn check_covered(&self, item: ItemKey) -> Result<()> {
         if self.request.files != FileScope::AppFolder {
             return Ok(());

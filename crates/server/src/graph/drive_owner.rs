@@ -21,7 +21,8 @@ impl GraphRequest {
     /// Returns the account of the user who signed in.
     ///
     /// # Errors
-    /// 401 if the request has no valid token, 400 if an application acts for itself.
+    /// 401 if the request has no valid token, 400 if an application acts for itself, 500 if the
+    /// storage fails.
     async fn own_account(&self) -> Result<Arc<Account>> {
         let grant = self.valid_grant()?;
         if grant.is_app {
@@ -31,10 +32,11 @@ impl GraphRequest {
         Ok(self.state.accounts.open(&grant.account).await?)
     }
 
-    /// Returns the accounts whose drives the token opens.
+    /// Returns the accounts whose drives the token opens: that of the user, or all of the tenant
+    /// for an application's own token.
     ///
     /// # Errors
-    /// 401 if the request has no valid token.
+    /// 401 if the request has no valid token, 500 if the storage fails.
     pub(super) async fn accounts(&self) -> Result<Vec<Arc<Account>>> {
         let grant = self.valid_grant()?;
         if !grant.is_app {
@@ -46,10 +48,14 @@ impl GraphRequest {
         Ok(all.into_iter().filter(|account| accounts.is_in_tenant(account, tenant)).collect())
     }
 
-    /// Returns the account of a user, group or site.
+    /// Returns the account of a user, group or site, if the token opens its drive.
     ///
     /// # Errors
-    /// Those of [`account_of_drive`](Self::account_of_drive).
+    /// * 400 for `/me` with an application's own token, or for a site of a personal account.
+    /// * 401 if the request has no valid token.
+    /// * 403 if the account belongs to another tenant than the application's token.
+    /// * 404 if the token's account is not that of the owner, or if no account is.
+    /// * 500 if the storage fails.
     pub(super) async fn account_of(&self, owner: &Owner) -> Result<Arc<Account>> {
         self.account_of_drive(&DriveRef::OwnedBy(owner.clone())).await
     }
@@ -57,10 +63,12 @@ impl GraphRequest {
     /// Returns the account that owns a drive, if the token opens it.
     ///
     /// # Errors
-    /// * 400 for `/me` with an application's own token.
+    /// * 400 for `/me` with an application's own token, for a site of a personal account, and for a
+    ///   sharing token that is no encoded URL.
     /// * 401 if the request has no valid token.
     /// * 403 if the drive belongs to another tenant than the application's token.
     /// * 404 if the token's account does not own the drive, or if no account does.
+    /// * 500 if the storage fails.
     pub(super) async fn account_of_drive(&self, drive: &DriveRef) -> Result<Arc<Account>> {
         let grant = self.valid_grant()?;
         if !grant.is_app || *drive == DriveRef::OwnedBy(Owner::Me) {
@@ -79,10 +87,11 @@ impl GraphRequest {
         }
     }
 
-    /// Returns the account that owns a drive, among all accounts of the server.
+    /// Returns the account that owns a drive, among all accounts of the server, whatever the token
+    /// opens.
     ///
     /// # Errors
-    /// 404 if none does.
+    /// 404 if none does, 400 for a site if the first account is personal, 500 if the storage fails.
     async fn search_owner(&self, drive: &DriveRef) -> Result<Arc<Account>> {
         let mut refusal = None;
         for account in self.state.accounts.all().await? {
@@ -94,7 +103,8 @@ impl GraphRequest {
         Err(refusal.unwrap_or_else(Error::not_found))
     }
 
-    /// Checks that an account owns a drive. The drive of a sharing token is checked with the token.
+    /// Checks that an account owns a drive. A sharing token and `/me` are always accepted: their
+    /// account was found by the token.
     ///
     /// # Errors
     /// 404 if it does not, 400 for a site of a personal account.
@@ -118,7 +128,7 @@ impl GraphRequest {
         }
     }
 
-    /// 401 if a valid token grants nothing.
+    /// Returns 401: the token is valid, but has neither scopes nor roles.
     pub(super) fn no_permissions() -> Error {
         Error::new(
             StatusCode::UNAUTHORIZED,

@@ -36,28 +36,28 @@ impl Error {
         self
     }
 
-    /// 400: the request is invalid.
+    /// Returns 400: the request is invalid.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalidRequest", message)
     }
 
-    /// 400 with the code of Graph's own layer, which parses OData queries and bodies before the
-    /// drive does.
+    /// Returns 400 with the code of Graph's own layer, which parses OData queries and bodies before
+    /// the drive does.
     pub(super) fn bad_query(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
-    /// 403: the token does not have the permission.
+    /// Returns 403: the token does not have the permission.
     pub(super) fn access_denied() -> Self {
         Self::new(StatusCode::FORBIDDEN, "accessDenied", "Access denied")
     }
 
-    /// 404: the item does not exist.
+    /// Returns 404: the item does not exist.
     pub(super) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "itemNotFound", "The resource could not be found.")
     }
 
-    /// 409: another item has the name.
+    /// Returns 409: another item has the name.
     pub(super) fn name_taken() -> Self {
         Self::new(
             StatusCode::CONFLICT,
@@ -66,7 +66,7 @@ impl Error {
         )
     }
 
-    /// 412: a precondition names another version.
+    /// Returns 412: a precondition names another version.
     pub(super) fn changed() -> Self {
         Self::new(
             StatusCode::PRECONDITION_FAILED,
@@ -75,17 +75,17 @@ impl Error {
         )
     }
 
-    /// 501: the cloud can do this and the server cannot. `action` completes "cannot …".
+    /// Returns 501: the cloud can do this and the server cannot. `action` completes "cannot …".
     pub(super) fn unsupported(action: impl std::fmt::Display) -> Self {
         Self::not_supported(format!("cannot {action}: this server does not support it"))
     }
 
-    /// 501 with a specific reason.
+    /// Returns 501 with a specific reason.
     pub(super) fn not_supported(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_IMPLEMENTED, "notSupported", message)
     }
 
-    /// 405. `allowed` is the value of the `Allow` header.
+    /// Returns 405. `allowed` is the value of the `Allow` header.
     pub(super) fn method(allowed: &'static str) -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -97,13 +97,13 @@ impl Error {
         .header(header::ALLOW, HeaderValue::from_static(allowed))
     }
 
-    /// 404: the upload session does not exist.
+    /// Returns 404: the upload session does not exist.
     pub(super) fn no_session() -> Self {
         Self::new(StatusCode::NOT_FOUND, "itemNotFound", "The upload session was not found")
             .inner("uploadSessionNotFound")
     }
 
-    /// 410: the change feed has to start again.
+    /// Returns 410: the change feed has to start again.
     pub(super) fn gone() -> Self {
         Self::new(
             StatusCode::GONE,
@@ -115,7 +115,7 @@ impl Error {
         .inner("resyncApplyDifferences")
     }
 
-    /// 507: the drive is full.
+    /// Returns 507: the drive is full.
     pub(super) fn quota() -> Self {
         Self::new(
             StatusCode::INSUFFICIENT_STORAGE,
@@ -124,7 +124,7 @@ impl Error {
         )
     }
 
-    /// 413. `limit` is the maximum size of the body in bytes.
+    /// Returns 413. `limit` is the maximum size of the body in bytes.
     pub(super) fn too_large(limit: u64) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,

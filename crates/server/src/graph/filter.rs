@@ -141,7 +141,7 @@ struct FilterParser<'a> {
 }
 
 impl<'a> FilterParser<'a> {
-    /// 400 for a filter that cannot be parsed at the current position.
+    /// Returns 400 for a filter that cannot be parsed at the current position.
     fn error(&self) -> Error {
         Error::bad_query(format!(
             "Invalid filter clause: cannot parse '{}' at '{}'.",

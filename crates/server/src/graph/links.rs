@@ -102,7 +102,8 @@ async fn resolve(
 /// Returns the target of a sharing token, which is a link's id or an encoded link URL (`u!…`).
 ///
 /// # Errors
-/// 400 if the token is not an encoded URL, 404 if the link is invalid.
+/// 400 if the token is no encoded URL, 404 if the link is invalid or its item deleted, 500 if the
+/// storage fails.
 async fn target_of_token(request: &GraphRequest, token: &str) -> Result<LinkTarget> {
     let id = match token.strip_prefix("u!") {
         Some(encoded) => {
@@ -118,18 +119,22 @@ async fn target_of_token(request: &GraphRequest, token: &str) -> Result<LinkTarg
     resolve(request, &id, claims(&request.state, &id)).await
 }
 
-/// Returns the account that shared the item of a sharing token.
+/// Returns the account that shared the item of a sharing token, which is a link's id or an encoded
+/// link URL (`u!…`).
 ///
 /// # Errors
-/// Those of [`target_of_token`].
+/// 400 if the token is no encoded URL, 404 if the link is invalid or its item deleted, 500 if the
+/// storage fails.
 pub(super) async fn account_of_token(request: &GraphRequest, token: &str) -> Result<Arc<Account>> {
     target_of_token(request, token).await.map(|target| target.account)
 }
 
-/// Returns the item of a sharing token.
+/// Returns the item of a sharing token, which is a link's id or an encoded link URL (`u!…`).
+/// `account` is the account whose drive the request addresses.
 ///
 /// # Errors
-/// Those of [`target_of_token`]; 404 if the link belongs to another account.
+/// 400 if the token is no encoded URL; 404 if the link is invalid, its item deleted, or of another
+/// account; 500 if the storage fails.
 pub(super) async fn item_of_token(
     request: &GraphRequest,
     account: &Account,

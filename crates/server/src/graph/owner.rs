@@ -249,7 +249,8 @@ pub(super) fn check_user_properties(select: &str) -> Result<()> {
     Ok(())
 }
 
-/// 404 for an owner that is not the account's. `kind` is its type in the message, such as `user`.
+/// Returns 404 for an owner that is not the account's. `kind` is its type in the message, such as
+/// `user`.
 fn unknown(kind: &str, id: &str) -> Error {
     Error::new(
         http::StatusCode::NOT_FOUND,

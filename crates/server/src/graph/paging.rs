@@ -83,7 +83,7 @@ pub(super) fn decode_listing_key(token: &str, order: Order) -> Result<ListingKey
     decode().ok_or_else(foreign_token)
 }
 
-/// 400 for the token of another listing.
+/// Returns 400 for the token of another listing.
 fn foreign_token() -> Error {
     Error::invalid("cannot continue the listing: the $skiptoken belongs to another listing")
         .inner("invalidStartIndex")

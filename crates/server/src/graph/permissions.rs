@@ -182,7 +182,8 @@ fn link_permission(context: &DriveContext<'_>, link: &Value) -> Value {
     permission(text("id"), text("type"), text("scope"), url)
 }
 
-/// Returns the permission resource of a link. `kind` is its type, such as `view`.
+/// Returns the permission resource of a link, by the link's id. `kind` is its type, such as `view`;
+/// `scope` is who can use it, such as `anonymous`.
 fn permission(id: &str, kind: &str, scope: &str, url: String) -> Value {
     json!({
         "id": id,

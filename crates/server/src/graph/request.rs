@@ -143,10 +143,12 @@ impl GraphRequest {
     }
 
     /// Checks that the token has the permission for an operation, and restricts the request to the
-    /// files that the permission covers.
+    /// files that the permission covers. `operation` is a name of the route table, such as
+    /// `graph.item.get`.
     ///
     /// # Errors
-    /// 401 if the request has no valid token, 403 if the token does not have the permission.
+    /// 401 if the request has no valid token or one that grants nothing, 403 if the token does not
+    /// have the permission.
     pub(super) fn authorize(&mut self, operation: &str) -> Result<()> {
         let permissions = Permissions::from_grant(self.valid_grant()?);
         if permissions.is_empty() {

@@ -128,8 +128,8 @@ pub(super) struct Permissions {
     is_app: bool,
 }
 
-/// Returns the requirement of an operation for a method. An operation that the table does not list
-/// requires the most.
+/// Returns the right that an operation requires, for the HTTP method of its request. An operation
+/// that the table does not list requires the right to change files.
 fn requirement(operation: &str, method: &Method) -> Requirement {
     let found = REQUIREMENTS.iter().find(|(name, _)| *name == operation);
     match found.map_or(Write, |(_, requirement)| *requirement) {
@@ -140,13 +140,13 @@ fn requirement(operation: &str, method: &Method) -> Requirement {
 }
 
 impl Permissions {
-    /// Returns the permissions of a grant.
+    /// Returns the permissions of a token's grant: scopes of a user, or roles of an application.
     pub(super) fn from_grant(grant: &Grant) -> Self {
         Self { granted: grant.permissions(), is_app: grant.is_app }
     }
 
-    /// Returns whether the token has one of the permissions. Applications have only permissions for
-    /// all users.
+    /// Returns whether the token has one of the permissions, which are in lower case. Of an
+    /// application's permissions, only those that end in `.all` count.
     fn has_one(&self, accepted: &[&str]) -> bool {
         let Some(granted) = &self.granted else { return true };
         granted.iter().any(|permission| {
@@ -155,7 +155,7 @@ impl Permissions {
         })
     }
 
-    /// Returns whether the token has neither scopes nor roles.
+    /// Returns whether the token grants nothing: it has neither scopes nor roles.
     pub(super) fn is_empty(&self) -> bool {
         self.granted.as_ref().is_some_and(Vec::is_empty)
     }
@@ -179,7 +179,9 @@ impl Permissions {
         }
     }
 
-    /// Returns the files that a request may use, and checks the other rights that it requires.
+    /// Returns the files that a request may use, and checks the other rights that the operation
+    /// requires. `operation` is a name of the route table; one that the table does not list
+    /// requires the right to change files.
     ///
     /// # Errors
     /// 403 if the token does not have the permission.
@@ -197,7 +199,7 @@ impl Permissions {
     }
 }
 
-/// 403 of Graph's directory, which serves the users.
+/// Returns 403 as Graph's directory does, which serves the users.
 fn no_privilege() -> Error {
     Error::new(
         StatusCode::FORBIDDEN,
@@ -206,9 +208,9 @@ fn no_privilege() -> Error {
     )
 }
 
-/// Returns whether this protocol accepts a token. `is_direct` is true for the protocol without Graph
-/// in front, which needs a token for SharePoint. A token of a Microsoft account's legacy sign-in
-/// opens the personal OneDrive if it has one of its scopes.
+/// Returns whether this protocol accepts the token of a grant. `is_direct` is true for the protocol
+/// without Graph in front, which needs a token for SharePoint. A token of a Microsoft account's
+/// legacy sign-in is accepted if it has a scope of OneDrive.
 pub(super) fn accepts(grant: &Grant, is_direct: bool) -> bool {
     let resource = if is_direct { Audience::SharePoint } else { Audience::Graph };
     let is_onedrive = |scope: &String| scope.starts_with("onedrive.");

@@ -271,7 +271,7 @@ impl Expansion {
     }
 }
 
-/// 501 for a relation that this server does not expand.
+/// Returns 501 for a relation that this server does not expand.
 fn unsupported(relation: &str) -> Error {
     Error::unsupported(format_args!("expand '{relation}'"))
 }

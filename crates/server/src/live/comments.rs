@@ -79,7 +79,8 @@ impl Objects {
         }
     }
 
-    /// Returns the JSON object of a tag. Only tags of photos have a position.
+    /// Returns the JSON object of a tag, which is the file's tag with this index, from 0. Only tags
+    /// of photos have a position.
     fn tag<'a>(&self, node: &Node, index: usize, tag: &'a Tag) -> TagObject<'a> {
         let is_photo = ObjectType::from_node(node) == ObjectType::Photo;
         TagObject {

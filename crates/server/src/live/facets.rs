@@ -142,8 +142,8 @@ impl LiveFacets {
         facets
     }
 
-    /// Returns the data of a new folder. `sort_by` is the order of its lists, unless a request sets
-    /// another.
+    /// Returns the data of a new folder. `album` is whether it is an album; `sort_by` is the order
+    /// of its lists, unless a request sets another.
     pub(super) fn for_folder(album: bool, sort_by: Option<SortBy>) -> Self {
         Self { album, sort_by, ..Self::default() }
     }

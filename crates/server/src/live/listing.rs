@@ -152,7 +152,8 @@ impl PageOptions {
         if self.pages_in_memory() { self.slice(nodes) } else { self.truncate(nodes) }
     }
 
-    /// Returns the URLs of the previous and the next page; `None` if neither exists.
+    /// Returns the URLs of the previous and the next page of the list at `url`; `None` if neither
+    /// exists. `more` is whether items follow this page.
     pub(super) fn paging(&self, url: &str, more: bool) -> Option<Paging> {
         let page = |limit: u64, offset: u64| {
             format!("{url}?limit={limit}&offset={offset}{}", self.repeated)
@@ -302,7 +303,8 @@ impl ListWriter {
         (self.format.prefix() + array).into_bytes()
     }
 
-    /// Appends the separator that precedes an object.
+    /// Appends to `chunk` the separator that precedes an object. `first` is whether it is the first
+    /// of the list.
     fn separate(&self, chunk: &mut Vec<u8>, first: bool) {
         if !first {
             chunk.push(b',');

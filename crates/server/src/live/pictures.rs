@@ -238,7 +238,8 @@ fn undecodable(error: std::io::Error) -> LiveError {
     LiveError::url(format!("The resource has no picture that can be shown: {error}."))
 }
 
-/// Returns a response with the picture. Browsers may cache it for an hour.
+/// Returns a response with the picture, which browsers may cache for an hour. With `attachment`
+/// they save it instead of showing it.
 fn picture_response(picture: Picture, attachment: bool) -> Response {
     let mut response = Response::new(Body::from(picture.bytes));
     let headers = response.headers_mut();

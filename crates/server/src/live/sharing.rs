@@ -159,8 +159,8 @@ async fn follow(
     Ok(Followed { objects, node, claims })
 }
 
-/// Returns the key of the item that the `resid` of a link names; `None` if it is missing or
-/// invalid.
+/// Returns the key of the item that the `resid` in the query of a link names. `cid` is the id of
+/// the account that the link belongs to. `None` if the parameter is missing or invalid.
 fn linked_item(cid: &str, query: &str) -> Option<ItemKey> {
     let (_, resource) =
         url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "resid")?;

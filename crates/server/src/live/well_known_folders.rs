@@ -24,7 +24,8 @@ const FOLDERS: [(&str, &[&str]); 4] = [
 /// The folder that everyone can see.
 const PUBLIC_FOLDER: &str = "public_documents";
 
-/// Returns the name if it is a well-known one; else `None`.
+/// Returns `name` as a static text if it is the name of a well-known folder, such as
+/// `my_documents`; else `None`.
 pub(super) fn canonical_name(name: &str) -> Option<&'static str> {
     FOLDERS.iter().find(|(candidate, _)| *candidate == name).map(|(name, _)| *name)
 }

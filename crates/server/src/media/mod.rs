@@ -171,8 +171,8 @@ pub(super) fn is_media(head: &[u8]) -> bool {
     Family::from_head(head).is_some()
 }
 
-/// Reads the metadata of a file that starts with `head`. Returns `None` if it has none or they cannot
-/// be read.
+/// Reads the metadata of a file that starts with `head` and has `size` bytes; `fetch` reads other
+/// parts of it. Returns `None` if it has none or they cannot be read.
 pub(super) async fn read_media(head: &[u8], size: u64, fetch: Fetch) -> Option<Media> {
     let family = Family::from_head(head)?;
     let reading = Reading::new(size, fetch);

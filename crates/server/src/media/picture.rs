@@ -40,8 +40,8 @@ pub(crate) struct Picture {
     pub(crate) bytes: Bytes,
 }
 
-/// Returns the size of a picture that is scaled down to fit in a square. A smaller picture keeps its
-/// size. The aspect ratio is kept.
+/// Returns the size of a picture that is scaled down to fit in a square with a side of `within`
+/// pixels, as width and height. A smaller picture keeps its size. The aspect ratio is kept.
 pub(crate) fn fit((width, height): (u32, u32), within: u32) -> (u32, u32) {
     let longer = width.max(height);
     if longer <= within {
@@ -70,12 +70,12 @@ impl Frame {
     /// Maximum width and height in pixels.
     pub(crate) const LARGEST: u32 = 2048;
 
-    /// Creates a square that a picture is fitted into.
+    /// Creates a square, by its side in pixels, that a picture is fitted into.
     pub(crate) fn within(pixels: u32) -> Self {
         Self { width: pixels, height: pixels, crop: false }
     }
 
-    /// Creates a square that a picture is cropped to.
+    /// Creates a square, by its side in pixels, that a picture is cropped to.
     pub(crate) fn square(pixels: u32) -> Self {
         Self { width: pixels, height: pixels, crop: true }
     }

@@ -222,7 +222,8 @@ async fn issue(state: &ServerState, grant: &Grant) -> Result<Tokens, OAuthError>
     })
 }
 
-/// Returns a redirect with a code or a token, or with an error.
+/// Serves an authorization request with this query: returns a redirect with a code or a token, or
+/// with an error; 400 if the redirect URL is missing or not allowed.
 async fn authorize(state: &ServerState, base_url: &BaseUrl, query: &str) -> Response {
     let query = Form::parse(query);
     let Some(redirect) = query.get("redirect_uri") else {

@@ -351,7 +351,7 @@ fn names(path: &str) -> Result<Vec<String>> {
         .collect()
 }
 
-/// 400 for a name that contains a colon.
+/// Returns 400 for a name that contains a colon.
 fn colon_in_name() -> Error {
     Error::invalid("cannot use a name in the path: it contains ':'")
         .inner("nameContainsInvalidCharacters")
@@ -369,12 +369,12 @@ const OTHER_RESOURCES: [&str; 8] = [
     "subscriptions",
 ];
 
-/// 501 for a segment of a resource that this server does not serve.
+/// Returns 501 for a segment of a resource that this server does not serve.
 fn not_served(segment: &str) -> Error {
     Error::unsupported(format_args!("serve '{segment}'"))
 }
 
-/// 400 for a segment that Graph does not have.
+/// Returns 400 for a segment that Graph does not have.
 fn unknown(segment: &str) -> Error {
     Error::bad_query(format!("Resource not found for the segment '{segment}'."))
 }

@@ -44,7 +44,8 @@ impl ScopeParser<'_> {
         })
     }
 
-    /// Returns the resource with a URL or id. The URL of this server stands for Graph.
+    /// Returns the resource with a URL or id, in any case. The URL of this server stands for Graph;
+    /// an unknown name is the web API of another application.
     fn resource(self, name: &str) -> Audience {
         let name = name.to_ascii_lowercase();
         let host = name.strip_prefix("https://").unwrap_or(&name);
@@ -58,10 +59,11 @@ impl ScopeParser<'_> {
         }
     }
 
-    /// Returns the only resource of the requested scopes; `None` if they have none.
+    /// Returns the only resource of the requested scopes, which are separated by spaces; `None` if
+    /// they have none.
     ///
     /// # Errors
-    /// AADSTS28000 for several resources.
+    /// `invalid_scope` (AADSTS28000) for several resources.
     pub(super) fn single_resource(self, scopes: &str) -> Result<Option<Audience>, EntraError> {
         let mut found = None;
         for scope in self.parse(scopes) {
@@ -81,10 +83,11 @@ impl ScopeParser<'_> {
         Ok(found)
     }
 
-    /// Checks that the user consented to the requested scopes. `granted` is `None` for all scopes.
+    /// Checks that the user consented to the requested scopes. Both lists are separated by spaces;
+    /// `granted` is `None` for all scopes, `requested` if the request names none.
     ///
     /// # Errors
-    /// AADSTS65001 for a scope without consent.
+    /// `invalid_grant` (AADSTS65001) for the first scope without consent.
     pub(super) fn check_consent(
         self,
         granted: Option<&str>,
@@ -108,10 +111,11 @@ impl ScopeParser<'_> {
         }
     }
 
-    /// Returns the scopes of an access token for a resource: the granted scopes of that resource.
-    /// SharePoint serves the same files as Graph, so the user's consent to permissions of Graph
-    /// applies there too. The scope `.default` adds no permission that was not granted, except of the
-    /// web API of another application, whose permissions the server does not know.
+    /// Returns the scopes of an access token for a resource, separated by spaces: the granted
+    /// scopes of that resource. SharePoint serves the same files as Graph, so the user's consent to
+    /// permissions of Graph applies there too. The scope `.default` in `requested` adds no
+    /// permission that was not granted, except of the web API of another application, whose
+    /// permissions the server does not know.
     pub(super) fn for_resource(
         self,
         granted: &str,

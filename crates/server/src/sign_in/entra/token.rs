@@ -201,8 +201,9 @@ impl Granted {
         Self { grant, resource: None, scope: Some(scope), has_refresh_token, nonce: None }
     }
 
-    /// Returns the grant of the access token: for one resource, with its scopes. The access token of
-    /// a static refresh token is for all resources.
+    /// Returns the grant of the access token: for one resource, with its scopes. The resource is
+    /// that of the requested scopes in `form`, else that of the first granted scope, else Graph.
+    /// The access token of a static refresh token is for all resources.
     fn access_grant(&self, context: &RequestContext, form: &Form) -> Grant {
         let grant = self.grant.clone();
         let Some(granted) = &self.grant.scope else { return grant };

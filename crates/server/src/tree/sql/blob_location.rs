@@ -39,7 +39,8 @@ pub(super) struct OwnerMarker {
 }
 
 impl OwnerMarker {
-    /// Creates a marker with a new id.
+    /// Creates a marker with a new id, for the blobs of the database that counts `run` as its
+    /// current run.
     pub(super) fn new(run: i64) -> Self {
         Self { folder: hex::encode(rand::random::<[u8; 16]>()), run }
     }

@@ -377,7 +377,8 @@ impl Segment {
     /// verified if the segment has checksums.
     ///
     /// # Errors
-    /// When the blob cannot be opened, or its first bytes are damaged.
+    /// [`io::ErrorKind::NotFound`] if the blob does not exist, otherwise the operator's error. The
+    /// stream fails in the same way, and at the first damaged block.
     async fn read(self, blobs: &Blobs, part: Range<u64>) -> io::Result<Bytestream> {
         let length = self.range.end - self.range.start;
         match self.checks {

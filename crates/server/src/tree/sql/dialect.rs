@@ -153,7 +153,8 @@ fn commit_setting(connection: &AnyConnection, durability: Durability) -> &'stati
     }
 }
 
-/// Opens the connection that writes. `durability` is `None` for a database in memory.
+/// Opens the connection that writes. `url` is that of an SQLite file or a PostgreSQL database;
+/// `durability` is `None` for a database in memory.
 ///
 /// # Errors
 /// `sqlx::Error` if the database cannot be opened; [`sqlx::Error::Configuration`] if its encoding

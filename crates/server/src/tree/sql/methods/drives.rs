@@ -26,10 +26,11 @@ impl Tree {
         read_tx!(self, |sql| read::drive(sql, drive))
     }
 
-    /// Returns the names of all accounts that have a drive, in the order of their creation.
+    /// Returns the names of all accounts that have a drive, in the order of their creation. The
+    /// name of the default account is empty.
     ///
     /// # Errors
-    /// Those of the storage.
+    /// `TreeError::Storage` if the database cannot be read.
     pub async fn account_names(&self) -> Result<Vec<String>> {
         let drives = disk_space::drives(&self.db).await?;
         Ok(drives.into_iter().map(|(_, name)| name).collect())

@@ -278,7 +278,8 @@ impl Pages {
     }
 }
 
-/// Parses the values of a row; `None` if it is damaged.
+/// Parses the column values of a row from its payload in SQLite's record format; `None` if it is
+/// damaged.
 fn record(payload: &[u8]) -> Option<Vec<ColumnValue>> {
     let (header, mut at) = varint(payload, 0)?;
     let header = usize::try_from(header).ok().filter(|header| *header <= payload.len())?;
