@@ -252,7 +252,7 @@ async fn lock(folder: &Path, name: &str, how: Lock) -> Result<File> {
 /// Creates a folder, and its missing parents, that only its owner can read.
 ///
 /// # Errors
-/// When a folder cannot be created.
+/// The operating system's error if a folder cannot be created.
 fn make_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

@@ -21,7 +21,7 @@ impl Interrupt {
     /// Starts to listen for signals. The second signal ends the process at once.
     ///
     /// # Errors
-    /// When the system does not allow a signal handler.
+    /// The operating system's error if the system does not allow a signal handler.
     pub(crate) fn listen() -> std::io::Result<Self> {
         let interrupt = Self::default();
         let mut signals = Signals::new()?;
@@ -79,7 +79,7 @@ impl Signals {
     /// Installs the handlers of SIGINT and SIGTERM.
     ///
     /// # Errors
-    /// When the system does not allow them.
+    /// The operating system's error if the system does not allow them.
     fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {

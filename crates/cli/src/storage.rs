@@ -77,7 +77,7 @@ impl StorageOptions {
     /// set.
     ///
     /// # Errors
-    /// `Usage` if the option has a secret; and if the URI cannot be used.
+    /// `Usage` if the option has a secret, or the URI cannot be used.
     fn blob_operator(&self) -> Result<Option<Operator>> {
         let from_environment = env::var(BLOBS).ok();
         let Some(uri) = self.blobs.clone().or(from_environment) else { return Ok(None) };

@@ -41,7 +41,7 @@ impl WaitNotifier {
     }
 
     /// Prints a message at the end of [`QUIET_PERIOD`], unless the wait ends before that at
-    /// `until`. `host` is what the request waits for and `reason` why, for the message; `elapsed`
+    /// `until`. The message contains the request's `host` and the `reason` of the wait; `elapsed`
     /// is the time since the first attempt of the request.
     pub(crate) fn announce(&self, host: &str, reason: &str, elapsed: Duration, until: Instant) {
         let now = Instant::now();

@@ -96,7 +96,7 @@ impl FolderSync {
 /// Syncs the entries of a folder to the disk.
 ///
 /// # Errors
-/// When the folder cannot be opened or synced.
+/// The operating system's error if the folder cannot be opened or synced.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     fs::File::open(folder)?.sync_all()
@@ -115,7 +115,7 @@ fn sync_folder(_: &Path) -> io::Result<()> {
 /// folder is left as it is.
 ///
 /// # Errors
-/// When a folder cannot be created.
+/// The operating system's error if a folder cannot be created.
 pub(super) fn make_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -137,7 +137,8 @@ pub(super) fn private_file() -> fs::OpenOptions {
 /// exist or is a link.
 ///
 /// # Errors
-/// When the rights cannot be read or changed, for example because the file belongs to another user.
+/// The operating system's error if the rights cannot be read or changed, for example because the
+/// file belongs to another user.
 pub(super) fn make_private(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -160,7 +161,7 @@ pub(super) fn make_private(path: &Path) -> io::Result<()> {
 /// Removes the rights of all users but the owner on everything in a folder, recursively.
 ///
 /// # Errors
-/// When a folder cannot be read, or rights cannot be changed.
+/// The operating system's error if a folder cannot be read, or rights cannot be changed.
 pub(super) fn make_contents_private(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -185,7 +186,7 @@ impl BlobFolder {
     /// Creates the folder `root` if it does not exist.
     ///
     /// # Errors
-    /// When it or a subfolder cannot be created.
+    /// The operating system's error if it or a subfolder cannot be created.
     pub(super) fn new(root: &Path, sync: FolderSync) -> io::Result<Self> {
         make_private_folder(root)?;
         let durable = (0..256).map(|_| AtomicBool::new(false)).collect();
@@ -196,7 +197,7 @@ impl BlobFolder {
     /// if the file exists.
     ///
     /// # Errors
-    /// When the file or its folder cannot be created.
+    /// The operating system's error if the file or its folder cannot be created.
     pub(super) fn create(&self, name: &str) -> io::Result<bool> {
         let file = self.root.join(name);
         if let Some(folder) = file.parent() {
@@ -225,7 +226,7 @@ impl BlobFolder {
     /// the number of its subfolder.
     ///
     /// # Errors
-    /// When a folder cannot be synced.
+    /// The operating system's error if a folder cannot be synced.
     pub(super) fn sync(&self, name: &str, folder: u8) -> io::Result<()> {
         if !self.sync.is_on() {
             return Ok(());

@@ -151,7 +151,7 @@ fn invalid_url(error: TokenError) -> Response {
     response
 }
 
-/// Returns the response to a failed download.
+/// Returns the response to a failed download: 404 if the file is gone or changed, else 500.
 fn tree_error(error: TreeError) -> Response {
     match error {
         TreeError::NotFound | TreeError::NotAFile(_) => failure(

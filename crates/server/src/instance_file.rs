@@ -99,7 +99,7 @@ impl InstanceFile {
     /// Writes the file of a running server to the data folder `data`.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// The operating system's error if the file cannot be written.
     pub(super) fn new(data: &Path, server: RunningServer, instance: &Instance) -> io::Result<Self> {
         let RunningServer { url, socket } = server;
         let pid = std::process::id();

@@ -78,7 +78,7 @@ impl Drop for SocketFile {
 /// is replaced.
 ///
 /// # Errors
-/// When the folder does not exist or the socket cannot be created in it.
+/// The operating system's error if the folder does not exist or the socket cannot be created in it.
 #[cfg(unix)]
 pub(super) fn listen_on_socket(path: &Path) -> io::Result<(Listener, SocketFile)> {
     use std::os::unix::{ffi::OsStrExt, fs::PermissionsExt};
@@ -121,7 +121,7 @@ impl Stream {
     /// socket, which has none, a loopback address.
     ///
     /// # Errors
-    /// When the connection has ended.
+    /// The operating system's error if the connection has ended.
     pub(super) fn prepare(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Tcp(stream) => {
@@ -152,7 +152,7 @@ impl Stream {
     /// difference.
     ///
     /// # Errors
-    /// When the system cannot set the option.
+    /// The operating system's error if the system cannot set the option.
     pub(super) fn reset_on_drop(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.set_zero_linger(),

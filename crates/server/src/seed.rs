@@ -145,7 +145,7 @@ impl Seeder<'_> {
     /// They are sorted by name, so that every run skips the same ones.
     ///
     /// # Errors
-    /// When the folder cannot be read.
+    /// The operating system's error if the folder cannot be read.
     async fn read(&mut self, folder: &SeedFolder) -> io::Result<FolderContents> {
         let mut contents = FolderContents::default();
         let mut entries = fs::read_dir(&folder.path).await?;

@@ -184,7 +184,7 @@ pub(super) fn random_name() -> String {
 /// Writes a file that only its owner can read. The file is replaced atomically.
 ///
 /// # Errors
-/// When it cannot be written, synced or renamed.
+/// The operating system's error if it cannot be written, synced or renamed.
 pub(super) fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
     let folder = file.parent().unwrap_or(Path::new("."));

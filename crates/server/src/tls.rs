@@ -59,7 +59,7 @@ impl Authority {
     /// Creates a new authority.
     ///
     /// # Errors
-    /// When no key can be generated.
+    /// `Other` if no key can be generated.
     pub(super) fn new() -> io::Result<Self> {
         let create = || {
             let key = KeyPair::generate()?;
@@ -73,7 +73,8 @@ impl Authority {
     /// that has passed half of its lifetime.
     ///
     /// # Errors
-    /// When a file cannot be read or written, or contains no key. The message contains its path.
+    /// `Other` if the key file contains no key; the operating system's error if a file cannot be
+    /// read or written. The message contains its path.
     pub(super) fn load_or_create(folder: &Path) -> io::Result<Self> {
         let (key_file, pem_file) = (folder.join(KEY), folder.join(CERTIFICATE));
         let pem = match std::fs::metadata(&pem_file).and_then(|file| file.modified()) {
@@ -106,7 +107,7 @@ impl Authority {
     /// Returns an acceptor of TLS handshakes for the clouds' hosts.
     ///
     /// # Errors
-    /// When the certificate cannot be created.
+    /// `Other` if the certificate cannot be created.
     pub(super) fn acceptor(self) -> io::Result<Acceptor> {
         self.acceptor_for(names())
     }
@@ -114,7 +115,7 @@ impl Authority {
     /// Returns an acceptor of TLS handshakes for the hosts `names`.
     ///
     /// # Errors
-    /// When the certificate cannot be created.
+    /// `Other` if the certificate cannot be created, because of a name that is invalid in it.
     fn acceptor_for(self, names: Vec<String>) -> io::Result<Acceptor> {
         let current = ServerCertificate::issue(&self.issuer, names).map_err(io::Error::other)?;
         let resolver = CertificateResolver { issuer: self.issuer, current: Mutex::new(current) };
@@ -146,7 +147,8 @@ impl Acceptor {
     /// Performs a TLS handshake.
     ///
     /// # Errors
-    /// When the client disconnects, or does not trust the authority.
+    /// The connection's error if the client disconnects; `InvalidData` if it breaks the protocol or
+    /// does not trust the authority.
     pub(super) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -177,7 +179,7 @@ fn with_path(file: &Path) -> impl Fn(io::Error) -> io::Error {
 /// this machine.
 ///
 /// # Errors
-/// When a name cannot be encoded.
+/// `rcgen::Error` if a name cannot be encoded.
 fn params() -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new([])?;
     params.distinguished_name.push(DnType::CommonName, "drivedal, for tests on this machine");
@@ -215,7 +217,7 @@ impl ServerCertificate {
     /// Issues a certificate for the hosts `names` and the loopback addresses.
     ///
     /// # Errors
-    /// When no key can be generated, or a name cannot be encoded.
+    /// `rcgen::Error` if no key can be generated, or a name cannot be encoded.
     fn issue(issuer: &Issuer<'static, KeyPair>, names: Vec<String>) -> Result<Self, rcgen::Error> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(names)?;

@@ -115,8 +115,7 @@ impl AuthRefresh {
 /// Returns the options of a SkyDrive remote.
 ///
 /// # Errors
-/// `Usage` if there is no such remote or its options are invalid, `Unsupported` if it is not a
-/// SkyDrive.
+/// `Usage` if the remote is unknown or an option is invalid, `Unsupported` if it is not a SkyDrive.
 async fn config(app: &App, at: &Location) -> Result<SkyDriveConfig> {
     let source = app.options(&at.remote).await.map_err(|failure| failure.about(at))?;
     source.skydrive_config()?.ok_or_else(|| {

@@ -110,7 +110,7 @@ impl Journal {
     /// process holds the entry.
     ///
     /// # Errors
-    /// When the lock file cannot be created or locked.
+    /// The operating system's error if the lock file cannot be created or locked.
     fn lock_entry(&self, name: String) -> io::Result<Option<TransferClaim>> {
         let lock = private().create(true).truncate(false).open(self.file(&name, "lock"))?;
         match lock.try_lock() {
@@ -123,7 +123,7 @@ impl Journal {
     /// Creates the folder if necessary and takes its lock, which is held until the file is dropped.
     ///
     /// # Errors
-    /// When the folder or the lock file cannot be created or locked.
+    /// The operating system's error if the folder or the lock file cannot be created or locked.
     fn lock_folder(&self) -> io::Result<File> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
@@ -138,7 +138,8 @@ impl Journal {
     /// Removes expired entries and their `.partial` files.
     ///
     /// # Errors
-    /// When the folder cannot be locked or read, or an entry cannot be locked.
+    /// The operating system's error if the folder cannot be locked or read, or an entry cannot be
+    /// locked.
     fn prune(&self, now: Timestamp) -> io::Result<()> {
         let _alone = self.lock_folder()?;
         for entry in fs::read_dir(&self.folder)? {
@@ -260,7 +261,8 @@ impl TransferClaim {
     /// Stores the transfer; see [`save`](Self::save).
     ///
     /// # Errors
-    /// When the file cannot be written or renamed, or the transfer cannot be serialized.
+    /// The operating system's error if the file cannot be written or renamed; `Other` if the
+    /// transfer cannot be serialized.
     fn write<T: Serialize>(
         &self,
         transfer: T,

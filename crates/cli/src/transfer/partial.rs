@@ -244,7 +244,7 @@ impl PartialDownload {
     /// Appends a chunk to the file and its hash. A file without a hash is synced from time to time.
     ///
     /// # Errors
-    /// When the file cannot be written or synced.
+    /// The operating system's error if the file cannot be written or synced.
     fn append(&mut self, piece: &[u8]) -> io::Result<()> {
         self.file().write_all(piece)?;
         self.len += piece.len() as u64;
@@ -388,7 +388,7 @@ impl SavedDownload {
     /// be verified (`is_checked`), or if the computer has not restarted since.
     ///
     /// # Errors
-    /// When the metadata of the file cannot be read.
+    /// The operating system's error if the metadata of the file cannot be read.
     fn trusted_len(&self, file: &File, is_checked: bool) -> io::Result<u64> {
         let len = file.metadata()?.len().min(self.version.size);
         let no_power_was_lost = self.boot.is_some() && self.boot == boot_id();
@@ -399,7 +399,7 @@ impl SavedDownload {
 /// Creates a file beside the target, and its entry.
 ///
 /// # Errors
-/// When the file cannot be created or locked.
+/// The operating system's error if the file cannot be created or locked.
 fn create(
     target: &Path,
     claim: &TransferClaim,
@@ -435,7 +435,7 @@ fn create(
 /// 0 if acd_cli left no file.
 ///
 /// # Errors
-/// When a file cannot be renamed, opened or truncated.
+/// The operating system's error if a file cannot be renamed, opened or truncated.
 fn adopt(target: &Path, entry: &SavedDownload, file: &mut File) -> io::Result<u64> {
     let Some(name) = target.file_name() else { return Ok(0) };
     let mut name = name.to_owned();
@@ -455,7 +455,7 @@ fn adopt(target: &Path, entry: &SavedDownload, file: &mut File) -> io::Result<u6
 /// Opens and locks the partial file of an earlier run. `None` if a sweep removed it meanwhile.
 ///
 /// # Errors
-/// When the file does not exist or cannot be opened.
+/// The operating system's error if the file does not exist or cannot be opened.
 fn open_locked(path: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     Ok(lock(&file, path)?.then_some(file))
@@ -465,7 +465,7 @@ fn open_locked(path: &Path) -> io::Result<Option<File>> {
 /// its path: a sweep may have removed it before the lock was taken.
 ///
 /// # Errors
-/// When the metadata of the file cannot be read.
+/// The operating system's error if the metadata of the file cannot be read.
 fn lock(file: &File, path: &Path) -> io::Result<bool> {
     // On a file system without locks a sweep decides by age.
     let _ = file.lock();
@@ -475,7 +475,7 @@ fn lock(file: &File, path: &Path) -> io::Result<bool> {
 /// Returns whether the open file is the one at a path.
 ///
 /// # Errors
-/// When the metadata of the open file cannot be read.
+/// The operating system's error if the metadata of the open file cannot be read.
 #[cfg(unix)]
 fn is_at_path(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -486,7 +486,7 @@ fn is_at_path(file: &File, path: &Path) -> io::Result<bool> {
 /// Returns whether a file is at a path. Elsewhere than on Unix an open file cannot be removed.
 ///
 /// # Errors
-/// When the path cannot be checked.
+/// The operating system's error if the path cannot be checked.
 #[cfg(not(unix))]
 fn is_at_path(_: &File, path: &Path) -> io::Result<bool> {
     path.try_exists()
@@ -496,7 +496,7 @@ fn is_at_path(_: &File, path: &Path) -> io::Result<bool> {
 /// name.
 ///
 /// # Errors
-/// When the file cannot be created.
+/// The operating system's error if the file cannot be created.
 fn temporary(target: &Path, random: usize) -> io::Result<tempfile::NamedTempFile> {
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
     loop {
@@ -512,7 +512,7 @@ fn temporary(target: &Path, random: usize) -> io::Result<tempfile::NamedTempFile
 /// process is killed before that.
 ///
 /// # Errors
-/// When the file cannot be created.
+/// The operating system's error if the file cannot be created.
 pub(super) fn probe_file(folder: &Path, letter: &str) -> io::Result<tempfile::NamedTempFile> {
     create_in(folder, RANDOM_CHARS, letter)
 }
@@ -521,7 +521,7 @@ pub(super) fn probe_file(folder: &Path, letter: &str) -> io::Result<tempfile::Na
 /// `letter` the text after them.
 ///
 /// # Errors
-/// When the file cannot be created.
+/// The operating system's error if the file cannot be created.
 fn create_in(folder: &Path, random: usize, letter: &str) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     let suffix = format!("{letter}{}", PARTIAL.1);

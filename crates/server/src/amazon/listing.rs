@@ -352,7 +352,7 @@ async fn batch(
     Ok((positions.filter(|(_, node)| !tree.hidden(drive, node.no)).collect(), more))
 }
 
-/// Returns the page size.
+/// Returns the page size: the `limit` of the request, at most [`MAX_PAGE`], which is the default.
 ///
 /// # Errors
 /// 400 if `limit` is not a positive number.

@@ -185,8 +185,9 @@ impl Blobs {
     /// Streams a range of the blob with a number.
     ///
     /// # Errors
-    /// When the operator cannot read it; [`io::ErrorKind::NotFound`] if the blob does not exist.
-    /// The stream yields [`io::ErrorKind::UnexpectedEof`] if the blob is shorter than the range.
+    /// [`io::ErrorKind::NotFound`] if the blob does not exist; the operator's error if it cannot be
+    /// read. The stream yields [`io::ErrorKind::UnexpectedEof`] if the blob is shorter than the
+    /// range.
     pub(crate) async fn read(
         &self,
         number: i64,
@@ -240,8 +241,8 @@ impl Blobs {
     /// Moves a blob to a local folder. Returns its new path, or `None` if the blob does not exist.
     ///
     /// # Errors
-    /// When the blob cannot be read or removed, or the file cannot be written; the blob is then
-    /// where it was.
+    /// The operator's error if the blob cannot be read or removed, or the operating system's if the
+    /// file cannot be written; the blob is then where it was.
     pub(crate) async fn move_to(&self, number: i64, to: &Path) -> io::Result<Option<PathBuf>> {
         let to = to.join(format!("{number:016x}"));
         let renamed = match self.folder.clone() {
@@ -266,7 +267,8 @@ impl Blobs {
     /// does not exist.
     ///
     /// # Errors
-    /// When the blob cannot be read or removed, or the file cannot be written.
+    /// The operator's error if the blob cannot be read or removed, or the operating system's if the
+    /// file cannot be written.
     async fn download(&self, number: i64, to: PathBuf) -> io::Result<Option<PathBuf>> {
         let size = match self.operator.stat(&path_of(number)).await {
             Ok(metadata) => metadata.content_length(),

@@ -271,7 +271,8 @@ impl Builder {
     /// for them.
     ///
     /// # Errors
-    /// When its files cannot be read or written, or no key can be generated.
+    /// `Other` if no key can be generated or a file contains none; the operating system's error if
+    /// a file cannot be read or written.
     fn authority(&self) -> io::Result<Option<Authority>> {
         match (self.stand_in, &self.storage) {
             (false, _) => Ok(None),

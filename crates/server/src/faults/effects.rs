@@ -344,7 +344,7 @@ impl<'de, T, O: Deserialize<'de>> Visitor<'de> for NumberOrObject<T, O> {
     /// Deserializes an object, and converts it.
     ///
     /// # Errors
-    /// When the object does not have the expected members.
+    /// The parser's error if the object does not have the expected members.
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
         O::deserialize(MapAccessDeserializer::new(map)).map(self.2)
     }

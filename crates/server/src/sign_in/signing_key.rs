@@ -60,7 +60,8 @@ impl SigningKey {
     /// Returns the JSON Web Key Set with the public key.
     ///
     /// # Errors
-    /// When the key cannot be loaded or created.
+    /// `InvalidData` if the stored key is malformed; another kind if the key cannot be read or
+    /// created.
     pub(crate) async fn key_set(&self) -> io::Result<Value> {
         Ok(json!({ "keys": [self.load().await?.jwk] }))
     }
@@ -68,7 +69,8 @@ impl SigningKey {
     /// Returns the claims as a JSON Web Token, signed with RS256.
     ///
     /// # Errors
-    /// When the key cannot be loaded or created.
+    /// `InvalidData` if the stored key is malformed; another kind if the key cannot be read,
+    /// created or used.
     pub(crate) async fn sign(&self, claims: &Value) -> io::Result<String> {
         let key = self.load().await?;
         let header = json!({ "typ": "JWT", "alg": "RS256", "kid": key.id });
@@ -84,7 +86,7 @@ impl SigningKey {
     /// Returns the key. The first call loads or creates it.
     ///
     /// # Errors
-    /// When the key cannot be loaded or created.
+    /// `InvalidData` if the stored key is malformed; another kind if it cannot be read or created.
     async fn load(&self) -> io::Result<&LoadedKey> {
         let load = || async {
             let file = self.file.clone();
@@ -125,7 +127,7 @@ impl LoadedKey {
     /// Creates the key from a pair, with its id and its public half.
     ///
     /// # Errors
-    /// When the public key has an unknown encoding.
+    /// `Other` if the public key has an unknown encoding.
     fn new(pair: KeyPair) -> io::Result<Self> {
         let (modulus, exponent) = integers(pair.public_key().as_ref())
             .ok_or_else(|| io::Error::other("the RSA key has an unknown encoding"))?;

@@ -64,7 +64,7 @@ macro_rules! key {
             /// Reads the key from an integer column.
             ///
             /// # Errors
-            /// When the value is not an integer.
+            /// The database driver's error if the value is not an integer.
             fn decode(value: <Any as Database>::ValueRef<'r>) -> Result<Self, BoxDynError> {
                 <i64 as Decode<'r, Any>>::decode(value).map(Self)
             }

@@ -105,7 +105,7 @@ impl BlobDirectory {
     /// right folder does not matter.
     ///
     /// # Errors
-    /// When the folder cannot be read.
+    /// [`OpenError::File`] if the folder cannot be read.
     pub(super) fn numbers(&self) -> Result<Vec<i64>, OpenError> {
         let number = |entry: fs::DirEntry| {
             let name = entry.file_name();
@@ -160,7 +160,7 @@ impl BlobDirectory {
     /// Reads the marker; `None` if there is none.
     ///
     /// # Errors
-    /// When it cannot be read, or is not a marker.
+    /// [`OpenError::File`] if it cannot be read, or is not a marker.
     pub(super) fn marker(&self) -> Result<Option<OwnerMarker>, OpenError> {
         let text = match fs::read(&self.marker) {
             Ok(text) => text,
@@ -176,7 +176,8 @@ impl BlobDirectory {
     /// Writes the marker, and syncs the three folders from the root upwards.
     ///
     /// # Errors
-    /// When a folder cannot be created or synced, or the marker cannot be written.
+    /// The operating system's error if a folder cannot be created or synced, or the marker cannot
+    /// be written.
     fn write_marker(&self, marker: &OwnerMarker, sync: &FolderSync) -> io::Result<()> {
         disk::make_private_folder(&self.root)?;
         write_private(&self.marker, &serde_json::to_vec(marker)?)?;
@@ -187,7 +188,7 @@ impl BlobDirectory {
     /// Takes the rights on the blobs from other users, if an earlier version may have left them.
     ///
     /// # Errors
-    /// When rights cannot be changed.
+    /// [`OpenError::File`] if rights cannot be changed.
     pub(super) fn make_private(&self) -> Result<(), OpenError> {
         disk::make_private(&self.root).map_err(failed("cannot make private", &self.root))?;
         // Later blobs are behind a private folder: they are looked at once, before the first marker.
@@ -242,7 +243,8 @@ impl BlobLocation {
     /// Reads the marker; `None` if there is none.
     ///
     /// # Errors
-    /// When it cannot be read, or is not a marker.
+    /// [`OpenError::File`], or [`OpenError::BlobStore`] for a store, if it cannot be read or is not
+    /// a marker.
     pub(super) async fn marker(&self) -> Result<Option<OwnerMarker>, OpenError> {
         let operator = match self {
             Self::Memory => return Ok(None),
@@ -263,7 +265,7 @@ impl BlobLocation {
     /// Writes the marker. This is also the proof that the location can be written.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// [`OpenError::File`], or [`OpenError::BlobStore`] for a store, if it cannot be written.
     pub(super) async fn write_marker(
         &self,
         marker: &OwnerMarker,
@@ -285,7 +287,8 @@ impl BlobLocation {
     /// Returns whether there is a blob, of any database.
     ///
     /// # Errors
-    /// When the location cannot be listed.
+    /// [`OpenError::File`], or [`OpenError::BlobStore`] for a store, if the location cannot be
+    /// listed.
     pub(super) async fn has_blobs(&self) -> Result<bool, OpenError> {
         let operator = match self {
             Self::Memory => return Ok(false),
@@ -305,7 +308,7 @@ impl BlobLocation {
     /// Opens the blobs.
     ///
     /// # Errors
-    /// When a folder cannot be created or used.
+    /// [`OpenError::Blobs`] if a folder cannot be created or used.
     pub(super) fn open(
         &self,
         ids: Arc<IdAllocator>,

@@ -82,7 +82,7 @@ impl Tree {
     /// Reads every content and verifies it. Nothing is changed.
     ///
     /// # Errors
-    /// When the database cannot be read. Damaged contents are in the report.
+    /// `TreeError::Storage` if the database cannot be read. Damaged contents are in the report.
     pub async fn check(&self) -> Result<CheckReport> {
         let mut report = CheckReport { foreign: self.foreign_reason(), ..CheckReport::default() };
         for bad in self.read_all(&mut report).await? {
@@ -99,7 +99,7 @@ impl Tree {
     /// deleted. The tree must have been [opened for it](Self::open_for_repair).
     ///
     /// # Errors
-    /// When the database or the quarantine cannot be written.
+    /// `TreeError::Storage` if the database or the quarantine cannot be written.
     pub async fn repair(&self) -> Result<CheckReport> {
         let foreign = self.foreign_reason();
         let mut report = CheckReport { foreign, ..CheckReport::default() };

@@ -75,7 +75,7 @@ impl Db {
     /// read are opened by `url`. `lock` is released after the last write.
     ///
     /// # Errors
-    /// When the URL is malformed.
+    /// `sqlx::Error::Configuration` if the URL is malformed.
     pub(super) fn in_file(
         writer: AnyConnection,
         url: &str,
@@ -94,7 +94,7 @@ impl Db {
     /// database's lock; `lock` is that of the data folder, released after the last write.
     ///
     /// # Errors
-    /// When the URL is malformed.
+    /// `sqlx::Error::Configuration` if the URL is malformed.
     pub(super) fn on_server(
         writer: AnyConnection,
         session: ServerSession,

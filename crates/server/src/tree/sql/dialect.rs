@@ -121,7 +121,7 @@ impl ServerUrl {
 /// meaning in a URL is escaped.
 ///
 /// # Errors
-/// When the path is not Unicode.
+/// `Other` if the path is not Unicode.
 pub(super) fn file_url(database: &Path) -> io::Result<String> {
     let path = database.to_str().ok_or_else(|| io::Error::other("the name is not Unicode"))?;
     // Never `rwc`: a connection must not create a database in the place of one that was removed.
@@ -190,7 +190,7 @@ pub(super) async fn connect(
 /// Returns the pool of connections that read. They are opened when needed.
 ///
 /// # Errors
-/// When the URL is malformed.
+/// `sqlx::Error::Configuration` if the URL is malformed.
 pub(super) fn reader_pool(url: &str) -> sqlx::Result<AnyPool> {
     let options = AnyPoolOptions::new().max_connections(READERS);
     let options = match url.starts_with("sqlite:") {

@@ -29,7 +29,7 @@ impl FileIdentity {
     /// Returns the identity of the file at a path.
     ///
     /// # Errors
-    /// When the file does not exist or its metadata cannot be read.
+    /// The operating system's error if the file does not exist or its metadata cannot be read.
     fn from_path(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
         #[cfg(unix)]
@@ -49,7 +49,7 @@ impl DbFile {
     /// Remembers the file at a path.
     ///
     /// # Errors
-    /// When it does not exist or cannot be read.
+    /// The operating system's error if it does not exist or cannot be read.
     pub(super) fn new(path: PathBuf) -> io::Result<Self> {
         let identity = FileIdentity::from_path(&path)?;
         Ok(Self { path, identity })
@@ -63,7 +63,8 @@ impl DbFile {
     /// Verifies that the same file is at the path.
     ///
     /// # Errors
-    /// When it was removed or replaced.
+    /// `Other` if it was replaced; the operating system's error if it was removed or cannot be
+    /// reached.
     pub(super) fn check(&self) -> io::Result<()> {
         match FileIdentity::from_path(&self.path) {
             Ok(found) if found == self.identity => Ok(()),

@@ -34,7 +34,7 @@ impl DataFiles {
     /// Opens a folder. It is created if it does not exist, and becomes private to its owner.
     ///
     /// # Errors
-    /// When the folder cannot be created, found or made private.
+    /// [`OpenError::File`] if the folder cannot be created, found or made private.
     pub(super) fn new(folder: &Path) -> Result<Self, OpenError> {
         disk::make_private_folder(folder).map_err(failed("cannot create the folder", folder))?;
         let folder = folder.canonicalize().map_err(failed("cannot find the folder", folder))?;
@@ -79,7 +79,7 @@ impl DataFiles {
     /// have left.
     ///
     /// # Errors
-    /// When rights cannot be changed.
+    /// [`OpenError::File`] if rights cannot be changed.
     pub(super) fn make_private(&self) -> Result<(), OpenError> {
         let private =
             |path: &Path| disk::make_private(path).map_err(failed("cannot make private", path));
@@ -96,7 +96,7 @@ impl DataFiles {
     /// A full disk is no error.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// [`OpenError::File`] if the file cannot be written.
     pub(super) fn sign(&self) -> Result<(), OpenError> {
         let sign = || {
             let mut file = disk::private_file().create(true).truncate(true).open(&self.owner)?;
@@ -111,7 +111,7 @@ impl DataFiles {
     /// Creates the database's file, empty and private, if it does not exist.
     ///
     /// # Errors
-    /// When it cannot be created or opened.
+    /// [`OpenError::File`] if it cannot be created or opened.
     pub(super) fn create_database(&self) -> Result<(), OpenError> {
         let created = disk::private_file().create(true).truncate(false).open(&self.database);
         created.map(drop).map_err(failed("cannot create", &self.database))

@@ -58,7 +58,8 @@ pub(super) async fn from_content(
 /// Reads a range of a content into memory. The caller limits the range.
 ///
 /// # Errors
-/// When bytes are missing, damaged or unreadable.
+/// `Other` if the first bytes are missing, damaged or unreadable; the error of the stream for later
+/// bytes.
 async fn fetched(
     db: &Db,
     blobs: &Arc<Blobs>,

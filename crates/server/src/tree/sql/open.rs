@@ -416,7 +416,7 @@ async fn begin_run(
 /// Returns the URL of a SQLite database.
 ///
 /// # Errors
-/// When the path is not Unicode.
+/// [`OpenError::File`] if the path is not Unicode.
 pub(super) fn url(database: &Path) -> Result<String, OpenError> {
     dialect::file_url(database).map_err(failed("cannot use", database))
 }

@@ -70,7 +70,7 @@ impl Reserve {
 /// a complete file costs little.
 ///
 /// # Errors
-/// When the file cannot be created or written, on a full disk too.
+/// The operating system's error if the file cannot be created or written, on a full disk too.
 fn fill(file: &Path) -> io::Result<()> {
     let mut file = private_file().create(true).append(true).open(file)?;
     let there = file.metadata()?.len();

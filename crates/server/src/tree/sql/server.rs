@@ -41,7 +41,8 @@ impl ServerSession {
     /// used the database: then nothing may be written any more.
     ///
     /// # Errors
-    /// When the server cannot be reached, or another process has or had the database.
+    /// `TreeError::Storage` if the server cannot be reached, or another process has or had the
+    /// database.
     pub(super) async fn reconnect(&self) -> Result<AnyConnection> {
         let mut connection = connect(&self.url, self.durability).await.map_err(storage)?;
         let run: i64 =

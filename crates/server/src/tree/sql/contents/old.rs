@@ -59,7 +59,7 @@ pub(super) fn verified(bytes: Bytestream, sha256: [u8; 32]) -> Bytestream {
 /// on a full disk, is only logged: the content was verified.
 ///
 /// # Errors
-/// When the content is damaged or cannot be read.
+/// `TreeError::Storage` if the content is damaged or cannot be read.
 pub(in super::super) async fn add_checks(
     db: &Db,
     blobs: &Arc<Blobs>,

@@ -224,7 +224,7 @@ fn free_name(files: &DataFiles, name: &str) -> PathBuf {
 /// Removes the file of a database, its log and its index of the log, as far as they exist.
 ///
 /// # Errors
-/// When a file cannot be removed.
+/// The operating system's error if a file cannot be removed.
 fn remove_database(database: &std::path::Path) -> io::Result<()> {
     for suffix in ["", "-wal", "-shm"] {
         let mut path = database.to_owned().into_os_string();

@@ -65,7 +65,7 @@ impl Pages {
     /// Opens the file of a database, and its log if it exists.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// The operating system's error if a file cannot be read.
     pub(super) fn open(database: &Path, log: &Path) -> io::Result<Self> {
         let mut file = File::open(database)?;
         let length = file.metadata()?.len();
@@ -97,7 +97,7 @@ impl Pages {
     /// Returns the rows of a page; none if it is not a leaf of a table.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// The operating system's error if the file cannot be read.
     pub(super) fn rows(&mut self, number: u32) -> io::Result<Rows> {
         // The first page has the schema.
         if number == 1 || self.free.contains(&number) {
@@ -119,7 +119,7 @@ impl Pages {
     /// Entries with overflow pages are skipped.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// The operating system's error if the file cannot be read.
     pub(super) fn keys(&mut self, number: u32) -> io::Result<Vec<(ColumnValue, i64)>> {
         if number == 1 || self.free.contains(&number) {
             return Ok(Vec::new());
@@ -144,7 +144,7 @@ impl Pages {
     /// Reads all rows of a leaf page of a table, and counts those that are damaged.
     ///
     /// # Errors
-    /// When an overflow page cannot be read from the file.
+    /// The operating system's error if an overflow page cannot be read from the file.
     fn cells(&mut self, page: &[u8]) -> io::Result<Rows> {
         let mut found = Rows::default();
         let count = usize::from(be16(page, 3).unwrap_or_default());
@@ -165,7 +165,7 @@ impl Pages {
     /// Reads the row at a position of a page, with its overflow pages; `None` if it is damaged.
     ///
     /// # Errors
-    /// When an overflow page cannot be read from the file.
+    /// The operating system's error if an overflow page cannot be read from the file.
     fn cell(&mut self, page: &[u8], at: usize) -> io::Result<Option<Row>> {
         let Some((length, at)) = varint(page, at) else { return Ok(None) };
         let Some((number, at)) = varint(page, at) else { return Ok(None) };
@@ -203,7 +203,7 @@ impl Pages {
     /// zeros.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// The operating system's error if the file cannot be read.
     fn page(&mut self, number: u32) -> io::Result<Vec<u8>> {
         let (file, at) = match (&mut self.log, self.logged.get(&number)) {
             (Some(log), Some(at)) => (log, *at),
@@ -220,7 +220,7 @@ impl Pages {
     /// that is not of this database is ignored.
     ///
     /// # Errors
-    /// When the header of the log cannot be read.
+    /// The operating system's error if the header of the log cannot be read.
     fn read_log(&mut self) -> io::Result<()> {
         let Some(log) = &mut self.log else { return Ok(()) };
         let mut header = Vec::new();
@@ -257,7 +257,7 @@ impl Pages {
     /// Finds the free pages, as far as the header and the list of free pages are readable.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// The operating system's error if the file cannot be read.
     fn find_free(&mut self) -> io::Result<()> {
         let header = self.page(1)?;
         if !header.starts_with(b"SQLite format 3\0") {

@@ -47,7 +47,7 @@ pub(super) async fn find_doubtful_contents(sql: &mut AnyConnection) -> sqlx::Res
 /// Writes bytes from a row to a file in the quarantine. Returns its path.
 ///
 /// # Errors
-/// When the folder cannot be created or the file cannot be written.
+/// The operating system's error if the folder cannot be created or the file cannot be written.
 pub(super) fn save(files: &DataFiles, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
     let file = files.quarantine.join(name);
     disk::make_private_folder(&files.quarantine)?;

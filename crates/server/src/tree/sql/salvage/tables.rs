@@ -230,7 +230,8 @@ impl Indexed {
 /// Copies every row that can be read.
 ///
 /// # Errors
-/// When the damaged database cannot be read from the disk, or the new one cannot be written.
+/// `sqlx::Error` if the damaged database cannot be read from the disk, or the new one cannot be
+/// written.
 pub(super) async fn copy(pages: &mut Pages, to: &mut AnyConnection) -> sqlx::Result<Copied> {
     let (mut copied, mut indexed) = (Copied::default(), Indexed::default());
     for number in 1..=pages.count() {
