@@ -74,7 +74,7 @@ impl std::fmt::Debug for Instance {
 }
 
 impl Instance {
-    /// Returns a public name of this run.
+    /// Returns a name of this run that everyone may see: it does not reveal the secret.
     pub(super) fn public(&self) -> String {
         let mut name = self.proof("");
         name.truncate(16);

@@ -24,7 +24,7 @@ pub(super) enum Values {
 }
 
 impl Parameter {
-    /// Creates a parameter.
+    /// Creates a query parameter with a name and the values that it may have.
     pub(super) const fn new(name: &'static str, values: Values) -> Self {
         Self { name, values }
     }

@@ -109,7 +109,7 @@ impl TokenSigner {
         }
     }
 
-    /// Creates a signer with a key.
+    /// Creates a signer with an HMAC key.
     fn with_key(key: &[u8]) -> Self {
         let keyed = <Hmac<Sha256> as KeyInit>::new_from_slice(key)
             .expect("HMAC accepts keys of every length");
@@ -133,7 +133,7 @@ impl TokenSigner {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Returns the claims of a text.
+    /// Returns the claims of a signed text, if it is valid at the time `now`.
     ///
     /// # Errors
     /// [`TokenError::Invalid`] if the text is malformed, or was not signed here for this purpose;

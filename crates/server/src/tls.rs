@@ -56,7 +56,7 @@ pub(super) struct Authority {
 }
 
 impl Authority {
-    /// Creates a new authority.
+    /// Creates a certificate authority with a new key.
     ///
     /// # Errors
     /// `Other` if no key can be generated.

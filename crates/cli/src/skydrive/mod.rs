@@ -50,7 +50,7 @@ pub(crate) enum SkyDriveCommand {
 }
 
 impl SkyDriveCommand {
-    /// Runs the command.
+    /// Runs the subcommand of `skydrive`.
     ///
     /// # Errors
     /// The command's failure: `Unsupported` if the remote is not a SkyDrive.

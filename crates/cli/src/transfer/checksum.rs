@@ -87,7 +87,7 @@ pub(super) enum Hasher {
 }
 
 impl Hasher {
-    /// Adds bytes.
+    /// Hashes the next bytes of the file.
     pub(super) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::QuickXor(hash) => hash.update(bytes),

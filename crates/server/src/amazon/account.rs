@@ -33,12 +33,12 @@ pub(super) fn endpoint(request: &AmazonRequest) -> Response {
     )
 }
 
-/// Handles `GET account/info`.
+/// Handles `GET account/info`: returns the status of the account, which is always active.
 pub(super) fn info() -> Response {
     json_response(StatusCode::OK, &json!({ "termsOfUse": "1.0.0", "status": "ACTIVE" }))
 }
 
-/// Handles `GET account/quota`.
+/// Handles `GET account/quota`: returns the size of the drive and the available space in bytes.
 ///
 /// # Errors
 /// 500 if the storage fails.

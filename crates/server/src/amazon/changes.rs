@@ -44,7 +44,8 @@ struct Checkpoint {
     feed: i64,
 }
 
-/// Handles `POST changes`.
+/// Handles `POST changes`: returns the nodes that changed since the checkpoint in the body, in the
+/// order of their changes, as lines of JSON.
 ///
 /// # Errors
 /// 400 if a number is invalid, 500 if the storage fails.

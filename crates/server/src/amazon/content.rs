@@ -128,7 +128,8 @@ pub(super) async fn overwrite(
     Ok(request.node_response(&node.map_err(|error| AmazonError::tree(error, id))?))
 }
 
-/// Handles `GET nodes/{id}/content`.
+/// Handles `GET nodes/{id}/content`: returns the bytes of the file with the id, or the range that
+/// the request names.
 ///
 /// # Errors
 /// 400 for a folder; 404 if the node does not exist; 409 after [`MAX_ATTEMPTS`] concurrent
@@ -267,7 +268,7 @@ async fn read_part(part: &mut multer::Field<'_>) -> Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Parses the metadata part.
+/// Parses the metadata part of a multipart upload, which is JSON.
 ///
 /// # Errors
 /// 400 if it is not JSON, or a member has the wrong type.

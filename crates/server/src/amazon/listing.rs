@@ -74,7 +74,8 @@ struct NodeQuery {
     exclude_trash: bool,
 }
 
-/// Handles `GET nodes`.
+/// Handles `GET nodes`: returns a page of all nodes of the drive that match the filter of the
+/// query.
 ///
 /// # Errors
 /// 400 if the filter, the order, the limit or the page token is invalid; 500 if the storage fails.
@@ -86,7 +87,8 @@ pub(super) async fn nodes(request: &AmazonRequest) -> Result<Response> {
     list(request, NodeQuery { source, filter, exclude_trash }).await
 }
 
-/// Handles `GET nodes/{id}/children`.
+/// Handles `GET nodes/{id}/children`: returns a page of the children of the folder with the id that
+/// match the filter of the query.
 ///
 /// # Errors
 /// 404 if the node does not exist; 400 if it is a file, or if the filter, the order, the limit or

@@ -52,7 +52,7 @@ pub(super) fn facet<'a>(node: &'a Node, name: &str) -> Option<&'a Value> {
     node.facets.get(FACET)?.get(name)
 }
 
-/// Returns the labels of a node.
+/// Returns the labels of a node, which users attach for their searches.
 pub(super) fn labels(node: &Node) -> Vec<String> {
     let labels = facet(node, "labels").and_then(Value::as_array);
     labels.into_iter().flatten().filter_map(|label| label.as_str().map(str::to_owned)).collect()

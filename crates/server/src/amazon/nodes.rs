@@ -16,7 +16,8 @@ use crate::tree::{
     TreeError,
 };
 
-/// Handles `GET nodes/{id}`.
+/// Handles `GET nodes/{id}`: returns the metadata of the node with the id, also if it is in the
+/// trash.
 ///
 /// # Errors
 /// 404 if the node does not exist; 500 if the storage fails.
@@ -157,7 +158,7 @@ pub(super) async fn trash(request: &AmazonRequest, id: &str) -> Result<Response>
     Ok(request.node_response(&node))
 }
 
-/// Handles `POST trash/{id}/restore`.
+/// Handles `POST trash/{id}/restore`: takes the node with the id out of the trash, and returns it.
 ///
 /// # Errors
 /// 400 if the node is not in the trash (inferred); 409 if its name is in use; 500 if the storage

@@ -41,7 +41,8 @@ pub(super) async fn list(request: &AmazonRequest, id: &str, owner: &str) -> Resu
     Ok(json_response(StatusCode::OK, &json!({ "count": data.len(), "data": data })))
 }
 
-/// Handles `GET nodes/{id}/properties/{owner}/{key}`.
+/// Handles `GET nodes/{id}/properties/{owner}/{key}`: returns a property that the application
+/// `owner` stored with a node.
 ///
 /// # Errors
 /// 404 if the property does not exist, or if it belongs to another application, 500 if the storage
@@ -61,7 +62,8 @@ pub(super) async fn get(
     Ok(json_response(StatusCode::OK, &property(request, id, owner, key, &value)))
 }
 
-/// Handles `PUT nodes/{id}/properties/{owner}/{key}`.
+/// Handles `PUT nodes/{id}/properties/{owner}/{key}`: sets a property of the application `owner` to
+/// the value in the body.
 ///
 /// # Errors
 /// 400 over [`KEYS_MAX`] or [`VALUE_MAX`]; 403 for another application's properties; 500 if the
@@ -93,7 +95,8 @@ pub(super) async fn put(
     Ok(json_response(StatusCode::CREATED, &property(request, id, owner, key, &value)))
 }
 
-/// Handles `DELETE nodes/{id}/properties/{owner}/{key}`.
+/// Handles `DELETE nodes/{id}/properties/{owner}/{key}`: removes a property of the application
+/// `owner`.
 ///
 /// # Errors
 /// 403 for another application's properties; 404 if the property does not exist; 500 if the storage

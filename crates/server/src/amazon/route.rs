@@ -175,7 +175,7 @@ impl AmazonAction {
         }
     }
 
-    /// Parses a request.
+    /// Returns the action that the method and the path of a request name.
     ///
     /// # Errors
     /// 404 for an unknown path; 405 for a method that the path does not support; 400 if the path is

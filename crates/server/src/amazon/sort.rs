@@ -25,7 +25,7 @@ pub(super) enum SortKey {
 }
 
 impl Sort {
-    /// Parses a sort order.
+    /// Parses the query parameter `sort`, such as `["name ASC"]`.
     ///
     /// # Errors
     /// 400 if the list or a field is invalid.

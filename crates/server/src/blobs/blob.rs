@@ -23,7 +23,7 @@ impl fmt::Debug for Blob {
 }
 
 impl Blob {
-    /// Returns its number.
+    /// Returns the number of the blob.
     pub(crate) fn number(&self) -> i64 {
         self.number
     }
@@ -56,7 +56,7 @@ pub(crate) struct BlobWriter {
 }
 
 impl BlobWriter {
-    /// Appends bytes.
+    /// Appends bytes to the blob.
     ///
     /// # Errors
     /// `opendal::Error` if the operator cannot write them.

@@ -23,7 +23,7 @@ use crate::tree::{
     ChildName, ListOptions, NewItem, Node, NodeKind, OnConflict, Order, Precondition,
 };
 
-/// `GET item/children`.
+/// `GET item/children`: returns a page of the items in a folder.
 ///
 /// # Errors
 /// 400 for an invalid option or page token, 404 if the folder does not exist, 501 for `$count` with

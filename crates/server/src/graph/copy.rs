@@ -161,7 +161,7 @@ pub(super) fn open(state: &ServerState, path: &str) -> Option<(String, CopyOutco
     state.signer.verify(Purpose::Monitor, signed, Timestamp::now()).ok()
 }
 
-/// `GET` of a monitor URL.
+/// `GET` of a monitor URL: returns the state of the copy that the URL names.
 ///
 /// # Errors
 /// 404 if the URL is invalid (`outcome` is `None`).

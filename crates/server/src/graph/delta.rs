@@ -47,7 +47,8 @@ struct DeltaPage {
     complete: bool,
 }
 
-/// `GET item/delta`.
+/// `GET item/delta`: returns a page of the items in and below a folder, or with a token, of those
+/// that changed since the token. `segment` is the path segment `delta`, which may have the token.
 ///
 /// # Errors
 /// 404 if the folder does not exist, 410 for an invalid token, 500 if the storage fails.

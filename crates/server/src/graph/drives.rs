@@ -19,11 +19,12 @@ use crate::tree::{ListOptions, ListingKey, ROOT};
 /// Maximum number of items of the recycle bin that one query of the tree reads.
 const SCAN_PAGE_SIZE: u64 = 1000;
 
-/// `GET /me`, `GET /users/ID`.
+/// `GET /me`, `GET /users/ID`: returns the profile of a user.
 ///
 /// # Errors
-/// 401 without a valid token, 404 for another user, 400 or 501 for a property that cannot be
-/// selected, 500 if the storage fails.
+/// 401 without a valid token; 404 for another user; 403 for a user of another tenant; 400 for `/me`
+/// with an application's own token; 400 or 501 for a property that cannot be selected; 500 if the
+/// storage fails.
 pub(super) async fn user(request: &GraphRequest, owner: &Owner) -> Result<Response> {
     let account = request.account_of(owner).await?;
     let identity = AccountIdentity::new(request.kind(&account), &account);
@@ -32,7 +33,7 @@ pub(super) async fn user(request: &GraphRequest, owner: &Owner) -> Result<Respon
     Ok(response::json(StatusCode::OK, &project(select, identity.user(request))))
 }
 
-/// `GET drive`.
+/// `GET drive`: returns the properties and the quota of the drive.
 ///
 /// # Errors
 /// 500 if the storage fails.
@@ -45,8 +46,8 @@ pub(super) async fn drive(context: &DriveContext<'_>) -> Result<Response> {
 /// `GET /me/drives`, `GET /sites/ID/drives` and so on: returns the owner's only drive.
 ///
 /// # Errors
-/// 401 without a valid token, 404 for another owner, 400 for an invalid `$top`, 500 if the storage
-/// fails.
+/// 401 without a valid token; 404 for another owner; 403 for an owner in another tenant; 400 for
+/// `/me` with an application's own token, or an invalid `$top`; 500 if the storage fails.
 pub(super) async fn drives(request: &GraphRequest, owner: &Owner) -> Result<Response> {
     let context = DriveContext::open(request, &DriveRef::OwnedBy(owner.clone())).await?;
     request.query.count("top")?;
@@ -55,11 +56,11 @@ pub(super) async fn drives(request: &GraphRequest, owner: &Owner) -> Result<Resp
     Ok(response::json(StatusCode::OK, &body))
 }
 
-/// `GET /sites/ID`.
+/// `GET /sites/ID`: returns the properties of a site.
 ///
 /// # Errors
-/// 401 without a valid token, 404 for another site, 400 for a personal account, 500 if the storage
-/// fails.
+/// 401 without a valid token; 404 for another site; 403 for a site of another tenant; 400 for a
+/// personal account; 500 if the storage fails.
 pub(super) async fn site(request: &GraphRequest, site: &Site) -> Result<Response> {
     let account = request.account_of(&Owner::Site(site.clone())).await?;
     let identity = AccountIdentity::new(request.kind(&account), &account);

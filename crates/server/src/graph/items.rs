@@ -19,7 +19,7 @@ use super::{
 };
 use crate::tree::{Change, ChildName, ItemState, NewItem, Node, NodeKind, OnConflict};
 
-/// `GET item`.
+/// `GET item`: returns the properties of an item, and with `$expand` its children or thumbnails.
 ///
 /// # Errors
 /// 400 for an invalid option, 404 if the item does not exist, 500 if the storage fails.

@@ -73,7 +73,8 @@ struct SessionState {
     content_version: Option<i64>,
 }
 
-/// `POST item/createUploadSession`.
+/// `POST item/createUploadSession`: begins the upload of a large file in fragments, and returns the
+/// URL for them.
 ///
 /// # Errors
 /// 400 for an invalid body, name or size, 409 if the name is taken, 412 if a precondition fails,

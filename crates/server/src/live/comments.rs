@@ -105,7 +105,7 @@ async fn commentable_node(request: &LiveRequest) -> Result<Node> {
     }
 }
 
-/// Handles `GET {item}/comments`.
+/// Handles `GET {item}/comments`: returns the comments on a file, or a page of them.
 ///
 /// # Errors
 /// 400 if the item is not a file, or for an invalid parameter; 404 if it does not exist; 500 if the
@@ -118,7 +118,8 @@ pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
     page_response(request, all, "comments")
 }
 
-/// Handles `POST {item}/comments`.
+/// Handles `POST {item}/comments`: adds a comment of the user with the `message` in the body, and
+/// returns it.
 ///
 /// # Errors
 /// 400 without a valid `message`, or over [`MAX_MESSAGE`] characters; 400 if the item is not a
@@ -157,7 +158,7 @@ pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Res
     Ok(response)
 }
 
-/// Handles `GET {comment}`.
+/// Handles `GET {comment}`: returns the comment with this id.
 ///
 /// # Errors
 /// 404 if the item or the comment does not exist; 500 if the storage fails.
@@ -169,7 +170,7 @@ pub(super) async fn get(request: &LiveRequest, id: &CommentId) -> Result<Respons
     Ok(request.format.json(StatusCode::OK, &request.objects.comment(&node, comment)))
 }
 
-/// Handles `DELETE {comment}`.
+/// Handles `DELETE {comment}`: removes the comment with this id.
 ///
 /// # Errors
 /// 404 if the item or the comment does not exist; 503 if other requests change the item at the same
@@ -204,7 +205,7 @@ pub(super) async fn tags(request: &LiveRequest) -> Result<Response> {
     page_response(request, all, "tags")
 }
 
-/// Handles `GET {tag}`.
+/// Handles `GET {tag}`: returns the tag with this id, which is a person in a photo or video.
 ///
 /// # Errors
 /// 404 if the item or the tag does not exist; 500 if the storage fails.

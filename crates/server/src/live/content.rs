@@ -63,7 +63,7 @@ pub(super) async fn get_content(request: &LiveRequest) -> Result<Response> {
     }
 }
 
-/// Handles `PUT {folder}/files/{name}`.
+/// Handles `PUT {folder}/files/{name}`: creates or replaces a file with the bytes of the body.
 ///
 /// # Errors
 /// 400 for an invalid name or parameter, or if the subject is a file; 409 if the name is in use;
@@ -269,7 +269,7 @@ fn unwrap_stored(stored: Arc<Stored>) -> Result<Stored> {
     Arc::into_inner(stored).ok_or_else(LiveError::busy)
 }
 
-/// Stores the body of a request.
+/// Stores the body of a request as bytes that do not belong to a file yet.
 ///
 /// # Errors
 /// 415 for a `Content-Encoding`; 413 over [`MAX_BODY`] bytes; 400 if the body ends early; 404 for a

@@ -47,7 +47,7 @@ async fn drive(request: &LiveRequest) -> Result<DriveInfo> {
     drive.map_err(|error| LiveError::tree(error, &account.cid))
 }
 
-/// Handles `GET {user}`.
+/// Handles `GET {user}`: returns the profile of the user.
 ///
 /// # Errors
 /// 500 if the storage fails.
@@ -72,7 +72,8 @@ pub(super) async fn user(request: &LiveRequest) -> Result<Response> {
     Ok(request.format.json(StatusCode::OK, &user))
 }
 
-/// Handles `GET {user}/skydrive/quota`.
+/// Handles `GET {user}/skydrive/quota`: returns the size of the drive and the available space in
+/// bytes.
 ///
 /// # Errors
 /// 500 if the storage fails.
@@ -83,12 +84,12 @@ pub(super) async fn quota(request: &LiveRequest) -> Result<Response> {
     Ok(request.format.json(StatusCode::OK, &quota))
 }
 
-/// Handles `GET me/permissions`.
+/// Handles `GET me/permissions`: returns the scopes of the token.
 pub(super) fn permissions(request: &LiveRequest) -> Response {
     request.format.json(StatusCode::OK, &json!({ "data": [request.scopes.to_permissions()] }))
 }
 
-/// Handles `GET {item}`.
+/// Handles `GET {item}`: returns the properties of the requested item.
 ///
 /// # Errors
 /// 403 without a sufficient scope; 404 if the item does not exist; 500 if the storage fails.

@@ -41,7 +41,7 @@ pub(super) struct PageOptions {
 }
 
 impl PageOptions {
-    /// Parses the query of a list.
+    /// Parses the query options of a list: order, page and filter.
     ///
     /// # Errors
     /// 400 if a parameter has an invalid value, or if `limit` is 0.

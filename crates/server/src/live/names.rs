@@ -13,7 +13,7 @@ const DEVICES: &[&str] = &[
 /// Maximum length of a name, in UTF-16 code units.
 const MAX_LENGTH: usize = 255;
 
-/// Checks a name.
+/// Checks that Live Connect allows the name of an item.
 ///
 /// # Errors
 /// The rule that the name breaks, as the end of a sentence.

@@ -17,7 +17,7 @@ pub(super) struct ContentHasher {
 }
 
 impl ContentHasher {
-    /// Adds bytes.
+    /// Hashes the next bytes of the content.
     pub(super) fn update(&mut self, bytes: &[u8]) {
         self.md5.update(bytes);
         self.sha1.update(bytes);

@@ -29,7 +29,7 @@ impl Default for QuickXor {
 }
 
 impl QuickXor {
-    /// Adds bytes.
+    /// Hashes the next bytes of the content.
     pub(super) fn update(&mut self, mut bytes: &[u8]) {
         let mut at = (self.length % RING as u64) as usize;
         self.length += bytes.len() as u64;

@@ -12,7 +12,7 @@ const MAX_DEPTH: usize = 32;
 const MAX_CONDITIONS: usize = 1_000;
 
 impl Filter {
-    /// Parses a filter.
+    /// Parses the query parameter `filters`, such as `kind:FILE AND name:a*`.
     ///
     /// # Errors
     /// 400 with the reason if the text is invalid, or exceeds [`MAX_DEPTH`] or [`MAX_CONDITIONS`].

@@ -73,7 +73,7 @@ impl BitsAddress {
         }
     }
 
-    /// Looks up the target folder.
+    /// Returns the folder on `drive` that the address puts its file into.
     ///
     /// # Errors
     /// 404 if it does not exist or is not a folder, 500 if the storage fails.

@@ -28,7 +28,8 @@ const MAX_FRAGMENT: u64 = 60 << 20;
 /// Maximum length of a file in bytes: "10 GB".
 const MAX_FILE: u64 = 10 << 30;
 
-/// Appends a fragment to its session.
+/// Handles Fragment: appends the body of the request to its upload session, at the position in
+/// `Content-Range`.
 ///
 /// # Errors
 /// 400 if the range or its total is invalid; 413 for a fragment that is too long; 416 with the

@@ -128,7 +128,8 @@ impl Protocol for Bits {
     }
 }
 
-/// Handles a packet.
+/// Handles a BITS packet (Ping, Create-Session, Fragment, Close-Session or Cancel-Session), and
+/// returns its acknowledgment.
 ///
 /// # Errors
 /// 405 for another method; 400 without a valid packet type or address; those of the packet's
@@ -165,7 +166,7 @@ async fn respond(
     }
 }
 
-/// Returns the account of the token.
+/// Returns the account of the request's token, whose drive the address must be on.
 ///
 /// # Errors
 /// 401 without a valid token; 403 if the address is on another account's drive, or without write
@@ -184,7 +185,8 @@ async fn authorize(
     Ok(account)
 }
 
-/// Handles Create-Session.
+/// Handles Create-Session: begins an upload session for the file at the address, and returns its id
+/// in a header.
 ///
 /// # Errors
 /// 400 without support for [`PROTOCOL`], for an invalid name, or if a folder has the name; 401

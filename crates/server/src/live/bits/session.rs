@@ -19,7 +19,7 @@ pub(super) struct BitsState {
     pub bits_account: String,
 }
 
-/// Finds the session of a packet.
+/// Returns the upload session whose id is in the headers of a packet's request.
 ///
 /// # Errors
 /// 401 without a valid token, where the packet requires one; 500 if the session does not exist, or

@@ -308,7 +308,7 @@ struct BlobState {
 }
 
 impl BlobState {
-    /// Reads the facts about the blobs.
+    /// Reads which run wrote the blobs last, and whether there are any.
     ///
     /// # Errors
     /// `OpenError` if the marker or the blobs cannot be read.

@@ -140,7 +140,7 @@ pub(super) async fn drive_named(sql: &mut AnyConnection, name: &str) -> Result<O
     Ok(sqlx::query_as(select_drive!("name")).bind(name).fetch_optional(sql).await?)
 }
 
-/// Returns a drive.
+/// Returns the properties of a drive: its id, quota, usage, feed position and creation time.
 ///
 /// # Errors
 /// [`TreeError::NotFound`] if it does not exist, and [`TreeError::Storage`] if the database cannot

@@ -306,7 +306,7 @@ pub(super) async fn prepare_connection(sql: &mut AnyConnection) -> sqlx::Result<
     sqlx::query(SUBTREE).execute(sql).await.map(drop)
 }
 
-/// Runs the steps of a migration.
+/// Runs the steps of a migration in their order.
 ///
 /// # Errors
 /// `sqlx::Error` if a statement fails.

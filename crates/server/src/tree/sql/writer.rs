@@ -206,7 +206,7 @@ struct CloseQueue;
 
 #[async_trait]
 impl Write for CloseQueue {
-    /// Does nothing.
+    /// Writes nothing.
     ///
     /// # Errors
     /// Never.
@@ -217,7 +217,7 @@ impl Write for CloseQueue {
     /// Does nothing: no caller waits.
     fn end(self: Box<Self>, _: &CommitResult, _: &Blobs) {}
 
-    /// Returns true.
+    /// Returns true: the queue is closed after this write.
     fn is_last(&self) -> bool {
         true
     }

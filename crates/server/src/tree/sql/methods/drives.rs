@@ -17,7 +17,7 @@ impl Tree {
         write_tx!(self, |tx| drives::create(tx, name, quota, folding))
     }
 
-    /// Returns a drive.
+    /// Returns the properties of a drive: its id, quota, usage, feed position and creation time.
     ///
     /// # Errors
     /// [`TreeError::NotFound`] if it does not exist, and [`TreeError::Storage`] if the database
