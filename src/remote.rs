@@ -156,6 +156,10 @@ impl RemoteSource {
         }
     }
 
+    /// Parses the URI, with the additional options.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the URI is invalid.
     fn parsed(&self) -> Result<OperatorUri> {
         OperatorUri::new(&self.base, self.options.clone())
     }
@@ -176,6 +180,9 @@ pub fn is_drive(scheme: &str) -> bool {
 }
 
 /// Builds the drive at a URI. Returns `None` if the scheme is not that of a drive.
+///
+/// # Errors
+/// `ConfigInvalid` if the drive rejects an option.
 fn build_drive(uri: &OperatorUri) -> Result<Option<(DriveService, DriveHandle)>> {
     match uri.scheme() {
         #[cfg(feature = "services-skydrive")]
@@ -201,6 +208,10 @@ struct BuiltService(Option<DriveService>);
 impl Builder for BuiltService {
     type Config = ();
 
+    /// Returns the service.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` without a service, which OpenDAL never builds.
     fn build(self) -> Result<impl Service> {
         self.0
             .ok_or_else(|| Error::new(ErrorKind::ConfigInvalid, "cannot build a drive: none given"))

@@ -151,6 +151,7 @@ const WORDS: &[&str] = &[
     "Next token is expired",
 ];
 
+/// Headers that the clients read.
 const HEADERS: &[&str] = &[
     "content-range",
     "content-length",
@@ -172,6 +173,7 @@ const HEADERS: &[&str] = &[
     "x-virus-infected",
 ];
 
+/// A text with or without a meaning in a protocol.
 #[derive(Arbitrary, Debug)]
 enum Text {
     Word(u8),
@@ -181,6 +183,7 @@ enum Text {
 }
 
 impl Text {
+    /// Returns the text.
     fn text(self) -> String {
         match self {
             Self::Word(at) => WORDS[at as usize % WORDS.len()].to_owned(),
@@ -191,7 +194,11 @@ impl Text {
     }
 }
 
-/// Returns JSON, mostly with members that the client knows.
+/// Returns JSON, mostly with members that the client knows. It has at most `depth` levels of lists
+/// and objects.
+///
+/// # Errors
+/// If the fuzzer's input ends.
 fn json(input: &mut Unstructured<'_>, depth: u32) -> arbitrary::Result<Value> {
     Ok(match input.int_in_range(0..=if depth == 0 { 5 } else { 9 })? {
         0 => Value::Null,
@@ -215,6 +222,7 @@ fn json(input: &mut Unstructured<'_>, depth: u32) -> arbitrary::Result<Value> {
     })
 }
 
+/// A response of the cloud, or an interrupted connection.
 #[derive(Debug)]
 struct Answer {
     /// `None`: the connection is interrupted.
@@ -225,6 +233,10 @@ struct Answer {
 }
 
 impl<'a> Arbitrary<'a> for Answer {
+    /// Derives a response from the fuzzer's input.
+    ///
+    /// # Errors
+    /// If the input ends.
     fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
         let status = match input.int_in_range(0..=9)? {
             0 => None,
@@ -251,6 +263,7 @@ impl<'a> Arbitrary<'a> for Answer {
     }
 }
 
+/// A cloud that returns these responses in turn, and the number of its requests.
 #[derive(Clone, Default)]
 struct Cloud(Arc<Mutex<(VecDeque<Answer>, u32)>>);
 
@@ -258,11 +271,15 @@ struct Cloud(Arc<Mutex<(VecDeque<Answer>, u32)>>);
 const REQUESTS_MAX: u32 = 2_000_000;
 
 impl HttpTransport for Cloud {
+    /// Returns the next response.
+    ///
+    /// # Errors
+    /// `Unexpected`, temporary, for an interrupted connection.
     async fn fetch(&self, _: Request<Buffer>) -> opendal::Result<Response<HttpBody>> {
         let answer = {
             let mut state = self.0.lock().expect("no panic");
             state.1 += 1;
-            assert!(state.1 < REQUESTS_MAX, "the client asks for ever");
+            assert!(state.1 < REQUESTS_MAX, "the client does not stop");
             // Repeat the responses cyclically.
             let answer = state.0.pop_front();
             if let Some(answer) = &answer {
@@ -294,6 +311,7 @@ impl HttpTransport for Cloud {
     }
 }
 
+/// Returns an operator of the service with this scheme that sends its requests to `cloud`.
 fn operator(scheme: &str, cloud: &Cloud) -> Operator {
     let endpoint = match scheme {
         "onedrive" => "https://cloud.test/v1.0",
@@ -319,6 +337,7 @@ fn operator(scheme: &str, cloud: &Cloud) -> Operator {
     operator.with_context(context).layer(RetryLayer::new(policy))
 }
 
+/// Calls each operation once, and ignores the results.
 async fn everything(operator: Operator) {
     let _ = operator.list("").await;
     let _ = operator.list_with("a/").recursive(true).await;

@@ -19,16 +19,19 @@ use tokio::runtime::{Builder, Runtime};
 /// Number of requests after which the server's drives are emptied.
 const RESET: u32 = 500;
 
+/// The runtime of the server.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
 });
 
+/// The server that receives the requests.
 static SERVER: LazyLock<Server> =
     LazyLock::new(|| RUNTIME.block_on(Server::builder().ephemeral().start()).expect("a server"));
 
+/// The number of requests so far.
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-/// Splits after the first line feed.
+/// Splits after the first line feed. Returns the line without it, and the rest.
 fn line(bytes: &[u8]) -> (&[u8], &[u8]) {
     match bytes.iter().position(|byte| *byte == b'\n') {
         Some(end) => (&bytes[..end], &bytes[end + 1..]),
@@ -42,6 +45,7 @@ fn is_failure(response: &[u8]) -> bool {
     response.starts_with(b"HTTP/1.1 500") && !is_bits()
 }
 
+/// Sends the request in `input`, and rejects inputs that are not one request.
 fn run(input: &[u8]) -> Corpus {
     let (first, mut rest) = line(input);
     let Ok(first) = std::str::from_utf8(first) else { return Corpus::Reject };

@@ -87,7 +87,7 @@ impl DriveChanges {
     /// read starts at the current state of the drive.
     ///
     /// # Errors
-    /// The errors of the requests.
+    /// [Request errors](crate::drive::Error#request-errors).
     async fn read(
         &self,
         cx: &Context,
@@ -121,7 +121,8 @@ impl DriveChanges {
     /// Requests the folders above the item that `state` does not have.
     ///
     /// # Errors
-    /// The errors of the requests. A folder that does not exist is no error.
+    /// [Request errors](crate::drive::Error#request-errors). A folder that does not exist is no
+    /// error.
     async fn add_item(
         &self,
         cx: &Context,
@@ -157,7 +158,7 @@ impl DriveChanges {
     /// [`VISITS_MAX`] folders are above the item.
     ///
     /// # Errors
-    /// The errors of the requests for folders that `state` does not have.
+    /// [Request errors](crate::drive::Error#request-errors) for folders that `state` does not have.
     async fn paths_to(
         &self,
         cx: &Context,
@@ -195,7 +196,7 @@ impl DriveChanges {
     /// added to `state`. Returns `None` if the folder does not exist.
     ///
     /// # Errors
-    /// The errors of the request, except `NotFound`.
+    /// [Request errors](crate::drive::Error#request-errors), except `NotFound`.
     async fn location(
         &self,
         cx: &Context,
@@ -225,7 +226,8 @@ impl DriveChanges {
     /// read.
     ///
     /// # Errors
-    /// `DriveNotFound` if the root folder does not exist, and the errors of the requests.
+    /// `DriveNotFound` if the root folder does not exist, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn start(&self, cx: &Context) -> drive::Result<Cursor> {
         let adapter = &self.handle.state;
         let root = ItemRef::from_id(adapter.root(cx).await?);
@@ -243,8 +245,8 @@ impl ChangeSource for DriveChanges {
     /// changed.
     ///
     /// # Errors
-    /// The errors of the requests. The changes of a failed call are returned by the next call with
-    /// the same cursor.
+    /// [Request errors](crate::drive::Error#request-errors). The changes of a failed call are
+    /// returned by the next call with the same cursor.
     async fn changes(
         &self,
         cx: &OperationContext,

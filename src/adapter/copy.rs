@@ -80,7 +80,8 @@ impl DriveCopier {
     /// `IsAFolder` if the source is not a file or one of the paths is the operator's root;
     /// `Conflict` if both paths mean the same file; `ConditionNotMatch` if the target exists and
     /// must not; `NotFound` if the source does not exist; `InvalidInput` for an invalid path or
-    /// name; `Unexpected` if the size of the source is unknown; the errors of the requests.
+    /// name; `Unexpected` if the size of the source is unknown; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn start(&self) -> Result<CopyPhase> {
         let (state, cx) = (&self.state, &self.cx);
         let from = self.from.as_ref().map_err(Clone::clone)?;
@@ -171,7 +172,7 @@ impl DriveCopier {
     /// # Errors
     /// `Unexpected` if the copy is not complete after [`COPY_MAX`] or has another size than its
     /// source; `ConditionNotMatch` if the target exists and must not; the error with which the copy
-    /// failed in the cloud; the errors of the request.
+    /// failed in the cloud; [request errors](crate::drive::Error#request-errors).
     async fn poll(&self, copy: &RunningCopy) -> Result<CopyPhase> {
         sleep_until(copy.next_poll).await;
         let status = self.state.drive.copy_status(&self.cx, &copy.job).await;

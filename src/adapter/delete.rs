@@ -49,7 +49,8 @@ impl DriveDeleter {
     /// # Errors
     /// Without `recursive`: `Conflict` for a folder that is not empty, `IsAFolder` for a folder
     /// whose path has no slash at its end and for the operator's root. `InvalidInput` for an
-    /// invalid path. The errors of the requests, and those of [`flush`](Self::flush).
+    /// invalid path. [Request errors](crate::drive::Error#request-errors), and those of
+    /// [`flush`](Self::flush).
     async fn add(&mut self, path: &str, recursive: bool) -> Result<()> {
         let path = self.state.path(path)?;
         if path.is_root() {
@@ -81,7 +82,7 @@ impl DriveDeleter {
     ///
     /// # Errors
     /// `IsAFolder` for a folder whose path has no slash at its end, `Conflict` for a folder that is
-    /// not empty, and the errors of the requests.
+    /// not empty, and [request errors](crate::drive::Error#request-errors).
     async fn check(&self, resolved: &ResolvedPath, path: &Path) -> Result<Option<ItemKind>> {
         let requested;
         let item = match &resolved.item {
@@ -119,7 +120,7 @@ impl DriveDeleter {
     /// requested, otherwise by a listing. `folder` is the item of `resolved`.
     ///
     /// # Errors
-    /// The errors of the request.
+    /// [Request errors](crate::drive::Error#request-errors).
     async fn is_empty(&self, resolved: &ResolvedPath, folder: &Item) -> Result<bool> {
         // A cached number of children may be outdated.
         if let (Some(children), true) = (folder.children, resolved.is_fresh) {
@@ -133,8 +134,8 @@ impl DriveDeleter {
     /// Adds the children of the operator's root, which itself is never deleted.
     ///
     /// # Errors
-    /// `IsAFolder` without `recursive`; the errors of the requests, and those of
-    /// [`flush`](Self::flush).
+    /// `IsAFolder` without `recursive`; [request errors](crate::drive::Error#request-errors), and
+    /// those of [`flush`](Self::flush).
     async fn add_children(&mut self, root: &Path, recursive: bool) -> Result<()> {
         if !recursive {
             return Err(is_root("delete"));
@@ -177,7 +178,8 @@ impl DriveDeleter {
     /// Requests all items of a folder, page by page. Returns `None` if the folder does not exist.
     ///
     /// # Errors
-    /// The errors of the requests except `NotFound`, and `Unexpected` if the pages form a cycle.
+    /// [Request errors](crate::drive::Error#request-errors) except `NotFound`, and `Unexpected` if
+    /// the pages form a cycle.
     async fn list(&self, folder: &ItemRef) -> Result<Option<Vec<Item>>> {
         let (mut cursor, mut pages) = (None, PageGuard::default());
         let mut items = Vec::new();

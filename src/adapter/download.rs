@@ -37,8 +37,8 @@ impl RemoteFile {
     ///
     /// # Errors
     /// `NotFound` if the file does not exist; `IsAFolder`; `RangeNotSatisfied` if the range starts
-    /// after the end; `ConditionNotMatch` if a condition fails; `Unexpected` if the size of the file
-    /// differs from that of its item; the errors of the requests.
+    /// after the end; `ConditionNotMatch` if a condition fails; `Unexpected` if the size of the
+    /// file differs from that of its item; [request errors](crate::drive::Error#request-errors).
     pub(super) async fn download(&self, range: ByteRange) -> Result<(Download, ContentVersion)> {
         let (state, cx) = (&self.state, &self.cx);
         let path = self.path.as_ref().map_err(Clone::clone)?;
@@ -78,7 +78,8 @@ impl RemoteFile {
     ///
     /// # Errors
     /// `ConditionNotMatch` if the file has another version now or the cloud returns another range;
-    /// the errors of the requests, among them `NotFound` if the file no longer exists.
+    /// [request errors](crate::drive::Error#request-errors), among them `NotFound` if the file no
+    /// longer exists.
     pub(super) async fn resume(
         &self,
         version: &ContentVersion,
@@ -131,8 +132,8 @@ impl RemoteFile {
     /// different. Does nothing if reads are not checked.
     ///
     /// # Errors
-    /// `Unexpected` if the sizes differ and the cloud does not rewrite such files; the errors of
-    /// the request.
+    /// `Unexpected` if the sizes differ and the cloud does not rewrite such files; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn check_size(&self, resolved: &ResolvedPath, download: &Download) -> Result<()> {
         let known = download.item.as_deref().or(resolved.item.as_deref());
         let differs = |item: &Item| item.size.is_some_and(|size| size != download.total);
@@ -163,7 +164,7 @@ impl RemoteFile {
     ///
     /// # Errors
     /// `IsAFolder`, or `Unsupported` for an item that is neither a file nor a folder, if the kind
-    /// of the item is known; otherwise the errors of the request, as in
+    /// of the item is known; otherwise [request errors](crate::drive::Error#request-errors), as in
     /// [`download`](Self::download).
     async fn request(&self, resolved: &ResolvedPath, range: ByteRange) -> Result<Download> {
         let known = resolved.item.as_deref();

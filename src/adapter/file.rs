@@ -137,9 +137,10 @@ impl DriveHandle {
     /// # Errors
     /// `ConditionNotMatch` if the target exists and must not; `IsADirectory` if it is a folder;
     /// `Unsupported` for an invalid path, a file that is too large, or a `resume` of another path;
-    /// the errors of the requests. After an error that a retry cannot fix, such as an existing
-    /// target, the session is cancelled. `Conflict` if the file is changed during the upload: the
-    /// request is aborted before its last bytes, so the drive keeps its previous file.
+    /// [request errors](crate::drive::Error#request-errors). After an error that a retry cannot
+    /// fix, such as an existing target, the session is cancelled. `Conflict` if the file is changed
+    /// during the upload: the request is aborted before its last bytes, so the drive keeps its
+    /// previous file.
     pub async fn upload_file(
         &self,
         operator: &Operator,
@@ -158,7 +159,7 @@ impl DriveHandle {
     /// discarded them.
     ///
     /// # Errors
-    /// The errors of the request.
+    /// [Request errors](crate::drive::Error#request-errors).
     pub async fn cancel_upload(
         &self,
         operator: &Operator,
@@ -261,7 +262,7 @@ async fn resumable(
 ///
 /// # Errors
 /// `Conflict` if the file is changed while it is sent; `InvalidInput` if it is too large for one
-/// request; the errors of the requests.
+/// request; [request errors](crate::drive::Error#request-errors).
 async fn send_at_once(
     upload: &mut Upload,
     file: Arc<File>,

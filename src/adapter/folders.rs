@@ -19,7 +19,7 @@ impl AdapterState {
     ///
     /// # Errors
     /// `NotAFolder` if a file has one of the names; `InvalidInput` if the cloud does not accept one
-    /// of the names; the errors of the requests.
+    /// of the names; [request errors](crate::drive::Error#request-errors).
     pub(super) async fn create_dir(&self, cx: &Context, path: &Path) -> Result<()> {
         if self.capabilities().paths {
             return self.create_folder_by_path(cx, path.names()).await;
@@ -86,7 +86,7 @@ impl AdapterState {
     ///
     /// # Errors
     /// `InvalidInput` if the cloud does not accept the name; `NotFound` if the parent does not
-    /// exist; the errors of the requests.
+    /// exist; [request errors](crate::drive::Error#request-errors).
     async fn create_folder(&self, cx: &Context, parent: &ItemId, name: &str) -> Result<Arc<Item>> {
         let folded = self.fold(name);
         let folder = FolderKey::Id(parent.clone());

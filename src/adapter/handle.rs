@@ -65,7 +65,7 @@ impl DriveHandle {
     /// Returns the owner of the account.
     ///
     /// # Errors
-    /// The errors of the request.
+    /// [Request errors](crate::drive::Error#request-errors).
     pub async fn account(&self, operator: &Operator) -> opendal::Result<Account> {
         self.state.drive.account(&Self::context(operator)).await.map_err(to_opendal)
     }
@@ -73,7 +73,7 @@ impl DriveHandle {
     /// Returns the quota of the drive.
     ///
     /// # Errors
-    /// The errors of the request.
+    /// [Request errors](crate::drive::Error#request-errors).
     pub async fn quota(&self, operator: &Operator) -> opendal::Result<Quota> {
         self.state.drive.quota(&Self::context(operator)).await.map_err(to_opendal)
     }
@@ -81,8 +81,8 @@ impl DriveHandle {
     /// Requests the item at a path.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist, `Unsupported` for an invalid path, and the errors of
-    /// the requests.
+    /// `NotFound` if the item does not exist, `Unsupported` for an invalid path, and [request
+    /// errors](crate::drive::Error#request-errors).
     pub async fn item(&self, operator: &Operator, path: &str) -> opendal::Result<Item> {
         let path = self.state.path(path).map_err(to_opendal)?;
         let cx = Self::context(operator);
@@ -115,7 +115,7 @@ impl DriveHandle {
     /// the drives of different accounts.
     ///
     /// # Errors
-    /// The errors of the request.
+    /// [Request errors](crate::drive::Error#request-errors).
     pub async fn root_id(&self, operator: &Operator) -> opendal::Result<ItemId> {
         self.request_root_id(&Self::context(operator)).await.map_err(to_opendal)
     }
@@ -139,8 +139,8 @@ impl DriveHandle {
     /// in the path.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist or is not below the operator's root, and the errors of
-    /// the requests.
+    /// `NotFound` if the item does not exist or is not below the operator's root, and [request
+    /// errors](crate::drive::Error#request-errors).
     pub async fn path_of(&self, operator: &Operator, id: &ItemId) -> opendal::Result<String> {
         self.request_path(&Self::context(operator), id).await.map_err(to_opendal)
     }
@@ -148,7 +148,8 @@ impl DriveHandle {
     /// Requests the id of the root folder: [`Drive::root`] may return an alias.
     ///
     /// # Errors
-    /// `DriveNotFound` if the root does not exist, and the errors of the requests.
+    /// `DriveNotFound` if the root does not exist, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn request_root_id(&self, cx: &Context) -> crate::drive::Result<ItemId> {
         let root = ItemRef::from_id(self.state.root(cx).await?);
         Ok(self.state.drive.item(cx, &root, Conditions::NONE).await?.id)

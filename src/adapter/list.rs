@@ -126,8 +126,8 @@ impl DriveLister {
     /// call tries again.
     ///
     /// # Errors
-    /// `NotAFolder` if the path is a file; `InvalidInput` for an invalid path; the errors of the
-    /// requests.
+    /// `NotAFolder` if the path is a file; `InvalidInput` for an invalid path; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn resolve_start(&mut self) -> Result<()> {
         let Some(start) = &self.start else { return Ok(()) };
         let start = start.as_ref().map_err(Clone::clone)?;
@@ -202,8 +202,9 @@ impl DriveLister {
     /// page is accepted only if the item is known to be a folder.
     ///
     /// # Errors
-    /// `NotAFolder` if the start of the listing is a file, and the errors of the request that
-    /// checks it. After a temporary error the next call lists the folder again.
+    /// `NotAFolder` if the start of the listing is a file, and [request
+    /// errors](crate::drive::Error#request-errors) that checks it. After a temporary error the next
+    /// call lists the folder again.
     async fn process_page(&mut self, mut job: ListJob, page: Page) -> Result<()> {
         let is_ambiguous = page.items.is_empty() && !job.is_known_folder;
         if is_ambiguous && job.is_first_page() && job.prefix.is_none() {

@@ -98,7 +98,8 @@ impl ListJob {
     /// the cloud.
     ///
     /// # Errors
-    /// The errors of the request, and `Unexpected` if the pages form a cycle.
+    /// [Request errors](crate::drive::Error#request-errors), and `Unexpected` if the pages form a
+    /// cycle.
     pub(super) async fn request_page(
         &mut self,
         state: &AdapterState,

@@ -184,7 +184,8 @@ impl Service for DriveService {
     /// Creates a folder and its missing parents. Succeeds if the folder exists.
     ///
     /// # Errors
-    /// `NotADirectory` if a file has one of the names, and the errors of the requests.
+    /// `NotADirectory` if a file has one of the names, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn create_dir(
         &self,
         ctx: &OperationContext,
@@ -200,7 +201,8 @@ impl Service for DriveService {
     ///
     /// # Errors
     /// `NotFound` if the item does not exist, or is a file although the path ends with a slash;
-    /// `ConditionNotMatch` if a condition fails; the errors of the requests.
+    /// `ConditionNotMatch` if a condition fails; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn stat(&self, ctx: &OperationContext, path: &str, args: OpStat) -> Result<RpStat> {
         let (state, cx) = (&self.state, Context::from(ctx));
         let conditions = Conditions {
@@ -277,7 +279,7 @@ impl Service for DriveService {
     ///
     /// # Errors
     /// `NotFound` if `from` does not exist; `ConditionNotMatch` if `to` exists and must not;
-    /// `IsADirectory` if `to` is a folder; the errors of the requests.
+    /// `IsADirectory` if `to` is a folder; [request errors](crate::drive::Error#request-errors).
     async fn rename(
         &self,
         ctx: &OperationContext,

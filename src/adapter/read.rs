@@ -96,8 +96,8 @@ impl oio::Read for DriveReader {
     ///
     /// # Errors
     /// `NotFound`, `IsADirectory`, `RangeNotSatisfied` if the range starts after the end,
-    /// `ConditionNotMatch` if a condition fails, and the errors of the requests. The stream returns
-    /// the errors of its bytes.
+    /// `ConditionNotMatch` if a condition fails, and [request
+    /// errors](crate::drive::Error#request-errors). The stream returns the errors of its bytes.
     async fn open(
         &self,
         range: BytesRange,
@@ -228,7 +228,8 @@ impl DriveStream {
     ///
     /// # Errors
     /// `Unexpected` if bytes are missing or the hash differs; `RangeNotSatisfied` if the file ends
-    /// before the requested range does; the errors of a request for the hash.
+    /// before the requested range does; [request errors](crate::drive::Error#request-errors) for
+    /// the hash.
     async fn check_end(&mut self) -> Result<()> {
         if !self.remaining.is_empty() {
             let missing = self.remaining.end - self.remaining.start;

@@ -22,8 +22,9 @@ impl AdapterState {
     ///
     /// # Errors
     /// `NotFound` if `from` does not exist; `ConditionNotMatch` if `to` exists and must not;
-    /// `IsAFolder` if `to` is a folder or one of the paths is the operator's root; `NotAFolder` if a
-    /// folder would replace a file; `Conflict` if `to` is below `from`; the errors of the requests.
+    /// `IsAFolder` if `to` is a folder or one of the paths is the operator's root; `NotAFolder` if
+    /// a folder would replace a file; `Conflict` if `to` is below `from`; [request
+    /// errors](crate::drive::Error#request-errors).
     pub(super) async fn rename(
         &self,
         cx: &Context,
@@ -98,7 +99,8 @@ impl AdapterState {
     ///
     /// # Errors
     /// `ConditionNotMatch` if the target exists and `if_exists` is [`IfExists::Fail`], `IsAFolder`
-    /// if it is a folder, `NotAFolder` if `source` is a folder, and the errors of the requests.
+    /// if it is a folder, `NotAFolder` if `source` is a folder, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn find_occupant(
         &self,
         cx: &Context,

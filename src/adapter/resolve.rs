@@ -30,8 +30,8 @@ impl AdapterState {
     /// Resolves a path. Uses index entries that are not older than `max_age`.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist, but never in a drive that resolves paths itself. The
-    /// errors of the requests.
+    /// `NotFound` if the item does not exist, but never in a drive that resolves paths itself.
+    /// [Request errors](crate::drive::Error#request-errors).
     pub(super) async fn resolve(
         &self,
         cx: &Context,
@@ -99,8 +99,8 @@ impl AdapterState {
     /// Requests the item at a path, unless resolving the path has just requested it.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist; `ConditionNotMatch` if a condition fails; the errors of
-    /// the requests.
+    /// `NotFound` if the item does not exist; `ConditionNotMatch` if a condition fails; [request
+    /// errors](crate::drive::Error#request-errors).
     pub(super) async fn request_item(
         &self,
         cx: &Context,

@@ -108,7 +108,7 @@ impl<'a> FragmentUploader<'a> {
     /// is lost and its file does not exist.
     ///
     /// # Errors
-    /// The errors of the requests, and those of reading the local file.
+    /// [Request errors](crate::drive::Error#request-errors), and those of reading the local file.
     async fn request_progress(
         &mut self,
         upload: &Upload,
@@ -292,8 +292,8 @@ impl<'a> FragmentUploader<'a> {
     /// Opens a session for the file. Creates missing parent folders.
     ///
     /// # Errors
-    /// `ConditionNotMatch` if the target exists and must not, the errors of the requests, and
-    /// `Aborted`.
+    /// `ConditionNotMatch` if the target exists and must not, [request
+    /// errors](crate::drive::Error#request-errors), and `Aborted`.
     async fn open(&mut self, upload: &mut Upload) -> Result<UploadSession, UploadError> {
         let (this, total) = (&*upload, self.total);
         let (session, folder) = this
@@ -401,7 +401,8 @@ impl<'a> FragmentUploader<'a> {
     /// known.
     ///
     /// # Errors
-    /// `Unexpected` if the size differs, and the errors of a request for the item.
+    /// `Unexpected` if the size differs, and [request errors](crate::drive::Error#request-errors)
+    /// for the item.
     async fn finish(
         &mut self,
         upload: &mut Upload,

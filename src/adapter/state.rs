@@ -107,8 +107,9 @@ impl AdapterState {
     /// Returns the id of the drive's root folder. Requests it once if the cloud has no alias for it.
     ///
     /// # Errors
-    /// `DriveNotFound` if it does not exist, and the errors of the request. Never `NotFound`, which
-    /// would mean that the item at a path does not exist.
+    /// `DriveNotFound` if it does not exist, and [request
+    /// errors](crate::drive::Error#request-errors). Never `NotFound`, which would mean that the
+    /// item at a path does not exist.
     pub(super) async fn root(&self, cx: &Context) -> Result<&ItemId> {
         let root = self.root.get_or_try_init(|| self.drive.root(cx)).await;
         root.map_err(|error| match error.kind() {

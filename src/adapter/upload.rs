@@ -143,7 +143,8 @@ impl Upload {
     /// Sends the whole file in one request.
     ///
     /// # Errors
-    /// `InvalidInput` if the file is too large for one request, and the errors of the requests.
+    /// `InvalidInput` if the file is too large for one request, and [request
+    /// errors](crate::drive::Error#request-errors).
     pub(super) async fn send_at_once(&self, body: Body) -> Result<Item, UploadError> {
         let (len, max) = (body.len(), self.state.capabilities().max_single_upload);
         if len > max {
@@ -216,7 +217,7 @@ impl Upload {
     /// response, so that another writer of this process cannot replace the file before.
     ///
     /// # Errors
-    /// `Unexpected` if the sizes differ, and the errors of the request.
+    /// `Unexpected` if the sizes differ, and [request errors](crate::drive::Error#request-errors).
     pub(super) async fn verify(
         &self,
         mut item: Item,

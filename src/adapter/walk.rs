@@ -35,7 +35,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     /// `NotFound` if one of the items does not exist, or if a file has items below it in the path;
-    /// the errors of the requests.
+    /// [request errors](crate::drive::Error#request-errors).
     pub(super) async fn resolve(&mut self, names: &[String]) -> Result<ResolvedPath> {
         let root = self.state.root(self.cx).await?.clone();
         let mut resolved = ResolvedPath {
@@ -67,7 +67,8 @@ impl<'a> Walk<'a> {
     /// `folder_ref` mean the same folder.
     ///
     /// # Errors
-    /// `NotFound` if the child or the folder does not exist; the errors of the requests.
+    /// `NotFound` if the child or the folder does not exist; [request
+    /// errors](crate::drive::Error#request-errors).
     pub(super) async fn child(
         &mut self,
         folder: &FolderKey,
@@ -135,7 +136,7 @@ impl<'a> Walk<'a> {
     /// small request, whereas finding the name again may list the folder.
     ///
     /// # Errors
-    /// The errors of the request, except `NotFound`.
+    /// [Request errors](crate::drive::Error#request-errors), except `NotFound`.
     async fn revalidate(
         &self,
         folder: &FolderKey,

@@ -29,6 +29,7 @@ pub struct Context {
 }
 
 impl From<&OperationContext> for Context {
+    /// Returns the context of an operation whose caller observes nothing.
     fn from(operation: &OperationContext) -> Self {
         Self { operation: operation.clone(), requests: None, progress: None, guard: None }
     }
@@ -93,12 +94,13 @@ impl Context {
         (Self { requests: Some(Arc::clone(&requests)), ..self }, requests)
     }
 
-    /// Sets the observer of uploads in one request.
+    /// Sets the observer of uploads in one request; `None` removes it.
     pub(crate) fn with_progress(self, progress: Option<UploadProgress>) -> Self {
         Self { progress, ..self }
     }
 
-    /// Aborts each request that sends a file if the file changes during the request.
+    /// Sets the guard of the file that is sent: each request that sends it is aborted if the file
+    /// changes during the request.
     pub(crate) fn with_source_guard(self, guard: SourceGuard) -> Self {
         Self { guard: Some(guard), ..self }
     }

@@ -16,7 +16,8 @@ pub struct CopyJob {
 }
 
 impl CopyJob {
-    /// Returns a copy whose status is available at `url`.
+    /// Returns a copy whose status is available at `url`. `state` is the drive's own, to interpret
+    /// later responses.
     pub fn new(url: impl Into<Secret>, state: impl Into<String>) -> Self {
         Self { url: url.into(), state: state.into() }
     }

@@ -63,9 +63,24 @@ pub enum Retry {
 ///
 /// It has the operation, the status and error code of the response, and whether a repeated call may
 /// succeed. It never contains a token, a download URL or a query string.
+///
+/// # Request errors
+///
+/// Every request to a cloud can fail in these ways. The documentation of a function that sends
+/// requests calls them request errors:
+///
+/// * `PermissionDenied`: the cloud rejects the token or none can be obtained, or the account lacks
+///   the permission.
+/// * `RateLimited`: the cloud rejects requests because there were too many.
+/// * `QuotaExceeded`: the drive is full, for a request that writes.
+/// * `InvalidInput`: the cloud rejects an argument, such as a name.
+/// * `DriveNotFound`: the configured drive does not exist.
+/// * `Unexpected`: no connection, an incomplete or invalid response, an internal error of the
+///   cloud.
 #[derive(Clone)]
 pub struct Error(Box<FailureDetails>);
 
+/// The fields of an [`Error`].
 #[derive(Clone)]
 struct FailureDetails {
     kind: ErrorKind,
@@ -80,7 +95,8 @@ struct FailureDetails {
 }
 
 impl Error {
-    /// Returns an error of this kind, with a message for the user.
+    /// Returns an error of this kind, with a message for the user. It is permanent and has no
+    /// response.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(FailureDetails {
             kind,

@@ -60,7 +60,7 @@ pub struct FileVersion {
 }
 
 impl FileVersion {
-    /// Returns a version of which only the id is known.
+    /// Returns a version of which only the cloud's id is known.
     pub fn new(id: impl Into<String>) -> Self {
         Self { id: id.into(), size: None, modified: None, is_current: false }
     }
@@ -79,7 +79,7 @@ pub struct SearchRequest {
 }
 
 impl SearchRequest {
-    /// Searches the whole drive.
+    /// Returns a search of the whole drive. `query` has the cloud's own syntax.
     pub fn new(query: impl Into<String>) -> Self {
         Self { folder: None, query: query.into(), limit: None }
     }
@@ -100,7 +100,7 @@ pub struct Thumbnail {
 }
 
 impl Thumbnail {
-    /// Returns a thumbnail of unknown width and height.
+    /// Returns a thumbnail of unknown width and height. `size` is the cloud's name of the size.
     pub fn new(size: impl Into<String>, url: impl Into<Secret>) -> Self {
         Self { size: size.into(), width: None, height: None, url: url.into() }
     }
@@ -155,7 +155,7 @@ pub struct LinkRequest {
 }
 
 impl LinkRequest {
-    /// Requests a link for everyone, without expiry or password.
+    /// Returns a request for a link to `item` for everyone, without expiry or password.
     pub fn new(item: ItemRef, access: Access) -> Self {
         Self { item, access, audience: LinkAudience::default(), expires: None, password: None }
     }
@@ -178,7 +178,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Returns a link for everyone, without expiry.
+    /// Returns a link for everyone, without expiry. `id` is the cloud's id of the link.
     pub fn new(id: impl Into<String>, url: impl Into<Secret>, access: Access) -> Self {
         let audience = LinkAudience::default();
         Self { id: id.into(), url: url.into(), access, audience, expires: None }
@@ -200,7 +200,8 @@ pub struct GrantRequest {
 }
 
 impl GrantRequest {
-    /// Requests permissions without an invitation.
+    /// Returns a request to share `item` with users, by their e-mail addresses, without an
+    /// invitation.
     pub fn new(item: ItemRef, recipients: Vec<String>, access: Access) -> Self {
         Self { item, recipients, access, message: None }
     }
@@ -222,7 +223,8 @@ pub struct Permission {
 }
 
 impl Permission {
-    /// Returns a permission of the item itself, with an unknown grantee.
+    /// Returns a permission of the item itself, with an unknown grantee. `id` is the cloud's id of
+    /// the permission.
     pub fn new(id: impl Into<String>, access: Access) -> Self {
         Self { id: id.into(), grantee: None, access, inherited_from: None }
     }

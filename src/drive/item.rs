@@ -20,6 +20,7 @@ impl ItemId {
 }
 
 impl<S: Into<Arc<str>>> From<S> for ItemId {
+    /// Wraps the cloud's id.
     fn from(id: S) -> Self {
         Self(id.into())
     }

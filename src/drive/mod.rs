@@ -107,7 +107,7 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `NotFound` if the item does not exist; `ConditionNotMatch` if its etag differs from
-    /// `if_match` or equals `if_none_match`.
+    /// `if_match` or equals `if_none_match`; [request errors](crate::drive::Error#request-errors).
     async fn item(&self, cx: &Context, item: &ItemRef, conditions: &Conditions) -> Result<Item>;
 
     /// Returns the child of a folder that has this name. Names are compared by
@@ -144,19 +144,22 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Opens a stream of the bytes of a file.
     ///
     /// # Errors
-    /// `NotFound` if the file does not exist; `IsAFolder`; `RangeNotSatisfied` if the range starts
-    /// after the end of the file; `ConditionNotMatch` if a condition does not hold.
+    /// `NotFound` if the file does not exist; `IsAFolder` for a folder; `RangeNotSatisfied` if the
+    /// range starts after the end of the file; `ConditionNotMatch` if a condition does not hold;
+    /// [request errors](crate::drive::Error#request-errors). The stream returns later failures as
+    /// its last element.
     async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download>;
 
-    /// Writes a whole file in one request. The body has at most
-    /// [`Capabilities::max_single_upload`] bytes.
+    /// Writes a whole file in one request. The body has at most [`Capabilities::max_single_upload`]
+    /// bytes.
     ///
     /// The drive compares the hash and size in the response with the body. If the response has no
     /// size, [`Item::size`] of the result is `None` and the caller must verify the upload.
     ///
     /// # Errors
-    /// `AlreadyExists` with [`IfExists::Fail`]; `QuotaExceeded`; `IsAFolder` if a folder has the
-    /// name; `ConditionNotMatch` if a condition does not hold.
+    /// `AlreadyExists` if the name is taken, with [`IfExists::Fail`]; `IsAFolder` if a folder has
+    /// the name; `ConditionNotMatch` if a condition does not hold; `Unexpected` if the cloud has
+    /// other bytes; [request errors](crate::drive::Error#request-errors).
     async fn upload(
         &self,
         cx: &Context,
@@ -181,7 +184,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
         Err(Error::unsupported("upload sessions"))
     }
 
-    /// Sends one fragment: the bytes at `offset`.
+    /// Sends one fragment: the bytes that start at the position `offset` of the file. Returns the
+    /// progress after it.
     ///
     /// The drive keeps its own state in the session, for example the hash of the bytes that the
     /// cloud has. A caller that stores sessions must store the session again after each fragment.
@@ -189,6 +193,7 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// `NotFound` if the cloud has discarded the session: open a new one. `RangeNotSatisfied` if
     /// the cloud expects another offset: request [`session_status`](Self::session_status).
+    /// `Unsupported` without upload sessions; [request errors](crate::drive::Error#request-errors).
     async fn send_fragment(
         &self,
         cx: &Context,
@@ -200,8 +205,9 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
         Err(Error::unsupported("upload sessions"))
     }
 
-    /// Records a fragment that the cloud has received although its response was lost. It updates
-    /// the state that the drive keeps in the session, such as a hash, and sends no request.
+    /// Records the fragment `bytes` at `offset`, which the cloud has received although its response
+    /// was lost. It updates the state that the drive keeps in the session, such as a hash, and
+    /// sends no request.
     ///
     /// # Errors
     /// `InvalidInput` if another drive opened the session.
@@ -215,10 +221,11 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
         Ok(())
     }
 
-    /// Returns the offset that the cloud expects next.
+    /// Requests the offset that the cloud expects next.
     ///
     /// # Errors
-    /// `NotFound` if the cloud has discarded the session: open a new one.
+    /// `NotFound` if the cloud has discarded the session: open a new one. `Unsupported` without
+    /// upload sessions; [request errors](crate::drive::Error#request-errors).
     async fn session_status(
         &self,
         cx: &Context,
@@ -232,7 +239,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// call returns the file that the first call created.
     ///
     /// # Errors
-    /// The kinds of [`upload`](Self::upload); `NotFound` if the cloud has discarded the session.
+    /// The kinds of [`upload`](Self::upload); `NotFound` if the cloud has discarded the session;
+    /// `Unsupported` without upload sessions.
     async fn commit_session(&self, cx: &Context, session: &UploadSession) -> Result<Item> {
         let _ = (cx, session);
         Err(Error::unsupported("upload sessions"))
@@ -241,7 +249,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Discards a session and its bytes. Succeeds if the session does not exist.
     ///
     /// # Errors
-    /// `InvalidInput` if another drive opened the session.
+    /// `InvalidInput` if another drive opened the session; `Unsupported` without upload sessions;
+    /// [request errors](crate::drive::Error#request-errors).
     async fn cancel_session(&self, cx: &Context, session: &UploadSession) -> Result<()> {
         let _ = (cx, session);
         Err(Error::unsupported("upload sessions"))
@@ -275,8 +284,9 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Starts a copy of a file within the drive. Called only if [`Capabilities::copy_files`].
     ///
     /// # Errors
-    /// `NotFound` if the source does not exist; `AlreadyExists` with [`IfExists::Fail`];
-    /// `QuotaExceeded`; `Unsupported` for a folder.
+    /// `NotFound` if the source does not exist; `AlreadyExists` if the target exists, with
+    /// [`IfExists::Fail`]; `QuotaExceeded` if the drive is full; `Unsupported` for a folder;
+    /// [request errors](crate::drive::Error#request-errors).
     async fn copy(&self, cx: &Context, request: CopyRequest<'_>) -> Result<CopyStatus> {
         let _ = (cx, request);
         Err(Error::unsupported("server-side copies"))
@@ -285,7 +295,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Requests the status of a copy once.
     ///
     /// # Errors
-    /// Those of the copy itself; `InvalidInput` if another drive started it.
+    /// Those of [`copy`](Self::copy), with which the copy failed; `InvalidInput` if another drive
+    /// started it; [request errors](crate::drive::Error#request-errors).
     async fn copy_status(&self, cx: &Context, job: &CopyJob) -> Result<CopyStatus> {
         let _ = (cx, job);
         Err(Error::unsupported("server-side copies"))
@@ -304,21 +315,22 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     }
 
     /// Returns whether the content of a file may differ from its reported size and hash, so that a
-    /// difference is no damage. SharePoint writes properties into Office files.
+    /// difference is no damage. SharePoint writes properties into Office files. The default is
+    /// false.
     fn may_rewrite_content(&self, file: &Item) -> bool {
         let _ = file;
         false
     }
 
-    /// Returns whether [`changes`](Self::changes) reports changes of an item and of its
-    /// descendants. It does not for items of other drives.
+    /// Returns whether [`changes`](Self::changes) reports changes of the item with this id and of
+    /// its descendants. It does not for items of other drives. The default is true.
     fn covers_changes_of(&self, id: &ItemId) -> bool {
         let _ = id;
         true
     }
 
-    /// Returns whether an item is a folder whose contents are in another drive. A recursive listing
-    /// contains such a folder but not its contents.
+    /// Returns whether the item with this id is a folder whose contents are in another drive. A
+    /// recursive listing contains such a folder but not its contents. The default is false.
     fn is_shortcut_to_other_drive(&self, id: &ItemId) -> bool {
         let _ = id;
         false
@@ -326,6 +338,10 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
 
     /// Deletes items, and folders with all their contents. Receives at most
     /// [`Capabilities::delete_max_size`] items. Returns one result for each item, in order.
+    ///
+    /// # Errors
+    /// Each item: `NotFound` if it does not exist; `Conflict` if it is locked; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>>;
 
     /// Returns the versions of a file, newest first, including the current one.

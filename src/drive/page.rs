@@ -44,7 +44,7 @@ pub struct ChangePage {
 }
 
 impl ChangePage {
-    /// Returns a page without changes.
+    /// Returns a page without changes. `next` is the position after it.
     pub fn new(next: Cursor) -> Self {
         Self { items: Vec::new(), removed: Vec::new(), next, more: false, reset: false }
     }

@@ -47,7 +47,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Returns a target without a known occupant.
+    /// Returns a target without a known occupant: the name `name` in `folder`.
     pub fn new(folder: ItemRef, name: impl Into<String>) -> Self {
         Self { folder, name: name.into(), occupant: None }
     }

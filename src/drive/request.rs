@@ -30,12 +30,12 @@ pub struct ListRequest<'a> {
 }
 
 impl<'a> ListRequest<'a> {
-    /// Lists the first page of a folder's direct children.
+    /// Returns a request for the first page of a folder's direct children.
     pub fn new(folder: &'a ItemRef) -> Self {
         Self { folder, depth: Depth::Children, limit: None, cursor: None }
     }
 
-    /// Lists the first page of a folder's descendants.
+    /// Returns a request for the first page of a folder's descendants.
     pub fn recursive(folder: &'a ItemRef) -> Self {
         Self::new(folder).with_depth(Depth::Recursive)
     }
@@ -75,7 +75,7 @@ pub struct DownloadRequest<'a> {
 }
 
 impl<'a> DownloadRequest<'a> {
-    /// Reads a whole file, whatever its version.
+    /// Returns a request for a whole file, whatever its version.
     pub fn new(file: &'a ItemRef) -> Self {
         Self { file, known: None, range: ByteRange::Full, conditions: Conditions::NONE }
     }
@@ -114,7 +114,7 @@ pub struct CopyRequest<'a> {
 }
 
 impl<'a> CopyRequest<'a> {
-    /// Copies a file, and replaces a file at the target.
+    /// Returns a request to copy a file, which replaces a file at the target.
     pub fn new(source: &'a ItemRef, target: &'a Target) -> Self {
         Self { source, known: None, target, if_exists: IfExists::Replace }
     }

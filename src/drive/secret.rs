@@ -31,12 +31,14 @@ impl Secret {
 }
 
 impl<S: Into<Arc<str>>> From<S> for Secret {
+    /// Wraps a text that must not be printed.
     fn from(text: S) -> Self {
         Self(text.into())
     }
 }
 
 impl fmt::Debug for Secret {
+    /// Shows an ellipsis, never the text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }

@@ -73,7 +73,8 @@ pub struct UploadSession {
 }
 
 impl UploadSession {
-    /// Returns a session for a file of `total` bytes, without expiry.
+    /// Returns a session for a file of `total` bytes, without expiry. `url` receives the fragments,
+    /// and `state` is the drive's own.
     pub fn new(url: impl Into<Secret>, total: u64, state: impl Into<String>) -> Self {
         Self { url: url.into(), total, expires: None, state: state.into() }
     }

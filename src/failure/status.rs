@@ -49,7 +49,8 @@ pub(crate) enum Transience {
     Ambiguous,
 }
 
-/// Returns the meaning of a status.
+/// Returns the meaning of a status. `headers` are those of the response: `Retry-After` decides
+/// about 503.
 ///
 /// 420 is Live Connect's equivalent of 429; 509 is SharePoint's status for exhausted bandwidth;
 /// proxies send 520 to 530, 598 and 599. Any other 5xx counts as 500 (RFC 9110, section 15).
@@ -119,7 +120,8 @@ pub(crate) fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| is_decimal && number.is_finite())
 }
 
-/// Parses an HTTP date in any of its three formats (RFC 9110, section 5.6.7).
+/// Parses an HTTP date in any of its three formats (RFC 9110, section 5.6.7). Returns `None` for
+/// any other text.
 fn date(text: &str) -> Option<Timestamp> {
     let time: SystemTime = httpdate::parse_http_date(text).ok()?;
     Timestamp::try_from(time).ok()

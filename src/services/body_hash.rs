@@ -79,16 +79,19 @@ impl<H: BodyHasher> BodyHash<H> {
     }
 }
 
+/// The hash of one attempt of a request with a file.
 struct FileHasher<H> {
     hasher: H,
     complete: Arc<Mutex<Option<H>>>,
 }
 
 impl<H: BodyHasher> Observer for FileHasher<H> {
+    /// Hashes the next bytes.
     fn piece(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
     }
 
+    /// Publishes the hash of the whole file for [`BodyHash::finish`].
     fn end(self: Box<Self>) {
         *self.complete.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.hasher);
     }

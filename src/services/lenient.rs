@@ -12,8 +12,11 @@ use serde::{
 #[cfg(any(feature = "services-amazon-drive", feature = "services-skydrive"))]
 use serde_json::Value;
 
-/// Decodes a size in bytes: a non-negative integer, or a text with one. Any other value is an unknown
-/// size, `None`.
+/// Decodes a size in bytes: a non-negative integer, or a text with one. Any other value is an
+/// unknown size, `None`.
+///
+/// # Errors
+/// Only those of invalid JSON.
 pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     deserializer.deserialize_any(SizeVisitor)
 }
@@ -24,43 +27,59 @@ struct SizeVisitor;
 impl<'de> Visitor<'de> for SizeVisitor {
     type Value = Option<u64>;
 
+    /// Names a size, for error messages.
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a size in bytes")
     }
 
+    /// Returns the number.
     fn visit_u64<E: Error>(self, size: u64) -> Result<Self::Value, E> {
         Ok(Some(size))
     }
 
+    /// Returns the number, or `None` if it is negative.
     fn visit_i64<E: Error>(self, size: i64) -> Result<Self::Value, E> {
         Ok(u64::try_from(size).ok())
     }
 
+    /// Ignores a number with a fraction: returns `None`.
     fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
         Ok(None)
     }
 
+    /// Ignores the value: returns `None`.
     fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
         Ok(None)
     }
 
+    /// Returns the number in the text, or `None` if the text is none.
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
         Ok(text.parse().ok())
     }
 
+    /// Returns `None` for `null`.
     fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
         Ok(None)
     }
 
+    /// Returns `None` for an absent value.
     fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
         Ok(None)
     }
 
+    /// Skips the list and returns `None`.
+    ///
+    /// # Errors
+    /// Those of invalid JSON.
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
     }
 
+    /// Skips the object and returns `None`.
+    ///
+    /// # Errors
+    /// Those of invalid JSON.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)
@@ -77,6 +96,9 @@ enum LenientEntry<T> {
 }
 
 /// Decodes the entries of a page. `fallback` converts a value that is not a valid entry.
+///
+/// # Errors
+/// If the value is not a list.
 #[cfg(any(feature = "services-amazon-drive", feature = "services-skydrive"))]
 pub(super) fn entries<'de, D, T>(
     deserializer: D,

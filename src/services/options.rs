@@ -52,16 +52,17 @@ macro_rules! setters {
 /// Prefix of option keys that name a header.
 const HEADER_PREFIX: &str = "header.";
 
-/// Returns the error for an invalid option of a service.
+/// Returns the `ConfigInvalid` error for an invalid option of the service with this scheme.
+/// `problem` is the whole message.
 pub(super) fn invalid_option(scheme: &'static str, problem: impl Into<String>) -> Error {
     Error::new(ErrorKind::ConfigInvalid, problem).with_context("service", scheme)
 }
 
 /// Splits string options into a configuration and its headers. A key `header.NAME` names a header;
-/// any other key names an option.
+/// any other key names an option. `scheme` names the service in errors.
 ///
 /// # Errors
-/// `ConfigInvalid` for an invalid value.
+/// `ConfigInvalid` for an unknown key or an invalid value.
 pub(super) fn from_pairs<T: DeserializeOwned>(
     scheme: &'static str,
     pairs: impl IntoIterator<Item = (String, String)>,
@@ -79,7 +80,8 @@ pub(super) fn from_pairs<T: DeserializeOwned>(
     Ok((options, headers.collect()))
 }
 
-/// Returns root and name of `SCHEME://NAME/ROOT?…`; each is `None` if the URI lacks it.
+/// Returns root and name of `SCHEME://NAME/ROOT?…`; each is `None` if the URI lacks it. `scheme`
+/// names the service in errors.
 ///
 /// # Errors
 /// `ConfigInvalid` if the URI has a user name or password.
@@ -94,7 +96,8 @@ pub(super) fn root_and_name(
     Ok((uri.root().map(str::to_owned), uri.authority().map(str::to_owned)))
 }
 
-/// Converts configured headers. Their values are marked as sensitive.
+/// Converts configured headers. Their values are marked as sensitive. `scheme` names the service in
+/// errors.
 ///
 /// # Errors
 /// `ConfigInvalid` for an invalid name or value. The error does not contain the value, which may be
@@ -162,6 +165,11 @@ pub(super) mod span {
     use jiff::SignedDuration;
     use serde::{Deserializer, Serializer, de};
 
+    /// Writes a duration as text: whole seconds as `10s`, others as milliseconds. `None` is an
+    /// absent value.
+    ///
+    /// # Errors
+    /// Those of the serializer.
     pub(crate) fn serialize<S: Serializer>(
         span: &Option<Duration>,
         serializer: S,
@@ -175,6 +183,11 @@ pub(super) mod span {
         }
     }
 
+    /// Reads a text such as `10s` or `500ms`, or a number of seconds. An absent value or an empty
+    /// text is `None`.
+    ///
+    /// # Errors
+    /// For a text that is not a duration, and for a negative number.
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
@@ -187,10 +200,16 @@ pub(super) mod span {
     impl de::Visitor<'_> for DurationVisitor {
         type Value = Option<Duration>;
 
+        /// Names the valid forms, for error messages.
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a duration such as 10s or 500ms, or a number of seconds")
         }
 
+        /// Returns the duration in a text, or a number of seconds. An empty text is an absent
+        /// option, `None`.
+        ///
+        /// # Errors
+        /// If the text is neither.
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
             if text.is_empty() {
                 return Ok(None);
@@ -204,20 +223,27 @@ pub(super) mod span {
                 .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
         }
 
+        /// Returns this number of seconds.
         fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Self::Value, E> {
             Ok(Some(Duration::from_secs(seconds)))
         }
 
+        /// Returns this number of seconds.
+        ///
+        /// # Errors
+        /// If the number is negative.
         fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Self::Value, E> {
             let seconds = u64::try_from(seconds)
                 .map_err(|_| E::invalid_value(de::Unexpected::Signed(seconds), &self))?;
             self.visit_u64(seconds)
         }
 
+        /// Returns `None` for an absent option.
         fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
             Ok(None)
         }
 
+        /// Returns `None` for `null`.
         fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
             Ok(None)
         }

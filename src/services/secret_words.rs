@@ -38,7 +38,8 @@ pub(super) fn said<T: Debug>(result: Result<T>) -> String {
     }
 }
 
-/// Asserts that there are at least `min` printed texts, and that none contains a secret.
+/// Asserts that there are at least `min` printed texts, and that none contains a secret. `name` is
+/// for the failure.
 pub(super) fn check(name: &str, printed: &[String], min: usize) {
     assert!(printed.len() >= min, "{name}: {printed:?}");
     for text in printed {

@@ -28,6 +28,7 @@ impl<T> fmt::Debug for UrlRefresher<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> Default for UrlRefresher<T> {
+    /// Returns a refresher without values.
     fn default() -> Self {
         let values = Cache::builder().max_capacity(ITEMS_MAX).time_to_live(SHARED_FOR).build();
         Self { values }

@@ -99,8 +99,8 @@ impl<'c> Client<'c> {
     /// the user's file in the cloud. Such a transport receives the file's bytes in memory.
     ///
     /// # Errors
-    /// `Unsupported` for a file larger than [`FOREIGN_FILE_MAX`]; `Unexpected` if the file cannot be
-    /// read.
+    /// `Unsupported` for a file larger than [`FOREIGN_FILE_MAX`]; `Unexpected` if the file cannot
+    /// be read.
     async fn with_sendable_body(&self, request: ApiRequest) -> Result<ApiRequest> {
         let Some(mut source) = request.file() else { return Ok(request) };
         source.guard = self.cx.source_guard().cloned();
@@ -165,6 +165,7 @@ impl StreamResponse {
         Box::pin(self.into_pieces())
     }
 
+    /// Returns the body in pieces as they arrive. The first error ends the stream.
     fn into_pieces(self) -> impl Stream<Item = Result<Buffer>> + Send + Sync {
         let operation = self.operation;
         stream::unfold(Some(self.body), move |body| {
@@ -248,6 +249,7 @@ struct BodyBuffer {
 }
 
 impl BodyBuffer {
+    /// Appends a piece of the body.
     fn push(&mut self, piece: Buffer) {
         self.len += piece.len() as u64;
         for bytes in piece {
@@ -258,6 +260,7 @@ impl BodyBuffer {
         }
     }
 
+    /// Returns the body so far.
     fn into_buffer(mut self) -> Buffer {
         if !self.last.is_empty() {
             self.pieces.push(self.last.freeze());

@@ -59,8 +59,8 @@ pub fn redact_quoted(message: &str) -> String {
     redacted + rest
 }
 
-/// Returns the error of a response with this status. Kind and transience are those of
-/// [`meaning`].
+/// Returns the error of a response with this status. Kind and transience are those of [`meaning`],
+/// and `message` is for the user.
 pub(super) fn from_status(
     status: StatusCode,
     headers: &HeaderMap,
@@ -81,6 +81,7 @@ pub(super) fn from_status(
 }
 
 impl From<StatusClass> for ErrorKind {
+    /// Returns the error kind of a class of statuses.
     fn from(class: StatusClass) -> Self {
         match class {
             StatusClass::PermissionDenied => Self::PermissionDenied,

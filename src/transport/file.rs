@@ -75,7 +75,11 @@ impl BodySource {
         self.prefix.len() as u64 + self.file_len + self.suffix.len() as u64
     }
 
-    /// Returns the whole body as a stream.
+    /// Returns the whole body as a stream. Each call reads the file from its start.
+    ///
+    /// # Errors
+    /// The stream ends with the system's error, with `UnexpectedEof` if the file is shorter than
+    /// [`file_len`](Self::file_len), or with [`SourceChanged`].
     pub(super) fn stream(&self) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + use<> {
         let once = |bytes: &Bytes| stream::iter((!bytes.is_empty()).then(|| Ok(bytes.clone())));
         let chunks = stream::unfold(FileReader::Start(self.clone()), FileReader::next);
@@ -119,6 +123,11 @@ struct ReadPosition {
 }
 
 impl FileReader {
+    /// Returns the next chunk of the file and the reader after it; `None` at the end.
+    ///
+    /// # Errors
+    /// The chunk is the system's error if the file cannot be read or is shorter, or
+    /// [`SourceChanged`].
     async fn next(self) -> Option<(io::Result<Bytes>, Self)> {
         let reading = match self {
             Self::Start(BodySource { file, file_len: len, observer, progress, guard, .. }) => {
@@ -137,6 +146,11 @@ impl FileReader {
 }
 
 impl ReadPosition {
+    /// Checks with the guard, if there is one, that the file is unchanged. `all_read` is whether
+    /// all its bytes have been read.
+    ///
+    /// # Errors
+    /// [`SourceChanged`] if it has changed.
     fn check_unchanged(&self, all_read: bool) -> io::Result<()> {
         match &self.guard {
             Some(guard) if !guard.is_unchanged(all_read) => Err(io::Error::other(SourceChanged)),

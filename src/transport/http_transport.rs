@@ -174,6 +174,7 @@ impl Transport {
         Self::with_route(RequestRoute::Service(client, local::service(service)), timeouts)
     }
 
+    /// Creates a transport to this destination.
     fn with_route(route: RequestRoute, timeouts: Timeouts) -> Self {
         Self { route, timeouts, sent: Arc::default() }
     }
@@ -185,6 +186,9 @@ impl Transport {
 }
 
 /// Returns the common configuration of the HTTP clients.
+///
+/// # Panics
+/// Panics if the process's cryptography provider supports neither TLS 1.2 nor 1.3.
 fn client(timeouts: Timeouts) -> reqwest::ClientBuilder {
     let tls = tls::config().expect("the cryptography provider supports TLS 1.2 or 1.3");
     reqwest::Client::builder()
@@ -196,6 +200,7 @@ fn client(timeouts: Timeouts) -> reqwest::ClientBuilder {
         .user_agent(USER_AGENT)
 }
 
+/// Builds a client from a configuration that is always valid.
 fn built(builder: reqwest::ClientBuilder) -> reqwest::Client {
     builder.build().expect("the configuration of the client is valid")
 }
@@ -251,10 +256,12 @@ impl HttpTransport for Transport {
 }
 
 impl Transport {
-    /// Sends one request and returns its response, which may be a redirect.
+    /// Sends one request and returns its response, which may be a redirect. The body is `source`
+    /// or, without it, `buffer`.
     ///
     /// # Errors
-    /// `Unexpected` if no response arrives, or if the request makes no progress for too long.
+    /// `Unexpected` if no response arrives, or if the request makes no progress for too long;
+    /// temporary unless a repeated request would fail too.
     async fn send(
         &self,
         method: Method,
@@ -346,7 +353,7 @@ fn body_of(response: reqwest::Response, idle: Duration) -> HttpBody {
 #[derive(Clone, Copy)]
 pub(super) struct Redirected;
 
-/// Returns the error of a request without a response.
+/// Returns the error of a request to `url` without a response. It names only the host.
 fn send_error(url: &reqwest::Url, error: reqwest::Error) -> Error {
     if !error.is_connect() {
         return request_error("cannot send the request", error);
@@ -358,7 +365,8 @@ fn send_error(url: &reqwest::Url, error: reqwest::Error) -> Error {
     Error::new(ErrorKind::Unexpected, text).set_temporary().set_source(unreachable)
 }
 
-/// Converts an error of reqwest, without its URL.
+/// Converts an error of reqwest, without its URL. It is temporary if the connection failed, and
+/// permanent if the file of the request changed.
 fn request_error(message: &'static str, error: reqwest::Error) -> Error {
     let temporary =
         error.is_request() || error.is_body() || error.is_decode() || error.is_timeout();
@@ -369,6 +377,7 @@ fn request_error(message: &'static str, error: reqwest::Error) -> Error {
 }
 
 /// Returns a buffer in chunks of at most [`CHUNK`] bytes, so that each of them counts as progress.
+/// No chunk is an error.
 fn chunks(buffer: Buffer) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync {
     let chunks = Iterator::flat_map(buffer, |bytes: Bytes| {
         (0..bytes.len())

@@ -104,7 +104,8 @@ pub fn rejects_long_suffix(range: &ByteRange, response: &StreamResponse) -> bool
         && total != Some(0)
 }
 
-/// Returns the error for a range that begins after the end of the file.
+/// Returns the `RangeNotSatisfied` error for a range that begins after the end of the file.
+/// `operation` names the request.
 fn past_the_end(operation: &str) -> Error {
     Error::new(ErrorKind::RangeNotSatisfied, "cannot read the file: the range begins after its end")
         .with_status(StatusCode::RANGE_NOT_SATISFIABLE.as_u16())
@@ -148,9 +149,11 @@ pub(super) fn parse_content_range(text: &str) -> Option<(Option<Range<u64>>, Opt
     Some((range, total))
 }
 
+/// Boxes a stream as a [`ByteStream`].
 trait BoxedSync:
     futures::Stream<Item = Result<opendal::Buffer>> + Send + Sync + Sized + 'static
 {
+    /// Returns the stream in a box.
     fn boxed_sync(self) -> ByteStream {
         Box::pin(self)
     }
@@ -158,8 +161,11 @@ trait BoxedSync:
 
 impl<S: futures::Stream<Item = Result<opendal::Buffer>> + Send + Sync + 'static> BoxedSync for S {}
 
-/// Returns the stream of a response that must have exactly `len` bytes. It reads the response to its
-/// end, so that the connection can be reused.
+/// Returns the stream of a response that must have exactly `len` bytes. It reads the response to
+/// its end, so that the connection can be reused. `operation` names the request in errors.
+///
+/// # Errors
+/// The stream ends with `Unexpected` if the response is shorter or longer.
 fn exact_length(bytes: ByteStream, len: u64, operation: String) -> ByteStream {
     stream::unfold((Some(bytes), len), move |(bytes, left)| {
         let operation = operation.clone();
@@ -189,6 +195,10 @@ fn exact_length(bytes: ByteStream, len: u64, operation: String) -> ByteStream {
 }
 
 /// Returns the stream of `len` bytes of a response, after `skip` others. The rest is not read.
+/// `operation` names the request in errors.
+///
+/// # Errors
+/// The stream ends with `Unexpected` if the response is shorter.
 fn slice(bytes: ByteStream, skip: u64, len: u64, operation: String) -> ByteStream {
     stream::unfold((Some(bytes), skip, len), move |(bytes, mut skip, left)| {
         let operation = operation.clone();
@@ -214,7 +224,8 @@ fn slice(bytes: ByteStream, skip: u64, len: u64, operation: String) -> ByteStrea
     .boxed_sync()
 }
 
-/// Returns the error of a response that lacks `missing` bytes.
+/// Returns the temporary `Unexpected` error of a response that lacks `missing` bytes. `operation`
+/// names the request.
 fn too_short(missing: u64, operation: String) -> Error {
     Error::new(
         ErrorKind::Unexpected,

@@ -102,7 +102,7 @@ impl ApiRequest {
         request
     }
 
-    /// Adds a query parameter. Its value is percent-encoded.
+    /// Adds a query parameter. Its value is percent-encoded, its name is not.
     pub fn query(mut self, name: &str, value: impl AsRef<str>) -> Self {
         let separator = if self.url.contains('?') { '&' } else { '?' };
         write!(self.url, "{separator}{name}={}", segment(value.as_ref()))
@@ -224,7 +224,8 @@ impl ApiRequest {
         self
     }
 
-    /// Sets a body that is part of a form. `prefix` and `suffix` are the rest of the form.
+    /// Sets a body that is part of a form. `prefix` and `suffix` are the parts of the form before
+    /// and after it.
     pub fn body_in_form(mut self, prefix: Bytes, body: Body, suffix: Bytes) -> Self {
         self.body = body;
         (self.prefix, self.suffix) = (prefix, suffix);
@@ -254,7 +255,8 @@ impl ApiRequest {
         self
     }
 
-    /// Returns the part of the body that is in a file. `None` if the body is in memory.
+    /// Returns the part of the body that is in a file, without the form around it. Returns `None`
+    /// if the body is in memory.
     pub(super) fn file(&self) -> Option<BodySource> {
         match &self.body {
             Body::Memory(_) => None,

@@ -26,10 +26,12 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
+    /// Returns the value of a header, or `None` if the request did not have it.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
+    /// Returns the body as text.
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
@@ -96,6 +98,7 @@ impl Outcome {
     }
 }
 
+/// Returns the outcome of a request.
 type Script = Box<dyn FnMut(&Sent) -> Outcome + Send>;
 
 /// A transport that returns the responses of a script. Clones share their state.
@@ -142,6 +145,10 @@ impl Scripted {
 }
 
 impl HttpTransport for Scripted {
+    /// Records the request, and returns the outcome of the script.
+    ///
+    /// # Errors
+    /// `Unexpected`, temporary, for the outcomes without a response.
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         let (parts, body) = request.into_parts();
         if let Some(probe) = parts.extensions.get::<FileBodyProbe>() {
@@ -181,11 +188,13 @@ impl HttpTransport for Scripted {
     }
 }
 
+/// Returns the whole body of a request from a file.
 async fn read(source: &BodySource) -> Vec<u8> {
     let pieces: Vec<_> = source.stream().try_collect().await.unwrap();
     pieces.concat()
 }
 
+/// Converts a response of a script, with its body in pieces of 7 bytes.
 fn response(answer: ScriptedResponse) -> Response<HttpBody> {
     let len = answer.body.len();
     let mut pieces: Vec<Result<Buffer>> = answer.body[..answer.broken_at.unwrap_or(len)]

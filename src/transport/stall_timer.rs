@@ -25,6 +25,7 @@ impl StallTimer {
         Self { last: Arc::new(Mutex::new((Instant::now(), idle))), idle }
     }
 
+    /// Records progress. The next one must happen within `limit`.
     fn restart(&self, limit: Duration) {
         *self.last.lock().expect("no code panics with this lock") = (Instant::now(), limit);
     }
@@ -34,7 +35,11 @@ impl StallTimer {
         self.restart(first_byte);
     }
 
-    /// Returns a body of `len` bytes that restarts the timer with each piece.
+    /// Returns `body`, which has `len` bytes, as a stream that restarts the timer with each piece.
+    /// After the last one, the response must begin within `first_byte`.
+    ///
+    /// # Errors
+    /// The stream has those of `body`.
     pub(super) fn track<S>(
         &self,
         body: S,

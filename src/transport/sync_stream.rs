@@ -18,6 +18,7 @@ struct SyncStream(Mutex<BoxStream<'static, Result<Buffer>>>);
 impl Stream for SyncStream {
     type Item = Result<Buffer>;
 
+    /// Polls the inner stream.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_next(cx)
     }

@@ -40,6 +40,10 @@ struct LazySystemVerifier {
 }
 
 impl ServerCertVerifier for LazySystemVerifier {
+    /// Verifies a certificate with the system's root certificates, which the first call loads.
+    ///
+    /// # Errors
+    /// Those of the system's verifier, or of loading the root certificates.
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -58,6 +62,10 @@ impl ServerCertVerifier for LazySystemVerifier {
         )
     }
 
+    /// Verifies a signature of TLS 1.2 with the provider's algorithms.
+    ///
+    /// # Errors
+    /// If the signature is invalid or its scheme is unsupported.
     fn verify_tls12_signature(
         &self,
         message: &[u8],
@@ -68,6 +76,10 @@ impl ServerCertVerifier for LazySystemVerifier {
         crypto::verify_tls12_signature(message, certificate, signature, schemes)
     }
 
+    /// Verifies a signature of TLS 1.3 with the provider's algorithms.
+    ///
+    /// # Errors
+    /// If the signature is invalid or its scheme is unsupported.
     fn verify_tls13_signature(
         &self,
         message: &[u8],
@@ -78,6 +90,7 @@ impl ServerCertVerifier for LazySystemVerifier {
         crypto::verify_tls13_signature(message, certificate, signature, schemes)
     }
 
+    /// Returns the provider's signature schemes.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }

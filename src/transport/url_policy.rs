@@ -147,6 +147,9 @@ impl UrlPolicy {
     }
 
     /// Parses a URL of a response, and checks its scheme, user name and downgrade.
+    ///
+    /// # Errors
+    /// Those of [`check_link`](Self::check_link).
     fn link(&self, url: &str) -> Result<Url> {
         let refused = |reason: String| {
             Err(Error::new(ErrorKind::Unexpected, format!("cannot follow {reason}")))
@@ -201,7 +204,7 @@ impl HostPattern {
     /// [`parse_list`](Self::parse_list).
     ///
     /// # Errors
-    /// `InvalidInput` if the text is not a host.
+    /// `InvalidInput` if the text is not a host, for instance a URL.
     fn parse(option: &str, scheme: &str, text: &str) -> Result<Self> {
         let invalid = || {
             Error::new(

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-/// Pseudo-random numbers, the same in every run (Knuth's MMIX).
+/// Returns pseudo-random numbers, the same in every run (Knuth's MMIX).
 fn numbers() -> impl Iterator<Item = u64> {
     let next = |state: &u64| {
         Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))

@@ -32,7 +32,8 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Summarizes the rounds of a contender, or returns `None` if none of them has this part.
+    /// Summarizes the rounds of the contender `remote` for the part `work`. Returns `None` if no
+    /// round has this part.
     pub fn from_rounds(remote: &str, work: &str, rounds: &[Vec<Measurement>]) -> Option<Self> {
         let all: Vec<&Measurement> =
             rounds.iter().flatten().filter(|one| one.part == work).collect();

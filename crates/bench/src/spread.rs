@@ -11,10 +11,9 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Summarizes these values.
+    /// Summarizes these values, in any order.
     ///
     /// # Panics
-    ///
     /// Without a value.
     pub fn from_values(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();

@@ -62,17 +62,25 @@ pub struct BenchTask {
 
 /// The server side of a contender.
 pub trait ContenderServer: Send + Sync {
-    /// The server's process, whose peak memory is measured.
+    /// Returns the id of the server's process, whose peak memory is measured. `None`, the default,
+    /// if it runs in another place.
     fn process(&self) -> Option<u32> {
         None
     }
 
     /// Sets the number of requests to zero.
+    ///
+    /// # Errors
+    /// If the server cannot be reached.
     fn reset_requests(&self) -> BoxFuture<'_, Result> {
         Box::pin(async { Ok(()) })
     }
 
-    /// Returns the number of requests since then, if the server counts them.
+    /// Returns the number of requests since then. `None`, the default, if the server does not count
+    /// them.
+    ///
+    /// # Errors
+    /// If the server cannot be reached.
     fn requests(&self) -> BoxFuture<'_, Result<Option<u64>>> {
         Box::pin(async { Ok(None) })
     }
@@ -101,12 +109,10 @@ pub struct Measurement {
     pub server_peak: Option<u64>,
 }
 
-/// Does all of the work, and measures each part. A part that fails is reported, and the next one is
-/// run.
-/// run.
+/// Does all of the work on one operator, and measures each part. A part that fails is reported, and
+/// the next one is run. `backend` is the server that the operator uses.
 ///
 /// # Errors
-///
 /// If the requests cannot be counted, or when files have other bytes than their sources.
 pub async fn run(
     operator: &Operator,
@@ -137,7 +143,12 @@ pub async fn run(
     Ok(measured)
 }
 
-/// Does one part. `renamed`: the first files already have their new names.
+/// Does one part of [`PARTS`]. `renamed` means that the first [`RENAMED`] files already have their
+/// new names.
+///
+/// # Errors
+/// Those of the operator and of the local files, and a message for an unexpected number of files or
+/// bytes.
 async fn perform(part: &str, task: &BenchTask, operator: &Operator, renamed: bool) -> Result {
     let small = || stream::iter(&task.files);
     match part {
@@ -211,6 +222,10 @@ async fn perform(part: &str, task: &BenchTask, operator: &Operator, renamed: boo
     }
 }
 
+/// Writes the large file in pieces of [`PIECE`] bytes, or at once if the service has no other way.
+///
+/// # Errors
+/// Those of the operator and of the local file.
 async fn put_large(task: &BenchTask, operator: &Operator) -> Result {
     if !operator.info().capability().write_can_multi {
         // The service takes a whole file only.
@@ -236,6 +251,10 @@ async fn put_large(task: &BenchTask, operator: &Operator) -> Result {
 }
 
 /// Compares the files with their sources; not measured.
+///
+/// # Errors
+/// Those of the operator and of the local files, and a message that names the first file with other
+/// bytes.
 async fn check(task: &BenchTask, operator: &Operator) -> Result {
     if !operator.exists("large").await? {
         return Ok(());
@@ -258,6 +277,10 @@ async fn check(task: &BenchTask, operator: &Operator) -> Result {
     Ok(())
 }
 
+/// Checks that two numbers are equal. `what` names them.
+///
+/// # Errors
+/// A message with both numbers, if they differ.
 fn same(what: &str, found: u64, wanted: u64) -> Result {
     if found == wanted {
         Ok(())

@@ -64,7 +64,7 @@ where
         Poll::Ready(Ok(()))
     }
 
-    /// Serves a request, as [`serve`](Self::serve).
+    /// Serves a request, as `serve`.
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let service = self.clone();
         let in_progress = self.requests.token();

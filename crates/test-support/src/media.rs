@@ -22,6 +22,7 @@ pub fn bare_photo(width: u32, height: u32) -> Vec<u8> {
     jpeg(width, height, None)
 }
 
+/// Returns a JPEG of that size in pixels, with the EXIF data if there is any.
 fn jpeg(width: u32, height: u32, exif: Option<Vec<u8>>) -> Vec<u8> {
     let image = RgbImage::from_fn(width, height, |x, y| Rgb([x as u8, y as u8, 0x80]));
     let mut bytes = Vec::new();
@@ -36,25 +37,29 @@ fn jpeg(width: u32, height: u32, exif: Option<Vec<u8>>) -> Vec<u8> {
 /// A field of an EXIF directory: tag, type, count, and the bytes.
 type MediaField = (u16, u16, u32, Vec<u8>);
 
+/// Returns a field with a text.
 fn text(tag: u16, text: &str) -> MediaField {
     let bytes = [text.as_bytes(), b"\0"].concat();
     (tag, 2, bytes.len() as u32, bytes)
 }
 
+/// Returns a field with fractions, as pairs of numerator and denominator.
 fn ratios(tag: u16, ratios: &[(u32, u32)]) -> MediaField {
     let bytes = ratios.iter().flat_map(|(n, d)| [n.to_le_bytes(), d.to_le_bytes()].concat());
     (tag, 5, ratios.len() as u32, bytes.collect())
 }
 
+/// Returns a field with a number of 16 bits.
 fn short(tag: u16, value: u16) -> MediaField {
     (tag, 3, 1, value.to_le_bytes().to_vec())
 }
 
+/// Returns a field with the offset of another directory in the EXIF data.
 fn offset(tag: u16, at: usize) -> MediaField {
     (tag, 4, 1, (at as u32).to_le_bytes().to_vec())
 }
 
-/// Returns a directory at offset `at`.
+/// Returns a directory that starts at offset `at` of the EXIF data.
 fn directory(at: usize, fields: &[MediaField]) -> Vec<u8> {
     let mut head = (fields.len() as u16).to_le_bytes().to_vec();
     let mut data = Vec::new();
@@ -78,6 +83,7 @@ fn directory(at: usize, fields: &[MediaField]) -> Vec<u8> {
     head
 }
 
+/// Returns EXIF data of a camera. `orientation` is the value of that field: 1 is upright.
 fn exif(orientation: u16) -> Vec<u8> {
     let main = |exif_at, gps_at| {
         directory(
@@ -145,6 +151,7 @@ pub fn song(cover: Option<&[u8]>) -> Vec<u8> {
     [&b"ID3\x03\0\0"[..], &size, &tag, &sound].concat()
 }
 
+/// Returns a box of an MP4 file: its size, name and body.
 fn boxed(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
     [&(body.len() as u32 + 8).to_be_bytes()[..], name, body].concat()
 }

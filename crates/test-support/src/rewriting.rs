@@ -13,7 +13,7 @@ pub struct Rewriting {
 }
 
 impl Rewriting {
-    /// Returns the transport to the server at a URL.
+    /// Returns the transport to the server at the URL `server`.
     ///
     /// # Panics
     /// If the URL is invalid.
@@ -28,9 +28,14 @@ impl fmt::Debug for Rewriting {
     }
 }
 
+/// The hosts whose requests are redirected.
 const HOSTS: [&str; 2] = ["graph.microsoft.com", "login.microsoftonline.com"];
 
 impl HttpTransport for Rewriting {
+    /// Sends a request for one of Microsoft's hosts to the server, and any other one unchanged.
+    ///
+    /// # Errors
+    /// Those of the inner transport.
     async fn fetch(&self, mut request: Request<Buffer>) -> Result<Response<HttpBody>> {
         if request.uri().host().is_some_and(|host| HOSTS.contains(&host)) {
             let mut parts = request.uri().clone().into_parts();

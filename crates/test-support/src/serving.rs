@@ -16,7 +16,8 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Starts the server, and returns when it accepts requests.
+    /// Starts the server with a command such as `drivedal serve`, and returns when it accepts
+    /// requests.
     ///
     /// # Panics
     /// If the server does not start.

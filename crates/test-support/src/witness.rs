@@ -7,8 +7,8 @@ use libtest_mimic::{Failed, Trial};
 /// The result of a trial.
 pub type TrialResult<T = ()> = Result<T, Failed>;
 
-/// Creates a trial. If its client is missing, the trial is ignored with the reason, or fails if
-/// `DRIVEDAL_REQUIRE_CLIENTS` is set.
+/// Creates a trial with this name. `missing` is the reason why its client is absent, or `None`: the
+/// trial is then ignored with the reason, or fails if `DRIVEDAL_REQUIRE_CLIENTS` is set.
 pub fn trial(
     name: String,
     missing: Option<&str>,

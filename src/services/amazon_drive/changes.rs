@@ -18,7 +18,8 @@ const CHANGES_MAX: usize = 200_000;
 /// drive, and this function discards all but the last checkpoint.
 ///
 /// # Errors
-/// `Unexpected` if the response is incomplete or has no checkpoint; the errors of the request.
+/// `Unexpected` if the response is incomplete or has no checkpoint; [request
+/// errors](crate::drive::Error#request-errors).
 pub(super) async fn page(
     client: &Client,
     cx: &Context,

@@ -13,8 +13,8 @@ use crate::drive::{Context, DeleteTarget, ItemId, Result};
 /// or one without a known folder, moves to the trash, a folder with everything below it.
 ///
 /// # Errors
-/// `NotFound` if the item does not exist; the errors of the requests, with a note if the item is in
-/// the trash although another folder contains it.
+/// `NotFound` if the item does not exist; [request errors](crate::drive::Error#request-errors),
+/// with a note if the item is in the trash although another folder contains it.
 pub(super) async fn delete(
     client: &Arc<Client>,
     cx: &Context,
@@ -44,7 +44,8 @@ pub(super) async fn delete(
 /// `known_parents`. Moves it to the trash if another client has removed it from the others.
 ///
 /// # Errors
-/// `NotFound` if the item or the folder does not exist; the errors of the requests.
+/// `NotFound` if the item or the folder does not exist; [request
+/// errors](crate::drive::Error#request-errors).
 async fn remove_edge(
     client: &Client,
     cx: &Context,
@@ -66,8 +67,8 @@ async fn remove_edge(
 /// client has added it to a further folder.
 ///
 /// # Errors
-/// `NotFound` if the item does not exist; the errors of the requests, with a note if the item could
-/// not be restored.
+/// `NotFound` if the item does not exist; [request errors](crate::drive::Error#request-errors),
+/// with a note if the item could not be restored.
 async fn trash_item(client: &Client, cx: &Context, id: &ItemId, parent: &ItemId) -> Result<()> {
     let node = client.trash(cx, id.as_str()).await?;
     if !is_shared(&node, parent) {

@@ -56,8 +56,8 @@ impl NodeDownload {
     ///
     /// # Errors
     /// `NotFound` if the file does not exist, `ConditionNotMatch` if a condition is not met,
-    /// `IsAFolder` for a folder, `RangeNotSatisfied` if the range begins after the end, and the
-    /// errors of the requests.
+    /// `IsAFolder` for a folder, `RangeNotSatisfied` if the range begins after the end, and
+    /// [request errors](crate::drive::Error#request-errors).
     pub(super) async fn start(
         self,
         known: Option<&Item>,
@@ -93,7 +93,7 @@ impl NodeDownload {
     /// Requests the current item of the file.
     ///
     /// # Errors
-    /// `NotFound` if the file does not exist; the errors of the request.
+    /// `NotFound` if the file does not exist; [request errors](crate::drive::Error#request-errors).
     async fn item(&self) -> Result<Item> {
         Ok(from_node(self.client.node(&self.cx, self.id.as_str(), false).await?))
     }
@@ -104,7 +104,7 @@ impl NodeDownload {
     ///
     /// # Errors
     /// `RangeNotSatisfied` if the range begins after the end, `NotFound` if the file does not
-    /// exist; the errors of the requests.
+    /// exist; [request errors](crate::drive::Error#request-errors).
     async fn request(&self, range: &ByteRange, size: Option<u64>) -> Result<Download> {
         let Some(first) = self.first_span(range, size) else {
             let range = match range {

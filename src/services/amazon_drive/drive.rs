@@ -108,7 +108,7 @@ impl Drive for NodeDrive {
     /// Requests the quota of the drive.
     ///
     /// # Errors
-    /// The errors of the request.
+    /// [Request errors](crate::drive::Error#request-errors).
     async fn quota(&self, cx: &Context) -> Result<Quota> {
         let quota = self.client.account_quota(cx).await?;
         Ok(Quota { total: quota.quota, available: quota.available })
@@ -126,7 +126,7 @@ impl Drive for NodeDrive {
     ///
     /// # Errors
     /// `NotFound` if the item does not exist or is in the trash, `ConditionNotMatch` if a condition
-    /// is not met; the errors of the request.
+    /// is not met; [request errors](crate::drive::Error#request-errors).
     async fn item(&self, cx: &Context, at: &ItemRef, conditions: &Conditions) -> Result<Item> {
         let node = self.client.node(cx, id_of(at)?.as_str(), false).await?;
         if !is_available(node.status) {
@@ -141,7 +141,8 @@ impl Drive for NodeDrive {
     /// Requests the item with this name in a folder, by a filter. `seen` gets only this item.
     ///
     /// # Errors
-    /// `NotFound` if the folder has no such item; the errors of the request.
+    /// `NotFound` if the folder has no such item; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn child(
         &self,
         cx: &Context,
@@ -193,7 +194,7 @@ impl Drive for NodeDrive {
     /// Creates a folder.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use; the errors of the request.
+    /// `AlreadyExists` if the name is in use; [request errors](crate::drive::Error#request-errors).
     async fn create_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
         let new = NewNode::new(NodeKind::Folder, &at.name, id_of(&at.folder)?);
         Ok(from_node(self.client.create(cx, &new).await?))

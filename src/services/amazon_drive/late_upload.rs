@@ -82,7 +82,8 @@ impl NodeDrive {
     /// Requests the file of an upload; `None` if it does not exist or is not a file.
     ///
     /// # Errors
-    /// The errors of the request; `NotFound` if an overwritten file does not exist.
+    /// [Request errors](crate::drive::Error#request-errors); `NotFound` if an overwritten file does
+    /// not exist.
     async fn find_file(&self, cx: &Context, upload: LateUpload<'_>) -> Result<Option<Node>> {
         let node = match upload {
             LateUpload::New { folder, name } => self.find_child(cx, folder, name).await?,

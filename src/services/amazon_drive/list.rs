@@ -22,7 +22,8 @@ impl NodeDrive {
     /// Returns the root folder, requested once.
     ///
     /// # Errors
-    /// `DriveNotFound` if the response contains no root folder, and those of the request.
+    /// `DriveNotFound` if the response contains no root folder, and [request
+    /// errors](crate::drive::Error#request-errors).
     pub(super) async fn root_folder(&self, cx: &Context) -> Result<&RootFolder> {
         self.root
             .get_or_try_init(|| async {
@@ -43,7 +44,7 @@ impl NodeDrive {
     /// has none.
     ///
     /// # Errors
-    /// The errors of the request.
+    /// [Request errors](crate::drive::Error#request-errors).
     pub(super) async fn find_child(
         &self,
         cx: &Context,
@@ -63,8 +64,9 @@ impl NodeDrive {
     /// Returns a page of a folder's children, or of the nodes of the whole drive.
     ///
     /// # Errors
-    /// `NotFound` if the folder does not exist, `Unsupported` for a reference by path; the errors
-    /// of the request. `Unexpected` if the cursor has expired, which it does after 10 minutes.
+    /// `NotFound` if the folder does not exist, `Unsupported` for a reference by path; [request
+    /// errors](crate::drive::Error#request-errors). `Unexpected` if the cursor has expired, which
+    /// it does after 10 minutes.
     pub(super) async fn page(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
         let ListRequest { folder, depth, limit, cursor } = request;
         let folder = id_of(folder)?;

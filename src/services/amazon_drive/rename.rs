@@ -33,9 +33,9 @@ use crate::drive::{
 /// contain it.
 ///
 /// # Errors
-/// `Unsupported` for a modification time or [`IfExists::Rename`]; `Conflict` if the new folder is the
-/// item itself; `IsAFolder` if the item to replace is a folder; `AlreadyExists` if the name is in use
-/// otherwise; and those of the requests.
+/// `Unsupported` for a modification time or [`IfExists::Rename`]; `Conflict` if the new folder is
+/// the item itself; `IsAFolder` if the item to replace is a folder; `AlreadyExists` if the name is
+/// in use otherwise; and [request errors](crate::drive::Error#request-errors).
 pub(super) async fn update(
     client: &Arc<Client>,
     cx: &Context,
@@ -93,7 +93,7 @@ impl Rename {
     ///
     /// # Errors
     /// `AlreadyExists` if the name is in use, `NotFound` if the item or a folder does not exist;
-    /// the errors of the request.
+    /// [request errors](crate::drive::Error#request-errors).
     async fn send(&self) -> Result<Item> {
         let (client, cx, id) = (&self.client, &self.cx, self.item.id.as_str());
         let node = match (&self.name, &self.to, &self.from) {
@@ -168,7 +168,7 @@ impl ReplacedFile {
     /// Requests the file with this id. Returns `None` if it is no longer in the folder.
     ///
     /// # Errors
-    /// `IsAFolder` if it is a folder, and the errors of the request.
+    /// `IsAFolder` if it is a folder, and [request errors](crate::drive::Error#request-errors).
     async fn find(
         client: &Client,
         cx: &Context,
@@ -191,7 +191,8 @@ impl ReplacedFile {
     /// Removes it from the folder: moves it to the trash, unless other folders contain it.
     ///
     /// # Errors
-    /// `NotFound` if it does not exist any more; the errors of the request.
+    /// `NotFound` if it does not exist any more; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn remove(&self, client: &Client, cx: &Context) -> Result<()> {
         let (id, folder) = (self.id.as_str(), self.folder.as_str());
         match self.is_shared {
@@ -203,7 +204,8 @@ impl ReplacedFile {
     /// Reverts [`remove`](Self::remove).
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use meanwhile; the errors of the request.
+    /// `AlreadyExists` if the name is in use meanwhile; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn restore(&self, client: &Client, cx: &Context) -> Result<()> {
         let (id, folder) = (self.id.as_str(), self.folder.as_str());
         match self.is_shared {

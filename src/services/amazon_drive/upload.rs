@@ -88,7 +88,8 @@ impl NodeDrive {
     /// exist.
     ///
     /// # Errors
-    /// `IsAFolder` if a folder has the name, and the errors of the request.
+    /// `IsAFolder` if a folder has the name, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn find_occupant(
         &self,
         cx: &Context,
@@ -108,7 +109,7 @@ impl NodeDrive {
     /// # Errors
     /// `NotFound` if the file does not exist any more, `IsAFolder` if it is a folder, `Conflict` if
     /// it was moved meanwhile or for duplicate content; a temporary `Unexpected` error if size or
-    /// MD5 of the result are wrong; the errors of the requests.
+    /// MD5 of the result are wrong; [request errors](crate::drive::Error#request-errors).
     async fn overwrite(
         &self,
         cx: &Context,

@@ -17,7 +17,7 @@ use crate::drive::{
 ///
 /// # Errors
 /// `Unexpected` if the page has no link to continue or leads to itself; `DriveNotFound` if the
-/// drive does not exist; the errors of the requests.
+/// drive does not exist; [request errors](crate::drive::Error#request-errors).
 pub(super) async fn page(
     drive: &GraphDrive,
     cx: &Context,
@@ -52,7 +52,8 @@ pub(super) async fn page(
 /// Returns an empty page whose cursor denotes the current state of the drive.
 ///
 /// # Errors
-/// `Unexpected` if the response has no link to continue; the errors of the requests.
+/// `Unexpected` if the response has no link to continue; [request
+/// errors](crate::drive::Error#request-errors).
 async fn current_state(drive: &GraphDrive, cx: &Context) -> Result<ChangePage> {
     let root = ItemRef::from_id(&root_id(drive.special_folder.as_deref()));
     let address = drive.address(cx, &root, Shortcut::Follow).await?;

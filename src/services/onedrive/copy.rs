@@ -67,7 +67,8 @@ enum SavedIfExists {
 /// # Errors
 /// `AlreadyExists` if the name is in use and is not to be replaced, `IsAFolder` if a folder has the
 /// name, `NotAFolder` if the target folder is a file. Some drives report these only in [`status`].
-/// `NotFound` if the source or the folder does not exist; the errors of the requests.
+/// `NotFound` if the source or the folder does not exist; [request
+/// errors](crate::drive::Error#request-errors).
 pub(super) async fn start(
     drive: &GraphDrive,
     cx: &Context,
@@ -172,7 +173,8 @@ impl CopyState {
     /// use; it is returned, with a refined kind, if the target is not a file.
     ///
     /// # Errors
-    /// `IsAFolder` or `Conflict` if the target is not a file; the errors of the requests.
+    /// `IsAFolder` or `Conflict` if the target is not a file; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn start_temporary(
         &self,
         drive: &GraphDrive,

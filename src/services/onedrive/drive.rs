@@ -164,7 +164,7 @@ impl GraphDrive {
     ///
     /// # Errors
     /// `Unsupported` for the root folder; `NotFound` if the item does not exist; `Conflict` if it
-    /// is locked; the errors of the requests.
+    /// is locked; [request errors](crate::drive::Error#request-errors).
     async fn delete_one(&self, cx: &Context, target: &DeleteTarget) -> Result<()> {
         let address = self.address(cx, &target.item, Shortcut::Keep).await?;
         if address.is_alias() {
@@ -200,7 +200,8 @@ impl Drive for GraphDrive {
     /// Returns the owner of the drive. Without an owner, its id and name are those of the drive.
     ///
     /// # Errors
-    /// `DriveNotFound` or `NotFound` if the drive does not exist; the errors of the requests.
+    /// `DriveNotFound` or `NotFound` if the drive does not exist; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn account(&self, cx: &Context) -> Result<Account> {
         let drive = self.client.drive(cx, self.lookup.get(&self.client, cx).await?).await?;
         let owner = drive.owner.unwrap_or_default();
@@ -239,8 +240,8 @@ impl Drive for GraphDrive {
     /// Requests an item, and checks the conditions. A shortcut is not followed.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist, `ConditionNotMatch` if a condition does not hold; the
-    /// errors of the requests.
+    /// `NotFound` if the item does not exist, `ConditionNotMatch` if a condition does not hold;
+    /// [request errors](crate::drive::Error#request-errors).
     async fn item(&self, cx: &Context, item: &ItemRef, conditions: &Conditions) -> Result<Item> {
         let address = self.address(cx, item, Shortcut::Keep).await?;
         download::get_item(self, cx, &address, conditions).await
@@ -249,7 +250,7 @@ impl Drive for GraphDrive {
     /// Requests the item with this name in a folder, by its path: no siblings are listed.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist; the errors of the requests.
+    /// `NotFound` if the item does not exist; [request errors](crate::drive::Error#request-errors).
     async fn child(
         &self,
         cx: &Context,
@@ -368,8 +369,8 @@ impl Drive for GraphDrive {
     /// Creates a folder, and the missing folders above it.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use, `NotAFolder` if a file is in the path; the errors of
-    /// the request.
+    /// `AlreadyExists` if the name is in use, `NotAFolder` if a file is in the path; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn create_folder(&self, cx: &Context, target: &Target) -> Result<Item> {
         let parent = self.address(cx, &target.folder, Shortcut::Follow).await?;
         let behavior = ConflictBehavior::Fail;

@@ -66,7 +66,8 @@ impl DriveLookup {
     /// then only once.
     ///
     /// # Errors
-    /// `DriveNotFound` if the site or library does not exist; the errors of the requests.
+    /// `DriveNotFound` if the site or library does not exist; [request
+    /// errors](crate::drive::Error#request-errors).
     pub(super) async fn get(&self, client: &Client, cx: &Context) -> Result<&DriveRef> {
         if let (ConfiguredDrive::Drive(drive), None) = (&self.configured, &self.library) {
             return Ok(drive);
@@ -78,7 +79,7 @@ impl DriveLookup {
     ///
     /// # Errors
     /// `DriveNotFound` if the site or the library does not exist; `Unexpected` if the pages of
-    /// libraries form a cycle; the errors of the requests.
+    /// libraries form a cycle; [request errors](crate::drive::Error#request-errors).
     async fn look_up(&self, client: &Client, cx: &Context) -> Result<DriveRef> {
         let owner = match &self.configured {
             ConfiguredDrive::Drive(drive) => drive.clone(),
@@ -124,7 +125,8 @@ impl DriveLookup {
     /// Returns the drive by id. Requests the id at most once.
     ///
     /// # Errors
-    /// `DriveNotFound` or `NotFound` if the drive does not exist; the errors of the requests.
+    /// `DriveNotFound` or `NotFound` if the drive does not exist; [request
+    /// errors](crate::drive::Error#request-errors).
     pub(super) async fn by_id(&self, client: &Client, cx: &Context) -> Result<&DriveRef> {
         let drive = self.get(client, cx).await?;
         if let DriveRef::Id(_) = drive {

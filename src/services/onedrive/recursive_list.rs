@@ -34,8 +34,8 @@ struct FeedPosition {
 ///
 /// # Errors
 /// `NotFound` if the folder does not exist, `Conflict` if the cloud restarts the feed again and
-/// again, `Unexpected` if the feed is incomplete, `InvalidInput` if the cursor is malformed; the
-/// errors of the requests.
+/// again, `Unexpected` if the feed is incomplete, `InvalidInput` if the cursor is malformed;
+/// [request errors](crate::drive::Error#request-errors).
 pub(super) async fn page(
     drive: &GraphDrive,
     cx: &Context,

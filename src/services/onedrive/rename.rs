@@ -18,7 +18,7 @@ use crate::drive::{Context, Error, ErrorKind, Item, ItemRef, ItemUpdate, Result}
 /// # Errors
 /// `NotFound` if the item or the new folder does not exist, `Conflict` if a folder would move below
 /// itself, `Unsupported` for the root folder, `AlreadyExists` if the new name is in use,
-/// `NotAFolder` if the new folder is a file; the errors of the requests.
+/// `NotAFolder` if the new folder is a file; [request errors](crate::drive::Error#request-errors).
 pub(super) async fn update(
     drive: &GraphDrive,
     cx: &Context,
@@ -63,8 +63,8 @@ pub(super) async fn update(
 /// or copies.
 ///
 /// # Errors
-/// `NotFound` if the folder does not exist; `DriveNotFound` if the drive does not exist; the errors
-/// of the requests.
+/// `NotFound` if the folder does not exist; `DriveNotFound` if the drive does not exist; [request
+/// errors](crate::drive::Error#request-errors).
 pub(super) async fn folder_reference(
     drive: &GraphDrive,
     cx: &Context,

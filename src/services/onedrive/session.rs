@@ -32,7 +32,7 @@ const SESSION_LOST: [u16; 3] = [401, 404, 410];
 /// # Errors
 /// `InvalidInput` for an empty file; `AlreadyExists`, `IsAFolder` or `Conflict` if the name is in
 /// use; `ConditionNotMatch` if an etag does not match; `NotAFolder` if a file is in the path;
-/// `QuotaExceeded` if the drive is full; the errors of the requests.
+/// `QuotaExceeded` if the drive is full; [request errors](crate::drive::Error#request-errors).
 pub(super) async fn open(
     drive: &GraphDrive,
     cx: &Context,
@@ -177,7 +177,7 @@ pub(super) async fn acknowledge(
 ///
 /// # Errors
 /// `NotFound` if the session does not exist any more, `InvalidInput` if it belongs to another
-/// service; the errors of the requests.
+/// service; [request errors](crate::drive::Error#request-errors).
 pub(super) async fn status(
     drive: &GraphDrive,
     cx: &Context,
@@ -196,7 +196,8 @@ pub(super) async fn status(
 ///
 /// # Errors
 /// `NotFound` if the session does not exist any more; `AlreadyExists`, `IsAFolder` or `Conflict` if
-/// the name is in use; `Unexpected` if the cloud has other content; the errors of the requests.
+/// the name is in use; `Unexpected` if the cloud has other content; [request
+/// errors](crate::drive::Error#request-errors).
 pub(super) async fn commit(
     drive: &GraphDrive,
     cx: &Context,

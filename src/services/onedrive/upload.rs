@@ -34,8 +34,8 @@ impl UploadDestination {
     /// (onedrive-graph#simple-upload-headers). The id is requested if the caller does not know it.
     ///
     /// # Errors
-    /// `ConditionNotMatch` if no item exists whose etag could match, or if the etag differs; the
-    /// errors of the requests.
+    /// `ConditionNotMatch` if no item exists whose etag could match, or if the etag differs;
+    /// [request errors](crate::drive::Error#request-errors).
     pub(super) async fn new(
         drive: &GraphDrive,
         cx: &Context,
@@ -71,8 +71,8 @@ impl UploadDestination {
     /// Requests the item at the path and compares its etag with `etag`, which may be `*`.
     ///
     /// # Errors
-    /// `ConditionNotMatch` if the item does not exist or has another etag; the errors of the
-    /// request.
+    /// `ConditionNotMatch` if the item does not exist or has another etag; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn matching_item(&self, drive: &GraphDrive, cx: &Context, etag: &str) -> Result<Item> {
         let failed = |text| Err(Error::new(ErrorKind::ConditionNotMatch, text));
         match drive.client.item(cx, &self.address, None).await {
@@ -134,8 +134,9 @@ pub(super) async fn verified_item(
 /// # Errors
 /// `AlreadyExists`, `IsAFolder` or `Conflict` if the name is in use; `ConditionNotMatch` if an etag
 /// does not match; `NotAFolder` if a file is in the path; `QuotaExceeded` if the drive is full;
-/// `Unexpected` if the cloud has other content; the errors of the requests. If only the second
-/// request fails, the file exists with another modification time.
+/// `Unexpected` if the cloud has other content; [request
+/// errors](crate::drive::Error#request-errors). If only the second request fails, the file exists
+/// with another modification time.
 pub(super) async fn upload(
     drive: &GraphDrive,
     cx: &Context,

@@ -41,8 +41,9 @@ struct CopyOperation {
 ///
 /// # Errors
 /// `Unsupported` for a folder, a notebook and a name that the cloud chooses. `Conflict` for a copy
-/// onto the file itself, `AlreadyExists` if the name is in use and must not be replaced. `Unexpected` if the
-/// sequence failed and could not be reverted. Also those of the requests.
+/// onto the file itself, `AlreadyExists` if the name is in use and must not be replaced.
+/// `Unexpected` if the sequence failed and could not be reverted. Also [request
+/// errors](crate::drive::Error#request-errors).
 pub(super) async fn copy(
     drive: &LiveDrive,
     cx: &Context,
@@ -117,7 +118,7 @@ impl CopyOperation {
     ///
     /// # Errors
     /// `taken` if the file must not be replaced or does not exist any more, `Conflict` if it is the
-    /// source, and the errors of the request.
+    /// source, and [request errors](crate::drive::Error#request-errors).
     async fn find_occupant(&self, drive: &LiveDrive, cx: &Context, taken: Error) -> Result<ItemId> {
         if self.if_exists == IfExists::Fail {
             return Err(taken);
@@ -145,7 +146,7 @@ impl CopyOperation {
     /// is lost, searches for the folder and deletes it.
     ///
     /// # Errors
-    /// The errors of the request.
+    /// [Request errors](crate::drive::Error#request-errors).
     async fn create_temporary_folder(&self, drive: &LiveDrive, cx: &Context) -> Result<ItemId> {
         let name = names::temporary("");
         let properties = ObjectProperties::with_name(&name);

@@ -13,9 +13,9 @@ use crate::{
 /// in three after the URL has expired.
 ///
 /// # Errors
-/// `IsAFolder` for a folder, `Unsupported` for a notebook and for conditions, `RangeNotSatisfied` if the range
-/// begins after the end of the file, `Conflict` if the file was replaced between two requests, and
-/// those of the requests.
+/// `IsAFolder` for a folder, `Unsupported` for a notebook and for conditions, `RangeNotSatisfied`
+/// if the range begins after the end of the file, `Conflict` if the file was replaced between two
+/// requests, and [request errors](crate::drive::Error#request-errors).
 pub(super) async fn download(
     drive: &LiveDrive,
     cx: &Context,

@@ -100,7 +100,7 @@ impl LiveDrive {
     /// named by an alias (live-connect#move-destination-id-only).
     ///
     /// # Errors
-    /// The errors of the request, which is sent once, for the root.
+    /// [Request errors](crate::drive::Error#request-errors), which is sent once, for the root.
     pub(super) async fn real_id(&self, cx: &Context, folder: &ItemId) -> Result<String> {
         if folder.as_str() != ROOT {
             return Ok(folder.as_str().to_owned());
@@ -121,7 +121,8 @@ impl LiveDrive {
     ///
     /// # Errors
     /// `IsAFolder` if the caller expects a file and the id is that of a folder; `Conflict` for the
-    /// root; `NotFound` if the item does not exist; the errors of the request.
+    /// root; `NotFound` if the item does not exist; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn delete_item(&self, cx: &Context, target: &DeleteTarget) -> Result<()> {
         let id = id_of(&target.item)?;
         if target.kind == Some(ItemKind::File) && is_folder_id(id) {
@@ -148,7 +149,7 @@ impl Drive for LiveDrive {
     /// Returns the owner of the account.
     ///
     /// # Errors
-    /// The errors of the request.
+    /// [Request errors](crate::drive::Error#request-errors).
     async fn account(&self, cx: &Context) -> Result<Account> {
         let user = self.client.me(cx).await?;
         Ok(Account { id: user.id, name: user.name })
@@ -157,7 +158,7 @@ impl Drive for LiveDrive {
     /// Requests the quota of the drive.
     ///
     /// # Errors
-    /// The errors of the request.
+    /// [Request errors](crate::drive::Error#request-errors).
     async fn quota(&self, cx: &Context) -> Result<Quota> {
         let quota = self.client.quota(cx).await?;
         Ok(Quota { total: quota.quota, available: quota.available })
@@ -172,7 +173,7 @@ impl Drive for LiveDrive {
     ///
     /// # Errors
     /// `NotFound` if the item does not exist; `Unsupported` for a condition or a reference by path;
-    /// the errors of the request.
+    /// [request errors](crate::drive::Error#request-errors).
     async fn item(&self, cx: &Context, at: &ItemRef, conditions: &Conditions) -> Result<Item> {
         reject_conditions(conditions)?;
         let id = id_of(at)?;
@@ -187,7 +188,7 @@ impl Drive for LiveDrive {
     ///
     /// # Errors
     /// `NotFound` if the folder has no such item or does not exist, `NotAFolder` if it is a file;
-    /// the errors of the requests.
+    /// [request errors](crate::drive::Error#request-errors).
     async fn child(
         &self,
         cx: &Context,
@@ -316,8 +317,8 @@ impl Drive for LiveDrive {
     /// Creates a folder.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use, `NotFound` if the parent does not exist; the errors
-    /// of the request.
+    /// `AlreadyExists` if the name is in use, `NotFound` if the parent does not exist; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn create_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
         let folder = id_of(&at.folder)?;
         let properties = ObjectProperties::with_name(&at.name);

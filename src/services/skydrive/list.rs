@@ -19,7 +19,8 @@ use crate::drive::{
 /// Returns all items in a folder, without older items of the same name.
 ///
 /// # Errors
-/// `NotAFolder` for a file, `Unexpected` for pages without end, and those of the requests.
+/// `NotAFolder` for a file, `Unexpected` for pages without end, and [request
+/// errors](crate::drive::Error#request-errors).
 pub(super) async fn all(drive: &LiveDrive, cx: &Context, folder: &ItemId) -> Result<Vec<Item>> {
     let (mut objects, mut guard) = (Vec::new(), PageGuard::default());
     let mut query = ListQuery::default();
@@ -68,8 +69,8 @@ pub(super) async fn page(
 /// Returns the objects of a page and the query of the next page; `None` on the last page.
 ///
 /// # Errors
-/// `NotAFolder` for a file, `Unexpected` if the next page does not follow this one, and the errors
-/// of the request.
+/// `NotAFolder` for a file, `Unexpected` if the next page does not follow this one, and [request
+/// errors](crate::drive::Error#request-errors).
 async fn request_page(
     drive: &LiveDrive,
     cx: &Context,

@@ -72,10 +72,10 @@ struct SequenceError {
 /// Changes the name of an item, its folder, or both. `known` is the item, if the caller has it.
 ///
 /// # Errors
-/// `Conflict` for the root and for a move of a folder into itself, `AlreadyExists` if the name is in use and
-/// must not be replaced, `IsAFolder` if a folder has the name, `Unsupported` for a modification time
-/// and for a name that the cloud chooses. `Unexpected` if the sequence failed and could not be
-/// reverted. Also those of the requests.
+/// `Conflict` for the root and for a move of a folder into itself, `AlreadyExists` if the name is
+/// in use and must not be replaced, `IsAFolder` if a folder has the name, `Unsupported` for a
+/// modification time and for a name that the cloud chooses. `Unexpected` if the sequence failed and
+/// could not be reverted. Also [request errors](crate::drive::Error#request-errors).
 pub(super) async fn update(
     drive: &LiveDrive,
     cx: &Context,
@@ -198,7 +198,7 @@ impl MoveRequest {
 ///
 /// # Errors
 /// `IsAFolder` if the occupant is a folder, `Unexpected` if the steps could not be reverted, and
-/// those of the requests.
+/// [request errors](crate::drive::Error#request-errors).
 pub(super) async fn replace(
     drive: &LiveDrive,
     cx: &Context,
@@ -263,8 +263,8 @@ async fn run(
 /// the steps must not be reverted.
 ///
 /// # Errors
-/// `Unexpected` if it is unknown whether the file still exists; the errors of the request. A
-/// missing file is no error.
+/// `Unexpected` if it is unknown whether the file still exists; [request
+/// errors](crate::drive::Error#request-errors). A missing file is no error.
 async fn delete_occupant(
     drive: &LiveDrive,
     cx: &Context,
@@ -332,8 +332,8 @@ impl MoveStep {
     /// Sends the request of the step, and returns the changed object.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use, `NotFound` if the item does not exist; the errors of
-    /// the request.
+    /// `AlreadyExists` if the name is in use, `NotFound` if the item does not exist; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn send(&self, drive: &LiveDrive, cx: &Context) -> Result<Object> {
         match self {
             Self::Name { id, new, .. } => {

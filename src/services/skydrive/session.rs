@@ -107,8 +107,8 @@ fn from_url(session: &UploadSession) -> Result<(BitsTarget, Secret)> {
 ///
 /// # Errors
 /// `AlreadyExists` if the name is in use and must not be replaced, `IsAFolder` if a folder has the
-/// name, `Unsupported` for conditions and for a name that the cloud chooses, and the errors of the
-/// requests.
+/// name, `Unsupported` for conditions and for a name that the cloud chooses, and [request
+/// errors](crate::drive::Error#request-errors).
 pub(super) async fn open(
     drive: &LiveDrive,
     cx: &Context,
@@ -168,7 +168,8 @@ fn is_a_folder() -> Error {
 ///
 /// # Errors
 /// `NotFound` if the session does not exist any more, `InvalidInput` if it belongs to another
-/// service, `QuotaExceeded` if the drive is full, and the errors of the request.
+/// service, `QuotaExceeded` if the drive is full, and [request
+/// errors](crate::drive::Error#request-errors).
 pub(super) async fn send(
     drive: &LiveDrive,
     cx: &Context,
@@ -203,7 +204,8 @@ pub(super) fn acknowledge(session: &mut UploadSession, offset: u64, bytes: &Buff
 /// Returns the offset that the cloud expects, or the file of a session that is already closed.
 ///
 /// # Errors
-/// `NotFound` if neither the session nor the file exists, and those of the requests.
+/// `NotFound` if neither the session nor the file exists, and [request
+/// errors](crate::drive::Error#request-errors).
 pub(super) async fn status(
     drive: &LiveDrive,
     cx: &Context,
@@ -227,8 +229,9 @@ pub(super) async fn status(
 /// Closes a session whose bytes are all sent, and returns the file.
 ///
 /// # Errors
-/// `NotFound` if neither the session nor the file exists, `AlreadyExists` if the name of a file that must
-/// not replace another one is in use now, and those of the requests.
+/// `NotFound` if neither the session nor the file exists, `AlreadyExists` if the name of a file
+/// that must not replace another one is in use now, and [request
+/// errors](crate::drive::Error#request-errors).
 pub(super) async fn commit(
     drive: &LiveDrive,
     cx: &Context,
@@ -248,7 +251,8 @@ pub(super) async fn commit(
 /// because the response to Close-Session has none.
 ///
 /// # Errors
-/// `AlreadyExists` if the name is in use, and the file is then deleted; the errors of the request.
+/// `AlreadyExists` if the name is in use, and the file is then deleted; [request
+/// errors](crate::drive::Error#request-errors).
 async fn unstage(
     drive: &LiveDrive,
     cx: &Context,

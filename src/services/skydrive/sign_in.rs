@@ -117,7 +117,8 @@ impl SignIn {
     /// requested ones (live-connect#python-onedrive-scope-check).
     ///
     /// # Errors
-    /// `PermissionDenied` if the cloud rejects the code or has granted other scopes, and those of the request.
+    /// `PermissionDenied` if the cloud rejects the code or has granted other scopes, and [request
+    /// errors](crate::drive::Error#request-errors).
     pub async fn tokens(&self, cx: &Context, code: &Secret, check: bool) -> Result<Tokens> {
         let tokens = self.endpoint.exchange_code(cx, code, &self.redirect_uri, None).await?;
         if check {

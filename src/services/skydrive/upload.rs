@@ -14,8 +14,9 @@ use crate::drive::{
 /// Writes a file in one request. The returned item has no size, because the response has none.
 ///
 /// # Errors
-/// `IsAFolder` if a folder has the name, `AlreadyExists` if the name is in use and must not be replaced,
-/// `InvalidInput` for a body above [`SINGLE_MAX`], `Unsupported` for conditions, and those of the request.
+/// `IsAFolder` if a folder has the name, `AlreadyExists` if the name is in use and must not be
+/// replaced, `InvalidInput` for a body above [`SINGLE_MAX`], `Unsupported` for conditions, and
+/// [request errors](crate::drive::Error#request-errors).
 pub(super) async fn upload(
     drive: &LiveDrive,
     cx: &Context,
