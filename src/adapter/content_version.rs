@@ -62,6 +62,7 @@ impl ItemVersion {
     /// # Errors
     /// `ConditionNotMatch` if one of them differs.
     pub(super) fn check(&self, now: &Item) -> Result<()> {
+        /// Returns whether both values are known and not equal.
         fn differ<T: PartialEq>(before: Option<&T>, now: Option<&T>) -> bool {
             matches!((before, now), (Some(before), Some(now)) if before != now)
         }

@@ -219,7 +219,7 @@ impl DriveCopier {
 }
 
 impl oio::Copy for DriveCopier {
-    /// Continues the copy by one step: [`advance`](Self::advance) with OpenDAL's error type.
+    /// Continues the copy by one step: `advance` with OpenDAL's error type.
     async fn next(&mut self) -> opendal::Result<Option<usize>> {
         self.advance().await.map_err(to_opendal)
     }
@@ -228,7 +228,7 @@ impl oio::Copy for DriveCopier {
     /// repeated.
     ///
     /// # Errors
-    /// Those of [`next`](Self::next).
+    /// Those of the parts.
     async fn close(&mut self) -> opendal::Result<Metadata> {
         loop {
             if let CopyPhase::Reported(metadata) = &self.progress {

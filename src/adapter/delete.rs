@@ -252,7 +252,7 @@ impl oio::Delete for DriveDeleter {
     /// Adds the item at `path` to the pending items. Succeeds if it does not exist.
     ///
     /// # Errors
-    /// Those of [`add`](Self::add).
+    /// Those of `add`.
     async fn delete(&mut self, path: &str, args: OpDelete) -> opendal::Result<()> {
         self.add(path, args.recursive()).await.map_err(to_opendal)
     }
@@ -260,7 +260,7 @@ impl oio::Delete for DriveDeleter {
     /// Deletes the pending items.
     ///
     /// # Errors
-    /// Those of [`flush`](Self::flush). A later call deletes the items that failed with a temporary
+    /// Those of `flush`. A later call deletes the items that failed with a temporary
     /// error.
     async fn close(&mut self) -> opendal::Result<()> {
         self.flush().await.map_err(to_opendal)

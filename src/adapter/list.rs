@@ -412,7 +412,7 @@ impl oio::List for DriveLister {
     /// Returns the next entry, or `None` at the end of the listing.
     ///
     /// # Errors
-    /// Those of [`advance`](Self::advance). After all other entries, one error that names the
+    /// Those of `advance`. After all other entries, one error that names the
     /// folders that could not be listed.
     async fn next(&mut self) -> opendal::Result<Option<oio::Entry>> {
         loop {

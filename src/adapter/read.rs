@@ -109,7 +109,7 @@ impl oio::Read for DriveReader {
     /// Reads a range completely into memory.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open) and of the stream; `RangeNotSatisfied` if the file ends before
+    /// Those of the request and of the stream; `RangeNotSatisfied` if the file ends before
     /// the range does.
     async fn read(&self, range: BytesRange) -> opendal::Result<(RpRead, Buffer)> {
         let (response, mut stream) = self.stream(range).await.map_err(to_opendal)?;
@@ -258,7 +258,7 @@ impl oio::ReadStream for DriveStream {
     /// Returns the next bytes, or an empty buffer at the end of the range.
     ///
     /// # Errors
-    /// Those of [`next`](Self::next).
+    /// Those of `next`.
     async fn read(&mut self) -> opendal::Result<Buffer> {
         match self.next().await {
             Ok(bytes) => Ok(bytes.unwrap_or_default()),

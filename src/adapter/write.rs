@@ -129,7 +129,7 @@ impl oio::Write for DriveWriter {
         self.channel.close().await.map_err(to_opendal)
     }
 
-    /// Cancels the upload, and waits at most [`ABORT_MAX`] for it. Never fails.
+    /// Cancels the upload, and waits at most `ABORT_MAX` for it. Never fails.
     async fn abort(&mut self) -> opendal::Result<()> {
         if self.upload.take().is_some() {
             self.channel.abandon_unstarted();

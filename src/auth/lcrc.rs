@@ -45,6 +45,7 @@ struct LcrcFile {
     request: Option<RequestSection>,
 }
 
+/// The application.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ClientSection {
@@ -52,6 +53,7 @@ struct ClientSection {
     secret: Option<String>,
 }
 
+/// The tokens.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct AuthSection {
@@ -60,6 +62,7 @@ struct AuthSection {
     access_expires: Option<String>,
 }
 
+/// Options of requests.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RequestSection {
@@ -91,7 +94,10 @@ impl Lcrc {
     }
 }
 
-/// Parses the file's text.
+/// Parses the file's text. `path` names the file in errors. An empty text has no sections.
+///
+/// # Errors
+/// `InvalidInput` if it is not a file of the old client.
 fn parse(text: &str, path: &Path) -> Result<LcrcFile> {
     let file: Option<LcrcFile> =
         serde_yaml_ng::from_str(text).map_err(|error| not_lcrc(path, &error))?;
@@ -125,7 +131,8 @@ pub(super) fn parse_tokens(text: &str, path: &Path) -> Result<Option<StoredToken
     }))
 }
 
-/// Parses a time as printed by Python, or an RFC 3339 timestamp.
+/// Parses a time as printed by Python, in UTC, or an RFC 3339 timestamp. Returns `None` if the text
+/// is neither.
 fn parse_time(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| {
         let local: civil::DateTime = text.parse().ok()?;
@@ -133,7 +140,7 @@ fn parse_time(text: &str) -> Option<Timestamp> {
     })
 }
 
-/// Returns the file's text with other tokens.
+/// Returns the file's text with these tokens instead of its own. `path` names the file in errors.
 ///
 /// # Errors
 /// `InvalidInput` if it is not a file of the old client.
@@ -171,7 +178,7 @@ pub(super) fn replace_tokens(text: &str, tokens: &StoredTokens, path: &Path) -> 
     serde_yaml_ng::to_string(&sorted(Value::Mapping(all))).map_err(|error| not_lcrc(path, &error))
 }
 
-/// Sorts the keys of each mapping, as the old client's library did.
+/// Sorts the keys of each mapping, at every depth, as the old client's library did.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Mapping(mapping) => {

@@ -207,7 +207,8 @@ fn next_step(error: &str, message: &str, numbers: &[u32]) -> Option<&'static str
     in_message.or_else(in_list).or_else(of_code)
 }
 
-/// Returns the error number in a message of Microsoft, such as 65001 of `AADSTS65001: …`.
+/// Returns the error number in a message of Microsoft, such as 65001 of `AADSTS65001: …`. Returns
+/// `None` if it has none.
 fn number_in(message: &str) -> Option<u32> {
     let (_, rest) = message.split_once("AADSTS")?;
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());

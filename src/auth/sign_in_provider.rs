@@ -144,6 +144,10 @@ impl SignInProvider {
         )
     }
 
+    /// Returns the provider with these endpoints and scopes. It has no endpoint for device codes.
+    ///
+    /// # Errors
+    /// `InvalidInput` if `authorize_url` is not a URL.
     fn new(
         authorize_url: &str,
         token_url: String,
@@ -223,6 +227,9 @@ impl SignInProvider {
 }
 
 /// Checks a base URL, and returns it without a slash at its end.
+///
+/// # Errors
+/// `InvalidInput` if it is not an HTTP URL, or has a user name, query or fragment.
 fn base(url: &str) -> Result<&str> {
     let parsed = Url::parse(url).map_err(|error| invalid_url(&error))?;
     if !matches!(parsed.scheme(), "http" | "https") {

@@ -57,7 +57,9 @@ pub struct Tokens {
     pub scopes: Vec<String>,
 }
 
+/// The result of a token request of `oauth2`.
 type TokenResult = Result<BasicTokenResponse, RequestTokenError<Error, BasicErrorResponse>>;
+/// The client of `oauth2`, with a token endpoint only.
 type OAuthClient =
     BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
 
@@ -254,10 +256,12 @@ impl TokenClient {
         Ok(parameters)
     }
 
+    /// Returns the scopes of this client in the form of `oauth2`.
     fn requested_scopes(&self) -> impl Iterator<Item = Scope> {
         self.scopes.iter().cloned().map(Scope::new)
     }
 
+    /// Returns the client of `oauth2` for this application.
     fn client(&self) -> OAuthClient {
         let client = BasicClient::new(ClientId::new(self.client_id.clone()))
             .set_auth_type(AuthType::RequestBody)
@@ -295,6 +299,12 @@ impl<'c> AsyncHttpClient<'c> for TokenSender {
 }
 
 impl TokenSender {
+    /// Sends a request of `oauth2`, and returns the response without its headers.
+    ///
+    /// # Errors
+    /// `PermissionDenied` if the endpoint rejects the token; `InvalidInput` if it rejects the
+    /// request, or if the host is not allowed over plain HTTP; otherwise [request
+    /// errors](crate::drive::Error#request-errors).
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse> {
         let (parts, body) = request.into_parts();
         let url = parts.uri.to_string();
@@ -407,7 +417,10 @@ pub(super) struct OAuthError {
     pub(super) error_codes: Vec<u32>,
 }
 
-/// Converts the result of `oauth2`.
+/// Converts the result of a request of `oauth2`.
+///
+/// # Errors
+/// That of the request; `Unexpected` if the response is empty or is not JSON of the expected form.
 fn tokens(result: TokenResult) -> Result<Tokens> {
     result.map(|response| Tokens::from(&response)).map_err(decode_error)
 }

@@ -103,7 +103,8 @@ impl TokenFile {
     /// Replaces the tokens in the file atomically.
     ///
     /// # Errors
-    /// `Unexpected` if the file cannot be written.
+    /// `Unexpected` if the file cannot be written; `InvalidInput` if a file of the old client has
+    /// another format.
     pub fn write(&self, tokens: &StoredTokens) -> Result<()> {
         self.reserve()?.write(tokens)
     }
@@ -123,7 +124,12 @@ impl TokenFile {
         Ok(ReservedFile { file: self.clone(), path, temporary })
     }
 
-    /// Returns the new contents of the file.
+    /// Returns the new contents of the file: these tokens, and in the format of the old client
+    /// everything else that the file contains now.
+    ///
+    /// # Errors
+    /// `Unexpected` if the current file cannot be read; `InvalidInput` if it is not a file of the
+    /// old client.
     fn encode(&self, tokens: &StoredTokens) -> Result<String> {
         let failed = |error| self.failed("write", error);
         match self.format {
@@ -194,7 +200,8 @@ impl ReservedFile {
     /// Writes the tokens and replaces the token file.
     ///
     /// # Errors
-    /// `Unexpected` if the file cannot be written.
+    /// `Unexpected` if the file cannot be written; `InvalidInput` if a file of the old client has
+    /// another format.
     pub(super) fn write(mut self, tokens: &StoredTokens) -> Result<()> {
         let text = self.file.encode(tokens)?;
         let write = || {
@@ -205,11 +212,14 @@ impl ReservedFile {
             self.temporary.persist(&self.path)?;
             Ok(())
         };
-        write().map_err(|error| self.file.failed("writing", error))
+        write().map_err(|error| self.file.failed("write", error))
     }
 }
 
-/// Creates a temporary file in the same folder that is slightly larger than the token file.
+/// Creates a temporary file in the folder of `path` that is slightly larger than the token file.
+///
+/// # Errors
+/// If the folder cannot be written or the disk is full.
 fn preallocate(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -230,6 +240,10 @@ mod secret {
 
     use crate::drive::Secret;
 
+    /// Serializes the secret's text. `None` becomes `null`.
+    ///
+    /// # Errors
+    /// Those of the serializer.
     pub(super) fn serialize<S: Serializer>(
         secret: &Option<Secret>,
         serializer: S,
@@ -240,6 +254,10 @@ mod secret {
         }
     }
 
+    /// Deserializes a secret. `null` becomes `None`.
+    ///
+    /// # Errors
+    /// If the value is neither a text nor `null`.
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Secret>, D::Error> {

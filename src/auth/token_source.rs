@@ -34,11 +34,13 @@ use crate::drive::{Context, Error, ErrorKind, Result, Secret};
 #[derive(Clone)]
 pub struct TokenSource(Arc<Inner>);
 
+/// What the clones of a source share.
 struct Inner {
     grant: OAuthGrant,
     state: Mutex<State>,
 }
 
+/// How a source obtains access tokens.
 #[derive(Clone)]
 enum OAuthGrant {
     /// One access token that cannot be refreshed.
@@ -55,6 +57,7 @@ enum OAuthGrant {
     Application(TokenClient),
 }
 
+/// The tokens in memory.
 #[derive(Clone, Default)]
 struct State {
     /// The current access token. `None` before the first request, and during a refresh.
@@ -68,6 +71,7 @@ struct State {
     running: Option<SharedRefresh>,
 }
 
+/// An access token and its expiry.
 #[derive(Clone)]
 struct AccessToken {
     token: Secret,
@@ -75,9 +79,11 @@ struct AccessToken {
     renew_at: Option<Timestamp>,
 }
 
+/// A running refresh, which several callers await.
 type SharedRefresh = Shared<BoxFuture<'static, Result<Secret>>>;
 
 impl AccessToken {
+    /// Returns whether the token has not expired. A token of unknown expiry counts as valid.
     fn is_fresh(&self) -> bool {
         self.renew_at.is_none_or(|at| Timestamp::now() < at)
     }
@@ -107,6 +113,7 @@ impl TokenSource {
         Self::new(OAuthGrant::Application(client), None, None)
     }
 
+    /// Returns a source with these first tokens.
     fn new(grant: OAuthGrant, access: Option<Secret>, refresh: Option<Secret>) -> Self {
         let access = access.map(|token| AccessToken { token, renew_at: None });
         let state = State { access, refresh, unwritten: None, running: None };
@@ -156,7 +163,11 @@ impl TokenSource {
         self.get(cx, Some(stale)).await
     }
 
-    /// Returns a valid access token that is not `stale`.
+    /// Returns a valid access token that is not `stale`, and refreshes it if necessary.
+    ///
+    /// # Errors
+    /// Those of [`token`](Self::token); `PermissionDenied` if another token is needed and the
+    /// source is [fixed](Self::fixed).
     async fn get(&self, cx: &Context, stale: Option<&Secret>) -> Result<Secret> {
         let refresh = {
             let mut state = self.0.state();
@@ -214,7 +225,7 @@ impl Drop for RunningGuard {
 }
 
 impl State {
-    /// Returns the access token if it has not expired and is not `stale`.
+    /// Returns the access token, or `None` if it has expired, is `stale` or is not known.
     fn usable(&self, stale: Option<&Secret>) -> Option<Secret> {
         let access = self.access.as_ref()?;
         (access.is_fresh() && Some(&access.token) != stale).then(|| access.token.clone())
@@ -222,12 +233,16 @@ impl State {
 }
 
 impl Inner {
+    /// Locks the tokens in memory. A panic of another caller does not prevent it.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Gets a new access token: from the file if another process has refreshed it, else from the
-    /// endpoint.
+    /// endpoint. `stale` is a token that the cloud has rejected.
+    ///
+    /// # Errors
+    /// Those of [`TokenSource::token`]; `Unsupported` for a fixed token.
     async fn refresh(&self, cx: &Context, stale: Option<&Secret>) -> Result<Secret> {
         match &self.grant {
             OAuthGrant::Fixed => Err(Error::unsupported("refreshing a fixed token")),
@@ -270,8 +285,12 @@ impl Inner {
         }
     }
 
-    /// Locks the file, and loads the tokens that another process may have written to it. Returns the
-    /// lock; `None` if the file system has no locks.
+    /// Locks the file, and loads the tokens that another process may have written to it.
+    /// `configured` is the refresh token of the configuration. Returns the lock, or `None` if the
+    /// file system has no locks.
+    ///
+    /// # Errors
+    /// `Unexpected` if the file cannot be read or locked; `InvalidInput` if it has another format.
     async fn load(&self, file: &TokenFile, configured: Option<&Secret>) -> Result<Option<File>> {
         let file = file.clone();
         let (lock, stored) = blocking(move || {
@@ -316,6 +335,9 @@ impl Inner {
 }
 
 /// Runs file operations on a thread that may block.
+///
+/// # Errors
+/// Those of `work`; `Unexpected` if it panics.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {

@@ -25,7 +25,6 @@ pub trait Backend: Send + Sync {
     /// Prepares an empty place that no other case uses.
     ///
     /// # Errors
-    ///
     /// If no place can be prepared. The case then fails.
     fn prepare(&self) -> BoxFuture<'_, CaseResult<TestContext>>;
 }
@@ -53,6 +52,7 @@ impl KnownDifference {
         Self { reason, intermittent: true, cases }
     }
 
+    /// Returns whether this case is listed.
     pub(crate) fn is_about(&self, group: &str, case: &str) -> bool {
         self.cases.iter().any(|known| known.split_once("::") == Some((group, case)))
     }
@@ -68,7 +68,7 @@ type BulkWrite = dyn Fn(Vec<(String, Vec<u8>)>) -> BoxFuture<'static, CaseResult
 pub struct TestContext {
     /// The name of the case that runs.
     pub case: &'static str,
-    /// If the place was prepared.
+    /// The time at which the place was prepared.
     pub started: Instant,
     /// An operator on the place.
     pub op: Operator,
@@ -96,7 +96,6 @@ impl TestContext {
     /// adds. A service without options may ignore them.
     ///
     /// # Errors
-    ///
     /// If the first client cannot be opened.
     pub fn new(
         open: impl Fn(&[(&str, &str)]) -> opendal::Result<Operator> + Send + Sync + 'static,
@@ -121,21 +120,23 @@ impl TestContext {
     }
 
     /// Adds a value for the caller's own cases, which read it with [`extension`](Self::extension).
-    /// It is dropped after the case: a temporary folder can be kept here.
+    /// It is dropped after the case, so that it can also keep a temporary folder for that time.
     #[must_use]
     pub fn with_extension(mut self, value: impl Any + Send + Sync) -> Self {
         self.extensions.push(Box::new(value));
         self
     }
 
-    /// Removes this folder after the case, with that operator.
+    /// Sets a folder to delete after the case, with everything below it. `op` must reach it; the
+    /// operator of the case cannot delete its own root.
     #[must_use]
     pub fn with_cleanup(mut self, op: Operator, folder: impl Into<String>) -> Self {
         self.remove = Some((op, folder.into()));
         self
     }
 
-    /// Creates files faster than by single writes, where a case needs thousands.
+    /// Sets a function that creates many files faster than single writes, for cases that need
+    /// thousands. `write` receives each file's path and bytes.
     #[must_use]
     pub fn with_bulk_write(
         mut self,
@@ -145,7 +146,8 @@ impl TestContext {
         self
     }
 
-    /// Returns the value of this type that the backend added.
+    /// Returns the first value of this type that was added by
+    /// [`with_extension`](Self::with_extension), or `None`.
     pub fn extension<T: Any>(&self) -> Option<&T> {
         self.extensions.iter().find_map(|value| value.downcast_ref())
     }
@@ -153,18 +155,20 @@ impl TestContext {
     /// Opens another client of the same place, with additional options.
     ///
     /// # Errors
-    ///
     /// If it cannot be opened.
     pub fn client(&self, options: &[(&str, &str)]) -> CaseResult<Operator> {
         Ok((self.open)(options)?)
     }
 
-    /// The faster way to create many files, if the backend has one.
+    /// Returns the faster way to create many files, or `None` if the backend has none.
     pub(crate) fn bulk_write(&self) -> Option<&BulkWrite> {
         self.bulk_write.as_deref()
     }
 
-    /// Removes the case's files.
+    /// Deletes the folder of [`with_cleanup`](Self::with_cleanup), if one was set.
+    ///
+    /// # Errors
+    /// `Failed` if it cannot be deleted.
     pub(crate) async fn clean_up(self) -> CaseResult {
         if let Some((op, folder)) = &self.remove {
             op.delete_with(folder).recursive(true).await?;

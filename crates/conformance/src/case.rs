@@ -129,7 +129,6 @@ impl From<Error> for CaseError {
 /// Ends a case that does not apply.
 ///
 /// # Errors
-///
 /// Always, with [`CaseError::Skipped`].
 pub fn skip<T>(reason: impl Into<String>) -> CaseResult<T> {
     Err(CaseError::Skipped(reason.into()))
@@ -138,7 +137,6 @@ pub fn skip<T>(reason: impl Into<String>) -> CaseResult<T> {
 /// Ends a case whose promise was broken. The error names the place of the call.
 ///
 /// # Errors
-///
 /// Always, with [`CaseError::Failed`].
 #[track_caller]
 pub fn fail<T>(reason: impl fmt::Display) -> CaseResult<T> {
@@ -151,7 +149,6 @@ pub fn fail<T>(reason: impl fmt::Display) -> CaseResult<T> {
 /// refusal of the system; other cases require the exact kind.
 ///
 /// # Errors
-///
 /// [`CaseError::Failed`] if the operation succeeded, or failed with another kind.
 #[track_caller]
 pub fn expect_error<T: fmt::Debug>(
@@ -170,11 +167,13 @@ pub fn expect_error<T: fmt::Debug>(
     }
 }
 
-/// Returns the value of an operation that may succeed or fail. The error reaches the observer.
+/// Returns the value of an operation that may succeed or fail, or `None` if it failed. The error
+/// reaches the observer.
 pub fn allow_error<T>(result: opendal::Result<T>) -> Option<T> {
     result.inspect_err(record_error).ok()
 }
 
+/// The function that receives every text a user could see.
 static OBSERVER: OnceLock<fn(&str)> = OnceLock::new();
 
 /// Calls this function with every text that a user could see: errors in every format, and the
@@ -184,6 +183,7 @@ pub fn set_observer(observer: fn(&str)) {
     let _ = OBSERVER.set(observer);
 }
 
+/// Passes a text to the observer, if there is one.
 pub(crate) fn record(text: &str) {
     if let Some(observer) = OBSERVER.get() {
         observer(text);

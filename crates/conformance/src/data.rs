@@ -28,7 +28,7 @@ pub fn bytes(seed: u64, len: usize) -> Vec<u8> {
     words.flatten().take(len).collect()
 }
 
-/// Returns a random number.
+/// Returns a number that differs on each call.
 pub fn random() -> u64 {
     RandomState::new().hash_one(())
 }
@@ -36,7 +36,6 @@ pub fn random() -> u64 {
 /// Returns a file's bytes.
 ///
 /// # Errors
-///
 /// If it cannot be read.
 pub async fn content(op: &Operator, path: &str) -> CaseResult<Vec<u8>> {
     Ok(op.read(path).await?.to_vec())
@@ -45,7 +44,6 @@ pub async fn content(op: &Operator, path: &str) -> CaseResult<Vec<u8>> {
 /// Returns the sorted paths directly below a folder or with a prefix, without the folder itself.
 ///
 /// # Errors
-///
 /// If the listing fails.
 pub async fn children(op: &Operator, folder: &str) -> CaseResult<Vec<String>> {
     let entries = op.list(folder).await?;
@@ -55,13 +53,14 @@ pub async fn children(op: &Operator, folder: &str) -> CaseResult<Vec<String>> {
 /// Returns the sorted paths of the tree below a folder or a prefix, without the folder itself.
 ///
 /// # Errors
-///
 /// If the listing fails.
 pub async fn tree(op: &Operator, folder: &str) -> CaseResult<Vec<String>> {
     let entries = op.list_with(folder).recursive(true).await?;
     Ok(sorted(entries.into_iter().map(|entry| entry.path().to_owned()), folder))
 }
 
+/// Returns the sorted paths without the listed folder itself. `folder` is the listed path; if it is
+/// a prefix, nothing but the root is removed.
 fn sorted(paths: impl Iterator<Item = String>, folder: &str) -> Vec<String> {
     let folder = if folder.ends_with('/') { folder } else { "/" };
     let mut paths: Vec<_> = paths.filter(|path| path != folder && path != "/").collect();
@@ -72,7 +71,6 @@ fn sorted(paths: impl Iterator<Item = String>, folder: &str) -> Vec<String> {
 /// Returns whether a path is a file or a folder, or `None` if it does not exist.
 ///
 /// # Errors
-///
 /// If the service fails with anything but `NotFound`.
 pub async fn mode(op: &Operator, path: &str) -> CaseResult<Option<EntryMode>> {
     match op.stat(path).await {
@@ -85,7 +83,6 @@ pub async fn mode(op: &Operator, path: &str) -> CaseResult<Option<EntryMode>> {
 /// Returns whether a path exists.
 ///
 /// # Errors
-///
 /// If the service fails with anything but `NotFound`.
 pub async fn exists(op: &Operator, path: &str) -> CaseResult<bool> {
     Ok(mode(op, path).await?.is_some())
@@ -101,7 +98,6 @@ pub fn retrying(op: &Operator) -> Operator {
 /// It blocks: call it in a multi-threaded runtime.
 ///
 /// # Errors
-///
 /// The simplest failure that was found, with its value.
 pub fn for_all<S: Strategy>(
     cases: u32,

@@ -103,10 +103,9 @@ pub fn trials(
     cases.map(|(group, case)| trial(group, case)).collect()
 }
 
-/// Turns a failed assertion into a failure that names its place.
+/// Runs a case, and turns a failed assertion into a failure that names its place.
 ///
 /// # Errors
-///
 /// The error of the case, or its panic.
 pub async fn catch_panic(case: impl Future<Output = CaseResult>) -> CaseResult {
     let guarded = AssertUnwindSafe(case).catch_unwind();
@@ -125,7 +124,9 @@ pub async fn catch_panic(case: impl Future<Output = CaseResult>) -> CaseResult {
 }
 
 thread_local! {
+    /// Whether this thread polls a case at the moment.
     static IN_CASE: Cell<bool> = const { Cell::new(false) };
+    /// The place and message of the last panic of a case on this thread.
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 

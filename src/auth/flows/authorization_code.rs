@@ -255,6 +255,10 @@ impl PendingSignIn {
         self.exchange(cx, &code).await
     }
 
+    /// Exchanges the code of the sign-in page for the first tokens.
+    ///
+    /// # Errors
+    /// Those of [`TokenClient::exchange_code`]; those of `with_refresh_token`.
     async fn exchange(&self, cx: &Context, code: &Secret) -> Result<Tokens> {
         let (redirect, verifier) = (&self.redirect_uri, Some(&self.verifier));
         let tokens = self.token_client.exchange_code(cx, code, redirect, verifier).await?;

@@ -1,4 +1,4 @@
-//! Flows that sign a user or an application in. Each returns the first [`Tokens`](super::Tokens).
+//! Flows that sign a user or an application in. Each returns the first [`Tokens`].
 //!
 //! | flow | signs in | clouds |
 //! |---|---|---|

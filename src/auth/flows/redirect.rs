@@ -66,6 +66,7 @@ fn find(parameters: &str, wanted: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
+/// Returns the error for a URL that cannot finish the sign-in.
 fn invalid(reason: &str) -> Error {
     Error::new(ErrorKind::InvalidInput, format!("cannot finish the sign-in: {reason}"))
 }

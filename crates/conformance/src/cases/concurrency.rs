@@ -27,14 +27,20 @@ cases! {
     a_folder_renamed_while_it_is_read_loses_nothing: rename;
 }
 
+/// The number of concurrent callers.
 const MANY: u64 = 12;
 
+/// Returns the bytes that writer `n` writes. Every version has another size.
 fn version(n: u64) -> Vec<u8> {
     bytes(n, 1000 + 500 * n as usize)
 }
 
-/// Returns the seed of a file's bytes, and checks the size.
-async fn winner(test: &TestContext, path: &str) -> CaseResult<u64> {
+/// Returns the number of the [`version`] that the file at this path has, as a new client reads it
+/// where clients share the drive. Verifies that its metadata has the same size.
+///
+/// # Errors
+/// `Failed` if its bytes are of no version, or of a part of one.
+async fn winning_version(test: &TestContext, path: &str) -> CaseResult<u64> {
     let op = test.client(&[])?;
     let op = if op.info().capability().shared { &op } else { &test.op };
     let read = content(op, path).await?;
@@ -45,14 +51,23 @@ async fn winner(test: &TestContext, path: &str) -> CaseResult<u64> {
     }
 }
 
+/// Writes different bytes to one path concurrently. Some writes may fail, but not all; the file has
+/// the bytes of exactly one writer.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn one_of_many_concurrent_writers_wins_completely(test: &TestContext) -> CaseResult {
     let written = join_all((0..MANY).map(|n| test.op.write("a/file", version(n)))).await;
     assert!(written.into_iter().filter_map(allow_error).count() > 0, "nobody has written it");
-    winner(test, "a/file").await?;
+    winning_version(test, "a/file").await?;
     assert_eq!(children(&test.op, "a/").await?, ["a/file"]);
     Ok(())
 }
 
+/// Writes different bytes to one path concurrently, four times. Every write succeeds.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn every_concurrent_writer_to_a_path_succeeds(test: &TestContext) -> CaseResult {
     for _ in 0..4 {
         try_join_all((0..MANY).map(|n| test.op.write("a/file", version(n)))).await?;
@@ -60,16 +75,26 @@ async fn every_concurrent_writer_to_a_path_succeeds(test: &TestContext) -> CaseR
     Ok(())
 }
 
+/// Writes to one path from several clients concurrently. The file has the bytes of exactly one
+/// client, and its folders exist once.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn one_of_many_concurrent_clients_wins_completely(test: &TestContext) -> CaseResult {
     let clients = (0..MANY).map(|_| test.client(&[])).collect::<CaseResult<Vec<_>>>()?;
     let written = clients.iter().zip(0..).map(|(op, n)| op.write("a/b/file", version(n)));
     let written = join_all(written).await;
     assert!(written.into_iter().filter_map(allow_error).count() > 0, "nobody has written it");
-    winner(test, "a/b/file").await?;
+    winning_version(test, "a/b/file").await?;
     assert_eq!(tree(&test.client(&[])?, "/").await?, ["a/", "a/b/", "a/b/file"]);
     Ok(())
 }
 
+/// Writes to one missing path concurrently, each time only if it does not exist. Exactly one write
+/// succeeds, and the file has its bytes.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn one_of_many_writers_makes_a_file_that_was_missing(test: &TestContext) -> CaseResult {
     let written = join_all(
         (0..MANY).map(async |n| test.op.write_with("file", version(n)).if_not_exists(true).await),
@@ -78,10 +103,15 @@ async fn one_of_many_writers_makes_a_file_that_was_missing(test: &TestContext) -
     let winners: Vec<_> =
         (0..MANY).zip(written).filter_map(|(n, one)| allow_error(one).map(|_| n)).collect();
     assert_eq!(winners.len(), 1, "{winners:?} all succeeded");
-    assert_eq!(winner(test, "file").await?, winners[0]);
+    assert_eq!(winning_version(test, "file").await?, winners[0]);
     Ok(())
 }
 
+/// Writes 40 files concurrently into folders that do not exist. All files exist, and nothing
+/// besides them and their folders.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn folders_that_many_writers_need_are_created_once(test: &TestContext) -> CaseResult {
     let paths: Vec<_> = (0..40).map(|n| format!("a/{}/c/{n:02}", n % 2)).collect();
     try_join_all(paths.iter().map(|path| test.op.write(path, "x"))).await?;
@@ -96,6 +126,11 @@ async fn folders_that_many_writers_need_are_created_once(test: &TestContext) -> 
     Ok(())
 }
 
+/// Writes from several clients concurrently into a folder that does not exist. Each of its parents
+/// exists once, and all files exist.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn folders_that_many_clients_need_are_created_once(test: &TestContext) -> CaseResult {
     let clients = (0..MANY).map(|_| test.client(&[])).collect::<CaseResult<Vec<_>>>()?;
     let paths: Vec<_> = (0..MANY).map(|n| format!("a/b/c/{n:02}")).collect();
@@ -109,6 +144,11 @@ async fn folders_that_many_clients_need_are_created_once(test: &TestContext) -> 
     Ok(())
 }
 
+/// Overwrites some files, deletes others and creates new ones, all concurrently. Each file has the
+/// state that its own call leaves.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn writers_and_removers_of_many_files_do_not_disturb_each_other(
     test: &TestContext,
 ) -> CaseResult {
@@ -129,6 +169,10 @@ async fn writers_and_removers_of_many_files_do_not_disturb_each_other(
     Ok(())
 }
 
+/// Reads a file while it is overwritten again and again. Every read returns one whole version.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_read_of_an_overwritten_file_is_complete(test: &TestContext) -> CaseResult {
     let version = |n: u64| bytes(n, 100_000);
     test.op.write("file", version(0)).await?;
@@ -151,6 +195,11 @@ async fn a_read_of_an_overwritten_file_is_complete(test: &TestContext) -> CaseRe
     Ok(())
 }
 
+/// Renames one file to many paths concurrently. At least one rename succeeds, and the file has
+/// exactly one of the new paths.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn one_of_many_renames_of_a_file_wins(test: &TestContext) -> CaseResult {
     test.op.write("a/file", version(1)).await?;
     let targets: Vec<_> = (0..MANY).map(|n| format!("b/{n}")).collect();
@@ -160,10 +209,14 @@ async fn one_of_many_renames_of_a_file_wins(test: &TestContext) -> CaseResult {
     assert!(!exists(&test.op, "a/file").await?);
     let there = children(&test.op, "b/").await?;
     assert_eq!(there.len(), 1, "{there:?}");
-    assert_eq!(winner(test, &there[0]).await?, 1);
+    assert_eq!(winning_version(test, &there[0]).await?, 1);
     Ok(())
 }
 
+/// Renames many files concurrently into a folder that does not exist. All arrive with their bytes.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn many_renames_into_a_folder_all_arrive(test: &TestContext) -> CaseResult {
     for n in 0..MANY {
         test.op.write(&format!("from/{n:02}"), version(n)).await?;
@@ -177,11 +230,16 @@ async fn many_renames_into_a_folder_all_arrive(test: &TestContext) -> CaseResult
     assert_eq!(children(&test.op, "to/below/").await?, arrived);
     assert_eq!(children(&test.op, "to/").await?, ["to/below/"]);
     for n in 0..MANY {
-        assert_eq!(winner(test, &arrived[n as usize]).await?, n);
+        assert_eq!(winning_version(test, &arrived[n as usize]).await?, n);
     }
     Ok(())
 }
 
+/// Lists a folder while files are added to it. Each listing has the file that existed before, and
+/// no entry twice.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_folder_that_grows_is_listed_without_repeats(test: &TestContext) -> CaseResult {
     test.op.write("a/first", "x").await?;
     let growing = async {
@@ -205,6 +263,11 @@ async fn a_folder_that_grows_is_listed_without_repeats(test: &TestContext) -> Ca
     Ok(())
 }
 
+/// Reads the files of a folder during its rename, by the old path or the new one. A successful read
+/// returns the right bytes, and all files are in the renamed folder at the end.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_folder_renamed_while_it_is_read_loses_nothing(test: &TestContext) -> CaseResult {
     for n in 0..10 {
         test.op.write(&format!("a/{n}"), version(n)).await?;

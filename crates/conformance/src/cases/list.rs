@@ -36,7 +36,12 @@ cases! {
     listed_paths_are_the_paths_of_the_items;
 }
 
-async fn plant(test: &TestContext, paths: &[&str]) -> CaseResult {
+/// Creates a folder for each path with a slash at its end, and a file for each other path. The
+/// bytes of a file depend on the length of its path.
+///
+/// # Errors
+/// If an item cannot be created.
+async fn create_items(test: &TestContext, paths: &[&str]) -> CaseResult {
     for path in paths {
         match path.ends_with('/') {
             true => test.op.create_dir(path).await?,
@@ -46,21 +51,35 @@ async fn plant(test: &TestContext, paths: &[&str]) -> CaseResult {
     Ok(())
 }
 
+/// Lists a folder. The result has the items directly in it, and neither deeper ones nor items
+/// beside it.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_folder_shows_its_items_and_no_more(test: &TestContext) -> CaseResult {
-    plant(test, &["a/one", "a/two", "a/b/three", "a/b/c/four", "ab", "aa/five", "z"]).await?;
+    create_items(test, &["a/one", "a/two", "a/b/three", "a/b/c/four", "ab", "aa/five", "z"])
+        .await?;
     assert_eq!(children(&test.op, "a/").await?, ["a/b/", "a/one", "a/two"]);
     Ok(())
 }
 
+/// Lists the root, as `/` and as an empty path. Both results have the items directly in it.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn the_root_shows_its_items(test: &TestContext) -> CaseResult {
-    plant(test, &["one", "a/two", "b/c/three"]).await?;
+    create_items(test, &["one", "a/two", "b/c/three"]).await?;
     assert_eq!(children(&test.op, "/").await?, ["a/", "b/", "one"]);
     assert_eq!(children(&test.op, "").await?, ["a/", "b/", "one"]);
     Ok(())
 }
 
+/// Lists a folder, with and without everything below. The result has the folder itself.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_listing_of_a_folder_has_the_folder(test: &TestContext) -> CaseResult {
-    plant(test, &["a/", "a/one"]).await?;
+    create_items(test, &["a/", "a/one"]).await?;
     for recursive in [false, true] {
         let entries = test.op.list_with("a/").recursive(recursive).await?;
         let mut shown: Vec<_> = entries.iter().map(|entry| entry.path()).collect();
@@ -70,8 +89,12 @@ async fn a_listing_of_a_folder_has_the_folder(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
+/// Lists an empty folder, with and without everything below. The result has only the folder itself.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_listing_of_an_empty_folder_has_only_the_folder(test: &TestContext) -> CaseResult {
-    plant(test, &["a/", "ab"]).await?;
+    create_items(test, &["a/", "ab"]).await?;
     for recursive in [false, true] {
         let entries = test.op.list_with("a/").recursive(recursive).await?;
         let shown: Vec<_> = entries.iter().map(|entry| entry.path()).collect();
@@ -80,8 +103,12 @@ async fn a_listing_of_an_empty_folder_has_only_the_folder(test: &TestContext) ->
     Ok(())
 }
 
+/// Lists missing paths, with and without everything below. The results are empty.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_listing_of_a_missing_folder_is_empty(test: &TestContext) -> CaseResult {
-    plant(test, &["a/one"]).await?;
+    create_items(test, &["a/one"]).await?;
     for path in ["missing/", "a/missing/", "missing/below/", "missing", "a/missing"] {
         assert!(test.op.list(path).await?.is_empty(), "{path}");
         assert!(test.op.list_with(path).recursive(true).await?.is_empty(), "{path}, its tree");
@@ -89,8 +116,13 @@ async fn a_listing_of_a_missing_folder_is_empty(test: &TestContext) -> CaseResul
     Ok(())
 }
 
+/// Lists the path of a file with a slash at its end, and a path below the file. The result is empty
+/// or `NotADirectory`.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_file_shows_nothing_below_it(test: &TestContext) -> CaseResult {
-    plant(test, &["file"]).await?;
+    create_items(test, &["file"]).await?;
     for path in ["file/", "file/below/"] {
         match test.op.list(path).await {
             Ok(entries) => assert!(entries.is_empty(), "{path}"),
@@ -100,8 +132,13 @@ async fn a_file_shows_nothing_below_it(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// Lists a tree with metadata. Kinds and sizes are those of `stat`, and so are modification times
+/// and etags where both have them.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn entries_agree_with_stat(test: &TestContext) -> CaseResult {
-    plant(test, &["a/", "a/one", "a/b/", "a/b/two"]).await?;
+    create_items(test, &["a/", "a/one", "a/b/", "a/b/two"]).await?;
     for entry in test.op.list_with("a/").recursive(true).await? {
         let stat = test.op.stat(entry.path()).await?;
         let listed = entry.metadata();
@@ -118,17 +155,25 @@ async fn entries_agree_with_stat(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// Lists the root recursively. The result has all files, at every depth.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_tree_shows_everything_below(test: &TestContext) -> CaseResult {
     let paths = ["a/one", "a/two", "b/three", "b/c/four", "b/c/d/five", "six"];
-    plant(test, &paths).await?;
+    create_items(test, &paths).await?;
     let files: Vec<_> =
         tree(&test.op, "/").await?.into_iter().filter(|path| !path.ends_with('/')).collect();
     assert_eq!(files, ["a/one", "a/two", "b/c/d/five", "b/c/four", "b/three", "six"]);
     Ok(())
 }
 
+/// Lists a tree recursively, and each of its folders alone. Both show the same files.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_recursive_listing_agrees_with_those_of_its_folders(test: &TestContext) -> CaseResult {
-    plant(test, &["a/one", "a/b/two", "a/b/three", "a/b/c/four", "a/d/five"]).await?;
+    create_items(test, &["a/one", "a/b/two", "a/b/three", "a/b/c/four", "a/d/five"]).await?;
     let all = tree(&test.op, "a/").await?;
     for folder in ["a/", "a/b/", "a/b/c/", "a/d/"] {
         let files =
@@ -141,71 +186,115 @@ async fn a_recursive_listing_agrees_with_those_of_its_folders(test: &TestContext
     Ok(())
 }
 
+/// Lists a tree recursively whose folders only writes created. The result has these folders.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_tree_has_folders_that_a_write_created(test: &TestContext) -> CaseResult {
-    plant(test, &["a/b/c/file", "a/d/file"]).await?;
+    create_items(test, &["a/b/c/file", "a/d/file"]).await?;
     assert_eq!(tree(&test.op, "a/").await?, ["a/b/", "a/b/c/", "a/b/c/file", "a/d/", "a/d/file"]);
     Ok(())
 }
 
+/// Lists a tree of empty folders recursively. The result has all of them.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_tree_shows_empty_folders(test: &TestContext) -> CaseResult {
-    plant(test, &["a/", "a/b/", "a/b/c/", "a/d/"]).await?;
+    create_items(test, &["a/", "a/b/", "a/b/c/", "a/d/"]).await?;
     assert_eq!(tree(&test.op, "a/").await?, ["a/b/", "a/b/c/", "a/d/"]);
     Ok(())
 }
 
+/// Lists a folder recursively. Items whose path only begins alike are not in the result.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_tree_of_a_folder_shows_nothing_beside_it(test: &TestContext) -> CaseResult {
-    plant(test, &["p/", "p/x", "pq", "p2/", "p2/y", "o"]).await?;
+    create_items(test, &["p/", "p/x", "pq", "p2/", "p2/y", "o"]).await?;
     assert_eq!(tree(&test.op, "p/").await?, ["p/x"]);
     Ok(())
 }
 
+/// Lists beginnings of names, in the root and in a folder. The results have the items whose path
+/// begins so, and nothing below them.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_prefix_lists_paths_with_that_prefix(test: &TestContext) -> CaseResult {
-    plant(test, &["alpha/", "alpha/in", "alps", "al", "beta", "Bal/", "b/alpine"]).await?;
+    create_items(test, &["alpha/", "alpha/in", "alps", "al", "beta", "Bal/", "b/alpine"]).await?;
     assert_eq!(children(&test.op, "al").await?, ["al", "alpha/", "alps"]);
     assert_eq!(children(&test.op, "alp").await?, ["alpha/", "alps"]);
     assert_eq!(children(&test.op, "alpha/i").await?, ["alpha/in"]);
     Ok(())
 }
 
+/// Lists the path of a folder without a slash at its end. The result has the folder, not its items,
+/// and other folders whose name begins so.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_prefix_that_is_a_folder_shows_the_folder_not_its_items(
     test: &TestContext,
 ) -> CaseResult {
-    plant(test, &["a/one", "a/b/two", "ab/three", "b"]).await?;
+    create_items(test, &["a/one", "a/b/two", "ab/three", "b"]).await?;
     assert_eq!(children(&test.op, "a").await?, ["a/", "ab/"]);
     Ok(())
 }
 
+/// Lists the path of a file. The result has the file, and others whose name begins so.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_prefix_of_a_file_shows_the_file(test: &TestContext) -> CaseResult {
-    plant(test, &["a/one", "a/one-more", "a/two"]).await?;
+    create_items(test, &["a/one", "a/one-more", "a/two"]).await?;
     assert_eq!(children(&test.op, "a/one").await?, ["a/one", "a/one-more"]);
     assert_eq!(children(&test.op, "a/two").await?, ["a/two"]);
     Ok(())
 }
 
+/// Lists the beginning of a name in a nested folder. The result has the items whose path begins so.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_prefix_below_a_folder_lists_paths_with_that_prefix(test: &TestContext) -> CaseResult {
-    plant(test, &["a/b/cd", "a/b/ce/f", "a/b/d", "a/bc"]).await?;
+    create_items(test, &["a/b/cd", "a/b/ce/f", "a/b/d", "a/bc"]).await?;
     assert_eq!(children(&test.op, "a/b/c").await?, ["a/b/cd", "a/b/ce/"]);
     Ok(())
 }
 
+/// Lists the beginning of a name in a missing folder, with and without everything below. The
+/// results are empty.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_prefix_in_a_missing_folder_shows_nothing(test: &TestContext) -> CaseResult {
-    plant(test, &["a/one"]).await?;
+    create_items(test, &["a/one"]).await?;
     assert!(test.op.list("missing/o").await?.is_empty());
     assert!(test.op.list_with("missing/o").recursive(true).await?.is_empty());
     Ok(())
 }
 
+/// Lists the beginning of names recursively. The result has the items whose path begins so, and
+/// everything below them.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_recursive_listing_of_a_prefix_has_everything_below_its_paths(
     test: &TestContext,
 ) -> CaseResult {
-    plant(test, &["p/", "p/x", "p/d/", "p/d/y", "pq", "p2/", "p2/z", "q/p"]).await?;
+    create_items(test, &["p/", "p/x", "p/d/", "p/d/y", "pq", "p2/", "p2/z", "q/p"]).await?;
     assert_eq!(tree(&test.op, "p").await?, ["p/", "p/d/", "p/d/y", "p/x", "p2/", "p2/z", "pq"]);
     Ok(())
 }
 
+/// Lists ten files with limits below, at and above their number. Each result has all ten.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_limit_is_of_pages_not_of_the_listing(test: &TestContext) -> CaseResult {
     let paths: Vec<_> = (0..10).map(|n| format!("a/{n}")).collect();
-    plant(test, &paths.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    create_items(test, &paths.iter().map(String::as_str).collect::<Vec<_>>()).await?;
     for limit in [1, 3, 10, 1000] {
         let entries = test.op.list_with("a/").limit(limit).await?;
         let shown = entries.iter().filter(|entry| entry.path() != "a/").count();
@@ -214,9 +303,14 @@ async fn a_limit_is_of_pages_not_of_the_listing(test: &TestContext) -> CaseResul
     Ok(())
 }
 
+/// Reads a recursive listing entry by entry. Each entry appears once, and the lister stays at its
+/// end.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_lister_gives_every_entry_once(test: &TestContext) -> CaseResult {
     let paths: Vec<_> = (0..40).map(|n| format!("a/{}/{n}", n % 4)).collect();
-    plant(test, &paths.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    create_items(test, &paths.iter().map(String::as_str).collect::<Vec<_>>()).await?;
     let mut lister = test.op.lister_with("a/").recursive(true).await?;
     let mut shown = Vec::new();
     while let Some(entry) = lister.try_next().await? {
@@ -229,8 +323,12 @@ async fn a_lister_gives_every_entry_once(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// Drops listings after some of their entries. A later listing is complete.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_listing_that_is_dropped_half_way_harms_nothing(test: &TestContext) -> CaseResult {
-    plant(test, &["a/b/one", "a/c/two", "a/three"]).await?;
+    create_items(test, &["a/b/one", "a/c/two", "a/three"]).await?;
     for taken in 0..4 {
         let lister = test.op.lister_with("a/").recursive(true).await?;
         lister.take(taken).try_collect::<Vec<_>>().await?;
@@ -241,6 +339,11 @@ async fn a_listing_that_is_dropped_half_way_harms_nothing(test: &TestContext) ->
     Ok(())
 }
 
+/// Lists a folder of 2000 files. The result has all of them, and the listing of a prefix has those
+/// that begin so.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn two_thousand_children_are_all_listed(test: &TestContext) -> CaseResult {
     let mut paths: Vec<_> = (0..2000).map(|n| format!("many/{n:04}")).collect();
     match test.bulk_write() {
@@ -258,6 +361,10 @@ async fn two_thousand_children_are_all_listed(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
+/// Creates, lists and deletes a tree of twenty nested folders. Every call reaches the deepest file.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_tree_twenty_deep_is_shown_and_removed(test: &TestContext) -> CaseResult {
     let mut folder = String::new();
     let mut expected = Vec::new();
@@ -275,8 +382,13 @@ async fn a_tree_twenty_deep_is_shown_and_removed(test: &TestContext) -> CaseResu
     Ok(())
 }
 
+/// Lists names with characters that URLs escape. Each listed path is accepted by `stat`, and has a
+/// slash at its end exactly if it is a folder.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn listed_paths_are_the_paths_of_the_items(test: &TestContext) -> CaseResult {
-    plant(test, &["Ä b/ç#%&+'.txt", "Ä b/d e/f", "100%/+"]).await?;
+    create_items(test, &["Ä b/ç#%&+'.txt", "Ä b/d e/f", "100%/+"]).await?;
     for entry in test.op.list_with("/").recursive(true).await? {
         assert_eq!(entry.path().ends_with('/'), entry.metadata().mode() == EntryMode::DIR);
         assert!(exists(&test.op, entry.path()).await?, "{}", entry.path());

@@ -27,6 +27,8 @@ cases! {
 /// Few names, so that paths collide.
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
+/// One operation of a sequence, with its path or paths. The paths have no slash at the end; the
+/// operations on folders add it.
 #[derive(Clone, Debug)]
 enum Step {
     Write(String, u64),
@@ -43,6 +45,7 @@ enum Step {
     Tree(String),
 }
 
+/// Generates sequences of 1 to 39 steps. `renames`: whether copies and renames are among them.
 fn steps(renames: bool) -> impl Strategy<Value = Vec<Step>> {
     let path = || vec(select(&NAMES[..]), 1..4).prop_map(|names| names.join("/"));
     let changes = prop_oneof![
@@ -68,14 +71,16 @@ fn steps(renames: bool) -> impl Strategy<Value = Vec<Step>> {
 /// A tree, as the simplest drive would implement it.
 #[derive(Clone, Debug, Default)]
 struct Model {
-    /// `None` for a folder.
+    /// The items by their path: the seed of a file's bytes, `None` for a folder.
     items: BTreeMap<String, Option<u64>>,
 }
 
 /// Required result of a step.
 #[derive(Debug, PartialEq)]
 enum Expected {
+    /// The step must succeed.
     Done,
+    /// The step must fail.
     Refused,
     /// Services differ here and have separate cases: the step is skipped.
     Skipped,
@@ -84,14 +89,17 @@ enum Expected {
 use Expected::{Done, Refused, Skipped};
 
 impl Model {
+    /// Returns whether a file has this path.
     fn is_file(&self, path: &str) -> bool {
         matches!(self.items.get(path), Some(Some(_)))
     }
 
+    /// Returns whether a folder has this path.
     fn is_folder(&self, path: &str) -> bool {
         matches!(self.items.get(path), Some(None))
     }
 
+    /// Returns the paths of everything below a folder.
     fn below(&self, path: &str) -> Vec<String> {
         let folder = format!("{path}/");
         self.items.keys().filter(|item| item.starts_with(&folder)).cloned().collect()
@@ -102,10 +110,13 @@ impl Model {
         path.match_indices('/').map(|(at, _)| &path[..at])
     }
 
+    /// Returns whether a file is at one of the paths above this one.
     fn below_a_file(&self, path: &str) -> bool {
         Self::parents(path).any(|folder| self.is_file(folder))
     }
 
+    /// Creates or replaces the item at this path, and creates its missing folders. `item` is the
+    /// seed of a file's bytes, or `None` for a folder.
     fn put(&mut self, path: &str, item: Option<u64>) {
         for folder in Self::parents(path) {
             self.items.insert(folder.to_owned(), None);
@@ -113,6 +124,7 @@ impl Model {
         self.items.insert(path.to_owned(), item);
     }
 
+    /// Removes the item at this path, if there is one, with everything below it.
     fn remove(&mut self, path: &str) {
         for gone in self.below(path) {
             self.items.remove(&gone);
@@ -157,6 +169,7 @@ impl Model {
         }
     }
 
+    /// Renames the item, and returns the required result of this step.
     fn rename(&mut self, from: &str, to: &str) -> Expected {
         let Some(item) = self.items.get(from).copied() else { return Refused };
         if to.starts_with(&format!("{from}/")) || (item.is_none() && self.is_folder(to)) {
@@ -176,7 +189,8 @@ impl Model {
         Done
     }
 
-    /// Returns the paths that a listing of a folder must have.
+    /// Returns the sorted paths that a listing of a folder must have, without the folder itself.
+    /// `folder` has a slash at its end, or is empty for the root.
     fn listing(&self, folder: &str, recursive: bool) -> Vec<String> {
         let mut shown: Vec<_> = self
             .items
@@ -192,11 +206,17 @@ impl Model {
     }
 }
 
+/// Returns the bytes of a file with this seed. Each seed has another size.
 fn seeded(seed: u64) -> Vec<u8> {
     bytes(seed, 10 * seed as usize)
 }
 
-/// Applies a step to the service. Returns whether it succeeded.
+/// Applies a step to the service. Returns whether it succeeded; failures of changes are not errors,
+/// as the model decides about them.
+///
+/// # Errors
+/// `Failed` if a read, a `stat` or a listing has another result than `model`, which is the state
+/// before the step.
 async fn apply(op: &Operator, model: &Model, step: &Step) -> CaseResult<bool> {
     let folder = |path: &str| format!("{path}/");
     let done = match step {
@@ -240,6 +260,11 @@ async fn apply(op: &Operator, model: &Model, step: &Step) -> CaseResult<bool> {
     Ok(done)
 }
 
+/// Applies random sequences of steps to the service and to the model, each beginning with an empty
+/// place. Both have the same results, and the same items at the end, also for a new client.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn any_sequence(test: &TestContext, renames: bool) -> CaseResult {
     let capability = test.op.info().capability();
     for_all(16, steps(renames), async |steps| {
@@ -275,10 +300,18 @@ async fn any_sequence(test: &TestContext, renames: bool) -> CaseResult {
     })
 }
 
+/// Applies random sequences without copies and renames. See `any_sequence`.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn any_sequence_of_operations_matches_the_model(test: &TestContext) -> CaseResult {
     any_sequence(test, false).await
 }
 
+/// Applies random sequences with copies and renames. See `any_sequence`.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn any_sequence_with_renames_matches_the_model(test: &TestContext) -> CaseResult {
     any_sequence(test, true).await
 }

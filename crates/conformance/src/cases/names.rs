@@ -30,7 +30,10 @@ cases! {
     a_file_is_removed_whatever_its_case;
 }
 
-/// Checks that files and folders with these names support all operations.
+/// Verifies that files and folders with these names can be written, listed, read and deleted.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn check_supported(test: &TestContext, names: &[&str]) -> CaseResult {
     let op = &test.op;
     for (seed, name) in names.iter().enumerate() {
@@ -65,6 +68,10 @@ async fn check_supported(test: &TestContext, names: &[&str]) -> CaseResult {
     Ok(())
 }
 
+/// Uses names with characters that have a meaning in URLs. All are supported.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn names_with_signs_of_urls_are_taken(test: &TestContext) -> CaseResult {
     check_supported(
         test,
@@ -73,14 +80,26 @@ async fn names_with_signs_of_urls_are_taken(test: &TestContext) -> CaseResult {
     .await
 }
 
+/// Uses names with brackets and other special characters. All are supported.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn names_with_other_signs_are_taken(test: &TestContext) -> CaseResult {
     check_supported(test, &["a@b!c$d", "(a)[b]{c}", "a~1", "_-", "a^b`c", "-rf", "=1+1"]).await
 }
 
+/// Uses names that begin with a tilde. All are supported.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn names_with_a_leading_tilde_are_supported(test: &TestContext) -> CaseResult {
     check_supported(test, &["~a", "~"]).await
 }
 
+/// Uses names in several scripts, with emoji, combining accents and ligatures. All are supported.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn names_in_many_scripts_are_taken(test: &TestContext) -> CaseResult {
     check_supported(
         test,
@@ -89,19 +108,34 @@ async fn names_in_many_scripts_are_taken(test: &TestContext) -> CaseResult {
     .await
 }
 
+/// Uses names with dots at their beginning and inside. All are supported.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn names_with_dots_are_taken(test: &TestContext) -> CaseResult {
     check_supported(test, &[".hidden", "..two", "a.b.c", "a..b", ".a.b"]).await
 }
 
+/// Uses a name of 200 ASCII characters. It is supported.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_name_of_two_hundred_characters_is_taken(test: &TestContext) -> CaseResult {
     check_supported(test, &[&"a".repeat(200)]).await
 }
 
+/// Uses a name of 200 characters outside ASCII. It is supported.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_name_of_two_hundred_characters_beyond_ascii_is_taken(test: &TestContext) -> CaseResult {
     check_supported(test, &[&"ü".repeat(200)]).await
 }
 
-/// Checks that the whole name is stored, or that the error names it and nothing was created.
+/// Verifies that a file's whole name is stored, or that the error names it and nothing was created.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn check_stored_or_rejected(test: &TestContext, name: &str) -> CaseResult {
     let (op, path) = (&test.op, format!("folder/{name}"));
     match op.write(&path, bytes(1, 100)).await {
@@ -111,15 +145,19 @@ async fn check_stored_or_rejected(test: &TestContext, name: &str) -> CaseResult 
             op.delete(&path).await?;
         }
         refusal => {
-            check_rejection(&expect_error(refusal, &[ErrorKind::Unsupported])?, name)?;
+            check_rejection_error(&expect_error(refusal, &[ErrorKind::Unsupported])?, name)?;
             assert_eq!(children(op, "folder/").await?, [""; 0]);
         }
     }
     Ok(())
 }
 
-/// Checks that the error is about this name and contains it.
-fn check_rejection(error: &Error, name: &str) -> CaseResult {
+/// Verifies that the error of a rejected name is permanent, has a kind to act on, and contains the
+/// name.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
+fn check_rejection_error(error: &Error, name: &str) -> CaseResult {
     let text = error.to_string();
     if error.is_temporary() {
         return fail(format!("{name:?}: trying again would not help: {text}"));
@@ -133,6 +171,12 @@ fn check_rejection(error: &Error, name: &str) -> CaseResult {
     Ok(())
 }
 
+/// Uses names that some services do not accept: with `\`, `:` or control characters, device names
+/// of Windows, spaces and dots at the ends. Each is stored completely, or rejected with a clear
+/// error.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_name_is_stored_completely_or_rejected_clearly(test: &TestContext) -> CaseResult {
     for name in [
         "a\\b",
@@ -157,12 +201,18 @@ async fn a_name_is_stored_completely_or_rejected_clearly(test: &TestContext) -> 
         let path = format!("{folder}/file");
         match test.op.write(&path, bytes(1, 100)).await {
             Ok(_) => assert_eq!(content(&test.op, &path).await?, bytes(1, 100), "{path:?}"),
-            refusal => check_rejection(&expect_error(refusal, &[ErrorKind::Unsupported])?, folder)?,
+            refusal => {
+                check_rejection_error(&expect_error(refusal, &[ErrorKind::Unsupported])?, folder)?
+            }
         }
     }
     Ok(())
 }
 
+/// Uses names of 256 to 1000 characters. Each is stored completely, or rejected with a clear error.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_long_name_is_stored_completely_or_rejected_clearly(test: &TestContext) -> CaseResult {
     for len in [256, 300, 1000] {
         check_stored_or_rejected(test, &"a".repeat(len)).await?;
@@ -170,6 +220,11 @@ async fn a_long_name_is_stored_completely_or_rejected_clearly(test: &TestContext
     Ok(())
 }
 
+/// Writes files with the names that the service must reject, and files below them. Each result is
+/// an `Unsupported` that contains the name, and nothing is created.
+///
+/// # Errors
+/// `Failed` if the promise is not kept; `Skipped` if the service accepts every name.
 async fn names_that_the_drive_does_not_take_are_refused_clearly(test: &TestContext) -> CaseResult {
     if test.expectations.rejected_names.is_empty() {
         return skip("takes every name");
@@ -177,7 +232,7 @@ async fn names_that_the_drive_does_not_take_are_refused_clearly(test: &TestConte
     test.op.write("folder/there", bytes(1, 10)).await?;
     for name in test.expectations.rejected_names {
         for path in [format!("folder/{name}"), format!("folder/{name}/below")] {
-            check_rejection(
+            check_rejection_error(
                 &expect_error(test.op.write(&path, bytes(2, 10)).await, &[ErrorKind::Unsupported])?,
                 name,
             )?;
@@ -187,6 +242,11 @@ async fn names_that_the_drive_does_not_take_are_refused_clearly(test: &TestConte
     Ok(())
 }
 
+/// Creates folders with the names that the service must reject, and folders below them. Each result
+/// is an `Unsupported` that contains the name, and nothing is created.
+///
+/// # Errors
+/// `Failed` if the promise is not kept; `Skipped` if the service accepts every name.
 async fn names_that_the_drive_does_not_take_are_refused_as_folders(
     test: &TestContext,
 ) -> CaseResult {
@@ -195,7 +255,7 @@ async fn names_that_the_drive_does_not_take_are_refused_as_folders(
     }
     for name in test.expectations.rejected_names {
         for path in [format!("folder/{name}/"), format!("folder/{name}/below/")] {
-            check_rejection(
+            check_rejection_error(
                 &expect_error(test.op.create_dir(&path).await, &[ErrorKind::Unsupported])?,
                 name,
             )?;
@@ -205,6 +265,11 @@ async fn names_that_the_drive_does_not_take_are_refused_as_folders(
     Ok(())
 }
 
+/// Renames a file to the names that the service must reject. Each result is an `Unsupported` that
+/// contains the name, and the file keeps its path.
+///
+/// # Errors
+/// `Failed` if the promise is not kept; `Skipped` if the service accepts every name.
 async fn names_that_the_drive_does_not_take_are_refused_as_new_names(
     test: &TestContext,
 ) -> CaseResult {
@@ -215,7 +280,7 @@ async fn names_that_the_drive_does_not_take_are_refused_as_new_names(
     test.op.write("b/there", bytes(2, 10)).await?;
     for name in test.expectations.rejected_names {
         for path in [format!("a/{name}"), format!("b/{name}"), format!("c/{name}/below")] {
-            check_rejection(
+            check_rejection_error(
                 &expect_error(test.op.rename("a/file", &path).await, &[ErrorKind::Unsupported])?,
                 name,
             )?;
@@ -226,8 +291,11 @@ async fn names_that_the_drive_does_not_take_are_refused_as_new_names(
     Ok(())
 }
 
-/// Checks that all operations reject these paths and change nothing.
-async fn check_rejected(test: &TestContext, paths: &[&str]) -> CaseResult {
+/// Verifies that all operations reject these paths and change nothing.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
+async fn check_rejected_paths(test: &TestContext, paths: &[&str]) -> CaseResult {
     let op = &test.op;
     op.write("a/b/file", bytes(1, 100)).await?;
     op.write("file", bytes(2, 100)).await?;
@@ -265,14 +333,26 @@ async fn check_rejected(test: &TestContext, paths: &[&str]) -> CaseResult {
     Ok(())
 }
 
+/// Uses paths with the name `.`. All operations reject them.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_dot_is_no_name(test: &TestContext) -> CaseResult {
-    check_rejected(test, &["./file", "a/./b/file", "a/b/."]).await
+    check_rejected_paths(test, &["./file", "a/./b/file", "a/b/."]).await
 }
 
+/// Uses paths with the name `..`. All operations reject them.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn two_dots_are_no_name(test: &TestContext) -> CaseResult {
-    check_rejected(test, &["../file", "a/../file", "a/b/../../file", "a/b/.."]).await
+    check_rejected_paths(test, &["../file", "a/../file", "a/b/../../file", "a/b/.."]).await
 }
 
+/// Writes to a path with spaces at its beginning and end. The stored path has none.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn spaces_at_the_ends_of_a_path_are_not_part_of_it(test: &TestContext) -> CaseResult {
     test.op.write(" a/file ", bytes(1, 100)).await?;
     assert_eq!(children(&test.op, "/").await?, ["a/"]);
@@ -281,6 +361,11 @@ async fn spaces_at_the_ends_of_a_path_are_not_part_of_it(test: &TestContext) -> 
     Ok(())
 }
 
+/// Reads and overwrites a file by paths of another case, in ASCII and beyond. All are the same
+/// file.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn names_that_differ_in_case_are_one_file(test: &TestContext) -> CaseResult {
     let op = &test.op;
     op.write("a/Read.Me", bytes(1, 100)).await?;
@@ -296,6 +381,11 @@ async fn names_that_differ_in_case_are_one_file(test: &TestContext) -> CaseResul
     Ok(())
 }
 
+/// Creates folders, and a file in them, by paths of another case. Each folder exists once, with its
+/// first name.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn folders_that_differ_in_case_are_one_folder(test: &TestContext) -> CaseResult {
     let op = &test.op;
     op.create_dir("Folder/").await?;
@@ -305,6 +395,11 @@ async fn folders_that_differ_in_case_are_one_folder(test: &TestContext) -> CaseR
     Ok(())
 }
 
+/// Writes, only if it does not exist, to the path of a file in another case. The result is
+/// `ConditionNotMatch`, and the file keeps its bytes.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn if_not_exists_sees_a_name_of_another_case(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 100)).await?;
     let writing = test.op.write_with("FILE", bytes(2, 100)).if_not_exists(true);
@@ -313,6 +408,10 @@ async fn if_not_exists_sees_a_name_of_another_case(test: &TestContext) -> CaseRe
     Ok(())
 }
 
+/// Deletes a file by a path of another case. It does not exist any more, and the other file stays.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_file_is_removed_whatever_its_case(test: &TestContext) -> CaseResult {
     test.op.write("a/File", bytes(1, 100)).await?;
     test.op.write("a/Other", bytes(2, 100)).await?;

@@ -27,6 +27,11 @@ cases! {
 /// Advertised capabilities that do not affect an operator's operations.
 const NOT_EXERCISED_HERE: [&str; 1] = ["presign"];
 
+/// Compares the service's capabilities with the requirements of all cases. Each capability that it
+/// has is required by a case.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn every_capability_that_is_advertised_is_exercised(test: &TestContext) -> CaseResult {
     let exercised: Vec<&str> = super::groups()
         .into_iter()
@@ -43,30 +48,50 @@ async fn every_capability_that_is_advertised_is_exercised(test: &TestContext) ->
     if forgotten.is_empty() { Ok(()) } else { fail(format!("not exercised: {forgotten:?}")) }
 }
 
+/// Writes a file with a content type. `stat` returns it.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_content_type_is_stored(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).content_type("text/x-rust").await?;
     assert_eq!(test.op.stat("file").await?.content_type(), Some("text/x-rust"));
     Ok(())
 }
 
+/// Writes a file with a content disposition. `stat` returns it.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_content_disposition_is_stored(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).content_disposition("attachment").await?;
     assert_eq!(test.op.stat("file").await?.content_disposition(), Some("attachment"));
     Ok(())
 }
 
+/// Writes a file with a content encoding. `stat` returns it.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_content_encoding_is_stored(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).content_encoding("gzip").await?;
     assert_eq!(test.op.stat("file").await?.content_encoding(), Some("gzip"));
     Ok(())
 }
 
+/// Writes a file with a cache control. `stat` returns it.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_cache_control_is_stored(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).cache_control("no-store").await?;
     assert_eq!(test.op.stat("file").await?.cache_control(), Some("no-store"));
     Ok(())
 }
 
+/// Writes a file with metadata of the user. `stat` returns it.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn user_metadata_is_stored(test: &TestContext) -> CaseResult {
     let given = [("place".to_owned(), "Bergen".to_owned())];
     test.op.write_with("file", bytes(1, 10)).user_metadata(given).await?;
@@ -75,7 +100,10 @@ async fn user_metadata_is_stored(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Overwrites a file. Returns its etags before and after.
+/// Writes a file and overwrites it. Returns its etags before and after.
+///
+/// # Errors
+/// `Failed` if the service returns no etag.
 async fn two_etags(test: &TestContext) -> CaseResult<(String, String)> {
     let mut etags = Vec::new();
     for seed in [1, 2] {
@@ -88,6 +116,11 @@ async fn two_etags(test: &TestContext) -> CaseResult<(String, String)> {
     Ok((etags.remove(0), etags.remove(0)))
 }
 
+/// Calls `stat` with `if_match`. The old etag is a `ConditionNotMatch`; the current one returns the
+/// metadata.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_stat_unless_changed_fails_after_a_change(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
     expect_error(test.op.stat_with("file").if_match(&old).await, &[ErrorKind::ConditionNotMatch])?;
@@ -95,6 +128,11 @@ async fn a_stat_unless_changed_fails_after_a_change(test: &TestContext) -> CaseR
     Ok(())
 }
 
+/// Calls `stat` with `if_none_match`. The current etag is a `ConditionNotMatch`; the old one
+/// returns the metadata.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_stat_if_changed_fails_until_the_file_has_changed(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
     expect_error(
@@ -105,6 +143,10 @@ async fn a_stat_if_changed_fails_until_the_file_has_changed(test: &TestContext) 
     Ok(())
 }
 
+/// Reads with `if_match`. The old etag is a `ConditionNotMatch`; the current one returns the bytes.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_read_unless_changed_fails_once_it_has_changed(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
     expect_error(test.op.read_with("file").if_match(&old).await, &[ErrorKind::ConditionNotMatch])?;
@@ -112,6 +154,11 @@ async fn a_read_unless_changed_fails_once_it_has_changed(test: &TestContext) -> 
     Ok(())
 }
 
+/// Reads with `if_none_match`. The current etag is a `ConditionNotMatch`; the old one returns the
+/// bytes.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_read_if_changed_fails_until_it_has_changed(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
     expect_error(
@@ -122,6 +169,10 @@ async fn a_read_if_changed_fails_until_it_has_changed(test: &TestContext) -> Cas
     Ok(())
 }
 
+/// Calls `stat` of a missing path with a condition. The result is `NotFound`.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn conditions_do_not_make_a_missing_file_anything_but_missing(
     test: &TestContext,
 ) -> CaseResult {
@@ -132,6 +183,11 @@ async fn conditions_do_not_make_a_missing_file_anything_but_missing(
     Ok(())
 }
 
+/// Overwrites a file with `if_match`. The old etag is a `ConditionNotMatch` and changes nothing;
+/// the current one replaces the bytes.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_write_unless_changed_keeps_a_changed_file(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
     let unless = |etag: &str| WriteOptions { if_match: Some(etag.into()), ..Default::default() };
@@ -143,6 +199,11 @@ async fn a_write_unless_changed_keeps_a_changed_file(test: &TestContext) -> Case
     Ok(())
 }
 
+/// Writes to a missing path with `if_match`. The result is `ConditionNotMatch`, and nothing is
+/// created.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_write_unless_changed_makes_nothing_new(test: &TestContext) -> CaseResult {
     let unless = WriteOptions { if_match: Some("\"x\"".into()), ..Default::default() };
     let refusal = test.op.write_options("missing", bytes(3, 50), unless).await;

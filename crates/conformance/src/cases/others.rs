@@ -36,6 +36,9 @@ cases! {
 const REVALIDATION_AGE: Duration = Duration::from_secs(1);
 
 /// Returns two clients with separate caches. Results of the first one expire soon.
+///
+/// # Errors
+/// If a client cannot be opened.
 fn two_clients(test: &TestContext) -> CaseResult<(Operator, Operator)> {
     Ok((test.client(test.expectations.fast_expiry)?, test.client(&[])?))
 }
@@ -52,6 +55,11 @@ async fn wait_for_revalidation(test: &TestContext) {
     }
 }
 
+/// The other client creates a file in a folder that the first one has listed. In time, the first
+/// one sees it in every result.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_new_file_is_seen(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     one.write("a/known", bytes(1, 10)).await?;
@@ -65,6 +73,11 @@ async fn a_new_file_is_seen(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// The other client creates a file in a folder that was missing when the first one asked. In time,
+/// the first one reads it.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_new_file_is_seen_where_the_folder_was_missing(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     expect_error(one.stat("a/b/new").await, &[ErrorKind::NotFound])?;
@@ -75,6 +88,11 @@ async fn a_new_file_is_seen_where_the_folder_was_missing(test: &TestContext) -> 
     Ok(())
 }
 
+/// The other client overwrites a file that the first one has read. The first one reads the old
+/// bytes or the new ones, never a mixture, and in time the new ones.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn new_bytes_are_read_completely(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     one.write("a/file", bytes(1, 1000)).await?;
@@ -90,6 +108,11 @@ async fn new_bytes_are_read_completely(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// The other client deletes a file. The first one cannot read it any more, in time no result has
+/// it, and a second deletion succeeds.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_removed_file_does_not_exist(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     one.write("a/file", bytes(1, 10)).await?;
@@ -105,6 +128,10 @@ async fn a_removed_file_does_not_exist(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// The other client moves a file. In time, the first one finds it at its new path only.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_renamed_file_has_its_new_path(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     one.write("a/file", bytes(1, 10)).await?;
@@ -117,6 +144,11 @@ async fn a_renamed_file_has_its_new_path(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// The other client renames a folder. In time, the first one finds everything below it at its new
+/// path only.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_renamed_folder_has_its_new_path(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     one.write("a/b/file", bytes(1, 10)).await?;
@@ -129,6 +161,11 @@ async fn a_renamed_folder_has_its_new_path(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// The other client replaces a file by a folder. In time, the first one sees the folder and its
+/// file.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_file_that_became_a_folder_is_a_folder(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     one.write("a", bytes(1, 10)).await?;
@@ -141,6 +178,11 @@ async fn a_file_that_became_a_folder_is_a_folder(test: &TestContext) -> CaseResu
     Ok(())
 }
 
+/// The other client deletes a file and creates it again. The first one reads the new bytes
+/// immediately.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_recreated_file_is_readable_at_once(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/file", bytes(1, 1000)).await?;
@@ -151,6 +193,10 @@ async fn a_recreated_file_is_readable_at_once(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
+/// The other client deletes a folder and creates it again. The first one writes to it immediately.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_recreated_folder_is_writable_at_once(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/b/file", bytes(1, 10)).await?;
@@ -162,6 +208,11 @@ async fn a_recreated_folder_is_writable_at_once(test: &TestContext) -> CaseResul
     Ok(())
 }
 
+/// The other client deletes a folder and creates it again with another file. The first one lists
+/// the new file immediately.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_recreated_folder_is_listed_at_once(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/b/file", bytes(1, 10)).await?;
@@ -174,6 +225,11 @@ async fn a_recreated_folder_is_listed_at_once(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
+/// The other client deletes a folder. The first one writes to it immediately, and the folder exists
+/// again.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_removed_folder_is_recreated_by_a_write(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/b/file", bytes(1, 10)).await?;
@@ -185,6 +241,10 @@ async fn a_removed_folder_is_recreated_by_a_write(test: &TestContext) -> CaseRes
     Ok(())
 }
 
+/// The other client deletes a folder. In time, the first one lists nothing in it.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_removed_folder_is_listed_as_missing_in_time(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     one.write("a/b/file", bytes(1, 10)).await?;
@@ -197,7 +257,11 @@ async fn a_removed_folder_is_listed_as_missing_in_time(test: &TestContext) -> Ca
     Ok(())
 }
 
-/// The first client caches `a/x`. Then the other one moves the folder away and creates a new `a/x`.
+/// The first client writes and reads `a/x`. Then the other one renames the folder to `c`, and
+/// creates a new `a/x`.
+///
+/// # Errors
+/// If a step fails.
 async fn replace_folder(one: &Operator, other: &Operator) -> CaseResult {
     one.write("a/x", bytes(1, 100)).await?;
     content(one, "a/x").await?;
@@ -206,7 +270,11 @@ async fn replace_folder(one: &Operator, other: &Operator) -> CaseResult {
     Ok(())
 }
 
-/// Like [`replace_folder`], after a delay, for a client with a long maximum age.
+/// Does the same as [`replace_folder`] with a first client whose results do not expire soon, and
+/// waits until it revalidates them before a change. Returns the first client.
+///
+/// # Errors
+/// If a step fails.
 async fn replace_folder_long_ago(test: &TestContext) -> CaseResult<Operator> {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     replace_folder(&one, &other).await?;
@@ -214,6 +282,11 @@ async fn replace_folder_long_ago(test: &TestContext) -> CaseResult<Operator> {
     Ok(one)
 }
 
+/// The first client overwrites a path whose item was replaced. The new item gets the bytes, and the
+/// old one, which has another path now, keeps its own.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_write_does_not_reach_the_item_that_had_the_path_before(
     test: &TestContext,
 ) -> CaseResult {
@@ -227,6 +300,11 @@ async fn a_write_does_not_reach_the_item_that_had_the_path_before(
     Ok(())
 }
 
+/// The first client deletes a path whose item was replaced. The new item is removed, and the old
+/// one stays at its new path.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_removal_does_not_reach_the_item_that_had_the_path_before(
     test: &TestContext,
 ) -> CaseResult {
@@ -238,6 +316,11 @@ async fn a_removal_does_not_reach_the_item_that_had_the_path_before(
     Ok(())
 }
 
+/// The first client deletes recursively a folder that was replaced. The new folder is removed, and
+/// the old one stays at its new path.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_recursive_removal_does_not_reach_the_item_that_had_the_path_before(
     test: &TestContext,
 ) -> CaseResult {
@@ -249,6 +332,11 @@ async fn a_recursive_removal_does_not_reach_the_item_that_had_the_path_before(
     Ok(())
 }
 
+/// The first client renames a path whose item was replaced. The new item is renamed, and the old
+/// one stays at its new path.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_rename_does_not_reach_the_item_that_had_the_path_before(
     test: &TestContext,
 ) -> CaseResult {
@@ -260,6 +348,11 @@ async fn a_rename_does_not_reach_the_item_that_had_the_path_before(
     Ok(())
 }
 
+/// The other client adds a file to a folder that is empty for the first one, which then deletes the
+/// folder. Whatever the result is, the file stays.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_concurrently_added_file_prevents_the_removal_of_its_folder(
     test: &TestContext,
 ) -> CaseResult {
