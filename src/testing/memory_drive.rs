@@ -70,6 +70,7 @@ pub(super) struct SharedDrive {
 }
 
 impl SharedDrive {
+    /// Locks the items and upload sessions.
     pub(super) fn tree(&self) -> MutexGuard<'_, MemoryTree> {
         // A panic of a test while it is locked does not make the items inconsistent.
         self.tree.lock().unwrap_or_else(PoisonError::into_inner)
@@ -90,6 +91,7 @@ impl MemoryDrive {
     /// no output contains this text.
     pub const SECRET: &str = "memory-drive-secret-0b5e";
 
+    /// Creates an empty drive with these capabilities, for a client without optional features.
     fn new(capabilities: Capabilities) -> Self {
         static DRIVES: AtomicU64 = AtomicU64::new(1);
         let shared = SharedDrive {
@@ -129,6 +131,7 @@ impl MemoryDrive {
         Self::new(Self::basic_capabilities())
     }
 
+    /// Returns the capabilities that all variants have.
     fn basic_capabilities() -> Capabilities {
         let mut capabilities = Capabilities::new(64 << 20);
         capabilities.max_file_size = 1 << 30;

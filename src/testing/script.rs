@@ -138,6 +138,7 @@ struct HoldPoint {
 }
 
 impl HoldPoint {
+    /// Reports that the call has reached this point, and waits until the test releases it.
     async fn wait(mut self) {
         self.reached.send_replace(true);
         // An error means that the test dropped its side, which releases the call.
@@ -160,12 +161,14 @@ pub(super) struct CallScript {
     activity: watch::Sender<u64>,
 }
 
+/// The planned events, in the order of their plan, and the calls, oldest first.
 #[derive(Debug, Default)]
 struct ScriptState {
     planned: VecDeque<(Verb, Planned)>,
     calls: Vec<LoggedCall>,
 }
 
+/// A call, and its text in the log.
 #[derive(Debug)]
 struct LoggedCall {
     verb: Verb,
@@ -173,6 +176,7 @@ struct LoggedCall {
 }
 
 impl CallScript {
+    /// Locks the plan and the log. A panic of a test while they are locked does not matter.
     fn lock(&self) -> MutexGuard<'_, ScriptState> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

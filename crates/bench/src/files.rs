@@ -18,7 +18,6 @@ fn numbers() -> impl Iterator<Item = u64> {
 /// to the folder.
 ///
 /// # Errors
-///
 /// If the folder cannot be written.
 pub fn create_small(folder: &Path, folders: usize, files: usize) -> io::Result<Vec<String>> {
     let mut paths = Vec::new();
@@ -40,7 +39,6 @@ pub fn create_small(folder: &Path, folders: usize, files: usize) -> io::Result<V
 /// Creates a file of this size, in bytes, that does not compress.
 ///
 /// # Errors
-///
 /// If it cannot be written.
 pub fn create_large(path: &Path, size: u64) -> io::Result<()> {
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);

@@ -10,7 +10,6 @@ pub type Rounds = BTreeMap<usize, Vec<Vec<Measurement>>>;
 /// Gives each contender its turn in each round. `turn` gets the contender's index and the round.
 ///
 /// # Errors
-///
 /// The first error of a turn.
 pub fn interleaved(
     rounds: usize,

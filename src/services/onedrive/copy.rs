@@ -243,7 +243,7 @@ impl SavedItemRef {
         Self { base: base.to_string(), path: path.to_owned() }
     }
 
-    /// Returns the reference again.
+    /// Returns the saved reference.
     fn item_ref(&self) -> ItemRef {
         ItemRef::Path { base: self.base.as_str().into(), path: self.path.as_str().into() }
     }

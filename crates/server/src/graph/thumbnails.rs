@@ -42,7 +42,7 @@ pub(super) async fn serve(
         let frame = frame(size)?.ok_or_else(|| {
             Error::invalid(format!("cannot create a thumbnail of size {size:?}: it is unknown"))
         })?;
-        let source = ThumbnailSource::for_node(context, &node).ok_or_else(Error::not_found)?;
+        let source = FileThumbnails::for_node(context, &node).ok_or_else(Error::not_found)?;
         Ok(source.thumbnail(context, frame))
     };
     match segments {
@@ -84,7 +84,7 @@ pub(super) fn sets(
 /// # Errors
 /// 400 for a selected size of 0 pixels or that is too large.
 fn set(context: &DriveContext<'_>, node: &Node, selection: &Selection) -> Result<Option<Value>> {
-    let Some(source) = ThumbnailSource::for_node(context, node) else { return Ok(None) };
+    let Some(source) = FileThumbnails::for_node(context, node) else { return Ok(None) };
     let mut set = json!({ "id": SET });
     let names = selection.names();
     for size in DEFAULT_SIZES.into_iter().chain(names.iter().map(String::as_str)) {
@@ -131,15 +131,15 @@ fn frame(size: &str) -> Result<Option<Frame>> {
 }
 
 /// A file with thumbnails.
-struct ThumbnailSource {
+struct FileThumbnails {
     /// Width and height in pixels; 0 if the file does not contain them.
     size: (u32, u32),
     /// Returns the URL path of the thumbnail in a frame.
     path: Box<dyn Fn(Frame) -> String>,
 }
 
-impl ThumbnailSource {
-    /// Returns the source for a file; `None` if the file has no thumbnails.
+impl FileThumbnails {
+    /// Returns the thumbnails of a file, or `None` if it has none.
     fn for_node(context: &DriveContext<'_>, node: &Node) -> Option<Self> {
         let size = match node.content.as_ref()?.media.as_deref()? {
             Media::Photo(photo) if !is_decodable(photo) => return None,

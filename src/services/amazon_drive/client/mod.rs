@@ -50,7 +50,6 @@ const ACCOUNT_HOSTS: &str = "*.drive.amazonaws.com, cdws.*.amazonaws.com";
 /// cloud rejects it. Requests are sent through the transport in their [`Context`].
 ///
 /// # Errors
-///
 /// Every method can return:
 /// * `PermissionDenied` if the cloud rejects the token, or the account has no permission;
 /// * `RateLimited` for too many requests, and `QuotaExceeded` if the drive is full;

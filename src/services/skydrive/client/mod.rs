@@ -57,7 +57,6 @@ pub const STORAGE_ENDPOINT: &str = "https://cid-{cid}.users.storage.live.com";
 /// ```
 ///
 /// # Errors
-///
 /// Every method can return:
 /// * `NotFound` if the object does not exist;
 /// * `PermissionDenied` if the cloud rejects the token, or the account has no permission;
