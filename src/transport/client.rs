@@ -9,11 +9,8 @@ use opendal::{Buffer, HttpBody, HttpRedirect, raw::oio::ReadStream};
 use serde::de::DeserializeOwned;
 
 use super::{
-    error,
-    file::BodySource,
-    http_transport::{CHUNK, Redirected, supports_file_bodies},
-    request::ApiRequest,
-    response_limit::ResponseLimit,
+    error, file::BodySource, file::CHUNK, file_body_probe::supports_file_bodies,
+    http_transport::Redirected, request::ApiRequest, response_limit::ResponseLimit,
 };
 use crate::{
     drive::{ByteStream, Context, Error, ErrorKind, Result, Retry},

@@ -10,8 +10,10 @@ use http::Request;
 use opendal::Buffer;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::http_transport::CHUNK;
 use crate::drive::{SourceGuard, UploadProgress};
+
+/// Size in bytes of the chunks of a body that the transport passes to the connection.
+pub(super) const CHUNK: usize = 256 << 10;
 
 /// A request body in a file, with bytes before and after it. It is an extension of the request. A
 /// clone of the request has it too, so a repeated request reads the file again.

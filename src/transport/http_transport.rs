@@ -7,7 +7,7 @@ use std::{
     fmt, io,
     sync::{
         Arc, LazyLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -19,62 +19,17 @@ use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter
 use tokio::time::timeout;
 
 use super::{
-    file::{BodySource, SourceChanged},
+    file::{BodySource, CHUNK, SourceChanged},
+    file_body_probe::FileBodyProbe,
     local::{self, RequestBody},
     redirect,
     stall_timer::StallTimer,
+    timeouts::Timeouts,
     tls,
 };
 use crate::failure::unreachable::Unreachable;
 
-/// Size in bytes of the chunks of a body that the transport passes to the connection.
-pub(super) const CHUNK: usize = 256 << 10;
-
 const USER_AGENT: &str = concat!("drivedal/", env!("CARGO_PKG_VERSION"));
-
-/// The timeouts of a [`Transport`].
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Timeouts {
-    /// Maximum time to establish a connection.
-    pub connect: Duration,
-    /// Maximum time from the last byte of the request to the first byte of the response.
-    pub first_byte: Duration,
-    /// Maximum time between two chunks of a body, in either direction.
-    pub idle: Duration,
-}
-
-impl Default for Timeouts {
-    /// 10 s to connect; 120 s for the response, because clouds need that long to store a large file;
-    /// 60 s between two chunks.
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            first_byte: Duration::from_secs(120),
-            idle: Duration::from_secs(60),
-        }
-    }
-}
-
-impl Timeouts {
-    /// Sets [`connect`](Self::connect).
-    #[must_use]
-    pub fn with_connect(self, connect: Duration) -> Self {
-        Self { connect, ..self }
-    }
-
-    /// Sets [`first_byte`](Self::first_byte).
-    #[must_use]
-    pub fn with_first_byte(self, first_byte: Duration) -> Self {
-        Self { first_byte, ..self }
-    }
-
-    /// Sets [`idle`](Self::idle).
-    #[must_use]
-    pub fn with_idle(self, idle: Duration) -> Self {
-        Self { idle, ..self }
-    }
-}
 
 /// Returns the shared transport of the process.
 ///
@@ -385,29 +340,6 @@ fn chunks(buffer: Buffer) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync
             .map(move |at| Ok(bytes.slice(at..bytes.len().min(at + CHUNK))))
     });
     stream::iter(chunks)
-}
-
-/// Extension of a request that tests whether a transport supports [`BodySource`]. This crate's
-/// transport confirms it without using the network; any other rejects the scheme of the URL.
-#[derive(Clone, Default)]
-pub(super) struct FileBodyProbe(Arc<AtomicBool>);
-
-impl FileBodyProbe {
-    /// Records that the transport supports [`BodySource`].
-    pub(super) fn confirm(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Returns whether a transport sends bodies from a [`BodySource`].
-pub(super) async fn supports_file_bodies(transport: &HttpTransporter) -> bool {
-    let probe = FileBodyProbe::default();
-    let mut request = Request::new(Buffer::new());
-    *request.uri_mut() = http::Uri::from_static("drivedal://probe/");
-    request.extensions_mut().insert(probe.clone());
-    // Another transport fails here, which is the result.
-    let _ = transport.fetch(request).await;
-    probe.0.load(Ordering::Relaxed)
 }
 
 #[cfg(test)]

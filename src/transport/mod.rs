@@ -14,6 +14,7 @@
 mod client;
 mod error;
 mod file;
+mod file_body_probe;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -28,6 +29,7 @@ pub(crate) mod scripted;
 mod stall_timer;
 #[cfg(feature = "services-amazon-drive")]
 mod sync_stream;
+mod timeouts;
 mod tls;
 mod url_policy;
 
@@ -41,10 +43,11 @@ pub(crate) use self::sync_stream::sync_stream;
 pub use self::{
     client::{ApiResponse, Client, StreamResponse},
     error::redact_quoted,
-    http_transport::{Timeouts, Transport, http_transport},
+    http_transport::{Transport, http_transport},
     local::RequestBody,
     range::{rejects_long_suffix, set_range, slice_response},
     request::{ApiRequest, segment},
     response_limit::ResponseLimit,
+    timeouts::Timeouts,
     url_policy::{PlainHttpHosts, UrlPolicy},
 };

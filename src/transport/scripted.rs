@@ -13,7 +13,7 @@ use opendal::{
 };
 use tokio::sync::Semaphore;
 
-use super::{file::BodySource, http_transport::FileBodyProbe};
+use super::{file::BodySource, file_body_probe::FileBodyProbe};
 use crate::drive::Context;
 
 /// A recorded request.

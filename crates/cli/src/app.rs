@@ -14,12 +14,12 @@ use opendal::{HttpTransporter, OperationContext, OperatorRegistry};
 use tokio::sync::OnceCell;
 
 use crate::{
-    args::GlobalOptions,
     config,
     embedded::{self, Embedded},
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
     location::{Addressing, Location, RemoteAddress},
+    options::GlobalOptions,
     output::Output,
     remote::{OpenRemote, RemotePath},
     requests::RequestStats,

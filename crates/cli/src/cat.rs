@@ -4,9 +4,9 @@ use futures::TryStreamExt;
 
 use crate::{
     app::{App, Workload},
-    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     location::Location,
+    options::AddressingArgs,
     remote::{EntryInfo, RemotePath},
     units::ByteSpan,
 };

@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use crate::{
     app::{App, Workload},
-    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     item,
     location::Location,
+    options::AddressingArgs,
     remote::{EntryInfo, RemotePath},
     transfer::send::{WriteParams, writer},
 };

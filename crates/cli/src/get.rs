@@ -8,10 +8,10 @@ use std::{
 
 use crate::{
     app::{App, Workload},
-    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     listing::{Depth, Listed, list},
     location::Location,
+    options::AddressingArgs,
     remote::RemotePath,
     transfer::{
         JOBS,

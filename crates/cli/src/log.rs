@@ -12,8 +12,8 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    args::GlobalOptions,
     failure::{Failure, Result},
+    options::GlobalOptions,
     output::{MessageWriter, Output},
 };
 

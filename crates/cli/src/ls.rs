@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use crate::{
     app::{App, Workload},
-    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     item::ItemRecord,
     listing::{Depth, Listed, finish, list},
     location::{DrivePath, Location},
+    options::AddressingArgs,
     skydrive::SkyDriveRemote,
     units::ListRange,
 };

@@ -2,10 +2,10 @@
 
 use crate::{
     app::App,
-    args::AddressingArgs,
     cp::{CopyMethod, MoveRecord, copy_through_client, resolve_pair},
     failure::{Exit, Failure, Result},
     location::Location,
+    options::AddressingArgs,
     remote::{EntryInfo, RemotePath},
 };
 

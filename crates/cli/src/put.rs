@@ -10,9 +10,9 @@ use std::{
 
 use crate::{
     app::{App, Workload},
-    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     location::Location,
+    options::AddressingArgs,
     remote::RemotePath,
     transfer::{
         JOBS,

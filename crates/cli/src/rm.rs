@@ -12,10 +12,10 @@ use tokio::sync::Semaphore;
 
 use crate::{
     app::{App, Workload},
-    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     listing::{Depth, Listed, list},
     location::Location,
+    options::AddressingArgs,
     remote::{EntryInfo, RemotePath},
 };
 

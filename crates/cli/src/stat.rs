@@ -4,10 +4,10 @@ use std::cell::Cell;
 
 use crate::{
     app::{App, Workload},
-    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     item::{ItemRecord, Kind},
     location::Location,
+    options::AddressingArgs,
     remote::RemotePath,
     units,
 };

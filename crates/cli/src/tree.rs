@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::{
     app::{App, Workload},
-    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     item::{ItemRecord, Kind},
     listing::{Depth, Listed, Listing, finish, list},
     location::{DrivePath, Location},
     ls::relative,
+    options::AddressingArgs,
     skydrive::SkyDriveRemote,
 };
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 use serde_yaml_ng::{Mapping, Value as Yaml};
 
-use crate::output::is_control;
+use crate::text::is_control;
 
 /// A template of `-k`: one field, or a text with `{field}` in it.
 #[derive(Clone, Debug, PartialEq, Eq)]

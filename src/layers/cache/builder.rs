@@ -7,7 +7,8 @@ use opendal::{Error, ErrorKind, Operator, Result};
 use super::{
     CacheLayer, CacheSettings, ChangeSource, Consistency, LayerState,
     feed::Feed,
-    store::{BlockStore, MAX_BLOCK_SIZE, StoreConfig},
+    key::MAX_BLOCK_SIZE,
+    store::{BlockStore, StoreConfig},
     tier::Tier,
 };
 

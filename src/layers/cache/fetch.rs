@@ -14,10 +14,10 @@ use opendal::{
 use tokio::sync::mpsc;
 
 use super::{
+    cached_file::CachedFile,
     in_flight::{FetchClaim, FetchGuard},
+    key::{BlockKey, FileKey},
     metadata::CachedItem,
-    read::CachedFile,
-    store::{BlockKey, FileKey},
 };
 
 /// Why blocks could not be fetched.

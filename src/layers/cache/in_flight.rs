@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::store::BlockKey;
+use super::key::BlockKey;
 
 /// Registry of the blocks that are being fetched.
 #[derive(Clone, Debug, Default)]

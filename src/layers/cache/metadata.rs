@@ -24,8 +24,8 @@ use opendal::{Metadata, raw::oio::Entry};
 use tokio::time::Instant;
 
 use super::{
+    key::FileKey,
     paths::{fold, is_within, parent},
-    store::FileKey,
 };
 
 /// Metadata of an existing item.

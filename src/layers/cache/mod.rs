@@ -49,11 +49,13 @@
 //! share their state.
 
 mod builder;
+mod cached_file;
 mod feed;
 mod fetch;
 mod folder;
 mod in_flight;
 mod invalidate;
+mod key;
 mod list;
 mod metadata;
 mod paths;

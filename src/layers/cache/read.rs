@@ -17,26 +17,16 @@ use opendal::{
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
+    cached_file::CachedFile,
     fetch::{FetchError, FetchRequest, Prefetch},
     in_flight::FetchClaim,
+    key::{BlockKey, FileKey},
     metadata::{CachedItem, InvalidationScope, PendingEntry},
     state::{CacheState, not_found},
-    store::{BlockKey, FileKey},
 };
 
 /// Number of version changes during one read after which the read bypasses the cache.
 const MAX_VERSION_CHANGES: usize = 3;
-
-/// An open file.
-pub(super) struct CachedFile {
-    pub(super) cache: Arc<CacheState>,
-    pub(super) service: Servicer,
-    pub(super) context: OperationContext,
-    pub(super) path: String,
-    /// Reader of the service, for reads that bypass the cache.
-    pub(super) inner: oio::Reader,
-    created_at: Instant,
-}
 
 /// Reader of a file through the cache.
 pub(super) struct CacheReader {

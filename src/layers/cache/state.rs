@@ -12,9 +12,10 @@ use super::{
     CacheSettings, Consistency,
     feed::Feed,
     in_flight::InFlight,
+    key::{BlockKey, FileKey},
     metadata::{CachedItem, CachedStat, MetadataCache},
     stats::CacheCounters,
-    store::{BlockKey, BlockStore, FileKey},
+    store::BlockStore,
 };
 
 /// State of the cache for one service.

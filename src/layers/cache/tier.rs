@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::store::{BlockKey, MAX_BLOCK_SIZE};
+use super::key::{BlockKey, MAX_BLOCK_SIZE};
 
 /// Start of every object. Contains the version of the format.
 const MAGIC: &[u8; 8] = b"drvblk1\n";
@@ -161,7 +161,7 @@ fn decode(key: &BlockKey, mut object: Bytes) -> Option<Bytes> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::store::FileKey, *};
+    use super::{super::key::FileKey, *};
 
     fn key(index: u64) -> BlockKey {
         BlockKey { file: Arc::new(FileKey::new("fs//", "a/b", "\"7\"", 3000, 1000)), index }

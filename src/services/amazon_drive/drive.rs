@@ -1,91 +1,20 @@
 //! The drive: the requests of the client as the verbs of [`Drive`].
 
-use std::{sync::Arc, time::Duration};
-
 use async_trait::async_trait;
-use tokio::sync::OnceCell;
 
 use super::{
-    changes,
-    client::{Client, Deduplication},
-    delete,
+    changes, delete,
     download::NodeDownload,
     item::{check_conditions, from_node, id_of, is_available},
-    list::RootFolder,
     model::{NewNode, NodeKind},
-    names, rename,
+    rename,
+    state::NodeDrive,
 };
 use crate::drive::{
     Account, Body, Capabilities, ChangePage, Conditions, Context, Cursor, DeleteTarget, Download,
-    DownloadRequest, Drive, Error, ErrorKind, Extensions, Item, ItemId, ItemRef, ItemUpdate,
-    ListRequest, Page, Quota, RecursiveList, Result, SiblingSearch, Target, WriteOptions,
+    DownloadRequest, Drive, Error, ErrorKind, Item, ItemId, ItemRef, ItemUpdate, ListRequest, Page,
+    Quota, Result, SiblingSearch, Target, WriteOptions,
 };
-
-/// Maximum size of a file in bytes: about 50 GiB (amazon-drive#max-file-size).
-const FILE_MAX: u64 = 50 << 30;
-
-/// Maximum number of items of one deletion. Each takes its own request; they run concurrently.
-const DELETE_MAX: usize = 8;
-
-/// The Amazon Drive of an account.
-#[derive(Debug)]
-pub(super) struct NodeDrive {
-    pub(super) client: Arc<Client>,
-    pub(super) deduplication: Deduplication,
-    /// How long to search for the file of an upload that timed out. `None` for a duration that
-    /// depends on the size.
-    pub(super) upload_wait: Option<Duration>,
-    /// Whether downloads are not checked by their MD5.
-    unchecked_reads: bool,
-    capabilities: Capabilities,
-    /// The root folder, once it was requested.
-    pub(super) root: OnceCell<RootFolder>,
-}
-
-impl NodeDrive {
-    /// Creates the drive of the client's account.
-    pub(super) fn new(client: Client, deduplication: Deduplication) -> Self {
-        let capabilities = Capabilities {
-            paths: false,
-            max_single_upload: FILE_MAX,
-            max_file_size: FILE_MAX,
-            session: None,
-            set_modified: false,
-            if_not_exists: true,
-            if_match: false,
-            if_none_match: false,
-            download_if_match: true,
-            changes: true,
-            copy_files: false,
-            download_urls: false,
-            recursive_list: RecursiveList::Root,
-            delete_max_size: DELETE_MAX,
-            multi_parent: true,
-            fold: names::fold,
-            collision_key: names::collision_key,
-            validate_name: names::validate,
-            extensions: Extensions::NONE,
-        };
-        Self {
-            client: Arc::new(client),
-            deduplication,
-            upload_wait: None,
-            unchecked_reads: false,
-            capabilities,
-            root: OnceCell::new(),
-        }
-    }
-
-    /// Sets how long to search for the file of an upload that timed out.
-    pub(super) fn with_upload_wait(self, upload_wait: Option<Duration>) -> Self {
-        Self { upload_wait, ..self }
-    }
-
-    /// Sets whether downloads are not checked by their MD5.
-    pub(super) fn with_unchecked_reads(self, unchecked_reads: bool) -> Self {
-        Self { unchecked_reads, ..self }
-    }
-}
 
 #[async_trait]
 impl Drive for NodeDrive {

@@ -10,10 +10,10 @@ use md5::{Digest, Md5};
 use tokio::task::spawn_blocking;
 
 use super::{
-    drive::NodeDrive,
     item::from_node,
     md5::{Md5Sum, md5_of},
     model::{Node, NodeKind},
+    state::NodeDrive,
 };
 use crate::{
     drive::{Body, Context, Error, ErrorKind, Item, ItemId, Result},

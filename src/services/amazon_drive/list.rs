@@ -2,21 +2,13 @@
 
 use super::{
     client::{ListQuery, PAGE_MAX},
-    drive::NodeDrive,
     filter::Filter,
     item::{from_node, has_path, id_of, is_live},
     model::{Node, NodeList},
     names::fold,
+    state::{NodeDrive, RootFolder},
 };
 use crate::drive::{Context, Cursor, Depth, Error, ErrorKind, ItemId, ListRequest, Page, Result};
-
-/// The root folder of a drive.
-#[derive(Debug)]
-pub(super) struct RootFolder {
-    pub(super) id: ItemId,
-    /// Security profile and user, as `PROFILE-USER`. `None` if the cloud omits it.
-    pub(super) created_by: Option<String>,
-}
 
 impl NodeDrive {
     /// Returns the root folder, requested once.

@@ -49,6 +49,7 @@ mod md5;
 mod model;
 mod names;
 mod rename;
+mod state;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -57,7 +58,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use opendal::{Builder, OperatorRegistry, Result, raw::Service};
 
-use self::drive::NodeDrive;
+use self::state::NodeDrive;
 pub use self::{
     client::{ChangesQuery, Client, Deduplication, ListQuery, PAGE_MAX, UploadedNode},
     config::AmazonDriveConfig,

@@ -2,13 +2,13 @@
 
 use super::{
     client::{Deduplication, UploadedNode},
-    drive::NodeDrive,
     error::is_duplicate_content,
     item::{from_node, id_of},
     late_upload::LateUpload,
     md5::{md5_of, to_hex},
     model::{NewNode, Node, NodeKind},
     names::fold,
+    state::NodeDrive,
 };
 use crate::{
     drive::{

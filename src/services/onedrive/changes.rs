@@ -2,15 +2,13 @@
 
 use super::{
     address::{IdInDrive, ParsedId, Shortcut, root_id},
-    drive::GraphDrive,
     item,
     list::check_next,
     model::{ItemPage, ListEntry},
-    recursive_list::is_expired,
+    recursive_list::{incomplete_feed, is_expired},
+    state::GraphDrive,
 };
-use crate::drive::{
-    ChangePage, Context, Cursor, Error, ErrorKind, ItemId, ItemKind, ItemRef, Result,
-};
+use crate::drive::{ChangePage, Context, Cursor, ItemId, ItemKind, ItemRef, Result};
 
 /// Returns one page of changes after `since`. With `None`, or if the cloud no longer knows the
 /// cursor, the page is empty and its cursor denotes the current state.
@@ -73,14 +71,6 @@ fn take_next(page: &mut ItemPage) -> Result<(Cursor, bool)> {
         (None, Some(delta)) => Ok((Cursor(delta), false)),
         (None, None) => Err(incomplete_feed()),
     }
-}
-
-/// Returns the error for a page of the feed that is not the last one and has no next page.
-pub(super) fn incomplete_feed() -> Error {
-    Error::new(
-        ErrorKind::Unexpected,
-        "cannot continue the change feed: the page has neither a next link nor a delta link",
-    )
 }
 
 /// Returns the kind of a deleted item, from the presence of its facets `file` and `folder`; `None`

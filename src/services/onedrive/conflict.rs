@@ -1,7 +1,7 @@
 //! Causes of rejected writes that the cloud's error leaves open. Each function requests the item at
 //! the address that was rejected; it is called only after a failure.
 
-use super::{address::Address, drive::GraphDrive, error::has_code, item, model::ConflictBehavior};
+use super::{address::Address, error::has_code, item, model::ConflictBehavior, state::GraphDrive};
 use crate::drive::{Context, Error, ErrorKind, ItemKind};
 
 /// Refines the error of a write to a name that is in use, although the write would replace a file:

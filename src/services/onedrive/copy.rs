@@ -16,11 +16,10 @@ use super::{
     AccountKind,
     address::{Address, Shortcut},
     client::CopyProgress,
-    conflict,
-    drive::GraphDrive,
-    item,
+    conflict, item,
     model::{ConflictBehavior, ItemPatch},
     rename,
+    state::GraphDrive,
 };
 use crate::drive::{
     Context, CopyJob, CopyRequest, CopyStatus, Error, ErrorKind, IfExists, ItemKind, ItemRef,

@@ -7,8 +7,8 @@ use opendal::Buffer;
 use super::{
     AccountKind, QuickXor,
     address::{Address, ParsedId, Shortcut},
-    drive::GraphDrive,
     item,
+    state::GraphDrive,
     verify::may_be_rewritten,
 };
 use crate::{

@@ -6,160 +6,29 @@
 //! ([`address`](super::address)). The target of a shortcut is addressed by its id; Graph resolves
 //! paths that lead through a shortcut.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
-use tokio::sync::OnceCell;
 
 use super::{
-    AccountKind, Client,
-    address::{Address, DriveRef, ParsedId, Shortcut, address_of, root_id},
-    capabilities::{capabilities, set_first_fragment},
-    changes, conflict, copy, download,
-    drive_lookup::DriveLookup,
-    item, list,
+    address::{ParsedId, Shortcut, root_id},
+    changes, conflict, copy, download, item, list,
     model::ConflictBehavior,
-    recursive_list, rename, session, upload,
+    recursive_list, rename, session,
+    state::{GraphDrive, target_ref},
+    upload,
 };
-use crate::{
-    drive::{
-        Account, Body, Capabilities, ChangePage, Conditions, Context, CopyJob, CopyRequest,
-        CopyStatus, Cursor, DeleteTarget, Depth, Download, DownloadRequest, Drive, Error,
-        ErrorKind, Item, ItemId, ItemRef, ItemUpdate, ListRequest, Page, Quota, Result,
-        SessionProgress, SiblingSearch, Target, UploadSession, WriteOptions,
-    },
-    services::url_refresher::UrlRefresher,
+use crate::drive::{
+    Account, Body, Capabilities, ChangePage, Conditions, Context, CopyJob, CopyRequest, CopyStatus,
+    Cursor, DeleteTarget, Depth, Download, DownloadRequest, Drive, Error, ErrorKind, Item, ItemId,
+    ItemRef, ItemUpdate, ListRequest, Page, Quota, Result, SessionProgress, SiblingSearch, Target,
+    UploadSession, WriteOptions,
 };
 
 /// Maximum number of concurrent requests to delete items. More than 16 requests at a time get a
 /// client blocked (onedrive-graph#concurrency-limit).
 const CONCURRENT_DELETES: usize = 8;
 
-/// A OneDrive. Clones share their state.
-#[derive(Clone, Debug)]
-pub(super) struct GraphDrive {
-    pub(super) client: Client,
-    /// The drive that the options name.
-    pub(super) lookup: Arc<DriveLookup>,
-    /// The special folder that serves as the root; `None` for the drive's own root.
-    pub(super) special_folder: Option<Arc<str>>,
-    /// Kind of the account; `None` if the options do not say.
-    pub(super) kind: Option<AccountKind>,
-    /// Graph's id of the drive's root folder, once a listing has needed it.
-    pub(super) root_id: Arc<OnceCell<String>>,
-    /// Whether the drive has returned an item. It exists then, so a 404 concerns the item.
-    is_reachable: Arc<AtomicBool>,
-    /// Whether files of upload sessions are created by a commit instead of the last fragment.
-    pub(super) defer_commit: bool,
-    /// Items with new download URLs, in place of those with expired ones.
-    pub(super) url_refresher: UrlRefresher<Item>,
-    capabilities: Arc<Capabilities>,
-}
-
 impl GraphDrive {
-    /// Creates a drive. Sends no request. `special_folder` is Graph's name of the folder that
-    /// serves as the root, and `kind` is `None` if the options do not say.
-    pub(super) fn new(
-        client: Client,
-        lookup: DriveLookup,
-        special_folder: Option<&str>,
-        kind: Option<AccountKind>,
-    ) -> Self {
-        Self {
-            client,
-            lookup: Arc::new(lookup),
-            special_folder: special_folder.map(Into::into),
-            kind,
-            root_id: Arc::default(),
-            is_reachable: Arc::default(),
-            url_refresher: UrlRefresher::default(),
-            defer_commit: false,
-            capabilities: Arc::new(capabilities(special_folder.is_some(), kind)),
-        }
-    }
-
-    /// Sets the options of upload sessions: the size of the first fragment in bytes, and whether
-    /// files are created by a commit. `None` keeps the default size.
-    pub(super) fn with_sessions(mut self, fragment: Option<u64>, defer_commit: bool) -> Self {
-        if let Some(fragment) = fragment {
-            set_first_fragment(Arc::make_mut(&mut self.capabilities), fragment);
-        }
-        self.defer_commit = defer_commit;
-        self
-    }
-
-    /// Returns the address of an item. Sends a request if the drive must be looked up first.
-    /// `shortcut` decides whether a shortcut or its target is addressed.
-    ///
-    /// # Errors
-    /// Those of [`DriveLookup::get`], such as `DriveNotFound`.
-    pub(super) async fn address(
-        &self,
-        cx: &Context,
-        item: &ItemRef,
-        shortcut: Shortcut,
-    ) -> Result<Address> {
-        Ok(address_of(self.lookup.get(&self.client, cx).await?, item, shortcut))
-    }
-
-    /// Returns the id of the drive that ids in a response about `item` belong to; `None` if it is
-    /// the service's own drive.
-    ///
-    /// # Errors
-    /// Those of [`DriveLookup::get`].
-    pub(super) async fn foreign_drive<'a>(
-        &self,
-        cx: &Context,
-        item: &'a Address,
-    ) -> Result<Option<&'a str>> {
-        Ok(match &item.drive {
-            drive if drive == self.lookup.get(&self.client, cx).await? => None,
-            DriveRef::Id(id) => Some(id),
-            _ => None,
-        })
-    }
-
-    /// Records that the drive has returned an item.
-    pub(super) fn note_reachable(&self) {
-        self.is_reachable.store(true, Ordering::Relaxed);
-    }
-
-    /// Returns the error of a failed request for an item. `NotFound` remains only if the item does
-    /// not exist. Until the drive has returned an item, that needs a request for its root: a drive
-    /// that does not exist responds 404 as well.
-    pub(super) async fn item_error(&self, cx: &Context, item: &Address, error: Error) -> Error {
-        if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) {
-            return error;
-        }
-        let own_drive = match self.lookup.get(&self.client, cx).await {
-            Ok(own_drive) => own_drive,
-            Err(error) => return error,
-        };
-        if item.drive != *own_drive {
-            return error;
-        }
-        if item.is_alias() {
-            return self.lookup.missing(error);
-        }
-        if error.kind() != ErrorKind::NotFound
-            || *own_drive == DriveRef::Mine
-            || self.is_reachable.load(Ordering::Relaxed)
-        {
-            return error;
-        }
-        match self.client.item(cx, &Address::root(own_drive.clone()), None).await {
-            Ok(_) => {
-                self.note_reachable();
-                error
-            }
-            Err(failure) => self.lookup.missing(failure),
-        }
-    }
-
     /// Deletes one item, with everything below it.
     ///
     /// # Errors
@@ -173,20 +42,6 @@ impl GraphDrive {
         match self.client.delete(cx, &address).await {
             Err(error) => Err(self.item_error(cx, &address, error).await),
             deleted => deleted,
-        }
-    }
-}
-
-/// Returns the reference to the item at a target.
-pub(super) fn target_ref(target: &Target) -> ItemRef {
-    let name = &target.name;
-    match &target.folder {
-        ItemRef::Item { id, .. } => ItemRef::Path { base: id.clone(), path: name.as_str().into() },
-        ItemRef::Path { base, path } if path.is_empty() => {
-            ItemRef::Path { base: base.clone(), path: name.as_str().into() }
-        }
-        ItemRef::Path { base, path } => {
-            ItemRef::Path { base: base.clone(), path: format!("{path}/{name}").into() }
         }
     }
 }

@@ -3,10 +3,10 @@
 use super::{
     address::{Address, Shortcut},
     client::PAGE_MAX,
-    drive::GraphDrive,
     error::has_code,
     item,
     model::ItemPage,
+    state::GraphDrive,
 };
 use crate::drive::{Context, Cursor, Error, ErrorKind, ListRequest, Page, Result, Secret};
 

@@ -66,6 +66,7 @@ mod recursive_list;
 mod rename;
 mod resource_units;
 mod session;
+mod state;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -75,7 +76,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use opendal::{Builder, OperatorRegistry, Result, raw::Service};
 
-use self::drive::GraphDrive;
+use self::state::GraphDrive;
 pub use self::{
     account_kind::AccountKind,
     address::{Address, DriveRef, PathStyle},

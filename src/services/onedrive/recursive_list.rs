@@ -8,11 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     address::{Address, BaseItem, IdInDrive, Shortcut},
-    changes::incomplete_feed,
-    drive::GraphDrive,
     error::has_code,
     list::{check_next, convert, page_size},
     model::{ItemPage, ListEntry},
+    state::GraphDrive,
 };
 use crate::drive::{Context, Cursor, Error, ErrorKind, ListRequest, Page, Result, Secret};
 
@@ -126,6 +125,14 @@ async fn folder_id(
         })
         .await
         .cloned()
+}
+
+/// Returns the error for a page of the feed that is not the last one and has no next page.
+pub(super) fn incomplete_feed() -> Error {
+    Error::new(
+        ErrorKind::Unexpected,
+        "cannot continue the change feed: the page has neither a next link nor a delta link",
+    )
 }
 
 /// Returns whether a request for a page failed because the link has expired: the feed must then be

@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use super::{
     address::{Address, DriveRef, ParsedId, Shortcut},
-    conflict,
-    drive::GraphDrive,
-    item,
+    conflict, item,
     model::{FileSystemInfo, FolderReference, ItemPatch},
     names,
+    state::GraphDrive,
 };
 use crate::drive::{Context, Error, ErrorKind, Item, ItemRef, ItemUpdate, Result};
 

@@ -11,10 +11,10 @@ use super::{
     address::Address,
     client::FragmentOutcome,
     conflict, download,
-    drive::GraphDrive,
     model::{
         ConflictBehavior, DriveItem, FileSystemInfo, UploadSessionResource, UploadableProperties,
     },
+    state::GraphDrive,
     upload::{UploadDestination, verified_item},
     verify::SentContent,
 };

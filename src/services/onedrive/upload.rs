@@ -2,10 +2,9 @@
 
 use super::{
     address::{Address, Shortcut},
-    conflict,
-    drive::{GraphDrive, target_ref},
-    item,
+    conflict, item,
     model::{ConflictBehavior, DriveItem, FileSystemInfo, ItemPatch},
+    state::{GraphDrive, target_ref},
     verify::{self, SentContent},
 };
 use crate::drive::{

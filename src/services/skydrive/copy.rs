@@ -15,13 +15,13 @@
 //! with several requests, this is not atomic, and O is deleted only after the copy has the name.
 
 use super::{
-    drive::LiveDrive,
     item::{from_object_in, id_of},
     list,
     model::Object,
     names,
     options::ObjectProperties,
     rename::{self, MoveStep},
+    state::LiveDrive,
 };
 use crate::drive::{Context, Error, ErrorKind, IfExists, Item, ItemId, ItemKind, Result, Target};
 

@@ -1,8 +1,8 @@
 //! Downloads by pre-authenticated URLs.
 
 use super::{
-    drive::LiveDrive,
     item::{id_of, is_folder_id, reject_conditions},
+    state::LiveDrive,
 };
 use crate::{
     drive::{Context, Download, DownloadRequest, DownloadUrl, Error, ErrorKind, ItemKind, Result},

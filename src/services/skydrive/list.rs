@@ -6,11 +6,11 @@ use std::{cmp::Reverse, collections::HashMap};
 
 use super::{
     client::ROOT,
-    drive::LiveDrive,
     item::{from_object_in, is_file_id},
     model::Object,
     names::fold,
     options::ListQuery,
+    state::LiveDrive,
 };
 use crate::drive::{
     Context, Cursor, Error, ErrorKind, Item, ItemId, Page, PageGuard, Result, Secret,

@@ -48,6 +48,8 @@ mod options;
 mod rename;
 mod session;
 mod sign_in;
+mod state;
+mod state;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -56,7 +58,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use opendal::{Builder, OperatorRegistry, Result, raw::Service};
 
-use self::drive::LiveDrive;
+use self::state::LiveDrive;
 pub use self::{
     client::{
         BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, BitsAck, BitsOptions, BitsProgress,

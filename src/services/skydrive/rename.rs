@@ -22,11 +22,11 @@
 //! its temporary name.
 
 use super::{
-    drive::LiveDrive,
     item::{from_object_in, id_of, is_folder_id, normalize_id},
     model::Object,
     names,
     options::ObjectProperties,
+    state::LiveDrive,
 };
 use crate::drive::{
     Conditions, Context, Drive, Error, ErrorKind, IfExists, Item, ItemId, ItemRef, ItemUpdate,

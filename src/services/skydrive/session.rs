@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     client::BitsTarget,
-    drive::LiveDrive,
     item::{id_of, is_folder_id, reject_conditions},
     list, names,
     options::ObjectProperties,
+    state::LiveDrive,
 };
 use crate::drive::{
     Body, ByteRange, Context, DownloadRequest, Drive, Error, ErrorKind, IfExists, Item, ItemId,

@@ -1,10 +1,10 @@
 //! Uploads in one request.
 
 use super::{
-    drive::{LiveDrive, SINGLE_MAX},
     item::{id_of, is_folder_id, reject_conditions},
     model::UploadResponse,
     options::{Overwrite, UploadOptions},
+    state::{LiveDrive, SINGLE_MAX},
 };
 use crate::drive::{
     Body, Context, DownloadUrl, Error, ErrorKind, IfExists, Item, ItemId, ItemKind, Result, Target,

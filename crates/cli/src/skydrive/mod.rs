@@ -19,9 +19,9 @@ use drivedal::{
 
 use crate::{
     app::{App, Workload},
-    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     location::{Addressing, Location, RemoteAddress},
+    options::AddressingArgs,
     remote::OpenRemote,
 };
 

@@ -14,7 +14,7 @@ use md5::{Digest, Md5};
 use opendal::Buffer;
 use serde_json::{Value, json};
 
-use super::{Client, Deduplication, drive::NodeDrive, md5::to_hex};
+use super::{Client, Deduplication, md5::to_hex, state::NodeDrive};
 use crate::{
     auth::TokenSource,
     drive::{Body, Item, ItemRef, Target},

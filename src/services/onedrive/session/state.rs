@@ -9,8 +9,8 @@ use crate::{
     services::onedrive::{
         QuickXor,
         address::{Address, Shortcut},
-        drive::GraphDrive,
         model::ConflictBehavior,
+        state::GraphDrive,
         verify,
     },
 };

@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use super::{
     AccountKind, Client,
     address::{DriveRef, root_id},
-    drive::GraphDrive,
     drive_lookup::{ConfiguredDrive, DriveLookup},
     model::ITEM_PROPERTIES,
+    state::GraphDrive,
 };
 use crate::{
     auth::{TokenClient, TokenSource},

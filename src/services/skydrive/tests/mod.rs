@@ -10,7 +10,7 @@ mod rename;
 mod secrets;
 mod service;
 
-use super::{Client, drive::LiveDrive};
+use super::{Client, state::LiveDrive};
 use crate::{
     auth::{TokenClient, TokenSource},
     drive::{Item, ItemId, ItemKind, ItemRef, Target},
