@@ -49,7 +49,6 @@ mod rename;
 mod session;
 mod sign_in;
 mod state;
-mod state;
 #[cfg(test)]
 mod tests;
 mod upload;
