@@ -30,10 +30,7 @@ use drivedal::{
     },
 };
 use http::{HeaderName, Method, StatusCode, header};
-use opendal::{
-    Builder, Configurator, ErrorKind as OpendalError, OperationContext, Operator,
-    raw::{Operation, Service},
-};
+use opendal::{ErrorKind as OpendalError, OperationContext, Operator, raw::Operation};
 use serde::{Deserialize, Serialize};
 
 /// The client of a file server. Its ids are paths from the root, without slashes at the ends.
@@ -151,9 +148,11 @@ impl Drive for FileDrive {
         cx: &Context,
         folder: &ItemRef,
         name: &str,
-        _: &mut (dyn for<'s> FnMut(SiblingSearch<'s>) + Send),
+        on_sibling: &mut (dyn for<'s> FnMut(SiblingSearch<'s>) + Send),
     ) -> Result<Item> {
-        self.stat(cx, &join(&path_of(folder), name)).await
+        let item = self.stat(cx, &join(&path_of(folder), name)).await?;
+        on_sibling(SiblingSearch::Item(&item));
+        Ok(item)
     }
 
     async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
@@ -229,49 +228,23 @@ impl Drive for FileDrive {
     }
 }
 
-/// The configuration of the service, and its builder.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct FileConfig {
-    endpoint: String,
-    root: String,
-}
-
-#[derive(Default)]
-struct FileBuilder(FileConfig);
-
-impl Configurator for FileConfig {
-    type Builder = FileBuilder;
-
-    fn into_builder(self) -> FileBuilder {
-        FileBuilder(self)
-    }
-}
-
-impl Builder for FileBuilder {
-    type Config = FileConfig;
-
-    fn build(self) -> opendal::Result<impl Service> {
-        let mut settings = ServiceSettings::new("file-drive", "example");
-        settings.root = self.0.root;
-        Ok(DriveService::new(Arc::new(FileDrive::new(self.0.endpoint)), settings))
-    }
-}
-
 /// Returns an operator of a file server, with the layers of drivedal.
-fn operator(endpoint: &str, root: &str) -> opendal::Result<Operator> {
-    let config = FileConfig { endpoint: endpoint.to_owned(), root: root.to_owned() };
+fn operator(endpoint: &str) -> opendal::Result<Operator> {
+    let drive = Arc::new(FileDrive::new(endpoint));
+    let service = DriveService::new(drive, ServiceSettings::new("file-drive", "example"));
+    service.into_operator().map(with_layers)
+}
+
+fn with_layers(operator: Operator) -> Operator {
     let context = OperationContext::new().with_http_transport(http_transport());
-    Ok(Operator::new(config.into_builder())?
-        .with_context(context)
-        .layer(LoggingLayer::new())
-        .layer(RetryLayer::new(Policy::default())))
+    let operator = operator.with_context(context);
+    operator.layer(LoggingLayer::new()).layer(RetryLayer::new(Policy::default()))
 }
 
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let server = server::FileServer::start().await?;
-    let operator = operator(server.url(), "/")?;
+    let operator = operator(server.url())?;
 
     // The server rejects the next request with 503 and `Retry-After: 0`, so the layer repeats it.
     server.refuse_next();

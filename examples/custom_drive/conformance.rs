@@ -1,9 +1,15 @@
-//! Runs the drive through the behaviour cases of `drivedal-conformance`.
+//! Runs the drive, and an operator of it, through the cases of `drivedal-conformance`.
 
-use drivedal_conformance::{Backend, CaseResult, KnownDifference, TestContext, Verdict, groups};
-use futures::future::BoxFuture;
+use std::sync::Arc;
 
-use crate::{operator, server::FileServer};
+use drivedal::drive::Drive;
+use drivedal_conformance::{
+    KnownDifference, Verdict,
+    drive::{DriveBackend, group},
+    groups,
+};
+
+use crate::{FileDrive, server::FileServer, with_layers};
 
 const KNOWN: &[KnownDifference] = &[
     KnownDifference::always("the protocol has no times", &["stat::a_file_has_a_modification_time"]),
@@ -16,29 +22,26 @@ const KNOWN: &[KnownDifference] = &[
             "names::a_file_is_removed_whatever_its_case",
         ],
     ),
+    KnownDifference::always(
+        "ids are paths, and missing parent folders are created",
+        &[
+            "drive::an_id_survives_a_rename_and_a_move",
+            "drive::a_folder_is_not_created_in_a_deleted_folder",
+            "drive::an_upload_into_a_deleted_folder_is_not_found",
+        ],
+    ),
 ];
 
-/// A backend with a new file server for each case.
-struct FileBackend;
-
-impl Backend for FileBackend {
-    fn name(&self) -> &str {
-        "file-drive"
-    }
-
-    fn known_differences(&self) -> &[KnownDifference] {
-        KNOWN
-    }
-
-    fn prepare(&self) -> BoxFuture<'_, CaseResult<TestContext>> {
-        Box::pin(async {
-            let server = FileServer::start().await.expect("a free port");
-            TestContext::new(move |options| {
-                let root = options.iter().find(|(name, _)| *name == "root");
-                operator(server.url(), root.map_or("/", |(_, root)| root))
-            })
-        })
-    }
+/// Returns a backend with a new file server for each case.
+fn backend() -> DriveBackend {
+    let new_drive = async || {
+        let server = FileServer::start().await.expect("a free port");
+        let drive: Arc<dyn Drive> = Arc::new(FileDrive::new(server.url()));
+        Ok(drive)
+    };
+    DriveBackend::new("file-drive", new_drive)
+        .with_layers(with_layers)
+        .with_known_differences(KNOWN.iter().copied())
 }
 
 /// Runs every case that the drive's capabilities allow.
@@ -46,10 +49,11 @@ impl Backend for FileBackend {
 /// # Panics
 /// Panics if a case fails.
 pub async fn run() {
+    let backend = backend();
     let (mut passed, mut skipped, mut failed) = (0, 0, Vec::new());
-    for group in groups() {
+    for group in groups().into_iter().chain([group()]) {
         for case in &group.cases {
-            match drivedal_conformance::run(&FileBackend, group.name, case).await {
+            match drivedal_conformance::run(&backend, group.name, case).await {
                 Verdict::Passed => passed += 1,
                 Verdict::Skipped(_) => skipped += 1,
                 Verdict::Failed(reason) => {

@@ -181,11 +181,13 @@ fn respond(items: &mut BTreeMap<String, Option<Vec<u8>>>, request: &Request) -> 
                     .filter(|child| is_below(child, &path) && child.split('/').count() == depth);
                 found(Some(children.filter_map(|child| described(items, child)).collect()))
             }
-            _ => failed("404 Not Found"),
+            Some(_) => conflict("not-a-folder"),
+            None => failed("404 Not Found"),
         },
         ("GET", "data") => match items.get(&path) {
             Some(Some(bytes)) => part(bytes, request.range.as_deref()),
-            _ => failed("404 Not Found"),
+            Some(None) => conflict("is-folder"),
+            None => failed("404 Not Found"),
         },
         ("PUT", "data" | "folder") => {
             let is_file = verb == "data";
@@ -207,7 +209,8 @@ fn respond(items: &mut BTreeMap<String, Option<Vec<u8>>>, request: &Request) -> 
             let is_folder = items[&path].is_none();
             match items.get(&to) {
                 _ if has_file_above(items, &to) => return conflict("not-a-folder"),
-                Some(None) => return conflict("exists"),
+                _ if is_below(&to, &path) => return conflict("below-itself"),
+                Some(None) if body["replace"] == true => return conflict("is-folder"),
                 Some(_) if is_folder || body["replace"] != true => return conflict("exists"),
                 _ => make_parents(items, &to),
             }

@@ -138,7 +138,7 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `NotFound` if the folder or the requested page does not exist; `NotAFolder` if the item is a
-    /// file.
+    /// file, unless the cloud lists a file as an empty folder.
     async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page>;
 
     /// Opens a stream of the bytes of a file.
@@ -192,7 +192,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `NotFound` if the cloud has discarded the session: open a new one. `RangeNotSatisfied` if
-    /// the cloud expects another offset: request [`session_status`](Self::session_status).
+    /// the cloud expects another offset: request [`session_status`](Self::session_status). A cloud
+    /// whose response contains the expected offset returns it as [`SessionProgress::Next`] instead.
     /// `Unsupported` without upload sessions; [request errors](crate::drive::Error#request-errors).
     async fn send_fragment(
         &self,
@@ -271,8 +272,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `NotFound` if the item does not exist; `AlreadyExists` if the new name is taken and
-    /// [`ItemUpdate::if_exists`] is not `Replace`; `IsAFolder` if it is `Replace` and a folder has
-    /// the new name; `Conflict` for a folder that is moved below itself.
+    /// [`ItemUpdate::if_exists`] is not `Replace`; `AlreadyExists` or `IsAFolder` if a folder has
+    /// the new name; `Conflict` or `InvalidInput` for a folder that is moved below itself.
     async fn update(
         &self,
         cx: &Context,
@@ -285,8 +286,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `NotFound` if the source does not exist; `AlreadyExists` if the target exists, with
-    /// [`IfExists::Fail`]; `QuotaExceeded` if the drive is full; `Unsupported` for a folder;
-    /// [request errors](crate::drive::Error#request-errors).
+    /// [`IfExists::Fail`]; `QuotaExceeded` if the drive is full; `Unsupported` for a folder, if the
+    /// cloud copies only files; [request errors](crate::drive::Error#request-errors).
     async fn copy(&self, cx: &Context, request: CopyRequest<'_>) -> Result<CopyStatus> {
         let _ = (cx, request);
         Err(Error::unsupported("server-side copies"))

@@ -184,7 +184,9 @@ impl MemoryDrive {
     /// Those of [`Drive::list`].
     fn page(&self, tree: &MemoryTree, request: &ListRequest<'_>) -> Result<Page> {
         let folder = self.key(tree, request.folder)?;
-        tree.check_folder(folder)?;
+        if !self.options.files_are_listable {
+            tree.check_folder(folder)?;
+        }
         self.check_depth(folder, request.depth)?;
         let after = request.cursor.map(|cursor| {
             self.key_in_url("page", cursor.0.expose()).ok_or_else(|| {

@@ -56,6 +56,8 @@ pub(super) struct ClientOptions {
     pub(super) full_upload_response: bool,
     /// A session must be committed after its last fragment.
     pub(super) explicit_commit: bool,
+    /// A file is listed as an empty folder.
+    pub(super) files_are_listable: bool,
     /// The maximum number of items in a page.
     pub(super) page_size: usize,
 }
@@ -103,6 +105,7 @@ impl MemoryDrive {
             etags: false,
             full_upload_response: true,
             explicit_commit: false,
+            files_are_listable: false,
             page_size: 200,
         };
         Self { capabilities, options, shared: Arc::new(shared) }
@@ -185,6 +188,13 @@ impl MemoryDrive {
     #[must_use]
     pub fn with_minimal_upload_response(mut self) -> Self {
         self.options.full_upload_response = false;
+        self
+    }
+
+    /// Lists a file as an empty folder, as some clouds do.
+    #[must_use]
+    pub fn with_listable_files(mut self) -> Self {
+        self.options.files_are_listable = true;
         self
     }
 

@@ -8,7 +8,7 @@ use opendal::Buffer;
 use super::{
     memory_drive::MemoryDrive,
     script::{ActiveCall, Verb},
-    sessions::StoredSession,
+    stored_session::StoredSession,
     tree::{MemoryTree, NewFile},
 };
 use crate::drive::{

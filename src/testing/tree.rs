@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use jiff::Timestamp;
 use opendal::Buffer;
 
-use super::sessions::StoredSession;
+use super::stored_session::StoredSession;
 use crate::drive::{Conditions, Error, ErrorKind, IfExists, ItemId, ItemKind, Result};
 
 /// The key of an item. Keys are never reused.

@@ -67,6 +67,7 @@ fn main() -> ExitCode {
 fn groups() -> Vec<Group> {
     let mut groups = drivedal_conformance::groups();
     groups.extend([
+        drivedal_conformance::drive::group(),
         Group { name: "writer", cases: writer::cases() },
         Group { name: "foreign_items", cases: foreign_items::cases() },
         Group { name: "faults", cases: faults::cases() },

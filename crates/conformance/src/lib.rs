@@ -34,12 +34,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! With the feature `drive`, the module `drive` verifies the contract of a `drivedal::drive::Drive`
+//! below the operator, and opens an operator of any drive.
+//!
 //! With the feature `libtest-mimic`, `trials` returns the cases as trials of that harness.
 
 mod backend;
 mod case;
 mod cases;
 pub mod data;
+#[cfg(feature = "drive")]
+pub mod drive;
 pub mod requirements;
 mod runner;
 mod uri;

@@ -8,6 +8,12 @@ const AGE: Duration = Duration::from_secs(10);
 
 fn rig(paths: bool) -> (MemoryDrive, Operator, DriveHandle) {
     let drive = without_sessions(paths);
+    let (operator, handle) = rig_of(&drive);
+    (drive, operator, handle)
+}
+
+/// Creates folders and files, and opens the drive.
+fn rig_of(drive: &MemoryDrive) -> (Operator, DriveHandle) {
     for path in ["a", "a/b", "a/c"] {
         drive.insert_folder(path);
     }
@@ -18,7 +24,7 @@ fn rig(paths: bool) -> (MemoryDrive, Operator, DriveHandle) {
     let service = DriveService::new(Arc::new(drive.clone()), settings);
     let handle = service.handle();
     let operator = Operator::from_parts(opendal::OperationContext::new(), Arc::new(service));
-    (drive, operator, handle)
+    (operator, handle)
 }
 
 fn status(kind: ErrorKind, status: u16) -> Error {
@@ -125,8 +131,11 @@ async fn a_name_is_not_missing_because_its_folder_was_not_found() {
 
 #[tokio::test]
 async fn a_file_is_not_an_empty_folder() {
-    for paths in [true, false] {
-        let (drive, operator, _) = rig(paths);
+    let variants = [(true, false), (true, true), (false, false), (false, true)];
+    for (paths, files_are_listable) in variants {
+        let drive = without_sessions(paths);
+        let drive = if files_are_listable { drive.with_listable_files() } else { drive };
+        let (operator, _) = rig_of(&drive);
         drive.insert_folder("a/empty");
         for recursive in [true, false] {
             let listed = operator.list_with("a/1/").recursive(recursive).await;

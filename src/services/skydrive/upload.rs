@@ -44,7 +44,13 @@ pub(super) async fn upload(
         },
         downsize_photos: drive.downsize_photos,
     };
-    let response = drive.client.put_file(cx, folder.as_str(), &to.name, &body, &options).await?;
+    let response = drive.client.put_file(cx, folder.as_str(), &to.name, &body, &options).await;
+    let response = response.map_err(|error| {
+        // An upload that may overwrite replaces any file, so the name is that of a folder.
+        let is_folder =
+            options.overwrite == Overwrite::Yes && error.kind() == ErrorKind::AlreadyExists;
+        if is_folder { error.with_kind(ErrorKind::IsAFolder) } else { error }
+    })?;
     Ok(uploaded_item(response, to, folder))
 }
 

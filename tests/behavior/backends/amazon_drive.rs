@@ -33,6 +33,17 @@ pub const KNOWN: &[KnownDifference] = &[
         ],
     ),
     KnownDifference::always(
+        "an item in the trash can be read by its id, and so can the items below a trashed folder",
+        &[
+            "drive::a_deleted_item_is_not_found_by_any_verb",
+            "drive::a_folder_is_deleted_with_its_contents",
+        ],
+    ),
+    KnownDifference::always(
+        "the error for an item of the wrong kind has no code of its own",
+        &["drive::a_file_has_no_children", "drive::a_folder_has_no_content"],
+    ),
+    KnownDifference::always(
         "has no notebooks",
         &["foreign_items::a_notebook_breaks_no_listing", "foreign_items::a_notebook_has_no_bytes"],
     ),

@@ -1,16 +1,18 @@
 //! Drives in memory: they test the adapter without a protocol.
 //!
-//! There are two, for the two kinds of clouds. One is addressed by id, responds to uploads without
+//! There are two, for the two kinds of clouds, and a variant of the second. One is addressed by id, responds to uploads without
 //! a size and has no upload sessions. The other is addressed by path and has upload sessions,
 //! etags, conditions, times, recursive listings in pages, batch deletion, and copies.
 
 use std::sync::Arc;
 
 use drivedal::{
-    adapter::{DriveService, ServiceSettings},
+    adapter::{DriveHandle, DriveService, ServiceSettings},
     testing::MemoryDrive,
 };
-use drivedal_conformance::{Backend, CaseResult, KnownDifference, Requirement, TestContext};
+use drivedal_conformance::{
+    Backend, CaseResult, KnownDifference, Requirement, TestContext, drive::DriveAccess,
+};
 use futures::{FutureExt, future::BoxFuture};
 
 use super::{Announcements, SIZE_UNTOLD, index_age, indexed};
@@ -54,6 +56,17 @@ pub fn by_path() -> MemoryDriveBackend {
     }
 }
 
+/// Returns the backend of a drive that is addressed by path, needs a download URL for each download
+/// and a commit for each upload session.
+pub fn with_commits() -> MemoryDriveBackend {
+    MemoryDriveBackend {
+        name: "memory-drive-with-commits",
+        new: || MemoryDrive::by_path().with_download_urls().with_explicit_commit(),
+        known: &[],
+        keeps_times: true,
+    }
+}
+
 impl Backend for MemoryDriveBackend {
     fn name(&self) -> &str {
         self.name
@@ -75,7 +88,10 @@ impl Backend for MemoryDriveBackend {
                 }
                 DriveService::new(Arc::new(opened.clone()), settings).into_operator()
             })?;
+            let access =
+                DriveAccess::new(Arc::new(drive.clone()), DriveHandle::context(&context.op));
             Ok(context
+                .with_extension(access)
                 .with_expectations(indexed(&["a*b", "a:b", "dot."]))
                 .with_extension(Announcements { keeps_times: self.keeps_times })
                 .with_extension(drive))

@@ -78,6 +78,7 @@ pub fn all() -> Vec<Arc<dyn Backend>> {
         Arc::new(fs::Fs),
         Arc::new(memory_drive::by_id()),
         Arc::new(memory_drive::by_path()),
+        Arc::new(memory_drive::with_commits()),
         Arc::new(skydrive::skydrive()),
         Arc::new(onedrive::personal()),
         Arc::new(onedrive::business()),

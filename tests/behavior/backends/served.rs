@@ -5,8 +5,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use drivedal::{adapter::DriveHandle, remote::RemoteSource};
 use drivedal_conformance::{
-    Backend, CaseResult, Expectations, KnownDifference, Requirement, TestContext, fail,
+    Backend, CaseResult, Expectations, KnownDifference, Requirement, TestContext,
+    drive::DriveAccess, fail,
 };
 use drivedal_server::{AccountKind, Fault, FixtureItem, Server};
 use futures::{FutureExt, future::BoxFuture};
@@ -97,6 +99,20 @@ impl CaseServer {
     }
 }
 
+/// Opens a drive for the cases below the operator.
+fn drive_access(scheme: &str, options: &[(&str, String)]) -> CaseResult<DriveAccess> {
+    let source = RemoteSource::from_scheme(scheme);
+    let source = options.iter().fold(source, |source, (key, value)| source.option(*key, value));
+    let remote = source.open()?;
+    let operator = secrets::observe(remote.operator);
+    match remote.handle {
+        Some(handle) => {
+            Ok(DriveAccess::new(Arc::clone(handle.drive()), DriveHandle::context(&operator)))
+        }
+        None => fail(format!("{scheme} is no drive")),
+    }
+}
+
 impl Backend for Served {
     fn name(&self) -> &str {
         self.name
@@ -117,6 +133,7 @@ impl Backend for Served {
             let token = format!("drivedal-dev-{drive}");
             secrets::register(&token);
             let (scheme, options) = (self.scheme, (self.options)(server.url(), &token));
+            let access = drive_access(scheme, &options)?;
             let context = TestContext::new(move |more| {
                 let mut options: Vec<_> =
                     options.iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
@@ -128,6 +145,7 @@ impl Backend for Served {
             let bulk = Arc::clone(&case_server);
             Ok(context
                 .with_expectations(self.expectations)
+                .with_extension(access)
                 .with_extension(Announcements { keeps_times: self.keeps_times })
                 .with_bulk_write(move |files| {
                     let case_server = Arc::clone(&bulk);

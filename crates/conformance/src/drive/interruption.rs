@@ -1,0 +1,99 @@
+//! Callers that drop the future of a verb.
+
+use std::time::Duration;
+
+use drivedal::drive::{IfExists, ItemUpdate, WriteOptions};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    access::{DriveAccess, access, by_id},
+    requirements::a_drive,
+};
+use crate::{CaseResult, TestContext, cases, data::bytes, fail};
+
+/// The delays after which a future is dropped, in microseconds.
+const DELAYS: [u64; 6] = [0, 300, 1000, 2000, 4000, 8000];
+
+/// The time in which the work of a dropped call must end.
+const SETTLED: Duration = Duration::from_secs(20);
+
+cases! {
+    a_dropped_upload_leaves_the_old_file_or_the_new_one: a_drive;
+    a_dropped_move_leaves_the_item_in_one_of_the_folders: a_drive;
+    a_dropped_folder_creation_leaves_at_most_one_folder: a_drive;
+}
+
+async fn a_dropped_upload_leaves_the_old_file_or_the_new_one(test: &TestContext) -> CaseResult {
+    let access = access(test)?;
+    let place = access.new_folder().await?;
+    let versions: Vec<_> = (0..=DELAYS.len() as u64).map(|seed| bytes(seed, 100_000)).collect();
+    access.file(&place, "file", &versions[0]).await?;
+    for (delay, content) in DELAYS.iter().zip(&versions[1..]) {
+        let options = WriteOptions::default();
+        let upload = access.upload(&place, "file", content, &options);
+        // An error is no failure: another upload may still be at work.
+        drop(timeout(Duration::from_micros(*delay), upload).await);
+        let Some(file) = access.child(&place, "file").await? else {
+            return fail("the file is missing");
+        };
+        let left = access.content(&file).await?;
+        assert!(versions.contains(&left), "{} bytes of no version", left.len());
+    }
+    assert_eq!(access.names(&place).await?, ["file"]);
+    Ok(())
+}
+
+/// Waits until two folders together have exactly one item, which has this name.
+async fn expect_one_of(
+    access: &DriveAccess,
+    folders: [&drivedal::drive::Item; 2],
+    name: &str,
+) -> CaseResult {
+    let deadline = Instant::now() + SETTLED;
+    loop {
+        let mut names = access.names(folders[0]).await?;
+        names.extend(access.names(folders[1]).await?);
+        if names == [name] {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return fail(format!("{names:?} instead of {name:?}"));
+        }
+        // The drive offers no event for the end of work whose caller is gone.
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn a_dropped_move_leaves_the_item_in_one_of_the_folders(test: &TestContext) -> CaseResult {
+    let access = access(test)?;
+    let place = access.new_folder().await?;
+    let (a, b) = (access.folder(&place, "a").await?, access.folder(&place, "b").await?);
+    access.file(&a, "file", b"content").await?;
+    for delay in DELAYS {
+        expect_one_of(access, [&a, &b], "file").await?;
+        let (file, target) = match access.child(&a, "file").await? {
+            Some(file) => (file, &b),
+            None => match access.child(&b, "file").await? {
+                Some(file) => (file, &a),
+                // The previous move has taken effect between the two requests.
+                None => continue,
+            },
+        };
+        let mut update = ItemUpdate::default();
+        (update.folder, update.if_exists) = (Some(by_id(target)), IfExists::Fail);
+        drop(timeout(Duration::from_micros(delay), access.update(&file, &update)).await);
+    }
+    expect_one_of(access, [&a, &b], "file").await
+}
+
+async fn a_dropped_folder_creation_leaves_at_most_one_folder(test: &TestContext) -> CaseResult {
+    let access = access(test)?;
+    let place = access.new_folder().await?;
+    for delay in DELAYS {
+        drop(timeout(Duration::from_micros(delay), access.folder(&place, "folder")).await);
+    }
+    // The last call has no timeout: it either creates the folder, or finds it.
+    access.folder(&place, "folder").await.err();
+    assert_eq!(access.names(&place).await?, ["folder"]);
+    Ok(())
+}
