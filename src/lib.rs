@@ -77,6 +77,6 @@ pub fn register() {
 struct Readme;
 
 /// The examples of the library's guide, compiled.
-#[cfg(all(doctest, feature = "layers", feature = "layers-cache"))]
+#[cfg(all(doctest, feature = "layers", feature = "layers-cache", feature = "testing"))]
 #[doc = include_str!("../docs/library.md")]
 struct Guide;

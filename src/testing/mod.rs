@@ -32,6 +32,7 @@ mod drive;
 mod memory_drive;
 mod script;
 mod sessions;
+mod steps;
 mod stored_session;
 #[cfg(test)]
 mod tests;

@@ -46,16 +46,17 @@ pub mod data;
 #[cfg(feature = "drive")]
 pub mod drive;
 pub mod requirements;
+mod result;
 mod runner;
 mod uri;
 
 pub use self::{
     backend::{Backend, Expectations, KnownDifference, TestContext},
-    case::{
-        Case, CaseError, CaseResult, Group, Requirement, allow_error, expect_error, fail,
-        record_error, set_observer, skip,
-    },
+    case::{Case, Group, Requirement},
     cases::groups,
+    result::{
+        CaseError, CaseResult, allow_error, expect_error, fail, record_error, set_observer, skip,
+    },
     runner::{Verdict, catch_panic, report_panics_as_failures, run},
     uri::UriBackend,
 };

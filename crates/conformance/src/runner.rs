@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::{
     Backend, Case, CaseError, CaseResult,
-    case::{record, skip},
+    result::{record, skip},
 };
 
 /// Time after which a case counts as hanging.

@@ -11,7 +11,7 @@ use drivedal::drive::{
 use futures::TryStreamExt;
 use opendal::Buffer;
 
-use crate::{CaseError, CaseResult, TestContext, case::record, data, fail};
+use crate::{CaseError, CaseResult, TestContext, data, fail, result::record};
 
 /// The number of pages after which a listing counts as endless.
 const MAX_PAGES: usize = 1000;

@@ -12,7 +12,7 @@ use super::{
     access::{DriveAccess, access, by_id, target},
     requirements::{a_drive, changes},
 };
-use crate::{CaseResult, TestContext, case::record, cases, fail};
+use crate::{CaseResult, TestContext, cases, fail, result::record};
 
 /// The number of pages of changes after which the feed counts as endless.
 const MAX_PAGES: usize = 100;
