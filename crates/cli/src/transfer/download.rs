@@ -4,10 +4,10 @@
 //! downloaded to one name.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use drivedal::{
@@ -19,7 +19,7 @@ use opendal::Metadata;
 use tokio::task::JoinSet;
 
 use super::{
-    fetch::{SkippedChecks, fetch, origin},
+    fetch::{LARGE, SkippedChecks, fetch, origin},
     jobs::join,
     journal::Journal,
     local::{blocking, local_name},
@@ -28,6 +28,7 @@ use super::{
     report::{ItemResult, TransferReport},
     survey::shared_name,
     sweep::{sweep, sweep_stale},
+    unfinished::UnfinishedFiles,
 };
 use crate::{
     failure::{Exit, Failure, Result},
@@ -231,7 +232,7 @@ impl TreeDownload {
         for clash in &plan.clashes {
             self.refuse(clash, &into)?;
         }
-        let unfinished = UnfinishedFiles::new(&plan);
+        let unfinished = UnfinishedFiles::new(large_files(&plan));
         let mut folders = HashSet::new();
         self.run_pool(plan.accepted, &into, &mut folders, &unfinished).await?;
         if self.interrupt.is_set() {
@@ -474,52 +475,13 @@ fn local_path(path: &str, top: &RemotePath, at: &RemotePath) -> Result<String> {
     Ok(local)
 }
 
-/// Large files that this run has not downloaded yet, by remote and path. Clones share the set.
-#[derive(Clone)]
-struct UnfinishedFiles(Arc<Mutex<BTreeSet<(String, String)>>>);
-
-impl UnfinishedFiles {
-    /// Collects the large files of a plan, accepted or not.
-    fn new(plan: &DownloadPlan<SourceEntry>) -> Self {
-        let mut remotes: Vec<(String, String)> = Vec::new();
-        let mut key = |from: &RemotePath| {
-            // A hash per remote, computed once: there are few remotes and many files.
-            let known = remotes.iter().find(|(name, _)| name == from.remote.display_name());
-            let remote = match known {
-                Some((_, remote)) => remote.clone(),
-                None => {
-                    let remote = origin(from).remote;
-                    remotes.push((from.remote.display_name().to_owned(), remote.clone()));
-                    remote
-                }
-            };
-            (remote, from.path.as_str().to_owned())
-        };
-        let refused = plan.clashes.iter().flatten().map(|one| &one.example);
-        let files = plan.accepted.iter().chain(refused).filter(|item| !item.is_folder);
-        // Only large files are kept for a later run.
-        let files = files.filter(|item| is_large(&item.facts));
-        Self(Arc::new(Mutex::new(files.map(|item| key(&item.facts.from)).collect())))
-    }
-
-    /// Removes a file that is downloaded.
-    fn remove(&self, from: &RemotePath) {
-        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !files.is_empty() {
-            let at = origin(from);
-            files.remove(&(at.remote, at.path));
-        }
-    }
-
-    /// Returns whether the file of a partial download is not downloaded yet.
-    fn has(&self, at: &super::partial::DownloadOrigin) -> bool {
-        let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        files.contains(&(at.remote.clone(), at.path.clone()))
-    }
-}
-
-/// Returns whether a file is large enough to be resumed; false if its size is unknown.
-fn is_large(listed: &SourceEntry) -> bool {
-    let len = listed.metadata.as_ref().map(Metadata::content_length);
-    len.is_some_and(|len| len >= super::fetch::LARGE)
+/// Returns the remote files of a plan, accepted or not, that are large enough to be resumed by a
+/// later run. A file of unknown size is not.
+fn large_files(plan: &DownloadPlan<SourceEntry>) -> impl Iterator<Item = &RemotePath> {
+    let refused = plan.clashes.iter().flatten().map(|one| &one.example);
+    let files = plan.accepted.iter().chain(refused).filter(|item| !item.is_folder);
+    let size = |file: &SourceEntry| file.metadata.as_ref().map(Metadata::content_length);
+    files
+        .filter(move |item| size(&item.facts).is_some_and(|size| size >= LARGE))
+        .map(|item| &item.facts.from)
 }

@@ -16,12 +16,14 @@ pub(crate) mod journal;
 pub(crate) mod local;
 pub(crate) mod names;
 mod partial;
+mod partial_file;
 pub(crate) mod plan;
 pub(crate) mod report;
 mod resumable_upload;
 pub(crate) mod send;
 pub(crate) mod survey;
 pub(crate) mod sweep;
+mod unfinished;
 pub(crate) mod upload;
 
 /// Default number of concurrent files.

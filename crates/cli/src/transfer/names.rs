@@ -10,7 +10,7 @@ use std::{
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::partial::probe_file;
+use super::partial_file::probe_file;
 use crate::remote::OpenRemote;
 
 /// Rules by which a target compares the names in a folder.

@@ -8,7 +8,8 @@ use std::{
 
 use super::{
     journal::{Journal, is_partial, partial_name},
-    partial::{DownloadOrigin, is_file, saved_location},
+    partial::{DownloadOrigin, saved_location},
+    partial_file::is_file,
 };
 
 /// Age at which a partial download counts as abandoned on a file system without locks. On other
