@@ -81,8 +81,7 @@ impl BitsAddress {
         let node = match &self.folder {
             FolderRef::Key(number) => state.tree.node(drive, *number).await?,
             FolderRef::Path(names) => {
-                let names: Vec<_> = names.iter().map(String::as_str).collect();
-                let mut nodes = state.tree.walk(drive, ROOT, &names).await?;
+                let mut nodes = state.tree.walk(drive, ROOT, names).await?;
                 match nodes.pop() {
                     Some(node) if nodes.len() == names.len() => node,
                     _ => return Err(BitsError::no_path()),

@@ -4,7 +4,7 @@ use super::{
     super::{DriveKey, ItemKey, NewItem, Node, NodeKind, OnConflict, ROOT, Result, TreeError},
     contents::{self, NewContent},
     folders::{take_numbers, touch},
-    items::{self, add_edge, now},
+    items::{self, NO_TWIN, insert_edge, now},
     names, read,
     row::signed,
     subtree,
@@ -101,7 +101,7 @@ pub(super) async fn copy(
         let sized = sqlx::query(SIZE_FOLDERS).bind(drive).bind(base).bind(gathered);
         sized.execute(tx.sql()).await?;
     }
-    add_edge(tx.sql(), drive, first, to, &name).await?;
+    insert_edge(tx.sql(), drive, first, to, &name, NO_TWIN).await?;
     let copied = read::node(tx.sql(), drive, first).await?;
     slot.admit(signed(copied.size))?;
     touch(tx, drive, to, signed(copied.size), 1).await?;

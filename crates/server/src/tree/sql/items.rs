@@ -202,7 +202,7 @@ pub(super) async fn add(
         facets: new.facets,
     };
     insert(tx.sql(), &node).await?;
-    add_edge(tx.sql(), to.drive, no, to.folder, &node.name).await?;
+    insert_edge(tx.sql(), to.drive, no, to.folder, &node.name, NO_TWIN).await?;
     touch(tx, to.drive, to.folder, signed(node.size), 1).await?;
     Ok(with_media_type(node))
 }
@@ -247,22 +247,11 @@ pub(super) async fn insert(sql: &mut AnyConnection, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// Inserts the edge from a folder to an item whose name is free there.
-///
-/// # Errors
-/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
-pub(super) async fn add_edge(
-    sql: &mut AnyConnection,
-    drive: DriveKey,
-    item: ItemKey,
-    folder: ItemKey,
-    name: &str,
-) -> Result<()> {
-    insert_edge(sql, drive, item, folder, name, 0).await
-}
+/// The `twin` of an edge to an item whose name is free in the folder.
+pub(super) const NO_TWIN: i64 = 0;
 
-/// Inserts the edge from a folder to an item. `twin` is 0, or the item's key if another item of the
-/// folder has the name.
+/// Inserts the edge from a folder to an item. `twin` is [`NO_TWIN`], or the item's key if another
+/// item of the folder has the name.
 ///
 /// # Errors
 /// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.

@@ -219,7 +219,7 @@ pub(super) async fn walk(
     sql: &mut AnyConnection,
     drive: DriveKey,
     anchor: ItemKey,
-    names: &[&str],
+    names: &[impl AsRef<str>],
 ) -> Result<Vec<Node>> {
     let mut found = walk_on(sql, drive, anchor, names).await?;
     if found.is_empty() {
@@ -248,11 +248,11 @@ async fn walk_on(
     sql: &mut AnyConnection,
     drive: DriveKey,
     anchor: ItemKey,
-    names: &[&str],
+    names: &[impl AsRef<str>],
 ) -> Result<Vec<Node>> {
     let mut query: ReadQuery = sqlx::query_as(WALK).bind(drive).bind(anchor);
     // PostgreSQL cannot store or compare a text with NUL: no item has such a name.
-    let names = names.iter().take_while(|name| !name.contains('\0'));
+    let names = names.iter().map(AsRef::as_ref).take_while(|name: &&str| !name.contains('\0'));
     let mut folds: Vec<_> = names.take(STEPS).map(|name| Some(folds(name))).collect();
     folds.resize(STEPS, None);
     for folded in &folds {

@@ -4,7 +4,7 @@ use super::{
     super::{DriveKey, ItemKey, ItemState, Node, NodeKind, Precondition, ROOT, Result, TreeError},
     contents,
     folders::{is_above, next_feed, take_numbers, touch},
-    items::{add_edge, now},
+    items::{NO_TWIN, insert_edge, now},
     moves, names, read,
     row::signed,
     subtree,
@@ -186,7 +186,7 @@ async fn join_folders(tx: &mut Tx, node: &Node, unseen: Vec<ItemKey>) -> Result<
         .execute(tx.sql())
         .await?;
     for (i, &folder) in node.parents.iter().enumerate() {
-        add_edge(tx.sql(), node.drive, node.no, folder, &node.name).await?;
+        insert_edge(tx.sql(), node.drive, node.no, folder, &node.name, NO_TWIN).await?;
         touch(tx, node.drive, folder, if i == 0 { signed(node.size) } else { 0 }, 1).await?;
     }
     for folder in unseen {

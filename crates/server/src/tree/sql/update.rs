@@ -8,7 +8,7 @@ use super::{
         TreeError,
     },
     folders::{is_above, next_feed, touch},
-    items::{insert_edge, now, save, truncate_time},
+    items::{NO_TWIN, insert_edge, now, save, truncate_time},
     moves, names, read, recycle_bin,
     row::signed,
     subtree,
@@ -173,7 +173,7 @@ async fn move_edges(tx: &mut Tx, old: &Node, new: &Node) -> Result<()> {
             .await?;
     for &folder in &new.parents {
         let before = all.iter().find(|(parent, _)| same_name && *parent == folder);
-        let twin = before.map_or(0, |(_, twin)| *twin);
+        let twin = before.map_or(NO_TWIN, |(_, twin)| *twin);
         insert_edge(tx.sql(), new.drive, new.no, folder, &new.name, twin).await?;
     }
     for (folder, _) in all {

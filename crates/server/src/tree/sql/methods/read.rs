@@ -44,7 +44,7 @@ impl Tree {
         &self,
         drive: DriveKey,
         anchor: ItemKey,
-        names: &[&str],
+        names: &[impl AsRef<str> + Sync],
     ) -> Result<Vec<Node>> {
         let mut nodes = read_tx!(self, |sql| read::walk(sql, drive, anchor, names))?;
         let seen = nodes.iter().position(|node| self.visibility.hides(drive, node.no));
