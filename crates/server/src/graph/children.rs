@@ -17,7 +17,6 @@ use super::{
     item_response::{collection, written},
     paging::{SKIP_TOKEN, decode_listing_key, encode_listing_key, page_size},
     response,
-    select::Selection,
 };
 use crate::tree::{
     ChildName, ListOptions, NewItem, Node, NodeKind, OnConflict, Order, Precondition,
@@ -30,7 +29,7 @@ use crate::tree::{
 /// `$filter`, 500 if the storage fails.
 pub(super) async fn list(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let query = &context.request.query;
-    let selection = Selection::from_query(query)?;
+    let selection = &context.request.selection;
     let top = page_size(query)?;
     let (order, descending) = order(context, query.get("orderby"))?;
     let counted = query.flag("count")?;
@@ -57,7 +56,7 @@ pub(super) async fn list(context: &DriveContext<'_>, address: &ItemAddress) -> R
     for node in nodes {
         let mut item = context.describe(&node, View::WithPath(&parent_path));
         let child = ItemWithPath { node, parent_path: parent_path.clone() };
-        expand(context, &child, &selection, &mut item).await?;
+        expand(context, &child, selection, &mut item).await?;
         value.push(selection.project(item));
     }
     let mut body = collection(context, value);

@@ -17,11 +17,11 @@ use super::{
     contract::Payload,
     drive_context::DriveContext,
     error::{Error, Result},
-    names,
     request::GraphRequest,
     response,
 };
 use crate::{
+    item_names,
     secret_urls::SecretUrl,
     signed_token::Purpose,
     state::ServerState,
@@ -83,9 +83,9 @@ pub(super) async fn start(
     let outcome = if children_only {
         copy_children(context, &located.node, into, on_conflict).await?
     } else {
-        let parent_path = context.tree().path(context.drive(), into).await?;
+        let parent_path = context.path(into).await?;
         let is_folder = located.node.kind == NodeKind::Folder;
-        names::check(
+        item_names::check(
             name.unwrap_or(&located.node.name),
             is_folder,
             context.kind,

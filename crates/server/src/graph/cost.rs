@@ -1,63 +1,79 @@
 //! Costs of requests in resource units, as the cloud publishes them
-//! (onedrive-graph#resource-units).
+//! (onedrive-graph#resource-units). [`Budget`](crate::Budget) limits the units of an account.
 
-use http::request::Parts;
+use super::{
+    delta,
+    query::QueryOptions,
+    route::{GraphAction, ItemAction},
+    select::Selection,
+    table::GraphRoute,
+};
 
-/// Returns the cost of a request in resource units, given the name of its operation.
-/// [`Budget`](crate::Budget) limits the units of an account.
-pub(super) fn units(operation: &str, request: &Parts) -> u32 {
-    let Some((_, name)) = operation.split_once('.') else { return 0 };
-    match name {
-        "session.fragment" | "session.status" | "session.cancel" | "session.commit"
-        | "copy.status" | "link.get" | "batch" => 0,
-        "permissions" | "link.create" => 5,
-        _ if expands_permissions(request) => 5,
-        "delta.list" if has_token(request) => 1,
-        _ => match name.rsplit('.').next() {
-            // Requests for a single item, drive, site or user.
-            Some("get" | "unknown") => 1,
-            _ => 2,
-        },
+/// Cost of a request without a route.
+pub(super) const UNKNOWN: u32 = 1;
+
+/// Cost of a request that expands permissions.
+const WITH_PERMISSIONS: u32 = 5;
+
+/// Cost of a request of the change feed that has a token.
+const FEED_WITH_TOKEN: u32 = 1;
+
+/// Returns the cost of an action in resource units. `route` is the action's row of the table.
+pub(super) fn units(
+    route: &GraphRoute,
+    action: &GraphAction,
+    query: &QueryOptions,
+    selection: &Selection,
+) -> u32 {
+    match action {
+        _ if selection.expands("permissions") => WITH_PERMISSIONS,
+        GraphAction::Item { action: ItemAction::Delta(segment), .. }
+            if delta::token(query, segment).is_some() =>
+        {
+            FEED_WITH_TOKEN
+        }
+        _ => route.cost,
     }
-}
-
-/// Returns whether the query expands permissions, which costs more.
-fn expands_permissions(request: &Parts) -> bool {
-    let query = request.uri.query().unwrap_or_default();
-    query.contains("expand=") && query.contains("permissions")
-}
-
-/// Returns whether a request of the change feed has a token, which costs less.
-fn has_token(request: &Parts) -> bool {
-    let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
-    path.contains("delta(token=") || query.split('&').any(|one| one.starts_with("token="))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use http::Method;
 
-    fn cost_of(operation: &str, uri: &str) -> u32 {
-        let request = http::Request::get(uri).body(()).expect("a request");
-        units(operation, &request.into_parts().0)
+    use super::*;
+    use crate::graph::address::Address;
+
+    fn cost_of(method: &Method, uri: &str) -> u32 {
+        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+        let query = QueryOptions::parse(Some(query)).expect("a query");
+        let address = Address::parse(path, &query).expect("an address");
+        let action = GraphAction::parse(method, address).expect("an action");
+        let selection = Selection::from_query(&query).expect("a selection");
+        units(action.route(), &action, &query, &selection)
     }
 
     #[test]
     fn costs_follow_the_published_table() {
-        for (operation, uri, units) in [
-            ("graph.item.get", "/v1.0/me/drive/root", 1),
-            ("graph.content.get", "/v1.0/me/drive/items/1/content", 1),
-            ("graph.item.get", "/v1.0/me/drive/root?$expand=permissions", 5),
-            ("graph.children.list", "/v1.0/me/drive/root/children", 2),
-            ("graph.delta.list", "/v1.0/me/drive/root/delta", 2),
-            ("graph.delta.list", "/v1.0/me/drive/root/delta?$top=5&token=x", 1),
-            ("graph.delta.list", "/v1.0/me/drive/root/delta(token='x')", 1),
-            ("graph.content.put", "/v1.0/me/drive/root:/a:/content", 2),
-            ("graph.session.create", "/v1.0/me/drive/root:/a:/createUploadSession", 2),
-            ("graph.session.fragment", "/rup/x", 0),
-            ("graph.permissions", "/v1.0/me/drive/items/1/permissions", 5),
+        for (method, uri, units) in [
+            (Method::GET, "/me/drive/root", 1),
+            (Method::GET, "/me/drive/items/1/content", 1),
+            (Method::GET, "/me/drive/root?$expand=permissions", 5),
+            (Method::GET, "/me/drive/root?expand=children,permissions", 5),
+            (Method::GET, "/me/drive/root?%24expand=children(%24expand%3Dpermissions)", 5),
+            (Method::GET, "/me/drive/root?$expand=children&$select=permissions", 1),
+            (Method::GET, "/me/drive/root?$expand=children($select=permissions)", 1),
+            (Method::GET, "/me/drive/root/children", 2),
+            (Method::GET, "/me/drive/root/delta", 2),
+            (Method::GET, "/me/drive/root/delta?token=", 2),
+            (Method::GET, "/me/drive/root/delta?$top=5&token=x", 1),
+            (Method::GET, "/me/drive/root/delta(token='x')", 1),
+            (Method::GET, "/me/drive/root:/delta(token='x')", 1),
+            (Method::PUT, "/me/drive/root:/a:/content", 2),
+            (Method::POST, "/me/drive/root:/a:/createUploadSession", 2),
+            (Method::GET, "/me/drive/items/1/permissions", 5),
+            (Method::POST, "/$batch", 0),
         ] {
-            assert_eq!(cost_of(operation, uri), units, "{operation} {uri}");
+            assert_eq!(cost_of(&method, uri), units, "{method} {uri}");
         }
     }
 }

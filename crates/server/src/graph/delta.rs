@@ -30,6 +30,7 @@ use super::{
     expand::expand_node,
     item_response::collection,
     paging::page_size,
+    query::QueryOptions,
     response,
     select::Selection,
 };
@@ -47,6 +48,11 @@ struct DeltaPage {
     complete: bool,
 }
 
+/// Returns the token of a request of the feed; `None` if it starts from the beginning.
+pub(super) fn token<'r>(query: &'r QueryOptions, segment: &'r PathSegment) -> Option<&'r str> {
+    query.get("token").or(segment.argument("token")).filter(|token| !token.is_empty())
+}
+
 /// `GET item/delta`: returns a page of the items in and below a folder, or with a token, of those
 /// that changed since the token. `segment` is the path segment `delta`, which may have the token.
 ///
@@ -58,14 +64,13 @@ pub(super) async fn list(
     segment: &PathSegment,
 ) -> Result<Response> {
     let query = &context.request.query;
-    let selection = Selection::from_query(query)?;
+    let selection = &context.request.selection;
     let top = page_size(query)?;
     let folder = context.locate(address).await?.node;
     let drive = context.tree().drive_info(context.drive()).await?;
     let latest = DeltaToken::latest(&drive, &folder);
-    let signed = query.get("token").or(segment.argument("token")).filter(|token| !token.is_empty());
     let paths = PathVisibility::for_address(address);
-    let page = match signed {
+    let page = match token(query, segment) {
         None => enumerate(context, paths, latest, &folder, 0, top).await?,
         Some("latest") => DeltaPage { items: Vec::new(), next: latest, complete: true },
         Some(signed) => match DeltaToken::open(context, signed, latest)? {
@@ -81,7 +86,7 @@ pub(super) async fn list(
     };
     let mut value = Vec::with_capacity(page.items.len());
     for mut item in page.items {
-        expand(context, &selection, &mut item).await?;
+        expand(context, selection, &mut item).await?;
         value.push(selection.project(item));
     }
     let mut body = collection(context, value);

@@ -15,10 +15,14 @@ use super::{
     invitations, items, links, permissions,
     query::QueryOptions,
     recent,
-    request::{GraphRequest, RequestLine},
+    request::{GraphRequest, PathKind, RequestLine},
     response::RequestIds,
     route::{DriveAction, GraphAction, ItemAction, OPERATIONS, UNKNOWN, session_route},
-    search, sessions, table, thumbnails, versions,
+    search,
+    select::Selection,
+    sessions,
+    table::{self, GraphRoute},
+    thumbnails, versions,
 };
 use crate::{
     protocol::{Declaration, OverBudget, Protocol, RequestContext, Routed},
@@ -32,8 +36,18 @@ pub(crate) struct Graph;
 /// A parsed request.
 pub(crate) struct GraphCall {
     line: RequestLine,
-    /// Query and target, or the error to return if one of them is malformed.
-    parsed: Result<(QueryOptions, RequestTarget)>,
+    /// The error to return if path, method or query is malformed.
+    parsed: Result<ParsedCall>,
+}
+
+/// A request whose path, method and query are well-formed.
+struct ParsedCall {
+    query: QueryOptions,
+    /// `$select` and `$expand`. Their error is returned after the contract of the route has accepted
+    /// the other options.
+    selection: Result<Selection>,
+    route: &'static GraphRoute,
+    target: RequestTarget,
 }
 
 /// The target of a request.
@@ -67,35 +81,48 @@ impl Protocol for Graph {
     /// Parses a request with one of this protocol's paths; `None` for any other path. Errors of the
     /// path and the query are kept in the call, for its response.
     fn route(state: &ServerState, parts: &Parts) -> Option<Routed<Box<GraphCall>>> {
-        let line = RequestLine::parse(parts);
+        let line = RequestLine::parse(parts)?;
         let path = line.path.as_str();
         let query = QueryOptions::parse(parts.uri.query());
-        let (operation, account, session, target) = if path.starts_with(sessions::PREFIX) {
-            let operation = session_route(&line.method).map_or(UNKNOWN, |route| route.operation);
-            let session = query.as_ref().ok().and_then(|query| query.get("tempauth"));
-            let session = session.map(str::to_owned);
-            (operation, sessions::account_of(path), session, Ok(RequestTarget::Session))
-        } else if path.starts_with(copy::PREFIX) {
-            let (account, outcome) = copy::open(state, path).unzip();
-            (table::COPY_STATUS.operation, account, None, Ok(RequestTarget::Monitor(outcome)))
-        } else if path.starts_with(links::PREFIX) {
-            let link = links::FollowedLink::parse(state, path);
-            (table::LINK_GET.operation, link.account(), None, Ok(RequestTarget::Link(link)))
-        } else if line.has_base {
-            let action = match &query {
-                Ok(query) => Address::parse(path, query)
-                    .and_then(|address| GraphAction::parse(&line.method, address)),
-                // The query's error is returned below.
-                Err(_) => Err(Error::not_found()),
-            };
-            let operation = action.as_ref().map_or(UNKNOWN, |action| action.route().operation);
-            (operation, None, None, action.map(RequestTarget::Action))
-        } else {
-            return None;
+        let (account, session, target) = match line.kind {
+            PathKind::Session => {
+                let session = query.as_ref().ok().and_then(|query| query.get("tempauth"));
+                let route = session_route(&line.method);
+                let target = route.map(|route| (route, RequestTarget::Session));
+                (sessions::account_of(path), session.map(str::to_owned), target)
+            }
+            PathKind::Monitor => {
+                let (account, outcome) = copy::open(state, path).unzip();
+                (account, None, Ok((&table::COPY_STATUS, RequestTarget::Monitor(outcome))))
+            }
+            PathKind::Link => {
+                let link = links::FollowedLink::parse(state, path);
+                (link.account(), None, Ok((&table::LINK_GET, RequestTarget::Link(link))))
+            }
+            PathKind::Api => {
+                let action = match &query {
+                    Ok(query) => Address::parse(path, query)
+                        .and_then(|address| GraphAction::parse(&line.method, address)),
+                    // The query's error is returned below.
+                    Err(_) => Err(Error::not_found()),
+                };
+                let target = action.map(|action| (action.route(), RequestTarget::Action(action)));
+                (None, None, target)
+            }
         };
-        let parsed = query.and_then(|query| Ok((query, target?)));
+        let route = target.as_ref().ok().map(|(route, _)| *route);
+        let parsed = query.and_then(|query| {
+            let (route, target) = target?;
+            let selection = Selection::from_query(&query);
+            Ok(ParsedCall { query, selection, route, target })
+        });
+        let cost = match &parsed {
+            Ok(call) => call.cost(),
+            Err(_) => route.map_or(cost::UNKNOWN, |route| route.cost),
+        };
+        let operation = route.map_or(UNKNOWN, |route| route.operation);
         let routed = Routed::new(operation, Box::new(GraphCall { line, parsed }));
-        Some(Routed { session, ..routed.account(account).cost(cost::units(operation, parts)) })
+        Some(Routed { session, ..routed.account(account).cost(cost) })
     }
 
     /// Serves a parsed request. An error becomes a response in Graph's form.
@@ -109,13 +136,25 @@ impl Protocol for Graph {
         let ids = RequestIds::from_headers(&parts.headers);
         let dialect = line.dialect;
         let result = match parsed {
-            Ok((query, target)) => {
+            Ok(ParsedCall { query, selection, route, target }) => {
                 let request = GraphRequest::new(context, line, query, parts.headers);
-                serve(request, target, body).await
+                serve(request, selection, route, target, body).await
             }
             Err(error) => Err(error),
         };
         ids.add_headers(result.unwrap_or_else(|error| ids.error_response(error, dialect)))
+    }
+}
+
+impl ParsedCall {
+    /// Returns the cost of the request in resource units.
+    fn cost(&self) -> u32 {
+        match (&self.target, &self.selection) {
+            (RequestTarget::Action(action), Ok(selection)) => {
+                cost::units(self.route, action, &self.query, selection)
+            }
+            _ => self.route.cost,
+        }
     }
 }
 
@@ -145,46 +184,63 @@ fn failure(status: StatusCode) -> Response {
 /// handler runs.
 ///
 /// # Errors
-/// 401 without a valid token, 405 for another method of an upload URL, 400, 413 or 501 by the
-/// contract, and the errors of the handler.
-async fn serve(mut request: GraphRequest, target: RequestTarget, body: Body) -> Result<Response> {
-    let action = match target {
+/// 401 without a valid token, 400, 413 or 501 by the contract, and the errors of the handler.
+async fn serve(
+    mut request: GraphRequest,
+    selection: Result<Selection>,
+    route: &GraphRoute,
+    target: RequestTarget,
+    body: Body,
+) -> Result<Response> {
+    let contract = &route.contract;
+    match target {
         RequestTarget::Session => {
-            let route = session_route(&request.method)
-                .ok_or_else(|| Error::method("GET, PUT, POST, DELETE"))?;
-            let payload = request.read_payload(route, body).await?;
-            return sessions::serve(&mut request, payload).await;
+            let payload = request.accept(contract, selection, body).await?;
+            sessions::serve(&mut request, payload).await
         }
         RequestTarget::Monitor(outcome) => {
-            request.read_payload(&table::COPY_STATUS, body).await?;
-            return copy::monitor(&request, outcome);
+            request.accept(contract, selection, body).await?;
+            copy::monitor(&request, outcome)
         }
         RequestTarget::Link(link) => {
-            request.read_payload(&table::LINK_GET, body).await?;
-            return links::follow(&request, link).await;
+            request.accept(contract, selection, body).await?;
+            links::follow(&request, link).await
         }
-        RequestTarget::Action(action) => action,
-    };
-    request.authorize(action.route().operation)?;
-    let payload =
-        request.read_payload(action.route(), body).await.map_err(|error| match action {
-            // The cloud refuses a batch that is too large with 400, not 413.
-            GraphAction::Batch if error.status == StatusCode::PAYLOAD_TOO_LARGE => {
-                Error::bad_query(error.message)
-            }
-            _ => error,
-        })?;
+        RequestTarget::Action(action) => {
+            request.authorize(route.operation)?;
+            let payload = request.accept(contract, selection, body).await;
+            let payload = payload.map_err(|error| match action {
+                // The cloud refuses a batch that is too large with 400, not 413.
+                GraphAction::Batch if error.status == StatusCode::PAYLOAD_TOO_LARGE => {
+                    Error::bad_query(error.message)
+                }
+                _ => error,
+            })?;
+            serve_action(&request, action, payload).await
+        }
+    }
+}
+
+/// Calls the handler of an action.
+///
+/// # Errors
+/// 404 if the token's account does not own the addressed drive, and the errors of the handler.
+async fn serve_action(
+    request: &GraphRequest,
+    action: GraphAction,
+    payload: Payload,
+) -> Result<Response> {
     match action {
-        GraphAction::Batch => batch::serve(&request, payload).await,
-        GraphAction::User(owner) => drives::user(&request, &owner).await,
-        GraphAction::Drives(owner) => drives::drives(&request, &owner).await,
-        GraphAction::Site(site) => drives::site(&request, &site).await,
-        GraphAction::Sites => drives::sites(&request).await,
+        GraphAction::Batch => batch::serve(request, payload).await,
+        GraphAction::User(owner) => drives::user(request, owner).await,
+        GraphAction::Drives(owner) => drives::drives(request, owner).await,
+        GraphAction::Site(site) => drives::site(request, site).await,
+        GraphAction::Sites => drives::sites(request).await,
         GraphAction::Drive { drive, action } => {
-            serve_drive(&DriveContext::open(&request, &drive).await?, action).await
+            serve_drive(&DriveContext::open(request, &drive).await?, action).await
         }
         GraphAction::Item { address, action } => {
-            let context = DriveContext::open(&request, &address.drive).await?;
+            let context = DriveContext::open(request, &address.drive).await?;
             serve_item(&context, &address, action, payload).await
         }
     }

@@ -8,7 +8,7 @@ use super::{
     address::{Anchor, DriveRef, ItemAddress, Owner},
     error::{Error, Result},
     ids::IdCodec,
-    links, names,
+    links,
     request::GraphRequest,
     scopes::FileScope,
     special_folders::{self, OnMissing},
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     account::Account,
     account_kind::AccountKind,
+    item_names,
     tree::{DriveKey, ItemKey, Node, Precondition, ROOT, Tree},
 };
 
@@ -80,10 +81,10 @@ impl NewItemLocation {
         for (at, name) in self.missing_folders.iter().enumerate() {
             // Only the first missing folder can be a child of the root.
             let folder = if at == 0 { self.folder } else { NOT_ROOT };
-            names::check(name, true, kind, folder, &self.parent_path[..existing + at])?;
+            item_names::check(name, true, kind, folder, &self.parent_path[..existing + at])?;
         }
         let folder = if self.missing_folders.is_empty() { self.folder } else { NOT_ROOT };
-        names::check(&self.name, is_folder, kind, folder, &self.parent_path)
+        Ok(item_names::check(&self.name, is_folder, kind, folder, &self.parent_path)?)
     }
 }
 
@@ -91,7 +92,7 @@ impl NewItemLocation {
 const NOT_ROOT: ItemKey = ItemKey(0);
 
 impl<'a> DriveContext<'a> {
-    /// Opens the drive that a request addresses.
+    /// Opens the drive that a request addresses. `account` is the account of the request's token.
     ///
     /// # Errors
     /// * 400 for `/me` with an application's own token, and for a sharing token that is no encoded
@@ -233,8 +234,19 @@ impl<'a> DriveContext<'a> {
     /// 404 if a parent no longer exists, 500 if the storage fails.
     pub(super) async fn parent_path(&self, node: &Node) -> Result<Vec<String>> {
         match node.parents.first() {
-            None | Some(&ROOT) => Ok(Vec::new()),
-            Some(&folder) => Ok(self.tree().path(self.drive(), folder).await?),
+            None => Ok(Vec::new()),
+            Some(&folder) => self.path(folder).await,
+        }
+    }
+
+    /// Returns the names from below the root down to an item; empty for the root.
+    ///
+    /// # Errors
+    /// 404 if the item does not exist, 500 if the storage fails.
+    pub(super) async fn path(&self, item: ItemKey) -> Result<Vec<String>> {
+        match item {
+            ROOT => Ok(Vec::new()),
+            item => Ok(self.tree().path(self.drive(), item).await?),
         }
     }
 
@@ -256,23 +268,14 @@ impl<'a> DriveContext<'a> {
         if address.path.is_empty() {
             return self.item_by_key(anchor).await.map(Some);
         }
-        let mut nodes = self.walk(anchor, &address.path).await?;
+        let mut nodes = self.tree().walk(self.drive(), anchor, &address.path).await?;
         if nodes.len() <= address.path.len() {
             return Ok(None);
         }
-        let mut parent_path = self.tree().path(self.drive(), anchor).await?;
+        let mut parent_path = self.path(anchor).await?;
         let Some(node) = nodes.pop() else { return Ok(None) };
         parent_path.extend(nodes.into_iter().skip(1).map(|node| node.name));
         Ok(Some(ItemWithPath { node, parent_path }))
-    }
-
-    /// Returns the anchor and the items along the names of `path` below it, as far as they exist.
-    ///
-    /// # Errors
-    /// 404 if the anchor does not exist, 500 if the storage fails.
-    async fn walk(&self, anchor: ItemKey, path: &[String]) -> Result<Vec<Node>> {
-        let names: Vec<&str> = path.iter().map(String::as_str).collect();
-        Ok(self.tree().walk(self.drive(), anchor, &names).await?)
     }
 
     /// Returns the location that an address gives to an item. Folders of the path may be missing:
@@ -286,8 +289,8 @@ impl<'a> DriveContext<'a> {
             return self.own_location(address).await;
         };
         let anchor = self.anchor(&address.anchor).await?;
-        let mut nodes = self.walk(anchor, &address.path).await?;
-        let mut parent_path = self.tree().path(self.drive(), anchor).await?;
+        let mut nodes = self.tree().walk(self.drive(), anchor, &address.path).await?;
+        let mut parent_path = self.path(anchor).await?;
         let existing = (nodes.len() > address.path.len()).then(|| nodes.pop()).flatten();
         parent_path.extend(nodes.iter().skip(1).map(|node| node.name.clone()));
         let folder = nodes.last().map_or(anchor, |node| node.no);

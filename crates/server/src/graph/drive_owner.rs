@@ -48,18 +48,6 @@ impl GraphRequest {
         Ok(all.into_iter().filter(|account| accounts.is_in_tenant(account, tenant)).collect())
     }
 
-    /// Returns the account of a user, group or site, if the token opens its drive.
-    ///
-    /// # Errors
-    /// * 400 for `/me` with an application's own token, or for a site of a personal account.
-    /// * 401 if the request has no valid token.
-    /// * 403 if the account belongs to another tenant than the application's token.
-    /// * 404 if the token's account is not that of the owner, or if no account is.
-    /// * 500 if the storage fails.
-    pub(super) async fn account_of(&self, owner: &Owner) -> Result<Arc<Account>> {
-        self.account_of_drive(&DriveRef::OwnedBy(owner.clone())).await
-    }
-
     /// Returns the account that owns a drive, if the token opens it.
     ///
     /// # Errors

@@ -11,7 +11,6 @@ use super::{
     owner::{AccountIdentity, check_user_properties},
     request::GraphRequest,
     response,
-    select::project,
     timestamp::format_time,
 };
 use crate::tree::{ListOptions, ListingKey, ROOT};
@@ -25,12 +24,12 @@ const SCAN_PAGE_SIZE: u64 = 1000;
 /// 401 without a valid token; 404 for another user; 403 for a user of another tenant; 400 for `/me`
 /// with an application's own token; 400 or 501 for a property that cannot be selected; 500 if the
 /// storage fails.
-pub(super) async fn user(request: &GraphRequest, owner: &Owner) -> Result<Response> {
-    let account = request.account_of(owner).await?;
+pub(super) async fn user(request: &GraphRequest, owner: Owner) -> Result<Response> {
+    let account = request.account_of_drive(&DriveRef::OwnedBy(owner)).await?;
     let identity = AccountIdentity::new(request.kind(&account), &account);
-    let select = request.query.get("select");
-    select.map_or(Ok(()), check_user_properties)?;
-    Ok(response::json(StatusCode::OK, &project(select, identity.user(request))))
+    request.query.get("select").map_or(Ok(()), check_user_properties)?;
+    let user = request.selection.project_resource(identity.user(request));
+    Ok(response::json(StatusCode::OK, &user))
 }
 
 /// `GET drive`: returns the properties and the quota of the drive.
@@ -40,7 +39,7 @@ pub(super) async fn user(request: &GraphRequest, owner: &Owner) -> Result<Respon
 pub(super) async fn drive(context: &DriveContext<'_>) -> Result<Response> {
     let mut drive = describe_drive(context).await?;
     drive["@odata.context"] = context.request.url("/$metadata#drives/$entity").into();
-    Ok(response::json(StatusCode::OK, &project(context.request.query.get("select"), drive)))
+    Ok(response::json(StatusCode::OK, &context.request.selection.project_resource(drive)))
 }
 
 /// `GET /me/drives`, `GET /sites/ID/drives` and so on: returns the owner's only drive.
@@ -48,10 +47,10 @@ pub(super) async fn drive(context: &DriveContext<'_>) -> Result<Response> {
 /// # Errors
 /// 401 without a valid token; 404 for another owner; 403 for an owner in another tenant; 400 for
 /// `/me` with an application's own token, or an invalid `$top`; 500 if the storage fails.
-pub(super) async fn drives(request: &GraphRequest, owner: &Owner) -> Result<Response> {
-    let context = DriveContext::open(request, &DriveRef::OwnedBy(owner.clone())).await?;
+pub(super) async fn drives(request: &GraphRequest, owner: Owner) -> Result<Response> {
+    let context = DriveContext::open(request, &DriveRef::OwnedBy(owner)).await?;
     request.query.count("top")?;
-    let drive = project(request.query.get("select"), describe_drive(&context).await?);
+    let drive = request.selection.project_resource(describe_drive(&context).await?);
     let body = json!({"@odata.context": request.url("/$metadata#drives"), "value": [drive]});
     Ok(response::json(StatusCode::OK, &body))
 }
@@ -61,10 +60,10 @@ pub(super) async fn drives(request: &GraphRequest, owner: &Owner) -> Result<Resp
 /// # Errors
 /// 401 without a valid token; 404 for another site; 403 for a site of another tenant; 400 for a
 /// personal account; 500 if the storage fails.
-pub(super) async fn site(request: &GraphRequest, site: &Site) -> Result<Response> {
-    let account = request.account_of(&Owner::Site(site.clone())).await?;
+pub(super) async fn site(request: &GraphRequest, site: Site) -> Result<Response> {
+    let account = request.account_of_drive(&DriveRef::OwnedBy(Owner::Site(site))).await?;
     let identity = AccountIdentity::new(request.kind(&account), &account);
-    let site = project(request.query.get("select"), identity.site(request));
+    let site = request.selection.project_resource(identity.site(request));
     Ok(response::json(StatusCode::OK, &site))
 }
 
@@ -81,7 +80,7 @@ pub(super) async fn sites(request: &GraphRequest) -> Result<Response> {
         let found = text == "*" || account.display_name().to_lowercase().contains(&text);
         if found && !kind.is_personal() {
             let site = AccountIdentity::new(kind, &account).site(request);
-            sites.push(project(request.query.get("select"), site));
+            sites.push(request.selection.project_resource(site));
         }
     }
     let body = json!({"@odata.context": request.url("/$metadata#sites"), "value": sites});

@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::tree::TreeError;
+use crate::{item_names::NameError, tree::TreeError};
 
 /// The result of a request handler.
 pub(super) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -146,6 +146,13 @@ impl Error {
             TreeError::NotAFile(_) => Self::name_taken(),
             error => error.into(),
         }
+    }
+}
+
+impl From<NameError> for Error {
+    /// Converts the error of a name that an item cannot have to 400.
+    fn from(error: NameError) -> Self {
+        Self { inner: error.code, ..Self::invalid(error.message) }
     }
 }
 

@@ -14,7 +14,6 @@ use super::{
     drive_context::DriveContext,
     error::{Error, Result},
     response,
-    select::project,
     stored_facets::{GRANTS, stored_list, update_facets, with_list},
 };
 use crate::{signed_token::random_name, tree::Node};
@@ -123,7 +122,7 @@ pub(super) async fn change_roles(
         Ok((changed, with_list(node, GRANTS, all)))
     })
     .await?;
-    let changed = project(context.request.query.get("select"), changed);
+    let changed = context.request.selection.project_resource(changed);
     Ok(response::json(StatusCode::OK, &changed))
 }
 

@@ -10,7 +10,6 @@ use super::{
     error::Result,
     expand::expand,
     response,
-    select::Selection,
 };
 
 /// Returns the body of a response with a list of items.
@@ -35,15 +34,16 @@ pub(super) fn entity(context: &DriveContext<'_>, item: Value) -> Value {
 /// `$select` and `$expand` apply.
 ///
 /// # Errors
-/// 400 for an invalid selection, 404 if the item no longer exists, 500 if the storage fails.
+/// 400 for a thumbnail size that is too large, 404 if the item no longer exists, 500 if the storage
+/// fails.
 pub(super) async fn written(
     context: &DriveContext<'_>,
     located: &ItemWithPath,
     created: bool,
 ) -> Result<Response> {
-    let selection = Selection::from_query(&context.request.query)?;
+    let selection = &context.request.selection;
     let mut item = context.describe(&located.node, View::WithPath(&located.parent_path));
-    expand(context, located, &selection, &mut item).await?;
+    expand(context, located, selection, &mut item).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = response::json(status, &entity(context, selection.project(item)));
     if created {

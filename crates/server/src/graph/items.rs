@@ -13,18 +13,19 @@ use super::{
     error::{Error, Result},
     expand::expand,
     item_response::{entity, written},
-    names, response,
-    select::Selection,
-    sessions,
+    response, sessions,
 };
-use crate::tree::{Change, ChildName, ItemState, NewItem, Node, NodeKind, OnConflict};
+use crate::{
+    item_names,
+    tree::{Change, ChildName, ItemState, NewItem, Node, NodeKind, OnConflict},
+};
 
 /// `GET item`: returns the properties of an item, and with `$expand` its children or thumbnails.
 ///
 /// # Errors
 /// 400 for an invalid option, 404 if the item does not exist, 500 if the storage fails.
 pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
-    let selection = Selection::from_query(&context.request.query)?;
+    let selection = &context.request.selection;
     if let Some(node) = deleted(context, address).await? {
         let item = selection.project(context.describe_in_bin(&node));
         return Ok(response::json(StatusCode::OK, &entity(context, item)));
@@ -36,7 +37,7 @@ pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Re
     let is_own_root = context.is_own() && address.anchor == Anchor::Root && address.path.is_empty();
     let view = if is_own_root { View::OwnRoot } else { View::WithPath(&located.parent_path) };
     let mut item = context.describe(&located.node, view);
-    expand(context, &located, &selection, &mut item).await?;
+    expand(context, &located, selection, &mut item).await?;
     Ok(response::json(StatusCode::OK, &entity(context, selection.project(item))))
 }
 
@@ -84,14 +85,14 @@ pub(super) async fn update(
     };
     let folder = folder.filter(|folder| located.node.parents.first() != Some(folder));
     let parent_path = match folder {
-        Some(folder) => context.tree().path(context.drive(), folder).await?,
+        Some(folder) => context.path(folder).await?,
         None => located.parent_path,
     };
     let name = body.name.clone().filter(|name| *name != located.node.name);
     if let Some(name) = name.as_deref().or(folder.map(|_| located.node.name.as_str())) {
         let is_folder = located.node.kind == NodeKind::Folder;
         let into = folder.or(located.node.parents.first().copied()).unwrap_or(located.node.no);
-        names::check(name, is_folder, context.kind, into, &parent_path)?;
+        item_names::check(name, is_folder, context.kind, into, &parent_path)?;
     }
     let (client_created, client_modified) = body.times()?;
     let change = Change {
@@ -217,8 +218,8 @@ pub(super) async fn restore(
     if let Some(name) = name {
         let node = context.tree().any_node(context.drive(), item).await?;
         let into = folder.or(node.parents.first().copied()).unwrap_or(item);
-        let parent_path = context.tree().path(context.drive(), into).await?;
-        names::check(name, node.kind == NodeKind::Folder, context.kind, into, &parent_path)?;
+        let parent_path = context.path(into).await?;
+        item_names::check(name, node.kind == NodeKind::Folder, context.kind, into, &parent_path)?;
     }
     let node = context.tree().restore(context.drive(), item, folder, name).await?;
     let parent_path = context.parent_path(&node).await?;

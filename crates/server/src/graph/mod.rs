@@ -29,7 +29,6 @@ mod item_response;
 mod items;
 mod links;
 mod media;
-mod names;
 mod owner;
 mod paging;
 mod permissions;

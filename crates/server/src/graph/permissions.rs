@@ -20,7 +20,6 @@ use super::{
     links::{self, ANONYMOUS, links},
     response,
     route::PermissionAction,
-    select::project,
     stored_facets::{GRANTS, LINKS, update_facets, with_list},
 };
 use crate::{account_kind::AccountKind, sharing_links, tree::Node};
@@ -106,19 +105,19 @@ pub(super) async fn serve(
 ) -> Result<Response> {
     let node = context.locate(address).await?.node;
     let all = permissions(context, &node);
-    let select = context.request.query.get("select");
+    let selection = &context.request.selection;
     let find = |id: &str| all.iter().find(|one| one["id"] == id).ok_or_else(Error::not_found);
     match action {
         PermissionAction::List if context.if_none_match(&node) => {
             Ok(response::empty(StatusCode::NOT_MODIFIED))
         }
         PermissionAction::List => {
-            let value: Value = all.into_iter().map(|one| project(select, one)).collect();
+            let value: Value = all.into_iter().map(|one| selection.project_resource(one)).collect();
             Ok(response::json(StatusCode::OK, &json!({ "value": value })))
         }
         PermissionAction::Get(id) => {
             let found = find(&id)?.clone();
-            Ok(response::json(StatusCode::OK, &project(select, found)))
+            Ok(response::json(StatusCode::OK, &selection.project_resource(found)))
         }
         PermissionAction::Update(id) => {
             find(&id)?;

@@ -17,7 +17,6 @@ use super::{
         page_size,
     },
     response,
-    select::Selection,
     stored_facets::stored_facet,
 };
 use crate::tree::{ItemKey, ListingKey, Node, NodeKind, Order, ROOT};
@@ -108,17 +107,17 @@ async fn for_each_item(context: &DriveContext<'_>, mut visit: impl FnMut(Node)) 
 /// Returns a page of items. `next` is the token of the next page; `None` for the last page.
 ///
 /// # Errors
-/// 400 for an invalid selection, 404 if an item no longer exists, 500 if the storage fails.
+/// 400 for a thumbnail size that is too large, 404 if an item no longer exists, 500 if the storage fails.
 async fn list_response(
     context: &DriveContext<'_>,
     nodes: &[Node],
     next: Option<String>,
 ) -> Result<Response> {
-    let selection = Selection::from_query(&context.request.query)?;
+    let selection = &context.request.selection;
     let mut value = Vec::with_capacity(nodes.len());
     for node in nodes {
         let mut item = context.describe(node, View::SearchResult);
-        expand_node(context, node, &selection, &mut item).await?;
+        expand_node(context, node, selection, &mut item).await?;
         value.push(selection.project(item));
     }
     let mut body = collection(context, value);

@@ -6,12 +6,15 @@ use axum::body::Body;
 use http::{HeaderMap, Method, StatusCode, header, request::Parts};
 
 use super::{
-    contract::Payload,
+    contract::{Contract, Payload},
+    copy,
     dialect::Dialect,
     error::{Error, Result},
+    links,
     query::QueryOptions,
     scopes::{self, FileScope, Permissions},
-    table::GraphRoute,
+    select::Selection,
+    sessions,
 };
 use crate::{
     account::{Account, AuthError},
@@ -19,6 +22,7 @@ use crate::{
     base_url::BaseUrl,
     faults::Connection,
     grant::Grant,
+    headers,
     protocol::{RequestContext, ServeNested},
     state::ServerState,
 };
@@ -45,6 +49,8 @@ pub(super) struct GraphRequest {
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
     pub(super) query: QueryOptions,
+    /// `$select` and `$expand`. Selects everything until [`accept`](Self::accept) checked them.
+    pub(super) selection: Selection,
     /// The base of the path, such as `/v1.0`.
     pub(super) base: &'static str,
     /// The path after the base, still percent-encoded.
@@ -73,26 +79,47 @@ fn method(parts: &Parts) -> Method {
     }
 }
 
+/// The kinds of paths that the protocol serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PathKind {
+    /// An upload URL.
+    Session,
+    /// The URL of the monitor of a copy.
+    Monitor,
+    /// A sharing link.
+    Link,
+    /// A path below a base.
+    Api,
+}
+
 /// Method and path of a request.
 #[derive(Debug)]
 pub(super) struct RequestLine {
     pub(super) method: Method,
+    pub(super) kind: PathKind,
     /// The base of the path; `/v1.0` for URLs without a base.
     pub(super) base: &'static str,
-    pub(super) has_base: bool,
     /// The path without the base.
     pub(super) path: String,
     pub(super) dialect: Dialect,
 }
 
 impl RequestLine {
-    /// Reads method and path from the head of a request.
-    pub(super) fn parse(parts: &Parts) -> Self {
+    /// Reads method and path from the head of a request. Returns `None` for a path of another
+    /// protocol.
+    pub(super) fn parse(parts: &Parts) -> Option<Self> {
         let path = parts.uri.path();
-        let found = base(path);
-        let (base, dialect, path) = found.unwrap_or((BASES[0].0, BASES[0].1, path));
-        let (method, path) = (method(parts), path.to_owned());
-        Self { method, base, has_base: found.is_some(), path, dialect }
+        let without_base = [
+            (sessions::PREFIX, PathKind::Session),
+            (copy::PREFIX, PathKind::Monitor),
+            (links::PREFIX, PathKind::Link),
+        ];
+        let (kind, (base, dialect, path)) =
+            match without_base.into_iter().find(|(prefix, _)| path.starts_with(prefix)) {
+                Some((_, kind)) => (kind, (BASES[0].0, BASES[0].1, path)),
+                None => (PathKind::Api, base(path)?),
+            };
+        Some(Self { method: method(parts), kind, base, path: path.to_owned(), dialect })
     }
 }
 
@@ -117,6 +144,7 @@ impl GraphRequest {
             method,
             headers,
             query,
+            selection: Selection::default(),
             base,
             path,
             dialect,
@@ -131,15 +159,22 @@ impl GraphRequest {
         }
     }
 
-    /// Checks the query, the preferences and the body against the contract of a route. Returns the
-    /// body.
+    /// Checks the query, the preferences and the body against a contract, and stores the selection
+    /// for the handler. Returns the body. `selection` is the parsed `$select` and `$expand`, or the
+    /// error of the parser.
     ///
     /// # Errors
-    /// 400, 413 or 501 if the contract does not accept one of them.
-    pub(super) async fn read_payload(&self, route: &GraphRoute, body: Body) -> Result<Payload> {
-        route.contract.check_query(&self.query)?;
-        route.contract.check_preferences(&self.headers)?;
-        route.contract.read_body(body).await
+    /// 400, 413 or 501 if the contract does not accept one of them, and the error in `selection`.
+    pub(super) async fn accept(
+        &mut self,
+        contract: &Contract,
+        selection: Result<Selection>,
+        body: Body,
+    ) -> Result<Payload> {
+        contract.check_query(&self.query)?;
+        self.selection = selection?;
+        contract.check_preferences(&self.headers)?;
+        contract.read_body(body).await
     }
 
     /// Checks that the token has the permission for an operation, and restricts the request to the
@@ -240,8 +275,7 @@ impl GraphRequest {
     /// # Errors
     /// 411 without a `Content-Length` header: the cloud refuses chunked bodies too.
     pub(super) fn content_length(&self) -> Result<u64> {
-        let length = self.header(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
-        length.ok_or_else(|| {
+        headers::content_length(&self.headers).ok_or_else(|| {
             Error::new(
                 StatusCode::LENGTH_REQUIRED,
                 "invalidRequest",
@@ -262,5 +296,19 @@ mod tests {
         assert_eq!(base("/_api/v2.0/drives/d"), Some(("/_api/v2.0", Dialect::Direct, "/drives/d")));
         assert_eq!(base("/v1.0x/me"), None);
         assert_eq!(base("/v5.0/me"), None);
+    }
+
+    #[test]
+    fn the_path_determines_the_kind_of_the_url() {
+        let kind = |path: &str| {
+            let request = http::Request::get(path).body(()).expect("a request");
+            RequestLine::parse(&request.into_parts().0).map(|line| line.kind)
+        };
+        assert_eq!(kind("/v1.0/me"), Some(PathKind::Api));
+        assert_eq!(kind("/rup/~ann/uploadSession?tempauth=1"), Some(PathKind::Session));
+        assert_eq!(kind("/monitor/x"), Some(PathKind::Monitor));
+        assert_eq!(kind("/s/s!x"), Some(PathKind::Link));
+        assert_eq!(kind("/s1p/x"), None);
+        assert_eq!(kind("/drive/v1/nodes"), None);
     }
 }

@@ -311,15 +311,17 @@ pub(super) static OPERATIONS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     all
 });
 
-/// Returns the route of a request to an upload URL; `None` for a method that upload URLs do not
-/// have.
-pub(super) fn session_route(method: &Method) -> Option<&'static GraphRoute> {
+/// Returns the route of a request to an upload URL.
+///
+/// # Errors
+/// 405 for a method that upload URLs do not have.
+pub(super) fn session_route(method: &Method) -> Result<&'static GraphRoute> {
     match *method {
-        Method::PUT => Some(&table::SESSION_FRAGMENT),
-        Method::GET => Some(&table::SESSION_STATUS),
-        Method::DELETE => Some(&table::SESSION_CANCEL),
-        Method::POST => Some(&table::SESSION_COMMIT),
-        _ => None,
+        Method::PUT => Ok(&table::SESSION_FRAGMENT),
+        Method::GET => Ok(&table::SESSION_STATUS),
+        Method::DELETE => Ok(&table::SESSION_CANCEL),
+        Method::POST => Ok(&table::SESSION_COMMIT),
+        _ => Err(Error::method("GET, PUT, POST, DELETE")),
     }
 }
 

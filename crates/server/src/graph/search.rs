@@ -13,7 +13,6 @@ use super::{
     item_response::collection,
     paging::{SKIP_TOKEN, decode_position, encode_position, page_size},
     response,
-    select::Selection,
 };
 use crate::tree::{ItemKey, NodeKind};
 
@@ -50,7 +49,7 @@ pub(super) async fn below(
     segment: &PathSegment,
 ) -> Result<Response> {
     let query = &context.request.query;
-    let selection = Selection::from_query(query)?;
+    let selection = &context.request.selection;
     let filter = ODataFilter::from_query(query)?;
     let top = page_size(query)?;
     let text = segment.argument("q").or(query.get("q")).unwrap_or_default();
@@ -70,7 +69,7 @@ pub(super) async fn below(
         for node in nodes.iter().filter(|node| context.fold(&node.name).contains(&text)) {
             let mut item = context.describe(node, View::SearchResult);
             if filter.as_ref().is_none_or(|filter| filter.matches(&item)) {
-                expand_node(context, node, &selection, &mut item).await?;
+                expand_node(context, node, selection, &mut item).await?;
                 found.push(selection.project(item));
             }
         }

@@ -137,18 +137,23 @@ impl Selection {
         });
         kept.map(|(name, value)| (name.clone(), value.clone())).chain(etag).collect()
     }
-}
 
-/// Returns a resource other than an item with only its selected properties. Unknown names have no
-/// effect.
-pub(super) fn project(select: Option<&str>, resource: Value) -> Value {
-    let wanted = select.map(properties).filter(|all| !is_everything(all));
-    match (wanted, resource) {
-        (Some(wanted), Value::Object(properties)) => properties
-            .into_iter()
-            .filter(|(name, _)| name.starts_with('@') || wanted.contains(name))
-            .collect(),
-        (_, resource) => resource,
+    /// Returns a resource other than an item with only its selected properties. Unknown names have
+    /// no effect.
+    pub(super) fn project_resource(&self, resource: Value) -> Value {
+        match (&self.properties, resource) {
+            (Some(wanted), Value::Object(properties)) => properties
+                .into_iter()
+                .filter(|(name, _)| name.starts_with('@') || wanted.contains(name))
+                .collect(),
+            (_, resource) => resource,
+        }
+    }
+
+    /// Returns whether a relation is expanded, for the item itself or for items that are expanded
+    /// with it.
+    pub(super) fn expands(&self, relation: &str) -> bool {
+        self.expanded.iter().any(|one| one.name == relation || one.selection.expands(relation))
     }
 }
 
@@ -187,7 +192,7 @@ pub(super) fn properties(text: &str) -> Vec<String> {
 ///
 /// # Errors
 /// 400 if there are more than [`MAX_SELECTED`].
-pub(super) fn check_select(select: Option<&str>) -> Result<()> {
+fn check_select(select: Option<&str>) -> Result<()> {
     match select.is_some_and(|text| text.split(',').nth(MAX_SELECTED).is_some()) {
         true => Err(Error::bad_query(format!("cannot select more than {MAX_SELECTED} names"))),
         false => Ok(()),
@@ -336,9 +341,9 @@ mod tests {
         let item = json!({"id": "1", "name": "a", "eTag": "e"});
         for text in ["*", "id,*", "", " "] {
             assert_eq!(select(text).project(item.clone()), item, "{text}");
-            assert_eq!(project(Some(text), item.clone()), item, "{text}");
+            assert_eq!(select(text).project_resource(item.clone()), item, "{text}");
         }
-        assert_eq!(project(Some("id"), item), json!({"id": "1"}));
+        assert_eq!(select("id").project_resource(item), json!({"id": "1"}));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(super) async fn serve(
     segments: &[PathSegment],
 ) -> Result<Response> {
     let node = context.locate(address).await?.node;
-    let selection = Selection::from_query(&context.request.query)?;
+    let selection = &context.request.selection;
     let ok = |body: &Value| Ok(response::json(StatusCode::OK, body));
     let thumbnail_of_size = |size: &str| -> Result<Value> {
         let frame = frame(size)?.ok_or_else(|| {
@@ -48,11 +48,11 @@ pub(super) async fn serve(
     match segments {
         [] => ok(&json!({
             "@odata.context": context.request.url("/$metadata#Collection(thumbnailSet)"),
-            "value": sets(context, &node, &selection)?,
+            "value": sets(context, &node, selection)?,
         })),
         [which, ..] if which.name != SET => Err(Error::not_found()),
         [_] => {
-            let set = set(context, &node, &selection)?.ok_or_else(Error::not_found)?;
+            let set = set(context, &node, selection)?.ok_or_else(Error::not_found)?;
             ok(&selection.project(set))
         }
         [_, size] => ok(&selection.project(thumbnail_of_size(&size.name)?)),

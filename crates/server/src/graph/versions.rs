@@ -11,7 +11,6 @@ use super::{
     owner::AccountIdentity,
     response,
     route::VersionAction,
-    select::project,
     timestamp::format_time,
 };
 use crate::tree::{Node, NodeKind};
@@ -32,11 +31,11 @@ pub(super) async fn serve(
         return Err(Error::invalid("cannot list the versions: the item is not a file"));
     }
     let current = version(context, &node);
-    let select = context.request.query.get("select");
+    let selection = &context.request.selection;
     match action {
         VersionAction::List => {
             let odata_context = context.request.url("/$metadata#Collection(driveItemVersion)");
-            let value = [project(select, current)];
+            let value = [selection.project_resource(current)];
             Ok(response::json(
                 StatusCode::OK,
                 &json!({ "@odata.context": odata_context, "value": value }),
@@ -47,7 +46,9 @@ pub(super) async fn serve(
         {
             Err(Error::not_found())
         }
-        VersionAction::Get(_) => Ok(response::json(StatusCode::OK, &project(select, current))),
+        VersionAction::Get(_) => {
+            Ok(response::json(StatusCode::OK, &selection.project_resource(current)))
+        }
         VersionAction::Delete(_) if context.kind.is_personal() => Err(Error::not_supported(
             "cannot delete the version: personal drives do not support it",
         )),

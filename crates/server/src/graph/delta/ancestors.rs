@@ -68,7 +68,7 @@ impl ParentPaths {
         let names = match self.by_folder.entry(folder) {
             Entry::Occupied(known) => Arc::clone(known.get()),
             Entry::Vacant(unknown) => {
-                let names = context.tree().path(context.drive(), folder).await?;
+                let names = context.path(folder).await?;
                 Arc::clone(unknown.insert(names.into()))
             }
         };

@@ -42,6 +42,19 @@ async fn graph_sends_rate_limit_headers_from_80_percent_and_refuses_excess() {
 }
 
 #[tokio::test]
+async fn only_expanded_permissions_cost_five_units() {
+    for (query, cost) in [
+        ("$expand=permissions", 5),
+        ("%24expand=children(%24expand%3Dpermissions)", 5),
+        ("$expand=children&$select=permissions", 1),
+    ] {
+        let rig = Rig::with(|builder| builder.budget(budget(cost))).await;
+        let answer = graph(&rig, &format!("/v1.0/me/drive/root?{query}")).await;
+        assert_eq!((answer.status, answer.header("ratelimit-remaining")), (200, "0"), "{query}");
+    }
+}
+
+#[tokio::test]
 async fn live_connect_refuses_with_420_and_amazon_with_429() {
     let rig = Rig::with(|builder| builder.budget(budget(1))).await;
     assert_eq!(rig.live("GET", "/me").send().await.status, 200);
