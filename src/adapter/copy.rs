@@ -1,6 +1,9 @@
 //! Server-side copies of files.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{self, Duration},
+};
 
 use opendal::{Metadata, raw::oio};
 use tokio::time::{Instant, sleep_until};
@@ -162,7 +165,7 @@ impl DriveCopier {
         let sets_modified = self.state.capabilities().set_modified;
         let metadata = metadata::from_written(&item, size, sets_modified);
         if !item.id.as_str().is_empty() {
-            self.state.index.insert_created(folder, folded, Arc::new(item));
+            self.state.index.insert(folder, folded, Arc::new(item), time::Instant::now());
         }
         Ok(CopyPhase::Complete(metadata))
     }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tokio::sync::OwnedMutexGuard;
 
 use super::{
     content_version::ContentVersion,
@@ -42,21 +43,10 @@ impl RemoteFile {
     pub(super) async fn download(&self, range: ByteRange) -> Result<(Download, ContentVersion)> {
         let (state, cx) = (&self.state, &self.cx);
         let path = self.path.as_ref().map_err(Clone::clone)?;
-        let is_url_cached =
-            || state.cached_item(path).is_some_and(|item| has_valid_download_url(&item));
-        let mut url_lock = None;
-        if self.shares_download_url() && !is_url_cached() {
-            let lock = state.lock_download_url(path).await;
-            // The previous holder of the lock may have got a URL.
-            url_lock = Some(lock).filter(|_| !is_url_cached());
-        }
-        let mut resolved = state.resolve(cx, path, state.settings.index_ttl).await?;
+        let (mut resolved, url_lock) = self.resolve(path).await?;
         // Taken after the path is resolved, because the download returns more properties of the item
         // and has to replace the index entry.
         let mut requested_at = Instant::now();
-        // Resolving the path may have returned a URL.
-        let has_url = resolved.item.as_deref().is_some_and(has_valid_download_url);
-        url_lock = url_lock.filter(|_| !has_url);
         let download = match self.request(&resolved, range.clone()).await {
             Err(error) if error.kind() == ErrorKind::NotFound && resolved.from_cache => {
                 state.invalidate(&resolved);
@@ -71,6 +61,28 @@ impl RemoteFile {
         self.check_size(&resolved, &download).await?;
         let version = ContentVersion::from_download(&resolved, &download);
         Ok((download, version))
+    }
+
+    /// Resolves the path of the file. Also returns a lock if this read has to request the download
+    /// URL and others may wait for it.
+    ///
+    /// # Errors
+    /// Those of [`AdapterState::resolve`].
+    async fn resolve(&self, path: &Path) -> Result<(ResolvedPath, Option<OwnedMutexGuard<()>>)> {
+        let state = &self.state;
+        let has_url =
+            |resolved: &ResolvedPath| resolved.item.as_deref().is_some_and(has_valid_download_url);
+        let mut url_lock = None;
+        if self.shares_download_url() {
+            if let Some(cached) = state.resolve_cached(path).filter(has_url) {
+                return Ok((cached, None));
+            }
+            url_lock = Some(state.lock_download_url(path).await);
+        }
+        let resolved = state.resolve(&self.cx, path, state.settings.index_ttl).await?;
+        // The previous holder of the lock, or the lookup of the path, may have got a URL.
+        let url_lock = url_lock.filter(|_| !has_url(&resolved));
+        Ok((resolved, url_lock))
     }
 
     /// Starts the download of `range`, the remaining bytes of a file, after the first download of

@@ -100,7 +100,7 @@ impl AdapterState {
         match self.drive.create_folder(cx, &target).await {
             Ok(item) => {
                 let item = Arc::new(item);
-                self.index.insert_created(&folder, folded, Arc::clone(&item));
+                self.index.insert(&folder, folded, Arc::clone(&item), Instant::now());
                 // A new folder has no children.
                 let key = FolderKey::Id(item.id.clone());
                 self.index.insert_listing(&key, [], true, requested_at);
@@ -143,7 +143,7 @@ impl AdapterState {
         match self.drive.create_folder(cx, &target).await {
             Ok(item) => {
                 let folder = self.path_key(parents);
-                self.index.insert_created(&folder, self.fold(name), Arc::new(item));
+                self.index.insert(&folder, self.fold(name), Arc::new(item), Instant::now());
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {

@@ -94,7 +94,7 @@ impl DriveHandle {
     /// within the service's [`index_ttl`](super::ServiceSettings::index_ttl). Sends no request.
     pub fn cached_item(&self, path: &str) -> Option<Item> {
         let path = self.state.path(path).ok()?;
-        self.state.cached_item(&path).map(|item| Item::clone(&item))
+        self.state.resolve_cached(&path)?.item.map(|item| Item::clone(&item))
     }
 
     /// Sets whether reads compare the bytes with the size and the hash that the cloud has of the

@@ -124,22 +124,13 @@ impl Index {
         self.folders.insert(folder.clone(), children);
     }
 
-    /// Inserts one item that a request, sent at `requested_at`, returned.
-    pub(super) fn insert(
-        &self,
-        folder: &FolderKey,
-        folded: String,
-        item: Arc<Item>,
-        requested_at: Instant,
-    ) {
-        self.insert_listing(folder, [(folded, item)], false, requested_at);
-    }
-
-    /// Inserts an item that our own request has created or changed. The entry has the time of the
-    /// response: a listing that was sent during the request may not contain the item, and must not
-    /// remove the entry.
-    pub(super) fn insert_created(&self, folder: &FolderKey, folded: String, item: Arc<Item>) {
-        self.insert(folder, folded, item, Instant::now());
+    /// Inserts one item that a request returned.
+    ///
+    /// `at` is the time at which the request was sent. For a request that has created or changed the
+    /// item it is the time of the response: a listing that was sent during the request may not
+    /// contain the item, and must not remove the entry.
+    pub(super) fn insert(&self, folder: &FolderKey, folded: String, item: Arc<Item>, at: Instant) {
+        self.insert_listing(folder, [(folded, item)], false, at);
     }
 
     /// Replaces an item with a more detailed description of the same item. The time of the entry

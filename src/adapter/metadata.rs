@@ -40,6 +40,16 @@ pub(super) fn from_written(item: &Item, bytes: u64, sets_modified: bool) -> Meta
     metadata.build()
 }
 
+/// Returns the metadata that a download has: the size of the file in bytes and its etag, `None` if
+/// the etag is unknown.
+pub(super) fn from_download(size: u64, etag: Option<&str>) -> Metadata {
+    let mut metadata = MetadataBuilder::file(size);
+    if let Some(etag) = etag {
+        metadata.etag(etag);
+    }
+    metadata.build()
+}
+
 /// Returns the metadata of an item, with `size` in bytes as its length and one additional `entry`
 /// of user metadata. `sets_modified` is as in [`from_item`].
 fn with_user_metadata(

@@ -29,8 +29,8 @@ use super::{
     state::AdapterState,
 };
 use crate::drive::{
-    ByteRange, ByteStream, Conditions, ContentCheck, Context, Download, Error, ErrorKind, Item,
-    ItemKind, Result, Retry,
+    ByteRange, ByteStream, Conditions, ContentCheck, Context, Download, Error, ErrorKind, Result,
+    Retry,
 };
 
 /// The maximum number of consecutive bodies without a byte.
@@ -72,9 +72,7 @@ impl DriveReader {
         };
         let (download, version) = self.0.download(range).await?;
         let Download { total, range, etag, bytes, check, .. } = download;
-        let mut item = Item::new("", "", ItemKind::File);
-        (item.size, item.etag) = (Some(total), etag);
-        let response = RpRead::new(metadata::from_item(&item, false));
+        let response = RpRead::new(metadata::from_download(total, etag.as_deref()));
         let available = range.end - range.start;
         let stream = DriveStream {
             file: Arc::clone(&self.0),

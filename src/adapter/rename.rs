@@ -5,7 +5,7 @@
 //! file, in the way in which the drive's [`update`](crate::drive::Drive::update) does it. A folder is
 //! never replaced.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::{
     error::{as_condition, is_a_folder, is_root},
@@ -90,7 +90,7 @@ impl AdapterState {
         if let Some((folder, folded)) = &source.entry {
             self.index.insert_absent(folder, folded);
         }
-        self.index.insert_created(&folder, self.fold(&target.name), Arc::new(item));
+        self.index.insert(&folder, self.fold(&target.name), Arc::new(item), Instant::now());
         Ok(())
     }
 
@@ -169,7 +169,7 @@ impl AdapterState {
         };
         self.record_removed(&source, from);
         self.invalidate_tree(to);
-        self.index.insert_created(&folder, self.fold(&target.name), Arc::new(item));
+        self.index.insert(&folder, self.fold(&target.name), Arc::new(item), Instant::now());
         Ok(())
     }
 

@@ -23,7 +23,7 @@ use super::{
     walk::Walk,
 };
 use crate::drive::{
-    ByteRange, Conditions, Context, DownloadRequest, ErrorKind, Item, ItemKind, Result,
+    ByteRange, Conditions, Context, DownloadRequest, ErrorKind, Item, ItemKind, ItemRef, Result,
 };
 
 impl AdapterState {
@@ -153,26 +153,41 @@ impl AdapterState {
         }
     }
 
-    /// Returns the item at a path from the index, or `None` if the index does not have it. Sends no
-    /// request.
-    pub(super) fn cached_item(&self, path: &Path) -> Option<Arc<Item>> {
-        let lookup = |folder: &FolderKey, name: &str| match self.index.lookup(
-            folder,
-            &self.fold(name),
-            self.settings.index_ttl,
-        ) {
-            Lookup::Hit(item, _) => Some(item),
-            Lookup::NegativeHit | Lookup::Miss => None,
-        };
-        let (name, parents) = path.names().split_last()?;
+    /// Resolves a path to an item that the index has. Sends no request. Returns `None` if the index
+    /// does not have the item, and for the drive's root.
+    pub(super) fn resolve_cached(&self, path: &Path) -> Option<ResolvedPath> {
+        let max_age = self.settings.index_ttl;
+        let lookup =
+            |folder: &FolderKey, folded: &str| match self.index.lookup(folder, folded, max_age) {
+                Lookup::Hit(item, _) => Some(item),
+                Lookup::NegativeHit | Lookup::Miss => None,
+            };
+        let names = path.names();
+        let ((name, parents), root) = (names.split_last()?, self.root.get()?);
+        let folded = self.fold(name);
         if self.capabilities().paths {
-            return lookup(&self.path_key(parents), name);
+            let folder = self.path_key(parents);
+            let item_ref = ItemRef::Path { base: root.clone(), path: names.join("/").into() };
+            let item = Some(lookup(&folder, &folded)?);
+            let entry = Some((folder, folded));
+            return Some(ResolvedPath {
+                item_ref,
+                item,
+                is_fresh: false,
+                entry,
+                from_cache: false,
+            });
         }
-        let mut folder = self.root.get()?.clone();
-        for parent in parents {
-            folder = lookup(&FolderKey::Id(folder), parent)?.id.clone();
+        let mut parent = root.clone();
+        for name in parents {
+            parent = lookup(&FolderKey::Id(parent), &self.fold(name))?.id.clone();
         }
-        lookup(&FolderKey::Id(folder), name)
+        let folder = FolderKey::Id(parent.clone());
+        let item = lookup(&folder, &folded)?;
+        let item_ref = ItemRef::Item { id: item.id.clone(), parent: Some(parent) };
+        let entry = Some((folder, folded));
+        let item = Some(item);
+        Some(ResolvedPath { item_ref, item, is_fresh: false, entry, from_cache: true })
     }
 
     /// Invalidates the index entries of all names in a path, from the drive's root down, because

@@ -5,7 +5,7 @@
 //! local file ([`file`](super::file)) has none, and the first failure ends it. Sending a file in
 //! fragments is the job of [`session`](super::session).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::{
     announce::Announced,
@@ -237,7 +237,7 @@ impl Upload {
         }
         let known = Arc::new(Item { size: item.size.or(Some(len)), ..item.clone() });
         if let Some(folder) = folder {
-            self.state.index.insert_created(&folder, self.state.fold(&item.name), known);
+            self.state.index.insert(&folder, self.state.fold(&item.name), known, Instant::now());
         }
         Ok(item)
     }
