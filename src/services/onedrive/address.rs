@@ -310,10 +310,7 @@ pub(super) enum Shortcut {
 ///
 /// A path below a shortcut is always a path below its target.
 pub(super) fn address_of(own_drive: &DriveRef, item: &ItemRef, shortcut: Shortcut) -> Address {
-    let (id, path) = match item {
-        ItemRef::Item { id, .. } => (id, ""),
-        ItemRef::Path { base, path } => (base, &**path),
-    };
+    let (id, path) = base_and_path(item);
     let parsed = ParsedId::parse(id);
     let base = match (parsed.target, shortcut, path) {
         (Some(target), Shortcut::Follow, _) => target,
@@ -321,4 +318,19 @@ pub(super) fn address_of(own_drive: &DriveRef, item: &ItemRef, shortcut: Shortcu
         _ => parsed.item,
     };
     base.address(own_drive).below(path)
+}
+
+/// Returns whether a reference is the id of a shortcut, without a path. The shortcut and its target
+/// then have different addresses.
+pub(super) fn is_shortcut_id(item: &ItemRef) -> bool {
+    let (id, path) = base_and_path(item);
+    path.is_empty() && ParsedId::parse(id).is_shortcut()
+}
+
+/// Returns the id that a reference starts at, and the path below it, empty for the item itself.
+fn base_and_path(item: &ItemRef) -> (&ItemId, &str) {
+    match item {
+        ItemRef::Item { id, .. } => (id, ""),
+        ItemRef::Path { base, path } => (base, path),
+    }
 }

@@ -32,7 +32,7 @@ pub(super) async fn page(
     let (next, more) = take_next(&mut page)?;
     let root = ItemRef::from_id(&root_id(drive.special_folder.as_deref()));
     let address = drive.address(cx, &root, Shortcut::Follow).await?;
-    let foreign_drive = drive.foreign_drive(cx, &address).await?;
+    let foreign_drive = drive.foreign_drive(&address);
     let mut removed = Vec::new();
     page.value.retain(|entry| match entry {
         ListEntry::Item(item) if item.deleted.is_some() => {

@@ -227,7 +227,7 @@ impl CopyState {
             // would hide the more important one.
             let _ = drive.client.delete(cx, &copy).await;
         }
-        let item = item::from_response(renamed?, drive.foreign_drive(cx, &copy).await?)?;
+        let item = item::from_response(renamed?, drive.foreign_drive(&copy))?;
         Ok(CopyStatus::Done(Some(Box::new(item))))
     }
 }

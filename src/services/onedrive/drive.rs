@@ -230,7 +230,7 @@ impl Drive for GraphDrive {
         let parent = self.address(cx, &target.folder, Shortcut::Follow).await?;
         let behavior = ConflictBehavior::Fail;
         match self.client.create_folder(cx, &parent, &target.name, behavior).await {
-            Ok(wire) => item::from_response(wire, self.foreign_drive(cx, &parent).await?),
+            Ok(wire) => item::from_response(wire, self.foreign_drive(&parent)),
             Err(error) => Err(conflict::file_in_path(self, cx, parent, error).await),
         }
     }

@@ -69,10 +69,18 @@ impl DriveLookup {
     /// `DriveNotFound` if the site or library does not exist; [request
     /// errors](crate::drive::Error#request-errors).
     pub(super) async fn get(&self, client: &Client, cx: &Context) -> Result<&DriveRef> {
-        if let (ConfiguredDrive::Drive(drive), None) = (&self.configured, &self.library) {
+        if let Some(drive) = self.known() {
             return Ok(drive);
         }
         self.resolved.get_or_try_init(|| self.look_up(client, cx)).await
+    }
+
+    /// Returns the drive, or `None` if it has not been looked up yet.
+    pub(super) fn known(&self) -> Option<&DriveRef> {
+        match (&self.configured, &self.library) {
+            (ConfiguredDrive::Drive(drive), None) => Some(drive),
+            _ => self.resolved.get(),
+        }
     }
 
     /// Requests the drive that the options name.

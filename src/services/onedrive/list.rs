@@ -37,22 +37,14 @@ pub(super) async fn page(
     };
     drive.note_reachable();
     check_next(cursor.map(|Cursor(link)| link), &page)?;
-    convert(drive, cx, page, &address).await
+    Ok(convert(drive, page, &address))
 }
 
 /// Converts a page of items in, or below, `folder`.
-///
-/// # Errors
-/// Those of [`GraphDrive::foreign_drive`].
-pub(super) async fn convert(
-    drive: &GraphDrive,
-    cx: &Context,
-    page: ItemPage,
-    folder: &Address,
-) -> Result<Page> {
-    let foreign_drive = drive.foreign_drive(cx, folder).await?;
+pub(super) fn convert(drive: &GraphDrive, page: ItemPage, folder: &Address) -> Page {
+    let foreign_drive = drive.foreign_drive(folder);
     let items = page.value.into_iter().map(|entry| item::from_entry(entry, foreign_drive));
-    Ok(Page { items: items.collect(), next: page.next.map(Cursor) })
+    Page { items: items.collect(), next: page.next.map(Cursor) }
 }
 
 /// Returns the error for a page after the first. `NotFound` becomes `Conflict`: the listing is

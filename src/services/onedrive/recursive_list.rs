@@ -75,8 +75,8 @@ pub(super) async fn page(
         ListEntry::Unknown(_) => true,
     });
     let next = page.next.take();
-    let mut page = convert(drive, cx, page, &address).await?;
-    let folder_id = IdInDrive { drive: drive.foreign_drive(cx, &address).await?, id: &folder };
+    let mut page = convert(drive, page, &address);
+    let folder_id = IdInDrive { drive: drive.foreign_drive(&address), id: &folder };
     let folder_id = folder_id.to_id();
     // An item without parent is not below the folder. The contract allows items directly in the
     // folder to name no parent, and the caller may know the folder by another id.

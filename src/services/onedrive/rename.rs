@@ -48,7 +48,7 @@ pub(super) async fn update(
     };
     let updated = drive.client.update(cx, &address, &patch, change.if_exists.into()).await;
     match (updated, &change.folder) {
-        (Ok(wire), _) => item::from_response(wire, drive.foreign_drive(cx, &address).await?),
+        (Ok(wire), _) => item::from_response(wire, drive.foreign_drive(&address)),
         (Err(error), None) => Err(error),
         (Err(error), Some(folder)) => {
             let folder = drive.address(cx, folder, Shortcut::Follow).await?;

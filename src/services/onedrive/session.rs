@@ -268,7 +268,7 @@ impl OpenUpload<'_> {
         let size = self.session.total;
         let hash = hash.filter(|hash| hash.len() == size).map(|hash| hash.finish());
         let sent = SentContent { name: self.state.name(), size, hash };
-        verified_item(self.drive, self.cx, &address, wire, sent).await
+        verified_item(self.drive, &address, wire, sent)
     }
 
     /// Sends the request that creates the file.

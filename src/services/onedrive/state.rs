@@ -86,20 +86,14 @@ impl GraphDrive {
     }
 
     /// Returns the id of the drive that ids in a response about `item` belong to; `None` if it is
-    /// the service's own drive.
-    ///
-    /// # Errors
-    /// Those of [`DriveLookup::get`].
-    pub(super) async fn foreign_drive<'a>(
-        &self,
-        cx: &Context,
-        item: &'a Address,
-    ) -> Result<Option<&'a str>> {
-        Ok(match &item.drive {
-            drive if drive == self.lookup.get(&self.client, cx).await? => None,
+    /// the service's own drive. `item` is an address from [`address`](Self::address).
+    pub(super) fn foreign_drive<'a>(&self, item: &'a Address) -> Option<&'a str> {
+        match &item.drive {
+            // The own drive is known since the address was created.
+            drive if Some(drive) == self.lookup.known() => None,
             DriveRef::Id(id) => Some(id),
             _ => None,
-        })
+        }
     }
 
     /// Records that the drive has returned an item.

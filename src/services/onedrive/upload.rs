@@ -76,7 +76,7 @@ impl UploadDestination {
         let failed = |text| Err(Error::new(ErrorKind::ConditionNotMatch, text));
         match drive.client.item(cx, &self.address, None).await {
             Ok(wire) => {
-                let foreign_drive = drive.foreign_drive(cx, &self.address).await?;
+                let foreign_drive = drive.foreign_drive(&self.address);
                 let item = item::from_response(wire, foreign_drive)?;
                 match etag == "*" || item.etag.as_deref() == Some(etag) {
                     true => Ok(item),
@@ -111,15 +111,14 @@ impl UploadDestination {
 ///
 /// # Errors
 /// `Unexpected` if the cloud has other content or the item has no id.
-pub(super) async fn verified_item(
+pub(super) fn verified_item(
     drive: &GraphDrive,
-    cx: &Context,
     address: &Address,
     wire: DriveItem,
     sent: SentContent<'_>,
 ) -> Result<Item> {
     let kind = verify::account_kind(&wire);
-    let item = item::from_response(wire, drive.foreign_drive(cx, address).await?)?;
+    let item = item::from_response(wire, drive.foreign_drive(address))?;
     sent.verify(kind, drive.kind, &item)?;
     Ok(item)
 }
@@ -152,11 +151,11 @@ pub(super) async fn upload(
     };
     let hash = Some(uploaded.hash.finish());
     let sent = SentContent { name: &target.name, size: body.len(), hash };
-    let item = verified_item(drive, cx, address, uploaded.item, sent).await?;
+    let item = verified_item(drive, address, uploaded.item, sent)?;
     let Some(modified) = options.modified else { return Ok(item) };
     let address = drive.address(cx, &ItemRef::from_id(&item.id), Shortcut::Follow).await?;
     let times = FileSystemInfo { created_date_time: None, last_modified_date_time: Some(modified) };
     let patch = ItemPatch { file_system_info: Some(times), ..ItemPatch::default() };
     let wire = drive.client.update(cx, &address, &patch, ConflictBehavior::Fail).await?;
-    item::from_response(wire, drive.foreign_drive(cx, &address).await?)
+    item::from_response(wire, drive.foreign_drive(&address))
 }
