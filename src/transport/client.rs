@@ -3,14 +3,18 @@
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
-use futures::{Stream, StreamExt, stream};
-use http::{HeaderMap, StatusCode, header};
+use futures::{StreamExt, stream};
+use http::{HeaderMap, Request, StatusCode, header};
 use opendal::{Buffer, HttpBody, HttpRedirect, raw::oio::ReadStream};
 use serde::de::DeserializeOwned;
 
 use super::{
-    error, file::BodySource, file::CHUNK, file_body_probe::supports_file_bodies,
-    http_transport::Redirected, request::ApiRequest, response_limit::ResponseLimit,
+    error,
+    file::{BodySource, CHUNK},
+    file_body_probe::supports_file_bodies,
+    http_transport::Redirected,
+    request::{ApiRequest, announce_empty_body},
+    response_limit::ResponseLimit,
 };
 use crate::{
     drive::{ByteStream, Context, Error, ErrorKind, Result, Retry},
@@ -68,12 +72,10 @@ impl<'c> Client<'c> {
     /// transport cannot stream files.
     pub async fn fetch(self, request: ApiRequest) -> Result<StreamResponse> {
         let (operation, limit) = (request.label(), request.response_limit());
-        let request =
-            self.with_sendable_body(request).await.map_err(|e| e.with_operation(&operation))?;
         let mut request = request.into_request().map_err(|e| e.with_operation(&operation))?;
-        if let Some(source) = request.extensions_mut().get_mut::<BodySource>() {
-            source.progress = self.cx.upload_progress().cloned();
-            source.guard = self.cx.source_guard().cloned();
+        if let Some(source) = request.extensions_mut().remove::<BodySource>() {
+            let added = self.add_file_body(&mut request, source).await;
+            added.map_err(|e| e.with_operation(&operation))?;
         }
         self.cx.count_request();
         let transport = self.cx.operation().http_transport();
@@ -90,7 +92,7 @@ impl<'c> Client<'c> {
         Ok(StreamResponse { operation, status, headers, redirected, exhausted, limit, body })
     }
 
-    /// Returns a request whose body the transport can send.
+    /// Adds a body in a file to a request, in a form that the transport can send.
     ///
     /// Another transport ignores a body in a file and would send an empty one, which would truncate
     /// the user's file in the cloud. Such a transport receives the file's bytes in memory.
@@ -98,11 +100,16 @@ impl<'c> Client<'c> {
     /// # Errors
     /// `Unsupported` for a file larger than [`FOREIGN_FILE_MAX`]; `Unexpected` if the file cannot
     /// be read.
-    async fn with_sendable_body(&self, request: ApiRequest) -> Result<ApiRequest> {
-        let Some(mut source) = request.file() else { return Ok(request) };
+    async fn add_file_body(
+        &self,
+        request: &mut Request<Buffer>,
+        mut source: BodySource,
+    ) -> Result<()> {
         source.guard = self.cx.source_guard().cloned();
         if supports_file_bodies(self.cx.operation().http_transport()).await {
-            return Ok(request);
+            source.progress = self.cx.upload_progress().cloned();
+            request.extensions_mut().insert(source);
+            return Ok(());
         }
         let len = source.file_len;
         if len > FOREIGN_FILE_MAX {
@@ -123,7 +130,9 @@ impl<'c> Client<'c> {
                     .with_source(source)
             })?);
         }
-        Ok(request.with_buffer(Buffer::from(pieces)))
+        *request.body_mut() = Buffer::from(pieces);
+        announce_empty_body(request);
+        Ok(())
     }
 }
 
@@ -159,13 +168,8 @@ impl StreamResponse {
 
     /// Returns the body as a stream whose errors are free of secrets.
     pub fn into_stream(self) -> ByteStream {
-        Box::pin(self.into_pieces())
-    }
-
-    /// Returns the body in pieces as they arrive. The first error ends the stream.
-    fn into_pieces(self) -> impl Stream<Item = Result<Buffer>> + Send + Sync {
         let operation = self.operation;
-        stream::unfold(Some(self.body), move |body| {
+        Box::pin(stream::unfold(Some(self.body), move |body| {
             let operation = operation.clone();
             async move {
                 let mut body = body?;
@@ -177,7 +181,7 @@ impl StreamResponse {
                     }
                 }
             }
-        })
+        }))
     }
 
     /// Reads the whole body, within the limit of the request. The body of an error response is
@@ -191,7 +195,7 @@ impl StreamResponse {
         let (exhausted, failed) = (self.exhausted, !self.status.is_success());
         let limit = if failed { ResponseLimit::ERROR } else { self.limit };
         let mut collected = BodyBuffer::default();
-        let mut stream = Box::pin(self.into_pieces());
+        let mut stream = self.into_stream();
         let reading = async {
             while let Some(piece) = stream.next().await {
                 collected.push(piece?);

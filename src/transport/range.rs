@@ -44,7 +44,7 @@ pub fn slice_response(
             .with_operation(&operation))
     };
     let header = |name| response.headers.get(name).and_then(|value| value.to_str().ok());
-    let content_range = header(header::CONTENT_RANGE).and_then(parse_content_range);
+    let content_range = || header(header::CONTENT_RANGE).and_then(parse_content_range);
 
     let (given, total) = match response.status {
         StatusCode::OK => {
@@ -54,7 +54,7 @@ pub fn slice_response(
                 None => return invalid("it does not report the file's size".to_owned()),
             }
         }
-        StatusCode::PARTIAL_CONTENT => match content_range {
+        StatusCode::PARTIAL_CONTENT => match content_range() {
             Some((Some(given), total)) => match total.or(known_size) {
                 Some(total) if given.end <= total => (given, total),
                 Some(total) => {
@@ -65,7 +65,7 @@ pub fn slice_response(
             _ => return invalid("status 206 without a Content-Range".to_owned()),
         },
         StatusCode::RANGE_NOT_SATISFIABLE => {
-            match content_range.and_then(|(_, total)| total).or(known_size) {
+            match content_range().and_then(|(_, total)| total).or(known_size) {
                 Some(total) => (0..0, total),
                 None => return Err(past_the_end(&operation)),
             }
@@ -77,7 +77,7 @@ pub fn slice_response(
         return invalid(format!("it has bytes {given:?} instead of {wanted:?}"));
     }
     let bytes = if wanted.is_empty() {
-        stream::empty().boxed_sync()
+        Box::pin(stream::empty())
     } else if given == wanted {
         exact_length(response.into_stream(), wanted.end - wanted.start, operation)
     } else {
@@ -95,13 +95,14 @@ pub fn slice_response(
 /// Returns whether a host rejected a suffix range because the file is shorter, as OneDrive does
 /// (opendal#8080). The range then means the whole file, which the caller must request explicitly.
 pub fn rejects_long_suffix(range: &ByteRange, response: &StreamResponse) -> bool {
-    let total = response.headers.get(header::CONTENT_RANGE).and_then(|value| {
+    let total = || {
+        let value = response.headers.get(header::CONTENT_RANGE)?;
         let (_, total) = parse_content_range(value.to_str().ok()?)?;
         total
-    });
+    };
     matches!(range, ByteRange::Last(1..))
         && response.status == StatusCode::RANGE_NOT_SATISFIABLE
-        && total != Some(0)
+        && total() != Some(0)
 }
 
 /// Returns the `RangeNotSatisfied` error for a range that begins after the end of the file.
@@ -149,25 +150,13 @@ pub(super) fn parse_content_range(text: &str) -> Option<(Option<Range<u64>>, Opt
     Some((range, total))
 }
 
-/// Boxes a stream as a [`ByteStream`].
-trait BoxedSync:
-    futures::Stream<Item = Result<opendal::Buffer>> + Send + Sync + Sized + 'static
-{
-    /// Returns the stream in a box.
-    fn boxed_sync(self) -> ByteStream {
-        Box::pin(self)
-    }
-}
-
-impl<S: futures::Stream<Item = Result<opendal::Buffer>> + Send + Sync + 'static> BoxedSync for S {}
-
 /// Returns the stream of a response that must have exactly `len` bytes. It reads the response to
 /// its end, so that the connection can be reused. `operation` names the request in errors.
 ///
 /// # Errors
 /// The stream ends with `Unexpected` if the response is shorter or longer.
 fn exact_length(bytes: ByteStream, len: u64, operation: String) -> ByteStream {
-    stream::unfold((Some(bytes), len), move |(bytes, left)| {
+    Box::pin(stream::unfold((Some(bytes), len), move |(bytes, left)| {
         let operation = operation.clone();
         async move {
             let mut bytes = bytes?;
@@ -190,8 +179,7 @@ fn exact_length(bytes: ByteStream, len: u64, operation: String) -> ByteStream {
                 None => Some((Err(too_short(left, operation)), (None, 0))),
             }
         }
-    })
-    .boxed_sync()
+    }))
 }
 
 /// Returns the stream of `len` bytes of a response, after `skip` others. The rest is not read.
@@ -200,7 +188,7 @@ fn exact_length(bytes: ByteStream, len: u64, operation: String) -> ByteStream {
 /// # Errors
 /// The stream ends with `Unexpected` if the response is shorter.
 fn slice(bytes: ByteStream, skip: u64, len: u64, operation: String) -> ByteStream {
-    stream::unfold((Some(bytes), skip, len), move |(bytes, mut skip, left)| {
+    Box::pin(stream::unfold((Some(bytes), skip, len), move |(bytes, mut skip, left)| {
         let operation = operation.clone();
         async move {
             let mut bytes = bytes.filter(|_| left > 0)?;
@@ -220,8 +208,7 @@ fn slice(bytes: ByteStream, skip: u64, len: u64, operation: String) -> ByteStrea
                 return Some((Ok(piece), (Some(bytes), 0, left - (end - skip))));
             }
         }
-    })
-    .boxed_sync()
+    }))
 }
 
 /// Returns the temporary `Unexpected` error of a response that lacks `missing` bytes. `operation`

@@ -1,9 +1,6 @@
 //! A request of a cloud's protocol, before it is sent.
 
-use std::{
-    fmt::{self, Write as _},
-    sync::Arc,
-};
+use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header};
@@ -249,30 +246,8 @@ impl ApiRequest {
         format!("{} {host} {}", self.method, self.template)
     }
 
-    /// Replaces the body by bytes in memory, for a transport that cannot stream a file.
-    pub(super) fn with_buffer(mut self, bytes: Buffer) -> Self {
-        self.body = Body::Memory(bytes);
-        self
-    }
-
-    /// Returns the part of the body that is in a file, without the form around it. Returns `None`
-    /// if the body is in memory.
-    pub(super) fn file(&self) -> Option<BodySource> {
-        match &self.body {
-            Body::Memory(_) => None,
-            Body::File { file, len } => Some(BodySource {
-                file: Arc::clone(file),
-                file_len: *len,
-                prefix: Bytes::new(),
-                suffix: Bytes::new(),
-                observer: self.observer.clone(),
-                progress: None,
-                guard: None,
-            }),
-        }
-    }
-
-    /// Converts the request for OpenDAL's transports.
+    /// Converts the request for OpenDAL's transports. A body in a file becomes a [`BodySource`]
+    /// among the extensions.
     ///
     /// # Errors
     /// The first error of the builder; `InvalidInput` if the URL is invalid.
@@ -280,7 +255,6 @@ impl ApiRequest {
         if let Some(build_error) = self.build_error {
             return Err(build_error);
         }
-        let file = self.file();
         let mut request = Request::new(Buffer::new());
         *request.method_mut() = self.method;
         // The parser's error would repeat the URL.
@@ -292,26 +266,39 @@ impl ApiRequest {
         request.extensions_mut().insert(ServiceOperation(self.template));
         request.extensions_mut().insert(self.meta);
         let (prefix, suffix) = (self.prefix, self.suffix);
-        let has_source = file.is_some();
-        match (self.body, file) {
-            (_, Some(source)) => {
-                request.extensions_mut().insert(BodySource { prefix, suffix, ..source });
+        match self.body {
+            Body::File { file, len: file_len } => {
+                let (observer, progress, guard) = (self.observer, None, None);
+                request.extensions_mut().insert(BodySource {
+                    file,
+                    file_len,
+                    prefix,
+                    suffix,
+                    observer,
+                    progress,
+                    guard,
+                });
+                return Ok(request);
             }
-            (Body::Memory(bytes), None) if prefix.is_empty() && suffix.is_empty() => {
+            Body::Memory(bytes) if prefix.is_empty() && suffix.is_empty() => {
                 *request.body_mut() = bytes;
             }
-            (Body::Memory(bytes), None) => {
+            Body::Memory(bytes) => {
                 *request.body_mut() =
                     std::iter::once(prefix).chain(bytes).chain([suffix]).collect();
             }
-            (Body::File { .. }, None) => unreachable!("a body in a file has a source"),
         }
-        // Clouds reject these methods without a length, and no HTTP client adds one for an empty body.
-        let may_have_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
-        if may_have_body && request.body().is_empty() && !has_source {
-            let lengths = request.headers_mut().entry(header::CONTENT_LENGTH);
-            lengths.or_insert(HeaderValue::from_static("0"));
-        }
+        announce_empty_body(&mut request);
         Ok(request)
+    }
+}
+
+/// Adds `Content-Length: 0` to a request with an empty body, if its method may have a body. Clouds
+/// reject such a request without a length, and no HTTP client adds one.
+pub(super) fn announce_empty_body(request: &mut Request<Buffer>) {
+    let may_have_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+    if may_have_body && request.body().is_empty() {
+        let lengths = request.headers_mut().entry(header::CONTENT_LENGTH);
+        lengths.or_insert(HeaderValue::from_static("0"));
     }
 }
