@@ -14,7 +14,7 @@ use std::{
 use axum::{
     body::{Body, HttpBody},
     extract::Request,
-    http::{HeaderValue, Method, StatusCode, Version, header},
+    http::{HeaderValue, Method, StatusCode, Version, header, request::Parts},
     response::Response,
 };
 use hyper::{body::Incoming, service::service_fn, upgrade::OnUpgrade};
@@ -263,15 +263,15 @@ fn respond(
         let version = request.version();
         let is_http2_head = request.method() == Method::HEAD && version == Version::HTTP_2;
         let permit = task.serving.pipeline.state.load.admit();
+        let (mut parts, body) = request.into_parts();
         if permit.is_none() {
-            request.extensions_mut().insert(Overloaded);
+            parts.extensions.insert(Overloaded);
         }
         let in_progress = task.activity.begin(version, permit);
         let slow = SlowBodyFlag::default();
-        request.extensions_mut().insert(slow.clone());
-        let min_rate = task.serving.limits.request_body;
-        let request = request.map(|body| Body::new(MinRateBody::new(body, min_rate, slow)));
-        let mut response = serve_request(&task, secure, request).await;
+        parts.extensions.insert(slow.clone());
+        let body = Body::new(MinRateBody::new(body, task.serving.limits.request_body, slow));
+        let mut response = serve_request(&task, secure, parts, body).await;
         if response.extensions().get::<CloseConnection>().is_some() && version < Version::HTTP_2 {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -290,19 +290,17 @@ fn without_body(response: Response) -> Response {
 }
 
 /// Serves a request other than `CONNECT`. `secure` is whether it arrived by TLS.
-async fn serve_request(task: &ConnectionTask, secure: bool, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
+async fn serve_request(task: &ConnectionTask, secure: bool, parts: Parts, body: Body) -> Response {
     let Some(base_url) = BaseUrl::from_request(&parts, secure, task.local) else {
         return text(
             StatusCode::BAD_REQUEST,
             "cannot serve the request: it needs exactly one host",
         );
     };
-    let request = Request::from_parts(parts, body);
     // HTTP/2 writes several responses concurrently.
-    let flushes = (request.version() < Version::HTTP_2).then(|| task.flushes.clone());
+    let flushes = (parts.version < Version::HTTP_2).then(|| task.flushes.clone());
     let connection = Connection { flushes, ..task.connection.clone() };
-    task.serving.pipeline.serve(base_url, connection, request).await
+    task.serving.pipeline.serve(base_url, connection, parts, body).await
 }
 
 /// The socket of a connection, which can be reset.

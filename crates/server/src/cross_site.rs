@@ -52,7 +52,9 @@ pub(super) struct Allowed {
 /// Whether a web page of another site may send a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CrossSite {
-    /// No.
+    /// No, not even one of an allowed origin. For the control API.
+    OwnOrigin,
+    /// Only one of an allowed origin.
     Refused,
     /// Only by `GET`, to open a page in the browser's window. For sign-in pages, which applications
     /// open from their own sites. Such a page redirects only to a program on this machine.
@@ -90,8 +92,8 @@ pub(super) struct Admitted {
 }
 
 impl Allowed {
-    /// Checks the host and the origin of a request to `base`. `exemption` is its protocol's rule
-    /// for other sites; `None` for a request of no protocol.
+    /// Checks the host and the origin of a request to `base`. `rule` is the rule for requests of other
+    /// sites.
     ///
     /// # Errors
     /// [`CrossSiteError::Host`] for a host that the server does not serve, and
@@ -100,16 +102,17 @@ impl Allowed {
         &self,
         request: &Parts,
         base: &BaseUrl,
-        exemption: Option<&CrossSite>,
+        rule: &CrossSite,
     ) -> Result<Admitted, CrossSiteError> {
         if !self.is_host(base) {
             return Err(CrossSiteError::Host(base.host().to_owned()));
         }
         let own = Url::parse(&base.url("/")).map(|url| url.origin());
         let origins: Vec<_> = request.headers.get_all(header::ORIGIN).iter().collect();
-        let is_control = request.uri.path().starts_with("/_control");
         let allowed = match origins.as_slice() {
-            [one] if !is_control => parsed(one).is_some_and(|it| self.origins.contains(&it)),
+            [one] if *rule != CrossSite::OwnOrigin => {
+                parsed(one).is_some_and(|it| self.origins.contains(&it))
+            }
             _ => false,
         };
         if allowed {
@@ -120,7 +123,7 @@ impl Allowed {
         let is_same_site =
             sites.iter().all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
         let is_own_page = is_same_site && origins.iter().all(is_own);
-        if is_own_page || is_exempt(request, base, &origins, exemption) {
+        if is_own_page || is_exempt(request, base, &origins, rule) {
             return Ok(Admitted { cors: None });
         }
         Err(CrossSiteError::Origin)
@@ -188,22 +191,15 @@ fn parsed(origin: &HeaderValue) -> Option<url::Origin> {
     parse_origin(origin.to_str().ok()?)
 }
 
-/// Returns whether the rule of a request's protocol admits other sites ([`CrossSite`]). `origins`
+/// Returns whether the rule of a request admits other sites. `origins`
 /// are the values of its `Origin` headers.
-fn is_exempt(
-    request: &Parts,
-    base: &BaseUrl,
-    origins: &[&HeaderValue],
-    exemption: Option<&CrossSite>,
-) -> bool {
+fn is_exempt(request: &Parts, base: &BaseUrl, origins: &[&HeaderValue], rule: &CrossSite) -> bool {
     let is_opened = is_or_absent(&request.headers, SEC_FETCH_MODE, "navigate")
         && is_or_absent(&request.headers, SEC_FETCH_DEST, "document");
-    match exemption {
-        None | Some(CrossSite::Refused) => false,
-        Some(CrossSite::SignInPage) => {
-            is_opened && request.method == Method::GET && origins.is_empty()
-        }
-        Some(CrossSite::FormUpload { redirect }) => {
+    match rule {
+        CrossSite::OwnOrigin | CrossSite::Refused => false,
+        CrossSite::SignInPage => is_opened && request.method == Method::GET && origins.is_empty(),
+        CrossSite::FormUpload { redirect } => {
             let target = redirect.as_deref().and_then(|redirect| base.redirect_target(redirect));
             let is_own =
                 |target: Url| origins.iter().all(|origin| parsed(origin) == Some(target.origin()));

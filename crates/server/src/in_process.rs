@@ -82,7 +82,7 @@ impl InProcess {
     /// connection; `ConnectionAborted` if the server ends meanwhile.
     async fn serve(
         self,
-        mut request: Request,
+        request: Request,
         in_progress: TaskTrackerToken,
     ) -> io::Result<http::Response<Body>> {
         if self.stop.is_cancelled() {
@@ -90,10 +90,10 @@ impl InProcess {
             return Err(io::Error::new(io::ErrorKind::NotConnected, text));
         }
         let permit = self.pipeline.state.load.admit();
+        let (mut parts, body) = request.into_parts();
         if permit.is_none() {
-            request.extensions_mut().insert(Overloaded);
+            parts.extensions.insert(Overloaded);
         }
-        let (parts, body) = request.into_parts();
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
         let Some(base_url) = BaseUrl::from_request(&parts, false, local) else {
             let reason = "cannot serve the request: it needs exactly one host";
@@ -101,9 +101,8 @@ impl InProcess {
         };
         let connection = Connection::default();
         let reset = connection.reset.clone();
-        let request = Request::from_parts(parts, body);
         let response = tokio::select! {
-            response = self.pipeline.serve(base_url, connection, request) => response,
+            response = self.pipeline.serve(base_url, connection, parts, body) => response,
             () = reset.cancelled() => return Err(io::ErrorKind::ConnectionReset.into()),
             () = self.end.cancelled() => return Err(io::ErrorKind::ConnectionAborted.into()),
         };

@@ -18,6 +18,7 @@ use crate::{
     base_url::BaseUrl,
     body_tracking::{CloseConnection, CountedBody, LoggedBody, SlowBodyFlag},
     budget::Charge,
+    cross_site::CrossSite,
     faults::{Connection, CreationWatch, FaultDecision, When},
     grant::Grant,
     headers::content_length,
@@ -45,17 +46,22 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Serves a request. Control requests are neither counted nor delayed.
+    /// Serves a request, given its head and its body. Control requests are neither counted nor
+    /// delayed.
     pub(super) async fn serve(
         &self,
         base_url: BaseUrl,
         connection: Connection,
-        request: Request,
+        parts: Parts,
+        body: Body,
     ) -> Response {
-        let (parts, body) = request.into_parts();
         let is_control = parts.uri.path().starts_with(CONTROL);
         let routed = if is_control { None } else { router::route(&self.state, &parts) };
-        let cross_site = routed.as_ref().map(|routed| &routed.cross_site);
+        let cross_site = match &routed {
+            Some(routed) => &routed.cross_site,
+            None if is_control => &CrossSite::OwnOrigin,
+            None => &CrossSite::Refused,
+        };
         let allowed = &self.state.settings.allowed;
         let admitted = match allowed.admit(&parts, &base_url, cross_site) {
             Ok(admitted) => admitted,
@@ -68,8 +74,8 @@ impl Pipeline {
             return self.control(Request::from_parts(parts, body)).await;
         }
         let latency = self.state.settings.latency;
-        let request = Request::from_parts(parts, body);
-        admitted.with_cors(run(&self.state, connection, base_url, routed, request, latency).await)
+        let response = run(&self.state, connection, base_url, routed, parts, body, latency).await;
+        admitted.with_cors(response)
     }
 
     /// Serves a request of the control API.
@@ -85,20 +91,19 @@ impl Pipeline {
     }
 }
 
-/// Serves a request that is embedded in another one. The other request has passed the origin check
+/// Serves a request that is embedded in another one, given its head and its body. The other request has passed the origin check
 /// and the delay already.
 fn serve_nested(
     state: Arc<ServerState>,
     connection: Connection,
     base_url: BaseUrl,
-    request: Request,
+    parts: Parts,
+    body: Body,
 ) -> BoxFuture<'static, Response> {
     Box::pin(async move {
         let connection = Connection { flushes: None, ..connection };
-        let (parts, body) = request.into_parts();
         let routed = router::route(&state, &parts);
-        let request = Request::from_parts(parts, body);
-        run(&state, connection, base_url, routed, request, Duration::ZERO).await
+        run(&state, connection, base_url, routed, parts, body, Duration::ZERO).await
     })
 }
 
@@ -109,10 +114,10 @@ async fn run(
     connection: Connection,
     base_url: BaseUrl,
     routed: Option<Routed<Handler>>,
-    request: Request,
+    parts: Parts,
+    body: Body,
     latency: Duration,
 ) -> Response {
-    let (parts, body) = request.into_parts();
     let protocol = routed.as_ref().map(|routed| routed.request.declaration());
     let failure = protocol.map(|protocol| protocol.failure);
     let operation = routed.as_ref().map_or(ELSEWHERE, |routed| routed.operation);

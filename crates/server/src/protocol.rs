@@ -8,7 +8,6 @@ use std::{future::Future, sync::Arc};
 
 use axum::{
     body::Body,
-    extract::Request,
     http::{StatusCode, request::Parts},
     response::Response,
 };
@@ -139,7 +138,7 @@ pub(crate) struct RequestContext {
     pub nested: ServeNested,
 }
 
-/// Serves a request that is embedded in another one, such as a part of a batch. It gets its own log
-/// entry, fault decision and budget charge.
+/// Serves a request that is embedded in another one, such as a part of a batch, given its head and
+/// its body. It gets its own log entry, fault decision and budget charge.
 pub(crate) type ServeNested =
-    fn(Arc<ServerState>, Connection, BaseUrl, Request) -> BoxFuture<'static, Response>;
+    fn(Arc<ServerState>, Connection, BaseUrl, Parts, Body) -> BoxFuture<'static, Response>;

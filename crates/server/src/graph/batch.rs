@@ -211,7 +211,9 @@ impl BatchRequest {
     /// the response.
     async fn serve(&self, batch: &GraphRequest, request: Request) -> (StatusCode, Value) {
         let (state, connection) = (Arc::clone(&batch.state), batch.connection.clone());
-        let response = (batch.nested)(state, connection, batch.base_url.clone(), request).await;
+        let (parts, body) = request.into_parts();
+        let base_url = batch.base_url.clone();
+        let response = (batch.nested)(state, connection, base_url, parts, body).await;
         let (parts, body) = response.into_parts();
         let (status, bytes) = match body.collect().await {
             Ok(collected) => (parts.status, collected.to_bytes()),
