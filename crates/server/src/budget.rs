@@ -156,15 +156,9 @@ impl Budgets {
         self.state().used.clear();
     }
 
-    /// Charges the cost of a request, in resource units, to an account. Returns `None` without a
-    /// budget.
-    pub(crate) fn charge(&self, account: &str, cost: u32) -> Option<Charge> {
-        self.charge_at(account, cost, Instant::now())
-    }
-
     /// Charges the cost of a request, in resource units, to an account at the time `now`. A window
     /// that has ended is replaced. Returns `None` without a budget.
-    fn charge_at(&self, account: &str, cost: u32, now: Instant) -> Option<Charge> {
+    pub(crate) fn charge(&self, account: &str, cost: u32, now: Instant) -> Option<Charge> {
         let mut state = self.state();
         let budget = state.budget?;
         let new = BudgetUsage { units: 0, ends: now + budget.window() };
@@ -220,8 +214,7 @@ mod tests {
     fn units_are_counted_per_account_until_the_window_ends() {
         let budgets = Budgets::new(Some(Budget::new(10, Duration::from_secs(6))));
         let now = Instant::now();
-        let charge =
-            |account, cost, at| budgets.charge_at(account, cost, now + at).expect("a budget");
+        let charge = |account, cost, at| budgets.charge(account, cost, now + at).expect("a budget");
         let second = Duration::from_secs(1);
         assert!(!charge("a", 8, Duration::ZERO).is_exceeded());
         assert!(!charge("a", 2, second).is_exceeded());
@@ -230,7 +223,7 @@ mod tests {
         assert_eq!(charge("b", 1, 2 * second).used, 1);
         assert_eq!(charge("a", 1, 6 * second).used, 1);
         budgets.set(None);
-        assert!(budgets.charge_at("a", 100, now).is_none());
+        assert!(budgets.charge("a", 100, now).is_none());
     }
 
     #[test]

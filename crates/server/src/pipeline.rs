@@ -1,7 +1,10 @@
 //! The request pipeline, the same for all protocols: route, check the origin, count, log, delay,
 //! inject faults, charge the budget, call the protocol's handler.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -227,7 +230,7 @@ async fn within_budget(
         (_, None) => context.grant.as_ref().ok().map(|grant| grant.account.clone()),
     };
     let budgets = &context.state.budgets;
-    let charge = account.and_then(|account| budgets.charge(&account, routed.cost));
+    let charge = account.and_then(|account| budgets.charge(&account, routed.cost, Instant::now()));
     let Some(charge) = charge else { return routed.request.handle(context, parts, body).await };
     let mut response = match charge.is_exceeded() {
         true => over_budget(protocol, &charge),

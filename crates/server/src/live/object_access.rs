@@ -4,7 +4,6 @@ use super::{
     error::{LiveError, Result},
     facets::LiveFacets,
 };
-use crate::tree::Node;
 
 /// Who can see an item, in ascending order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,15 +87,6 @@ impl ObjectAccess {
             Locale::Spanish => spanish,
         }
     }
-}
-
-/// Returns who can see the contents of a folder. `lineage` is the folder and all folders above it.
-pub(super) fn access_of_lineage(lineage: &[Node]) -> ObjectAccess {
-    lineage
-        .iter()
-        .map(|node| ObjectAccess::from_facets(&LiveFacets::from_node(node)))
-        .max()
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

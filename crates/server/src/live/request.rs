@@ -4,13 +4,13 @@ use super::{
     error::{LiveError, Result},
     facets::{LiveFacets, SortBy},
     ids::{IdKind, LiveId},
-    object_access::{ObjectAccess, access_of_lineage},
+    object_access::ObjectAccess,
     object_type::ObjectType,
     objects::{ObjectView, Objects},
     query::LiveQuery,
     response_format::ResponseFormat,
     route::{DriveOwner, Subject},
-    scopes::{PHOTOS, READ, Scopes},
+    scopes::{READ, Scopes},
 };
 use crate::{
     state::ServerState,
@@ -146,10 +146,10 @@ impl LiveRequest {
     /// than its id states; 500 if the storage fails.
     pub(super) async fn readable_node(&self) -> Result<Node> {
         let node = self.node().await?;
-        if !ObjectType::from_node(&node).is_visual() {
-            self.scopes.require_one(&[READ])?;
+        // `Scopes::check_action` has required `wl.skydrive` or `wl.photos`.
+        if !self.scopes.has(READ) && !ObjectType::from_node(&node).is_visual() {
+            return Err(LiveError::unauthorized(&[READ]));
         }
-        self.scopes.require_one(&[READ, PHOTOS])?;
         Ok(node)
     }
 
@@ -161,16 +161,8 @@ impl LiveRequest {
         ))
     }
 
-    /// Returns the access to a folder and its contents: the users that can see them.
-    ///
-    /// # Errors
-    /// 500 if the storage fails.
-    pub(super) async fn access_of_folder(&self, folder: ItemKey) -> Result<ObjectAccess> {
-        Ok(self.access_and_order(folder).await?.0)
-    }
-
-    /// Returns the access to a folder and its contents, and the folder's own sort order; `None` if
-    /// it has none.
+    /// Returns the access to a folder and its contents (the users that can see them), and the
+    /// folder's own sort order; `None` if it has none.
     ///
     /// A missing folder is [`ObjectAccess::Owner`] without an order: the caller reports it when it reads
     /// the folder.
@@ -183,9 +175,10 @@ impl LiveRequest {
     ) -> Result<(ObjectAccess, Option<SortBy>)> {
         match self.state().tree.lineage(self.drive(), folder).await {
             Ok(lineage) => {
-                let order =
-                    lineage.first().and_then(|folder| LiveFacets::from_node(folder).sort_by);
-                Ok((access_of_lineage(&lineage), order))
+                let facets: Vec<_> = lineage.iter().map(LiveFacets::from_node).collect();
+                let order = facets.first().and_then(|folder| folder.sort_by);
+                let access = facets.iter().map(ObjectAccess::from_facets).max();
+                Ok((access.unwrap_or_default(), order))
             }
             Err(TreeError::NotFound) => Ok((ObjectAccess::Owner, None)),
             Err(error) => Err(LiveError::tree(error, self.subject_id())),
@@ -198,7 +191,7 @@ impl LiveRequest {
     /// 500 if the storage fails.
     pub(super) async fn access_above(&self, node: &Node) -> Result<ObjectAccess> {
         match node.parents.first() {
-            Some(&folder) => self.access_of_folder(folder).await,
+            Some(&folder) => Ok(self.access_and_order(folder).await?.0),
             None => Ok(ObjectAccess::Owner),
         }
     }
