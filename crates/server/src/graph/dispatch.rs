@@ -207,7 +207,7 @@ async fn serve(
             links::follow(&request, link).await
         }
         RequestTarget::Action(action) => {
-            request.authorize(route.operation)?;
+            request.authorize(route)?;
             let payload = request.accept(contract, selection, body).await;
             let payload = payload.map_err(|error| match action {
                 // The cloud refuses a batch that is too large with 400, not 413.

@@ -15,6 +15,7 @@ use super::{
     scopes::{self, FileScope, Permissions},
     select::Selection,
     sessions,
+    table::GraphRoute,
 };
 use crate::{
     account::{Account, AuthError},
@@ -177,19 +178,18 @@ impl GraphRequest {
         contract.read_body(body).await
     }
 
-    /// Checks that the token has the permission for an operation, and restricts the request to the
-    /// files that the permission covers. `operation` is a name of the route table, such as
-    /// `graph.item.get`.
+    /// Checks that the token has the permission for a route, and restricts the request to the files
+    /// that the permission covers.
     ///
     /// # Errors
     /// 401 if the request has no valid token or one that grants nothing, 403 if the token does not
     /// have the permission.
-    pub(super) fn authorize(&mut self, operation: &str) -> Result<()> {
+    pub(super) fn authorize(&mut self, route: &GraphRoute) -> Result<()> {
         let permissions = Permissions::from_grant(self.valid_grant()?);
         if permissions.is_empty() {
             return Err(Self::no_permissions());
         }
-        self.files = permissions.check(operation, &self.method)?;
+        self.files = permissions.check(route.requirement)?;
         self.writable = permissions.writable();
         Ok(())
     }

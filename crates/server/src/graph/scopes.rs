@@ -1,14 +1,15 @@
-//! The permissions that each operation requires (onedrive-graph#scopes).
+//! The permissions that requests require (onedrive-graph#scopes). The table of routes has the
+//! requirement of each route.
 //!
 //! A user's token has delegated permissions, an application's own token has application permissions.
 //! Microsoft lists them for every request of its reference; all requests of one kind accept the same.
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 
 use super::error::{Error, Result};
 use crate::grant::{Audience, Grant};
 
-/// The right that an operation requires.
+/// The right that a route requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Requirement {
     /// The URL authorizes the request, or the request contains others that are checked one by one.
@@ -21,49 +22,7 @@ pub(super) enum Requirement {
     Read,
     /// Changing files.
     Write,
-    /// Reading files by `GET` and `HEAD`, changing them by other methods.
-    ByMethod,
 }
-
-use Requirement::{ByMethod, Nothing, Read, Sites, User, Write};
-
-/// The requirement of every operation.
-static REQUIREMENTS: &[(&str, Requirement)] = &[
-    ("graph.batch", Nothing),
-    ("graph.children.create", Write),
-    ("graph.children.list", Read),
-    ("graph.content.get", Read),
-    ("graph.content.put", Write),
-    ("graph.copy.start", Write),
-    ("graph.copy.status", Nothing),
-    ("graph.delta.list", Read),
-    ("graph.drive.get", Read),
-    ("graph.drives.list", Read),
-    ("graph.item.delete", Write),
-    ("graph.item.get", Read),
-    ("graph.item.purge", Write),
-    ("graph.item.put", Write),
-    ("graph.item.restore", Write),
-    ("graph.item.update", Write),
-    ("graph.link.create", Write),
-    ("graph.link.get", Nothing),
-    ("graph.permissions", ByMethod),
-    ("graph.preview.get", Read),
-    ("graph.recent.list", Read),
-    ("graph.search.list", Read),
-    ("graph.session.cancel", Nothing),
-    ("graph.session.commit", Nothing),
-    ("graph.session.create", Write),
-    ("graph.session.fragment", Nothing),
-    ("graph.session.status", Nothing),
-    ("graph.shared.list", Read),
-    ("graph.site.get", Sites),
-    ("graph.sites.list", Sites),
-    ("graph.thumbnails.get", Read),
-    ("graph.unknown", Nothing),
-    ("graph.user.get", User),
-    ("graph.versions", ByMethod),
-];
 
 /// Permissions for a user's profile. Applications have only those that end in `.all`.
 const USERS: [&str; 8] = [
@@ -128,17 +87,6 @@ pub(super) struct Permissions {
     is_app: bool,
 }
 
-/// Returns the right that an operation requires, for the HTTP method of its request. An operation
-/// that the table does not list requires the right to change files.
-fn requirement(operation: &str, method: &Method) -> Requirement {
-    let found = REQUIREMENTS.iter().find(|(name, _)| *name == operation);
-    match found.map_or(Write, |(_, requirement)| *requirement) {
-        ByMethod if matches!(*method, Method::GET | Method::HEAD) => Read,
-        ByMethod => Write,
-        other => other,
-    }
-}
-
 impl Permissions {
     /// Returns the permissions of a token's grant: scopes of a user, or roles of an application.
     pub(super) fn from_grant(grant: &Grant) -> Self {
@@ -185,15 +133,15 @@ impl Permissions {
     ///
     /// # Errors
     /// 403 if the token does not have the permission.
-    pub(super) fn check(&self, operation: &str, method: &Method) -> Result<FileScope> {
-        let files = match requirement(operation, method) {
-            Nothing => return Ok(FileScope::All),
-            User if self.has_one(&USERS) => return Ok(FileScope::Nothing),
-            Sites if self.has_one(&READ_SITES) => return Ok(FileScope::Nothing),
-            User => return Err(no_privilege()),
-            Sites => FileScope::Nothing,
-            Read => self.readable(),
-            Write | ByMethod => self.writable(),
+    pub(super) fn check(&self, requirement: Requirement) -> Result<FileScope> {
+        let files = match requirement {
+            Requirement::Nothing => return Ok(FileScope::All),
+            Requirement::User if self.has_one(&USERS) => return Ok(FileScope::Nothing),
+            Requirement::Sites if self.has_one(&READ_SITES) => return Ok(FileScope::Nothing),
+            Requirement::User => return Err(no_privilege()),
+            Requirement::Sites => FileScope::Nothing,
+            Requirement::Read => self.readable(),
+            Requirement::Write => self.writable(),
         };
         if files == FileScope::Nothing { Err(Error::access_denied()) } else { Ok(files) }
     }
@@ -224,7 +172,7 @@ pub(super) fn accepts(grant: &Grant, is_direct: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::route::OPERATIONS;
+    use crate::graph::table::{self, GraphRoute};
 
     fn permissions(scope: &str) -> Permissions {
         Permissions::from_grant(&Grant::new("", Some(scope.to_owned())))
@@ -235,31 +183,21 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_has_a_requirement_and_no_other_name_has() {
-        let mut listed: Vec<_> = REQUIREMENTS.iter().map(|(name, _)| *name).collect();
-        assert!(listed.is_sorted(), "the table is in alphabetical order");
-        let mut operations = OPERATIONS.clone();
-        operations.sort_unstable();
-        operations.dedup();
-        listed.dedup();
-        assert_eq!(listed, operations);
-    }
-
-    #[test]
     fn a_permission_allows_its_own_operations_only() {
-        let allows = |scope: &str, operation: &str| {
-            permissions(scope).check(operation, &Method::GET).is_ok()
-        };
-        assert!(allows("Files.Read", "graph.item.get"));
-        assert!(!allows("Files.Read", "graph.item.delete"));
-        assert!(!allows("Files.Read", "graph.user.get"));
-        assert!(!allows("Files.ReadWrite.All", "graph.site.get"));
-        assert!(allows("https://graph.microsoft.com/Sites.Read.All", "graph.site.get"));
-        assert!(allows("User.Read", "graph.user.get"));
-        assert!(!allows("User.Read openid profile", "graph.drive.get"));
-        assert!(allows("https://graph.microsoft.com/.default", "graph.item.delete"));
-        let by_method = |method| permissions("Files.Read").check("graph.versions", &method).is_ok();
-        assert!(by_method(Method::GET) && !by_method(Method::DELETE));
+        let allows =
+            |scope: &str, route: &GraphRoute| permissions(scope).check(route.requirement).is_ok();
+        assert!(allows("Files.Read", &table::ITEM_GET));
+        assert!(!allows("Files.Read", &table::ITEM_DELETE));
+        assert!(!allows("Files.Read", &table::USER));
+        assert!(!allows("Files.ReadWrite.All", &table::SITE));
+        assert!(allows("https://graph.microsoft.com/Sites.Read.All", &table::SITE));
+        assert!(allows("User.Read", &table::USER));
+        assert!(!allows("User.Read openid profile", &table::DRIVE));
+        assert!(allows("https://graph.microsoft.com/.default", &table::ITEM_DELETE));
+        assert!(allows("Files.Read", &table::VERSION_GET));
+        assert!(!allows("Files.Read", &table::VERSION_DELETE));
+        assert!(allows("Files.Read", &table::PERMISSION_GET));
+        assert!(!allows("Files.Read", &table::INVITE));
     }
 
     #[test]

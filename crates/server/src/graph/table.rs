@@ -1,11 +1,12 @@
-//! The table of routes. Each route has the name of its operation, its cost, an example request, and a
-//! contract for its options and body.
+//! The table of routes. Each route has the name of its operation, its cost, the right that it
+//! requires, an example request, and a contract for its options and body.
 //!
 //! Sources: the pages of the v1.0 reference of Microsoft Graph, one for each route, and
 //! `docs/protocols/onedrive-graph.md`.
 
 use super::{
     contract::{BodyRule, Contract, Members, UnknownMembers},
+    scopes::Requirement,
     select::ITEM_PROPERTIES,
 };
 
@@ -17,6 +18,8 @@ pub(super) struct GraphRoute {
     /// Cost of a request in resource units (onedrive-graph#resource-units). Some options change it:
     /// see [`super::cost`].
     pub(super) cost: u32,
+    /// The right that the request's token must grant.
+    pub(super) requirement: Requirement,
     pub(super) contract: Contract,
     /// A request of this route, for the test of all contracts.
     #[cfg_attr(not(test), expect(dead_code, reason = "read by the test of all contracts"))]
@@ -48,13 +51,14 @@ const fn business(method: &'static str, path: &'static str, body: &'static str) 
 
 /// Defines the routes, and the list of all routes.
 macro_rules! routes {
-    ($($(#[$doc:meta])* $name:ident = $operation:literal, $cost:literal, $example:expr,
-        $contract:expr;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $operation:literal, $cost:literal, $requirement:ident,
+        $example:expr, $contract:expr;)+) => {
         $(
             $(#[$doc])*
             pub(super) static $name: GraphRoute = GraphRoute {
                 operation: $operation,
                 cost: $cost,
+                requirement: Requirement::$requirement,
                 contract: $contract,
                 example: $example,
             };
@@ -177,60 +181,60 @@ const THUMBNAIL_METADATA: Contract =
     Contract { unimplemented: &["originalOrientation=false"], ..odata(&["select"]) };
 
 routes! {
-    USER = "graph.user.get", 1, personal("GET", "/me", ""), odata(&["select"]);
-    DRIVES = "graph.drives.list", 2, personal("GET", "/me/drives", ""), odata(&["select", "top"]);
-    DRIVE = "graph.drive.get", 1, personal("GET", "/me/drive", ""), odata(&["select"]);
-    SITE = "graph.site.get", 1, business("GET", "/sites/root", ""), odata(&["select"]);
-    SITES = "graph.sites.list", 2, business("GET", "/sites?search=*", ""),
+    USER = "graph.user.get", 1, User, personal("GET", "/me", ""), odata(&["select"]);
+    DRIVES = "graph.drives.list", 2, Read, personal("GET", "/me/drives", ""), odata(&["select", "top"]);
+    DRIVE = "graph.drive.get", 1, Read, personal("GET", "/me/drive", ""), odata(&["select"]);
+    SITE = "graph.site.get", 1, Sites, business("GET", "/sites/root", ""), odata(&["select"]);
+    SITES = "graph.sites.list", 2, Sites, business("GET", "/sites?search=*", ""),
         odata(&["search", "select", "top"]);
-    RECENT = "graph.recent.list", 2, personal("GET", "/me/drive/recent", ""),
+    RECENT = "graph.recent.list", 2, Read, personal("GET", "/me/drive/recent", ""),
         LISTING;
     // `allowexternal` has no effect: the server has no other organizations.
-    SHARED = "graph.shared.list", 2, personal("GET", "/me/drive/sharedWithMe", ""),
+    SHARED = "graph.shared.list", 2, Read, personal("GET", "/me/drive/sharedWithMe", ""),
         Contract {
             refused: &[],
             plain: &["allowexternal"],
             ..LISTING
         };
-    ITEM_GET = "graph.item.get", 1, personal("GET", "/me/drive/items/{folder}", ""),
+    ITEM_GET = "graph.item.get", 1, Read, personal("GET", "/me/drive/items/{folder}", ""),
         Contract { plain: &["includeDeletedItems"], ..odata(SHAPE) };
-    ITEM_UPDATE = "graph.item.update", 2,
+    ITEM_UPDATE = "graph.item.update", 2, Write,
         personal("PATCH", "/me/drive/items/{file}", r#"{"description":"d"}"#),
         Contract { preferences: BYPASS, ..json(SHAPE, UPDATE) };
-    ITEM_PUT = "graph.item.put", 2, personal("PUT", "/me/drive/root:/walk/put", r#"{"folder":{}}"#),
+    ITEM_PUT = "graph.item.put", 2, Write, personal("PUT", "/me/drive/root:/walk/put", r#"{"folder":{}}"#),
         json(SHAPE, PUT);
-    ITEM_DELETE = "graph.item.delete", 2, personal("DELETE", "/me/drive/items/{file}", ""),
+    ITEM_DELETE = "graph.item.delete", 2, Write, personal("DELETE", "/me/drive/items/{file}", ""),
         Contract { preferences: BYPASS, ..Contract::NONE };
-    PURGE = "graph.item.purge", 2, business("POST", "/me/drive/items/{file}/permanentDelete", ""),
+    PURGE = "graph.item.purge", 2, Write, business("POST", "/me/drive/items/{file}/permanentDelete", ""),
         Contract::NONE;
-    RESTORE = "graph.item.restore", 2, personal("POST", "/me/drive/items/{trashed}/restore", ""),
+    RESTORE = "graph.item.restore", 2, Write, personal("POST", "/me/drive/items/{trashed}/restore", ""),
         json(SHAPE, Members {
             implemented: &["name", "parentReference"],
             ..ACTION
         });
-    CHILDREN_LIST = "graph.children.list", 2,
+    CHILDREN_LIST = "graph.children.list", 2, Read,
         personal("GET", "/me/drive/items/{folder}/children", ""),
         Contract {
             refused: &["skip"],
             ..odata(&["select", "expand", "top", "skiptoken", "orderby", "filter", "count"])
         };
-    CHILDREN_CREATE = "graph.children.create", 2,
+    CHILDREN_CREATE = "graph.children.create", 2, Write,
         personal("POST", "/me/drive/items/{folder}/children", r#"{"name":"made","folder":{}}"#),
         json(SHAPE, CREATE);
-    CONTENT_GET = "graph.content.get", 1, personal("GET", "/me/drive/items/{file}/content", ""),
+    CONTENT_GET = "graph.content.get", 1, Read, personal("GET", "/me/drive/items/{file}/content", ""),
         Contract {
             plain: &["AVOverride"],
             unimplemented: &["format", "width", "height"],
             ..Contract::NONE
         };
-    CONTENT_PUT = "graph.content.put", 2, personal("PUT", "/me/drive/items/{file}/content", "bytes"),
+    CONTENT_PUT = "graph.content.put", 2, Write, personal("PUT", "/me/drive/items/{file}/content", "bytes"),
         Contract { body: BodyRule::Bytes, preferences: BYPASS, ..odata(SHAPE) };
-    PREVIEW = "graph.preview.get", 1, personal("POST", "/me/drive/items/{file}/preview", ""),
+    PREVIEW = "graph.preview.get", 1, Read, personal("POST", "/me/drive/items/{file}/preview", ""),
         json(&[], Members {
             unimplemented: &["allowEdit=false", "chromeless=true", "page=1", "viewer", "zoom"],
             ..ACTION
         });
-    SESSION_CREATE = "graph.session.create", 2,
+    SESSION_CREATE = "graph.session.create", 2, Write,
         personal("POST", "/me/drive/items/{folder}:/new:/createUploadSession", ""),
         json(&[], Members {
             implemented: &[
@@ -246,15 +250,15 @@ routes! {
             ..ACTION
         });
     // The response to the last fragment is the item, so `$select` applies.
-    SESSION_FRAGMENT = "graph.session.fragment", 0, personal("PUT", "{upload}", "b"),
+    SESSION_FRAGMENT = "graph.session.fragment", 0, Nothing, personal("PUT", "{upload}", "b"),
         Contract { plain: UPLOAD_URL, body: BodyRule::Bytes, ..odata(&["select"]) };
-    SESSION_STATUS = "graph.session.status", 0, personal("GET", "{upload}", ""),
+    SESSION_STATUS = "graph.session.status", 0, Nothing, personal("GET", "{upload}", ""),
         Contract { plain: UPLOAD_URL, ..Contract::NONE };
-    SESSION_CANCEL = "graph.session.cancel", 0, personal("DELETE", "{upload}", ""),
+    SESSION_CANCEL = "graph.session.cancel", 0, Nothing, personal("DELETE", "{upload}", ""),
         Contract { plain: UPLOAD_URL, ..Contract::NONE };
-    SESSION_COMMIT = "graph.session.commit", 0, personal("POST", "{upload}", ""),
+    SESSION_COMMIT = "graph.session.commit", 0, Nothing, personal("POST", "{upload}", ""),
         Contract { plain: UPLOAD_URL, ..odata(&["select"]) };
-    COPY = "graph.copy.start", 2, personal("POST", "/me/drive/items/{file}/copy", r#"{"name":"c"}"#),
+    COPY = "graph.copy.start", 2, Write, personal("POST", "/me/drive/items/{file}/copy", r#"{"name":"c"}"#),
         json(&[], Members {
             implemented: &[
                 "childrenOnly",
@@ -265,8 +269,8 @@ routes! {
             unimplemented: &["includeAllVersionHistory=false"],
             ..ACTION
         });
-    COPY_STATUS = "graph.copy.status", 0, personal("GET", "{monitor}", ""), Contract::NONE;
-    DELTA = "graph.delta.list", 2, personal("GET", "/me/drive/root/delta", ""),
+    COPY_STATUS = "graph.copy.status", 0, Nothing, personal("GET", "{monitor}", ""), Contract::NONE;
+    DELTA = "graph.delta.list", 2, Read, personal("GET", "/me/drive/root/delta", ""),
         Contract {
             refused: &["skip"],
             plain: &["token"],
@@ -275,13 +279,13 @@ routes! {
             preferences: &["hierarchicalsharing", "deltashowsharingchanges"],
             ..odata(&["select", "expand", "top"])
         };
-    SEARCH = "graph.search.list", 2, personal("GET", "/me/drive/root/search(q='walk')", ""),
+    SEARCH = "graph.search.list", 2, Read, personal("GET", "/me/drive/root/search(q='walk')", ""),
         Contract {
             refused: &["skip"],
             plain: &["q"],
             ..odata(&["select", "expand", "top", "skiptoken", "filter"])
         };
-    LINK_CREATE = "graph.link.create", 5,
+    LINK_CREATE = "graph.link.create", 5, Write,
         personal("POST", "/me/drive/items/{file}/createLink",
             r#"{"type":"view","scope":"anonymous"}"#),
         json(&[], Members {
@@ -289,8 +293,8 @@ routes! {
             unimplemented: &concat::<6>(&RESTRICTIONS, &["recipients", "sendNotification=false"]),
             ..ACTION
         });
-    LINK_GET = "graph.link.get", 0, personal("GET", "{link}", ""), Contract::NONE;
-    INVITE = "graph.permissions", 5,
+    LINK_GET = "graph.link.get", 0, Nothing, personal("GET", "{link}", ""), Contract::NONE;
+    INVITE = "graph.permissions", 5, Write,
         personal("POST", "/me/drive/items/{file}/invite",
             r#"{"recipients":[{"email":"ann@example.org"}],"roles":["read"]}"#),
         json(&[], Members {
@@ -305,12 +309,12 @@ routes! {
             unimplemented: &concat::<5>(&RESTRICTIONS, &["sendInvitation=false"]),
             ..ACTION
         });
-    PERMISSIONS = "graph.permissions", 5, personal("GET", "/me/drive/items/{file}/permissions", ""),
+    PERMISSIONS = "graph.permissions", 5, Read, personal("GET", "/me/drive/items/{file}/permissions", ""),
         odata(&["select"]);
-    PERMISSION_GET = "graph.permissions", 5,
+    PERMISSION_GET = "graph.permissions", 5, Read,
         personal("GET", "/me/drive/items/{file}/permissions/{permission}", ""),
         odata(&["select"]);
-    PERMISSION_UPDATE = "graph.permissions", 5,
+    PERMISSION_UPDATE = "graph.permissions", 5, Write,
         personal("PATCH", "/me/drive/items/{file}/permissions/{permission}",
             r#"{"roles":["write"]}"#),
         json(&["select"], Members {
@@ -318,29 +322,29 @@ routes! {
             unimplemented: &["expirationDateTime", "password"],
             ..Members::NONE
         });
-    PERMISSION_DELETE = "graph.permissions", 5,
+    PERMISSION_DELETE = "graph.permissions", 5, Write,
         personal("DELETE", "/me/drive/items/{file}/permissions/{permission}", ""),
         Contract::NONE;
-    THUMBNAILS = "graph.thumbnails.get", 1, personal("GET", "/me/drive/items/{file}/thumbnails", ""),
+    THUMBNAILS = "graph.thumbnails.get", 1, Read, personal("GET", "/me/drive/items/{file}/thumbnails", ""),
         THUMBNAIL_METADATA;
-    THUMBNAIL_SET = "graph.thumbnails.get", 1,
+    THUMBNAIL_SET = "graph.thumbnails.get", 1, Read,
         personal("GET", "/me/drive/items/{file}/thumbnails/0", ""),
         THUMBNAIL_METADATA;
-    THUMBNAIL = "graph.thumbnails.get", 1,
+    THUMBNAIL = "graph.thumbnails.get", 1, Read,
         personal("GET", "/me/drive/items/{file}/thumbnails/0/small", ""),
         THUMBNAIL_METADATA;
-    THUMBNAIL_CONTENT = "graph.thumbnails.get", 1,
+    THUMBNAIL_CONTENT = "graph.thumbnails.get", 1, Read,
         personal("GET", "/me/drive/items/{file}/thumbnails/0/small/content", ""),
         Contract { unimplemented: &["originalOrientation=false"], ..Contract::NONE };
-    VERSIONS = "graph.versions", 2, personal("GET", "/me/drive/items/{file}/versions", ""),
+    VERSIONS = "graph.versions", 2, Read, personal("GET", "/me/drive/items/{file}/versions", ""),
         odata(&["select"]);
-    VERSION_GET = "graph.versions", 2, personal("GET", "/me/drive/items/{file}/versions/1.0", ""),
+    VERSION_GET = "graph.versions", 2, Read, personal("GET", "/me/drive/items/{file}/versions/1.0", ""),
         odata(&["select"]);
-    VERSION_CONTENT = "graph.versions", 2,
+    VERSION_CONTENT = "graph.versions", 2, Read,
         personal("GET", "/me/drive/items/{file}/versions/1.0/content", ""), Contract::NONE;
-    VERSION_DELETE = "graph.versions", 2,
+    VERSION_DELETE = "graph.versions", 2, Write,
         business("DELETE", "/me/drive/items/{file}/versions/1.0", ""), Contract::NONE;
-    BATCH = "graph.batch", 0, personal("POST", "/$batch", r#"{"requests":[{"id":"1","method":"GET","url":"/me"}]}"#),
+    BATCH = "graph.batch", 0, Nothing, personal("POST", "/$batch", r#"{"requests":[{"id":"1","method":"GET","url":"/me"}]}"#),
         json(&[], Members {
             implemented: &[
                 "requests",
