@@ -18,20 +18,6 @@ use super::{
 use crate::account::Account;
 
 impl GraphRequest {
-    /// Returns the account of the user who signed in.
-    ///
-    /// # Errors
-    /// 401 if the request has no valid token, 400 if an application acts for itself, 500 if the
-    /// storage fails.
-    async fn own_account(&self) -> Result<Arc<Account>> {
-        let grant = self.valid_grant()?;
-        if grant.is_app {
-            let message = "/me request is only valid with delegated authentication flow.";
-            return Err(Error::bad_query(message));
-        }
-        Ok(self.state.accounts.open(&grant.account).await?)
-    }
-
     /// Returns the accounts whose drives the token opens: that of the user, or all of the tenant
     /// for an application's own token.
     ///
@@ -40,7 +26,7 @@ impl GraphRequest {
     pub(super) async fn accounts(&self) -> Result<Vec<Arc<Account>>> {
         let grant = self.valid_grant()?;
         if !grant.is_app {
-            return Ok(vec![self.own_account().await?]);
+            return Ok(vec![self.state.accounts.open(&grant.account).await?]);
         }
         let accounts = &self.state.accounts;
         let tenant = grant.tenant.as_deref();
@@ -59,10 +45,14 @@ impl GraphRequest {
     /// * 500 if the storage fails.
     pub(super) async fn account_of_drive(&self, drive: &DriveRef) -> Result<Arc<Account>> {
         let grant = self.valid_grant()?;
-        if !grant.is_app || *drive == DriveRef::OwnedBy(Owner::Me) {
-            let account = self.own_account().await?;
+        if !grant.is_app {
+            let account = self.state.accounts.open(&grant.account).await?;
             self.check_owner(&account, drive)?;
             return Ok(account);
+        }
+        if *drive == DriveRef::OwnedBy(Owner::Me) {
+            let message = "/me request is only valid with delegated authentication flow.";
+            return Err(Error::bad_query(message));
         }
         let account = match drive {
             DriveRef::Share(token) => links::account_of_token(self, token).await?,

@@ -127,9 +127,8 @@ impl Permissions {
         }
     }
 
-    /// Returns the files that a request may use, and checks the other rights that the operation
-    /// requires. `operation` is a name of the route table; one that the table does not list
-    /// requires the right to change files.
+    /// Returns the files that a request may use, and checks the other rights that its route
+    /// requires.
     ///
     /// # Errors
     /// 403 if the token does not have the permission.
