@@ -7,7 +7,6 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
     time::Duration,
 };
 
@@ -23,7 +22,7 @@ use hyper_util::{
     server::conn::auto,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite},
     task::{self, JoinSet},
     time::{sleep, timeout},
 };
@@ -148,17 +147,16 @@ async fn serve(stream: Stream, serving: ConnectionSettings, activity: Activity) 
     let tls = serving.tls.clone();
     let task = ConnectionTask {
         serving,
-        connection: Connection::default(),
+        connection: Connection { reset: stream.reset_token(), ..Connection::default() },
         activity,
         flushes: FlushNotify::default(),
         local,
         tunnel: Arc::default(),
     };
-    let socket = Socket { stream, connection: task.connection.clone() };
     if first == HANDSHAKE && tls.is_some() {
-        return task.serve_tls(tls, socket).await;
+        return task.serve_tls(tls, stream).await;
     }
-    task.serve_http(socket, false).await;
+    task.serve_http(stream, false).await;
     let tunnel = task.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(tunnel) = tunnel {
         match timeout(task.serving.limits.head, tunnel).await {
@@ -301,68 +299,4 @@ async fn serve_request(task: &ConnectionTask, secure: bool, parts: Parts, body: 
     let flushes = (parts.version < Version::HTTP_2).then(|| task.flushes.clone());
     let connection = Connection { flushes, ..task.connection.clone() };
     task.serving.pipeline.serve(base_url, connection, parts, body).await
-}
-
-/// The socket of a connection, which can be reset.
-struct Socket {
-    stream: Stream,
-    connection: Connection,
-}
-
-impl Drop for Socket {
-    /// Closes the socket, by RST if the connection was reset.
-    fn drop(&mut self) {
-        if self.connection.reset.is_cancelled() {
-            // Closing then sends RST in place of FIN.
-            if let Err(error) = self.stream.reset_on_drop() {
-                tracing::warn!(%error, "cannot reset a connection: it is closed");
-            }
-        }
-    }
-}
-
-impl AsyncRead for Socket {
-    /// Delegates to the stream.
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Socket {
-    /// Delegates to the stream.
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
-    }
-
-    /// Delegates to the stream.
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
-    }
-
-    /// Delegates to the stream.
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
-    }
-
-    /// Delegates to the stream.
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bytes)
-    }
-
-    /// Delegates to the stream.
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
 }

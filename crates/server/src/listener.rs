@@ -15,6 +15,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
 };
+use tokio_util::sync::CancellationToken;
 
 /// Maximum length of a Unix socket's path in bytes, on every Unix: 104 on macOS and the BSDs, 108 on
 /// Linux, each including the terminating zero.
@@ -38,10 +39,14 @@ impl Listener {
     /// The system's error, for example that no file descriptor is left.
     pub(super) async fn accept(&self) -> io::Result<Stream> {
         match self {
-            Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| Stream::Tcp(stream)),
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok(Stream::new(Socket::Tcp(stream)))
+            }
             #[cfg(unix)]
             Self::Socket(listener) => {
-                listener.accept().await.map(|(stream, _)| Stream::Socket(stream))
+                let (stream, _) = listener.accept().await?;
+                Ok(Stream::new(Socket::Unix(stream)))
             }
         }
     }
@@ -108,67 +113,86 @@ pub(super) fn listen_on_socket(_: &Path) -> io::Result<(Listener, SocketFile)> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// The stream of a connection, which can be reset.
+#[derive(Debug)]
+pub(super) struct Stream {
+    socket: Socket,
+    /// Cancelled: the connection ends with RST in place of FIN.
+    reset: CancellationToken,
+}
+
 /// A connection's socket.
 #[derive(Debug)]
-pub(super) enum Stream {
+enum Socket {
     Tcp(TcpStream),
     #[cfg(unix)]
-    Socket(UnixStream),
+    Unix(UnixStream),
 }
 
 impl Stream {
+    /// Creates the stream of an accepted connection.
+    fn new(socket: Socket) -> Self {
+        Self { socket, reset: CancellationToken::new() }
+    }
+
+    /// Returns the token that resets the connection: once it is cancelled, dropping the stream sends
+    /// RST in place of FIN. A Unix socket has no such difference.
+    pub(super) fn reset_token(&self) -> CancellationToken {
+        self.reset.clone()
+    }
+
     /// Prepares a new connection, and returns the address that the client connected to; for a Unix
     /// socket, which has none, a loopback address.
     ///
     /// # Errors
     /// The operating system's error if the connection has ended.
     pub(super) fn prepare(&self) -> io::Result<SocketAddr> {
-        match self {
-            Self::Tcp(stream) => {
+        match &self.socket {
+            Socket::Tcp(stream) => {
                 // Without it, a small response waits 40 ms until the client acknowledges its head.
                 stream.set_nodelay(true)?;
                 stream.local_addr()
             }
             #[cfg(unix)]
-            Self::Socket(_) => Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 80))),
+            Socket::Unix(_) => Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 80))),
         }
     }
 
     /// Waits for the client's first byte and returns it without consuming it; `None` if the
     /// connection ended before. TLS is for TCP only: the first byte on a Unix socket is always 0.
     pub(super) async fn first_byte(&self) -> Option<u8> {
-        match self {
-            Self::Tcp(stream) => {
+        match &self.socket {
+            Socket::Tcp(stream) => {
                 let mut first = [0];
                 let read = stream.peek(&mut first).await;
                 read.is_ok_and(|bytes| bytes > 0).then_some(first[0])
             }
             #[cfg(unix)]
-            Self::Socket(stream) => stream.readable().await.is_ok().then_some(0),
-        }
-    }
-
-    /// Ends the connection with RST in place of FIN when it is dropped. A Unix socket has no such
-    /// difference.
-    ///
-    /// # Errors
-    /// The operating system's error if the system cannot set the option.
-    pub(super) fn reset_on_drop(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.set_zero_linger(),
-            #[cfg(unix)]
-            Self::Socket(_) => Ok(()),
+            Socket::Unix(stream) => stream.readable().await.is_ok().then_some(0),
         }
     }
 }
 
-/// Calls the same method of whichever stream it is.
+impl Drop for Stream {
+    /// Closes the socket, by RST if the connection was reset.
+    fn drop(&mut self) {
+        let prepared = match &self.socket {
+            Socket::Tcp(stream) if self.reset.is_cancelled() => stream.set_zero_linger(),
+            _ => Ok(()),
+        };
+        if let Err(error) = prepared {
+            tracing::warn!(%error, "cannot reset a connection: it is closed");
+        }
+    }
+}
+
+/// Calls the same method of whichever socket it is.
 macro_rules! delegate {
     ($self:ident.$method:ident($($argument:expr),*)) => {
-        match $self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).$method($($argument),*),
+        match &mut $self.get_mut().socket {
+            Socket::Tcp(stream) => Pin::new(stream).$method($($argument),*),
             #[cfg(unix)]
-            Stream::Socket(stream) => Pin::new(stream).$method($($argument),*),
+            Socket::Unix(stream) => Pin::new(stream).$method($($argument),*),
         }
     };
 }
@@ -215,10 +239,10 @@ impl AsyncWrite for Stream {
 
     /// Delegates to the socket.
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tcp(stream) => stream.is_write_vectored(),
+        match &self.socket {
+            Socket::Tcp(stream) => stream.is_write_vectored(),
             #[cfg(unix)]
-            Self::Socket(stream) => stream.is_write_vectored(),
+            Socket::Unix(stream) => stream.is_write_vectored(),
         }
     }
 }
