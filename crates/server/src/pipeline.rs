@@ -128,7 +128,7 @@ async fn run(
     // The account of a pre-authenticated URL takes precedence over that of an access token.
     let account = routed.as_ref().and_then(|routed| routed.account.clone());
     let account = account.or_else(|| grant.as_ref().ok().map(|grant| grant.account.clone()));
-    let path = secret_urls::redacted(&parts.uri, router::secret_urls);
+    let path = secret_urls::redacted(&parts.uri, &router::SECRET_URLS);
     let entry = |fault| {
         LogEntry::new(&state.log, operation, account.clone(), &parts.method, path).fault(fault)
     };

@@ -1,5 +1,7 @@
 //! The list of protocols, and the dispatch of a request to one of them.
 
+use std::sync::LazyLock;
+
 use axum::{body::Body, http::request::Parts, response::Response};
 
 use crate::{
@@ -76,11 +78,11 @@ pub(crate) fn operations() -> Vec<&'static str> {
     DECLARATIONS.iter().flat_map(|protocol| (protocol.operations)()).copied().collect()
 }
 
-/// Returns all positions of secrets in URLs: those that every protocol has and those of each one.
-pub(crate) fn secret_urls() -> impl Iterator<Item = SecretUrl> {
+/// All positions of secrets in URLs: those that every protocol has and those of each one.
+pub(crate) static SECRET_URLS: LazyLock<Vec<SecretUrl>> = LazyLock::new(|| {
     let of_protocols = DECLARATIONS.iter().flat_map(|protocol| protocol.secret_urls);
-    account::SECRET_URLS.iter().chain(of_protocols).copied()
-}
+    account::SECRET_URLS.iter().chain(of_protocols).copied().collect()
+});
 
 /// Returns the id of an item in Live Connect, which the control API reports. `cid`: the id of the
 /// item's account.

@@ -25,14 +25,14 @@ pub(super) enum SecretUrl {
 /// The replacement of a secret.
 const REDACTED: &str = "REDACTED";
 
-/// Returns path and query of a request without its secrets. `forms` returns the forms of all
-/// protocols, because a URL that no protocol serves may hold a valid secret too.
-pub(super) fn redacted<F: Iterator<Item = SecretUrl>>(uri: &Uri, forms: impl Fn() -> F) -> String {
-    let mut shown = redacted_path(uri.path(), forms()).into_owned();
+/// Returns path and query of a request without its secrets. `forms` are the forms of all protocols,
+/// because a URL of another protocol, or of none, may hold a valid secret too.
+pub(super) fn redacted(uri: &Uri, forms: &[SecretUrl]) -> String {
+    let mut shown = redacted_path(uri.path(), forms).into_owned();
     for (at, parameter) in uri.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
         shown.push(if at == 0 { '?' } else { '&' });
         match parameter.split_once('=') {
-            Some((name, _)) if is_secret(name, forms()) => {
+            Some((name, _)) if is_secret(name, forms) => {
                 shown.push_str(name);
                 shown.push('=');
                 shown.push_str(REDACTED);
@@ -47,10 +47,10 @@ pub(super) fn redacted<F: Iterator<Item = SecretUrl>>(uri: &Uri, forms: impl Fn(
 ///
 /// The path is decoded before it is compared: the server may not serve a path with unusual encoding,
 /// but the secret in it is valid.
-fn redacted_path(path: &str, forms: impl Iterator<Item = SecretUrl>) -> Cow<'_, str> {
+fn redacted_path<'p>(path: &'p str, forms: &[SecretUrl]) -> Cow<'p, str> {
     let decoded = percent_decode_str(path).decode_utf8_lossy();
     let whole = decoded.trim_start_matches('/');
-    for form in forms {
+    for &form in forms {
         match form {
             SecretUrl::Path(prefix) => {
                 if let Some(secret) = whole.strip_prefix(prefix.trim_start_matches('/')) {
@@ -84,9 +84,9 @@ fn joined<'a>(segments: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// Returns whether the value of a query parameter is a secret.
-fn is_secret(name: &str, mut forms: impl Iterator<Item = SecretUrl>) -> bool {
+fn is_secret(name: &str, forms: &[SecretUrl]) -> bool {
     let name = percent_decode_str(name).decode_utf8_lossy();
-    forms.any(|form| match form {
+    forms.iter().any(|form| match form {
         SecretUrl::Parameter(secret) => name.eq_ignore_ascii_case(secret),
         SecretUrl::Path(_) | SecretUrl::Key(_) => false,
     })
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     fn shown(uri: &str) -> String {
-        redacted(&uri.parse().expect("a URI"), crate::router::secret_urls)
+        redacted(&uri.parse().expect("a URI"), &crate::router::SECRET_URLS)
     }
 
     #[test]
