@@ -35,6 +35,7 @@ mod remote;
 mod requests;
 mod rm;
 mod serve;
+mod sign_in_arguments;
 mod skydrive;
 mod stat;
 mod storage;

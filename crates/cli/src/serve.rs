@@ -12,6 +12,7 @@ use crate::{
     app::App,
     config,
     failure::{Exit, Failure, Result},
+    sign_in_arguments::SignInArguments,
     storage::StorageOptions,
     units,
 };
@@ -120,6 +121,9 @@ pub(crate) struct Serve {
     /// drivedal-dev-NAME.KIND selects the kind of its own account.
     #[arg(long, value_name = "KIND", default_value = "personal")]
     kind: AccountKind,
+
+    #[command(flatten)]
+    sign_in: SignInArguments,
 
     /// Act as the hosts of the clouds, for clients with fixed hosts
     ///
@@ -337,7 +341,7 @@ impl Serve {
     /// `Usage` if the user has no home folder for the data and gave none, and for an option of the
     /// storage that cannot be used.
     fn builder(&self, app: &App) -> Result<Builder> {
-        let mut builder = Server::builder();
+        let mut builder = self.sign_in.configure(Server::builder())?;
         if !self.ephemeral {
             let folder = data_folder(app).ok_or_else(|| {
                 Failure::usage("no home folder for the data").hint("use --data DIR or --ephemeral")
@@ -465,6 +469,7 @@ fn start_failure(error: ServerError) -> Failure {
     let exit = match error {
         ServerError::NotLoopback(_)
         | ServerError::Budget(_)
+        | ServerError::Directory(_)
         | ServerError::Host(_)
         | ServerError::Origin(_) => Exit::Usage,
         _ => Exit::Failed,

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -13,9 +13,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     access::StaticTokens,
     account_kind::AccountKind,
+    directory::{Directory, DirectoryError, DirectoryIndex, UserProfile},
     grant::Grant,
     headers::Authorization,
     secret_urls::SecretUrl,
+    sign_in::{SignInOptions, TokenFamilies},
     signed_token::{Purpose, TokenError, TokenSigner},
     tree::{DriveKey, ItemKey, NameFolding, Tree, TreeError},
 };
@@ -47,12 +49,27 @@ pub(super) struct Account {
     pub drive: DriveKey,
     /// The account's id in Live Connect: 16 lower-case hexadecimal digits.
     pub cid: String,
+    /// The user in the directory; `None` if the server has no directory, or not this user.
+    pub profile: Option<Arc<UserProfile>>,
 }
 
 impl Account {
     /// Returns the displayed name of the owner.
     pub(super) fn display_name(&self) -> &str {
-        if self.name.is_empty() { "Drivedal Developer" } else { &self.name }
+        match &self.profile {
+            Some(profile) => &profile.display_name,
+            None if self.name.is_empty() => "Drivedal Developer",
+            None => &self.name,
+        }
+    }
+
+    /// Returns the user's e-mail address, which is the sign-in name.
+    pub(super) fn address(&self) -> String {
+        match &self.profile {
+            Some(profile) => profile.address.clone(),
+            None if self.name.is_empty() => format!("{DEFAULT_ADDRESS}@{ADDRESS_DOMAIN}"),
+            None => format!("{}@{ADDRESS_DOMAIN}", self.name),
+        }
     }
 }
 
@@ -108,14 +125,48 @@ pub(super) struct Accounts {
     tree: Arc<Tree>,
     signer: TokenSigner,
     settings: AccountSettings,
+    /// The users and applications; `None`: the sign-in accepts all.
+    directory: RwLock<Option<Arc<DirectoryIndex>>>,
+    /// The sign-ins whose tokens are in use.
+    pub families: TokenFamilies,
     /// Opened accounts, by name.
     open: Mutex<HashMap<String, Arc<Account>>>,
 }
 
 impl Accounts {
-    /// Creates the accounts of a tree. `signer` signs their tokens.
-    pub(super) fn new(tree: Arc<Tree>, signer: TokenSigner, settings: AccountSettings) -> Self {
-        Self { tree, signer, settings, open: Mutex::default() }
+    /// Creates the accounts of a tree.
+    pub(super) fn new(
+        tree: Arc<Tree>,
+        signer: TokenSigner,
+        settings: AccountSettings,
+        sign_in: SignInOptions,
+    ) -> Self {
+        Self {
+            tree,
+            signer,
+            settings,
+            directory: RwLock::default(),
+            families: TokenFamilies::new(sign_in),
+            open: Mutex::default(),
+        }
+    }
+
+    /// Returns the directory; `None` if the sign-in accepts all users and applications.
+    pub(super) fn directory(&self) -> Option<Arc<DirectoryIndex>> {
+        self.directory.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the directory. Tokens of users and applications that it does not have are no longer
+    /// valid.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] if the directory is invalid for the server's default kind of accounts.
+    pub(super) fn set_directory(&self, directory: Option<Directory>) -> Result<(), DirectoryError> {
+        let index = directory.map(|it| DirectoryIndex::new(it, self.settings.kind)).transpose()?;
+        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = index.map(Arc::new);
+        // They are opened again with their new profiles.
+        self.clear();
+        Ok(())
     }
 
     /// Returns the settings of accounts and their tokens.
@@ -133,6 +184,13 @@ impl Accounts {
         self.opened().values().find(|account| account.cid == cid).cloned()
     }
 
+    /// Returns the names of the accounts that were opened, in the order of their names.
+    pub(super) fn opened_names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.opened().keys().cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Closes all accounts, because their drives were removed.
     pub(super) fn clear(&self) {
         self.opened().clear();
@@ -147,35 +205,60 @@ impl Accounts {
         if let Some(account) = account {
             return Ok(account);
         }
+        let directory = self.directory();
+        let profile = directory.and_then(|directory| directory.user_of_account(name).cloned());
         let drive = self.tree.drive(name).await?;
-        if let Some(quota) = self.settings.quota.filter(|&quota| quota != drive.quota) {
+        let quota = profile.as_ref().and_then(|it| it.quota).or(self.settings.quota);
+        if let Some(quota) = quota.filter(|&quota| quota != drive.quota) {
             self.tree.set_quota(drive.no, quota).await?;
         }
-        let account = Arc::new(Account { name: name.to_owned(), drive: drive.no, cid: drive.cid });
+        let (drive, cid) = (drive.no, drive.cid);
+        let account = Arc::new(Account { name: name.to_owned(), drive, cid, profile });
         self.opened().insert(account.name.clone(), Arc::clone(&account));
         Ok(account)
     }
 
-    /// Returns the accounts of the server, the default account first. Creates the default account
-    /// if it does not exist yet.
+    /// Returns all accounts: the users of the directory, else the accounts with a drive, the default
+    /// account first.
     ///
     /// # Errors
     /// [`TreeError::Storage`] if the storage fails.
     pub(super) async fn all(&self) -> Result<Vec<Arc<Account>>, TreeError> {
-        let mut accounts = vec![self.open("").await?];
-        for name in self.tree.account_names().await? {
-            if !name.is_empty() {
-                accounts.push(self.open(&name).await?);
+        let names: Vec<String> = match self.directory() {
+            Some(directory) => directory.users().iter().map(|user| user.account.clone()).collect(),
+            None => {
+                let stored = self.tree.account_names().await?;
+                let named = stored.into_iter().filter(|name| !name.is_empty());
+                std::iter::once(String::new()).chain(named).collect()
             }
+        };
+        let mut accounts = Vec::with_capacity(names.len());
+        for name in names {
+            accounts.push(self.open(&name).await?);
         }
         Ok(accounts)
     }
 
-    /// Returns whether an account belongs to a tenant: true for every account, because the server
-    /// has no directory of tenants. `_tenant` is an id, or `None` for a token that is valid for all
-    /// tenants.
-    pub(super) fn is_in_tenant(&self, _account: &Account, _tenant: Option<&str>) -> bool {
-        true
+    /// Returns whether an account belongs to a tenant; `tenant` is an id, or `None` for a token that
+    /// is valid for all tenants. The accounts of a server without a directory belong to all tenants.
+    pub(super) fn is_in_tenant(&self, account: &Account, tenant: Option<&str>) -> bool {
+        match (&account.profile, tenant) {
+            (_, None) => true,
+            (Some(profile), Some(tenant)) => profile.tenant == tenant,
+            (None, Some(_)) => self.directory().is_none(),
+        }
+    }
+
+    /// Returns whether the directory has the user and the application of an issued token. A token
+    /// for all scopes is from a static refresh token, which remains valid.
+    fn is_known(&self, grant: &Grant) -> bool {
+        if grant.scope.is_none() {
+            return true;
+        }
+        let Some(directory) = self.directory() else { return true };
+        let has_user = || directory.user_of_account(&grant.account).is_some();
+        let has_client = |client: &String| directory.application(client).is_some();
+        (grant.is_app || has_user()) && grant.client.as_ref().is_none_or(has_client)
     }
 
     /// Returns the kind of an account: that of its name, else the server's default.
@@ -198,16 +281,21 @@ impl Accounts {
             return Ok(Grant::new(name, None));
         }
         let signed = token.strip_prefix(ACCESS_PREFIX).ok_or(AuthError::Invalid)?;
-        Ok(self.signer.verify(Purpose::Access, signed, Timestamp::now())?)
+        let grant = self.signer.verify(Purpose::Access, signed, Timestamp::now())?;
+        match self.is_known(&grant) && !self.families.is_revoked(&grant) {
+            true => Ok(grant),
+            false => Err(AuthError::Invalid),
+        }
     }
 
-    /// Returns the rights that a refresh token grants; `None` if it is invalid or expired.
+    /// Returns the rights that a refresh token grants; `None` if it is invalid, expired or revoked.
     pub(super) fn refresh_grant(&self, token: &str) -> Option<Grant> {
         if let Some(name) = self.settings.tokens.refreshed_account(token) {
             return Some(Grant::new(name, None));
         }
         let signed = token.strip_prefix(REFRESH_PREFIX)?;
-        self.signer.verify(Purpose::Refresh, signed, Timestamp::now()).ok()
+        let grant = self.signer.verify(Purpose::Refresh, signed, Timestamp::now()).ok()?;
+        (self.is_known(&grant) && self.families.may_refresh(&grant)).then_some(grant)
     }
 
     /// Issues an access token. No two issued tokens are equal.
@@ -216,10 +304,15 @@ impl Accounts {
         format!("{ACCESS_PREFIX}{}", self.signer.sign(Purpose::Access, expires, &grant.fresh()))
     }
 
-    /// Issues a refresh token. No two issued tokens are equal.
-    pub(super) fn issue_refresh(&self, grant: &Grant) -> String {
+    /// Issues a refresh token, which replaces that of `grant` if it has one. No two issued tokens are
+    /// equal. Returns `None` if another request replaced the token meanwhile and the server does not
+    /// allow that.
+    pub(super) fn issue_refresh(&self, grant: &Grant) -> Option<String> {
         let expires = Timestamp::now() + REFRESH_LIFE;
-        format!("{REFRESH_PREFIX}{}", self.signer.sign(Purpose::Refresh, expires, &grant.fresh()))
+        let next = grant.fresh();
+        let is_issued = self.families.replace(grant, &next.nonce);
+        let token = || self.signer.sign(Purpose::Refresh, expires, &next);
+        is_issued.then(|| format!("{REFRESH_PREFIX}{}", token()))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The kinds of accounts.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::tree::NameFolding;
 
@@ -101,6 +103,19 @@ impl FromStr for AccountKind {
             .into_iter()
             .find(|kind| kind.name() == text)
             .ok_or_else(|| UnknownAccountKind(text.into()))
+    }
+}
+
+impl Serialize for AccountKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for AccountKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) const CLOUD_HOSTS: &[&str] = &[
     "my.microsoftpersonalcontent.com",
     "amazonaws.com",
     "api.amazon.com",
+    "tensile-runway-92512.appspot.com",
 ];
 
 /// The path of the page to which desktop programs redirect after a sign-in.

@@ -16,10 +16,12 @@ use crate::{
     Secret,
     account_kind::AccountKind,
     budget::Budget,
+    directory::Directory,
     disk::Durability,
     error::ServerError,
     limits::Limits,
     server::Server,
+    sign_in::SignInOptions,
     tree::{CheckReport, Tree},
 };
 
@@ -65,6 +67,8 @@ pub struct Builder {
     /// `None`: derived from the system's limit of open files.
     limits: Option<Limits>,
     private: bool,
+    directory: Option<Directory>,
+    sign_in: SignInOptions,
     /// Accepted hosts, without ports.
     hosts: Vec<String>,
     /// Accepted origins of web pages.
@@ -113,6 +117,8 @@ impl Default for Builder {
             bin_size: None,
             limits: None,
             private: false,
+            directory: None,
+            sign_in: SignInOptions::default(),
             hosts: Vec::new(),
             origins: Vec::new(),
         }
@@ -308,6 +314,17 @@ impl Builder {
     /// require it too. Use it for data that other users of the machine must not reach.
     pub fn private(self) -> Self {
         Self { private: true, ..self }
+    }
+
+    /// Restricts the sign-in to the users and applications of a directory. Without one, every
+    /// application, every secret and every account is accepted. The static tokens remain valid.
+    pub fn directory(self, directory: Directory) -> Self {
+        Self { directory: Some(directory), ..self }
+    }
+
+    /// Sets the options of the sign-in.
+    pub fn sign_in(self, options: SignInOptions) -> Self {
+        Self { sign_in: options, ..self }
     }
 
     /// Accepts requests for another host, given as a name or address without a port.

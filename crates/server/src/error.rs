@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 use crate::{
     budget::BudgetError,
+    directory::DirectoryError,
     instance_file::RunningServer,
     tree::{OpenError, TreeError},
 };
@@ -57,6 +58,9 @@ pub enum ServerError {
     /// A budget that cannot be enforced.
     #[error("cannot use the budget: {0}")]
     Budget(#[source] BudgetError),
+    /// A directory that does not fit to the server's kind of accounts.
+    #[error("cannot use the directory: {0}")]
+    Directory(#[source] DirectoryError),
     /// A malformed host to accept.
     #[error("cannot allow host `{0}`: it is no host name or address (write drive.example)")]
     Host(String),

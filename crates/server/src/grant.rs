@@ -1,11 +1,11 @@
 //! The rights of a token: whose drive it opens, for which resource and client, and with which scopes.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{account::AuthError, signed_token::random_name};
 
-/// The scope that stands for all permissions of an application. It never includes others of the
-/// same name, because resources are compared before.
+/// The scope for all permissions of an application.
 pub(crate) const ALL_PERMISSIONS: &str = ".default";
 
 /// The resource that accepts a token.
@@ -53,6 +53,13 @@ pub(crate) struct Grant {
     /// The id of the tenant that issued the token; `None` for a token that is not of Entra.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
+    /// The sign-in that the token descends from; `None` for a static token and for an application's
+    /// own. Its tokens are revoked together.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// The time when the token was issued, in seconds since the epoch; `None` for a static token.
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    pub issued: Option<i64>,
     /// A random text that makes every issued token different.
     #[serde(rename = "n")]
     pub nonce: String,
@@ -70,6 +77,8 @@ impl Grant {
             is_app: false,
             audience: Audience::Any,
             tenant: None,
+            family: None,
+            issued: None,
             nonce: String::new(),
         }
     }
@@ -79,8 +88,7 @@ impl Grant {
         Self { client: Some(client.to_owned()), ..self }
     }
 
-    /// Makes this the grant of an application that acts for itself, without a user; its scopes
-    /// become its roles.
+    /// Returns the grant with the mark of an application that acts for itself.
     pub(crate) fn for_app(self) -> Self {
         Self { is_app: true, ..self }
     }
@@ -95,9 +103,19 @@ impl Grant {
         Self { tenant: Some(tenant.to_owned()), ..self }
     }
 
-    /// Returns a copy with a new nonce, so that its token differs from those issued before.
+    /// Assigns the grant to a sign-in. It has no effect on a grant that already belongs to one, and on
+    /// an application's own.
+    pub(crate) fn in_family(self, family: &str) -> Self {
+        match self.is_app || self.family.is_some() {
+            true => self,
+            false => Self { family: Some(family.to_owned()), ..self },
+        }
+    }
+
+    /// Returns a copy with a new nonce, issued now.
     pub(crate) fn fresh(&self) -> Self {
-        Self { nonce: random_name(), ..self.clone() }
+        let issued = Some(Timestamp::now().as_second());
+        Self { nonce: random_name(), issued, ..self.clone() }
     }
 
     /// Checks that a resource accepts the token.

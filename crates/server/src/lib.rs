@@ -82,9 +82,10 @@
 //! | `amazon.changes` | `POST changes` |
 //! | `amazon.content.upload`, `.overwrite`, `.get` | bytes, under `/cdproxy` |
 //! | `amazon.token`, `amazon.signin` | `/auth/o2/token`, `/ap/oa` |
+//! | `amazon.tokeninfo`, `amazon.profile`, `amazon.tokenservice` | `/auth/o2/tokeninfo`, `/user/profile`, `/appspot` |
 //! | `amazon.unknown` | any other Amazon request |
 //! | `ticket.get`, `ticket.unknown` | a download URL; another method on one |
-//! | `oauth.token`, `oauth.authorize`, `oauth.desktop`, `oauth.unknown` | sign-in |
+//! | `oauth.token`, `oauth.authorize`, `oauth.desktop`, `oauth.logout`, `oauth.unknown` | sign-in |
 //! | `graph.…` | see [Graph](protocols::graph) |
 //! | `entra.token`, `entra.authorize`, `entra.unknown` | sign-in for Graph |
 //! | `elsewhere` | a path of no protocol |
@@ -166,6 +167,7 @@ mod content;
 mod content_range;
 mod control;
 mod cross_site;
+mod directory;
 mod disk;
 mod download_urls;
 mod error;
@@ -216,6 +218,7 @@ pub use builder::Builder;
 pub use control::{
     AddedFixture, Control, FixtureError, FixtureItem, FixtureKind, InvalidFixture, NameConflict,
 };
+pub use directory::{Directory, DirectoryError};
 pub use disk::{Durability, UnknownDurability};
 pub use error::ServerError;
 pub use faults::{
@@ -228,6 +231,7 @@ pub use request_log::{Counters, MAX_LOGGED, MAX_LOGGED_BYTES, RequestRecord};
 pub use secret::Secret;
 pub use seed::SeedReport;
 pub use server::Server;
+pub use sign_in::{AssertionReuse, RefreshReuse, SignInOptions};
 pub use tree::{
     Audit, CheckReport, DamagedFile, LostItem, MovedItem, OpenError, Recovery, TreeError,
 };

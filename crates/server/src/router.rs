@@ -12,7 +12,9 @@ use crate::{
     live::{self, Live, bits::Bits, pictures::Pictures, sharing::SharingLinks},
     protocol::{Declaration, Protocol, RequestContext, Routed},
     secret_urls::SecretUrl,
-    sign_in::{entra::Entra, microsoft_account::MicrosoftAccount},
+    sign_in::{
+        entra::Entra, login_with_amazon::LoginWithAmazon, microsoft_account::MicrosoftAccount,
+    },
     state::ServerState,
     tree::Node,
 };
@@ -70,6 +72,7 @@ protocols! {
     Amazon,
     DownloadUrls,
     MicrosoftAccount,
+    LoginWithAmazon,
     Entra,
 }
 

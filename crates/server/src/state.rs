@@ -45,6 +45,8 @@ pub(super) struct ServerState {
     pub device_codes: DeviceCodes,
     /// Authorization codes that were exchanged: a code is valid once.
     pub used_codes: UsedTokens,
+    /// Client assertions that were used, by client and `jti`.
+    pub used_assertions: UsedTokens,
     pub log: Arc<RequestLog>,
     pub faults: FaultEngine,
     pub budgets: Budgets,

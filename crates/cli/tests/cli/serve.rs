@@ -213,6 +213,23 @@ fn serve_limits_accounts_to_a_budget() {
 }
 
 #[test]
+fn serve_reads_the_users_and_applications_of_a_file() {
+    let shell = Shell::new();
+    let file = shell.path("accounts.toml");
+    std::fs::write(&file, "[[users]]\nname = \"anna\"\nkind = \"business\"\n").expect("written");
+    let file = file.to_str().expect("a path");
+    let refused = shell.run(&["serve", "--ephemeral", "--accounts", file]);
+    refused.fails(2, "accounts.toml:3: users[0].kind: a business account needs a tenant");
+    std::fs::write(file, "[[users]]\nname = \"anna\"\nkind = \"personal\"\n").expect("written");
+    let options = ["--ephemeral", "--accounts", file, "--refresh-reuse", "revoke"];
+    let serving = Serving::start(&shell, &options);
+    assert_eq!(serving.stop("INT").code, 0);
+    let wrong = ["serve", "--ephemeral", "--refresh-reuse", "never"];
+    shell.run(&wrong).fails(2, "`never` is not allow or revoke");
+    shell.run(&["serve", "--ephemeral", "--accounts", "missing.toml"]).fails(2, "missing.toml");
+}
+
+#[test]
 fn serve_listens_for_other_computers_only_with_insecure_listen() {
     let shell = Shell::new();
     shell.run(&["serve", "--http", "0.0.0.0:0", "--ephemeral"]).fails(2, "other machines");

@@ -20,7 +20,6 @@ mod request;
 mod response;
 mod route;
 mod scopes;
-mod sign_in;
 mod sort;
 #[cfg(test)]
 mod walk;
@@ -32,7 +31,6 @@ use axum::{
 };
 
 use super::{
-    cross_site::CrossSite,
     grant::Audience,
     parameters::{self, Values},
     protocol::{Declaration, OverBudget, Protocol, RequestContext, Routed},
@@ -72,15 +70,9 @@ impl Protocol for Amazon {
         }
         let action = AmazonAction::from_request(parts);
         let operation = action.as_ref().map_or(UNKNOWN, AmazonAction::operation);
-        let (cost, cross_site) = match &action {
-            Ok(AmazonAction::Token) => (0, CrossSite::Refused),
-            Ok(AmazonAction::SignIn) => (0, CrossSite::SignInPage),
-            _ => (1, CrossSite::Refused),
-        };
-        Some(Routed { cross_site, ..Routed::new(operation, AmazonCall(action)).cost(cost) })
+        Some(Routed::new(operation, AmazonCall(action)).cost(1))
     }
 
-    /// Serves a parsed request. Each response has a request id.
     async fn handle(
         AmazonCall(action): AmazonCall,
         context: RequestContext,
@@ -112,14 +104,6 @@ async fn respond(
     let action = action?;
     let query = AmazonQuery::parse(parts.uri.query());
     let state = context.state;
-    match action {
-        AmazonAction::Token => return Ok(sign_in::token(&state, &parts.headers, body).await),
-        AmazonAction::SignIn => {
-            let base_url = &context.base_url;
-            return Ok(sign_in::sign_in(&state, base_url, &query, &parts.method, body).await);
-        }
-        _ => {}
-    }
     let grant = context.grant?;
     grant.check_audience(&Audience::Amazon)?;
     let mut scopes = AmazonScopes::from_grant(&grant);
@@ -154,7 +138,6 @@ async fn dispatch(
     body: Body,
 ) -> Result<Response> {
     match action {
-        AmazonAction::Token | AmazonAction::SignIn => Err(AmazonError::unknown_operation()),
         AmazonAction::Endpoint => Ok(account::endpoint(&request)),
         AmazonAction::Info => Ok(account::info()),
         AmazonAction::Quota => account::quota(&request).await,

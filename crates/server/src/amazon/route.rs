@@ -12,17 +12,9 @@ pub(super) const METADATA: &str = "/drive/v1";
 /// Path prefix of content.
 pub(super) const CONTENT: &str = "/cdproxy";
 
-/// Path of the token endpoint.
-pub(super) const TOKEN: &str = "/auth/o2/token";
-
-/// Path of the sign-in page.
-pub(super) const SIGN_IN: &str = "/ap/oa";
-
 /// An action, with the ids and names of its path in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum AmazonAction {
-    Token,
-    SignIn,
     Endpoint,
     Info,
     Quota,
@@ -54,8 +46,6 @@ pub(super) const UNKNOWN: &str = "amazon.unknown";
 
 /// All operation names, for counters, the request log and fault rules.
 pub(super) const OPERATIONS: &[&str] = &[
-    "amazon.token",
-    "amazon.signin",
     "amazon.account.endpoint",
     "amazon.account.info",
     "amazon.account.quota",
@@ -120,9 +110,7 @@ impl AmazonAction {
             Self::Upload => UPLOAD,
             Self::Overwrite(_) => OVERWRITE,
             Self::Download(_) => DOWNLOAD,
-            Self::Token
-            | Self::SignIn
-            | Self::Endpoint
+            Self::Endpoint
             | Self::Info
             | Self::Quota
             | Self::Usage
@@ -146,8 +134,6 @@ impl AmazonAction {
     /// Returns the operation name for counters, the request log and fault rules.
     pub(super) fn operation(&self) -> &'static str {
         match self {
-            Self::Token => "amazon.token",
-            Self::SignIn => "amazon.signin",
             Self::Endpoint => "amazon.account.endpoint",
             Self::Info => "amazon.account.info",
             Self::Quota => "amazon.account.quota",
@@ -183,14 +169,6 @@ impl AmazonAction {
     pub(super) fn from_request(request: &Parts) -> Result<Self> {
         let path = collapse_slashes(request.uri.path());
         let method = &request.method;
-        if path == TOKEN {
-            return require_method(method, Method::POST, Self::Token);
-        }
-        if path == SIGN_IN {
-            // The sign-in page of a private server posts its form to its own URL.
-            let method = if *method == Method::POST { &Method::GET } else { method };
-            return require_method(method, Method::GET, Self::SignIn);
-        }
         if let Some(rest) = strip_base(path, METADATA) {
             return metadata(method, &segments(rest)?);
         }
@@ -204,10 +182,7 @@ impl AmazonAction {
 /// Returns whether a path belongs to this protocol.
 pub(super) fn serves(path: &str) -> bool {
     let path = collapse_slashes(path);
-    path == TOKEN
-        || path == SIGN_IN
-        || strip_base(path, METADATA).is_some()
-        || strip_base(path, CONTENT).is_some()
+    strip_base(path, METADATA).is_some() || strip_base(path, CONTENT).is_some()
 }
 
 /// Replaces the slashes at the start of a path by one.
@@ -236,14 +211,6 @@ fn segments(rest: &str) -> Result<Vec<String>> {
                 .map_err(|_| AmazonError::invalid("The path is not UTF-8"))
         })
         .collect()
-}
-
-/// Returns `action` if the method is `wanted`.
-///
-/// # Errors
-/// 405 if it is another.
-fn require_method(method: &Method, wanted: Method, action: AmazonAction) -> Result<AmazonAction> {
-    if *method == wanted { Ok(action) } else { Err(AmazonError::method(method.as_str())) }
 }
 
 /// Returns the action of a method on a path below [`METADATA`].

@@ -24,33 +24,14 @@ const READ_VIDEO: &str = "clouddrive:read_video";
 const READ_DOCUMENT: &str = "clouddrive:read_document";
 const READ_OTHER: &str = "clouddrive:read_other";
 
-/// The user's id, name and address.
-pub(super) const PROFILE: &str = "profile";
-
-/// The user's id.
-pub(super) const PROFILE_ID: &str = "profile:user_id";
-
-/// The user's postal code.
-const POSTAL_CODE: &str = "postal_code";
-
-/// All scopes of Login with Amazon that this server knows.
-pub(crate) const KNOWN: [&str; 10] = [
-    WRITE,
-    READ_ALL[0],
-    READ_ALL[1],
-    READ_IMAGE,
-    READ_VIDEO,
-    READ_DOCUMENT,
-    READ_OTHER,
-    PROFILE,
-    PROFILE_ID,
-    POSTAL_CODE,
-];
+/// The scopes of Cloud Drive.
+const DRIVE: [&str; 7] =
+    [WRITE, READ_ALL[0], READ_ALL[1], READ_IMAGE, READ_VIDEO, READ_DOCUMENT, READ_OTHER];
 
 /// The right that an operation requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Requirement {
-    /// No token is needed, or the handler checks it.
+    /// The path is no operation.
     Nothing,
     /// Any scope of Cloud Drive.
     Any,
@@ -85,8 +66,6 @@ static REQUIREMENTS: &[(&str, Requirement)] = &[
     ("amazon.property.get", Read),
     ("amazon.property.list", Read),
     ("amazon.property.put", Write),
-    ("amazon.signin", Nothing),
-    ("amazon.token", Nothing),
     ("amazon.trash.add", Write),
     ("amazon.trash.list", Read),
     ("amazon.trash.restore", Write),
@@ -110,15 +89,14 @@ impl AmazonScopes {
         Self { granted, is_write: false }
     }
 
-    /// Returns whether the token has a scope, by its name in Login with Amazon, such as
-    /// `clouddrive:write`.
-    pub(super) fn has(&self, scope: &str) -> bool {
+    /// Returns whether the token has a scope.
+    fn has(&self, scope: &str) -> bool {
         self.granted.as_ref().is_none_or(|granted| granted.iter().any(|it| it == scope))
     }
 
     /// Returns whether the token has a scope of Cloud Drive.
     fn has_drive_scope(&self) -> bool {
-        KNOWN.iter().any(|scope| scope.starts_with("clouddrive:") && self.has(scope))
+        DRIVE.iter().any(|scope| self.has(scope))
     }
 
     /// Checks that the token has a scope for an operation, by its name in `REQUIREMENTS`. An

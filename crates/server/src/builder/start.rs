@@ -72,8 +72,8 @@ impl Builder {
     /// Starts the server. It accepts connections when this returns.
     ///
     /// # Errors
-    /// * [`ServerError::NotLoopback`], [`ServerError::Budget`], [`ServerError::Host`] and
-    ///   [`ServerError::Origin`] for an option that cannot be used.
+    /// * [`ServerError::NotLoopback`], [`ServerError::Budget`], [`ServerError::Directory`],
+    ///   [`ServerError::Host`] and [`ServerError::Origin`] for an option that cannot be used.
     /// * [`ServerError::Listen`] and [`ServerError::Socket`] if the server cannot listen.
     /// * [`ServerError::Locked`] if another process uses the data folder; [`ServerError::Open`],
     ///   [`ServerError::DataFolder`] and [`ServerError::Tree`] if it cannot be used.
@@ -95,6 +95,9 @@ impl Builder {
         let own_token = self.own_token()?;
         let limits = self.limits.clone().unwrap_or_else(Limits::from_system);
         let state = Arc::new(self.state(tree.clone(), signer, &limits, allowed, own_token));
+        if let Some(directory) = self.directory.clone() {
+            state.accounts.set_directory(Some(directory)).map_err(ServerError::Directory)?;
+        }
         let seeded = match &state.seed_folder {
             Some(folder) => Some(seed::seed(&state, folder).await?),
             None => None,
@@ -207,7 +210,7 @@ impl Builder {
                 session_life: self.session_life,
                 allowed,
             },
-            accounts: Accounts::new(Arc::clone(&tree), signer.clone(), accounts),
+            accounts: Accounts::new(Arc::clone(&tree), signer.clone(), accounts, self.sign_in),
             tree,
             signer,
             signing_key: match &self.storage {
@@ -216,6 +219,7 @@ impl Builder {
             },
             device_codes: DeviceCodes::default(),
             used_codes: UsedTokens::default(),
+            used_assertions: UsedTokens::default(),
             log: Arc::<RequestLog>::default(),
             faults: FaultEngine::new(self.fault_seed, router::operations()),
             budgets: Budgets::new(self.budget),

@@ -14,8 +14,13 @@ use serde_json::json;
 
 use super::{Control, FixtureItem};
 use crate::{
-    access::constant_time_eq, budget::Budget, faults::Fault, headers::Authorization,
-    json::one_or_many, responses::text,
+    access::constant_time_eq,
+    budget::Budget,
+    directory::{Directory, DirectoryError},
+    faults::Fault,
+    headers::Authorization,
+    json::one_or_many,
+    responses::text,
 };
 
 /// Minimum size of a piece of the request log, in bytes. The log is sent in pieces, so that it is
@@ -35,6 +40,9 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/_control/conflicts", get(conflicts))
         .route("/_control/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/_control/budget", get(budget).put(set_budget).delete(clear_budget))
+        .route("/_control/directory", get(directory).put(set_directory).delete(clear_directory))
+        .route("/_control/directory/entries", post(add_to_directory))
+        .route("/_control/sign-in", get(sign_in_options).put(set_sign_in_options))
         .route("/_control/items", post(add_fixtures))
         .route("/_control/state/reset", post(reset_state))
         .layer(middleware::from_fn_with_state(control.clone(), guard));
@@ -190,6 +198,46 @@ async fn clear_budget(State(control): State<Control>) -> Response {
 }
 
 /// Serves `POST items`: creates the fixtures in the body; 400 if one is invalid.
+async fn directory(State(control): State<Control>) -> Response {
+    json(&control.directory())
+}
+
+async fn set_directory(State(control): State<Control>, body: Bytes) -> Response {
+    let directory = Directory::from_json(&body);
+    changed_directory(directory.and_then(|directory| control.set_directory(Some(directory))))
+}
+
+async fn add_to_directory(State(control): State<Control>, body: Bytes) -> Response {
+    let added = Directory::entries_from_json(&body);
+    changed_directory(added.and_then(|added| control.add_to_directory(added)))
+}
+
+async fn clear_directory(State(control): State<Control>) -> Response {
+    changed_directory(control.set_directory(None))
+}
+
+/// Returns the response to a change of the directory.
+fn changed_directory(result: Result<(), DirectoryError>) -> Response {
+    match result {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => bad_request(format_args!("cannot use the directory: {error}")),
+    }
+}
+
+async fn sign_in_options(State(control): State<Control>) -> Response {
+    json(&control.sign_in_options())
+}
+
+async fn set_sign_in_options(State(control): State<Control>, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(options) => {
+            control.set_sign_in_options(options);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => bad_request(format_args!("cannot parse the options: {error}")),
+    }
+}
+
 async fn add_fixtures(State(control): State<Control>, body: Bytes) -> Response {
     let items: Vec<FixtureItem> = match one_or_many(&body, "item") {
         Ok(items) => items,
@@ -214,7 +262,7 @@ async fn unknown_path() -> Response {
     text(
         StatusCode::NOT_FOUND,
         "cannot find this path (the control API has health, counters, counters/reset, requests, \
-         faults, budget, audit, conflicts, items and state/reset)",
+         faults, budget, directory, sign-in, audit, conflicts, items and state/reset)",
     )
 }
 

@@ -13,10 +13,12 @@ pub(super) use http::router;
 
 use crate::{
     budget::{Budget, BudgetError},
+    directory::{Directory, DirectoryError},
     error::ServerError,
     faults::{ActiveFault, Fault, FaultError},
     request_log::{Counters, RequestRecord},
     seed,
+    sign_in::SignInOptions,
     state::ServerState,
     tree::Audit,
 };
@@ -163,6 +165,40 @@ impl Control {
         items: impl IntoIterator<Item = FixtureItem>,
     ) -> Result<Vec<AddedFixture>, FixtureError> {
         fixtures::add(&self.state, items.into_iter().collect()).await
+    }
+
+    /// Returns the users and applications of the sign-in; `None` if the sign-in accepts all. Serialized,
+    /// it has no secrets.
+    pub fn directory(&self) -> Option<Directory> {
+        self.state.accounts.directory().map(|index| index.directory().clone())
+    }
+
+    /// Replaces the users and applications of the sign-in; `None`: it accepts all. Tokens of users and
+    /// applications that are no longer there become invalid.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] if the directory does not fit to the server's kind of accounts.
+    pub fn set_directory(&self, directory: Option<Directory>) -> Result<(), DirectoryError> {
+        self.state.accounts.set_directory(directory)
+    }
+
+    /// Adds users and applications to the sign-in. An entry replaces the one with the same name or id.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] if the result is no valid directory. Nothing is added then.
+    pub fn add_to_directory(&self, added: Directory) -> Result<(), DirectoryError> {
+        let directory = self.directory().unwrap_or_default().merge(added)?;
+        self.set_directory(Some(directory))
+    }
+
+    /// Returns the options of the sign-in.
+    pub fn sign_in_options(&self) -> SignInOptions {
+        self.state.accounts.families.options()
+    }
+
+    /// Replaces the options of the sign-in.
+    pub fn set_sign_in_options(&self, options: SignInOptions) {
+        self.state.accounts.families.set_options(options);
     }
 
     /// Returns the number of open upload sessions on an account's drive. The default account's name is

@@ -56,23 +56,26 @@ impl GraphRequest {
         }
         let account = match drive {
             DriveRef::Share(token) => links::account_of_token(self, token).await?,
-            _ => self.search_owner(drive).await?,
+            _ => self.search_owner(drive, grant.tenant.as_deref()).await?,
         };
         match self.state.accounts.is_in_tenant(&account, grant.tenant.as_deref()) {
             true => Ok(account),
-            // Inferred: Microsoft documents only that a token is valid in its own tenant.
+            // Inferred (onedrive-graph#token-rejections).
             false => Err(Error::access_denied()),
         }
     }
 
-    /// Returns the account that owns a drive, among all accounts of the server, whatever the token
-    /// opens.
+    /// Returns the account that owns a drive, among all accounts of the server. Those of `tenant` are
+    /// preferred: each tenant has a root site.
     ///
     /// # Errors
-    /// 404 if none does, 400 for a site if the first account is personal, 500 if the storage fails.
-    async fn search_owner(&self, drive: &DriveRef) -> Result<Arc<Account>> {
+    /// 404 if none does.
+    async fn search_owner(&self, drive: &DriveRef, tenant: Option<&str>) -> Result<Arc<Account>> {
         let mut refusal = None;
-        for account in self.state.accounts.all().await? {
+        let accounts = &self.state.accounts;
+        let mut candidates = accounts.all().await?;
+        candidates.sort_by_key(|account| !accounts.is_in_tenant(account, tenant));
+        for account in candidates {
             match self.check_owner(&account, drive) {
                 Ok(()) => return Ok(account),
                 Err(error) => refusal = refusal.or(Some(error)),

@@ -51,3 +51,4 @@ mod versions;
 pub(super) use dispatch::Graph;
 pub(super) use owner::AccountIdentity;
 pub(super) use response::RequestIds;
+pub(super) use scopes::is_known_permission;

@@ -10,7 +10,7 @@ use super::{
     request::GraphRequest,
     select::properties,
 };
-use crate::account::{ADDRESS_DOMAIN, Account, DEFAULT_ADDRESS};
+use crate::account::Account;
 use crate::account_kind::AccountKind;
 
 /// Salts that make the ids of an account different from each other.
@@ -37,13 +37,17 @@ impl<'a> AccountIdentity<'a> {
 
     /// Returns the user's id: the cid on personal drives, else a GUID.
     pub(crate) fn user_id(&self) -> String {
-        if self.kind.is_personal() { self.account.cid.clone() } else { derive_guid(self.cid, USER) }
+        let registered = self.account.profile.as_ref().and_then(|it| it.object_id.clone());
+        match registered {
+            Some(id) => id,
+            None if self.kind.is_personal() => self.account.cid.clone(),
+            None => derive_guid(self.cid, USER),
+        }
     }
 
     /// Returns the user's e-mail address, which is the sign-in name.
     pub(crate) fn address(&self) -> String {
-        let name = if self.account.name.is_empty() { DEFAULT_ADDRESS } else { &self.account.name };
-        format!("{name}@{ADDRESS_DOMAIN}")
+        self.account.address()
     }
 
     /// Returns the GUID of the account's group.

@@ -70,6 +70,12 @@ const WRITE_FILES: [&str; 11] = [
 /// Permissions to read and change files in the application's own folder.
 const APP_FOLDER: [&str; 2] = ["files.readwrite.appfolder", "onedrive.appfolder"];
 
+/// Returns whether the server knows a permission, given in lower case.
+pub(crate) fn is_known_permission(permission: &str) -> bool {
+    let lists: [&[&str]; 5] = [&USERS, &READ_SITES, &READ_FILES, &WRITE_FILES, &APP_FOLDER];
+    lists.iter().any(|list| list.contains(&permission))
+}
+
 /// The files that a token can reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileScope {

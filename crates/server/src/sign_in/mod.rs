@@ -1,19 +1,27 @@
 //! Sign-in: forms, authorization codes and redirects, which the three clouds share.
 //!
-//! The development account always consents; a private server asks the user for its access token. Any
-//! client id and any client secret are accepted. A code is valid once. Each refresh issues a new
-//! refresh token, and the old ones remain valid.
+//! Without a directory, any client id and any client secret are accepted. A code is valid once: a
+//! second use revokes the tokens of the first. Each refresh issues a new refresh token; an option
+//! decides whether the old ones remain valid.
 
+pub(crate) mod client_assertion;
+pub(crate) mod clients;
+pub(crate) mod consent;
 pub(crate) mod entra;
+pub(crate) mod login_with_amazon;
 pub(crate) mod microsoft_account;
 pub(crate) mod pages;
 pub(crate) mod signing_key;
+mod token_families;
+
+pub(crate) use self::token_families::TokenFamilies;
+pub use self::token_families::{AssertionReuse, RefreshReuse, SignInOptions};
 
 use std::collections::HashMap;
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -151,45 +159,7 @@ impl Form {
     }
 }
 
-/// Checks that the user of a sign-in page consents. The development account always does. A private
-/// server shows a form for its access token, so that the token is in no URL.
-///
-/// # Errors
-/// The response with the form: 200 for a `GET`, 403 for a wrong token.
-pub(crate) async fn consent(
-    state: &ServerState,
-    method: &Method,
-    body: Body,
-) -> Result<(), Box<Response>> {
-    if state.accounts.settings().tokens.public {
-        return Ok(());
-    }
-    if *method != Method::POST {
-        return Err(Box::new(consent_page(StatusCode::OK, "")));
-    }
-    let form = Form::read(body).await;
-    let given = form.as_ref().ok().and_then(|form| form.get("token"));
-    match given.is_some_and(|token| state.accounts.settings().tokens.is_own(token.trim())) {
-        true => Ok(()),
-        false => {
-            let message = "<p>This is not the token of this server.</p>";
-            Err(Box::new(consent_page(StatusCode::FORBIDDEN, message)))
-        }
-    }
-}
-
-/// Returns the page with the form. `message` is HTML to show above it.
-fn consent_page(status: StatusCode, message: &str) -> Response {
-    let content = format!(
-        "{message}<form method=post><p>An application requests access to this drive server.</p>{}\
-         <button>Allow</button></form>",
-        pages::TOKEN_FIELD
-    );
-    pages::page(status, "Sign in", &content)
-}
-
-/// Returns an authorization code for a grant, which is bound to the client's id and the redirect
-/// URL.
+/// Returns an authorization code for a grant.
 pub(crate) fn code_for(state: &ServerState, grant: Grant, client: &str, redirect: &str) -> String {
     issue_code(state, grant, &CodeRequest { client, redirect, challenge: None, nonce: None })
 }
@@ -200,13 +170,14 @@ pub(crate) fn issue_code(state: &ServerState, grant: Grant, request: &CodeReques
         true => s256(challenge),
         false => challenge.to_owned(),
     });
+    let name = random_name();
     let code = Code {
-        grant,
+        grant: grant.in_family(&name),
         client: request.client.to_owned(),
         redirect: request.redirect.to_owned(),
         challenge,
         nonce: request.nonce.map(str::to_owned),
-        name: random_name(),
+        name,
     };
     let signed = state.signer.sign(Purpose::Code, Timestamp::now() + CODE_LIFE, &code);
     format!("{CODE_PREFIX}{signed}")
@@ -258,6 +229,8 @@ pub(crate) fn redeem_code(
         return Err(CodeError::WrongVerifier);
     }
     if !state.used_codes.first_use(&code.name, now, now + CODE_LIFE) {
+        // Another program may have the code: its tokens are revoked (RFC 6749, 4.1.2).
+        state.accounts.families.revoke(&code.name);
         return Err(CodeError::Used);
     }
     Ok(RedeemedCode { grant: code.grant, nonce: code.nonce })

@@ -21,7 +21,9 @@ pub(crate) fn page(status: StatusCode, title: &str, content: &str) -> Response {
     set(header::CONTENT_TYPE, "text/html; charset=utf-8");
     set(header::CACHE_CONTROL, "no-store");
     set(header::X_FRAME_OPTIONS, "DENY");
-    set(header::REFERRER_POLICY, "no-referrer");
+    // With `no-referrer`, a browser would send the page's own form with the origin `null`, which the
+    // check for other sites refuses.
+    set(header::REFERRER_POLICY, "same-origin");
     response
 }
 
@@ -45,15 +47,6 @@ pub(crate) fn form_post(target: &Url, parameters: &[(&str, String)]) -> Response
         escape(target.as_str())
     );
     page(StatusCode::OK, "Signed in", &content)
-}
-
-/// Returns the field for the name of an account. `account` is the proposed one.
-pub(crate) fn account_field(account: &str) -> String {
-    format!(
-        "<p><label>Account <input name=account value=\"{}\" placeholder=\"default account\">\
-         </label> (a new name creates an account)</p>",
-        escape(account)
-    )
 }
 
 /// The field for the token of a private server.

@@ -13,7 +13,7 @@ use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
     rand::SystemRandom,
     rsa::{KeyPair, KeySize},
-    signature::{KeyPair as _, RSA_PKCS1_SHA256},
+    signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -83,10 +83,29 @@ impl SigningKey {
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
-    /// Returns the key. The first call loads or creates it.
+    /// Returns the claims of a JSON Web Token that this key signed; `None` if it did not. The caller
+    /// checks the claims.
     ///
     /// # Errors
-    /// `InvalidData` if the stored key is malformed; another kind if it cannot be read or created.
+    /// If the key cannot be loaded or created.
+    pub(crate) async fn verify(&self, token: &str) -> io::Result<Option<Value>> {
+        let key = self.load().await?;
+        let claims = || {
+            let (signed, signature) = token.rsplit_once('.')?;
+            let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+            UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.pair.public_key().as_ref())
+                .verify(signed.as_bytes(), &signature)
+                .ok()?;
+            let claims = URL_SAFE_NO_PAD.decode(signed.split_once('.')?.1).ok()?;
+            serde_json::from_slice(&claims).ok()
+        };
+        Ok(claims())
+    }
+
+    /// Loads or creates the key at the first use.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written, or contains no key.
     async fn load(&self) -> io::Result<&LoadedKey> {
         let load = || async {
             let file = self.file.clone();
@@ -170,8 +189,6 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-
     use super::*;
 
     #[tokio::test]

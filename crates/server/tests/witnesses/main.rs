@@ -5,6 +5,7 @@
 
 mod acdcli;
 mod msal;
+mod msal_node;
 mod o365;
 mod opendal;
 mod python_onedrive;
@@ -20,6 +21,7 @@ fn main() {
     let mut trials = opendal::trials();
     trials.extend(acdcli::trials(&runtime));
     trials.extend(msal::trials(&runtime));
+    trials.extend(msal_node::trials(&runtime));
     trials.extend(o365::trials(&runtime));
     trials.extend(python_onedrive::trials(&runtime));
     trials.extend(rclone::trials(&runtime));

@@ -1,26 +1,27 @@
-//! The authorize endpoint and the page for device codes, where a user allows or denies access.
-//!
-//! A public server redirects without a page, unless the application requests one (`prompt`). A
-//! private server always shows the page, which asks for the server's access token.
+//! The authorize endpoint, where a user allows or denies access, and the logout endpoint.
 
 use axum::{body::Body, response::Response};
 use http::{Method, StatusCode, request::Parts};
-use jiff::Timestamp;
 use url::Url;
 
-use super::{SCOPE, device::Decision, error::EntraError};
+use super::{
+    SCOPE,
+    client::{check_scopes, granted_scopes},
+    error::EntraError,
+    identity::Tenant,
+};
 use crate::{
-    access::is_account_name,
-    account::{ADDRESS_DOMAIN, DEFAULT_ADDRESS},
     grant::{Audience, Grant},
     protocol::RequestContext,
     responses::text,
     sign_in::{
-        CodeRequest, Form, issue_code,
-        pages::{self, escape, page},
+        CodeRequest, Form,
+        clients::Client,
+        consent::{self, Consent, ConsentRequest, account_of_hint},
+        issue_code,
+        pages::{self, escape},
         redirect_to,
     },
-    state::ServerState,
 };
 
 /// How the parameters of a redirect reach the application.
@@ -31,25 +32,31 @@ enum ResponseMode {
     FormPost,
 }
 
-/// The user's input on a page.
-enum Consent {
-    /// Access to this account is allowed.
-    Allowed(String),
-    Denied,
-    /// The page must be shown, again with this message if it is not empty.
-    Required(StatusCode, &'static str),
-}
-
 /// Serves the authorize endpoint: a redirect with an authorization code or an error, or the page.
-pub(super) async fn authorize(context: &RequestContext, parts: &Parts, body: Body) -> Response {
+/// Without a valid redirect URL, errors are shown on a page.
+pub(super) async fn authorize(
+    context: &RequestContext,
+    tenant: &Tenant,
+    parts: &Parts,
+    body: Body,
+) -> Response {
     let query = Form::parse(parts.uri.query().unwrap_or_default());
     let Some(redirect) = query.get("redirect_uri") else {
         return text(StatusCode::BAD_REQUEST, "The request has no redirect_uri.");
     };
-    let Some(target) = context.base_url.redirect_target(redirect) else {
-        let reason =
-            "This server redirects only to this machine (http://localhost, 127.0.0.1, [::1]).";
-        return text(StatusCode::BAD_REQUEST, reason);
+    let id = query.get("client_id").unwrap_or_default();
+    let client = match Client::find(&context.state, id) {
+        Ok(client) => client,
+        Err(_) => return error_page(&EntraError::unknown_application(id, tenant.segment())),
+    };
+    let target = match client.redirect(&context.base_url, redirect) {
+        Ok(target) => target,
+        Err(error) if client.registered.is_some() => return error_page(&error.into()),
+        Err(_) => {
+            let reason =
+                "This server redirects only to this machine (http://localhost, 127.0.0.1, [::1]).";
+            return text(StatusCode::BAD_REQUEST, reason);
+        }
     };
     let mode = match query.get("response_mode") {
         None | Some("query") => Ok(ResponseMode::Query),
@@ -63,44 +70,88 @@ pub(super) async fn authorize(context: &RequestContext, parts: &Parts, body: Bod
         }
         respond(target, mode.unwrap_or(ResponseMode::Query), &parameters)
     };
-    let request = match mode.map_err(invalid).and_then(|_| code_request(&query)) {
-        Ok(request) => request,
-        Err(error) => return reply(error.into_parameters()),
-    };
-    let state = &context.state;
-    let hint = query.get("login_hint").and_then(account_of_address).unwrap_or_default();
     let scope = query.get("scope").unwrap_or(SCOPE);
-    let prompt = query.get("prompt").unwrap_or_default();
-    let is_private = !state.accounts.settings().tokens.public;
-    if prompt == "none" && is_private {
-        let description = "Session information is not sufficient for single-sign-on.";
-        return reply(EntraError::new("login_required", 50_058, description).into_parameters());
+    let request = mode.map_err(invalid).and_then(|_| code_request(&query));
+    let request = request.and_then(|request| {
+        check_scopes(context, &client, scope)?;
+        Ok(request)
+    });
+    match request {
+        Ok(request) => match decide(context, tenant, &client, &query, parts, body).await {
+            Ok(account) => {
+                let granted = granted_scopes(context, &client, scope);
+                let grant = Grant::new(account, Some(granted)).for_client(request.client);
+                let grant = grant.for_audience(Audience::Graph);
+                reply(vec![("code", issue_code(&context.state, grant, &request))])
+            }
+            Err(Undecided::Refused(error)) => reply(error.into_parameters()),
+            Err(Undecided::Page(page)) => *page,
+        },
+        Err(error) => reply(error.into_parameters()),
     }
-    let has_page = is_private || matches!(prompt, "login" | "consent" | "select_account");
-    let consent = match has_page {
-        false => Consent::Allowed(hint.clone()),
-        true if parts.method == Method::POST => read_consent(state, body).await,
-        true => Consent::Required(StatusCode::OK, ""),
+}
+
+/// The reason why an authorization request has no code yet.
+enum Undecided {
+    /// The error for the application.
+    Refused(EntraError),
+    /// The page for the user.
+    Page(Box<Response>),
+}
+
+/// Returns the account whose user allows access.
+///
+/// # Errors
+/// [`Undecided`] if the user denies access, or has to decide on the page.
+async fn decide(
+    context: &RequestContext,
+    tenant: &Tenant,
+    client: &Client,
+    query: &Form,
+    parts: &Parts,
+    body: Body,
+) -> Result<String, Undecided> {
+    let state = &context.state;
+    let hint = query.get("login_hint").unwrap_or_default();
+    let prompt = query.get("prompt").unwrap_or_default();
+    let is_requested = matches!(prompt, "login" | "consent" | "select_account");
+    if !consent::has_page(state, is_requested) {
+        return Ok(account_of_hint(hint));
+    }
+    if prompt == "none" {
+        let description = "Session information is not sufficient for single-sign-on.";
+        let error = EntraError::new("login_required", 50_058, description);
+        return Err(Undecided::Refused(error));
+    }
+    let realm = tenant.realm();
+    let decision = match parts.method == Method::POST {
+        true => consent::read(state, &realm, body).await,
+        false => Consent::Required(StatusCode::OK, String::new()),
     };
-    match consent {
-        Consent::Allowed(account) => {
-            let grant = Grant::new(account, Some(scope.to_owned())).for_client(request.client);
-            let grant = grant.for_audience(Audience::Graph);
-            reply(vec![("code", issue_code(state, grant, &request))])
-        }
+    match decision {
+        Consent::Allowed(account) => Ok(account),
         Consent::Denied => {
             let description = "The resource owner or authorization server denied the request.";
-            reply(EntraError::new("access_denied", 65_004, description).into_parameters())
+            Err(Undecided::Refused(EntraError::new("access_denied", 65_004, description)))
         }
         Consent::Required(status, message) => {
-            let content = format!(
-                "<p>The application <b>{}</b> requests access to a drive: {}.</p>",
-                escape(request.client),
-                escape(scope)
-            );
-            consent_page(state, status, message, &content, &hint)
+            let request = ConsentRequest {
+                realm: &realm,
+                application: Some(client.name()),
+                scope: query.get("scope").unwrap_or(SCOPE),
+                hint,
+                content: "",
+            };
+            let page = consent::show(state, &request, status, &message);
+            Err(Undecided::Page(Box::new(page)))
         }
     }
+}
+
+/// Returns the page for an error that is not sent to the application.
+fn error_page(error: &EntraError) -> Response {
+    let content = format!("<p>{}</p>", escape(&error.description()));
+    pages::page(StatusCode::BAD_REQUEST, "Sign in", &content)
 }
 
 /// Parses the parameters that the code is bound to.
@@ -152,95 +203,6 @@ fn respond(target: Url, mode: ResponseMode, parameters: &[(&str, String)]) -> Re
     }
 }
 
-/// Reads the user's decision from the form of a page.
-async fn read_consent(state: &ServerState, body: Body) -> Consent {
-    let Ok(form) = Form::read(body).await else {
-        return Consent::Required(StatusCode::BAD_REQUEST, "The form could not be read.");
-    };
-    decision(state, &form)
-}
-
-/// Returns the user's decision in the form of a page. A private server requires its token.
-fn decision(state: &ServerState, form: &Form) -> Consent {
-    if form.get("decision") == Some("deny") {
-        return Consent::Denied;
-    }
-    let tokens = &state.accounts.settings().tokens;
-    let has_token = || form.get("token").is_some_and(|token| tokens.is_own(token.trim()));
-    if !tokens.public && !has_token() {
-        return Consent::Required(StatusCode::FORBIDDEN, "This is not the token of this server.");
-    }
-    match account_of_address(form.get("account").unwrap_or_default().trim()) {
-        Some(account) => Consent::Allowed(account),
-        None => Consent::Required(
-            StatusCode::BAD_REQUEST,
-            "The name of an account has 1 to 64 letters, digits, dots, dashes and underscores.",
-        ),
-    }
-}
-
-/// Returns the account that a sign-in name stands for: its name, or `NAME@` and the domain of this
-/// server's users. An empty name is the default account. Returns `None` for other text.
-fn account_of_address(address: &str) -> Option<String> {
-    let name = address.strip_suffix(ADDRESS_DOMAIN).and_then(|rest| rest.strip_suffix('@'));
-    match name.unwrap_or(address) {
-        "" | DEFAULT_ADDRESS => Some(String::new()),
-        name => is_account_name(name).then(|| name.to_owned()),
-    }
-}
-
-/// Returns a page with the form for a decision. `content` is HTML at its beginning, `message` the
-/// reason why the form is shown again, and `account` the proposed account.
-fn consent_page(
-    state: &ServerState,
-    status: StatusCode,
-    message: &str,
-    content: &str,
-    account: &str,
-) -> Response {
-    let token = if state.accounts.settings().tokens.public { "" } else { pages::TOKEN_FIELD };
-    let content = format!(
-        "<p><b>{message}</b></p><form method=post>{content}{}{token}{}</form>",
-        pages::account_field(account),
-        pages::DECISION_BUTTONS
-    );
-    page(status, "Sign in", &content)
-}
-
-/// Serves the page on which a user enters the code that a program shows.
-pub(super) async fn device_page(context: &RequestContext, parts: &Parts, body: Body) -> Response {
-    let state = &context.state;
-    let show = |status, message, user_code: &str| {
-        let content = format!(
-            "<p>Enter the code that the program shows. Continue only if you started that program \
-             yourself: it gets access to your drive.</p>\
-             <p><label>Code <input name=user_code value=\"{}\" autocomplete=off></label></p>",
-            escape(user_code)
-        );
-        consent_page(state, status, message, &content, "")
-    };
-    if parts.method != Method::POST {
-        let query = Form::parse(parts.uri.query().unwrap_or_default());
-        return show(StatusCode::OK, "", query.get("user_code").unwrap_or_default());
-    }
-    let Ok(form) = Form::read(body).await else {
-        return show(StatusCode::BAD_REQUEST, "The form could not be read.", "");
-    };
-    let user_code = form.get("user_code").unwrap_or_default();
-    let (decision, message) = match decision(state, &form) {
-        Consent::Allowed(account) => (Decision::Allowed(account), "The program is signed in."),
-        Consent::Denied => (Decision::Denied, "The program is not signed in."),
-        Consent::Required(status, message) => return show(status, message, user_code),
-    };
-    match state.device_codes.decide(user_code, decision, Timestamp::now()) {
-        true => pages::final_page("Signed in", message),
-        false => {
-            let message = "This code is unknown, has expired, or was used already.";
-            show(StatusCode::BAD_REQUEST, message, user_code)
-        }
-    }
-}
-
 /// Serves the logout endpoint. The server keeps no sessions, so there is nothing to end.
 pub(super) fn logout(context: &RequestContext, parts: &Parts) -> Response {
     let query = Form::parse(parts.uri.query().unwrap_or_default());
@@ -251,21 +213,5 @@ pub(super) fn logout(context: &RequestContext, parts: &Parts) -> Response {
     match target {
         Some(target) => redirect_to(target, &state, false),
         None => pages::final_page("Signed out", "You are signed out."),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_names_an_account() {
-        let account = |address| account_of_address(address);
-        assert_eq!(account("").as_deref(), Some(""));
-        assert_eq!(account("developer@drivedal.example").as_deref(), Some(""));
-        assert_eq!(account("anna@drivedal.example").as_deref(), Some("anna"));
-        assert_eq!(account("anna.business").as_deref(), Some("anna.business"));
-        assert_eq!(account("anna@contoso.com"), None);
-        assert_eq!(account("a b"), None);
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
 
-use crate::signed_token::random_name;
+use crate::{sign_in::consent::Realm, signed_token::random_name};
 
 /// Lifetime of a device code.
 pub(super) const LIFE: SignedDuration = SignedDuration::from_secs(900);
@@ -40,10 +40,30 @@ struct DeviceRequest {
     user_code: String,
     client: String,
     scope: String,
+    /// The users who can sign in.
+    realm: Realm,
     issued: Timestamp,
     /// The time of the last poll.
     polled: Option<Timestamp>,
     decision: Decision,
+}
+
+impl DeviceRequest {
+    /// Returns whether the request has a user code, and waits for the user's decision.
+    fn is_waiting(&self, user_code: &str, now: Timestamp) -> bool {
+        self.user_code == user_code
+            && self.decision == Decision::Pending
+            && now < self.issued + USER_CODE_LIFE
+    }
+}
+
+/// The properties of a request that waits for its user.
+#[derive(Clone, Debug)]
+pub(super) struct WaitingDevice {
+    pub client: String,
+    pub scope: String,
+    /// The users who can sign in.
+    pub realm: Realm,
 }
 
 /// A user's decision about a program.
@@ -87,9 +107,27 @@ impl DeviceCodes {
         requests
     }
 
-    /// Issues the codes for a client's request for a scope. Returns `None` if too many requests
-    /// wait.
-    pub(super) fn issue(&self, client: &str, scope: &str, now: Timestamp) -> Option<IssuedCodes> {
+    /// Returns the client, the scopes and the users of the undecided request with a user code; `None`
+    /// if there is none.
+    pub(super) fn waiting(&self, user_code: &str, now: Timestamp) -> Option<WaitingDevice> {
+        let user_code = user_code.trim().to_ascii_uppercase();
+        let requests = self.requests(now);
+        let request = requests.values().find(|request| request.is_waiting(&user_code, now))?;
+        Some(WaitingDevice {
+            client: request.client.clone(),
+            scope: request.scope.clone(),
+            realm: request.realm.clone(),
+        })
+    }
+
+    /// Issues the codes for a client's request. Returns `None` if too many requests wait.
+    pub(super) fn issue(
+        &self,
+        client: &str,
+        scope: &str,
+        realm: Realm,
+        now: Timestamp,
+    ) -> Option<IssuedCodes> {
         let mut requests = self.requests(now);
         if requests.len() >= MAX_REQUESTS {
             return None;
@@ -99,6 +137,7 @@ impl DeviceCodes {
             user_code: user_code.clone(),
             client: client.to_owned(),
             scope: scope.to_owned(),
+            realm,
             issued: now,
             polled: None,
             decision: Decision::Pending,
@@ -111,11 +150,7 @@ impl DeviceCodes {
     pub(super) fn decide(&self, user_code: &str, decision: Decision, now: Timestamp) -> bool {
         let user_code = user_code.trim().to_ascii_uppercase();
         let mut requests = self.requests(now);
-        let waiting = requests.values_mut().find(|request| {
-            request.user_code == user_code
-                && request.decision == Decision::Pending
-                && now < request.issued + USER_CODE_LIFE
-        });
+        let waiting = requests.values_mut().find(|request| request.is_waiting(&user_code, now));
         waiting.map(|request| request.decision = decision).is_some()
     }
 
@@ -164,7 +199,7 @@ mod tests {
     #[test]
     fn a_code_is_exchanged_once_after_the_user_allowed_it() {
         let codes = DeviceCodes::default();
-        let issued = codes.issue("app", "Files.Read", time(0)).expect("codes");
+        let issued = codes.issue("app", "Files.Read", Realm::Any, time(0)).expect("codes");
         assert_eq!(codes.poll(&issued.device_code, "app", time(0)), Poll::Pending);
         assert_eq!(codes.poll(&issued.device_code, "app", time(1)), Poll::TooSoon);
         assert_eq!(codes.poll(&issued.device_code, "other", time(9)), Poll::Unknown);
@@ -179,10 +214,10 @@ mod tests {
     #[test]
     fn codes_expire_and_can_be_denied() {
         let codes = DeviceCodes::default();
-        let issued = codes.issue("app", "", time(0)).expect("codes");
+        let issued = codes.issue("app", "", Realm::Any, time(0)).expect("codes");
         assert!(!codes.decide(&issued.user_code, Decision::Denied, time(300)));
         assert_eq!(codes.poll(&issued.device_code, "app", time(300)), Poll::Expired);
-        let denied = codes.issue("app", "", time(0)).expect("codes");
+        let denied = codes.issue("app", "", Realm::Any, time(0)).expect("codes");
         assert!(codes.decide(&denied.user_code, Decision::Denied, time(1)));
         assert_eq!(codes.poll(&denied.device_code, "app", time(2)), Poll::Denied);
     }
@@ -191,9 +226,9 @@ mod tests {
     fn the_number_of_waiting_requests_is_bounded() {
         let codes = DeviceCodes::default();
         for _ in 0..MAX_REQUESTS {
-            assert!(codes.issue("app", "", time(0)).is_some());
+            assert!(codes.issue("app", "", Realm::Any, time(0)).is_some());
         }
-        assert!(codes.issue("app", "", time(1)).is_none());
-        assert!(codes.issue("app", "", time(1800)).is_some());
+        assert!(codes.issue("app", "", Realm::Any, time(1)).is_none());
+        assert!(codes.issue("app", "", Realm::Any, time(1800)).is_some());
     }
 }

@@ -1,4 +1,5 @@
-//! Error responses of Entra's endpoints (onedrive-graph#token-errors).
+//! Error responses of Entra's endpoints (onedrive-graph#token-errors,
+//! onedrive-graph#sign-in-error-numbers).
 
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
@@ -35,7 +36,32 @@ impl EntraError {
         Self::new("invalid_request", 900_144, description)
     }
 
-    /// Returns `invalid_grant`: the user did not consent to a scope.
+    /// The directory does not have the application, or not in this tenant.
+    pub(super) fn unknown_application(id: &str, tenant: &str) -> Self {
+        let description = format!(
+            "Application with identifier '{id}' was not found in the directory '{tenant}'. This can \
+             happen if the application has not been installed by the administrator of the tenant or \
+             consented to by any user in the tenant. You may have sent your authentication request \
+             to the wrong tenant."
+        );
+        Self::new("unauthorized_client", 700_016, description)
+    }
+
+    /// The directory does not have the tenant.
+    pub(super) fn unknown_tenant(tenant: &str) -> Self {
+        let description = format!(
+            "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are \
+             signing into the correct cloud."
+        );
+        Self::new("invalid_request", 90_002, description)
+    }
+
+    /// A refresh token is invalid, expired, revoked or of another client.
+    pub(super) fn bad_refresh_token() -> Self {
+        Self::new("invalid_grant", 70_000, "The refresh token is not valid or expired.")
+    }
+
+    /// The user did not consent to a scope.
     pub(super) fn no_consent(scope: &str) -> Self {
         let description = format!(
             "The user or administrator has not consented to use the application with the scope \
@@ -82,8 +108,8 @@ impl EntraError {
         vec![("error", self.error.to_owned()), ("error_description", description)]
     }
 
-    /// Returns the description, with the number before it.
-    fn description(&self) -> String {
+    /// Returns the description with the error's number.
+    pub(super) fn description(&self) -> String {
         format!("AADSTS{}: {}", self.number, self.description)
     }
 }

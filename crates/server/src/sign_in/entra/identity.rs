@@ -9,13 +9,17 @@ use sha2::{Digest, Sha256};
 
 use super::error::EntraError;
 use crate::{
-    account::Account, base_url::BaseUrl, grant::Audience, graph::AccountIdentity,
-    protocol::RequestContext, responses::text, sign_in::json_response, signed_token::random_name,
+    account::Account,
+    base_url::BaseUrl,
+    directory::CONSUMERS,
+    grant::{Audience, Grant},
+    graph::AccountIdentity,
+    protocol::RequestContext,
+    responses::text,
+    sign_in::{consent::Realm, json_response},
+    signed_token::random_name,
     state::ServerState,
 };
-
-/// The tenant of all Microsoft accounts.
-const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 /// The tenant of work accounts that sign in without naming one. Invented.
 const ORGANIZATION: &str = "d21be5f1-a0a2-4b6e-9a51-6ed1c0de0001";
@@ -39,6 +43,26 @@ impl Tenant {
             "consumers" => Self::One(CONSUMERS.to_owned()),
             _ if is_guid(&name) => Self::One(name),
             _ => Self::One(guid_of_domain(&name)),
+        }
+    }
+
+    /// Returns the tenant with the id that it has in the directory; `None` if the directory does not
+    /// have it. A server without a directory has all tenants.
+    pub(super) fn resolved(&self, state: &ServerState) -> Option<Self> {
+        let (Self::One(id), Some(directory)) = (self, state.accounts.directory()) else {
+            return Some(self.clone());
+        };
+        let id = directory.tenant(id, guid_of_domain)?;
+        Some(Self::One(id.to_ascii_lowercase()))
+    }
+
+    /// Returns the users who can sign in to the tenant.
+    pub(super) fn realm(&self) -> Realm {
+        match self {
+            Self::Any(name) if name == "organizations" => Realm::Organizations,
+            Self::Any(_) => Realm::Any,
+            Self::One(id) if id == CONSUMERS => Realm::Personal,
+            Self::One(id) => Realm::Tenant(id.clone()),
         }
     }
 
@@ -94,9 +118,10 @@ impl EntraUser {
             false => identity.user_id(),
         };
         let own_tenant = if kind.is_personal() { CONSUMERS } else { ORGANIZATION };
-        let tenant = match tenant {
-            Tenant::One(id) => id.clone(),
-            Tenant::Any(_) => own_tenant.to_owned(),
+        let tenant = match (&account.profile, tenant) {
+            (Some(profile), _) => profile.tenant.clone(),
+            (None, Tenant::One(id)) => id.clone(),
+            (None, Tenant::Any(_)) => own_tenant.to_owned(),
         };
         Self {
             object_id,
@@ -160,8 +185,88 @@ impl EntraUser {
     }
 }
 
-/// Returns the user of the request's access token: the OpenID endpoint `userinfo`. 401 without a
-/// valid token.
+/// The claim with the name of the user's account, in tokens for another application's API.
+const ACCOUNT_CLAIM: &str = "drivedal_account";
+
+/// Returns an access token for another application's API: a JSON Web Token with the claims of
+/// Entra's access tokens, version 2.0.
+///
+/// # Errors
+/// `server_error` if the account or the key cannot be opened.
+pub(super) async fn api_token(
+    context: &RequestContext,
+    grant: &Grant,
+    api: &str,
+) -> Result<String, EntraError> {
+    let state = &context.state;
+    let now = Timestamp::now().as_second();
+    let life = state.accounts.settings().token_life.as_secs();
+    let client = grant.client.as_deref().unwrap_or_default();
+    let permissions = grant.scope.as_deref().unwrap_or_default().split_whitespace();
+    let permissions: Vec<_> = permissions.filter_map(|it| Some(it.rsplit_once('/')?.1)).collect();
+    let mut claims = json!({
+        "ver": "2.0",
+        "aud": api,
+        "azp": client,
+        "iat": now,
+        "nbf": now,
+        "exp": now.saturating_add_unsigned(life),
+        "uti": random_name(),
+    });
+    let tenant = if grant.is_app {
+        claims["roles"] = permissions.into();
+        claims["idtyp"] = "app".into();
+        claims["oid"] = client.into();
+        claims["sub"] = client.into();
+        grant.tenant.clone().unwrap_or_default()
+    } else {
+        let account = state.accounts.open(&grant.account).await;
+        let account = account.map_err(|error| EntraError::server(&error))?;
+        let user = EntraUser::new(state, &account, &Tenant::parse("common"));
+        claims["scp"] = permissions.join(" ").into();
+        claims["oid"] = user.object_id.as_str().into();
+        claims["sub"] = user.subject(api).into();
+        claims["name"] = user.name.as_str().into();
+        claims["preferred_username"] = user.address.as_str().into();
+        claims[ACCOUNT_CLAIM] = grant.account.as_str().into();
+        user.tenant
+    };
+    claims["iss"] = context.base_url.url(&format!("/{tenant}/v2.0")).into();
+    claims["tid"] = tenant.into();
+    state.signing_key.sign(&claims).await.map_err(|error| EntraError::server(&error))
+}
+
+/// Returns the account of the user in a token that [`api_token`] issued for the API `client`.
+///
+/// # Errors
+/// `invalid_grant` if the token is not such a token or has expired; `server_error` if the key cannot
+/// be loaded.
+pub(super) async fn account_of_api_token(
+    state: &ServerState,
+    token: &str,
+    client: &str,
+) -> Result<String, EntraError> {
+    let refused = |number, reason: &str| Err(EntraError::new("invalid_grant", number, reason));
+    let claims = state.signing_key.verify(token).await;
+    let claims = claims.map_err(|error| EntraError::server(&error))?;
+    let Some(claims) = claims else {
+        return refused(50_013, "Assertion failed signature validation.");
+    };
+    if !claims["aud"].as_str().is_some_and(|audience| audience.eq_ignore_ascii_case(client)) {
+        let reason = "Assertion audience does not match the Client app presenting the assertion.";
+        return refused(500_131, reason);
+    }
+    if claims["exp"].as_i64().is_none_or(|expires| expires <= Timestamp::now().as_second()) {
+        let reason = "Assertion is not within its valid time range.";
+        return refused(500_133, reason);
+    }
+    match claims[ACCOUNT_CLAIM].as_str() {
+        Some(account) => Ok(account.to_owned()),
+        None => refused(50_013, "Assertion is no token of a user."),
+    }
+}
+
+/// Returns the user of the request's access token: the OpenID endpoint `userinfo`.
 pub(super) async fn user_info(context: &RequestContext, parts: &Parts) -> Response {
     let state = &context.state;
     let user = match &context.grant {

@@ -1,13 +1,16 @@
 //! Sign-in of Microsoft Entra, as at login.microsoftonline.com (onedrive-graph#sign-in).
 //!
-//! All tenants are served. Any client id and any client secret are accepted, in the form or by HTTP
-//! Basic. The grant type `client_credentials` opens the default account's drive; on a private server
-//! the client secret must be the server's access token.
+//! Without a directory all tenants are served, and any client id and any client secret are accepted,
+//! in the form or by HTTP Basic; on a private server the client secret must be the server's access
+//! token. The grant type `client_credentials` opens all drives of the tenant.
 
 mod authorize;
+mod client;
 mod device;
+mod device_page;
 mod discovery;
 mod error;
+mod grants;
 mod identity;
 mod scope;
 mod token;
@@ -132,13 +135,18 @@ impl Protocol for Entra {
         body: Body,
     ) -> Response {
         let EntraRequest { endpoint, tenant } = request;
+        let Some(tenant) = tenant.resolved(&context.state) else {
+            return EntraError::unknown_tenant(tenant.segment()).into_response(&parts.headers);
+        };
         let result = match endpoint {
             Endpoint::Token => token::token(&context, &tenant, &parts, body).await,
-            Endpoint::DeviceCode => token::device_code(&context, &parts, body).await,
+            Endpoint::DeviceCode => token::device_code(&context, &tenant, &parts, body).await,
             Endpoint::Configuration => Ok(discovery::configuration(&context.base_url, &tenant)),
             Endpoint::Keys => keys(&context).await,
-            Endpoint::Authorize => return authorize::authorize(&context, &parts, body).await,
-            Endpoint::DevicePage => return authorize::device_page(&context, &parts, body).await,
+            Endpoint::Authorize => {
+                return authorize::authorize(&context, &tenant, &parts, body).await;
+            }
+            Endpoint::DevicePage => return device_page::serve(&context, &parts, body).await,
             Endpoint::Instance => {
                 let query = parts.uri.query().unwrap_or_default();
                 return discovery::instance(&context.base_url, query, &parts.headers);

@@ -44,8 +44,7 @@ impl ScopeParser<'_> {
         })
     }
 
-    /// Returns the resource with a URL or id, in any case. The URL of this server stands for Graph;
-    /// an unknown name is the web API of another application.
+    /// Returns the resource with a URL or id. The URL of this server is an alias of Graph.
     fn resource(self, name: &str) -> Audience {
         let name = name.to_ascii_lowercase();
         let host = name.strip_prefix("https://").unwrap_or(&name);

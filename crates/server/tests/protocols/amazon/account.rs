@@ -124,3 +124,87 @@ async fn a_request_without_a_length_is_refused_with_411() {
         exchange(cloud.server.address().expect("a port"), request.as_bytes()).await.unwrap();
     assert!(response.starts_with("HTTP/1.1 411 "));
 }
+
+#[tokio::test]
+async fn a_token_is_described_and_a_profile_needs_its_scope() {
+    let cloud = AmazonServer::start().await;
+    let form = "grant_type=refresh_token&refresh_token=drivedal-dev-refresh&client_id=c";
+    let token = cloud.anonymous("POST", &cloud.url("auth/o2/token")).body(form);
+    let tokens = cloud.send(token).await.json_with_status(200);
+    let access = tokens["access_token"].as_str().unwrap();
+    let url = cloud.url(&format!("auth/o2/tokeninfo?access_token={access}"));
+    let info = cloud.send(cloud.anonymous("GET", &url)).await.json_with_status(200);
+    assert_eq!(info["iss"], "https://www.amazon.com");
+    assert!((3500..=3600).contains(&info["exp"].as_i64().unwrap()), "{info}");
+    assert!(info["iat"].is_i64() && info["app_id"].is_string(), "{info}");
+    let profile = cloud.anonymous("GET", &cloud.url("user/profile")).bearer_auth(access);
+    let profile = cloud.send(profile).await.json_with_status(200);
+    assert_eq!(profile["user_id"], info["user_id"]);
+    assert_eq!(profile["email"], "developer@drivedal.example");
+    let url = cloud.url("auth/o2/tokeninfo?access_token=Atza");
+    let invalid = cloud.send(cloud.anonymous("GET", &url)).await;
+    assert_eq!(invalid.json_with_status(400)["error"], "invalid_token");
+}
+
+#[tokio::test]
+async fn the_token_service_of_acd_cli_signs_in_and_refreshes() {
+    let cloud = AmazonServer::of(Server::builder().stand_in()).await;
+    let url = cloud.url("");
+    let service = |method: &str| {
+        cloud.anonymous(method, &url).header("host", "tensile-runway-92512.appspot.com")
+    };
+    let page = cloud.send(service("GET")).await;
+    assert!(page.status == 200 && page.text().contains("<form method=post>"), "{page:?}");
+    let data = cloud.send(service("POST").body("decision=allow&account=anna")).await;
+    assert!(data.header("content-disposition").contains("oauth_data"), "{data:?}");
+    let data = data.json_with_status(200);
+    let refresh = data["refresh_token"].as_str().unwrap();
+    let fresh = cloud.send(service("POST").body(format!("refresh_token={refresh}"))).await;
+    let fresh = fresh.json_with_status(200);
+    assert_eq!(fresh["refresh_token"], data["refresh_token"]);
+    assert_ne!(fresh["access_token"], data["access_token"]);
+    let info = cloud.anonymous("GET", &cloud.url("drive/v1/account/info"));
+    let info = info.bearer_auth(fresh["access_token"].as_str().unwrap());
+    cloud.send(info).await.json_with_status(200);
+    let wrong = cloud.send(service("POST").body("refresh_token=x")).await;
+    assert_eq!(wrong.json_with_status(400)["error"], "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_directory_restricts_login_with_amazon() {
+    let directory = json!({
+        "users": [{"name": "anna", "kind": "personal"}, {"name": "bea", "kind": "personal"}],
+        "applications": [
+            {"id": "app", "secrets": ["s"], "redirect_uris": ["http://localhost"],
+             "scopes": ["clouddrive:read_all"]},
+        ],
+    });
+    let directory = drivedal_server::Directory::from_json(directory.to_string().as_bytes());
+    let cloud = AmazonServer::of(Server::builder().directory(directory.unwrap())).await;
+    let authorize = |scope: &str| {
+        cloud.url(&format!(
+            "ap/oa?client_id=app&response_type=code&scope={scope}&redirect_uri=http://localhost"
+        ))
+    };
+    let page = cloud.send(cloud.anonymous("GET", &authorize("clouddrive:read_all"))).await;
+    assert!(page.text().contains("bea@drivedal.example"), "{page:?}");
+    for scope in ["clouddrive:write", "clouddrive:nonsense"] {
+        let refused = cloud.send(cloud.anonymous("GET", &authorize(scope))).await;
+        assert!(refused.location().contains("error=invalid_scope"), "{refused:?}");
+    }
+    let consent = cloud.anonymous("POST", &authorize("clouddrive:read_all"));
+    let consent = cloud.send(consent.body("decision=allow&account=bea@drivedal.example")).await;
+    let code = consent.location().split("code=").nth(1).unwrap().to_owned();
+    let exchange = |secret: &str| {
+        let form = format!(
+            "grant_type=authorization_code&client_id=app&client_secret={secret}&code={code}\
+             &redirect_uri=http://localhost"
+        );
+        cloud.send(cloud.anonymous("POST", &cloud.url("auth/o2/token")).body(form))
+    };
+    assert_eq!(exchange("wrong").await.json_with_status(401)["error"], "invalid_client");
+    let tokens = exchange("s").await.json_with_status(200);
+    let info = cloud.anonymous("GET", &cloud.url("drive/v1/account/info"));
+    let info = info.bearer_auth(tokens["access_token"].as_str().unwrap());
+    cloud.send(info).await.json_with_status(200);
+}

@@ -149,11 +149,14 @@ async fn a_page_lets_the_user_choose_the_account() {
     let path = authorize("&prompt=select_account&login_hint=anna@drivedal.example&nonce=%3Cb%3E");
     let page = get(&cloud, &path).await;
     assert_eq!((page.status, page.header("x-frame-options")), (200, "DENY"));
-    assert!(page.text().contains("value=\"anna\""), "{}", page.text());
+    // A browser sends the origin of a page with its form unless the policy is `no-referrer`.
+    assert_eq!(page.header("referrer-policy"), "same-origin");
+    let radio = "value=\"anna@drivedal.example\" checked";
+    assert!(page.text().contains(radio), "{}", page.text());
     let denied = parameters(&post(&cloud, &path, "decision=deny").await);
     assert_eq!(denied("error"), "access_denied");
     assert_eq!(post(&cloud, &path, "decision=allow&account=a%20b").await.status, 400);
-    let code = parameters(&post(&cloud, &path, "decision=allow&account=bea").await)("code");
+    let code = parameters(&post(&cloud, &path, "decision=allow&new_account=bea").await)("code");
     let form = format!(
         "client_id=app&grant_type=authorization_code&redirect_uri=http://localhost:9/&code={code}"
     );
@@ -186,6 +189,11 @@ async fn a_device_code_waits_for_the_user() {
     refused(&poll(&codes, "other").await, "bad_verification_code", 70_018);
     refused(&poll(&codes, "app").await, "authorization_pending", 70_016);
     refused(&poll(&codes, "app").await, "slow_down", 70_016);
+    let short = format!(
+        "grant_type=device_code&client_id=app&device_code={}",
+        codes["device_code"].as_str().unwrap()
+    );
+    refused(&token(&cloud, &short).await, "slow_down", 70_016);
 
     let page = "/common/oauth2/deviceauth";
     assert_eq!(codes["verification_uri"], cloud.url(page));

@@ -6,6 +6,7 @@ mod children;
 mod content;
 mod copies;
 mod delta;
+mod directory;
 mod drives;
 mod entra;
 mod folders;

@@ -244,3 +244,74 @@ async fn an_authorization_error_is_redirected_or_shown() {
     }
     assert_eq!(rig.bare("GET", "/oauth20_nothing.srf").send().await.status, 404);
 }
+
+#[tokio::test]
+async fn unknown_scopes_are_refused() {
+    let rig = Rig::new().await;
+    let query = "client_id=c&response_type=code&redirect_uri=http://localhost&scope=wl.nonsense";
+    let url = authorized(&rig, query).await;
+    let pairs = url.query().expect("parameters");
+    assert_eq!(parameter(pairs, "error").as_deref(), Some("invalid_scope"));
+    assert!(parameter(pairs, "error_description").expect("a text").contains("'wl.nonsense'"));
+}
+
+#[tokio::test]
+async fn an_authentication_token_is_signed_with_the_secret_of_the_client() {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use hmac::{Hmac, KeyInit, Mac};
+    use sha2::{Digest, Sha256};
+
+    let rig = Rig::new().await;
+    let redirect = "redirect_uri=http://localhost";
+    let query = format!("client_id=c&response_type=code&scope=wl.signin%20wl.basic&{redirect}");
+    let url = authorized(&rig, &query).await;
+    let code = parameter(url.query().expect("parameters"), "code").expect("a code");
+    let form =
+        format!("grant_type=authorization_code&code={code}&client_id=c&client_secret=s&{redirect}");
+    let tokens = token(&rig, &form).await;
+    let jwt = tokens.member("authentication_token");
+    let (signed, tag) = jwt.rsplit_once('.').expect("a signature");
+    let key = Sha256::digest("sJWTSig");
+    let keyed = <Hmac<Sha256> as KeyInit>::new_from_slice(&key).expect("a key");
+    let tag = URL_SAFE_NO_PAD.decode(tag).expect("base64");
+    keyed.chain_update(signed).verify_slice(&tag).expect("the signature is valid");
+    let claims = URL_SAFE_NO_PAD.decode(signed.split('.').nth(1).expect("claims"));
+    let claims: Value = serde_json::from_slice(&claims.expect("base64")).expect("JSON");
+    assert_eq!(
+        (&claims["iss"], &claims["uid"]),
+        (&"urn:windows:liveid".into(), &tokens.member("user_id").into(),)
+    );
+}
+
+#[tokio::test]
+async fn a_directory_restricts_the_sign_in_and_the_logout_returns_to_the_client() {
+    let directory = serde_json::json!({
+        "tenants": [{"id": "5c5e3a4e-7c5b-4b7a-9a2f-0c8f0e0a1b2c"}],
+        "users": [{"name": "anna", "kind": "personal"}, {"name": "work", "kind": "business"}],
+        "applications": [
+            {"id": "app", "redirect_uris": ["http://localhost/cb"], "public_client": true},
+        ],
+    });
+    let directory = drivedal_server::Directory::from_json(directory.to_string().as_bytes());
+    let rig = Rig::with(|builder| builder.directory(directory.expect("valid"))).await;
+    let path = "/oauth20_authorize.srf?client_id=app&response_type=code&scope=wl.skydrive\
+                &redirect_uri=http://localhost/cb";
+    let page = rig.bare("GET", path).send().await;
+    let text = page.text();
+    assert!(text.contains("anna@drivedal.example") && !text.contains("work"), "{text}");
+    let denied = rig.bare("POST", path).form("decision=deny").send().await;
+    assert!(denied.location().contains("error=access_denied"), "{denied:?}");
+    let allowed = rig.bare("POST", path).form("account=anna@drivedal.example").send().await;
+    let code = allowed.location().split("code=").nth(1).expect("a code").to_owned();
+    let form = format!(
+        "grant_type=authorization_code&code={code}&client_id=app&redirect_uri=http://localhost/cb"
+    );
+    let tokens = token(&rig, &form).await;
+    assert_eq!(me(&rig, &tokens.member("access_token")).await.status, 200);
+    let other = path.replace("client_id=app", "client_id=other");
+    assert_eq!(rig.bare("GET", &other).send().await.status, 400);
+    let logout = "/oauth20_logout.srf?client_id=app&redirect_uri=http://localhost/cb";
+    assert_eq!(rig.bare("GET", logout).send().await.location(), "http://localhost/cb");
+    let elsewhere = rig.bare("GET", &logout.replace("cb", "other")).send().await;
+    assert_eq!(elsewhere.status, 200);
+}

@@ -1,21 +1,27 @@
 //! Sign-in of Microsoft accounts, as at login.live.com (live-connect#oauth).
 //!
-//! `/oauth20_authorize.srf` redirects without a page, with a code or a token, to a URL on this machine
-//! or to the desktop page; `/oauth20_token.srf` exchanges codes and refresh tokens.
+//! `/oauth20_authorize.srf` redirects with a code or a token, to a URL on this machine, to the desktop
+//! page or to a registered URL. `/oauth20_token.srf` exchanges codes and refresh tokens.
+
+mod authorize;
+mod error;
 
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::Response,
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use super::{
-    CodeProof, Form, SECRET_URLS, code_for, consent, json_response, redeem_code, redirect_to,
-};
+use self::error::OAuthError;
+use super::{CodeProof, Form, SECRET_URLS, clients::Client, json_response, redeem_code};
 use crate::{
-    base_url::{self, BaseUrl},
+    base_url,
     cross_site::CrossSite,
     grant::{Audience, Grant},
     protocol::{Declaration, OverBudget, Protocol, RequestContext, Routed},
@@ -30,6 +36,15 @@ const SCOPE: &str = "wl.skydrive wl.skydrive_update wl.offline_access";
 /// The scope that a refresh token requires.
 const OFFLINE: &str = "wl.offline_access";
 
+/// The scope that an authentication token requires.
+const SIGN_IN: &str = "wl.signin";
+
+/// The host of the sign-in before 2012, whose paths have other names.
+const OLD_HOST: &str = "oauth.live.com";
+
+/// The path of the logout.
+const LOGOUT_PATH: &str = "/oauth20_logout.srf";
+
 /// The sign-in of Microsoft accounts, as at login.live.com.
 pub(crate) struct MicrosoftAccount;
 
@@ -39,19 +54,21 @@ pub(crate) enum SignInRequest {
     Token,
     Authorize,
     DesktopPage,
+    Logout,
     Unknown,
 }
 
 const TOKEN: &str = "oauth.token";
 const AUTHORIZE: &str = "oauth.authorize";
 const DESKTOP_PAGE: &str = "oauth.desktop";
+const LOGOUT: &str = "oauth.logout";
 const UNKNOWN: &str = "oauth.unknown";
 
 impl Protocol for MicrosoftAccount {
     type Request = SignInRequest;
 
     const DECLARATION: Declaration = Declaration {
-        operations: || &[TOKEN, AUTHORIZE, DESKTOP_PAGE, UNKNOWN],
+        operations: || &[TOKEN, AUTHORIZE, DESKTOP_PAGE, LOGOUT, UNKNOWN],
         secret_urls: SECRET_URLS,
         hash_members: &[],
         over_budget: OverBudget::BARE,
@@ -60,7 +77,7 @@ impl Protocol for MicrosoftAccount {
 
     /// Parses a request with a path of this sign-in, `/oauth20_…`; `None` for any other path.
     fn route(_: &ServerState, parts: &Parts) -> Option<Routed<SignInRequest>> {
-        let path = parts.uri.path();
+        let path = path(parts);
         if !path.starts_with("/oauth20_") {
             return None;
         }
@@ -73,6 +90,7 @@ impl Protocol for MicrosoftAccount {
             (&Method::GET, base_url::DESKTOP_PAGE) => {
                 page(Routed::new(DESKTOP_PAGE, SignInRequest::DesktopPage))
             }
+            (&Method::GET, LOGOUT_PATH) => page(Routed::new(LOGOUT, SignInRequest::Logout)),
             _ => Routed::new(UNKNOWN, SignInRequest::Unknown),
         })
     }
@@ -90,20 +108,31 @@ impl Protocol for MicrosoftAccount {
                 Ok(tokens) => json_response(StatusCode::OK, &tokens),
                 Err(error) => error.into(),
             },
-            SignInRequest::Authorize => match consent(state, &parts.method, body).await {
-                Ok(()) => {
-                    let query = parts.uri.query().unwrap_or_default();
-                    authorize(state, &context.base_url, query).await
-                }
-                Err(page) => *page,
-            },
+            SignInRequest::Authorize => authorize::authorize(&context, &parts, body).await,
+            SignInRequest::Logout => authorize::logout(&context, &parts),
             SignInRequest::DesktopPage => desktop_page(),
             SignInRequest::Unknown => text(
                 StatusCode::NOT_FOUND,
                 "cannot find this sign-in path (there are POST /oauth20_token.srf, \
-                 GET /oauth20_authorize.srf and GET /oauth20_desktop.srf)",
+                 GET /oauth20_authorize.srf, GET /oauth20_desktop.srf and GET /oauth20_logout.srf)",
             ),
         }
+    }
+}
+
+/// Returns the path of a request. A path of the old host is replaced by its newer name.
+fn path(parts: &Parts) -> &str {
+    let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    let host = parts.uri.host().or(host).unwrap_or_default();
+    if !host.split(':').next().is_some_and(|host| host.eq_ignore_ascii_case(OLD_HOST)) {
+        return parts.uri.path();
+    }
+    match parts.uri.path() {
+        "/authorize" => "/oauth20_authorize.srf",
+        "/token" => "/oauth20_token.srf",
+        "/desktop" => base_url::DESKTOP_PAGE,
+        "/logout" => LOGOUT_PATH,
+        other => other,
     }
 }
 
@@ -116,38 +145,6 @@ fn failure(status: StatusCode) -> Response {
     )
 }
 
-/// An OAuth error response.
-#[derive(Debug, PartialEq, Eq)]
-struct OAuthError {
-    error: &'static str,
-    description: String,
-}
-
-impl OAuthError {
-    /// Creates an error with a code of OAuth.
-    fn new(error: &'static str, description: impl Into<String>) -> Self {
-        Self { error, description: description.into() }
-    }
-
-    /// Returns `invalid_request`: a required field is missing.
-    fn missing(field: &str) -> Self {
-        Self::new(
-            "invalid_request",
-            format!("The request must include a value for the input parameter '{field}'."),
-        )
-    }
-}
-
-impl From<OAuthError> for Response {
-    fn from(OAuthError { error, description }: OAuthError) -> Self {
-        let status = match error {
-            "server_error" => StatusCode::INTERNAL_SERVER_ERROR,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        json_response(status, &json!({ "error": error, "error_description": description }))
-    }
-}
-
 /// The body of a successful response. The members and their order are the cloud's.
 #[derive(Serialize)]
 struct Tokens {
@@ -157,6 +154,8 @@ struct Tokens {
     access_token: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authentication_token: Option<String>,
     user_id: String,
 }
 
@@ -173,21 +172,26 @@ async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Result<T
     let required = |name: &str| form.get(name).ok_or_else(|| OAuthError::missing(name));
 
     let grant_type = required("grant_type")?;
-    let client = form.client(headers).ok_or_else(|| OAuthError::missing("client_id"))?;
+    let id = form.client(headers).ok_or_else(|| OAuthError::missing("client_id"))?;
+    let client = Client::find(state, &id)?;
+    let secret = form.secret(headers).filter(|secret| !secret.is_empty());
+    client.check_secret(secret.as_deref())?;
     let grant = match grant_type {
         "refresh_token" => {
             let grant = state.accounts.refresh_grant(required("refresh_token")?);
-            let is_own = |grant: &Grant| grant.check_audience(&Audience::Live).is_ok();
-            grant.filter(is_own).ok_or_else(|| {
-                OAuthError::new("invalid_grant", "The refresh token isn't valid or has expired.")
-            })?
+            let is_own = |grant: &Grant| {
+                grant.check_audience(&Audience::Live).is_ok()
+                    && grant.client.as_ref().is_none_or(|owner| *owner == id)
+            };
+            grant.filter(is_own).ok_or_else(bad_refresh_token)?
         }
         "authorization_code" => {
             let (code, redirect) = (required("code")?, required("redirect_uri")?);
-            let proof = CodeProof { code, client: &client, redirect, verifier: None };
+            let proof = CodeProof { code, client: &id, redirect, verifier: None };
             redeem_code(state, &proof, &Audience::Live)
                 .map_err(|error| OAuthError::new("invalid_grant", error.to_string()))?
                 .grant
+                .for_client(&id)
         }
         other => {
             return Err(OAuthError::new(
@@ -198,89 +202,71 @@ async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Result<T
             ));
         }
     };
-    issue(state, &grant).await
+    issue(state, &grant, &id, secret.as_deref()).await
 }
 
-/// Issues the tokens of a grant. A refresh token is included if its scopes permit it.
+/// A refresh token is invalid, expired, revoked, or of another client or cloud.
+fn bad_refresh_token() -> OAuthError {
+    OAuthError::new("invalid_grant", "The refresh token isn't valid or has expired.")
+}
+
+/// Issues the tokens of a grant. `secret` is the client's secret, which signs the authentication
+/// token; `None` if the request has none.
 ///
 /// # Errors
-/// `server_error` if the account cannot be opened.
-async fn issue(state: &ServerState, grant: &Grant) -> Result<Tokens, OAuthError> {
+/// `server_error` if the account cannot be opened; `invalid_grant` if another request replaced the
+/// refresh token meanwhile.
+async fn issue(
+    state: &ServerState,
+    grant: &Grant,
+    client: &str,
+    secret: Option<&str>,
+) -> Result<Tokens, OAuthError> {
     let account = state.accounts.open(&grant.account).await.map_err(|error| {
         tracing::error!(%error, "cannot issue tokens");
         OAuthError::new("server_error", "The server could not look the account up.")
     })?;
     let scope = grant.scope.clone().unwrap_or_else(|| SCOPE.to_owned());
-    let offline = scope.split_whitespace().any(|word| word == OFFLINE);
+    let has = |wanted| scope.split_whitespace().any(|word| word == wanted);
+    let refresh_token = match has(OFFLINE) {
+        true => Some(state.accounts.issue_refresh(grant).ok_or_else(bad_refresh_token)?),
+        false => None,
+    };
+    let life = state.accounts.settings().token_life.as_secs();
+    let expires = Timestamp::now().as_second().saturating_add_unsigned(life);
+    let secret = secret.filter(|_| has(SIGN_IN));
     Ok(Tokens {
         token_type: "bearer",
-        expires_in: state.accounts.settings().token_life.as_secs(),
+        expires_in: life,
         access_token: state.accounts.issue_access(grant),
-        refresh_token: offline.then(|| state.accounts.issue_refresh(grant)),
+        refresh_token,
+        authentication_token: secret
+            .map(|secret| authentication_token(client, &account.cid, expires, secret)),
         user_id: account.cid.clone(),
         scope,
     })
 }
 
-/// Serves an authorization request with this query: returns a redirect with a code or a token, or
-/// with an error; 400 if the redirect URL is missing or not allowed.
-async fn authorize(state: &ServerState, base_url: &BaseUrl, query: &str) -> Response {
-    let query = Form::parse(query);
-    let Some(redirect) = query.get("redirect_uri") else {
-        return text(StatusCode::BAD_REQUEST, "The request has no redirect_uri.");
-    };
-    let Some(target) = base_url.redirect_target(redirect) else {
-        return text(
-            StatusCode::BAD_REQUEST,
-            "This server redirects only to this machine (http://localhost, 127.0.0.1, [::1]) and \
-             to oauth20_desktop.srf.",
-        );
-    };
-    let implicit = query.get("response_type") == Some("token");
-    let mut parameters = match authorized(state, &query, redirect).await {
-        Ok(parameters) => parameters,
-        Err(OAuthError { error, description }) => {
-            vec![("error", error.to_owned()), ("error_description", description)]
-        }
-    };
-    if let Some(state) = query.get("state") {
-        parameters.push(("state", state.to_owned()));
-    }
-    redirect_to(target, &parameters, implicit)
-}
-
-/// Returns the parameters of the redirect: a code or tokens. `redirect` is the redirect URL that
-/// the code is bound to.
-///
-/// # Errors
-/// `invalid_request` for a missing field; `unsupported_response_type`; `server_error` if the
-/// storage fails.
-async fn authorized(
-    state: &ServerState,
-    query: &Form,
-    redirect: &str,
-) -> Result<Vec<(&'static str, String)>, OAuthError> {
-    let client = query.get("client_id").ok_or_else(|| OAuthError::missing("client_id"))?;
-    let grant = Grant::new("", Some(query.get("scope").unwrap_or(SCOPE).to_owned()));
-    let grant = grant.for_audience(Audience::Live);
-    match query.get("response_type") {
-        Some("code") => Ok(vec![("code", code_for(state, grant, client, redirect))]),
-        Some("token") => {
-            let tokens = issue(state, &grant).await?;
-            Ok(vec![
-                ("access_token", tokens.access_token),
-                ("token_type", tokens.token_type.to_owned()),
-                ("expires_in", tokens.expires_in.to_string()),
-                ("scope", tokens.scope),
-                ("user_id", tokens.user_id),
-            ])
-        }
-        Some(other) => Err(OAuthError::new(
-            "unsupported_response_type",
-            format!("The response type '{other}' isn't one of 'code' and 'token'."),
-        )),
-        None => Err(OAuthError::missing("response_type")),
-    }
+/// Returns the JSON Web Token by which the application's own server recognizes the user. It is signed
+/// by HMAC-SHA-256 with the SHA-256 of the client's secret and `JWTSig`, as the sample code of the
+/// vendor verifies it. `expires` is in seconds since the epoch.
+fn authentication_token(client: &str, user: &str, expires: i64, secret: &str) -> String {
+    let header = json!({ "alg": "HS256", "kid": "0", "typ": "JWT" });
+    let claims = json!({
+        "ver": 1,
+        "iss": "urn:windows:liveid",
+        "exp": expires,
+        "uid": user,
+        "aud": client,
+        "urn:microsoft:appid": client,
+    });
+    let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+    let signed = format!("{}.{}", encode(&header), encode(&claims));
+    let key = Sha256::digest(format!("{secret}JWTSig"));
+    let keyed = <Hmac<Sha256> as KeyInit>::new_from_slice(&key);
+    let keyed = keyed.expect("HMAC accepts keys of every length");
+    let tag = keyed.chain_update(&signed).finalize().into_bytes();
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
 }
 
 /// Returns the page on which the sign-in of a desktop program ends. The program, or its user, copies

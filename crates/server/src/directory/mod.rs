@@ -1,0 +1,228 @@
+//! The directory: the tenants, users and applications that the sign-in knows.
+//!
+//! A server without a directory accepts every application, every secret and every account. With one,
+//! the sign-in refuses all others, as the clouds do. The static tokens remain valid.
+
+mod application;
+mod error;
+mod parse;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{account_kind::AccountKind, secret::Secret};
+
+pub(crate) use self::application::ApplicationRecord;
+pub use self::error::DirectoryError;
+
+/// The tenant of all Microsoft accounts (onedrive-graph#sign-in).
+pub(crate) const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
+/// The tenants, users and applications of a server. It is read from TOML with
+/// [`from_toml`](Self::from_toml), or from JSON with the same members.
+///
+/// ```toml
+/// [[tenants]]
+/// id = "5c5e3a4e-7c5b-4b7a-9a2f-0c8f0e0a1b2c"
+/// domains = ["contoso.example"]
+///
+/// [[users]]
+/// name = "anna"
+/// kind = "business"
+/// password = "secret"
+///
+/// [[applications]]
+/// id = "photos"
+/// secrets = ["s3cret"]
+/// redirect_uris = ["http://localhost"]
+/// scopes = ["Files.Read", "offline_access"]
+/// ```
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Directory {
+    tenants: Vec<TenantRecord>,
+    users: Vec<UserRecord>,
+    applications: Vec<ApplicationRecord>,
+}
+
+/// An organization.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TenantRecord {
+    /// A GUID.
+    pub id: String,
+    /// Names of the tenant in URLs.
+    #[serde(default)]
+    pub domains: Vec<String>,
+}
+
+/// A user and the properties of the user's drive.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserRecord {
+    /// The first part of the account's name.
+    pub name: String,
+    /// The sign-in name; by default the name at the first domain of the tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The displayed name; by default the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The user's id in the directory, a GUID; by default derived from the account's name. Personal
+    /// accounts have the id of their drive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The kind of the account; by default that of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<AccountKind>,
+    /// The tenant, by its id or a domain; by default the only tenant. Personal accounts have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// The size of the drive in bytes; by default that of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<u64>,
+    /// The password that the sign-in page requires; without one the user is only selected.
+    #[serde(default, skip_serializing, deserialize_with = "secret")]
+    pub password: Option<Secret>,
+}
+
+/// A user with all defaults applied.
+#[derive(Clone, Debug)]
+pub(crate) struct UserProfile {
+    /// The name of the account: that of the user, and the kind if the user has one.
+    pub account: String,
+    pub address: String,
+    pub display_name: String,
+    /// A GUID; `None` if it is derived from the account's name.
+    pub object_id: Option<String>,
+    /// The id of the tenant.
+    pub tenant: String,
+    /// In bytes; `None` for that of the server.
+    pub quota: Option<u64>,
+    pub password: Option<Secret>,
+}
+
+/// A validated directory.
+#[derive(Debug)]
+pub(crate) struct DirectoryIndex {
+    directory: Directory,
+    users: Vec<Arc<UserProfile>>,
+    applications: Vec<Arc<ApplicationRecord>>,
+}
+
+impl Directory {
+    /// Parses a directory in TOML.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] with the line and the key of the first fault.
+    pub fn from_toml(text: &str) -> Result<Self, DirectoryError> {
+        parse::from_toml(text)
+    }
+
+    /// Parses a directory in JSON.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] with the key of the first fault, or with the position of a syntax error.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, DirectoryError> {
+        parse::from_json(bytes)
+    }
+
+    /// Parses entries that may refer to tenants of another directory, in JSON. [`merge`](Self::merge)
+    /// checks them.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] with the position of a syntax error, or of an unknown or missing member.
+    pub fn entries_from_json(bytes: &[u8]) -> Result<Self, DirectoryError> {
+        parse::entries_from_json(bytes)
+    }
+
+    /// Returns the number of users.
+    pub fn user_count(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Returns the number of applications.
+    pub fn application_count(&self) -> usize {
+        self.applications.len()
+    }
+
+    /// Adds the entries of another directory. An entry replaces the one with the same id or name.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] if the result is no valid directory.
+    pub fn merge(mut self, other: Self) -> Result<Self, DirectoryError> {
+        let Self { tenants, users, applications } = other;
+        self.tenants.retain(|it| !tenants.iter().any(|new| new.id.eq_ignore_ascii_case(&it.id)));
+        self.users.retain(|it| !users.iter().any(|new| new.name == it.name));
+        self.applications.retain(|it| !applications.iter().any(|new| new.id == it.id));
+        self.tenants.extend(tenants);
+        self.users.extend(users);
+        self.applications.extend(applications);
+        parse::check(&self)?;
+        Ok(self)
+    }
+}
+
+impl DirectoryIndex {
+    /// Applies the defaults of a directory. `kind` is the server's default kind of accounts.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] if a default cannot be determined.
+    pub(crate) fn new(directory: Directory, kind: AccountKind) -> Result<Self, DirectoryError> {
+        let profile = |(at, user): (usize, &UserRecord)| {
+            parse::profile(&directory, user, kind)
+                .map(Arc::new)
+                .map_err(|(key, reason)| DirectoryError::at(format!("users[{at}].{key}"), reason))
+        };
+        let users = directory.users.iter().enumerate().map(profile).collect::<Result<_, _>>()?;
+        let applications = directory.applications.iter().cloned().map(Arc::new).collect();
+        Ok(Self { directory, users, applications })
+    }
+
+    /// Returns the directory as it was given.
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Returns all users.
+    pub(crate) fn users(&self) -> &[Arc<UserProfile>] {
+        &self.users
+    }
+
+    /// Returns the user whose account has a name.
+    pub(crate) fn user_of_account(&self, account: &str) -> Option<&Arc<UserProfile>> {
+        self.users.iter().find(|user| user.account == account)
+    }
+
+    /// Returns the user with an address or the name of an account.
+    pub(crate) fn user(&self, address: &str) -> Option<&Arc<UserProfile>> {
+        let is_wanted = |user: &&Arc<UserProfile>| {
+            user.address.eq_ignore_ascii_case(address) || user.account == address
+        };
+        self.users.iter().find(is_wanted)
+    }
+
+    /// Returns the application with an id.
+    pub(crate) fn application(&self, id: &str) -> Option<&Arc<ApplicationRecord>> {
+        self.applications.iter().find(|it| it.id.eq_ignore_ascii_case(id))
+    }
+
+    /// Returns the id of a tenant; `None` if it is unknown. `name` is an id, or the id that
+    /// `from_domain` derives from one of the tenant's domains.
+    pub(crate) fn tenant(&self, name: &str, from_domain: fn(&str) -> String) -> Option<&str> {
+        if name == CONSUMERS {
+            return Some(CONSUMERS);
+        }
+        let is_named = |tenant: &&TenantRecord| {
+            let is_domain = |domain: &String| from_domain(&domain.to_ascii_lowercase()) == name;
+            tenant.id.eq_ignore_ascii_case(name) || tenant.domains.iter().any(is_domain)
+        };
+        self.directory.tenants.iter().find(is_named).map(|tenant| tenant.id.as_str())
+    }
+}
+
+/// Deserializes an optional secret.
+fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(|text| text.map(Secret::from))
+}
