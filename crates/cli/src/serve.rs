@@ -105,11 +105,13 @@ pub(crate) struct Serve {
     #[arg(long, conflicts_with = "ephemeral")]
     repair: bool,
 
-    /// Copy the files of this folder to the default drive at the start
+    /// Copy the files of this folder to the default drive at the start; repeatable for JSON files
     ///
     /// Names that the drive does not allow, and links out of the folder, are skipped and reported.
-    #[arg(long, value_name = "DIR")]
-    seed: Option<PathBuf>,
+    /// A JSON file has objects of Live Connect, such as contacts and calendars: a list of
+    /// `{"account": "", "type": "contact", "first_name": "Henrik"}`.
+    #[arg(long, value_name = "DIR|FILE.json")]
+    seed: Vec<PathBuf>,
 
     /// Limit each drive to this size: 10GB (decimal) or 1.5GiB (binary)
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
@@ -268,7 +270,12 @@ impl Serve {
                 skipped => format!(", {skipped} skipped (see the warnings above)"),
             };
             let (files, folders) = (seeded.files, seeded.folders);
-            app.output.notice(format_args!("seed: {files} files, {folders} folders{skipped}"));
+            let objects = match seeded.objects {
+                0 => String::new(),
+                objects => format!(", {objects} objects of Live Connect"),
+            };
+            app.output
+                .notice(format_args!("seed: {files} files, {folders} folders{objects}{skipped}"));
         }
         let announced = self.announce(app, &server);
         if announced.is_ok() {
@@ -368,9 +375,7 @@ impl Serve {
         if let Some(seed) = self.fault_seed {
             builder = builder.fault_seed(seed);
         }
-        if let Some(folder) = &self.seed {
-            builder = builder.seed(folder);
-        }
+        builder = seeded(builder, &self.seed)?;
         if let Some(bytes) = self.quota {
             builder = builder.quota(bytes);
         }
@@ -461,6 +466,23 @@ fn show_recovery(app: &App, recovery: &Recovery) -> Result {
 /// Returns the folder of `--data`, or the default one; `None` if the user has no home folder.
 fn data_folder(app: &App) -> Option<PathBuf> {
     app.data.clone().or_else(|| config::dirs().map(|dirs| dirs.data_dir().to_owned()))
+}
+
+/// Sets the folder and the JSON files of `--seed`: a path to a file is a JSON file.
+///
+/// # Errors
+/// [`Exit::Usage`] for a second folder.
+fn seeded(mut builder: Builder, paths: &[PathBuf]) -> Result<Builder> {
+    let (files, folders): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.is_file());
+    if let [_, second, ..] = &*folders {
+        return Err(Failure::usage("only one folder can be copied to the default drive")
+            .doing("seed")
+            .about(second.display()));
+    }
+    if let Some(folder) = folders.first() {
+        builder = builder.seed(folder);
+    }
+    Ok(files.into_iter().fold(builder, Builder::seed_live_objects))
 }
 
 /// Converts an error of starting the server: `Usage` if an option cannot be used, otherwise

@@ -19,7 +19,7 @@ use crate::{
     secret_urls::SecretUrl,
     sign_in::{SignInOptions, TokenFamilies},
     signed_token::{Purpose, TokenError, TokenSigner},
-    tree::{DriveKey, ItemKey, NameFolding, Tree, TreeError},
+    tree::{AccountObjectKind, DriveKey, ItemKey, NameFolding, Tree, TreeError},
 };
 
 /// Positions of credentials in the URLs of all protocols.
@@ -51,15 +51,18 @@ pub(super) struct Account {
     pub cid: String,
     /// The user in the directory; `None` if the server has no directory, or not this user.
     pub profile: Option<Arc<UserProfile>>,
+    /// The owner's name in the Live Connect profile; `None` if there is no profile with a name.
+    pub owner_name: Option<String>,
 }
 
 impl Account {
     /// Returns the displayed name of the owner.
     pub(super) fn display_name(&self) -> &str {
-        match &self.profile {
-            Some(profile) => &profile.display_name,
-            None if self.name.is_empty() => "Drivedal Developer",
-            None => &self.name,
+        match (&self.owner_name, &self.profile) {
+            (Some(name), _) => name,
+            (None, Some(profile)) => &profile.display_name,
+            (None, None) if self.name.is_empty() => "Drivedal Developer",
+            (None, None) => &self.name,
         }
     }
 
@@ -191,6 +194,11 @@ impl Accounts {
         names
     }
 
+    /// Closes an account, because its profile was changed.
+    pub(super) fn close(&self, name: &str) {
+        self.opened().remove(name);
+    }
+
     /// Closes all accounts, because their drives were removed.
     pub(super) fn clear(&self) {
         self.opened().clear();
@@ -212,8 +220,17 @@ impl Accounts {
         if let Some(quota) = quota.filter(|&quota| quota != drive.quota) {
             self.tree.set_quota(drive.no, quota).await?;
         }
+        let owner_name =
+            match self.tree.account_object(drive.no, AccountObjectKind::Profile, "").await {
+                Ok(profile) => {
+                    profile.fields.get("name").and_then(|name| name.as_str()).map(str::to_owned)
+                }
+                Err(TreeError::NotFound) => None,
+                Err(error) => return Err(error),
+            };
         let (drive, cid) = (drive.no, drive.cid);
-        let account = Arc::new(Account { name: name.to_owned(), drive, cid, profile });
+        let account = Account { name: name.to_owned(), drive, cid, profile, owner_name };
+        let account = Arc::new(account);
         self.opened().insert(account.name.clone(), Arc::clone(&account));
         Ok(account)
     }
@@ -259,6 +276,17 @@ impl Accounts {
         let has_user = || directory.user_of_account(&grant.account).is_some();
         let has_client = |client: &String| directory.application(client).is_some();
         (grant.is_app || has_user()) && grant.client.as_ref().is_none_or(has_client)
+    }
+
+    /// Returns the account with an id in Live Connect; `None` if no account has it.
+    ///
+    /// # Errors
+    /// [`TreeError::Storage`] if the storage fails.
+    pub(super) async fn find_cid(&self, cid: &str) -> Result<Option<Arc<Account>>, TreeError> {
+        match self.tree.account_with_cid(cid).await? {
+            Some(name) => self.open(&name).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Returns the kind of an account: that of its name, else the server's default.

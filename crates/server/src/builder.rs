@@ -58,6 +58,7 @@ pub struct Builder {
     kind: AccountKind,
     /// The folder whose files the default drive starts with.
     seed: Option<PathBuf>,
+    seed_files: Vec<PathBuf>,
     budget: Option<Budget>,
     stand_in: bool,
     durability: Durability,
@@ -109,6 +110,7 @@ impl Default for Builder {
             fault_seed: None,
             kind: AccountKind::default(),
             seed: None,
+            seed_files: Vec::new(),
             budget: None,
             stand_in: false,
             durability: Durability::Full,
@@ -206,6 +208,13 @@ impl Builder {
     /// Entries that a drive cannot have are skipped; see [`Server::seeded`].
     pub fn seed(self, folder: impl Into<PathBuf>) -> Self {
         Self { seed: Some(folder.into()), ..self }
+    }
+
+    /// Starts accounts with the objects of Live Connect in a JSON file: a [`LiveObject`](crate::LiveObject)
+    /// or a list of them. Several files are read in the order of the calls.
+    pub fn seed_live_objects(mut self, file: impl Into<PathBuf>) -> Self {
+        self.seed_files.push(file.into());
+        self
     }
 
     /// Limits the resource units of every account per time window. Unlimited by default.

@@ -81,6 +81,14 @@ pub enum ServerError {
         /// The reason.
         reason: String,
     },
+    /// The objects in a seed file cannot be created.
+    #[error("cannot seed the accounts: {}: {reason}", .path.display())]
+    SeedFile {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
     /// The storage failed.
     #[error("the storage failed: {0}")]
     Tree(#[source] TreeError),

@@ -216,7 +216,8 @@ pub use account_kind::{AccountKind, UnknownAccountKind};
 pub use budget::{Budget, BudgetError};
 pub use builder::Builder;
 pub use control::{
-    AddedFixture, Control, FixtureError, FixtureItem, FixtureKind, InvalidFixture, NameConflict,
+    AddedFixture, Control, FixtureError, FixtureItem, FixtureKind, InvalidFixture, LiveObject,
+    LiveObjectError, LiveObjectType, NameConflict,
 };
 pub use directory::{Directory, DirectoryError};
 pub use disk::{Durability, UnknownDurability};

@@ -27,9 +27,9 @@ pub(crate) const SECRET_URL: SecretUrl = SecretUrl::Path(PREFIX);
 pub(crate) struct PictureClaims(
     /// The account's name.
     pub String,
-    /// The item; [`OWNER`] for the picture of the account's owner.
+    /// The item; [`OWNER`] for the picture of the account's owner, [`LOGO`] for a logo.
     pub ItemKey,
-    /// The fingerprint of the item's bytes.
+    /// The fingerprint of the item's bytes; the client id of the application for a logo.
     pub String,
     /// Whether browsers should save the picture.
     pub bool,
@@ -37,6 +37,9 @@ pub(crate) struct PictureClaims(
 
 /// The key in [`PictureClaims`] for the picture of the account's owner. No item has it.
 pub(crate) const OWNER: ItemKey = ItemKey(0);
+
+/// The key in [`PictureClaims`] for the logo of an application. No item has it.
+pub(crate) const LOGO: ItemKey = ItemKey(1);
 
 /// Returns the beginning of the paths of a picture; a size and a name must follow.
 pub(crate) fn start(state: &ServerState, claims: &PictureClaims) -> String {

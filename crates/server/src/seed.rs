@@ -1,4 +1,5 @@
-//! Seeds the default drive with the files of a local folder.
+//! Seeds the default drive with the files of a local folder, and accounts with the objects of JSON
+//! files.
 
 use std::{
     collections::HashSet,
@@ -16,6 +17,8 @@ use crate::{
     account::Account,
     error::ServerError,
     item_names::{self, NameError},
+    json::one_or_many,
+    live::account_objects::fixtures,
     state::ServerState,
     tree::{
         Bytestream, ChildName, ItemKey, ListOptions, NewItem, NodeKind, OnConflict, Precondition,
@@ -37,6 +40,8 @@ pub struct SeedReport {
     pub files: u64,
     /// Number of folders that were created.
     pub folders: u64,
+    /// Number of objects of Live Connect that were created.
+    pub objects: u64,
     /// Skipped entries with the reasons. The entries of a skipped folder are not listed.
     pub skipped: Vec<(PathBuf, String)>,
 }
@@ -66,6 +71,36 @@ enum SkipReason {
     Tree(TreeError),
 }
 
+/// Seeds the drives and the accounts as the options of the server demand. Returns `None` if nothing is to
+/// be seeded.
+///
+/// # Errors
+/// [`ServerError::Seed`] if the seed folder cannot be read or its files cannot be stored;
+/// [`ServerError::SeedFile`] if the objects of a seed file cannot be created; [`ServerError::Tree`] if the
+/// storage fails.
+pub(super) async fn seed(state: &ServerState) -> Result<Option<SeedReport>, ServerError> {
+    let mut report = match &state.seed_folder {
+        Some(folder) => Some(seed_folder(state, folder).await?),
+        None => None,
+    };
+    for file in &state.seed_files {
+        report.get_or_insert_default().objects += seed_objects(state, file).await?;
+    }
+    Ok(report)
+}
+
+/// Creates the objects of Live Connect in a JSON file. Returns their number.
+///
+/// # Errors
+/// [`ServerError::SeedFile`] if the file cannot be read, or an object cannot be created.
+async fn seed_objects(state: &ServerState, file: &Path) -> Result<u64, ServerError> {
+    let failed = |reason: String| ServerError::SeedFile { path: file.to_owned(), reason };
+    let json = fs::read(file).await.map_err(|error| failed(error.to_string()))?;
+    let objects = one_or_many(&json, "object").map_err(|error| failed(error.to_string()))?;
+    let added = fixtures::add(state, objects).await;
+    Ok(added.map_err(|error| failed(error.to_string()))?.len() as u64)
+}
+
 /// Stores the files and folders below a local folder in the default drive, with their times as the
 /// client's times. Existing items of the same names are replaced.
 ///
@@ -76,7 +111,7 @@ enum SkipReason {
 /// # Errors
 /// [`ServerError::Seed`] if the folder cannot be read or its files cannot be stored;
 /// [`ServerError::Tree`] if the storage fails.
-pub(super) async fn seed(state: &ServerState, folder: &Path) -> Result<SeedReport, ServerError> {
+async fn seed_folder(state: &ServerState, folder: &Path) -> Result<SeedReport, ServerError> {
     let account = state.accounts.open("").await.map_err(ServerError::Tree)?;
     let root = fs::canonicalize(folder).await.map_err(|error| failed(folder, error))?;
     let mut seeder = Seeder { state, account: &account, root, report: SeedReport::default() };

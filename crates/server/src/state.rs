@@ -55,6 +55,8 @@ pub(super) struct ServerState {
     pub thumbnails: Thumbnails,
     /// The folder whose files the default drive starts with.
     pub seed_folder: Option<PathBuf>,
+    /// JSON files with the objects of Live Connect that accounts start with.
+    pub seed_files: Vec<PathBuf>,
     /// The token that control requests must carry; `None` if they need none.
     pub control_token: Option<Secret>,
     /// Distinguishes this server from another one at the same address.

@@ -77,7 +77,8 @@ impl Builder {
     /// * [`ServerError::Listen`] and [`ServerError::Socket`] if the server cannot listen.
     /// * [`ServerError::Locked`] if another process uses the data folder; [`ServerError::Open`],
     ///   [`ServerError::DataFolder`] and [`ServerError::Tree`] if it cannot be used.
-    /// * [`ServerError::Seed`] if the seed folder cannot be read or its files cannot be stored.
+    /// * [`ServerError::Seed`] if the seed folder cannot be read or its files cannot be stored;
+    ///   [`ServerError::SeedFile`] if the objects of a seed file cannot be created.
     /// * [`ServerError::Certificates`] if the certificates for the clouds' hosts cannot be created.
     pub async fn start(self) -> Result<Server, ServerError> {
         if let Some(budget) = &self.budget {
@@ -98,10 +99,7 @@ impl Builder {
         if let Some(directory) = self.directory.clone() {
             state.accounts.set_directory(Some(directory)).map_err(ServerError::Directory)?;
         }
-        let seeded = match &state.seed_folder {
-            Some(folder) => Some(seed::seed(&state, folder).await?),
-            None => None,
-        };
+        let seeded = seed::seed(&state).await?;
         let authority = self.authority().map_err(ServerError::Certificates)?;
         let pem = authority.as_ref().map(|authority| authority.pem().to_owned());
         let tls = authority.map(Authority::acceptor).transpose();
@@ -226,6 +224,7 @@ impl Builder {
             load: Load::new(limits),
             thumbnails: Thumbnails::default(),
             seed_folder: self.seed.clone(),
+            seed_files: self.seed_files.clone(),
             control_token,
             instance: Instance::default(),
         }

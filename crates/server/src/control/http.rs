@@ -12,7 +12,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Control, FixtureItem};
+use super::{Control, FixtureItem, LiveObject, LiveObjectType};
 use crate::{
     access::constant_time_eq,
     budget::Budget,
@@ -44,6 +44,7 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/_control/directory/entries", post(add_to_directory))
         .route("/_control/sign-in", get(sign_in_options).put(set_sign_in_options))
         .route("/_control/items", post(add_fixtures))
+        .route("/_control/live-objects", get(live_objects).post(add_live_objects))
         .route("/_control/state/reset", post(reset_state))
         .layer(middleware::from_fn_with_state(control.clone(), guard));
     Router::new()
@@ -249,6 +250,37 @@ async fn add_fixtures(State(control): State<Control>, body: Bytes) -> Response {
     }
 }
 
+/// Selects stored objects of Live Connect.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LiveObjectSelection {
+    #[serde(default)]
+    account: String,
+    #[serde(rename = "type")]
+    object_type: Option<LiveObjectType>,
+}
+
+async fn live_objects(
+    State(control): State<Control>,
+    Query(LiveObjectSelection { account, object_type }): Query<LiveObjectSelection>,
+) -> Response {
+    match control.live_objects(&account, object_type).await {
+        Ok(objects) => json(&objects),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
+async fn add_live_objects(State(control): State<Control>, body: Bytes) -> Response {
+    let objects: Vec<LiveObject> = match one_or_many(&body, "object") {
+        Ok(objects) => objects,
+        Err(error) => return bad_request(format_args!("cannot parse the body: {error}")),
+    };
+    match control.add_live_objects(objects).await {
+        Ok(added) => (StatusCode::CREATED, json(&added)).into_response(),
+        Err(error) => bad_request(error),
+    }
+}
+
 /// Serves `POST state/reset`: restores the state of the start; 500 if the storage fails.
 async fn reset_state(State(control): State<Control>) -> Response {
     match control.reset_state().await {
@@ -262,7 +294,7 @@ async fn unknown_path() -> Response {
     text(
         StatusCode::NOT_FOUND,
         "cannot find this path (the control API has health, counters, counters/reset, requests, \
-         faults, budget, directory, sign-in, audit, conflicts, items and state/reset)",
+         faults, budget, directory, sign-in, audit, conflicts, items, live-objects and state/reset)",
     )
 }
 

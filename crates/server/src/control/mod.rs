@@ -11,11 +11,14 @@ use serde::Serialize;
 pub use fixtures::{AddedFixture, FixtureError, FixtureItem, FixtureKind, InvalidFixture};
 pub(super) use http::router;
 
+pub use crate::live::account_objects::fixtures::{LiveObject, LiveObjectError, LiveObjectType};
+
 use crate::{
     budget::{Budget, BudgetError},
     directory::{Directory, DirectoryError},
     error::ServerError,
     faults::{ActiveFault, Fault, FaultError},
+    live::account_objects::fixtures as live_fixtures,
     request_log::{Counters, RequestRecord},
     seed,
     sign_in::SignInOptions,
@@ -201,6 +204,32 @@ impl Control {
         self.state.accounts.families.set_options(options);
     }
 
+    /// Creates objects of Live Connect outside the drive, in order: users, contacts, calendars, events,
+    /// activities and applications; see [`LiveObject`]. Returns them with their ids.
+    ///
+    /// # Errors
+    /// The first object that cannot be created. The objects before it remain.
+    pub async fn add_live_objects(
+        &self,
+        objects: impl IntoIterator<Item = LiveObject>,
+    ) -> Result<Vec<LiveObject>, LiveObjectError> {
+        live_fixtures::add(&self.state, objects.into_iter().collect()).await
+    }
+
+    /// Returns the stored objects of Live Connect of an account, of one type or of all types. The default
+    /// account's name is empty. Activities, which the protocol cannot read, are among them.
+    ///
+    /// # Errors
+    /// [`ServerError::Tree`] if the storage fails.
+    pub async fn live_objects(
+        &self,
+        account: &str,
+        object_type: Option<LiveObjectType>,
+    ) -> Result<Vec<LiveObject>, ServerError> {
+        let listed = live_fixtures::list(&self.state, account, object_type).await;
+        listed.map_err(ServerError::Tree)
+    }
+
     /// Returns the number of open upload sessions on an account's drive. The default account's name is
     /// empty.
     ///
@@ -211,8 +240,8 @@ impl Control {
         self.state.tree.sessions(account.drive).await.map_err(ServerError::Tree)
     }
 
-    /// Restores the state of the server's start: all drives are removed, the default drive has the
-    /// files of the seed folder, the fault rules are removed, counters and log are empty. The budget
+    /// Restores the state of the server's start: all drives are removed, the seed folder and the
+    /// seed files are read again, the fault rules are removed, counters and log are empty. The budget
     /// remains, and none of it is used. Tokens remain valid; uploads in progress fail.
     ///
     /// # Errors
@@ -222,9 +251,7 @@ impl Control {
         self.state.tree.reset().await.map_err(ServerError::Tree)?;
         self.state.accounts.clear();
         self.state.budgets.clear();
-        if let Some(folder) = &self.state.seed_folder {
-            seed::seed(&self.state, folder).await?;
-        }
+        seed::seed(&self.state).await?;
         self.state.log.reset();
         Ok(())
     }

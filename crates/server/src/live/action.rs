@@ -1,6 +1,7 @@
 //! The actions of the protocol: their names in counters, and the query parameters that they read
 //! (live-connect#storage-endpoints).
 
+use super::account_objects::action::AccountAction;
 use crate::{
     parameters::{Parameter, Values},
     sharing_links::LinkKind,
@@ -70,6 +71,8 @@ pub(super) enum LiveAction {
     DeleteComment,
     ListTags,
     GetTag,
+    /// An action on an object outside the drive.
+    Account(AccountAction),
 }
 
 /// Operation name of requests that match no route.
@@ -108,6 +111,28 @@ pub(super) const OPERATIONS: &[&str] = &[
     "live.comment.delete",
     "live.tags.list",
     "live.tag.get",
+    "live.contacts.list",
+    "live.contact.create",
+    "live.contact.get",
+    "live.friends.list",
+    "live.calendars.list",
+    "live.calendar.create",
+    "live.calendar.get",
+    "live.calendar.update",
+    "live.calendar.delete",
+    "live.events.list",
+    "live.event.create",
+    "live.event.get",
+    "live.event.update",
+    "live.event.delete",
+    "live.activity.create",
+    "live.applications.list",
+    "live.application.create",
+    "live.application.get",
+    "live.application.update",
+    "live.application.delete",
+    "live.application.picture",
+    "live.application.picture.put",
     PREVIEW,
     UNKNOWN,
 ];
@@ -144,6 +169,7 @@ impl LiveAction {
             Self::DeleteComment => "live.comment.delete",
             Self::ListTags => "live.tags.list",
             Self::GetTag => "live.tag.get",
+            Self::Account(action) => action.operation(),
         }
     }
 }
@@ -217,6 +243,7 @@ impl LiveAction {
             Self::GetPicture => PICTURE,
             Self::GetUserPicture => USER_PICTURE,
             Self::Put(_) | Self::Post | Self::PutContent => UPLOAD,
+            Self::Account(action) => action.parameters(),
             Self::GetUser
             | Self::Permissions
             | Self::GetQuota
@@ -233,5 +260,15 @@ impl LiveAction {
             | Self::DeleteComment
             | Self::GetTag => &[],
         }
+    }
+
+    /// Returns whether the subject may belong to another user. The handler checks the rights then.
+    pub(super) fn is_across_users(&self) -> bool {
+        matches!(
+            self,
+            Self::GetUser
+                | Self::GetUserPicture
+                | Self::Account(AccountAction::ListCalendars | AccountAction::ListEvents)
+        )
     }
 }

@@ -117,6 +117,11 @@ impl LiveError {
         Self::new(StatusCode::FORBIDDEN, "request_token_unauthorized", message)
     }
 
+    /// The user lacks a permission. The token is sufficient.
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "request_token_unauthorized", message)
+    }
+
     /// Returns 503: the request failed for a reason that is likely to pass.
     pub(super) fn busy() -> Self {
         let message = "The server is busy. Please try again later.";

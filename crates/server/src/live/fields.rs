@@ -73,6 +73,11 @@ impl Fields {
         }
     }
 
+    /// Returns all members.
+    pub(super) fn members(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     /// Returns a text member; `None` if it is missing or null.
     ///
     /// # Errors

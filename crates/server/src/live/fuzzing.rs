@@ -3,6 +3,7 @@
 use axum::http::request::Parts;
 
 use super::{
+    account_objects::ids::AccountObjectId,
     bits,
     ids::{CommentId, LiveId, TagId},
     names,
@@ -18,7 +19,7 @@ pub(crate) fn parse(request: &Parts) {
     let path = request.uri.path();
     bits::fuzzing(path);
     for text in path.split('/') {
-        let _ =
-            (LiveId::parse(text), CommentId::parse(text), TagId::parse(text), names::check(text));
+        let _ = (LiveId::parse(text), CommentId::parse(text), TagId::parse(text));
+        let _ = (AccountObjectId::parse(text), names::check(text));
     }
 }

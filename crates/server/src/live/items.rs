@@ -1,4 +1,4 @@
-//! Handlers of users, folders and files (live-connect#endpoints-objects,
+//! Handlers of folders and files (live-connect#endpoints-objects,
 //! live-connect#endpoints-changes, live-connect#op-quota).
 
 use axum::{
@@ -6,7 +6,6 @@ use axum::{
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::Response,
 };
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -16,26 +15,12 @@ use super::{
     ids::{IdKind, LiveId},
     names,
     object_type::ObjectType,
-    objects::time,
     request::LiveRequest,
     response_format::no_content,
 };
 use crate::tree::{
     Change, ChildName, DriveInfo, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, ROOT,
 };
-
-/// The response to `GET /me`: the members that need no additional scope.
-#[derive(Serialize)]
-struct UserObject<'a> {
-    id: &'a str,
-    name: &'a str,
-    first_name: &'a str,
-    last_name: Option<&'a str>,
-    link: String,
-    gender: Option<&'a str>,
-    locale: &'a str,
-    updated_time: String,
-}
 
 /// Returns the drive of the request's account.
 ///
@@ -45,31 +30,6 @@ async fn drive(request: &LiveRequest) -> Result<DriveInfo> {
     let account = &request.objects.account;
     let drive = request.state().tree.drive_info(account.drive).await;
     drive.map_err(|error| LiveError::tree(error, &account.cid))
-}
-
-/// Handles `GET {user}`: returns the profile of the user.
-///
-/// # Errors
-/// 500 if the storage fails.
-pub(super) async fn user(request: &LiveRequest) -> Result<Response> {
-    let account = &request.objects.account;
-    let drive = drive(request).await?;
-    let name = account.display_name();
-    let (first_name, last_name) = match name.split_once(' ') {
-        Some((first, last)) => (first, Some(last)),
-        None => (name, None),
-    };
-    let user = UserObject {
-        id: &account.cid,
-        name,
-        first_name,
-        last_name,
-        link: request.objects.base_url.url(&format!("/profile.aspx?cid={}", account.cid)),
-        gender: None,
-        locale: "en_US",
-        updated_time: time(drive.created),
-    };
-    Ok(request.format.json(StatusCode::OK, &user))
 }
 
 /// Handles `GET {user}/skydrive/quota`: returns the size of the drive and the available space in

@@ -24,6 +24,19 @@ use crate::tree::{self, Node, Order};
 /// Number of objects that are serialized per chunk of the response.
 const CHUNK: usize = 64;
 
+/// Parameters that the URLs of the other pages repeat.
+const REPEATED: [&str; 9] = [
+    "filter",
+    "sort_by",
+    "sort_order",
+    "download",
+    "pretty",
+    "q",
+    "locale",
+    "start_time",
+    "end_time",
+];
+
 /// The filter, the order and the page that a request selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PageOptions {
@@ -62,7 +75,7 @@ impl PageOptions {
         if limit == Some(0) {
             return Err(LiveError::invalid_value("limit", "0"));
         }
-        let repeated = ["filter", "sort_by", "sort_order", "download", "pretty", "q", "locale"]
+        let repeated = REPEATED
             .iter()
             .filter_map(|name| Some((name, query.get(name)?)))
             .map(|(name, value)| format!("&{name}={}", crate::content::encoded(value)))
@@ -88,11 +101,7 @@ impl PageOptions {
     /// Returns the query to the tree. It requests one child more than the page has, to detect
     /// further pages.
     fn listing(&self) -> tree::ListOptions {
-        let (offset, limit) = if self.pages_in_memory() {
-            (0, None)
-        } else {
-            (self.offset, self.limit.map(|limit| limit.saturating_add(1)))
-        };
+        let (offset, limit) = if self.pages_in_memory() { (0, None) } else { self.window() };
         tree::ListOptions {
             order: self.order,
             descending: self.descending && !self.by_update_time,
@@ -100,6 +109,12 @@ impl PageOptions {
             offset,
             limit,
         }
+    }
+
+    /// Returns the number of objects before the page, and how many to request: one more than the page
+    /// has, to detect further pages.
+    pub(super) fn window(&self) -> (u64, Option<u64>) {
+        (self.offset, self.limit.map(|limit| limit.saturating_add(1)))
     }
 
     /// Returns how many results a scan needs at most: those before the page, those of the page, and
@@ -129,7 +144,7 @@ impl PageOptions {
     }
 
     /// Cuts a list to the page size. The flag is whether it was longer.
-    fn truncate<T>(&self, mut all: Vec<T>) -> (Vec<T>, bool) {
+    pub(super) fn truncate<T>(&self, mut all: Vec<T>) -> (Vec<T>, bool) {
         let limit =
             self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let more = all.len() > limit;

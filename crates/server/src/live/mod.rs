@@ -1,7 +1,9 @@
 #![doc = include_str!("live.md")]
 
+pub(crate) mod account_objects;
 mod action;
 pub(super) mod bits;
+mod caller;
 mod collections;
 mod comments;
 mod content;
@@ -41,13 +43,13 @@ use axum::{
 
 use super::{
     cross_site::CrossSite,
-    grant::Audience,
     parameters,
     protocol::{Declaration, Protocol, RequestContext, Routed},
     state::ServerState,
     upload,
 };
 use action::{LiveAction, OPERATIONS, PREVIEW, UNKNOWN};
+use caller::Caller;
 use error::{LiveError, Result};
 use ids::LiveId;
 pub(super) use ids::id_of;
@@ -57,7 +59,7 @@ use query::LiveQuery;
 use request::LiveRequest;
 use response_format::{OVER_BUDGET, ResponseFormat, failure};
 use route::{BASE, LiveRoute, Subject};
-use scopes::{READ, Scopes};
+use scopes::READ;
 
 /// The protocol Live Connect REST v5.0.
 pub(super) struct Live;
@@ -128,23 +130,18 @@ async fn respond(
     format: &ResponseFormat,
 ) -> Result<Response> {
     let LiveCall { query, route } = call;
-    let LiveRoute { subject, action } = route?;
+    let mut route = route?;
     let state = context.state;
-    let declared = [action::COMMON, action.parameters()];
+    let declared = [action::COMMON, route.action.parameters()];
     if let Some((parameter, value)) = parameters::invalid(&declared, |name| query.get(name)) {
         return Err(LiveError::invalid_value(parameter.name, value));
     }
-    if subject == Subject::Preview {
+    if route.subject == Subject::Preview {
         return sharing::preview(&state, &context.base_url, &query).await;
     }
-    let grant = context.grant?;
-    grant.check_audience(&Audience::Live)?;
-    let scopes = Scopes::from_grant(&grant);
-    let account = state
-        .accounts
-        .open(&grant.account)
-        .await
-        .map_err(|error| LiveError::tree(error, &grant.account))?;
+    let Caller { account, scopes, client_id, is_public } =
+        Caller::identify(&state, context.grant, &mut route).await?;
+    let LiveRoute { subject, action } = route;
     let view = ObjectView {
         attachment: query.flag("download")?.unwrap_or(false),
         full: scopes.has(READ),
@@ -156,8 +153,11 @@ async fn respond(
     };
     let objects = Objects { state: Arc::clone(&state), base_url, account };
     let format = format.clone();
-    let mut request = LiveRequest { objects, query, format, subject, scopes, view };
-    request.require_own()?;
+    let mut request =
+        LiveRequest { objects, query, format, subject, scopes, view, client_id, is_public };
+    if !action.is_across_users() {
+        request.require_own()?;
+    }
     request.scopes.check_action(&action)?;
     if let Subject::WellKnownFolder(_, name) = request.subject {
         let folder =
@@ -178,7 +178,7 @@ async fn dispatch(
     body: Body,
 ) -> Result<Response> {
     match action {
-        LiveAction::GetUser => items::user(&request).await,
+        LiveAction::GetUser => account_objects::user::get(&request).await,
         LiveAction::GetUserPicture => pictures::user_picture(&request),
         LiveAction::Permissions => Ok(items::permissions(&request)),
         LiveAction::GetQuota => items::quota(&request).await,
@@ -203,6 +203,9 @@ async fn dispatch(
         | LiveAction::DeleteComment
         | LiveAction::ListTags
         | LiveAction::GetTag => comment_or_tag(&request, &action).await,
+        LiveAction::Account(action) => {
+            account_objects::respond(&request, action, &parts, body).await
+        }
         LiveAction::Put(name) => {
             detached(async move { content::put(&request, &name, &parts, body).await }).await
         }

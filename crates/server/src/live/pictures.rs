@@ -11,10 +11,13 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::Response,
 };
+use bytes::Bytes;
 use futures::TryStreamExt;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::{
+    account_objects::logos::{self, LOGO_SIDE},
     error::{LiveError, Result},
     object_type::ObjectType,
     picture_size::PictureSize,
@@ -22,15 +25,16 @@ use super::{
     response_format::{OVER_BUDGET, ResponseFormat, failure},
 };
 use crate::{
+    account::Account,
     content::fingerprint,
     media::{
         Fetch, Reading, ThumbnailSource,
         picture::{self, Frame, Picture},
     },
-    picture_urls::{self, OWNER, PictureClaims},
+    picture_urls::{self, LOGO, OWNER, PictureClaims},
     protocol::{Declaration, Protocol, RequestContext, Routed},
     state::ServerState,
-    tree::{Content, ListOptions, Node, NodeKind, Order, Tree},
+    tree::{AccountObjectKind, Content, ListOptions, Node, NodeKind, Order, Tree, TreeError},
 };
 
 /// Number of an album's items that are searched for its cover.
@@ -96,7 +100,7 @@ pub(super) fn user_picture(request: &LiveRequest) -> Result<Response> {
 ///
 /// # Errors
 /// 400 for an invalid parameter, or if `url` contains characters that are invalid in a header.
-fn redirect_or_location(request: &LiveRequest, url: &str) -> Result<Response> {
+pub(super) fn redirect_or_location(request: &LiveRequest, url: &str) -> Result<Response> {
     match request.query.flag("suppress_redirects")?.unwrap_or(false) {
         true => Ok(request.format.json(StatusCode::OK, &json!({ "location": url }))),
         false => redirect(url),
@@ -170,9 +174,12 @@ impl Protocol for Pictures {
         PictureCall(call): PictureCall,
         context: RequestContext,
         parts: Parts,
-        _: Body,
+        body: Body,
     ) -> Response {
-        let response = match (parts.method, call) {
+        let response = match (parts.method.clone(), call) {
+            (Method::PUT | Method::POST, Some((claims, _))) if claims.1 == LOGO => {
+                logos::put_signed(context, claims, &parts, body).await
+            }
             (Method::GET | Method::HEAD, Some((claims, frame))) => {
                 respond(&context.state, claims, frame).await
             }
@@ -208,11 +215,17 @@ async fn respond(
     let longer = frame.width.max(frame.height);
     let account =
         state.accounts.open(&account).await.map_err(|error| LiveError::tree(error, &account))?;
+    if item == LOGO {
+        return match logos::serve(&state.tree, &account, &bytes).await? {
+            Some(response) => Ok(response),
+            None => plain_response(LOGO_SIDE, attachment).await,
+        };
+    }
     if item == OWNER {
-        return Ok(picture_response(
-            picture::plain(longer).await.map_err(undecodable)?,
-            attachment,
-        ));
+        return match owner_picture(state, &account, longer).await? {
+            Some(picture) => Ok(picture_response(picture, attachment)),
+            None => plain_response(longer, attachment).await,
+        };
     }
     let node = state.tree.node(account.drive, item).await;
     let node = node.map_err(|error| LiveError::tree(error, "picture"))?;
@@ -230,6 +243,34 @@ async fn respond(
         None => picture::plain(longer).await.map_err(undecodable)?,
     };
     Ok(picture_response(picture, attachment))
+}
+
+/// Returns the picture of an account's owner in a size; `None` if there is none. If the picture is
+/// smaller, it has the next smaller size (live-connect#user-picture-sizes). `pixels` is the length of
+/// a side.
+async fn owner_picture(
+    state: &ServerState,
+    account: &Account,
+    pixels: u32,
+) -> Result<Option<Picture>> {
+    let data = state.tree.account_object_data(account.drive, AccountObjectKind::Profile, "").await;
+    let data = match data {
+        Ok(Some(data)) => Bytes::from(data),
+        Ok(None) | Err(TreeError::NotFound) => return Ok(None),
+        Err(error) => return Err(LiveError::tree(error, &account.cid)),
+    };
+    let side = picture::shorter_side(&data).map_err(undecodable)?;
+    let sizes = PictureSize::FOR_USERS.map(PictureSize::pixels).into_iter();
+    let available = sizes.filter(|&size| size <= side.min(pixels)).max();
+    let frame = Frame::square(available.unwrap_or(PictureSize::Small.pixels()));
+    let reading = || Reading::new(data.len() as u64, Fetch::from_bytes(data.clone()));
+    let hash = Sha256::digest(&data).into();
+    state.thumbnails.get(hash, ThumbnailSource::Whole, frame, reading).await.map_err(undecodable)
+}
+
+/// Responds with the default picture. `pixels` is the length of a side.
+async fn plain_response(pixels: u32, attachment: bool) -> Result<Response> {
+    Ok(picture_response(picture::plain(pixels).await.map_err(undecodable)?, attachment))
 }
 
 /// Returns 400 for content that has no picture, with the reason

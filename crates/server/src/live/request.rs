@@ -28,6 +28,10 @@ pub(super) struct LiveRequest {
     pub(super) subject: Subject,
     pub(super) scopes: Scopes,
     pub(super) view: ObjectView,
+    /// The id of the client that the token was issued to; empty if it is valid for all.
+    pub(super) client_id: String,
+    /// Whether only public data may be shown: the request has no token of the account.
+    pub(super) is_public: bool,
 }
 
 impl LiveRequest {
@@ -50,6 +54,8 @@ impl LiveRequest {
             Subject::User(DriveOwner::Me)
             | Subject::Root(DriveOwner::Me)
             | Subject::WellKnownFolder(DriveOwner::Me, _)
+            // The objects of an account are found by the account, too.
+            | Subject::AccountObject(_)
             | Subject::Preview => return Ok(()),
             Subject::User(DriveOwner::User(cid))
             | Subject::Root(DriveOwner::User(cid))
@@ -79,6 +85,7 @@ impl LiveRequest {
             Subject::Item(id) => id.to_string(),
             Subject::Comment(id) => id.to_string(),
             Subject::Tag(id) => id.to_string(),
+            Subject::AccountObject(id) => id.to_string(),
             Subject::Preview => "skydrive/get_item_preview".to_owned(),
         }
     }
@@ -86,10 +93,13 @@ impl LiveRequest {
     /// Returns the key and the id of the requested item. It does not check whether the item exists.
     ///
     /// # Errors
-    /// 404 if the subject is a user or a preview.
+    /// 404 if the subject is not an item.
     pub(super) fn item_key(&self) -> Result<(ItemKey, String)> {
         let key = match &self.subject {
-            Subject::User(_) | Subject::WellKnownFolder(..) | Subject::Preview => {
+            Subject::User(_)
+            | Subject::WellKnownFolder(..)
+            | Subject::AccountObject(_)
+            | Subject::Preview => {
                 return Err(LiveError::not_found(self.subject_id()));
             }
             Subject::Root(_) => ROOT,
@@ -134,6 +144,7 @@ impl LiveRequest {
             Subject::User(_)
             | Subject::Root(_)
             | Subject::WellKnownFolder(..)
+            | Subject::AccountObject(_)
             | Subject::Preview => IdKind::Folder,
         };
         if IdKind::from(node.kind) == kind { Ok(node) } else { Err(LiveError::not_found(id)) }

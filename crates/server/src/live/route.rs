@@ -4,6 +4,7 @@
 use axum::http::{Method, header, request::Parts};
 
 use super::{
+    account_objects::{action::AccountAction, ids::AccountObjectId},
     action::{ListKind, LiveAction},
     error::{LiveError, Result},
     ids::{CommentId, LiveId, TagId, is_cid},
@@ -37,6 +38,8 @@ pub(super) enum Subject {
     Item(LiveId),
     Comment(CommentId),
     Tag(TagId),
+    /// An object outside the drive by its id.
+    AccountObject(AccountObjectId),
     /// The target of a sharing link (live-connect#op-item-preview).
     Preview,
 }
@@ -64,8 +67,12 @@ impl LiveRoute {
             .map(decode_segment)
             .collect::<Result<_>>()?;
         let segments: Vec<&str> = segments.iter().map(|segment| segment.as_ref()).collect();
-        let (subject, tail) = subject(&segments)?;
-        let action = action(&method(request, query)?, &subject, tail, is_multipart(request))?;
+        let (mut subject, tail) = subject(&segments)?;
+        let method = method(request, query)?;
+        if let Some(application) = application(&method, &subject, tail) {
+            subject = Subject::AccountObject(application);
+        }
+        let action = action(&method, &subject, tail, is_multipart(request))?;
         Ok(Self { subject, action })
     }
 }
@@ -121,6 +128,18 @@ fn subject<'a>(segments: &'a [&'a str]) -> Result<(Subject, &'a [&'a str])> {
     }
 }
 
+/// Returns the application of a path that begins with its client id, if the request changes it. Client
+/// ids look like the ids of users, which cannot be changed; `GET` is the same for both.
+fn application(method: &Method, subject: &Subject, tail: &[&str]) -> Option<AccountObjectId> {
+    let Subject::User(DriveOwner::User(id)) = subject else { return None };
+    let is_change = match tail {
+        [] => *method == Method::PUT || *method == Method::DELETE,
+        ["picture"] => *method == Method::PUT || *method == Method::POST,
+        _ => false,
+    };
+    is_change.then(|| AccountObjectId::for_client(id))
+}
+
 /// Parses a well-known name at the start of `segments`, and returns it with the remaining segments;
 /// `None` if the first segment is no such name.
 fn well_known_folder<'a>(segments: &'a [&'a str]) -> Option<(&'static str, &'a [&'a str])> {
@@ -128,12 +147,14 @@ fn well_known_folder<'a>(segments: &'a [&'a str]) -> Option<(&'static str, &'a [
     Some((well_known_folders::canonical_name(name)?, tail))
 }
 
-/// Parses the id of an item, a comment or a tag; `None` if it is none of them.
+/// Parses the id of an item, a comment, a tag or an object outside the drive; `None` if it is none of
+/// them.
 fn parse_id(id: &str) -> Option<Subject> {
     LiveId::parse(id)
         .map(Subject::Item)
         .or_else(|| CommentId::parse(id).map(Subject::Comment))
         .or_else(|| TagId::parse(id).map(Subject::Tag))
+        .or_else(|| AccountObjectId::parse(id).map(Subject::AccountObject))
 }
 
 /// Returns the action of a method on a subject. `tail` are the segments after the subject;
@@ -165,6 +186,9 @@ fn action(
         Subject::Tag(_) => {
             get_only(method.as_str(), (tail.is_empty()).then_some(LiveAction::GetTag))
         }
+        Subject::AccountObject(id) => {
+            RouteMatch::from(AccountAction::on_object(method.as_str(), id.kind, tail))
+        }
         // `respond` handles previews before it looks at the action.
         Subject::Preview => get_only(method.as_str(), Some(LiveAction::GetPicture)),
     };
@@ -186,6 +210,16 @@ enum RouteMatch {
     NoRoute,
 }
 
+impl From<Option<Option<AccountAction>>> for RouteMatch {
+    fn from(action: Option<Option<AccountAction>>) -> Self {
+        match action {
+            Some(Some(action)) => Self::Action(LiveAction::Account(action)),
+            Some(None) => Self::OtherMethod,
+            None => Self::NoRoute,
+        }
+    }
+}
+
 /// Matches a path that only supports `GET`. `action` is `None` if the path does not exist.
 fn get_only(method: &str, action: Option<LiveAction>) -> RouteMatch {
     match (action, method) {
@@ -197,6 +231,11 @@ fn get_only(method: &str, action: Option<LiveAction>) -> RouteMatch {
 
 /// Matches the path after a user.
 fn user_action(method: &str, tail: &[&str]) -> RouteMatch {
+    if let [name] = tail
+        && let Some(action) = AccountAction::on_collection(method, name)
+    {
+        return RouteMatch::from(Some(action));
+    }
     match (tail, method) {
         (["albums"], "POST") => RouteMatch::Action(LiveAction::CreateAlbum),
         (tail, method) => get_only(

@@ -19,9 +19,35 @@ const OTHERS: &str = "wl.contacts_skydrive";
 /// Read access to photos, videos and albums that other users share.
 const OTHERS_PHOTOS: &str = "wl.contacts_photos";
 
+/// Scopes that include others (live-connect#scopes).
+const INCLUDED: &[(&str, &[&str])] =
+    &[(WRITE, &[READ, OTHERS]), ("wl.calendars_update", &["wl.calendars"])];
+
 /// The scopes of a token that was issued without any: all scopes of this server.
-const ALL: &[&str] =
-    &["wl.basic", OTHERS_PHOTOS, OTHERS, "wl.offline_access", PHOTOS, "wl.signin", READ, WRITE];
+const ALL: &[&str] = &[
+    "wl.applications",
+    "wl.applications_create",
+    "wl.basic",
+    "wl.birthday",
+    "wl.calendars",
+    "wl.calendars_update",
+    "wl.contacts_birthday",
+    "wl.contacts_calendars",
+    "wl.contacts_create",
+    OTHERS_PHOTOS,
+    OTHERS,
+    "wl.emails",
+    "wl.events_create",
+    "wl.offline_access",
+    "wl.phone_numbers",
+    PHOTOS,
+    "wl.postal_addresses",
+    "wl.share",
+    "wl.signin",
+    READ,
+    WRITE,
+    "wl.work_profile",
+];
 
 /// The scopes of a token, separated by spaces. `None`: [`ALL`].
 #[derive(Clone, Debug)]
@@ -31,6 +57,11 @@ impl Scopes {
     /// Returns the scopes of a grant.
     pub(super) fn from_grant(grant: &Grant) -> Self {
         Self(grant.scope.clone())
+    }
+
+    /// Returns the scopes of a request without a token: none.
+    pub(super) fn none() -> Self {
+        Self(Some(String::new()))
     }
 
     /// Returns the scopes that were granted explicitly, or all.
@@ -43,9 +74,10 @@ impl Scopes {
 
     /// Returns whether the token has a scope, directly or as part of another.
     pub(super) fn has(&self, required: &str) -> bool {
-        self.granted().into_iter().any(|scope| {
-            scope == required || scope == WRITE && (required == READ || required == OTHERS)
-        })
+        let includes = |scope: &str| {
+            INCLUDED.iter().any(|(whole, parts)| *whole == scope && parts.contains(&required))
+        };
+        self.granted().into_iter().any(|scope| scope == required || includes(scope))
     }
 
     /// Requires at least one of the scopes. No scopes are no requirement.
@@ -73,6 +105,7 @@ impl Scopes {
     pub(super) fn check_action(&self, action: &LiveAction) -> Result<()> {
         match action {
             LiveAction::GetUser | LiveAction::GetUserPicture | LiveAction::Permissions => Ok(()),
+            LiveAction::Account(action) => self.require_one(action.scopes()),
             LiveAction::GetTag | LiveAction::ListTags => {
                 self.require_one(&[PHOTOS])?;
                 self.require_one(&[READ])

@@ -13,9 +13,13 @@ use crate::parameters::walk::{Example, ParameterWalk, WalkResponse, WalkServer, 
 const FORM: &str = "multipart/form-data; boundary=b";
 const UPLOADED: &str = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"p.txt\"\r\n\r\nx\r\n--b--\r\n";
 
-/// An example of every operation. `{file}`, `{folder}`, `{comment}` and `{photo}` are ids of items that
-/// [`fixture`] creates, `{name}` is an unused album name.
-const EXAMPLES: [Example; 27] = [
+const EVENT: &str =
+    r#"{"name": "n", "description": "d", "start_time": "2011-04-20T01:00:00-07:00"}"#;
+const APPLICATION: &str = r#"{"name": "n", "uri": "http://www.contoso.com"}"#;
+
+/// An example of every operation. `{file}`, `{folder}`, `{comment}` and `{photo}` are ids of items and
+/// objects that [`fixture`] creates, `{name}` is an unused album name.
+const EXAMPLES: [Example; 48] = [
     ("GET", "/me", "", ""),
     ("GET", "/me/picture", "", ""),
     ("GET", "/me/permissions", "", ""),
@@ -43,10 +47,33 @@ const EXAMPLES: [Example; 27] = [
     ("GET", "/{comment}", "", ""),
     ("DELETE", "/{comment}", "", ""),
     ("GET", "/{photo}/tags", "", ""),
+    ("GET", "/me/contacts", "", ""),
+    ("POST", "/me/contacts", "", r#"{"first_name": "f"}"#),
+    ("GET", "/{contact}", "", ""),
+    ("GET", "/me/friends", "", ""),
+    ("GET", "/me/calendars", "", ""),
+    ("POST", "/me/calendars", "", r#"{"name": "n"}"#),
+    ("GET", "/{calendar}", "", ""),
+    ("PUT", "/{calendar}", "", r#"{"name": "n"}"#),
+    ("DELETE", "/{calendar}", "", ""),
+    ("GET", "/{calendar}/events", "", ""),
+    ("POST", "/{calendar}/events", "", EVENT),
+    ("GET", "/{event}", "", ""),
+    ("PUT", "/{event}", "", r#"{"name": "n"}"#),
+    ("DELETE", "/{event}", "", ""),
+    ("POST", "/me/share", "", r#"{"message": "m"}"#),
+    ("GET", "/me/applications", "", ""),
+    ("POST", "/me/applications", "", APPLICATION),
+    ("GET", "/{application}", "", ""),
+    ("PUT", "/{application}", "", r#"{"name": "n"}"#),
+    ("DELETE", "/{application}", "", ""),
+    ("GET", "/{application}/picture", "", ""),
 ];
 
-/// Operations whose requests need an item that no request can create (a tag), or a sharing link.
-const WITHOUT_EXAMPLE: [&str; 3] = ["live.tag.get", PREVIEW, UNKNOWN];
+/// Operations whose requests need an item that no request can create (a tag), a picture, or a sharing
+/// link.
+const WITHOUT_EXAMPLE: [&str; 4] =
+    ["live.tag.get", "live.application.picture.put", PREVIEW, UNKNOWN];
 
 /// Creates the items of one example, and returns the placeholders and their values.
 async fn fixture(cloud: &WalkServer, number: usize) -> Vec<(&'static str, String)> {
@@ -62,7 +89,17 @@ async fn fixture(cloud: &WalkServer, number: usize) -> Vec<(&'static str, String
     let photo = id(cloud.send("PUT", &put(&folder, "p.jpg"), "", "x").await);
     let comments = format!("/v5.0/{file}/comments");
     let comment = id(cloud.send("POST", &comments, "", r#"{"message": "m"}"#).await);
+    let contact = r#"{"first_name": "f"}"#;
+    let contact = id(cloud.send("POST", "/v5.0/me/contacts", "", contact).await);
+    let calendar = id(cloud.send("POST", "/v5.0/me/calendars", "", &body).await);
+    let events = format!("/v5.0/{calendar}/events");
+    let event = id(cloud.send("POST", &events, "", EVENT).await);
+    let application = id(cloud.send("POST", "/v5.0/me/applications", "", APPLICATION).await);
     vec![
+        ("{contact}", contact),
+        ("{calendar}", calendar),
+        ("{event}", event),
+        ("{application}", application),
         ("{folder}", folder),
         ("{file}", file),
         ("{photo}", photo),

@@ -201,6 +201,16 @@ pub(super) async fn cover(reading: Reading, frame: Frame) -> io::Result<Option<P
     .await
 }
 
+/// Returns the length of the shorter side of a picture, in pixels. The picture is not decoded.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] if the header of the picture cannot be read.
+pub(crate) fn shorter_side(bytes: &[u8]) -> io::Result<u32> {
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    let (width, height) = reader.into_dimensions().map_err(|error| invalid(error.to_string()))?;
+    Ok(width.min(height))
+}
+
 /// Creates a square default picture with sides of `pixels`, a light disc on grey.
 ///
 /// # Errors

@@ -17,6 +17,7 @@
 //! Bytes are stored first, then one transaction names them: [`Tree::store`] takes a body, a second
 //! call makes it a file. A crash between them leaves an orphaned blob, which the next start removes.
 
+mod account_object;
 mod bytes;
 mod error;
 mod folding;
@@ -30,6 +31,7 @@ mod upload;
 
 pub(super) use self::sql::{BinLimits, cid};
 pub use self::{
+    account_object::{AccountObject, AccountObjectKind, AccountObjectQuery},
     bytes::{Audit, Bytestream, Content, Hashes, Stored},
     error::{Result, TreeError},
     folding::{NameFolding, fold},

@@ -1,6 +1,7 @@
 //! Creates drives, and removes all of them.
 
 use sha2::{Digest, Sha256};
+use sqlx::AnyConnection;
 
 use super::{
     super::{DriveInfo, DriveKey, FIRST_ITEM, NameFolding, ROOT, Result, TreeError},
@@ -50,6 +51,12 @@ pub(super) async fn create(
     read::drive(tx.sql(), no).await
 }
 
+/// See [`Tree::account_with_cid`](super::super::Tree::account_with_cid).
+pub(super) async fn name_with_cid(sql: &mut AnyConnection, cid: &str) -> Result<Option<String>> {
+    let name = sqlx::query_scalar("SELECT name FROM drive WHERE cid = $1 ORDER BY no");
+    Ok(name.bind(cid).fetch_optional(sql).await?)
+}
+
 /// Returns the 16 hexadecimal digits that stand for an account's name. The first digit is never 0:
 /// some clients know only the form without leading zeros (live-connect#id-leading-zeros).
 pub(crate) fn cid(name: &str) -> String {
@@ -86,6 +93,7 @@ pub(super) async fn reset(tx: &mut Tx) -> Result<()> {
     }
     for table in [
         "DELETE FROM session",
+        "DELETE FROM account_object",
         "DELETE FROM segment",
         "DELETE FROM media",
         "DELETE FROM content",

@@ -1,5 +1,6 @@
 //! The tree in an SQL database, its bytes in blobs.
 
+mod account_objects;
 mod blob_location;
 mod check;
 mod contents;

@@ -23,7 +23,7 @@ enum MigrationStep {
 /// database. A released migration is never changed: a change of the tables is a new migration at the
 /// end. All missing migrations run in the transaction that opens the database, so a failed start
 /// leaves the version as it was.
-const MIGRATIONS: [&[MigrationStep]; 4] = [
+const MIGRATIONS: [&[MigrationStep]; 5] = [
     &[MigrationStep::Sql(&VERSION_1)],
     &[MigrationStep::Sql(&VERSION_2)],
     &[MigrationStep::Sql(&VERSION_3)],
@@ -33,6 +33,7 @@ const MIGRATIONS: [&[MigrationStep]; 4] = [
         MigrationStep::Code(|sql| Box::pin(decode_segments(sql))),
         MigrationStep::Sql(&VERSION_4_NAMES),
     ],
+    &[MigrationStep::Sql(&VERSION_5)],
 ];
 
 /// The version of the tables that this code reads and writes.
@@ -140,6 +141,21 @@ const VERSION_4_NAMES: [&str; 4] = [
     "ALTER TABLE content_4 RENAME TO content",
     "DROP TABLE segment",
     "ALTER TABLE segment_4 RENAME TO segment",
+];
+
+/// Objects of accounts that are not items of a drive, such as contacts and calendars.
+///
+/// `account_object.no` orders the objects of a drive by their creation. `parent` is the id of the object
+/// that contains this one, or another text to select by; it is empty if there is neither. `starts` and
+/// `ends` are the times of an event. `fields` is a JSON object.
+const VERSION_5: [&str; 2] = [
+    // `data` is last: the columns before it are read without it.
+    "CREATE TABLE account_object (
+        drive BIGINT NOT NULL, kind SMALLINT NOT NULL, id TEXT NOT NULL, no BIGINT NOT NULL,
+        parent TEXT NOT NULL, starts BIGINT, ends BIGINT,
+        created BIGINT NOT NULL, modified BIGINT NOT NULL, fields TEXT NOT NULL, data BYTEA,
+        PRIMARY KEY (drive, kind, id))",
+    "CREATE INDEX account_object_id ON account_object (kind, id)",
 ];
 
 /// Rows that a migration reads at a time.

@@ -1,5 +1,6 @@
 //! The methods of [`Tree`](super::Tree): each is one transaction.
 
+mod account_objects;
 mod content;
 mod drives;
 mod read;

@@ -81,7 +81,12 @@ pub(super) async fn settle_drives(
         .execute(&mut *sql)
         .await?;
     }
-    for table in ["DELETE FROM edge", "DELETE FROM session", "DELETE FROM moved"] {
+    for table in [
+        "DELETE FROM edge",
+        "DELETE FROM session",
+        "DELETE FROM moved",
+        "DELETE FROM account_object",
+    ] {
         let stray = format!("{table} WHERE drive NOT IN (SELECT no FROM drive)");
         sqlx::query(sqlx::AssertSqlSafe(stray)).execute(&mut *sql).await?;
     }

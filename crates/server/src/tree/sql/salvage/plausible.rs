@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use sqlx::AnyConnection;
 
-use super::super::row::{HASHES, hashes_from_bytes};
+use super::super::row::{self, HASHES, hashes_from_bytes};
+use crate::tree::AccountObjectKind;
 
 /// The largest plausible size of a content, in bytes.
 const SIZE_MAX: i64 = 1 << 53;
@@ -22,6 +23,8 @@ pub(super) async fn make_plausible(sql: &mut AnyConnection, now: i64) -> sqlx::R
         "UPDATE item SET client_modified = $1 WHERE client_modified < $2 OR client_modified > $3",
         "UPDATE drive SET created = $1 WHERE created < $2 OR created > $3",
         "UPDATE session SET expires = $1 WHERE expires < $2 OR expires > $3",
+        "UPDATE account_object SET created = $1 WHERE created < $2 OR created > $3",
+        "UPDATE account_object SET modified = $1 WHERE modified < $2 OR modified > $3",
     ] {
         let (first, last) = (Timestamp::MIN.as_microsecond(), Timestamp::MAX.as_microsecond());
         let replace = sqlx::query(text).bind(now).bind(first).bind(last);
@@ -73,8 +76,33 @@ pub(super) async fn make_plausible(sql: &mut AnyConnection, now: i64) -> sqlx::R
             replaced += 1;
         }
     }
+    replaced += remove_unreadable_objects(sql).await?;
     let ended = sqlx::query("DELETE FROM session WHERE content NOT IN (SELECT no FROM content)")
         .execute(&mut *sql)
         .await?;
     Ok(replaced + ended.rows_affected())
+}
+
+/// Removes objects of accounts whose kind, times or fields cannot be read. Returns their number.
+async fn remove_unreadable_objects(sql: &mut AnyConnection) -> sqlx::Result<u64> {
+    type Row = (i64, i64, String, Option<i64>, Option<i64>, String);
+    let objects: Vec<Row> = sqlx::query_as(
+        "SELECT drive, CAST(kind AS BIGINT), id, starts, ends, fields FROM account_object",
+    )
+    .fetch_all(&mut *sql)
+    .await?;
+    let mut removed = 0;
+    for (drive, kind, id, starts, ends, fields) in objects {
+        let is_time = |time: Option<i64>| time.is_none_or(|time| row::time(time).is_ok());
+        let is_readable = AccountObjectKind::from_code(kind).is_some()
+            && is_time(starts)
+            && is_time(ends)
+            && serde_json::from_str::<serde_json::Map<_, _>>(&fields).is_ok();
+        if !is_readable {
+            let remove = "DELETE FROM account_object WHERE drive = $1 AND kind = $2 AND id = $3";
+            let remove = sqlx::query(remove).bind(drive).bind(kind).bind(id);
+            removed += remove.execute(&mut *sql).await?.rows_affected();
+        }
+    }
+    Ok(removed)
 }

@@ -51,7 +51,7 @@ struct Table {
 }
 
 /// The tables, but for `server`: see [`Copied`].
-const TABLES: [Table; 8] = [
+const TABLES: [Table; 9] = [
     Table {
         name: "drive",
         columns: &[
@@ -161,6 +161,24 @@ const TABLES: [Table; 8] = [
             ("at", Int),
         ],
         first: 6,
+        newest: None,
+    },
+    Table {
+        name: "account_object",
+        columns: &[
+            ("drive", Int),
+            ("kind", Int),
+            ("id", Text),
+            ("no", Int),
+            ("parent", Text),
+            ("starts", MaybeInt),
+            ("ends", MaybeInt),
+            ("created", Int),
+            ("modified", Int),
+            ("fields", Text),
+            ("data", MaybeBytes(Encoding::Base64)),
+        ],
+        first: 11,
         newest: None,
     },
 ];

@@ -1,5 +1,6 @@
 //! Tests of the tree.
 
+mod account_objects;
 mod bin_limits;
 mod crash;
 mod damage;

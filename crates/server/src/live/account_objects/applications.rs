@@ -1,0 +1,152 @@
+//! Applications of a developer (live-connect#application-object).
+
+use axum::{
+    body::Body,
+    http::{StatusCode, request::Parts},
+    response::Response,
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    AccountObjectId,
+    calendars::merge,
+    created, logos, object_page,
+    structure::{
+        Structure, StructureType,
+        input::ValidationMode,
+        output::{ShownObject, Viewer},
+    },
+};
+use crate::{
+    live::{
+        error::{LiveError, Result},
+        objects::time,
+        request::LiveRequest,
+        response_format::no_content,
+        route::BASE,
+    },
+    signed_token::random_name,
+    tree::{AccountObject, AccountObjectKind, AccountObjectQuery},
+};
+
+/// The only type of a redirect URI.
+const WEB: &str = "web";
+
+const URIS: &[Structure] = &[
+    Structure::read_only("uri", StructureType::Text),
+    Structure::read_only("type", StructureType::Text),
+];
+
+/// The structures of an application.
+pub(super) const APPLICATION: &[Structure] = &[
+    Structure::computed("id", StructureType::Text),
+    Structure::writable("name", StructureType::Text).required(),
+    Structure::computed("client_id", StructureType::Text),
+    Structure::read_only("client_secret", StructureType::Text),
+    // A response has it in `uris`.
+    Structure::writable("uri", StructureType::Text).required().hidden(),
+    Structure::computed("uris", StructureType::Objects(URIS)),
+    Structure::writable("terms_of_service_link", StructureType::Text),
+    Structure::writable("privacy_link", StructureType::Text),
+    Structure::computed("picture", StructureType::Text),
+    Structure::computed("upload_location", StructureType::Text),
+    Structure::computed("created_time", StructureType::Time),
+    Structure::computed("updated_time", StructureType::Time),
+];
+
+/// The structures that are URLs of web pages.
+const LINKS: [&str; 3] = ["uri", "terms_of_service_link", "privacy_link"];
+
+/// Handles `GET {user}/applications`.
+pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
+    let query = AccountObjectQuery::all(AccountObjectKind::Application);
+    object_page(request, "applications", query, |application| shown(request, application)).await
+}
+
+/// Handles `GET {application}`.
+pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
+    let application = request.account_object(id).await?;
+    Ok(request.format.json(StatusCode::OK, &shown(request, &application)))
+}
+
+/// Handles `POST {user}/applications`.
+///
+/// # Errors
+/// 400 without a name and a redirect URI, or if a link is not the URL of a web page.
+pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
+    let fields = request.accept(APPLICATION, ValidationMode::Create, parts, body).await?;
+    let application = new(AccountObjectId::random_application(), fields)?;
+    request.store(application.clone()).await?;
+    Ok(created(request, &application.id, &shown(request, &application)))
+}
+
+/// Creates an application from validated members. The client secret is generated unless there is one.
+///
+/// # Errors
+/// 400 if a link is not the URL of a web page.
+pub(super) fn new(id: AccountObjectId, mut fields: Map<String, Value>) -> Result<AccountObject> {
+    check_links(&fields)?;
+    fields.entry("client_secret").or_insert_with(|| random_name().into());
+    let application = AccountObject::new(AccountObjectKind::Application, id.as_str());
+    Ok(AccountObject { fields, ..application })
+}
+
+/// Handles `PUT {application}`.
+///
+/// # Errors
+/// 400 if a member is invalid.
+pub(super) async fn update(
+    request: &LiveRequest,
+    id: &AccountObjectId,
+    parts: &Parts,
+    body: Body,
+) -> Result<Response> {
+    let changes = request.accept(APPLICATION, ValidationMode::Update, parts, body).await?;
+    check_links(&changes)?;
+    let change = move |application: &mut AccountObject| {
+        merge(&mut application.fields, changes);
+        Ok(())
+    };
+    let application = request.change(&request.objects.account, id, change).await?;
+    Ok(request.format.json(StatusCode::OK, &shown(request, &application)))
+}
+
+/// Handles `DELETE {application}`.
+pub(super) async fn delete(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
+    let tree = &request.state().tree;
+    tree.remove_account_object(request.drive(), AccountObjectKind::Application, id.as_str())
+        .await
+        .map_err(|error| LiveError::tree(error, id))?;
+    Ok(no_content())
+}
+
+/// Checks that links are URLs of web pages.
+fn check_links(fields: &Map<String, Value>) -> Result<()> {
+    for name in LINKS {
+        if let Some(link) = fields.get(name).and_then(Value::as_str) {
+            let is_page = url::Url::parse(link)
+                .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            if !is_page {
+                return Err(LiveError::invalid_value(name, link));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns an application as its developer sees it.
+fn shown(request: &LiveRequest, application: &AccountObject) -> ShownObject {
+    let objects = &request.objects;
+    let client_id = application.id.split_once('.').map_or("", |(_, client_id)| client_id);
+    let mut values = application.fields.clone();
+    let uri = values.get("uri").cloned().unwrap_or_default();
+    values.insert("id".to_owned(), application.id.as_str().into());
+    values.insert("client_id".to_owned(), client_id.into());
+    values.insert("uris".to_owned(), json!([{ "uri": uri, "type": WEB }]));
+    values.insert("picture".to_owned(), logos::url(request, application).into());
+    let upload = format!("{BASE}/{}/picture", application.id);
+    values.insert("upload_location".to_owned(), objects.base_url.url(&upload).into());
+    values.insert("created_time".to_owned(), time(application.created).into());
+    values.insert("updated_time".to_owned(), time(application.modified).into());
+    ShownObject::new(APPLICATION, &values, Viewer::Owner(&request.scopes))
+}

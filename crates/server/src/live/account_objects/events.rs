@@ -1,0 +1,376 @@
+//! Events (live-connect#event-object, live-connect#event-rules).
+
+use axum::{
+    body::Body,
+    http::{StatusCode, request::Parts},
+    response::Response,
+};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use serde_json::{Map, Value};
+
+use super::{
+    AccountObjectId,
+    action::{CALENDARS_UPDATE, EVENTS_CREATE},
+    calendar_access::{CalendarAccess, CalendarRole, accessible},
+    calendars::{self, merge},
+    created, object_page_of, owner,
+    series::{REPEAT, Series},
+    structure::{
+        FROM, Structure, StructureType,
+        input::{ValidationMode, parse_time},
+        output::{ShownObject, Viewer},
+    },
+    user,
+};
+use crate::{
+    account::Account,
+    live::{
+        error::{LiveError, Result},
+        objects::time,
+        request::LiveRequest,
+        response_format::no_content,
+        route::Subject,
+    },
+    state::ServerState,
+    tree::{AccountObject, AccountObjectKind, AccountObjectQuery},
+};
+
+/// The duration of an event without an end.
+const DEFAULT_DURATION: SignedDuration = SignedDuration::from_mins(30);
+
+/// The period of a list without other times: it begins now.
+const DEFAULT_PERIOD: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The values of `availability`. The first one is the default.
+const AVAILABILITIES: &[&str] = &["free", "busy", "tentative", "out_of_office"];
+
+/// The values of `visibility`. The first one is the default.
+const VISIBILITIES: &[&str] = &["public", PRIVATE];
+const PRIVATE: &str = "private";
+
+/// The largest `reminder_time`: a year, in minutes. Inferred.
+const MAX_REMINDER: i64 = 366 * 24 * 60;
+
+/// The structures of an event.
+pub(super) const EVENT: &[Structure] = &[
+    Structure::computed("id", StructureType::Text),
+    Structure::writable("name", StructureType::Text).required().at_most(255),
+    Structure::writable("description", StructureType::Text).required().at_most(32_768),
+    Structure::computed("calendar_id", StructureType::Text),
+    Structure::read_only("from", StructureType::Object(FROM)),
+    Structure::writable("start_time", StructureType::Time).required(),
+    Structure::writable("end_time", StructureType::Time),
+    Structure::writable("location", StructureType::Text).at_most(1_000),
+    Structure::writable("is_all_day_event", StructureType::Flag),
+    Structure::read_only("is_recurrent", StructureType::Flag),
+    Structure::read_only("recurrence", StructureType::Text),
+    Structure::writable("reminder_time", StructureType::Number(0, MAX_REMINDER)),
+    Structure::writable("availability", StructureType::Choice(AVAILABILITIES)),
+    Structure::writable("visibility", StructureType::Choice(VISIBILITIES)),
+    Structure::computed("created_time", StructureType::Time),
+    Structure::computed("updated_time", StructureType::Time),
+    // Only fixtures create a series: the API creates no recurring events.
+    Structure::read_only("repeat", StructureType::Object(REPEAT)).hidden(),
+];
+
+/// The structures that a user with the role `free_busy` does not see.
+const DETAILS: [&str; 3] = ["name", "location", "recurrence"];
+
+/// The structures that a user with the role `limited_details` does not see.
+const FURTHER_DETAILS: [&str; 3] = ["description", "reminder_time", "from"];
+
+/// Handles `GET {user}/events` and `GET {calendar}/events`: the events, and each occurrence of a
+/// series, in the order of their times. The default is the next 30 days.
+///
+/// # Errors
+/// 400 if `start_time` or `end_time` is invalid.
+pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
+    let calendars = match &request.subject {
+        Subject::AccountObject(id) => vec![CalendarAccess::find(request, id.as_str()).await?],
+        _ => accessible(request).await?,
+    };
+    let zone = zone(request.state(), &request.objects.account).await?;
+    let period = period(request, &zone)?;
+    let mut occurrences = Vec::new();
+    for access in &calendars {
+        let query = AccountObjectQuery {
+            parent: Some(access.calendar.id.clone()),
+            during: Some(period),
+            ..AccountObjectQuery::all(AccountObjectKind::Event)
+        };
+        let events = request.state().tree.account_objects(access.owner.drive, query).await;
+        for event in events.map_err(|error| LiveError::tree(error, &access.calendar.id))? {
+            for span in spans(&event, period) {
+                occurrences.push((access, AccountObject { span: Some(span), ..event.clone() }));
+            }
+        }
+    }
+    occurrences.sort_by_key(|(_, event)| event.span);
+    object_page_of(request, "events", occurrences, |(access, event)| {
+        shown(request, access, event, &zone)
+    })
+}
+
+/// Returns the times of an event, or of the occurrences of a series, in a period.
+fn spans(event: &AccountObject, period: (Timestamp, Timestamp)) -> Vec<(Timestamp, Timestamp)> {
+    match Series::from_fields(&event.fields) {
+        Some(series) => series.during(period),
+        None => event.span.into_iter().collect(),
+    }
+}
+
+/// Returns the period of a list.
+fn period(request: &LiveRequest, zone: &TimeZone) -> Result<(Timestamp, Timestamp)> {
+    let parameter = |name: &str| match request.query.get(name) {
+        Some(text) => {
+            let time = parse_time(text, zone);
+            time.map(Some).ok_or_else(|| LiveError::invalid_value(name, text))
+        }
+        None => Ok(None),
+    };
+    let from = parameter("start_time")?.unwrap_or_else(Timestamp::now);
+    let to = match parameter("end_time")? {
+        Some(to) => to,
+        None => from.checked_add(DEFAULT_PERIOD).unwrap_or(Timestamp::MAX),
+    };
+    if from > to {
+        return Err(LiveError::parameter("The value of 'end_time' is before 'start_time'."));
+    }
+    Ok((from, to))
+}
+
+/// Handles `GET {event}`. For a series, the times are those of the first occurrence.
+pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
+    let (access, event) = find(request, id).await?;
+    respond(request, StatusCode::OK, &access, &event).await
+}
+
+/// Handles `POST {user}/events`, which uses the default calendar, and `POST {calendar}/events`.
+///
+/// # Errors
+/// 400 if a member is invalid; 403 if neither the token nor the user may create the event.
+pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
+    let zone = zone(request.state(), &request.objects.account).await?;
+    let fields = request.accept_in(EVENT, ValidationMode::Create, &zone, parts, body).await?;
+    let default = calendars::default(request.state(), &request.objects.account).await?;
+    let access = match &request.subject {
+        // Inferred: an event is created only in the calendars of the token's user by this path.
+        Subject::User(_) => {
+            request.require_own()?;
+            CalendarAccess::own(request, default)
+        }
+        Subject::AccountObject(id) if id.as_str() == default.id => {
+            CalendarAccess::own(request, default)
+        }
+        _ => {
+            request.scopes.require_one(&[CALENDARS_UPDATE])?;
+            CalendarAccess::find(request, &request.subject_id()).await?
+        }
+    };
+    request.scopes.require_one(&[EVENTS_CREATE, CALENDARS_UPDATE])?;
+    access.require_writable_events()?;
+    let id = AccountObjectId::random_event(&access.calendar.id);
+    let event = new(id, &access.calendar.id, fields, &zone)?;
+    let tree = &request.state().tree;
+    tree.put_account_object(access.owner.drive, event.clone())
+        .await
+        .map_err(|error| LiveError::tree(error, &event.id))?;
+    Ok(created(request, &event.id, &shown(request, &access, &event, &zone)))
+}
+
+/// Creates an event from validated members. `zone` is the time zone in which a series repeats.
+///
+/// # Errors
+/// 400 if it ends before it starts, or if its series is invalid.
+pub(super) fn new(
+    id: AccountObjectId,
+    calendar: &str,
+    mut fields: Map<String, Value>,
+    zone: &TimeZone,
+) -> Result<AccountObject> {
+    let span = span(&mut fields)?;
+    let span = Series::complete(&mut fields, span, zone)?.unwrap_or(span);
+    let event = AccountObject::new(AccountObjectKind::Event, id.as_str());
+    Ok(AccountObject { parent: calendar.to_owned(), span: Some(span), fields, ..event })
+}
+
+/// Handles `PUT {event}`.
+///
+/// # Errors
+/// 400 for a recurring event, if a member is invalid, or if the event would end before it starts; 403
+/// if the user may not change events of the calendar.
+pub(super) async fn update(
+    request: &LiveRequest,
+    id: &AccountObjectId,
+    parts: &Parts,
+    body: Body,
+) -> Result<Response> {
+    let zone = zone(request.state(), &request.objects.account).await?;
+    let changes = request.accept_in(EVENT, ValidationMode::Update, &zone, parts, body).await?;
+    let (access, _) = find(request, id).await?;
+    access.require_writable_events()?;
+    let change = move |event: &mut AccountObject| {
+        if Series::from_fields(&event.fields).is_some() {
+            return Err(LiveError::url("A recurring event can't be updated."));
+        }
+        let moves = changes.contains_key("start_time") && !changes.contains_key("end_time");
+        let duration = event.span.map(|(from, to)| to.duration_since(from));
+        merge(&mut event.fields, changes);
+        if let (true, Some(duration)) = (moves, duration) {
+            // An event that only gets another start keeps its duration.
+            set_end(&mut event.fields, duration);
+        }
+        event.span = Some(span(&mut event.fields)?);
+        Ok(())
+    };
+    let event = request.change(&access.owner, id, change).await?;
+    respond(request, StatusCode::OK, &access, &event).await
+}
+
+/// Handles `DELETE {event}`. A recurring event is removed with all its occurrences.
+///
+/// # Errors
+/// 403 if the user may not change events of the calendar.
+pub(super) async fn delete(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
+    let (access, _) = find(request, id).await?;
+    access.require_writable_events()?;
+    let tree = &request.state().tree;
+    tree.remove_account_object(access.owner.drive, AccountObjectKind::Event, id.as_str())
+        .await
+        .map_err(|error| LiveError::tree(error, id))?;
+    Ok(no_content())
+}
+
+/// Returns an event and the access to its calendar.
+async fn find(
+    request: &LiveRequest,
+    id: &AccountObjectId,
+) -> Result<(CalendarAccess, AccountObject)> {
+    let calendar = id.calendar().ok_or_else(|| LiveError::not_found(id))?;
+    let access = CalendarAccess::find(request, &calendar).await.map_err(|mut error| {
+        if error.status == StatusCode::NOT_FOUND {
+            error = LiveError::not_found(id);
+        }
+        error
+    })?;
+    let tree = &request.state().tree;
+    let event =
+        tree.account_object(access.owner.drive, AccountObjectKind::Event, id.as_str()).await;
+    Ok((access, event.map_err(|error| LiveError::tree(error, id))?))
+}
+
+/// Returns the times of an event. The end is set if it is missing.
+///
+/// # Errors
+/// 400 if the start is missing, or if the event ends before it starts.
+fn span(fields: &mut Map<String, Value>) -> Result<(Timestamp, Timestamp)> {
+    let time = |fields: &Map<String, Value>, name| -> Option<Timestamp> {
+        fields.get(name)?.as_str()?.parse().ok()
+    };
+    let start = time(fields, "start_time").ok_or_else(|| LiveError::missing("start_time"))?;
+    if !fields.contains_key("end_time") {
+        set_end(fields, DEFAULT_DURATION);
+    }
+    match time(fields, "end_time") {
+        Some(end) if start <= end => Ok((start, end)),
+        _ => Err(LiveError::parameter("The value of 'end_time' is before 'start_time'.")),
+    }
+}
+
+/// Sets the end of an event by its duration.
+fn set_end(fields: &mut Map<String, Value>, duration: SignedDuration) {
+    let start = fields.get("start_time").and_then(|start| start.as_str()?.parse().ok());
+    let end = start.and_then(|start: Timestamp| start.checked_add(duration).ok());
+    let end = end.unwrap_or(Timestamp::MAX);
+    fields.insert("end_time".to_owned(), end.to_string().into());
+}
+
+/// Returns the time zone of a user: that of the profile, else UTC.
+///
+/// # Errors
+/// 500 if the storage fails.
+pub(super) async fn zone(state: &ServerState, account: &Account) -> Result<TimeZone> {
+    let profile = user::profile(state, account).await?;
+    let name = profile.as_ref().and_then(|profile| profile.fields.get("time_zone")?.as_str());
+    // Fixtures check the name.
+    Ok(name.and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC))
+}
+
+async fn respond(
+    request: &LiveRequest,
+    status: StatusCode,
+    access: &CalendarAccess,
+    event: &AccountObject,
+) -> Result<Response> {
+    let zone = zone(request.state(), &request.objects.account).await?;
+    let span = Series::from_fields(&event.fields).map_or(event.span, |series| series.first());
+    let event = AccountObject { span, ..event.clone() };
+    Ok(request.format.json(status, &shown(request, access, &event, &zone)))
+}
+
+/// Returns an event as the user of the request sees it. `zone` is the user's time zone.
+fn shown(
+    request: &LiveRequest,
+    access: &CalendarAccess,
+    event: &AccountObject,
+    zone: &TimeZone,
+) -> ShownObject {
+    let mut values = event.fields.clone();
+    values.insert("id".to_owned(), event.id.as_str().into());
+    values.insert("calendar_id".to_owned(), access.calendar.id.as_str().into());
+    values.insert("created_time".to_owned(), time(event.created).into());
+    values.insert("updated_time".to_owned(), time(event.modified).into());
+    values.entry("from").or_insert_with(|| owner(&access.owner));
+    values.entry("availability").or_insert_with(|| AVAILABILITIES[0].into());
+    values.entry("visibility").or_insert_with(|| VISIBILITIES[0].into());
+    for flag in ["is_all_day_event", "is_recurrent"] {
+        values.entry(flag).or_insert(Value::Bool(false));
+    }
+    if let Some((start, end)) = event.span {
+        values.insert("start_time".to_owned(), local(start, zone).into());
+        values.insert("end_time".to_owned(), local(end, zone).into());
+    }
+    // The owner sees everything, also in a read-only calendar.
+    let is_private = values.get("visibility") == Some(&PRIVATE.into());
+    let role = match access.is_own {
+        true => CalendarRole::Owner,
+        false if is_private && access.role < CalendarRole::ReadWrite => CalendarRole::FreeBusy,
+        false => access.role,
+    };
+    let hidden = |name: &str| {
+        role < CalendarRole::LimitedDetails && DETAILS.contains(&name)
+            || role < CalendarRole::Read && FURTHER_DETAILS.contains(&name)
+    };
+    values.retain(|name, _| !hidden(name));
+    ShownObject::new(EVENT, &values, Viewer::Owner(&request.scopes))
+}
+
+/// Formats a time as local time, with the offset without a colon.
+fn local(time: Timestamp, zone: &TimeZone) -> String {
+    time.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%z").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn spanned(fields: Value) -> Result<Value, String> {
+        let mut fields = fields.as_object().expect("fields").clone();
+        span(&mut fields).map_err(|error| error.message)?;
+        Ok(fields["end_time"].clone())
+    }
+
+    #[test]
+    fn an_event_lasts_30_minutes_unless_it_has_an_end() {
+        let start = "2011-04-20T01:00:00Z";
+        assert_eq!(spanned(json!({"start_time": start})), Ok(json!("2011-04-20T01:30:00Z")));
+        let end = "2011-04-20T02:00:00Z";
+        assert_eq!(spanned(json!({"start_time": start, "end_time": end})), Ok(json!(end)));
+        assert_eq!(spanned(json!({"start_time": start, "end_time": start})), Ok(json!(start)));
+        let error = spanned(json!({"start_time": end, "end_time": start})).expect_err("too early");
+        assert!(error.contains("before 'start_time'"), "{error}");
+        assert!(spanned(json!({})).is_err());
+    }
+}
