@@ -303,19 +303,6 @@ async fn unknown_requests_are_refused_with_the_reference_errors() {
 }
 
 #[tokio::test]
-async fn the_user_resource_without_scopes_is_reduced() {
-    let rig = Rig::new().await;
-    let me = rig.object("me").await;
-    assert_eq!(
-        structures(&me),
-        ["first_name", "gender", "id", "last_name", "link", "locale", "name", "updated_time"]
-    );
-    let cid = me["id"].as_str().expect("a cid");
-    assert_eq!(rig.object(cid).await, me);
-    refused!(rig.live("GET", "/0123456789abcdef").send().await, 404, "resource_not_found");
-}
-
-#[tokio::test]
 async fn the_quota_counts_stored_bytes() {
     let rig = Rig::with(|builder| builder.quota(1000)).await;
     rig.file("me/skydrive", "a", vec![0; 400]).await;
