@@ -45,6 +45,8 @@ seed client_headers '*.drive.test, own:81\nhttps://a.drive.test/x\nhttps://u:p@a
 seed client_tokens '{"access_token": "a", "token_type": "bearer", "expires_in": "3600", "refresh_token": "r", "scope": "s"}' 1
 seed client_tokens '{"refresh_token": "r", "access_token": "a", "renew_at": "2015-01-02T03:04:05Z"}' 2
 seed client_tokens 'auth:\n  access_expires: 2014-02-03 04:05:06.789012\n  access_token: a\n  refresh_token: r\nclient:\n  id: 0000000062000012\n  secret: s\nrequest:\n  base_headers:\n    Accept-Encoding: identity\nother: [1, {two: 3}]\n' 3
+seed client_tokens '[od]\ntype = onedrive\nclient_id = a\nregion = us\ntoken = {"access_token":"a","refresh_token":"r","expiry":"2026-11-30T12:00:00.5+01:00"}\ntoken_url = http://h/t/oauth2/v2.0/token\n' 4
+seed client_tokens '{"access_token": "a", "refresh_token": "r", "expires_in": 3600, "token_type": "bearer", "exp_time": 1448884800.25}' 5
 # The bytes choose the parts of responses. The fuzzer would begin with a few bytes, which are no response.
 for number in {1..16}; do
     head -c $((number * 200)) /dev/urandom >"corpus/client_responses/$number"

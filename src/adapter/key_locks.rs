@@ -11,7 +11,7 @@ use tokio::sync::OwnedMutexGuard;
 /// A set of asynchronous mutexes, one for each key in use.
 ///
 /// A key takes memory only while a task holds its lock or waits for it.
-pub(super) struct KeyedMutex<K>(Mutex<HashMap<K, Weak<tokio::sync::Mutex<()>>>>);
+pub(crate) struct KeyedMutex<K>(Mutex<HashMap<K, Weak<tokio::sync::Mutex<()>>>>);
 
 impl<K> Default for KeyedMutex<K> {
     fn default() -> Self {
@@ -22,7 +22,7 @@ impl<K> Default for KeyedMutex<K> {
 impl<K: Eq + Hash> KeyedMutex<K> {
     /// Locks a key, and waits while another task holds it. If the returned future or the guard is
     /// dropped, the next waiting task gets the lock.
-    pub(super) async fn lock(&self, key: K) -> OwnedMutexGuard<()> {
+    pub(crate) async fn lock(&self, key: K) -> OwnedMutexGuard<()> {
         self.mutex(key).lock_owned().await
     }
 

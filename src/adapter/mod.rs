@@ -23,7 +23,7 @@ mod folders;
 mod fragment_size;
 mod handle;
 mod index;
-mod key_locks;
+pub(crate) mod key_locks;
 mod left_out;
 mod list;
 mod list_job;

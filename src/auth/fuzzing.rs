@@ -1,4 +1,5 @@
-//! Entry point of the fuzz target: parsers of token files and of token responses.
+//! Entry point of the fuzz target: parsers of token files, of token responses, and of the files of
+//! other programs.
 
 use super::{StoredTokens, token_client};
 
@@ -11,7 +12,14 @@ pub fn tokens(text: &str) {
     if let Ok(stored) = serde_json::from_str::<StoredTokens>(text) {
         serde_json::to_string(&stored).expect("tokens are always JSON");
     }
-    #[cfg(feature = "services-skydrive")]
+    #[cfg(feature = "import")]
+    {
+        use super::import;
+        let path = std::path::Path::new("imported");
+        let _ = import::parse_rclone(text, path);
+        let _ = import::parse_oauth_data(text, path);
+    }
+    #[cfg(feature = "lcrc")]
     {
         use super::lcrc;
         let path = std::path::Path::new("lcrc");

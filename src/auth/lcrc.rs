@@ -122,12 +122,14 @@ pub(super) fn parse_tokens(text: &str, path: &Path) -> Result<Option<StoredToken
     if auth.refresh_token.is_none() && auth.access_token.is_none() {
         return Ok(None);
     }
+    let expires_at = auth.access_expires.and_then(|text| parse_time(&text));
     Ok(Some(StoredTokens {
         refresh_token: auth.refresh_token.map(Secret::from),
         access_token: auth.access_token.map(Secret::from),
         // Without a valid time the token is used until the cloud rejects it.
-        renew_at: auth.access_expires.and_then(|text| parse_time(&text)),
-        configured: None,
+        renew_at: expires_at,
+        expires_at,
+        ..StoredTokens::default()
     }))
 }
 
@@ -251,7 +253,7 @@ other: [1, two]
             refresh_token: Some("C2".into()),
             access_token: Some("EwA2".into()),
             renew_at: Some("2015-01-02T03:04:05Z".parse().unwrap()),
-            configured: None,
+            ..StoredTokens::default()
         };
         let file = TokenFile::lcrc(&path);
         file.write(&kept).unwrap();
@@ -283,7 +285,7 @@ request:
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "the file and its lock");
     }
 
     #[test]

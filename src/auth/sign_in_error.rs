@@ -90,7 +90,7 @@ const MICROSOFT: &[(&[u32], &str)] = &[
     ),
     (&[50058, 50132, 50133, 50089, 50140, 160021], "sign in again: the session has ended"),
     (
-        &[28002, 28003, 70011, 650053, 650057, 500011, 1002012],
+        &[28000, 28002, 28003, 70011, 650053, 650057, 500011, 1002012],
         "check the scopes: the resource or the application does not have them",
     ),
     (&[650052, 650056, 650051], "let an administrator of the tenant add the application to it"),

@@ -5,7 +5,7 @@ use url::Url;
 use super::TokenClient;
 use crate::{
     drive::{Error, ErrorKind, Result},
-    transport::{PlainHttpHosts, segment},
+    transport::{Connection, PlainHttpHosts, segment},
 };
 
 /// Base URL of the sign-in service of Microsoft's global cloud (onedrive-graph#cloud-hosts).
@@ -45,6 +45,8 @@ pub struct SignInProvider {
     pub(super) redirect: RedirectTarget,
     scopes: Vec<String>,
     plain_http: PlainHttpHosts,
+    /// `None`: the connections of the operator's transport.
+    connection: Option<Connection>,
 }
 
 /// Where the cloud's sign-in page sends the browser at the end.
@@ -161,7 +163,16 @@ impl SignInProvider {
             redirect,
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
             plain_http: PlainHttpHosts::default(),
+            connection: None,
         })
+    }
+
+    /// Replaces the redirect URI. See
+    /// [`AuthorizationCodeFlow::redirect_uri`](super::flows::AuthorizationCodeFlow::redirect_uri).
+    #[must_use]
+    pub fn with_redirect_uri(mut self, redirect_uri: impl Into<String>) -> Self {
+        self.redirect = RedirectTarget::Exact(redirect_uri.into());
+        self
     }
 
     /// Adds a scope.
@@ -185,6 +196,13 @@ impl SignInProvider {
         self
     }
 
+    /// Sends requests over a connection with its own options, such as a proxy.
+    #[must_use]
+    pub fn with_connection(mut self, connection: Option<Connection>) -> Self {
+        self.connection = connection;
+        self
+    }
+
     /// Returns the scopes to request.
     pub fn scopes(&self) -> &[String] {
         &self.scopes
@@ -201,7 +219,7 @@ impl SignInProvider {
     }
 
     /// Returns the redirect URI, without a port for a loopback address.
-    pub(super) fn redirect_uri(&self) -> &str {
+    pub fn redirect_uri(&self) -> &str {
         match &self.redirect {
             RedirectTarget::Loopback => "http://localhost",
             RedirectTarget::Exact(uri) => uri,
@@ -222,7 +240,8 @@ impl SignInProvider {
     /// None for a provider that was created.
     pub fn token_client(&self, client_id: impl Into<String>) -> Result<TokenClient> {
         let client = TokenClient::new(self.token_url.as_str(), client_id)?;
-        Ok(client.with_plain_http(self.plain_http.clone()))
+        let client = client.with_plain_http(self.plain_http.clone());
+        Ok(client.with_connection(self.connection.clone()))
     }
 }
 

@@ -16,10 +16,10 @@ use opendal::{Buffer, raw::Operation};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ClientCertificate, StoredTokens, TokenFile, sign_in_error};
+use super::{ClientCertificate, SaveOutcome, StoredTokens, TokenStore, sign_in_error};
 use crate::{
     drive::{Body, Context, Error, ErrorKind, Result, Secret},
-    transport::{self, ApiRequest, PlainHttpHosts, ResponseLimit, redact_quoted},
+    transport::{self, ApiRequest, Connection, PlainHttpHosts, ResponseLimit, redact_quoted},
 };
 
 /// Type of an assertion by which an application proves its identity (RFC 7523, section 2.2).
@@ -40,6 +40,8 @@ pub struct TokenClient {
     scopes: Vec<String>,
     parameters: Vec<(String, String)>,
     plain_http: PlainHttpHosts,
+    /// `None`: the connections of the operator's transport.
+    connection: Option<Connection>,
 }
 
 /// The tokens of a response.
@@ -80,6 +82,7 @@ impl TokenClient {
             scopes: Vec::new(),
             parameters: Vec::new(),
             plain_http: PlainHttpHosts::default(),
+            connection: None,
         })
     }
 
@@ -103,6 +106,13 @@ impl TokenClient {
     #[must_use]
     pub fn with_plain_http(mut self, hosts: PlainHttpHosts) -> Self {
         self.plain_http = hosts;
+        self
+    }
+
+    /// Sends requests over a connection with its own options, such as a proxy.
+    #[must_use]
+    pub fn with_connection(mut self, connection: Option<Connection>) -> Self {
+        self.connection = connection;
         self
     }
 
@@ -314,7 +324,9 @@ impl TokenSender {
             .bypass_limiter()
             .limit(ResponseLimit::TOKENS)
             .body(Body::Memory(Buffer::from(body)));
-        let response = transport::Client::new(&self.cx).send(request).await?;
+        let http =
+            transport::Client::new(&self.cx).with_connection(self.client.connection.as_ref());
+        let response = http.send(request).await?;
         // Some endpoints send an error with status 200.
         let error = serde_json::from_reader::<_, OAuthError>(response.body.clone()).ok();
         if response.status == StatusCode::OK && error.is_none() {
@@ -465,26 +477,20 @@ impl Tokens {
         Self { access: access.into(), refresh: None, lifetime: None, scopes: Vec::new() }
     }
 
-    /// Writes the tokens of a sign-in to a file, for a [`TokenSource`](super::TokenSource) with that
-    /// file.
+    /// Saves the tokens of a sign-in, such as in a [`TokenFile`](super::TokenFile), for a
+    /// [`TokenSource`](super::TokenSource) with that store. They replace the tokens in the store.
     ///
     /// # Errors
-    /// Those of [`TokenFile::write`].
-    pub async fn save_to(&self, file: TokenFile) -> Result<()> {
-        let stored = StoredTokens {
-            refresh_token: self.refresh.clone(),
-            access_token: Some(self.access.clone()),
-            renew_at: self.renew_at(Timestamp::now()),
-            configured: None,
-        };
-        let writing = tokio::task::spawn_blocking(move || {
-            let _lock = file.lock()?;
-            file.write(&stored)
-        });
-        writing.await.unwrap_or_else(|error| {
-            let text = format!("cannot save the tokens: {error}");
-            Err(Error::new(ErrorKind::Unexpected, text).with_source(error))
-        })
+    /// `Unsupported` if the store is read-only; those of [`TokenStore`].
+    pub async fn save_to(&self, store: impl TokenStore) -> Result<()> {
+        let mut locked = store.lock().await?;
+        match locked.save(&StoredTokens::from_tokens(self)).await? {
+            SaveOutcome::Saved => Ok(()),
+            SaveOutcome::ReadOnly => Err(Error::new(
+                ErrorKind::Unsupported,
+                "cannot save the tokens: their store is read-only (use a token file)",
+            )),
+        }
     }
 
     /// Returns when the access token should be refreshed: before its expiry by a tenth of its

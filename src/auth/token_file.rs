@@ -1,18 +1,22 @@
 //! Storage of tokens in a file of the user.
 
 use std::{
+    ffi::OsString,
     fs::{self, File},
     io::{self, Seek, Write},
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use async_trait::async_trait;
+use tokio::{sync::OwnedMutexGuard, task::spawn_blocking};
 
-#[cfg(feature = "services-skydrive")]
+#[cfg(feature = "lcrc")]
 use super::lcrc;
+use super::{LockedTokenStore, SaveOutcome, StoredTokens, TokenStore};
 use crate::{
-    drive::{Error, ErrorKind, Result, Secret},
+    adapter::key_locks::KeyedMutex,
+    drive::{Error, ErrorKind, Result},
     transport::redact_quoted,
 };
 
@@ -37,28 +41,8 @@ pub struct TokenFile {
 #[derive(Clone, Copy, Debug)]
 enum FileFormat {
     Json,
-    #[cfg(feature = "services-skydrive")]
+    #[cfg(feature = "lcrc")]
     Lcrc,
-}
-
-/// The tokens in a [`TokenFile`].
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct StoredTokens {
-    /// The refresh token. `None` if the cloud issued none.
-    #[serde(with = "secret", skip_serializing_if = "Option::is_none")]
-    pub refresh_token: Option<Secret>,
-    /// The access token.
-    #[serde(with = "secret", skip_serializing_if = "Option::is_none")]
-    pub access_token: Option<Secret>,
-    /// When the access token should be refreshed. `None` if its expiry is unknown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub renew_at: Option<Timestamp>,
-    /// The refresh token of the configuration from which these tokens originate. A configuration
-    /// with another refresh token is newer than the file. `None` if it has no refresh token.
-    #[serde(with = "secret", skip_serializing_if = "Option::is_none")]
-    pub configured: Option<Secret>,
 }
 
 impl TokenFile {
@@ -69,7 +53,7 @@ impl TokenFile {
 
     /// Returns the file of the old command-line client, usually `~/.lcrc`. Writing changes only the
     /// tokens in it. [`Lcrc`](super::Lcrc) reads its other contents.
-    #[cfg(feature = "services-skydrive")]
+    #[cfg(feature = "lcrc")]
     pub fn lcrc(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), format: FileFormat::Lcrc }
     }
@@ -87,7 +71,7 @@ impl TokenFile {
         if text.trim_ascii().is_empty() {
             return Ok(None);
         }
-        #[cfg(feature = "services-skydrive")]
+        #[cfg(feature = "lcrc")]
         if matches!(self.format, FileFormat::Lcrc) {
             return lcrc::parse_tokens(&String::from_utf8_lossy(&text), &self.path);
         }
@@ -100,12 +84,13 @@ impl TokenFile {
         })
     }
 
-    /// Replaces the tokens in the file atomically.
+    /// Waits for the lock of the file, and replaces the tokens atomically.
     ///
     /// # Errors
-    /// `Unexpected` if the file cannot be written; `InvalidInput` if a file of the old client has
-    /// another format.
+    /// `Unexpected` if the file cannot be locked or written; `InvalidInput` if a file of the old
+    /// client has another format.
     pub fn write(&self, tokens: &StoredTokens) -> Result<()> {
+        let _lock = self.lock_file()?;
         self.reserve()?.write(tokens)
     }
 
@@ -113,15 +98,37 @@ impl TokenFile {
     ///
     /// # Errors
     /// `Unexpected` if the disk is full or the folder cannot be written.
-    pub(super) fn reserve(&self) -> Result<ReservedFile> {
-        let path = match self.format {
-            FileFormat::Json => self.path.clone(),
-            #[cfg(feature = "services-skydrive")]
-            FileFormat::Lcrc => lcrc::resolve_link(&self.path),
-        };
+    fn reserve(&self) -> Result<ReservedFile> {
+        let path = self.target();
         let temporary =
             preallocate(&path).map_err(|error| self.failed("reserve disk space for", error))?;
         Ok(ReservedFile { file: self.clone(), path, temporary })
+    }
+
+    /// Returns the path that a write replaces.
+    fn target(&self) -> PathBuf {
+        match self.format {
+            FileFormat::Json => self.path.clone(),
+            #[cfg(feature = "lcrc")]
+            FileFormat::Lcrc => lcrc::resolve_link(&self.path),
+        }
+    }
+
+    /// Deletes the temporary files of processes that were killed during a refresh. They may contain
+    /// tokens. The file must be locked: no other process then has a temporary file in use.
+    fn remove_leftovers(&self) {
+        let path = self.target();
+        let prefix = temporary_prefix(&path);
+        let Ok(entries) = fs::read_dir(folder_of(&path)) else { return };
+        for entry in entries.flatten() {
+            if !entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+                continue;
+            }
+            if let Err(error) = fs::remove_file(entry.path()) {
+                let file = entry.path();
+                tracing::warn!(file = %file.display(), %error, "cannot delete a temporary file");
+            }
+        }
     }
 
     /// Returns the new contents of the file: these tokens, and in the format of the old client
@@ -137,7 +144,7 @@ impl TokenFile {
                 let text = serde_json::to_string_pretty(tokens).map_err(io::Error::from);
                 Ok(text.map_err(failed)? + "\n")
             }
-            #[cfg(feature = "services-skydrive")]
+            #[cfg(feature = "lcrc")]
             FileFormat::Lcrc => {
                 let path = lcrc::resolve_link(&self.path);
                 let text = match fs::read_to_string(&path) {
@@ -154,7 +161,7 @@ impl TokenFile {
     ///
     /// # Errors
     /// `Unexpected` if the lock file cannot be created.
-    pub(super) fn lock(&self) -> Result<Option<File>> {
+    fn lock_file(&self) -> Result<Option<File>> {
         let mut path = self.path.clone().into_os_string();
         path.push(".lock");
         let mut options = File::options();
@@ -163,7 +170,10 @@ impl TokenFile {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let locked = options.open(path).and_then(|file| file.lock().map(|()| file));
         match locked {
-            Ok(file) => Ok(Some(file)),
+            Ok(file) => {
+                self.remove_leftovers();
+                Ok(Some(file))
+            }
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                 tracing::warn!(
                     file = %self.path.display(),
@@ -186,10 +196,76 @@ impl TokenFile {
     }
 }
 
+#[async_trait]
+impl TokenStore for TokenFile {
+    async fn lock(&self) -> Result<Box<dyn LockedTokenStore>> {
+        let turn = IN_PROCESS.lock(self.path.clone()).await;
+        let file = self.clone();
+        let lock = blocking(move || file.lock_file()).await?;
+        Ok(Box::new(LockedTokenFile {
+            file: self.clone(),
+            reserved: None,
+            _lock: lock,
+            _turn: turn,
+        }))
+    }
+}
+
+/// The token files that this process uses, by path. Only one task at a time waits for the lock of a
+/// file: each occupies a thread, and the task that holds the lock needs one too.
+static IN_PROCESS: LazyLock<KeyedMutex<PathBuf>> = LazyLock::new(KeyedMutex::default);
+
+/// A locked [`TokenFile`].
+struct LockedTokenFile {
+    file: TokenFile,
+    /// Disk space for the next write. `None` if it is not reserved yet.
+    reserved: Option<ReservedFile>,
+    /// `None` if the file system has no locks.
+    _lock: Option<File>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+#[async_trait]
+impl LockedTokenStore for LockedTokenFile {
+    async fn load(&mut self) -> Result<Option<StoredTokens>> {
+        let file = self.file.clone();
+        blocking(move || file.read()).await
+    }
+
+    async fn reserve(&mut self) -> Result<()> {
+        let file = self.file.clone();
+        self.reserved = Some(blocking(move || file.reserve()).await?);
+        Ok(())
+    }
+
+    async fn save(&mut self, tokens: &StoredTokens) -> Result<SaveOutcome> {
+        let (file, reserved, tokens) = (self.file.clone(), self.reserved.take(), tokens.clone());
+        blocking(move || match reserved {
+            Some(reserved) => reserved.write(&tokens),
+            None => file.reserve()?.write(&tokens),
+        })
+        .await?;
+        Ok(SaveOutcome::Saved)
+    }
+}
+
+/// Runs file operations on a thread that may block.
+///
+/// # Errors
+/// Those of `work`; `Unexpected` if it panics.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    spawn_blocking(work).await.unwrap_or_else(|error| {
+        let text = format!("cannot use the token file: {error}");
+        Err(Error::new(ErrorKind::Unexpected, text).with_source(error))
+    })
+}
+
 /// A temporary file with reserved disk space, which will replace the token file. It is deleted if it
 /// is dropped.
 #[derive(Debug)]
-pub(super) struct ReservedFile {
+struct ReservedFile {
     file: TokenFile,
     /// The path to replace; not a symbolic link.
     path: PathBuf,
@@ -202,7 +278,7 @@ impl ReservedFile {
     /// # Errors
     /// `Unexpected` if the file cannot be written; `InvalidInput` if a file of the old client has
     /// another format.
-    pub(super) fn write(mut self, tokens: &StoredTokens) -> Result<()> {
+    fn write(mut self, tokens: &StoredTokens) -> Result<()> {
         let text = self.file.encode(tokens)?;
         let write = || {
             self.temporary.rewind()?;
@@ -221,47 +297,29 @@ impl ReservedFile {
 /// # Errors
 /// If the folder cannot be written or the disk is full.
 fn preallocate(path: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     let len = fs::metadata(path).map_or(0, |metadata| metadata.len()) + RESERVE;
     // `tempfile` creates it with mode 0600 on Unix.
-    let mut file = tempfile::Builder::new().prefix(".tokens-").tempfile_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    let mut file = builder.prefix(&temporary_prefix(path)).tempfile_in(folder_of(path))?;
     io::copy(&mut io::Read::take(io::repeat(b' '), len), &mut file)?;
     // Some file systems report a full disk only here.
     file.as_file().sync_data()?;
     Ok(file)
 }
 
-/// Serializes secrets. Used only for the user's own file.
-mod secret {
-    use serde::{Deserialize, Deserializer, Serializer};
+/// Returns the start of the names of temporary files for the file at `path`.
+fn temporary_prefix(path: &Path) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(".new-");
+    prefix
+}
 
-    use crate::drive::Secret;
-
-    /// Serializes the secret's text. `None` becomes `null`.
-    ///
-    /// # Errors
-    /// Those of the serializer.
-    pub(super) fn serialize<S: Serializer>(
-        secret: &Option<Secret>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match secret {
-            Some(secret) => serializer.serialize_some(secret.expose()),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    /// Deserializes a secret. `null` becomes `None`.
-    ///
-    /// # Errors
-    /// If the value is neither a text nor `null`.
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Secret>, D::Error> {
-        Ok(Option::<String>::deserialize(deserializer)?.map(Secret::from))
+/// Returns the folder of a file.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 
@@ -270,7 +328,7 @@ mod tests {
     use super::*;
 
     fn stored(refresh: &str) -> StoredTokens {
-        StoredTokens { refresh_token: Some(refresh.into()), ..StoredTokens::default() }
+        StoredTokens::from_refresh_token(refresh.into())
     }
 
     #[test]
@@ -289,7 +347,34 @@ mod tests {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "the file and its lock");
+    }
+
+    #[test]
+    fn the_files_of_a_killed_process_are_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = TokenFile::new(folder.path().join("tokens.json"));
+        let leftover = file.reserve().unwrap().temporary.keep().unwrap().1;
+        let of_another = folder.path().join(".other.json.new-x");
+        fs::write(&of_another, "{}").unwrap();
+        file.write(&stored("one")).unwrap();
+        assert!(!leftover.exists() && of_another.exists());
+        assert_eq!(file.read().unwrap().unwrap().refresh_token.unwrap().expose(), "one");
+    }
+
+    #[tokio::test]
+    async fn a_locked_file_reads_and_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = TokenFile::new(folder.path().join("tokens.json"));
+        let mut locked = file.lock().await.unwrap();
+        assert!(locked.load().await.unwrap().is_none());
+        locked.reserve().await.unwrap();
+        assert_eq!(locked.save(&stored("one")).await.unwrap(), SaveOutcome::Saved);
+        assert_eq!(locked.save(&stored("two")).await.unwrap(), SaveOutcome::Saved);
+        let waiting = tokio::spawn(async move { file.lock().await.unwrap().load().await });
+        drop(locked);
+        let read = waiting.await.unwrap().unwrap().unwrap();
+        assert_eq!(read.refresh_token.unwrap().expose(), "two");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Sources of access tokens.
 
 use std::{
+    collections::BTreeMap,
     fmt,
-    fs::File,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use futures::{
@@ -12,10 +12,14 @@ use futures::{
     future::{BoxFuture, Shared},
 };
 use jiff::Timestamp;
-use tokio::task::spawn_blocking;
 
-use super::{StoredTokens, TokenClient, TokenFile, Tokens};
+use super::{
+    SaveOutcome, StoredAccessToken, StoredTokens, TokenClient, TokenFile, TokenStore, Tokens,
+};
 use crate::drive::{Context, Error, ErrorKind, Result, Secret};
+
+/// The scope that Microsoft requires for a new refresh token in the response to a refresh.
+const OFFLINE_SCOPE: &str = "offline_access";
 
 /// Returns access tokens and refreshes them, with one refresh at a time. Clones share their state.
 ///
@@ -32,12 +36,26 @@ use crate::drive::{Context, Error, ErrorKind, Result, Secret};
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct TokenSource(Arc<Inner>);
+pub struct TokenSource(Arc<AudienceTokens>);
 
-/// What the clones of a source share.
-struct Inner {
+/// The access tokens for one audience of an account.
+struct AudienceTokens {
+    /// The scope of the audience. `None` for the audience of the sign-in.
+    scope: Option<String>,
+    account: Arc<AccountTokens>,
+    state: Mutex<AudienceState>,
+}
+
+/// The state that all audiences of an account share.
+struct AccountTokens {
     grant: OAuthGrant,
-    state: Mutex<State>,
+    /// Keeps refreshed tokens. `None`: they are lost with the process.
+    store: Option<Arc<dyn TokenStore>>,
+    /// Locked during a refresh: two audiences must not use the refresh token at the same time.
+    refreshing: tokio::sync::Mutex<()>,
+    state: Mutex<AccountState>,
+    /// The sources for further audiences that are in use, by scope.
+    audiences: Mutex<BTreeMap<String, Weak<AudienceTokens>>>,
 }
 
 /// How a source obtains access tokens.
@@ -50,42 +68,59 @@ enum OAuthGrant {
         client: TokenClient,
         /// The refresh token of the configuration. `None` if it has none.
         configured: Option<Secret>,
-        /// Stores refreshed tokens. `None`: they are lost with the process.
-        file: Option<TokenFile>,
     },
     /// Tokens of the application itself.
     Application(TokenClient),
 }
 
-/// The tokens in memory.
+/// The tokens of an account in memory.
 #[derive(Clone, Default)]
-struct State {
-    /// The current access token. `None` before the first request, and during a refresh.
-    access: Option<AccessToken>,
+struct AccountState {
     /// The current refresh token.
     refresh: Option<Secret>,
-    /// The refresh token that the current one has replaced, while the file still has the old one
+    /// The refresh token that the current one has replaced, while the store still has the old one
     /// because it could not be written.
     unwritten: Option<Secret>,
-    /// The running refresh, which all callers share.
-    running: Option<SharedRefresh>,
+    /// The access token of the sign-in's audience, as in the store. `None` if it is unknown.
+    access: Option<StoredAccessToken>,
+    /// The access tokens of further audiences, as in the store.
+    audiences: BTreeMap<String, StoredAccessToken>,
 }
 
-/// An access token and its expiry.
-#[derive(Clone)]
-struct AccessToken {
-    token: Secret,
-    /// `None` if the expiry is unknown.
-    renew_at: Option<Timestamp>,
+/// The access token of one audience in memory.
+#[derive(Default)]
+struct AudienceState {
+    /// The current access token. `None` before the first request, and during a refresh.
+    access: Option<StoredAccessToken>,
+    /// The running refresh, which all callers share.
+    running: Option<SharedRefresh>,
 }
 
 /// A running refresh, which several callers await.
 type SharedRefresh = Shared<BoxFuture<'static, Result<Secret>>>;
 
-impl AccessToken {
-    /// Returns whether the token has not expired. A token of unknown expiry counts as valid.
-    fn is_fresh(&self) -> bool {
-        self.renew_at.is_none_or(|at| Timestamp::now() < at)
+/// The access token that a caller needs.
+#[derive(Clone, Debug)]
+enum TokenDemand {
+    /// Any that is not about to expire.
+    Valid,
+    /// One that is not about to expire, and not this one, which the cloud has rejected.
+    NotStale(Secret),
+    /// A new one.
+    New,
+}
+
+impl TokenDemand {
+    /// Returns the token if it meets the demand. `None` if it does not, or if it is not known.
+    fn accept(&self, access: Option<&StoredAccessToken>) -> Option<Secret> {
+        let access = access.filter(|access| access.is_fresh())?;
+        match self {
+            Self::Valid => Some(access.access_token.clone()),
+            Self::NotStale(stale) if access.access_token != *stale => {
+                Some(access.access_token.clone())
+            }
+            Self::NotStale(_) | Self::New => None,
+        }
     }
 }
 
@@ -97,14 +132,14 @@ impl TokenSource {
 
     /// Returns a source that refreshes its tokens. The first access token is `access`, if it is known.
     ///
-    /// Without `refresh`, a [file](Self::with_token_file) must contain the refresh token when it is
+    /// Without `refresh`, a [store](Self::with_store) must contain the refresh token when it is
     /// needed.
     pub fn refreshing(
         client: TokenClient,
         refresh: Option<Secret>,
         access: Option<Secret>,
     ) -> Self {
-        let grant = OAuthGrant::Refresh { client, configured: refresh.clone(), file: None };
+        let grant = OAuthGrant::Refresh { client, configured: refresh.clone() };
         Self::new(grant, access, refresh)
     }
 
@@ -115,42 +150,100 @@ impl TokenSource {
 
     /// Returns a source with these first tokens.
     fn new(grant: OAuthGrant, access: Option<Secret>, refresh: Option<Secret>) -> Self {
-        let access = access.map(|token| AccessToken { token, renew_at: None });
-        let state = State { access, refresh, unwritten: None, running: None };
-        Self(Arc::new(Inner { grant, state: Mutex::new(state) }))
+        let access = access.map(StoredAccessToken::with_unknown_expiry);
+        let state = AccountState { refresh, access, ..AccountState::default() };
+        Self::from_account(grant, None, state)
     }
 
-    /// Stores refreshed tokens in a file, for the next process. Has no effect on a source that does
-    /// not refresh a user's tokens.
-    ///
-    /// The source reserves disk space before it requests new tokens, and requests none if that fails.
-    /// If it cannot write the tokens all the same, one call returns the error, and the source
-    /// continues with the new tokens.
-    ///
-    /// The tokens of the file are used if they originate from the refresh token of the configuration.
-    /// Another refresh token in the configuration is newer and replaces them.
+    /// Returns the source for the audience of the sign-in, of a new account with this state.
+    fn from_account(
+        grant: OAuthGrant,
+        store: Option<Arc<dyn TokenStore>>,
+        state: AccountState,
+    ) -> Self {
+        let access = state.access.clone();
+        let account = AccountTokens {
+            grant,
+            store,
+            refreshing: tokio::sync::Mutex::default(),
+            state: Mutex::new(state),
+            audiences: Mutex::default(),
+        };
+        Self::from_audience(None, Arc::new(account), access)
+    }
+
+    /// Returns the source for one audience of an account. `access` is its access token, if it is
+    /// known.
+    fn from_audience(
+        scope: Option<String>,
+        account: Arc<AccountTokens>,
+        access: Option<StoredAccessToken>,
+    ) -> Self {
+        let state = Mutex::new(AudienceState { access, running: None });
+        Self(Arc::new(AudienceTokens { scope, account, state }))
+    }
+
+    /// Stores refreshed tokens in a file, for the next process: [`with_store`](Self::with_store) with
+    /// a [`TokenFile`].
     #[must_use]
     pub fn with_token_file(self, token_file: TokenFile) -> Self {
-        let mut grant = self.0.grant.clone();
-        if let OAuthGrant::Refresh { file, .. } = &mut grant {
-            *file = Some(token_file);
+        self.with_store(token_file)
+    }
+
+    /// Keeps refreshed tokens in a store. Has no effect on a source that does not refresh a user's
+    /// tokens.
+    ///
+    /// The source prepares the store before it requests new tokens, and requests none if that fails.
+    /// If the store cannot be written all the same, one call returns the error, and the source
+    /// continues with the new tokens.
+    ///
+    /// The tokens of the store are used if they originate from the refresh token of the
+    /// configuration. Another refresh token in the configuration is newer and replaces them.
+    #[must_use]
+    pub fn with_store(self, store: impl TokenStore) -> Self {
+        let account = &self.0.account;
+        let state = account.state().clone();
+        Self::from_account(account.grant.clone(), Some(Arc::new(store)), state)
+    }
+
+    /// Returns a source of access tokens for another audience, from the same refresh token.
+    ///
+    /// `scope` is a scope of the audience, such as `https://contoso.sharepoint.com/.default`
+    /// (onedrive-graph#pre-auth-client-rules). Both sources share the refresh token, its store and
+    /// its lock. A source whose token is [fixed](Self::fixed) has no token for another audience.
+    #[must_use]
+    pub fn for_audience(&self, scope: impl Into<String>) -> Self {
+        let scope = scope.into();
+        let account = &self.0.account;
+        let mut audiences = account.audiences.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(audience) = audiences.get(&scope).and_then(Weak::upgrade) {
+            return Self(audience);
         }
-        let state = State { running: None, ..self.0.state().clone() };
-        Self(Arc::new(Inner { grant, state: Mutex::new(state) }))
+        let known = account.state().audiences.get(&scope).cloned();
+        let source = Self::from_audience(Some(scope.clone()), Arc::clone(account), known);
+        audiences.retain(|_, audience| audience.strong_count() > 0);
+        audiences.insert(scope, Arc::downgrade(&source.0));
+        source
     }
 
     /// Returns whether [`renew`](Self::renew) can return another token.
     pub fn is_renewable(&self) -> bool {
-        !matches!(self.0.grant, OAuthGrant::Fixed)
+        !matches!(self.0.account.grant, OAuthGrant::Fixed)
+    }
+
+    /// Returns the expiry of the current access token. `None` if it is unknown, or if the source has
+    /// no token yet.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.0.state().access.as_ref()?.expires_at
     }
 
     /// Returns an access token. Refreshes it first if it is about to expire.
     ///
     /// # Errors
-    /// Those of [`TokenClient::refresh`], and `Unexpected` if the token file cannot be used;
+    /// Those of [`TokenClient::refresh`], and those of the [store](TokenStore);
     /// `PermissionDenied` if a refresh token is needed and none is known.
     pub async fn token(&self, cx: &Context) -> Result<Secret> {
-        self.get(cx, None).await
+        self.get(cx, TokenDemand::Valid).await
     }
 
     /// Returns another access token than `stale`, which the cloud has rejected. Sends no request if
@@ -160,31 +253,36 @@ impl TokenSource {
     /// Those of [`token`](Self::token); `PermissionDenied` if the token is
     /// [fixed](Self::fixed).
     pub async fn renew(&self, cx: &Context, stale: &Secret) -> Result<Secret> {
-        self.get(cx, Some(stale)).await
+        self.get(cx, TokenDemand::NotStale(stale.clone())).await
     }
 
-    /// Returns a valid access token that is not `stale`, and refreshes it if necessary.
+    /// Returns a new access token, even if the current one is still valid. Joins a refresh that is
+    /// running.
     ///
     /// # Errors
-    /// Those of [`token`](Self::token); `PermissionDenied` if another token is needed and the
-    /// source is [fixed](Self::fixed).
-    async fn get(&self, cx: &Context, stale: Option<&Secret>) -> Result<Secret> {
+    /// Those of [`renew`](Self::renew).
+    pub async fn refresh_now(&self, cx: &Context) -> Result<Secret> {
+        self.get(cx, TokenDemand::New).await
+    }
+
+    /// Returns an access token that meets the demand, and refreshes it if necessary.
+    ///
+    /// # Errors
+    /// Those of [`token`](Self::token); `PermissionDenied` if another token is needed and the source
+    /// is [fixed](Self::fixed).
+    async fn get(&self, cx: &Context, demand: TokenDemand) -> Result<Secret> {
         let refresh = {
             let mut state = self.0.state();
-            if let Some(token) = state.usable(stale) {
+            if let Some(token) = demand.accept(state.access.as_ref()) {
                 return Ok(token);
             }
             if !self.is_renewable() {
-                return Err(Error::new(
-                    ErrorKind::PermissionDenied,
-                    "cannot refresh the access token: neither a refresh token nor a token file is \
-                     configured",
-                ));
+                return Err(self.0.not_renewable());
             }
             match &state.running {
                 Some(refresh) => refresh.clone(),
                 None => {
-                    let refresh = self.start_refresh(cx, stale);
+                    let refresh = self.start_refresh(cx, demand);
                     state.running = Some(refresh.clone());
                     // Other callers must not use the rejected token meanwhile.
                     state.access = None;
@@ -196,12 +294,12 @@ impl TokenSource {
     }
 
     /// Starts a refresh in its own task, which continues if its callers drop their futures.
-    fn start_refresh(&self, cx: &Context, stale: Option<&Secret>) -> SharedRefresh {
+    fn start_refresh(&self, cx: &Context, demand: TokenDemand) -> SharedRefresh {
         let (done, result) = oneshot::channel();
-        let (task_cx, stale) = (cx.clone(), stale.cloned());
+        let task_cx = cx.clone();
         let guard = RunningGuard(Arc::clone(&self.0));
         cx.spawn(async move {
-            let result = guard.0.refresh(&task_cx, stale.as_ref()).await;
+            let result = guard.0.refresh(&task_cx, &demand).await;
             drop(guard);
             // All callers may have dropped their futures.
             let _ = done.send(result);
@@ -216,7 +314,7 @@ impl TokenSource {
 
 /// Marks a refresh as running until it is dropped. The task owns it, so it is dropped even if the
 /// task panics or the executor drops it.
-struct RunningGuard(Arc<Inner>);
+struct RunningGuard(Arc<AudienceTokens>);
 
 impl Drop for RunningGuard {
     fn drop(&mut self) {
@@ -224,127 +322,162 @@ impl Drop for RunningGuard {
     }
 }
 
-impl State {
-    /// Returns the access token, or `None` if it has expired, is `stale` or is not known.
-    fn usable(&self, stale: Option<&Secret>) -> Option<Secret> {
-        let access = self.access.as_ref()?;
-        (access.is_fresh() && Some(&access.token) != stale).then(|| access.token.clone())
+impl AccountTokens {
+    /// Locks the tokens in memory. A panic of another caller does not prevent it.
+    fn state(&self) -> MutexGuard<'_, AccountState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over the tokens of the store, which another process may have refreshed. `configured` is
+    /// the refresh token of the configuration.
+    fn load(&self, stored: Option<StoredTokens>, configured: Option<&Secret>) {
+        let is_current = |stored: &StoredTokens| {
+            configured.is_none()
+                || stored.configured.as_ref() == configured
+                || stored.refresh_token.as_ref() == configured
+        };
+        let Some(stored) = stored.filter(is_current) else { return };
+        let mut state = self.state();
+        if state.unwritten.is_some() && state.unwritten == stored.refresh_token {
+            return;
+        }
+        state.unwritten = None;
+        state.access = stored.access();
+        state.audiences = stored.audiences;
+        if stored.refresh_token.is_some() {
+            state.refresh = stored.refresh_token;
+        }
     }
 }
 
-impl Inner {
-    /// Locks the tokens in memory. A panic of another caller does not prevent it.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+impl AudienceTokens {
+    /// Locks the access token in memory. A panic of another caller does not prevent it.
+    fn state(&self) -> MutexGuard<'_, AudienceState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gets a new access token: from the file if another process has refreshed it, else from the
-    /// endpoint. `stale` is a token that the cloud has rejected.
-    ///
-    /// # Errors
-    /// Those of [`TokenSource::token`]; `Unsupported` for a fixed token.
-    async fn refresh(&self, cx: &Context, stale: Option<&Secret>) -> Result<Secret> {
-        match &self.grant {
-            OAuthGrant::Fixed => Err(Error::unsupported("refreshing a fixed token")),
-            OAuthGrant::Application(client) => {
-                let tokens = client.client_credentials(cx).await?;
-                self.store(&tokens);
-                Ok(tokens.access)
-            }
-            OAuthGrant::Refresh { client, configured, file } => {
-                // Held until the file has the new tokens.
-                let lock = match file {
-                    Some(file) => self.load(file, configured.as_ref()).await?,
-                    None => None,
-                };
-                if let Some(token) = self.state().usable(stale) {
-                    return Ok(token);
-                }
-                let Some(refresh) = self.state().refresh.clone() else {
-                    return Err(Error::new(
-                        ErrorKind::PermissionDenied,
-                        "cannot refresh the access token: no refresh token is known (sign in first)",
-                    ));
-                };
-                let reserved = match file.clone() {
-                    Some(file) => Some(blocking(move || file.reserve()).await?),
-                    None => None,
-                };
-                let tokens = client.refresh(cx, &refresh).await?;
-                let stored = self.store(&tokens);
-                if let Some(reserved) = reserved {
-                    let stored = StoredTokens { configured: configured.clone(), ..stored };
-                    self.state().unwritten.get_or_insert(refresh);
-                    // The callers that wait get the error; the new tokens are in memory all the same.
-                    blocking(move || reserved.write(&stored)).await?;
-                    self.state().unwritten = None;
-                }
-                drop(lock);
-                Ok(tokens.access)
-            }
-        }
-    }
-
-    /// Locks the file, and loads the tokens that another process may have written to it.
-    /// `configured` is the refresh token of the configuration. Returns the lock, or `None` if the
-    /// file system has no locks.
-    ///
-    /// # Errors
-    /// `Unexpected` if the file cannot be read or locked; `InvalidInput` if it has another format.
-    async fn load(&self, file: &TokenFile, configured: Option<&Secret>) -> Result<Option<File>> {
-        let file = file.clone();
-        let (lock, stored) = blocking(move || {
-            let lock = file.lock()?;
-            Ok((lock, file.read()?))
-        })
-        .await?;
-        let is_current = |stored: &StoredTokens| {
-            configured.is_none() || stored.configured.as_ref() == configured
+    /// Returns the error for a token that cannot be refreshed.
+    fn not_renewable(&self) -> Error {
+        let text = match &self.scope {
+            None => "cannot refresh the access token: neither a refresh token nor a token file is \
+                 configured"
+                .to_owned(),
+            Some(scope) => format!(
+                "cannot get an access token for {scope}: a fixed access token is for one audience \
+                 (configure a refresh token or a token file)"
+            ),
         };
-        if let Some(stored) = stored.filter(is_current) {
-            let mut state = self.state();
-            if state.unwritten.is_some() && state.unwritten == stored.refresh_token {
-                return Ok(lock);
+        Error::new(ErrorKind::PermissionDenied, text)
+    }
+
+    /// Gets a new access token: from the store if another process has refreshed it, else from the
+    /// endpoint.
+    ///
+    /// # Errors
+    /// Those of [`TokenSource::token`]; `PermissionDenied` for a fixed token.
+    async fn refresh(&self, cx: &Context, demand: &TokenDemand) -> Result<Secret> {
+        let _turn = self.account.refreshing.lock().await;
+        match &self.account.grant {
+            OAuthGrant::Fixed => Err(self.not_renewable()),
+            OAuthGrant::Application(client) => {
+                let tokens = match &self.scope {
+                    None => client.client_credentials(cx).await?,
+                    Some(scope) => {
+                        client.clone().with_scopes([scope]).client_credentials(cx).await?
+                    }
+                };
+                self.state().access = Some(StoredAccessToken::from_tokens(&tokens));
+                Ok(tokens.access)
             }
-            state.unwritten = None;
-            if stored.refresh_token.is_some() {
-                state.refresh = stored.refresh_token;
+            OAuthGrant::Refresh { client, configured } => {
+                self.refresh_user(cx, demand, client, configured.as_ref()).await
             }
-            let renew_at = stored.renew_at;
-            state.access = stored.access_token.map(|token| AccessToken { token, renew_at });
         }
-        Ok(lock)
+    }
+
+    /// Refreshes the tokens of a user. The store stays locked until it has the new tokens.
+    ///
+    /// # Errors
+    /// Those of [`TokenSource::token`].
+    async fn refresh_user(
+        &self,
+        cx: &Context,
+        demand: &TokenDemand,
+        client: &TokenClient,
+        configured: Option<&Secret>,
+    ) -> Result<Secret> {
+        let account = &self.account;
+        let mut store = match &account.store {
+            Some(store) => Some(store.lock().await?),
+            None => None,
+        };
+        if let Some(store) = &mut store {
+            account.load(store.load().await?, configured);
+            let loaded = self.known_access();
+            if let Some(token) = demand.accept(loaded.as_ref()) {
+                self.state().access = loaded;
+                return Ok(token);
+            }
+        }
+        let Some(refresh) = account.state().refresh.clone() else {
+            return Err(Error::new(
+                ErrorKind::PermissionDenied,
+                "cannot refresh the access token: no refresh token is known (sign in first)",
+            ));
+        };
+        if let Some(store) = &mut store {
+            store.reserve().await?;
+        }
+        let tokens = match &self.scope {
+            None => client.refresh(cx, &refresh).await?,
+            Some(scope) => {
+                client.clone().with_scopes([scope, OFFLINE_SCOPE]).refresh(cx, &refresh).await?
+            }
+        };
+        let stored = StoredTokens { configured: configured.cloned(), ..self.take_over(&tokens) };
+        if let Some(store) = &mut store {
+            account.state().unwritten.get_or_insert(refresh);
+            // The callers that wait get the error; the new tokens are in memory all the same.
+            if store.save(&stored).await? == SaveOutcome::Saved {
+                account.state().unwritten = None;
+            }
+        }
+        Ok(tokens.access)
+    }
+
+    /// Returns the access token of this audience in the account's state. `None` if it has none.
+    fn known_access(&self) -> Option<StoredAccessToken> {
+        let state = self.account.state();
+        match &self.scope {
+            None => state.access.clone(),
+            Some(scope) => state.audiences.get(scope).cloned(),
+        }
     }
 
     /// Replaces the tokens in memory. A refresh token that the response does not replace stays.
-    /// Returns the tokens for the file.
-    fn store(&self, tokens: &Tokens) -> StoredTokens {
-        let renew_at = tokens.renew_at(Timestamp::now());
-        let mut state = self.state();
-        state.access = Some(AccessToken { token: tokens.access.clone(), renew_at });
+    /// Returns the tokens for the store.
+    fn take_over(&self, tokens: &Tokens) -> StoredTokens {
+        let access = StoredAccessToken::from_tokens(tokens);
+        self.state().access = Some(access.clone());
+        let mut state = self.account.state();
+        match &self.scope {
+            None => state.access = Some(access),
+            Some(scope) => {
+                state.audiences.insert(scope.clone(), access);
+            }
+        }
+        // Tokens of audiences that are not used any more must not fill the store.
+        state.audiences.retain(|_, access| !access.is_expired());
         if tokens.refresh.is_some() {
             state.refresh = tokens.refresh.clone();
         }
-        StoredTokens {
+        let stored = StoredTokens {
             refresh_token: state.refresh.clone(),
-            access_token: Some(tokens.access.clone()),
-            renew_at,
-            configured: None,
-        }
+            audiences: state.audiences.clone(),
+            ..StoredTokens::default()
+        };
+        stored.with_access(state.access.clone())
     }
-}
-
-/// Runs file operations on a thread that may block.
-///
-/// # Errors
-/// Those of `work`; `Unexpected` if it panics.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    spawn_blocking(work).await.unwrap_or_else(|error| {
-        let text = format!("cannot use the token file: {error}");
-        Err(Error::new(ErrorKind::Unexpected, text).with_source(error))
-    })
 }
 
 impl fmt::Debug for TokenSource {

@@ -1,13 +1,18 @@
 //! Parsing of options that several services share: headers, durations, base URLs.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opendal::{Error, ErrorKind, OperatorUri, Result, raw::ConfigDeserializer};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::{adapter::ServiceSettings, drive};
+use crate::{
+    adapter::ServiceSettings,
+    auth::{EnvironmentTokenStore, TokenFile, TokenSource},
+    drive,
+    transport::{Connection, ConnectionOptions, PlainHttpHosts, Timeouts},
+};
 
 /// Defines the setters of a builder: one for each text option, one for each other option, and two for
 /// headers.
@@ -131,6 +136,79 @@ pub(super) fn settings(
     settings.root = root.unwrap_or(settings.root);
     settings.index_ttl = index_ttl.unwrap_or(settings.index_ttl);
     settings
+}
+
+/// The options of connections, which all services have.
+pub(super) struct ConnectionFields<'c> {
+    pub(super) scheme: &'static str,
+    pub(super) ca_cert: Option<&'c str>,
+    pub(super) proxy: Option<&'c str>,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) response_timeout: Option<Duration>,
+    pub(super) idle_timeout: Option<Duration>,
+}
+
+impl ConnectionFields<'_> {
+    /// Returns the connection with these options. `None` if none is set.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if an option is invalid.
+    pub(super) fn connection(&self) -> Result<Option<Connection>> {
+        let timeouts = [self.connect_timeout, self.response_timeout, self.idle_timeout];
+        let default = Timeouts::default();
+        let timeouts = timeouts.iter().any(Option::is_some).then(|| {
+            default
+                .with_connect(self.connect_timeout.unwrap_or(default.connect))
+                .with_first_byte(self.response_timeout.unwrap_or(default.first_byte))
+                .with_idle(self.idle_timeout.unwrap_or(default.idle))
+        });
+        let options = ConnectionOptions {
+            ca_cert: self.ca_cert.map(expand_home),
+            proxy: self.proxy.map(str::to_owned),
+            timeouts,
+        };
+        Connection::for_options(&options)
+            .map_err(|error| invalid_option(self.scheme, error.to_string()))
+    }
+}
+
+/// Parses the option `allow_http` of a service.
+///
+/// # Errors
+/// `ConfigInvalid` if it contains something else than hosts.
+pub(super) fn plain_http(scheme: &'static str, hosts: Option<&str>) -> Result<PlainHttpHosts> {
+    PlainHttpHosts::parse(hosts.unwrap_or_default())
+        .map_err(|error| invalid_option(scheme, error.to_string()))
+}
+
+/// Returns a source that keeps its tokens in the store of the options: a file, or the environment
+/// variable of `refresh_token_env`. It has no store if neither is set.
+///
+/// # Errors
+/// `ConfigInvalid` if both are set.
+pub(super) fn token_source_with_store(
+    scheme: &'static str,
+    tokens: TokenSource,
+    file: Option<TokenFile>,
+    variable: Option<&str>,
+) -> Result<TokenSource> {
+    match (file, variable) {
+        (Some(_), Some(_)) => Err(invalid_option(
+            scheme,
+            "cannot choose the store of tokens: both a token file and refresh_token_env are set",
+        )),
+        (Some(file), None) => Ok(tokens.with_token_file(file)),
+        (None, Some(variable)) => Ok(tokens.with_store(EnvironmentTokenStore::new(variable))),
+        (None, None) => Ok(tokens),
+    }
+}
+
+/// Replaces `~/` at the start of a path by the user's home.
+pub(super) fn expand_home(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(path),
+    }
 }
 
 /// Parses a base URL. Appends a slash if it has none at its end. `option` names it in errors.

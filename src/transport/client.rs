@@ -9,9 +9,10 @@ use opendal::{Buffer, HttpBody, HttpRedirect, raw::oio::ReadStream};
 use serde::de::DeserializeOwned;
 
 use super::{
+    connection::Connection,
     error,
+    extension_probe::supports_extensions,
     file::{BodySource, CHUNK},
-    file_body_probe::supports_file_bodies,
     http_transport::Redirected,
     request::{ApiRequest, announce_empty_body},
     response_limit::ResponseLimit,
@@ -48,12 +49,21 @@ const FOREIGN_FILE_MAX: u64 = 64 << 20;
 #[derive(Clone, Copy, Debug)]
 pub struct Client<'c> {
     cx: &'c Context,
+    /// `None`: the connections of the operator's transport.
+    connection: Option<&'c Connection>,
 }
 
 impl<'c> Client<'c> {
     /// Returns a client for the requests of this context.
     pub fn new(cx: &'c Context) -> Self {
-        Self { cx }
+        Self { cx, connection: None }
+    }
+
+    /// Sends the requests over a connection with its own options. `None`: the connections of the
+    /// operator's transport.
+    #[must_use]
+    pub fn with_connection(self, connection: Option<&'c Connection>) -> Self {
+        Self { connection, ..self }
     }
 
     /// Sends a request and reads the whole response, whatever its status.
@@ -68,8 +78,8 @@ impl<'c> Client<'c> {
     /// Sends a request and returns the response with its body as a stream, whatever its status.
     ///
     /// # Errors
-    /// Those of [`send`](Self::send). `Unsupported` if the body is a large file, and the operator's
-    /// transport cannot stream files.
+    /// Those of [`send`](Self::send). `Unsupported` if the body is a large file, or the client has a
+    /// [connection](Self::with_connection), and the operator's transport is not that of this crate.
     pub async fn fetch(self, request: ApiRequest) -> Result<StreamResponse> {
         let (operation, limit) = (request.label(), request.response_limit());
         let mut request = request.into_request().map_err(|e| e.with_operation(&operation))?;
@@ -77,8 +87,19 @@ impl<'c> Client<'c> {
             let added = self.add_file_body(&mut request, source).await;
             added.map_err(|e| e.with_operation(&operation))?;
         }
-        self.cx.count_request();
         let transport = self.cx.operation().http_transport();
+        if let Some(connection) = self.connection {
+            if !supports_extensions(transport).await {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    "cannot use ca_cert, proxy or a timeout: the operator's HTTP transport does not \
+                     support them (use drivedal::http_transport(), which drivedal::register() \
+                     installs)",
+                ));
+            }
+            request.extensions_mut().insert(connection.clone());
+        }
+        self.cx.count_request();
         let response = transport
             .fetch(request)
             .await
@@ -106,7 +127,7 @@ impl<'c> Client<'c> {
         mut source: BodySource,
     ) -> Result<()> {
         source.guard = self.cx.source_guard().cloned();
-        if supports_file_bodies(self.cx.operation().http_transport()).await {
+        if supports_extensions(self.cx.operation().http_transport()).await {
             source.progress = self.cx.upload_progress().cloned();
             request.extensions_mut().insert(source);
             return Ok(());

@@ -4,6 +4,7 @@
 #[cfg(unix)]
 use std::path::Path;
 use std::{
+    borrow::Cow,
     fmt, io,
     sync::{
         Arc, LazyLock,
@@ -16,11 +17,13 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, Result};
+use rustls::pki_types::CertificateDer;
 use tokio::time::timeout;
 
 use super::{
+    connection::{Connection, ConnectionClients, ProxyChoice},
+    extension_probe::ExtensionProbe,
     file::{BodySource, CHUNK, SourceChanged},
-    file_body_probe::FileBodyProbe,
     local::{self, RequestBody},
     redirect,
     stall_timer::StallTimer,
@@ -57,8 +60,8 @@ pub struct Transport {
 /// The destination of requests.
 #[derive(Clone)]
 enum RequestRoute {
-    /// The host of the URL. The client for loopback addresses has no proxy.
-    Network { remote: reqwest::Client, loopback: reqwest::Client },
+    /// The host of the URL.
+    Network(NetworkClients),
     /// A Unix socket. The host of the URL is ignored.
     #[cfg(unix)]
     Socket(reqwest::Client),
@@ -66,10 +69,48 @@ enum RequestRoute {
     Service(reqwest::Client, local::LocalService),
 }
 
+/// The HTTP clients for requests over the network.
+#[derive(Clone)]
+pub(super) struct NetworkClients {
+    remote: reqwest::Client,
+    /// The client for loopback addresses, without a proxy.
+    loopback: reqwest::Client,
+}
+
+impl NetworkClients {
+    /// Returns clients that trust `roots` in addition to the system's certificates. `None`: the proxy
+    /// of the system.
+    ///
+    /// # Errors
+    /// Fails if a certificate or the proxy is invalid.
+    pub(super) fn new(
+        timeouts: Timeouts,
+        roots: Vec<CertificateDer<'static>>,
+        proxy: Option<ProxyChoice>,
+    ) -> reqwest::Result<Self> {
+        let remote = client(timeouts, roots.clone());
+        let remote = match proxy {
+            None => remote,
+            Some(ProxyChoice::Direct) => remote.no_proxy(),
+            Some(ProxyChoice::Proxy(proxy)) => remote.proxy(*proxy),
+        };
+        let loopback = client(timeouts, roots).no_proxy();
+        Ok(Self { remote: remote.build()?, loopback: loopback.build()? })
+    }
+
+    /// Returns the client for a URL.
+    fn for_url(&self, url: &reqwest::Url) -> &reqwest::Client {
+        match url.host_str() {
+            Some("localhost" | "127.0.0.1" | "[::1]") => &self.loopback,
+            _ => &self.remote,
+        }
+    }
+}
+
 impl fmt::Debug for RequestRoute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Network { .. } => "Network",
+            Self::Network(_) => "Network",
             #[cfg(unix)]
             Self::Socket(_) => "Socket",
             Self::Service(..) => "Service",
@@ -92,9 +133,9 @@ impl Transport {
     /// Panics if the process has installed a cryptography provider that supports neither TLS 1.2 nor
     /// 1.3.
     pub fn new(timeouts: Timeouts) -> Self {
-        let remote = built(client(timeouts));
-        let loopback = built(client(timeouts).no_proxy());
-        Self::with_route(RequestRoute::Network { remote, loopback }, timeouts)
+        let clients = NetworkClients::new(timeouts, Vec::new(), None);
+        let clients = clients.expect("the configuration of the clients is valid");
+        Self::with_route(RequestRoute::Network(clients), timeouts)
     }
 
     /// Returns a transport that sends each request to a Unix socket, for a drive server without a
@@ -104,7 +145,7 @@ impl Transport {
     /// Panics under the conditions of [`new`](Self::new).
     #[cfg(unix)]
     pub fn over_unix_socket(path: impl AsRef<Path>, timeouts: Timeouts) -> Self {
-        let client = client(timeouts).no_proxy().unix_socket(path.as_ref());
+        let client = client(timeouts, Vec::new()).no_proxy().unix_socket(path.as_ref());
         Self::with_route(RequestRoute::Socket(built(client)), timeouts)
     }
 
@@ -125,7 +166,7 @@ impl Transport {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let client = built(client(timeouts).no_proxy());
+        let client = built(client(timeouts, Vec::new()).no_proxy());
         Self::with_route(RequestRoute::Service(client, local::service(service)), timeouts)
     }
 
@@ -140,12 +181,13 @@ impl Transport {
     }
 }
 
-/// Returns the common configuration of the HTTP clients.
+/// Returns the common configuration of the HTTP clients. `roots` are certificates of authorities in
+/// addition to those of the system.
 ///
 /// # Panics
 /// Panics if the process's cryptography provider supports neither TLS 1.2 nor 1.3.
-fn client(timeouts: Timeouts) -> reqwest::ClientBuilder {
-    let tls = tls::config().expect("the cryptography provider supports TLS 1.2 or 1.3");
+fn client(timeouts: Timeouts, roots: Vec<CertificateDer<'static>>) -> reqwest::ClientBuilder {
+    let tls = tls::config(roots).expect("the cryptography provider supports TLS 1.2 or 1.3");
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .connect_timeout(timeouts.connect)
@@ -163,14 +205,14 @@ fn built(builder: reqwest::ClientBuilder) -> reqwest::Client {
 impl HttpTransport for Transport {
     /// Sends a request and returns its response, also one with an error status. Follows up to 10
     /// redirects of `GET` and `HEAD`, without credentials on another origin. A `BodySource` among
-    /// the extensions replaces the buffer; a request with a `FileBodyProbe` is confirmed and not
-    /// sent.
+    /// the extensions replaces the buffer. A [`Connection`] replaces the HTTP clients of a transport
+    /// that uses the network. A request with an `ExtensionProbe` is confirmed and not sent.
     ///
     /// # Errors
     /// `Unexpected` for an invalid URL, a refused redirect, or no response; temporary if the
     /// connection failed or made no progress.
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
-        if let Some(probe) = request.extensions().get::<FileBodyProbe>() {
+        if let Some(probe) = request.extensions().get::<ExtensionProbe>() {
             probe.confirm();
             return Ok(Response::new(HttpBody::new(stream::empty(), Some(0))));
         }
@@ -181,6 +223,7 @@ impl HttpTransport for Transport {
         })?;
         let (method, mut headers) = (parts.method, parts.headers);
         let source = parts.extensions.get::<BodySource>();
+        let transport = self.for_connection(parts.extensions.get());
         self.sent.fetch_add(1, Ordering::Relaxed);
         let mut followed = 0;
         loop {
@@ -189,7 +232,8 @@ impl HttpTransport for Transport {
                 0 => (source.cloned(), buffer.clone()),
                 _ => (None, Buffer::new()),
             };
-            let response = self.send(method.clone(), &url, headers.clone(), source, buffer).await?;
+            let sent = transport.send(method.clone(), &url, headers.clone(), source, buffer);
+            let response = sent.await?;
             let (status, found) = (response.status(), response.headers());
             if let Some(to) = redirect::target(&method, &url, status, found, followed)? {
                 if to.origin() != url.origin() {
@@ -205,12 +249,28 @@ impl HttpTransport for Transport {
             if followed > 0 {
                 result.extensions_mut().insert(Redirected);
             }
-            return Ok(result.map(|()| body_of(response, self.timeouts.idle)));
+            return Ok(result.map(|()| body_of(response, transport.timeouts.idle)));
         }
     }
 }
 
 impl Transport {
+    /// Returns the transport for requests of a connection. A transport without a network ignores the
+    /// connection, because it opens none.
+    fn for_connection(&self, connection: Option<&Connection>) -> Cow<'_, Self> {
+        match (&self.route, connection) {
+            (RequestRoute::Network(_), Some(connection)) => {
+                let ConnectionClients { clients, timeouts } = connection.clients();
+                Cow::Owned(Self {
+                    route: RequestRoute::Network(clients.clone()),
+                    timeouts: *timeouts,
+                    sent: Arc::clone(&self.sent),
+                })
+            }
+            _ => Cow::Borrowed(self),
+        }
+    }
+
     /// Sends one request and returns its response, which may be a redirect. The body is `source`
     /// or, without it, `buffer`.
     ///
@@ -225,14 +285,11 @@ impl Transport {
         source: Option<BodySource>,
         buffer: Buffer,
     ) -> Result<reqwest::Response> {
-        let client = match (&self.route, url.host_str()) {
-            (RequestRoute::Network { loopback, .. }, Some("localhost" | "127.0.0.1" | "[::1]")) => {
-                loopback
-            }
-            (RequestRoute::Network { remote, .. }, _) => remote,
+        let client = match &self.route {
+            RequestRoute::Network(clients) => clients.for_url(url),
             #[cfg(unix)]
-            (RequestRoute::Socket(client), _) => client,
-            (RequestRoute::Service(client, _), _) => client,
+            RequestRoute::Socket(client) => client,
+            RequestRoute::Service(client, _) => client,
         };
         let first_byte = self.timeouts.first_byte;
         let mut builder = client.request(method, url.clone()).headers(headers);

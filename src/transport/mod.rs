@@ -12,9 +12,10 @@
 //! error kind and to whether a retry may help; the retry layer uses the same table.
 
 mod client;
+mod connection;
 mod error;
+mod extension_probe;
 mod file;
-mod file_body_probe;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -42,6 +43,7 @@ pub(crate) use self::file::read_exact_at;
 pub(crate) use self::sync_stream::sync_stream;
 pub use self::{
     client::{ApiResponse, Client, StreamResponse},
+    connection::{Connection, ConnectionOptions},
     error::redact_quoted,
     http_transport::{Transport, http_transport},
     local::RequestBody,

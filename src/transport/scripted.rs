@@ -13,7 +13,7 @@ use opendal::{
 };
 use tokio::sync::Semaphore;
 
-use super::{file::BodySource, file_body_probe::FileBodyProbe};
+use super::{extension_probe::ExtensionProbe, file::BodySource};
 use crate::drive::Context;
 
 /// A recorded request.
@@ -151,7 +151,7 @@ impl HttpTransport for Scripted {
     /// `Unexpected`, temporary, for the outcomes without a response.
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         let (parts, body) = request.into_parts();
-        if let Some(probe) = parts.extensions.get::<FileBodyProbe>() {
+        if let Some(probe) = parts.extensions.get::<ExtensionProbe>() {
             probe.confirm();
             return Ok(Response::new(HttpBody::new(stream::empty(), Some(0))));
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The timeouts of a [`Transport`](super::Transport).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Timeouts {
     /// Maximum time to establish a connection.

@@ -14,15 +14,19 @@ use rustls::{
 use rustls_platform_verifier::Verifier;
 
 /// Returns the TLS configuration that `reqwest` would create: the process's cryptography provider or
-/// else AWS-LC, and HTTP/2 before HTTP/1.1.
+/// else AWS-LC, and HTTP/2 before HTTP/1.1. `roots` are certificates of authorities that are trusted
+/// in addition to those of the system.
 ///
 /// # Errors
 /// Fails if the process's provider supports neither TLS 1.2 nor 1.3.
-pub(super) fn config() -> Result<ClientConfig, Error> {
+pub(super) fn config(roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Error> {
     let provider = CryptoProvider::get_default()
         .map_or_else(|| Arc::new(crypto::aws_lc_rs::default_provider()), Arc::clone);
-    let verifier =
-        Arc::new(LazySystemVerifier { provider: Arc::clone(&provider), verifier: OnceLock::new() });
+    let verifier = Arc::new(LazySystemVerifier {
+        provider: Arc::clone(&provider),
+        roots,
+        verifier: OnceLock::new(),
+    });
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
@@ -36,6 +40,8 @@ pub(super) fn config() -> Result<ClientConfig, Error> {
 #[derive(Debug)]
 struct LazySystemVerifier {
     provider: Arc<CryptoProvider>,
+    /// Further certificates of authorities.
+    roots: Vec<CertificateDer<'static>>,
     verifier: OnceLock<Result<Verifier, Error>>,
 }
 
@@ -52,7 +58,11 @@ impl ServerCertVerifier for LazySystemVerifier {
         status: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verifier = self.verifier.get_or_init(|| Verifier::new(Arc::clone(&self.provider)));
+        let create = || {
+            let provider = Arc::clone(&self.provider);
+            Verifier::new_with_extra_roots(self.roots.iter().cloned(), provider)
+        };
+        let verifier = self.verifier.get_or_init(create);
         verifier.as_ref().map_err(Error::clone)?.verify_server_cert(
             certificate,
             intermediates,

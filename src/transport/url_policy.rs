@@ -106,6 +106,12 @@ impl UrlPolicy {
         Self { plain_http, ..self }
     }
 
+    /// Returns the hosts that may receive the token without TLS.
+    #[cfg(feature = "services-skydrive")]
+    pub(crate) fn plain_http(&self) -> &PlainHttpHosts {
+        &self.plain_http
+    }
+
     /// Returns whether the endpoint's host matches a pattern, on the scheme's default port.
     #[cfg(feature = "services-amazon-drive")]
     pub(crate) fn is_at(&self, pattern: &str) -> bool {

@@ -2,9 +2,12 @@
 //! and the features that OpenDAL has no word for.
 
 mod amazon_drive;
+mod connection;
 mod faults;
 mod layers;
 mod readme;
+mod shared_tokens;
+mod sign_in;
 mod skydrive;
 mod uploads;
 mod without_port;

@@ -4,6 +4,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::{
+    auth::{CallbackTokenStore, EnvironmentTokenStore},
     drive::Retry,
     transport::scripted::{Outcome, Scripted, Sent, answer},
 };
@@ -185,7 +186,7 @@ async fn a_refresh_goes_on_when_its_caller_is_dropped() {
     gate.add_permits(1);
     assert_eq!(source.token(&cx).await.unwrap().expose(), "access");
     assert_eq!(transport.sent().len(), 1);
-    assert_eq!(source.0.state().refresh.as_ref().unwrap().expose(), "next");
+    assert_eq!(source.0.account.state().refresh.as_ref().unwrap().expose(), "next");
 }
 
 #[tokio::test]
@@ -282,8 +283,8 @@ async fn a_new_refresh_token_in_the_configuration_is_not_shadowed_by_an_old_file
     file.write(&StoredTokens {
         refresh_token: Some("somebody-elses".into()),
         access_token: Some("somebody-elses".into()),
-        renew_at: None,
         configured: Some("old".into()),
+        ..StoredTokens::default()
     })
     .unwrap();
     let transport = rotating();
@@ -354,8 +355,8 @@ async fn what_another_process_has_written_meanwhile_is_newer_than_what_could_not
     let theirs = StoredTokens {
         refresh_token: Some("theirs".into()),
         access_token: Some("their-access".into()),
-        renew_at: None,
         configured: Some("refresh-0".into()),
+        ..StoredTokens::default()
     };
     file.write(&theirs).unwrap();
     assert_eq!(source.renew(&cx, &token).await.unwrap().expose(), "their-access");
@@ -372,7 +373,7 @@ async fn where_there_is_no_room_for_new_tokens_none_are_asked_for() {
     std::fs::remove_dir(&below).unwrap();
     let error = source.token(&transport.context()).await.unwrap_err();
     assert!(error.to_string().contains("tokens.json"), "{error}");
-    assert_eq!(source.0.state().refresh.as_ref().unwrap().expose(), "refresh-0");
+    assert_eq!(source.0.account.state().refresh.as_ref().unwrap().expose(), "refresh-0");
 }
 
 #[tokio::test]
@@ -461,4 +462,147 @@ async fn a_token_response_has_a_limit() {
     let transport = Scripted::by(|_| answer(200, vec![b' '; 1 << 20]));
     let error = endpoint().refresh(&transport.context(), &"r".into()).await.unwrap_err();
     assert!(error.to_string().contains("larger than 262144 bytes"), "{error}");
+}
+
+/// The scope of a second audience.
+const SITES: &str = "https://contoso.sharepoint.com/.default";
+
+#[tokio::test]
+async fn two_audiences_share_the_refresh_token_and_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = TokenFile::new(folder.path().join("tokens.json"));
+    let transport = rotating();
+    let cx = transport.context();
+    let graph = refreshed("refresh-0").with_token_file(file.clone());
+    let sites = graph.for_audience(SITES);
+    assert_eq!(graph.token(&cx).await.unwrap().expose(), "access-1");
+    assert_eq!(sites.token(&cx).await.unwrap().expose(), "access-2");
+    assert_eq!(graph.token(&cx).await.unwrap().expose(), "access-1", "it is still valid");
+    let scope = pairs([("scope", &*format!("{SITES} offline_access"))]);
+    assert!(form(&transport.sent()[1]).contains(&scope[0]));
+    let same = graph.for_audience(SITES);
+    assert_eq!(same.token(&cx).await.unwrap().expose(), "access-2");
+    let stale = graph.token(&cx).await.unwrap();
+    assert_eq!(graph.renew(&cx, &stale).await.unwrap().expose(), "access-3");
+    let stale = sites.token(&cx).await.unwrap();
+    assert_eq!(sites.renew(&cx, &stale).await.unwrap().expose(), "access-4");
+    assert_eq!(transport.sent().len(), 4);
+
+    // Another process uses the tokens of both audiences without a request.
+    let other = refreshed("refresh-0").with_token_file(file.clone());
+    assert_eq!(other.for_audience(SITES).token(&cx).await.unwrap().expose(), "access-4");
+    assert_eq!(other.token(&cx).await.unwrap().expose(), "access-3");
+    assert_eq!(transport.sent().len(), 4);
+    let stored = file.read().unwrap().unwrap();
+    assert_eq!(stored.refresh_token.unwrap().expose(), "refresh-4");
+    assert_eq!(stored.audiences[SITES].access_token.expose(), "access-4");
+}
+
+#[tokio::test]
+async fn two_audiences_that_refresh_at_once_use_each_refresh_token_once() {
+    let transport = rotating();
+    let cx = transport.context();
+    let graph = refreshed("refresh-0");
+    let sites = graph.for_audience(SITES);
+    let (one, other) = tokio::join!(graph.token(&cx), sites.token(&cx));
+    assert_ne!(one.unwrap(), other.unwrap());
+    assert_eq!(transport.sent().len(), 2);
+}
+
+#[tokio::test]
+async fn a_fixed_token_has_one_audience_and_an_application_has_many() {
+    let transport = Scripted::by(|sent| {
+        let sites = sent.text().contains("sharepoint");
+        let token = if sites { "sites" } else { "graph" };
+        let body = format!(r#"{{"token_type":"Bearer","expires_in":9,"access_token":"{token}"}}"#);
+        answer(200, body)
+    });
+    let cx = transport.context();
+    let fixed = TokenSource::fixed("given".into()).for_audience(SITES);
+    let error = fixed.token(&cx).await.unwrap_err();
+    assert!(error.to_string().contains(SITES), "{error}");
+    let client = endpoint().client_secret("hush").scope("https://graph.microsoft.com/.default");
+    let application = TokenSource::for_application(client);
+    assert_eq!(application.token(&cx).await.unwrap().expose(), "graph");
+    assert_eq!(application.for_audience(SITES).token(&cx).await.unwrap().expose(), "sites");
+    assert_eq!(application.token(&cx).await.unwrap().expose(), "graph");
+    assert_eq!(transport.sent().len(), 2);
+}
+
+#[tokio::test]
+async fn a_forced_refresh_replaces_a_valid_token() {
+    let transport = rotating();
+    let cx = transport.context();
+    let source = refreshed("refresh-0");
+    assert!(source.expires_at().is_none());
+    assert_eq!(source.refresh_now(&cx).await.unwrap().expose(), "access-1");
+    assert_eq!(source.refresh_now(&cx).await.unwrap().expose(), "access-2");
+    let left = source.expires_at().unwrap().duration_since(Timestamp::now());
+    assert!((3590..=3600).contains(&left.as_secs()), "{left}");
+}
+
+#[tokio::test]
+async fn a_callback_store_has_each_token_before_it_is_used() {
+    let transport = rotating();
+    let cx = transport.context();
+    let stored = Arc::new(Mutex::new(Some(StoredTokens::from_refresh_token("refresh-0".into()))));
+    let store = {
+        let (load, save) = (Arc::clone(&stored), Arc::clone(&stored));
+        CallbackTokenStore::new(
+            move || {
+                let tokens = load.lock().unwrap().clone();
+                async move { Ok(tokens) }
+            },
+            move |tokens| {
+                *save.lock().unwrap() = Some(tokens);
+                async { Ok(()) }
+            },
+        )
+    };
+    let one = TokenSource::refreshing(endpoint(), None, None).with_store(store.clone());
+    let other = TokenSource::refreshing(endpoint(), None, None).with_store(store);
+    let (first, second) = tokio::join!(one.token(&cx), other.token(&cx));
+    assert_eq!(first.unwrap(), second.unwrap());
+    assert_eq!(transport.sent().len(), 1);
+    let refresh = stored.lock().unwrap().clone().unwrap().refresh_token.unwrap();
+    assert_eq!(refresh.expose(), "refresh-1");
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_an_error_before_any_request() {
+    let transport = Scripted::expecting([]);
+    let store = CallbackTokenStore::new(
+        || async { Err(Error::new(ErrorKind::Unexpected, "no database")) },
+        |_| async { Ok(()) },
+    );
+    let source = refreshed("refresh-0").with_store(store);
+    let error = source.token(&transport.context()).await.unwrap_err();
+    assert_eq!(error.to_string(), "no database");
+}
+
+#[tokio::test]
+async fn a_read_only_store_is_read_and_the_new_token_stays_in_memory() {
+    // A variable that is always set: a test must not change the environment of the others.
+    let first = std::env::var("PATH").unwrap();
+    let mut turn = 0;
+    let transport = Scripted::by(move |sent| {
+        let expected = if turn == 0 { first.clone() } else { format!("refresh-{turn}") };
+        assert!(form(sent).contains(&("refresh_token".to_owned(), expected)), "{turn}");
+        turn += 1;
+        granted(&format!("access-{turn}"), &format!("refresh-{turn}"), 3600)
+    });
+    let cx = transport.context();
+    let store = EnvironmentTokenStore::new("PATH");
+    let source = TokenSource::refreshing(endpoint(), None, None).with_store(store);
+    for turn in 1..=3 {
+        let token = source.refresh_now(&cx).await.unwrap();
+        assert_eq!(token.expose(), format!("access-{turn}"));
+    }
+    let missing = EnvironmentTokenStore::new("DRIVEDAL_NO_SUCH_VARIABLE");
+    let source = TokenSource::refreshing(endpoint(), None, None).with_store(missing);
+    let error = source.token(&cx).await.unwrap_err();
+    assert!(error.to_string().contains("DRIVEDAL_NO_SUCH_VARIABLE is not set"), "{error}");
+    let tokens = Tokens::new("a");
+    let error = tokens.save_to(EnvironmentTokenStore::new("PATH")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
 }

@@ -7,19 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{AMAZON_DRIVE_SCHEME, AmazonDrive, Client, Deduplication};
 use crate::{
-    auth::{TokenClient, TokenFile, TokenSource},
+    auth::{SignInProvider, TokenFile, TokenSource},
     drive::Secret,
-    services::options::{from_pairs, header_map, invalid_option, root_and_name, span},
+    services::options::{
+        ConnectionFields, from_pairs, header_map, invalid_option, plain_http, root_and_name, span,
+        token_source_with_store,
+    },
+    transport::Connection,
 };
 
 /// Default base URL for `account/endpoint` (amazon-drive#endpoint-discovery).
 const ENDPOINT: &str = "https://drive.amazonaws.com/drive/v1/";
-
-/// Default base URL of the token endpoint (amazon-drive#oauth-token).
-const OAUTH_ENDPOINT: &str = "https://api.amazon.com";
-
-/// Default redirect URI: that of applications without a web site (amazon-drive#oauth-redirect-uri).
-const REDIRECT_URI: &str = "http://localhost";
 
 /// Options of the service. The keys are the same in the query of a URI, in `Operator::via_iter` and
 /// in a configuration file; an unknown key is an error.
@@ -55,9 +53,34 @@ pub struct AmazonDriveConfig {
     pub access_token: Option<String>,
     /// Refresh token.
     pub refresh_token: Option<String>,
+    /// Name of an environment variable with the refresh token, instead of `refresh_token`. If the
+    /// cloud replaces the token, the new one is lost with the process, and a warning is logged. See
+    /// [`EnvironmentTokenStore`](crate::auth::EnvironmentTokenStore).
+    pub refresh_token_env: Option<String>,
     /// Path of a file that stores tokens for later processes; see
     /// [`TokenFile`](crate::auth::TokenFile).
     pub token_file: Option<String>,
+    /// Hosts that may receive tokens over plain HTTP, in addition to this machine.
+    ///
+    /// A comma-separated list of names, with a port unless it is 80. `*` matches any part of a name up
+    /// to the next dot. An example is a drive server in the network of a CI job.
+    pub allow_http: Option<String>,
+    /// Path of a PEM file with certificates of authorities that are trusted in addition to those of
+    /// the system; `~/` is the user's home.
+    pub ca_cert: Option<String>,
+    /// URL of the proxy, such as `http://proxy:3128`, or `none`. Loopback addresses are connected to
+    /// directly. Default: the proxy of the system.
+    pub proxy: Option<String>,
+    /// Maximum time to establish a connection. The format is that of `index_ttl`. Default: 10 s.
+    #[serde(with = "span", skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<Duration>,
+    /// Maximum time from the last byte of a request to the first byte of its response. Default:
+    /// 120 s.
+    #[serde(with = "span", skip_serializing_if = "Option::is_none")]
+    pub response_timeout: Option<Duration>,
+    /// Maximum time between two chunks of a body, in either direction. Default: 60 s.
+    #[serde(with = "span", skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Duration>,
     /// Headers for every request. In a map of strings, one key for each: `header.NAME`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
@@ -87,11 +110,13 @@ impl AmazonDriveConfig {
     /// `ConfigInvalid` if a required option is missing or an option is invalid.
     pub fn client(&self) -> Result<Client> {
         let endpoint = self.endpoint.as_deref().unwrap_or(ENDPOINT);
-        let client = Client::new(endpoint, self.tokens()?)
+        let plain_http = plain_http(AMAZON_DRIVE_SCHEME, self.allow_http.as_deref())?;
+        let client = Client::new(endpoint, self.token_source()?)
             .and_then(|client| {
                 client.with_allowed_hosts(self.allowed_hosts.as_deref().unwrap_or_default())
             })
             .map_err(invalid)?;
+        let client = client.with_plain_http(plain_http).with_connection(self.connection()?);
         Ok(client.with_headers(header_map(AMAZON_DRIVE_SCHEME, &self.headers)?))
     }
 
@@ -100,15 +125,36 @@ impl AmazonDriveConfig {
         if self.deduplicate { Deduplication::Enabled } else { Deduplication::Suppressed }
     }
 
+    /// Returns the endpoints of the sign-in, for the flows of [`auth::flows`](crate::auth::flows).
+    /// With `oauth_endpoint`, the page of the sign-in is expected there too.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if `oauth_endpoint` is not an HTTP URL, or `allow_http` or an option of the
+    /// connection is invalid.
+    pub fn sign_in_provider(&self) -> Result<SignInProvider> {
+        let provider = match &self.oauth_endpoint {
+            Some(url) => SignInProvider::amazon_at(url, url),
+            None => SignInProvider::amazon(),
+        };
+        let plain_http = plain_http(AMAZON_DRIVE_SCHEME, self.allow_http.as_deref())?;
+        let provider = provider.map_err(invalid)?.with_plain_http(plain_http);
+        let provider = provider.with_connection(self.connection()?);
+        Ok(match &self.redirect_uri {
+            Some(redirect) => provider.with_redirect_uri(redirect),
+            None => provider,
+        })
+    }
+
     /// Returns the source of tokens that the options describe.
     ///
     /// # Errors
     /// `ConfigInvalid` if an option for the sign-in is missing or invalid.
-    fn tokens(&self) -> Result<TokenSource> {
+    pub fn token_source(&self) -> Result<TokenSource> {
         let secret = |text: &Option<String>| text.as_deref().map(Secret::from);
         let wrong = |what| invalid_option(AMAZON_DRIVE_SCHEME, what);
         let (access, refresh) = (secret(&self.access_token), secret(&self.refresh_token));
-        if refresh.is_none() && self.token_file.is_none() {
+        let variable = self.refresh_token_env.as_deref();
+        if refresh.is_none() && self.token_file.is_none() && variable.is_none() {
             return access.map(TokenSource::fixed).ok_or_else(|| {
                 wrong("cannot sign in: one of access_token, refresh_token and token_file is needed")
             });
@@ -116,20 +162,32 @@ impl AmazonDriveConfig {
         let Some(client_id) = &self.client_id else {
             return Err(wrong("cannot sign in: client_id is missing"));
         };
-        let oauth = self.oauth_endpoint.as_deref().unwrap_or(OAUTH_ENDPOINT).trim_end_matches('/');
-        let redirect = self.redirect_uri.as_deref().unwrap_or(REDIRECT_URI);
-        let endpoint = TokenClient::new(format!("{oauth}/auth/o2/token"), client_id)
-            .map_err(invalid)?
-            .parameter("redirect_uri", redirect);
-        let endpoint = match &self.client_secret {
-            Some(secret) => endpoint.client_secret(secret.as_str()),
-            None => endpoint,
+        let provider = self.sign_in_provider()?;
+        let client = provider.token_client(client_id).map_err(invalid)?;
+        let client = client.parameter("redirect_uri", provider.redirect_uri());
+        let client = match &self.client_secret {
+            Some(secret) => client.client_secret(secret.as_str()),
+            None => client,
         };
-        let tokens = TokenSource::refreshing(endpoint, refresh, access);
-        Ok(match &self.token_file {
-            Some(path) => tokens.with_token_file(TokenFile::new(path)),
-            None => tokens,
-        })
+        let tokens = TokenSource::refreshing(client, refresh, access);
+        let file = self.token_file.as_ref().map(TokenFile::new);
+        token_source_with_store(AMAZON_DRIVE_SCHEME, tokens, file, variable)
+    }
+
+    /// Returns the connection of these options. `None` if none of them is set.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the certificates or the proxy are invalid.
+    fn connection(&self) -> Result<Option<Connection>> {
+        let fields = ConnectionFields {
+            scheme: AMAZON_DRIVE_SCHEME,
+            ca_cert: self.ca_cert.as_deref(),
+            proxy: self.proxy.as_deref(),
+            connect_timeout: self.connect_timeout,
+            response_timeout: self.response_timeout,
+            idle_timeout: self.idle_timeout,
+        };
+        fields.connection()
     }
 }
 
@@ -182,12 +240,19 @@ impl fmt::Debug for AmazonDriveConfig {
             .field("redirect_uri", &self.redirect_uri)
             .field("access_token", &hidden(&self.access_token))
             .field("refresh_token", &hidden(&self.refresh_token))
+            .field("refresh_token_env", &self.refresh_token_env)
             .field("token_file", &self.token_file)
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .field("index_ttl", &self.index_ttl)
             .field("upload_wait", &self.upload_wait)
             .field("deduplicate", &self.deduplicate)
             .field("unchecked_reads", &self.unchecked_reads)
+            .field("allow_http", &self.allow_http)
+            .field("ca_cert", &self.ca_cert)
+            .field("proxy", &hidden(&self.proxy))
+            .field("connect_timeout", &self.connect_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .field("idle_timeout", &self.idle_timeout)
             .finish()
     }
 }
@@ -247,7 +312,7 @@ mod tests {
             ("amazon-drive://?access_token=a&endpoint=ftp%3A%2F%2Fh", "neither http nor https"),
             (
                 "amazon-drive://?refresh_token=r&client_id=c&oauth_endpoint=nowhere",
-                "token endpoint",
+                "sign-in service",
             ),
             ("amazon-drive://?access_token=a&allowed_hosts=h%2Fpath", "allowed_hosts"),
             ("amazon-drive://?access_token=a&index_ttl=soon", "soon"),

@@ -105,8 +105,9 @@ pub struct AmazonDrive {
 setters! {
     AmazonDrive: AmazonDriveConfig;
     root name endpoint allowed_hosts oauth_endpoint client_id client_secret redirect_uri access_token
-    refresh_token token_file;
+    refresh_token refresh_token_env token_file allow_http ca_cert proxy;
     upload_wait: Duration, index_ttl: Duration, deduplicate: bool, unchecked_reads: bool,
+    connect_timeout: Duration, response_timeout: Duration, idle_timeout: Duration,
 }
 
 impl AmazonDrive {

@@ -11,14 +11,10 @@ use super::{
     drive_lookup::{ConfiguredDrive, DriveLookup},
 };
 use crate::{
-    auth::{TokenClient, TokenFile, TokenSource},
     drive::Secret,
-    services::options,
+    services::options::{self, ConnectionFields},
+    transport::Connection,
 };
-
-/// Names that stand for the accounts of many tenants. Applications without a user cannot sign in to
-/// them (onedrive-graph#client-credentials).
-const SHARED_TENANTS: [&str; 3] = ["common", "organizations", "consumers"];
 
 /// Options of the OneDrive service.
 ///
@@ -59,13 +55,21 @@ pub struct OneDriveConfig {
     pub client_id: Option<String>,
     /// Secret of the application. Applications that run on users' machines have none.
     pub client_secret: Option<String>,
+    /// Path of a PEM file with the certificate of the application and its RSA private key; `~/` is
+    /// the user's home. It is used instead of `client_secret`.
+    pub client_certificate: Option<String>,
     /// Access token, which is valid for about an hour. It is refreshed if `refresh_token` or
     /// `token_file` is set too.
     pub access_token: Option<String>,
     /// Refresh token, which obtains access tokens. The cloud replaces it from time to time; the
     /// replacement is lost when the process ends, unless `token_file` is set.
     pub refresh_token: Option<String>,
-    /// Path of a file that stores tokens between processes. See [`TokenFile`].
+    /// Name of an environment variable with the refresh token, instead of `refresh_token`. If the
+    /// cloud replaces the token, the new one is lost with the process, and a warning is logged. See
+    /// [`EnvironmentTokenStore`](crate::auth::EnvironmentTokenStore).
+    pub refresh_token_env: Option<String>,
+    /// Path of a file that stores tokens between processes. See
+    /// [`TokenFile`](crate::auth::TokenFile).
     pub token_file: Option<String>,
     /// Id of the drive.
     pub drive_id: Option<String>,
@@ -99,6 +103,27 @@ pub struct OneDriveConfig {
     /// each and have at most 59.6 MiB. Default: 10 MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upload_fragment: Option<u64>,
+    /// Hosts that may receive tokens over plain HTTP, in addition to this machine.
+    ///
+    /// A comma-separated list of names, with a port unless it is 80. `*` matches any part of a name up
+    /// to the next dot. An example is a drive server in the network of a CI job.
+    pub allow_http: Option<String>,
+    /// Path of a PEM file with certificates of authorities that are trusted in addition to those of
+    /// the system; `~/` is the user's home.
+    pub ca_cert: Option<String>,
+    /// URL of the proxy, such as `http://proxy:3128`, or `none`. Loopback addresses are connected to
+    /// directly. Default: the proxy of the system.
+    pub proxy: Option<String>,
+    /// Maximum time to establish a connection. The format is that of `index_ttl`. Default: 10 s.
+    #[serde(with = "options::span", skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<Duration>,
+    /// Maximum time from the last byte of a request to the first byte of its response. Default:
+    /// 120 s.
+    #[serde(with = "options::span", skip_serializing_if = "Option::is_none")]
+    pub response_timeout: Option<Duration>,
+    /// Maximum time between two chunks of a body, in either direction. Default: 60 s.
+    #[serde(with = "options::span", skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Duration>,
     /// Creates files of upload sessions by a separate request, instead of the last fragment
     /// (onedrive-graph#session-defer-commit). This costs one more request. Default: `false`.
     pub defer_commit: bool,
@@ -113,80 +138,37 @@ impl OneDriveConfig {
     /// # Errors
     /// `ConfigInvalid` if an option is invalid or missing.
     pub fn client(&self) -> Result<Client> {
-        let cloud = self.cloud.unwrap_or_default();
+        let cloud = self.national_cloud();
         let default = || format!("{}/v1.0", cloud.graph_url());
         let endpoint = self.endpoint.clone().unwrap_or_else(default);
         let headers = options::header_map(ONEDRIVE_SCHEME, &self.headers)?;
-        let client = Client::new(&endpoint, self.tokens(cloud)?)
+        let plain_http = options::plain_http(ONEDRIVE_SCHEME, self.allow_http.as_deref())?;
+        let client = Client::new(&endpoint, self.token_source()?)
             .and_then(|client| {
                 client.with_allowed_hosts(self.allowed_hosts.as_deref().unwrap_or_default())
             })
             .map_err(invalid)?;
+        let client = client.with_plain_http(plain_http).with_connection(self.connection()?);
         Ok(client.with_headers(headers).with_path_style(match cloud {
             NationalCloud::China => PathStyle::Parameter,
             _ => PathStyle::Colons,
         }))
     }
 
-    /// Returns the source of tokens that the options describe: refreshed, fixed, or those of an
-    /// application without a user. `cloud` provides the default endpoints.
+    /// Returns the connection of these options. `None` if none of them is set.
     ///
     /// # Errors
-    /// `ConfigInvalid` if an option for the sign-in is invalid or missing.
-    fn tokens(&self, cloud: NationalCloud) -> Result<TokenSource> {
-        let secret = |text: &Option<String>| text.as_deref().map(Secret::from);
-        let (access, refresh) = (secret(&self.access_token), secret(&self.refresh_token));
-        if refresh.is_some() || self.token_file.is_some() {
-            let tokens = TokenSource::refreshing(self.token_endpoint(cloud)?, refresh, access);
-            return Ok(match &self.token_file {
-                Some(path) => tokens.with_token_file(TokenFile::new(path)),
-                None => tokens,
-            });
-        }
-        if let Some(access) = access {
-            return Ok(TokenSource::fixed(access));
-        }
-        if self.client_secret.is_none() {
-            return Err(config_error(
-                "cannot sign in: one of access_token, refresh_token and token_file is needed, or \
-                 client_id and client_secret of an application without a user",
-            ));
-        }
-        let tenant = self.tenant.as_deref().unwrap_or("common");
-        if SHARED_TENANTS.contains(&tenant) {
-            return Err(config_error(format!(
-                "cannot sign in to tenant {tenant:?}: an application without a user needs the id \
-                 or domain of a tenant"
-            )));
-        }
-        if self.configured_drive()? == ConfiguredDrive::Drive(DriveRef::Mine) {
-            return Err(config_error(
-                "cannot choose the drive: an application without a user needs one of drive_id, \
-                 user, group and site",
-            ));
-        }
-        let endpoint = self.token_endpoint(cloud)?.scope(format!("{}/.default", cloud.graph_url()));
-        Ok(TokenSource::for_application(endpoint))
-    }
-
-    /// Returns the client of the sign-in service in the configured tenant.
-    ///
-    /// # Errors
-    /// `ConfigInvalid` if `client_id` is missing or an endpoint is not a URL.
-    fn token_endpoint(&self, cloud: NationalCloud) -> Result<TokenClient> {
-        let Some(client_id) = &self.client_id else {
-            return Err(config_error("cannot sign in: client_id is missing"));
+    /// `ConfigInvalid` if the certificates or the proxy are invalid.
+    pub(super) fn connection(&self) -> Result<Option<Connection>> {
+        let fields = ConnectionFields {
+            scheme: ONEDRIVE_SCHEME,
+            ca_cert: self.ca_cert.as_deref(),
+            proxy: self.proxy.as_deref(),
+            connect_timeout: self.connect_timeout,
+            response_timeout: self.response_timeout,
+            idle_timeout: self.idle_timeout,
         };
-        let login =
-            self.oauth_endpoint.as_deref().unwrap_or(cloud.login_url()).trim_end_matches('/');
-        let tenant = self.tenant.as_deref().unwrap_or("common");
-        let url = format!("{login}/{}/oauth2/v2.0/token", crate::transport::segment(tenant));
-        let endpoint = TokenClient::new(url, client_id).map_err(invalid)?;
-        // Users of OpenDAL's own service may have set an empty secret for an application without one.
-        Ok(match self.client_secret.as_deref().filter(|secret| !secret.is_empty()) {
-            Some(secret) => endpoint.client_secret(secret),
-            None => endpoint,
-        })
+        fields.connection()
     }
 
     /// Returns the lookup of the drive that the options name. Sends no request.
@@ -206,7 +188,7 @@ impl OneDriveConfig {
     /// # Errors
     /// `ConfigInvalid` if more than one of `drive_id`, `user`, `group` and `site` is set, or `site`
     /// is invalid.
-    fn configured_drive(&self) -> Result<ConfiguredDrive> {
+    pub(super) fn configured_drive(&self) -> Result<ConfiguredDrive> {
         let drives = [
             self.drive_id.as_deref().map(|id| Ok(ConfiguredDrive::Drive(DriveRef::Id(id.into())))),
             self.user
@@ -258,12 +240,12 @@ fn parse_site(text: &str) -> Result<ConfiguredDrive> {
 }
 
 /// Returns the `ConfigInvalid` error of this service with the text `problem`.
-fn config_error(problem: impl Into<String>) -> Error {
+pub(super) fn config_error(problem: impl Into<String>) -> Error {
     options::invalid_option(ONEDRIVE_SCHEME, problem)
 }
 
 /// Converts an error of a constructor to `ConfigInvalid`.
-fn invalid(error: crate::drive::Error) -> Error {
+pub(super) fn invalid(error: crate::drive::Error) -> Error {
     config_error(error.to_string())
 }
 
@@ -322,8 +304,10 @@ impl fmt::Debug for OneDriveConfig {
             .field("tenant", &self.tenant)
             .field("client_id", &self.client_id)
             .field("client_secret", &redacted(&self.client_secret))
+            .field("client_certificate", &self.client_certificate)
             .field("access_token", &redacted(&self.access_token))
             .field("refresh_token", &redacted(&self.refresh_token))
+            .field("refresh_token_env", &self.refresh_token_env)
             .field("token_file", &self.token_file)
             .field("drive_id", &self.drive_id)
             .field("user", &self.user)
@@ -335,6 +319,12 @@ impl fmt::Debug for OneDriveConfig {
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .field("index_ttl", &self.index_ttl)
             .field("upload_fragment", &self.upload_fragment)
+            .field("allow_http", &self.allow_http)
+            .field("ca_cert", &self.ca_cert)
+            .field("proxy", &redacted(&self.proxy))
+            .field("connect_timeout", &self.connect_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .field("idle_timeout", &self.idle_timeout)
             .field("defer_commit", &self.defer_commit)
             .finish()
     }

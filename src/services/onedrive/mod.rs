@@ -66,6 +66,7 @@ mod recursive_list;
 mod rename;
 mod resource_units;
 mod session;
+mod sign_in;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -106,10 +107,12 @@ pub struct OneDrive {
 
 setters! {
     OneDrive: OneDriveConfig;
-    root name endpoint allowed_hosts oauth_endpoint tenant client_id client_secret access_token
-    refresh_token token_file drive_id user group site library special;
+    root name endpoint allowed_hosts oauth_endpoint tenant client_id client_secret
+    client_certificate access_token refresh_token refresh_token_env token_file drive_id user group
+    site library special allow_http ca_cert proxy;
     cloud: NationalCloud, account_kind: AccountKind, index_ttl: Duration, upload_fragment: u64,
-    defer_commit: bool,
+    defer_commit: bool, connect_timeout: Duration, response_timeout: Duration,
+    idle_timeout: Duration,
 }
 
 impl OneDrive {

@@ -1,22 +1,22 @@
 //! Configuration of the service.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use opendal::{Configurator, Error, OperatorUri, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Client, SKYDRIVE_SCHEME, SignIn, SkyDrive};
+use super::{Client, SKYDRIVE_SCHEME, SkyDrive};
 use crate::{
-    auth::{Lcrc, TokenClient, TokenFile, TokenSource},
     drive::Secret,
-    services::options,
+    services::options::{self, ConnectionFields},
+    transport::Connection,
 };
 
 /// Default base URL of the API (live-connect#base-url).
 const ENDPOINT: &str = "https://apis.live.net/v5.0/";
 
 /// Default base URL of the OAuth server (live-connect#oauth).
-const OAUTH_ENDPOINT: &str = "https://login.live.com";
+pub(super) const OAUTH_ENDPOINT: &str = "https://login.live.com";
 
 /// Options of the service. The keys are the same in the query of a URI, in `Operator::via_iter` and
 /// in a configuration file; an unknown key is an error.
@@ -51,14 +51,39 @@ pub struct SkyDriveConfig {
     /// Refresh token. The cloud sometimes replaces it; without a `token_file`, the new one is lost
     /// with the process.
     pub refresh_token: Option<String>,
+    /// Name of an environment variable with the refresh token, instead of `refresh_token`. If the
+    /// cloud replaces the token, the new one is lost with the process, and a warning is logged. See
+    /// [`EnvironmentTokenStore`](crate::auth::EnvironmentTokenStore).
+    pub refresh_token_env: Option<String>,
     /// Path of a file that stores tokens for later processes; see
     /// [`TokenFile`](crate::auth::TokenFile).
     pub token_file: Option<String>,
-    /// Path of the file of the old command-line client, `~/.lcrc`; `~/` stands for the user's home.
+    /// Path of the file of the old command-line client, `~/.lcrc`; `~/` is the user's home.
     /// It contains the application and headers, as defaults for the other options, and the tokens.
     /// New tokens are stored there instead of `token_file`; see
-    /// [`TokenFile::lcrc`](crate::auth::TokenFile::lcrc).
+    /// `TokenFile::lcrc`. Needs the feature `lcrc`.
     pub lcrc: Option<String>,
+    /// Hosts that may receive tokens over plain HTTP, in addition to this machine.
+    ///
+    /// A comma-separated list of names, with a port unless it is 80. `*` matches any part of a name up
+    /// to the next dot. An example is a drive server in the network of a CI job.
+    pub allow_http: Option<String>,
+    /// Path of a PEM file with certificates of authorities that are trusted in addition to those of
+    /// the system; `~/` is the user's home.
+    pub ca_cert: Option<String>,
+    /// URL of the proxy, such as `http://proxy:3128`, or `none`. Loopback addresses are connected to
+    /// directly. Default: the proxy of the system.
+    pub proxy: Option<String>,
+    /// Maximum time to establish a connection. The format is that of `index_ttl`. Default: 10 s.
+    #[serde(with = "options::span", skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<Duration>,
+    /// Maximum time from the last byte of a request to the first byte of its response. Default:
+    /// 120 s.
+    #[serde(with = "options::span", skip_serializing_if = "Option::is_none")]
+    pub response_timeout: Option<Duration>,
+    /// Maximum time between two chunks of a body, in either direction. Default: 60 s.
+    #[serde(with = "options::span", skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Duration>,
     /// Headers for every request to `endpoint`. In a map of strings, one key for each:
     /// `header.NAME`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -88,7 +113,9 @@ impl SkyDriveConfig {
     /// file cannot be read.
     pub fn client(&self) -> Result<Client> {
         let endpoint = self.endpoint.as_deref().unwrap_or(ENDPOINT);
-        let client = Client::new(endpoint, self.tokens()?).map_err(invalid)?;
+        let plain_http = options::plain_http(SKYDRIVE_SCHEME, self.allow_http.as_deref())?;
+        let client = Client::new(endpoint, self.token_source()?).map_err(invalid)?;
+        let client = client.with_plain_http(plain_http).with_connection(self.connection()?);
         let client = match (&self.storage_endpoint, &self.endpoint) {
             (Some(storage), _) => client
                 .with_storage(storage)
@@ -103,126 +130,35 @@ impl SkyDriveConfig {
             },
             (None, None) => client,
         };
-        let mut headers = self.lcrc_file()?.headers;
+        let mut headers = self.lcrc_defaults()?.headers;
         headers.extend(self.headers.clone());
         Ok(client.with_headers(options::header_map(SKYDRIVE_SCHEME, &headers)?))
     }
 
-    /// Creates a sign-in to the application with these options.
+    /// Returns the connection of these options. `None` if none of them is set.
     ///
     /// # Errors
-    /// `ConfigInvalid` if `client_id` is missing or an option is invalid, and if the `lcrc` file
-    /// cannot be read.
-    pub fn sign_in(&self) -> Result<SignIn> {
-        let (client_id, client_secret) = self.application()?;
-        let sign_in = SignIn::new(self.oauth(), &client_id).map_err(invalid)?;
-        let sign_in = match &self.redirect_uri {
-            Some(redirect) => sign_in.redirect_uri(redirect),
-            None => sign_in,
+    /// `ConfigInvalid` if the certificates or the proxy are invalid.
+    pub(super) fn connection(&self) -> Result<Option<Connection>> {
+        let fields = ConnectionFields {
+            scheme: SKYDRIVE_SCHEME,
+            ca_cert: self.ca_cert.as_deref(),
+            proxy: self.proxy.as_deref(),
+            connect_timeout: self.connect_timeout,
+            response_timeout: self.response_timeout,
+            idle_timeout: self.idle_timeout,
         };
-        Ok(match client_secret {
-            Some(secret) => sign_in.client_secret(secret),
-            None => sign_in,
-        })
-    }
-
-    /// Returns the file that stores tokens: that of `lcrc`, or of `token_file`. `None` if neither is
-    /// set.
-    pub fn token_storage(&self) -> Option<TokenFile> {
-        match (&self.lcrc, &self.token_file) {
-            (Some(path), _) => Some(TokenFile::lcrc(expand_home(path))),
-            (None, Some(path)) => Some(TokenFile::new(path)),
-            (None, None) => None,
-        }
-    }
-
-    /// Reads the `lcrc` file; returns an empty one if the option is not set.
-    ///
-    /// # Errors
-    /// `ConfigInvalid` if the file cannot be read or parsed.
-    fn lcrc_file(&self) -> Result<Lcrc> {
-        let path = self.lcrc.as_deref();
-        path.map_or_else(
-            || Ok(Lcrc::default()),
-            |path| Lcrc::read(expand_home(path)).map_err(invalid),
-        )
-    }
-
-    /// Returns the application's id, and its secret or `None` if it has none: from the options,
-    /// otherwise from the `lcrc` file.
-    ///
-    /// # Errors
-    /// `ConfigInvalid` if `client_id` is missing or the `lcrc` file cannot be read.
-    fn application(&self) -> Result<(String, Option<Secret>)> {
-        let file = self.lcrc_file()?;
-        let client_id = self
-            .client_id
-            .clone()
-            .or(file.client_id)
-            .ok_or_else(|| config_error("cannot sign in: client_id is missing"))?;
-        let secret = self.client_secret.as_deref().map(Secret::from);
-        Ok((client_id, secret.or(file.client_secret)))
-    }
-
-    /// Returns the base URL of the OAuth server, without a slash at its end.
-    fn oauth(&self) -> &str {
-        self.oauth_endpoint.as_deref().unwrap_or(OAUTH_ENDPOINT).trim_end_matches('/')
-    }
-
-    /// Returns the source of tokens that the options describe.
-    ///
-    /// # Errors
-    /// `ConfigInvalid` if an option for the sign-in is missing or invalid, or the `lcrc` file
-    /// cannot be read.
-    fn tokens(&self) -> Result<TokenSource> {
-        let secret = |text: &Option<String>| text.as_deref().map(Secret::from);
-        let (access, refresh) = (secret(&self.access_token), secret(&self.refresh_token));
-        let storage = self.token_storage();
-        if refresh.is_none() && storage.is_none() {
-            return access.map(TokenSource::fixed).ok_or_else(|| {
-                config_error("cannot sign in: one of access_token, refresh_token, token_file and lcrc is needed")
-            });
-        }
-        let (client_id, client_secret) = self.application()?;
-        let oauth = self.oauth();
-        let endpoint =
-            TokenClient::new(format!("{oauth}/oauth20_token.srf"), client_id).map_err(invalid)?;
-        let endpoint = match &self.redirect_uri {
-            Some(redirect) => endpoint.parameter("redirect_uri", redirect),
-            None => endpoint.parameter("redirect_uri", format!("{oauth}/oauth20_desktop.srf")),
-        };
-        // Mobile and desktop applications must refresh tokens without their secret
-        // (live-connect#refresh-without-secret).
-        let is_mobile = self.redirect_uri.is_none();
-        let endpoint = match client_secret {
-            Some(secret) if self.client_secret.is_some() || !is_mobile => {
-                endpoint.client_secret(secret)
-            }
-            _ => endpoint,
-        };
-        let tokens = TokenSource::refreshing(endpoint, refresh, access);
-        Ok(match storage {
-            Some(file) => tokens.with_token_file(file),
-            None => tokens,
-        })
-    }
-}
-
-/// Replaces `~/` at the start of a path by the user's home.
-fn expand_home(path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => PathBuf::from(path),
+        fields.connection()
     }
 }
 
 /// Returns the `ConfigInvalid` error of this service with the text `problem`.
-fn config_error(problem: impl Into<String>) -> Error {
+pub(super) fn config_error(problem: impl Into<String>) -> Error {
     options::invalid_option(SKYDRIVE_SCHEME, problem)
 }
 
 /// Converts an error of a constructor to `ConfigInvalid`.
-fn invalid(error: crate::drive::Error) -> Error {
+pub(super) fn invalid(error: crate::drive::Error) -> Error {
     config_error(error.to_string())
 }
 
@@ -271,6 +207,7 @@ impl fmt::Debug for SkyDriveConfig {
             .field("redirect_uri", &self.redirect_uri)
             .field("access_token", &hidden(&self.access_token))
             .field("refresh_token", &hidden(&self.refresh_token))
+            .field("refresh_token_env", &self.refresh_token_env)
             .field("token_file", &self.token_file)
             .field("lcrc", &self.lcrc)
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
@@ -278,6 +215,12 @@ impl fmt::Debug for SkyDriveConfig {
             .field("downsize_photo_uploads", &self.downsize_photo_uploads)
             .field("bits_from", &self.bits_from)
             .field("bits_fragment", &self.bits_fragment)
+            .field("allow_http", &self.allow_http)
+            .field("ca_cert", &self.ca_cert)
+            .field("proxy", &hidden(&self.proxy))
+            .field("connect_timeout", &self.connect_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .field("idle_timeout", &self.idle_timeout)
             .finish()
     }
 }
@@ -373,7 +316,7 @@ mod tests {
             ("skydrive://?access_token=a&endpoint=ftp%3A%2F%2Fh", "neither http nor https"),
             ("skydrive://?access_token=a&endpoint=http%3A%2F%2Fu%3Ap%40h%2F", "user"),
             ("skydrive://?access_token=a&storage_endpoint=nowhere", "storage_endpoint"),
-            ("skydrive://?refresh_token=r&client_id=c&oauth_endpoint=nowhere", "token endpoint"),
+            ("skydrive://?refresh_token=r&client_id=c&oauth_endpoint=nowhere", "sign-in service"),
             ("skydrive://?access_token=a&index_ttl=soon", "soon"),
             ("skydrive://?access_token=a&index_ttl=-1s", "-1s"),
             ("skydrive://?access_token=a&downsize_photo_uploads=maybe", "maybe"),

@@ -51,6 +51,7 @@ mod sign_in;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod upload;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -115,8 +116,9 @@ pub struct SkyDrive {
 setters! {
     SkyDrive: SkyDriveConfig;
     root name endpoint storage_endpoint oauth_endpoint client_id client_secret redirect_uri
-    access_token refresh_token token_file lcrc;
+    access_token refresh_token refresh_token_env token_file lcrc allow_http ca_cert proxy;
     index_ttl: Duration, downsize_photo_uploads: bool, bits_from: u64, bits_fragment: u64,
+    connect_timeout: Duration, response_timeout: Duration, idle_timeout: Duration,
 }
 
 impl SkyDrive {

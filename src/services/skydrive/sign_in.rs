@@ -55,6 +55,12 @@ impl SignIn {
         })
     }
 
+    /// Replaces the client of the token endpoint.
+    pub(super) fn with_token_client(mut self, client: TokenClient) -> Self {
+        self.endpoint = client;
+        self
+    }
+
     /// Sets the application's secret.
     pub fn client_secret(mut self, secret: impl Into<Secret>) -> Self {
         self.endpoint = self.endpoint.client_secret(secret);

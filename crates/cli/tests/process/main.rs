@@ -1,5 +1,6 @@
 //! Tests of the program `drivedal` that need separate processes: kills, a full disk, a disk that
-//! ignores case, many clients, the sync client `onedrive`, and a client's memory.
+//! ignores case, many clients, many processes with one account, the sync client `onedrive`, and a
+//! client's memory.
 
 #[cfg(target_os = "linux")]
 mod case_insensitive_disk;
@@ -12,6 +13,7 @@ mod kills;
 #[cfg(target_os = "linux")]
 mod many_clients;
 mod onedrive;
+mod shared_account;
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the tests of the command line need more of it")]
 #[path = "../cli/shell.rs"]
@@ -27,6 +29,9 @@ fn main() {
     // Sequentially: each test uses the whole machine, and some have time limits.
     arguments.test_threads.get_or_insert(1);
     let mut trials = onedrive::trials();
+    trials.push(test("shared_account::many_processes_cause_one_refresh_for_each_expiry", || {
+        Box::pin(shared_account::many_processes_cause_one_refresh_for_each_expiry())
+    }));
     #[cfg(unix)]
     trials.push(test(
         "kills::a_killed_server_keeps_what_it_acknowledged_and_leaves_no_orphans",

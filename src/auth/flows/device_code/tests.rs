@@ -121,3 +121,12 @@ async fn a_cloud_without_device_codes_is_an_error() {
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(transport.sent().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn tokens_without_the_requested_refresh_token_are_an_error() {
+    let body = r#"{"token_type":"Bearer","access_token":"a","expires_in":3599}"#;
+    let (result, _) = sign_in(vec![answer(200, body)]).await;
+    let error = result.expect_err("no refresh token");
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    assert!(error.to_string().contains("scope offline_access"), "{error}");
+}

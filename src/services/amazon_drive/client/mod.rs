@@ -29,7 +29,9 @@ use crate::{
     drive::{Context, Error, ErrorKind, Result, Secret},
     rate_limit::AccountLimiter,
     services::options::base_url,
-    transport::{self, ApiRequest, ApiResponse, StreamResponse, UrlPolicy},
+    transport::{
+        self, ApiRequest, ApiResponse, Connection, PlainHttpHosts, StreamResponse, UrlPolicy,
+    },
 };
 
 /// How long the response to `account/endpoint` is cached: the minimum that the documents demand
@@ -64,6 +66,8 @@ pub struct Client {
     headers: HeaderMap,
     tokens: TokenSource,
     limiter: AccountLimiter,
+    /// `None`: the connections of the operator's transport.
+    connection: Option<Connection>,
     /// Base URLs of the account, and when they were requested. Locked during the request, so that
     /// concurrent callers share it.
     endpoints: Mutex<Option<(Arc<Endpoints>, Instant)>>,
@@ -91,6 +95,7 @@ impl Client {
             headers: HeaderMap::new(),
             tokens,
             limiter: AccountLimiter::new(),
+            connection: None,
             endpoints: Mutex::default(),
         })
     }
@@ -105,6 +110,24 @@ impl Client {
     pub fn with_allowed_hosts(mut self, hosts: &str) -> Result<Self> {
         self.urls = self.urls.allowing(hosts)?;
         Ok(self)
+    }
+
+    /// Allows the token on these hosts without TLS. Loopback addresses are always allowed.
+    pub fn with_plain_http(mut self, hosts: PlainHttpHosts) -> Self {
+        self.urls = self.urls.with_plain_http(hosts);
+        self
+    }
+
+    /// Sends all requests over a connection with its own options, such as a proxy. The token source
+    /// has its own connection.
+    pub fn with_connection(mut self, connection: Option<Connection>) -> Self {
+        self.connection = connection;
+        self
+    }
+
+    /// Returns the HTTP client for the requests of an operation.
+    fn http<'c>(&'c self, cx: &'c Context) -> transport::Client<'c> {
+        transport::Client::new(cx).with_connection(self.connection.as_ref())
     }
 
     /// Adds headers to every request, also to those for content.
@@ -226,7 +249,7 @@ impl Client {
         let token = self.tokens.token(cx).await?;
         let send = |token: &Secret| {
             let request = request().headers(&self.headers).with_limiter(&self.limiter);
-            transport::Client::new(cx).fetch(request.bearer(token, &self.urls))
+            self.http(cx).fetch(request.bearer(token, &self.urls))
         };
         let response = send(&token).await?;
         if response.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {

@@ -12,7 +12,7 @@ use crate::{
 #[tokio::test]
 async fn concurrent_callers_share_one_request_for_the_endpoints() {
     let transport = Scripted::by(|sent| match sent.url.as_str() {
-        "http://drive/drive/v1/account/endpoint" => endpoints(),
+        "https://drive/drive/v1/account/endpoint" => endpoints(),
         _ => json_answer(200, json!({"quota": 10, "available": 3})),
     });
     let (drive, cx) = (drive(), transport.context());
@@ -78,19 +78,19 @@ async fn an_account_without_a_drive_is_an_error() {
 #[tokio::test]
 async fn a_rejected_token_is_refreshed_once() {
     let transport = Scripted::by(|sent| match sent.url.as_str() {
-        "http://oauth/auth/o2/token" => json_answer(
+        "https://oauth/auth/o2/token" => json_answer(
             200,
             json!({"access_token": "new", "token_type": "bearer", "expires_in": 3600}),
         ),
         _ if sent.header("authorization") == Some("Bearer new") => match sent.url.as_str() {
-            "http://drive/drive/v1/account/endpoint" => endpoints(),
+            "https://drive/drive/v1/account/endpoint" => endpoints(),
             _ => json_answer(401, json!({"message": "Token has expired"})),
         },
         _ => json_answer(401, json!({"message": "Token has expired"})),
     });
-    let endpoint = TokenClient::new("http://oauth/auth/o2/token", "id").unwrap();
+    let endpoint = TokenClient::new("https://oauth/auth/o2/token", "id").unwrap();
     let tokens = TokenSource::refreshing(endpoint, Some("refresh".into()), Some("old".into()));
-    let client = Client::new("http://drive/drive/v1/", tokens).unwrap();
+    let client = Client::new("https://drive/drive/v1/", tokens).unwrap();
     let client = client.with_allowed_hosts("meta, content").unwrap();
     let cx = transport.context();
     client.endpoints(&cx).await.unwrap();

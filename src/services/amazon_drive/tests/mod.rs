@@ -22,16 +22,16 @@ use crate::{
 };
 
 /// Metadata endpoint of the scripted cloud.
-const M: &str = "http://meta/drive/v1/";
+const M: &str = "https://meta/drive/v1/";
 
 /// Content endpoint of the scripted cloud.
-const C: &str = "http://content/cdproxy/";
+const C: &str = "https://content/cdproxy/";
 
-const ENDPOINT: &str = "GET http://drive/drive/v1/account/endpoint";
+const ENDPOINT: &str = "GET https://drive/drive/v1/account/endpoint";
 
 fn client() -> Client {
     let tokens = TokenSource::fixed("Atza|hunter2".into());
-    let client = Client::new("http://drive/drive/v1", tokens).unwrap();
+    let client = Client::new("https://drive/drive/v1", tokens).unwrap();
     client.with_allowed_hosts("meta, content").unwrap()
 }
 

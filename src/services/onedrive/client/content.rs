@@ -16,7 +16,7 @@ use crate::{
             model::{ConflictBehavior, DriveItem},
         },
     },
-    transport::{self, ApiRequest, StreamResponse, rejects_long_suffix, set_range, slice_response},
+    transport::{ApiRequest, StreamResponse, rejects_long_suffix, set_range, slice_response},
 };
 
 /// The result of [`Client::put_content`].
@@ -64,9 +64,9 @@ impl Client {
             );
             set_range(request.with_limiter(&self.limiter).cost(0), range)
         };
-        let mut response = transport::Client::new(cx).fetch(request(range)).await?;
+        let mut response = self.http(cx).fetch(request(range)).await?;
         if rejects_long_suffix(range, &response) {
-            response = transport::Client::new(cx).fetch(request(&ByteRange::Full)).await?;
+            response = self.http(cx).fetch(request(&ByteRange::Full)).await?;
         }
         let mut download = read_content(response, range, size, &download_url.url).await?;
         download.download_url = Some(download_url.clone());

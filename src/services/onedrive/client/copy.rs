@@ -11,7 +11,7 @@ use crate::{
         error::copy_error,
         model::{ConflictBehavior, CopyMonitor, ItemPatch},
     },
-    transport::{self, ApiRequest},
+    transport::ApiRequest,
 };
 
 /// The state of a copy.
@@ -71,7 +71,7 @@ impl Client {
             ApiRequest::for_link(operation, Method::GET, monitor, "{copy monitor}", &self.urls)
                 .with_limiter(&self.limiter)
                 .cost(0);
-        let response = transport::Client::new(cx).send(request).await?;
+        let response = self.http(cx).send(request).await?;
         // After completion, some hosts redirect to the new item, which responds 401 because the
         // request has no token.
         if response.redirected || response.status == StatusCode::SEE_OTHER {

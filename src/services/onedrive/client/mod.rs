@@ -29,7 +29,9 @@ use crate::{
     drive::{Conditions, Context, Result, Secret},
     rate_limit::AccountLimiter,
     services::options::base_url,
-    transport::{self, ApiRequest, ApiResponse, StreamResponse, UrlPolicy},
+    transport::{
+        self, ApiRequest, ApiResponse, Connection, PlainHttpHosts, StreamResponse, UrlPolicy,
+    },
 };
 
 /// Maximum number of items in a page (onedrive-graph#page-size).
@@ -64,6 +66,8 @@ pub struct Client {
     headers: Arc<HeaderMap>,
     limiter: AccountLimiter,
     path_style: PathStyle,
+    /// `None`: the connections of the operator's transport.
+    connection: Option<Connection>,
 }
 
 impl Client {
@@ -80,6 +84,7 @@ impl Client {
             headers: Arc::default(),
             limiter: AccountLimiter::new(),
             path_style: PathStyle::default(),
+            connection: None,
         })
     }
 
@@ -94,6 +99,24 @@ impl Client {
     pub fn with_allowed_hosts(mut self, hosts: &str) -> Result<Self> {
         self.urls = Arc::new(UrlPolicy::clone(&self.urls).allowing(hosts)?);
         Ok(self)
+    }
+
+    /// Allows the token on these hosts without TLS. Loopback addresses are always allowed.
+    pub fn with_plain_http(mut self, hosts: PlainHttpHosts) -> Self {
+        self.urls = Arc::new(UrlPolicy::clone(&self.urls).with_plain_http(hosts));
+        self
+    }
+
+    /// Sends all requests over a connection with its own options, such as a proxy. The token source
+    /// has its own connection.
+    pub fn with_connection(mut self, connection: Option<Connection>) -> Self {
+        self.connection = connection;
+        self
+    }
+
+    /// Returns the HTTP client for the requests of an operation.
+    fn http<'c>(&'c self, cx: &'c Context) -> transport::Client<'c> {
+        transport::Client::new(cx).with_connection(self.connection.as_ref())
     }
 
     /// Sets additional headers for signed requests. Requests to pre-authenticated URLs do not have
@@ -136,12 +159,12 @@ impl Client {
                 .bearer(token, &self.urls)
         };
         let token = self.tokens.token(cx).await?;
-        let response = transport::Client::new(cx).fetch(signed(&token)).await?;
+        let response = self.http(cx).fetch(signed(&token)).await?;
         if response.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {
             return Ok((response, token));
         }
         let token = self.tokens.renew(cx, &token).await?;
-        Ok((transport::Client::new(cx).fetch(signed(&token)).await?, token))
+        Ok((self.http(cx).fetch(signed(&token)).await?, token))
     }
 
     /// Sends a signed request and reads the response. `request` builds the request, once for each

@@ -14,7 +14,7 @@ use crate::{
         address::Address,
         model::{ConflictBehavior, DriveItem, UploadSessionResource, UploadableProperties},
     },
-    transport::{self, ApiRequest},
+    transport::ApiRequest,
 };
 
 /// The result of [`Client::put_fragment`].
@@ -83,7 +83,7 @@ impl Client {
                 format!("bytes {offset}-{}/{total}", end.saturating_sub(1)),
             )
             .body(body);
-        let response = check_status(transport::Client::new(cx).send(request).await?, session)?;
+        let response = check_status(self.http(cx).send(request).await?, session)?;
         match response.status {
             StatusCode::ACCEPTED => response.json().map(FragmentOutcome::Incomplete),
             _ => response.json().map(FragmentOutcome::Complete),
@@ -100,7 +100,7 @@ impl Client {
         session: &Secret,
     ) -> Result<UploadSessionResource> {
         let request = self.session_request(Method::GET, session);
-        check_status(transport::Client::new(cx).send(request).await?, session)?.json()
+        check_status(self.http(cx).send(request).await?, session)?.json()
     }
 
     /// Sends `POST` to the session (onedrive-graph#session-defer-commit). Creates the file from the
@@ -111,7 +111,7 @@ impl Client {
     /// `RangeNotSatisfied` if bytes are missing.
     pub async fn commit_upload(&self, cx: &Context, session: &Secret) -> Result<DriveItem> {
         let request = self.session_request(Method::POST, session);
-        check_status(transport::Client::new(cx).send(request).await?, session)?.json()
+        check_status(self.http(cx).send(request).await?, session)?.json()
     }
 
     /// Sends `PUT {item}` with the session as the source of the content
@@ -149,7 +149,7 @@ impl Client {
     /// `NotFound` if the session does not exist any more.
     pub async fn cancel_upload(&self, cx: &Context, session: &Secret) -> Result<()> {
         let request = self.session_request(Method::DELETE, session);
-        check_status(transport::Client::new(cx).send(request).await?, session).map(drop)
+        check_status(self.http(cx).send(request).await?, session).map(drop)
     }
 
     /// Returns an unsigned request to the URL of a session.

@@ -98,7 +98,7 @@ fn errors_name_the_option() {
         ("onedrive://?access_token=a&user=u&group=g", "only one of"),
         ("onedrive://?access_token=a&site=a/b", "a/b"),
         ("onedrive://?access_token=a&drive_id=d&library=l", "library"),
-        ("onedrive://?refresh_token=r&client_id=c&oauth_endpoint=nowhere", "token endpoint"),
+        ("onedrive://?refresh_token=r&client_id=c&oauth_endpoint=nowhere", "sign-in service"),
         ("onedrive://?client_id=c&client_secret=s&drive_id=d", "\"common\""),
         ("onedrive://?client_id=c&client_secret=s&tenant=t", "drive_id, user, group and site"),
         ("onedrive://?client_secret=s&tenant=t&user=u", "client_id"),

@@ -13,7 +13,7 @@ use super::Client;
 use crate::{
     drive::{Body, Context, Error, ErrorKind, Result, Retry, Secret},
     services::skydrive::error::error_of_status,
-    transport::{self, ApiRequest, ApiResponse, segment},
+    transport::{ApiRequest, ApiResponse, segment},
 };
 
 /// Maximum size of a file in bytes: "10 GB" (live-connect#bits-max-file-size).
@@ -153,7 +153,7 @@ impl Client {
             .header(SESSION_ID, session.expose())
             .header(header::CONTENT_RANGE, format!("bytes {offset}-{last}/{total}"))
             .body(body);
-        let response = transport::Client::new(cx).send(request).await?;
+        let response = self.http(cx).send(request).await?;
         let next = response.header(RECEIVED).and_then(|text| text.trim().parse().ok());
         match (response.status, next) {
             (status, Some(next)) if status.is_success() => Ok(BitsAck { next, is_accepted: true }),
@@ -193,7 +193,7 @@ impl Client {
     /// `NotFound` if the session does not exist. See also [`Client`](Client#errors).
     pub async fn bits_cancel(&self, cx: &Context, to: &BitsTarget, session: &Secret) -> Result<()> {
         let request = self.packet(to, "Cancel-Session").header(SESSION_ID, session.expose());
-        let response = transport::Client::new(cx).send(request).await?;
+        let response = self.http(cx).send(request).await?;
         if response.status.is_success() { Ok(()) } else { Err(packet_error(&response)) }
     }
 
@@ -226,7 +226,7 @@ impl Client {
         {
             let token = self.tokens.renew(cx, &token).await?;
             let request = request().bearer(&token, &self.urls);
-            response = transport::Client::new(cx).send(request).await?;
+            response = self.http(cx).send(request).await?;
         }
         if response.status.is_success() { Ok(response) } else { Err(packet_error(&response)) }
     }

@@ -16,7 +16,7 @@ use crate::{
         },
     },
     transport::{
-        self, ApiRequest, StreamResponse, rejects_long_suffix, segment, set_range, slice_response,
+        ApiRequest, StreamResponse, rejects_long_suffix, segment, set_range, slice_response,
     },
 };
 
@@ -77,9 +77,9 @@ impl Client {
                 ApiRequest::for_link(Operation::Read, Method::GET, source, "{source}", &self.urls);
             set_range(request.with_limiter(&self.limiter), range)
         };
-        let mut response = transport::Client::new(cx).fetch(request(range)).await?;
+        let mut response = self.http(cx).fetch(request(range)).await?;
         if rejects_long_suffix(range, &response) {
-            response = transport::Client::new(cx).fetch(request(&ByteRange::Full)).await?;
+            response = self.http(cx).fetch(request(&ByteRange::Full)).await?;
         }
         match has_content(&response) {
             true => slice_response(range, size, response),

@@ -27,7 +27,10 @@ use crate::{
     drive::{Context, Result, Secret},
     rate_limit::AccountLimiter,
     services::options::base_url,
-    transport::{self, ApiRequest, ApiResponse, ResponseLimit, StreamResponse, UrlPolicy, segment},
+    transport::{
+        self, ApiRequest, ApiResponse, Connection, PlainHttpHosts, ResponseLimit, StreamResponse,
+        UrlPolicy, segment,
+    },
 };
 
 /// Alias of the root folder. Requests accept it in place of an id, but not as a destination
@@ -77,6 +80,8 @@ pub struct Client {
     headers: HeaderMap,
     tokens: TokenSource,
     limiter: AccountLimiter,
+    /// `None`: the connections of the operator's transport.
+    connection: Option<Connection>,
 }
 
 impl Client {
@@ -89,8 +94,28 @@ impl Client {
         let endpoint = base_url("endpoint", endpoint)?;
         let urls = UrlPolicy::for_endpoint(&endpoint)?;
         let (headers, limiter) = (HeaderMap::new(), AccountLimiter::new());
-        let client = Self { endpoint, storage: String::new(), urls, headers, tokens, limiter };
+        let storage = String::new();
+        let connection = None;
+        let client = Self { endpoint, storage, urls, headers, tokens, limiter, connection };
         client.with_storage(STORAGE_ENDPOINT)
+    }
+
+    /// Allows the token on these hosts without TLS. Loopback addresses are always allowed.
+    pub fn with_plain_http(mut self, hosts: PlainHttpHosts) -> Self {
+        self.urls = self.urls.with_plain_http(hosts);
+        self
+    }
+
+    /// Sends all requests over a connection with its own options, such as a proxy. The token source
+    /// has its own connection.
+    pub fn with_connection(mut self, connection: Option<Connection>) -> Self {
+        self.connection = connection;
+        self
+    }
+
+    /// Returns the HTTP client for the requests of an operation.
+    fn http<'c>(&'c self, cx: &'c Context) -> transport::Client<'c> {
+        transport::Client::new(cx).with_connection(self.connection.as_ref())
     }
 
     /// Returns the client of a SkyDrive, or `None` if the handle belongs to another drive.
@@ -109,7 +134,8 @@ impl Client {
         const CID: &str = "0cid0";
         let address = base_url("storage_endpoint", &endpoint.replace("{cid}", CID))?;
         self.storage = address.trim_end_matches('/').replace(CID, "{cid}");
-        self.urls = UrlPolicy::for_endpoint(&self.endpoint)?;
+        let plain_http = self.urls.plain_http().clone();
+        self.urls = UrlPolicy::for_endpoint(&self.endpoint)?.with_plain_http(plain_http);
         if let Some(host) = host_of(&address) {
             self.urls = self.urls.allowing(&host.replace(CID, "*"))?;
         }
@@ -214,7 +240,7 @@ impl Client {
     ) -> Result<(StreamResponse, Secret)> {
         let token = self.tokens.token(cx).await?;
         let first = request().bearer(&token, &self.urls);
-        let response = transport::Client::new(cx).fetch(first).await?;
+        let response = self.http(cx).fetch(first).await?;
         if response.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {
             return Ok((response, token));
         }
@@ -222,7 +248,7 @@ impl Client {
         drop(response.read().await);
         let token = self.tokens.renew(cx, &token).await?;
         let second = request().bearer(&token, &self.urls);
-        Ok((transport::Client::new(cx).fetch(second).await?, token))
+        Ok((self.http(cx).fetch(second).await?, token))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
         model::{Comment, DataResponse, LinkResponse, LocationResponse, Tag},
         options::{LinkType, PictureSize},
     },
-    transport::{self, ApiRequest, ResponseLimit, set_range, slice_response},
+    transport::{ApiRequest, ResponseLimit, set_range, slice_response},
 };
 
 /// The body of the request for a new comment.
@@ -134,7 +134,7 @@ impl Client {
             .query("type", size.as_str())
             .query("url", link.expose());
         let range = ByteRange::Full;
-        let response = transport::Client::new(cx).fetch(set_range(request, &range)).await?;
+        let response = self.http(cx).fetch(set_range(request, &range)).await?;
         match has_content(&response) {
             true => slice_response(&range, None, response),
             false => Err(error_of(&response.read().await?, Some(link))),

@@ -1,4 +1,4 @@
-//! A test whether a transport sends request bodies from files.
+//! A test whether a transport supports the extensions of this crate.
 
 use std::sync::{
     Arc,
@@ -8,21 +8,22 @@ use std::sync::{
 use http::Request;
 use opendal::{Buffer, HttpTransporter};
 
-/// Extension of a request that tests whether a transport supports [`BodySource`](super::file::BodySource). This crate's
+/// Extension of a request that tests whether a transport supports the extensions of this crate:
+/// [`BodySource`](super::file::BodySource) and [`Connection`](super::Connection). This crate's
 /// transport confirms it without using the network; any other rejects the scheme of the URL.
 #[derive(Clone, Default)]
-pub(super) struct FileBodyProbe(Arc<AtomicBool>);
+pub(super) struct ExtensionProbe(Arc<AtomicBool>);
 
-impl FileBodyProbe {
-    /// Records that the transport supports them.
+impl ExtensionProbe {
+    /// Records that the transport supports the extensions.
     pub(super) fn confirm(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// Returns whether a transport sends bodies from a [`BodySource`](super::file::BodySource).
-pub(super) async fn supports_file_bodies(transport: &HttpTransporter) -> bool {
-    let probe = FileBodyProbe::default();
+/// Returns whether a transport supports the extensions of this crate.
+pub(super) async fn supports_extensions(transport: &HttpTransporter) -> bool {
+    let probe = ExtensionProbe::default();
     let mut request = Request::new(Buffer::new());
     *request.uri_mut() = http::Uri::from_static("drivedal://probe/");
     request.extensions_mut().insert(probe.clone());
