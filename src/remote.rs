@@ -29,13 +29,16 @@ use opendal::{
 ))]
 use opendal::Configurator;
 
-use crate::adapter::{DriveHandle, DriveService};
 #[cfg(feature = "services-amazon-drive")]
 use crate::services::amazon_drive::{AMAZON_DRIVE_SCHEME, AmazonDriveConfig};
 #[cfg(feature = "services-onedrive")]
 use crate::services::onedrive::{ONEDRIVE_SCHEME, OneDriveConfig};
 #[cfg(feature = "services-skydrive")]
 use crate::services::skydrive::{SKYDRIVE_SCHEME, SkyDriveConfig};
+use crate::{
+    adapter::{DriveHandle, DriveService},
+    auth::{SignInProvider, TokenSource},
+};
 
 /// An operator and, for a drive, its handle.
 #[derive(Clone, Debug)]
@@ -104,6 +107,21 @@ impl RemoteSource {
         Ok(self.parsed()?.option(key).map(str::to_owned))
     }
 
+    /// Returns all options by key, with those of the URI.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the URI is invalid.
+    pub fn options(&self) -> Result<BTreeMap<String, String>> {
+        Ok(self.parsed()?.options().clone().into_iter().collect())
+    }
+
+    /// Removes an option. It has no effect on an option in the URI.
+    #[must_use]
+    pub fn without_option(mut self, key: &str) -> Self {
+        self.options.remove(key);
+        self
+    }
+
     /// Returns the service's scheme, in lower case.
     ///
     /// # Errors
@@ -121,6 +139,54 @@ impl RemoteSource {
         let uri = self.parsed()?;
         match uri.scheme() {
             SKYDRIVE_SCHEME => SkyDriveConfig::from_uri(&uri).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns the options of a OneDrive. `None` if this is another service.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the URI is invalid or has an option that OneDrive lacks.
+    #[cfg(feature = "services-onedrive")]
+    pub fn onedrive_config(&self) -> Result<Option<OneDriveConfig>> {
+        let uri = self.parsed()?;
+        match uri.scheme() {
+            ONEDRIVE_SCHEME => OneDriveConfig::from_uri(&uri).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns the endpoints of the drive's sign-in. `None` if the service is not a drive.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the URI is invalid, or an option of the sign-in or the connection is.
+    pub fn sign_in_provider(&self) -> Result<Option<SignInProvider>> {
+        let uri = self.parsed()?;
+        match uri.scheme() {
+            #[cfg(feature = "services-skydrive")]
+            SKYDRIVE_SCHEME => SkyDriveConfig::from_uri(&uri)?.sign_in_provider().map(Some),
+            #[cfg(feature = "services-onedrive")]
+            ONEDRIVE_SCHEME => OneDriveConfig::from_uri(&uri)?.sign_in_provider().map(Some),
+            #[cfg(feature = "services-amazon-drive")]
+            AMAZON_DRIVE_SCHEME => AmazonDriveConfig::from_uri(&uri)?.sign_in_provider().map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns a source of the drive's access tokens. `None` if the service is not a drive. It shares
+    /// no state with an open remote, except the token file.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the URI is invalid, or an option is invalid or missing.
+    pub fn token_source(&self) -> Result<Option<TokenSource>> {
+        let uri = self.parsed()?;
+        match uri.scheme() {
+            #[cfg(feature = "services-skydrive")]
+            SKYDRIVE_SCHEME => SkyDriveConfig::from_uri(&uri)?.token_source().map(Some),
+            #[cfg(feature = "services-onedrive")]
+            ONEDRIVE_SCHEME => OneDriveConfig::from_uri(&uri)?.token_source().map(Some),
+            #[cfg(feature = "services-amazon-drive")]
+            AMAZON_DRIVE_SCHEME => AmazonDriveConfig::from_uri(&uri)?.token_source().map(Some),
             _ => Ok(None),
         }
     }

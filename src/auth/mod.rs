@@ -37,7 +37,7 @@ pub use self::{
     stored_tokens::{StoredAccessToken, StoredTokens},
     token_client::{TokenClient, Tokens},
     token_file::TokenFile,
-    token_source::TokenSource,
+    token_source::{SIGN_IN_REQUIRED, TokenSource},
     token_store::{
         CallbackTokenStore, EnvironmentTokenStore, LockedTokenStore, SaveOutcome, TokenStore,
     },

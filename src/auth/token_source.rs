@@ -18,6 +18,9 @@ use super::{
 };
 use crate::drive::{Context, Error, ErrorKind, Result, Secret};
 
+/// The code of the error if no refresh token is known.
+pub const SIGN_IN_REQUIRED: &str = "sign_in_required";
+
 /// The scope that Microsoft requires for a new refresh token in the response to a refresh.
 const OFFLINE_SCOPE: &str = "offline_access";
 
@@ -423,7 +426,8 @@ impl AudienceTokens {
             return Err(Error::new(
                 ErrorKind::PermissionDenied,
                 "cannot refresh the access token: no refresh token is known (sign in first)",
-            ));
+            )
+            .with_code(SIGN_IN_REQUIRED));
         };
         if let Some(store) = &mut store {
             store.reserve().await?;

@@ -8,13 +8,14 @@ use std::{
 
 use drivedal::{
     layers::{Policy, RetryLayer},
-    remote::{Remote, RemoteSource, Remotes, is_drive},
+    remote::{Remote, RemoteSource, is_drive},
 };
 use opendal::{HttpTransporter, OperationContext, OperatorRegistry};
 use tokio::sync::OnceCell;
 
 use crate::{
-    config,
+    config::{Configuration, Origin},
+    connection::ConnectionOptions,
     embedded::{self, Embedded},
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
@@ -50,14 +51,16 @@ pub(crate) struct App {
     pub(crate) data: Option<PathBuf>,
     /// `--retries`. `None`: the default of each service.
     retries: Option<u32>,
-    remotes: Remotes,
+    pub(crate) configuration: Configuration,
+    connection: ConnectionOptions,
     embedded: OnceCell<Embedded>,
     journal: OnceCell<Option<Journal>>,
     opened: Mutex<BTreeMap<String, Arc<OpenRemote>>>,
 }
 
 impl App {
-    /// Creates the state from the global options. Reads the configuration file.
+    /// Creates the state from the global options. Loads the configuration. `new_name` is the remote
+    /// that the command will create.
     ///
     /// # Errors
     /// `Usage` if the configuration is invalid or cannot be read; [`Failure::local`] if the HAR
@@ -66,15 +69,19 @@ impl App {
         global: GlobalOptions,
         output: Arc<Output>,
         interrupt: Interrupt,
+        new_name: Option<&str>,
     ) -> Result<Self> {
-        let remotes = config::remotes(global.config.as_deref(), &global.remotes)?;
+        let configuration =
+            Configuration::load(global.config.as_deref(), &global.remotes, new_name)?;
+        output.set_remotes(configuration.names().map(str::to_owned).collect());
         Ok(Self {
             output,
             interrupt,
             requests: RequestStats::new(global.har.as_deref())?,
             data: global.data,
             retries: global.retries,
-            remotes,
+            configuration,
+            connection: global.connection,
             embedded: OnceCell::new(),
             journal: OnceCell::new(),
             opened: Mutex::default(),
@@ -176,11 +183,28 @@ impl App {
         if let Some(opened) = self.open_remotes().get(&at.remote) {
             return Ok(Arc::clone(opened));
         }
-        let RemoteSpec { source, identity, server, transport } = self.source(&at.remote).await?;
+        let spec = self.source(&at.remote).await?;
         let source = match workload {
-            Workload::Interactive => source,
-            Workload::Bulk => with_bulk_index_ttl(source)?,
+            Workload::Interactive => spec.source,
+            Workload::Bulk => with_bulk_index_ttl(spec.source)?,
         };
+        let opened = self.layered(RemoteSpec { source, ..spec }, at.remote_name())?;
+        let opened = Arc::new(opened);
+        self.open_remotes().insert(at.remote.clone(), Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    /// Opens a remote with other options than the configured ones. `name` is for messages.
+    ///
+    /// # Errors
+    /// `Usage` if an option is invalid.
+    pub(crate) fn open_source(&self, source: RemoteSource, name: &str) -> Result<OpenRemote> {
+        self.layered(RemoteSpec::new(source)?, name)
+    }
+
+    /// Opens a remote with the layers of this program.
+    fn layered(&self, spec: RemoteSpec, name: &str) -> Result<OpenRemote> {
+        let RemoteSpec { source, identity, server, transport } = spec;
         let Remote { operator, handle, .. } = open_source(&source)?;
         let operator = match transport {
             Some(transport) => {
@@ -193,14 +217,13 @@ impl App {
         // The statistics layer is inside of the retry layer, so that it counts every attempt.
         let operator = operator.layer(self.requests.layer());
         let policy = self.policy(&scheme);
-        let waiting = WaitNotifier::new(at.remote_name(), &self.output);
+        let waiting = WaitNotifier::new(name, &self.output);
         let operator = match is_local(&scheme) {
             true => operator,
             false => operator.layer(RetryLayer::new(policy.clone()).with_observer(waiting.clone())),
         };
-        let name = at.remote_name().to_owned();
-        let root_id = OnceCell::new();
-        let opened = Arc::new(OpenRemote {
+        let (name, root_id) = (name.to_owned(), OnceCell::new());
+        Ok(OpenRemote {
             name,
             scheme,
             operator,
@@ -210,9 +233,7 @@ impl App {
             identity,
             server,
             root_id,
-        });
-        self.open_remotes().insert(at.remote.clone(), Arc::clone(&opened));
-        Ok(opened)
+        })
     }
 
     /// Returns the retry policy of a service, with the attempts of `--retries`.
@@ -238,13 +259,9 @@ impl App {
     /// `Usage` if the remote is unknown or its URI is invalid; the failure of the embedded server
     /// if it does not start.
     async fn source(&self, name: &str) -> Result<RemoteSpec> {
-        let configured = self.remotes.names().any(|known| known == name);
-        match embedded::source(name).filter(|_| !configured) {
-            None => {
-                let source = self.configured(name)?;
-                let identity = source.get_option("endpoint")?.unwrap_or_default();
-                Ok(RemoteSpec { source, identity, server: None, transport: None })
-            }
+        let is_configured = self.configuration.contains(name);
+        match embedded::source(name).filter(|_| !is_configured) {
+            None => RemoteSpec::new(self.configured(name)?),
             Some(source) => {
                 let opening = || Embedded::open(self.data.as_deref());
                 let embedded = self.embedded.get_or_try_init(opening).await?;
@@ -264,17 +281,42 @@ impl App {
     ///
     /// # Errors
     /// `Usage` if no remote has the name.
-    fn configured(&self, name: &str) -> Result<RemoteSource> {
-        let is_known = name.contains("://") || self.remotes.names().any(|known| known == name);
-        if is_known {
-            return Ok(self.remotes.config(name)?);
-        }
-        let names: Vec<_> = self.remotes.names().collect();
-        let hint = match names.as_slice() {
-            [] => "none is configured; use --remote NAME=URI or the configuration file".to_owned(),
-            names => format!("configured remotes: {}", names.join(", ")),
+    pub(crate) fn configured(&self, name: &str) -> Result<RemoteSource> {
+        let source = match name.contains("://") {
+            true => RemoteSource::from_uri(name),
+            false => self.configuration.source(name).ok_or_else(|| self.unknown(name))?,
         };
-        Err(Failure::usage("unknown remote").hint(hint))
+        self.with_connection(source)
+    }
+
+    /// Adds the global options of connections to those of a remote.
+    ///
+    /// # Errors
+    /// `Usage` if the URI of the remote is invalid.
+    pub(crate) fn with_connection(&self, source: RemoteSource) -> Result<RemoteSource> {
+        self.connection.apply(source)
+    }
+
+    /// Returns the failure for a name that no remote has.
+    pub(crate) fn unknown(&self, name: &str) -> Failure {
+        let names: Vec<_> = self.configuration.names().collect();
+        Failure::usage("unknown remote").hint(match names.as_slice() {
+            [] => format!("none is configured; run `drivedal login {name}`"),
+            names => format!("configured remotes: {}", names.join(", ")),
+        })
+    }
+
+    /// Returns the names of all remotes with the sources of their configuration, in alphabetical
+    /// order. A configured remote hides an embedded one of the same name.
+    pub(crate) fn origins(&self) -> BTreeMap<&str, Origin> {
+        let mut origins: BTreeMap<_, _> =
+            embedded::names().map(|name| (name, Origin::BuiltIn)).collect();
+        origins.extend(
+            self.configuration
+                .names()
+                .filter_map(|name| Some((name, self.configuration.details(name)?.origin.clone()))),
+        );
+        origins
     }
 
     /// Locks the remotes that are open, by name or URI.
@@ -290,6 +332,17 @@ struct RemoteSpec {
     server: Option<String>,
     /// `None`: the process's own.
     transport: Option<HttpTransporter>,
+}
+
+impl RemoteSpec {
+    /// Returns the values of a remote that is not embedded.
+    ///
+    /// # Errors
+    /// `Usage` if the URI is invalid.
+    fn new(source: RemoteSource) -> Result<Self> {
+        let identity = source.get_option("endpoint")?.unwrap_or_default();
+        Ok(Self { source, identity, server: None, transport: None })
+    }
 }
 
 /// Sets [`BULK_INDEX_TTL`] for a cloud drive, unless the user configured `index_ttl`.
@@ -319,11 +372,25 @@ fn open_source(source: &RemoteSource) -> Result<Remote> {
     source.open().map_err(|error| {
         let known = OperatorRegistry::get().schemes();
         if known.contains(scheme.as_str()) {
-            return error.into();
+            let failure = Failure::from(error);
+            return match is_drive(&scheme) && !has_credentials(source) {
+                true => failure.for_missing_sign_in(),
+                false => failure,
+            };
         }
         let mut known: Vec<_> = known.into_iter().collect();
         known.sort();
         Failure::new(Exit::Unsupported, format!("unknown service `{scheme}`"))
             .hint(format!("available: {}", known.join(", ")))
     })
+}
+
+/// The options that have, or lead to, the tokens or the credentials of a drive.
+const CREDENTIAL_OPTIONS: [&str; 6] =
+    ["access_token", "client_certificate", "client_secret", "lcrc", "refresh_token", "token_file"];
+
+/// Returns whether an option of a drive has its tokens or credentials.
+fn has_credentials(source: &RemoteSource) -> bool {
+    let is_set = |key: &&str| source.get_option(key).is_ok_and(|value| value.is_some());
+    CREDENTIAL_OPTIONS.iter().any(is_set)
 }

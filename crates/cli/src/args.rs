@@ -4,11 +4,11 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     app::App,
-    cat, cp,
+    cat, cp, drives,
     failure::{Exit, Result},
-    get, ls, mkdir, mv,
+    get, login, logout, ls, mkdir, mv,
     options::GlobalOptions,
-    put, quota, rm, serve, skydrive, stat, tree, user,
+    put, quota, remotes, rm, serve, skydrive, stat, token, tree, user,
 };
 
 /// Use cloud drives from the shell: OneDrive, SkyDrive and Amazon Cloud Drive
@@ -32,8 +32,9 @@ Naming items:
   URI            the root of a remote by its OpenDAL URI (fs:///srv/data)
 
 The remotes local-onedrive:, local-skydrive: and local-amazon: are always available: three views of
-one drive that is kept in your data folder (--data). Other remotes are configured with
---remote NAME=URI or in the configuration file:
+one drive that is kept in your data folder (--data). `drivedal login NAME` configures a remote of a
+cloud. Others are configured with --remote NAME=URI, by variables (DRIVEDAL_REMOTE_NAME_KEY), or in the
+configuration file:
   [remotes.work]
   type = \"skydrive\"
   token_file = \"/home/me/.config/drivedal/work.json\"
@@ -71,6 +72,11 @@ pub(crate) enum Command {
     Mkdir(mkdir::Mkdir),
     Quota(quota::Quota),
     User(user::User),
+    Login(Box<login::Login>),
+    Logout(logout::Logout),
+    Remotes(remotes::RemotesArgs),
+    Drives(drives::Drives),
+    Token(token::Token),
     Skydrive(skydrive::SkyDriveArgs),
     /// The names of the SkyDrive commands before `drivedal skydrive` existed.
     #[command(flatten)]
@@ -104,12 +110,25 @@ impl Command {
                     Self::Mkdir(mkdir) => mkdir.run(app).await,
                     Self::Quota(quota) => quota.run(app).await,
                     Self::User(user) => user.run(app).await,
+                    Self::Login(login) => login.run(app).await,
+                    Self::Logout(logout) => logout.run(app).await,
+                    Self::Remotes(remotes) => remotes.run(app).await,
+                    Self::Drives(drives) => drives.run(app).await,
+                    Self::Token(token) => token.run(app).await,
                     Self::Skydrive(skydrive) => skydrive.command.run(app).await,
                     Self::Hidden(command) => command.run(app).await,
                     Self::Serve(_) | Self::Get(_) | Self::Put(_) => unreachable!("handled above"),
                 }
             })
             .await
+    }
+
+    /// Returns the name of the remote that this command will create. `None` if it creates none.
+    pub(crate) fn new_remote(&self) -> Option<&str> {
+        match self {
+            Self::Login(login) => Some(&login.name),
+            _ => None,
+        }
     }
 
     /// Returns the verb for failures of this command: `cannot <verb> <item>: …`.
@@ -127,6 +146,11 @@ impl Command {
             Self::Mkdir(_) => "create",
             Self::Quota(_) => "read the quota of",
             Self::User(_) => "read the account of",
+            Self::Login(_) => "sign in to",
+            Self::Logout(_) => "sign out of",
+            Self::Remotes(remotes) => remotes.action(),
+            Self::Drives(_) => "list the drives of",
+            Self::Token(_) => "refresh the token of",
             Self::Skydrive(skydrive) => skydrive.command.action(),
             Self::Hidden(command) => command.action(),
         }

@@ -85,6 +85,17 @@ fn access_token(folder: &Path) -> Result<Secret> {
     Ok(Secret::from(token.expose()))
 }
 
+/// Returns the scheme of an embedded drive. `None` if no embedded drive has that name.
+pub(crate) fn scheme(name: &str) -> Option<String> {
+    let nowhere = Url::parse("http://localhost/").ok()?;
+    source(name)?(&nowhere, &Secret::from("")).scheme().ok()
+}
+
+/// Returns the names of the embedded drives.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    DRIVES.iter().map(|(name, _)| *name)
+}
+
 /// Returns the builder of the options of an embedded drive; `None` if no embedded drive has that
 /// name.
 pub(crate) fn source(name: &str) -> Option<impl Fn(&Url, &Secret) -> RemoteSource> {
@@ -249,11 +260,12 @@ async fn lock(folder: &Path, name: &str, how: Lock) -> Result<File> {
     .await
 }
 
-/// Creates a folder, and its missing parents, that only its owner can read.
+/// Creates a folder, and its missing parents, that only its owner can read. An existing folder stays
+/// as it is.
 ///
 /// # Errors
 /// The operating system's error if a folder cannot be created.
-fn make_private(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

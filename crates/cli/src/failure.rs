@@ -6,6 +6,7 @@
 
 use std::{fmt, io, path::Path};
 
+use drivedal::auth::SIGN_IN_REQUIRED;
 use opendal::ErrorKind;
 use serde::Serialize;
 
@@ -59,6 +60,9 @@ pub(crate) struct Failure {
     /// The user's next step, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
+    /// Whether the user must sign in again.
+    #[serde(skip)]
+    needs_sign_in: bool,
 }
 
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
@@ -66,7 +70,14 @@ pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
 impl Failure {
     /// Creates a failure with a reason.
     pub(crate) fn new(exit: Exit, reason: impl Into<String>) -> Self {
-        Self { exit, action: None, about: None, message: reason.into(), hint: None }
+        Self {
+            exit,
+            action: None,
+            about: None,
+            message: reason.into(),
+            hint: None,
+            needs_sign_in: false,
+        }
     }
 
     /// Creates a failure of the arguments or the configuration.
@@ -159,6 +170,25 @@ impl Failure {
         self
     }
 
+    /// Marks the failure as one of a missing sign-in.
+    pub(crate) fn for_missing_sign_in(self) -> Self {
+        Self { needs_sign_in: true, ..self }
+    }
+
+    /// Sets the command that signs in to the remote of the item as the hint, if the failure is about
+    /// a missing or invalid sign-in. `is_remote` returns whether a remote has a name.
+    pub(crate) fn with_sign_in_hint(self, is_remote: impl Fn(&str) -> bool) -> Self {
+        if !self.needs_sign_in {
+            return self;
+        }
+        let about = self.about.clone().unwrap_or_default();
+        let name = about.split_once(':').map_or(about.as_str(), |(name, _)| name);
+        match is_remote(name) {
+            true => self.hint(format!("run `drivedal login {name}`")),
+            false => self.hint("sign in: `drivedal login NAME`"),
+        }
+    }
+
     /// Returns whether the reader of standard output closed it. Such a failure is not reported.
     pub(crate) fn is_silent(&self) -> bool {
         self.exit == Exit::ClosedPipe
@@ -224,8 +254,32 @@ impl From<&opendal::Error> for Failure {
         if message.is_empty() {
             message.push_str("the service gave no reason");
         }
-        Self::new(exit, message)
+        Self { needs_sign_in: needs_sign_in(error), ..Self::new(exit, message) }
     }
+}
+
+/// The codes of a token endpoint for a sign-in that has ended or needs the user
+/// (onedrive-graph#token-errors), and the library's code if no token is stored.
+const SIGN_IN_CODES: [&str; 5] = [
+    "consent_required",
+    "interaction_required",
+    "invalid_grant",
+    "login_required",
+    SIGN_IN_REQUIRED,
+];
+
+/// Returns whether an error is about a missing or invalid sign-in.
+fn needs_sign_in(error: &opendal::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(cause) = cause.downcast_ref::<drivedal::drive::Error>()
+            && cause.code().is_some_and(|code| SIGN_IN_CODES.contains(&code))
+        {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
 }
 
 impl From<opendal::Error> for Failure {

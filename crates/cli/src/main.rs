@@ -5,6 +5,7 @@
 //! [`Output`](output::Output). The other modules:
 //!
 //! - `args`: the grammar of the command line, and global options;
+//! - `config`: the configured remotes; `prompt`: questions to the user;
 //! - `location`: how arguments name items;
 //! - `transfer`: the upload and download of files and folders;
 //! - `progress`, `waiting`: messages while a command runs;
@@ -14,7 +15,9 @@ mod app;
 mod args;
 mod cat;
 mod config;
+mod connection;
 mod cp;
+mod drives;
 mod embedded;
 mod failure;
 mod get;
@@ -23,15 +26,19 @@ mod item;
 mod listing;
 mod location;
 mod log;
+mod login;
+mod logout;
 mod ls;
 mod mkdir;
 mod mv;
 mod options;
 mod output;
 mod progress;
+mod prompt;
 mod put;
 mod quota;
 mod remote;
+mod remotes;
 mod requests;
 mod rm;
 mod serve;
@@ -40,6 +47,7 @@ mod skydrive;
 mod stat;
 mod storage;
 mod text;
+mod token;
 mod transfer;
 mod tree;
 mod units;
@@ -118,7 +126,7 @@ async fn run_command(cli: Cli, output: &Arc<Output>) -> Result<Exit> {
     let interrupt = Interrupt::listen()
         .map_err(|error| Failure::from(&error).doing("listen for").about("signals"))?;
     let stats = cli.global.stats;
-    let app = App::new(cli.global, Arc::clone(output), interrupt)?;
+    let app = App::new(cli.global, Arc::clone(output), interrupt, cli.command.new_remote())?;
     let requests = app.requests.clone();
     let ended = cli.command.run(&app).await;
     let closed = app.close().await;

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{config, location::Addressing, output::Format, value::Template};
+use crate::{
+    config, connection::ConnectionOptions, location::Addressing, output::Format, value::Template,
+};
 
 /// Options that every command accepts, before or after its name.
 #[derive(Debug, Args)]
@@ -43,6 +45,9 @@ pub(crate) struct GlobalOptions {
     #[arg(short = 'k', long, visible_alias = "object-key", value_name = "FIELD", global = true,
           value_parser = Template::parse)]
     pub(crate) template: Option<Template>,
+
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
 
     /// Retry a failed request at most this many times; 0 disables retries
     ///

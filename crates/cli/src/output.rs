@@ -8,7 +8,7 @@ use std::{
     borrow::Cow,
     fmt::Display,
     io::{self, BufWriter, IsTerminal, Stdout, Write},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use indicatif::{MultiProgress, ProgressBar};
@@ -41,6 +41,8 @@ pub(crate) struct Output {
     quiet: bool,
     /// The verb of the running command, for failures that have none of their own.
     action: &'static str,
+    /// The names of the configured remotes, for hints. Empty until they are known.
+    remotes: OnceLock<Vec<String>>,
     results: Mutex<BufWriter<Stdout>>,
     results_on_terminal: bool,
     messages_on_terminal: bool,
@@ -61,6 +63,7 @@ impl Output {
             template,
             quiet,
             action,
+            remotes: OnceLock::new(),
             results: Mutex::new(BufWriter::with_capacity(64 << 10, io::stdout())),
             results_on_terminal: io::stdout().is_terminal(),
             messages_on_terminal: io::stderr().is_terminal(),
@@ -211,6 +214,20 @@ impl Output {
         });
     }
 
+    /// Prints a question to standard error, without a line break at its end.
+    pub(crate) fn prompt(&self, question: &str) {
+        let question = escaped(question);
+        self.bars.suspend(|| {
+            let _ = write!(io::stderr(), "{question}");
+            let _ = io::stderr().flush();
+        });
+    }
+
+    /// Sets the names of the configured remotes. Hints to sign in name them.
+    pub(crate) fn set_remotes(&self, names: Vec<String>) {
+        self.remotes.get_or_init(|| names);
+    }
+
     /// Reports a failure: as a message, and with `--json` also as a record. A failure without a
     /// verb gets the verb of the command. A silent failure is not reported.
     ///
@@ -220,13 +237,16 @@ impl Output {
         if failure.is_silent() {
             return Ok(());
         }
+        let remotes = self.remotes.get().map_or(&[][..], Vec::as_slice);
+        let failure =
+            failure.clone().with_sign_in_hint(|name| remotes.iter().any(|remote| remote == name));
         self.notice(failure.clone().doing(self.action));
         if self.is_json() {
             #[derive(Serialize)]
             struct Record<'a> {
                 error: &'a Failure,
             }
-            self.json(&Record { error: failure })?;
+            self.json(&Record { error: &failure })?;
         }
         Ok(())
     }

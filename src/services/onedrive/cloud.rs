@@ -24,7 +24,7 @@ pub enum NationalCloud {
 
 impl NationalCloud {
     /// Returns the base URL of Microsoft Graph, without version.
-    pub(super) fn graph_url(self) -> &'static str {
+    pub fn graph_url(self) -> &'static str {
         match self {
             Self::Global => "https://graph.microsoft.com",
             Self::UsGov => "https://graph.microsoft.us",
@@ -35,7 +35,7 @@ impl NationalCloud {
     }
 
     /// Returns the base URL of the sign-in service, which issues tokens.
-    pub(super) fn login_url(self) -> &'static str {
+    pub fn login_url(self) -> &'static str {
         match self {
             Self::Global => "https://login.microsoftonline.com",
             Self::UsGov | Self::UsDod => "https://login.microsoftonline.us",

@@ -11,7 +11,7 @@ use super::{
     drive_lookup::{ConfiguredDrive, DriveLookup},
 };
 use crate::{
-    drive::Secret,
+    drive::{self, Context, Secret},
     services::options::{self, ConnectionFields},
     transport::Connection,
 };
@@ -181,6 +181,19 @@ impl OneDriveConfig {
             return Err(config_error("cannot choose the library: drive_id already names one"));
         }
         Ok(DriveLookup::new(configured, self.library.clone()))
+    }
+
+    /// Returns the user, group or site whose drive the options name, as its default drive: `library`
+    /// is ignored. Sends a request if the options name the path of a site.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the options do not name one drive; `DriveNotFound` if the site does not
+    /// exist, and the errors of [`Client::site`].
+    pub async fn owner(&self, client: &Client, cx: &Context) -> drive::Result<DriveRef> {
+        let configured = self.configured_drive().map_err(|error| {
+            drive::Error::new(drive::ErrorKind::InvalidInput, error.message().to_owned())
+        })?;
+        DriveLookup::new(configured, None).get(client, cx).await.cloned()
     }
 
     /// Returns the drive that the options name: the user's own without any of them.

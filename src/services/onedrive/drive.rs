@@ -6,27 +6,52 @@
 //! ([`address`](super::address)). The target of a shortcut is addressed by its id; Graph resolves
 //! paths that lead through a shortcut.
 
+use std::any::Any;
+
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 
 use super::{
+    Client,
     address::{ParsedId, Shortcut, root_id},
     changes, conflict, copy, download, item, list,
-    model::ConflictBehavior,
+    model::{ConflictBehavior, DriveResource},
     recursive_list, rename, session,
     state::{GraphDrive, target_ref},
     upload,
 };
-use crate::drive::{
-    Account, Body, Capabilities, ChangePage, Conditions, Context, CopyJob, CopyRequest, CopyStatus,
-    Cursor, DeleteTarget, Depth, Download, DownloadRequest, Drive, Error, ErrorKind, Item, ItemId,
-    ItemRef, ItemUpdate, ListRequest, Page, Quota, Result, SessionProgress, SiblingSearch, Target,
-    UploadSession, WriteOptions,
+use crate::{
+    adapter::DriveHandle,
+    drive::{
+        Account, Body, Capabilities, ChangePage, Conditions, Context, CopyJob, CopyRequest,
+        CopyStatus, Cursor, DeleteTarget, Depth, Download, DownloadRequest, Drive, Error,
+        ErrorKind, Item, ItemId, ItemRef, ItemUpdate, ListRequest, Page, Quota, Result,
+        SessionProgress, SiblingSearch, Target, UploadSession, WriteOptions,
+    },
 };
 
 /// Maximum number of concurrent requests to delete items. More than 16 requests at a time get a
 /// client blocked (onedrive-graph#concurrency-limit).
 const CONCURRENT_DELETES: usize = 8;
+
+/// Returns the drive of an open remote as Graph describes it, with its owner and quota. `None` if the
+/// handle belongs to another service.
+///
+/// # Errors
+/// `DriveNotFound` if the configured site or library does not exist, `NotFound` if the drive does not
+/// exist, and the other errors of [`Client::drive`].
+pub async fn configured_drive(handle: &DriveHandle, cx: &Context) -> Result<Option<DriveResource>> {
+    match handle.drive().native_client().and_then(|drive| drive.downcast_ref::<GraphDrive>()) {
+        Some(drive) => drive.resource(cx).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Returns the client of an open remote. `None` if the handle belongs to another service.
+pub(super) fn client_of(handle: &DriveHandle) -> Option<&Client> {
+    let drive: &GraphDrive = handle.drive().native_client()?.downcast_ref()?;
+    Some(&drive.client)
+}
 
 impl GraphDrive {
     /// Deletes one item, with everything below it.
@@ -52,13 +77,19 @@ impl Drive for GraphDrive {
         &self.capabilities
     }
 
+    /// Returns the drive itself: [`Client::from_handle`](super::Client::from_handle) and
+    /// [`configured_drive`] use it.
+    fn native_client(&self) -> Option<&(dyn Any + Send + Sync)> {
+        Some(self)
+    }
+
     /// Returns the owner of the drive. Without an owner, its id and name are those of the drive.
     ///
     /// # Errors
     /// `DriveNotFound` or `NotFound` if the drive does not exist; [request
     /// errors](crate::drive::Error#request-errors).
     async fn account(&self, cx: &Context) -> Result<Account> {
-        let drive = self.client.drive(cx, self.lookup.get(&self.client, cx).await?).await?;
+        let drive = self.resource(cx).await?;
         let owner = drive.owner.unwrap_or_default();
         let identity = owner.user.or(owner.group).unwrap_or_default();
         Ok(Account {
@@ -73,7 +104,7 @@ impl Drive for GraphDrive {
     /// `Unsupported` if the cloud reports none, as for some libraries; those of
     /// [`account`](Self::account).
     async fn quota(&self, cx: &Context) -> Result<Quota> {
-        let drive = self.client.drive(cx, self.lookup.get(&self.client, cx).await?).await?;
+        let drive = self.resource(cx).await?;
         let bytes = |value: Option<i64>| u64::try_from(value.unwrap_or_default()).unwrap_or(0);
         match drive.quota {
             // Some libraries report no quota, or zeros (onedrive-graph#quota-zero).

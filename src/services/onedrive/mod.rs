@@ -84,6 +84,7 @@ pub use self::{
     client::{Client, CopyProgress, FragmentOutcome, PAGE_MAX, Uploaded},
     cloud::NationalCloud,
     config::OneDriveConfig,
+    drive::configured_drive,
     quick_xor::QuickXor,
 };
 use crate::{

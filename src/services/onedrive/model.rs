@@ -242,11 +242,26 @@ pub struct QuotaFacet {
 
 /// A SharePoint site.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct Site {
     /// Id of the site: `host,guid,guid`.
     pub id: String,
+    /// Title of the site. `None` if the request did not select it.
+    pub display_name: Option<String>,
+    /// URL of the site. `None` if the request did not select it.
+    pub web_url: Option<String>,
+}
+
+/// One page of a list of sites.
+#[derive(Debug, Deserialize)]
+#[non_exhaustive]
+pub struct SitePage {
+    /// The sites.
+    pub value: Vec<Site>,
+    /// URL of the next page; `None` on the last page.
+    #[serde(rename = "@odata.nextLink", default, deserialize_with = "secret")]
+    pub next: Option<Secret>,
 }
 
 /// One page of a list of drives.

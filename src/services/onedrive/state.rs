@@ -12,6 +12,7 @@ use super::{
     address::{Address, DriveRef, Shortcut, address_of},
     capabilities::{capabilities, set_first_fragment},
     drive_lookup::DriveLookup,
+    model::DriveResource,
 };
 use crate::{
     drive::{Capabilities, Context, Error, ErrorKind, Item, ItemRef, Result, Target},
@@ -83,6 +84,14 @@ impl GraphDrive {
         shortcut: Shortcut,
     ) -> Result<Address> {
         Ok(address_of(self.lookup.get(&self.client, cx).await?, item, shortcut))
+    }
+
+    /// Returns the drive as Graph describes it, with its owner and quota.
+    ///
+    /// # Errors
+    /// Those of [`DriveLookup::get`] and [`Client::drive`].
+    pub(super) async fn resource(&self, cx: &Context) -> Result<DriveResource> {
+        self.client.drive(cx, self.lookup.get(&self.client, cx).await?).await
     }
 
     /// Returns the id of the drive that ids in a response about `item` belong to; `None` if it is

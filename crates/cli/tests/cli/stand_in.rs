@@ -61,3 +61,31 @@ fn without_system_certificates_only_plain_http_works() {
     assert!(ran.code != 0 && ran.err.contains("No CA certificates"), "{ran:?}");
     assert_eq!(serving.stop("TERM").code, 0);
 }
+
+#[test]
+fn proxy_and_certificate_authority_are_options_of_the_command_and_of_a_remote() {
+    let shell = Shell::new();
+    let authority = shell.path("ca.pem").to_str().expect("a name").to_owned();
+    let serving = Serving::start(&shell, &["--ephemeral", "--stand-in", &authority]);
+    let uri = "cloud=onedrive://?access_token=drivedal-dev";
+    shell.write("a", "1");
+    let put = ["--remote", uri, "put", "a", "cloud:a"];
+    let options = ["--proxy", &serving.url, "--ca-cert", &authority, "--connect-timeout", "30s"];
+    shell.out(&[&put[..], &options].concat());
+    let text = format!(
+        "[remotes.cloud]\ntype = 'onedrive'\naccess_token = 'drivedal-dev'\n\
+         proxy = '{}'\nca_cert = '{authority}'\n",
+        serving.url
+    );
+    shell.write(".config/drivedal/config.toml", text);
+    assert_eq!(shell.out(&["ls", "cloud:"]), "a\n");
+    let shown = shell.out(&["remotes", "show", "cloud"]);
+    assert!(shown.contains(&format!("ca_cert: {authority}")), "{shown}");
+
+    let missing = ["ls", "cloud:", "--ca-cert", "nowhere.pem"];
+    shell.run(&missing).fails(2, "nowhere.pem");
+    let ran = shell.run(&["ls", "cloud:", "--proxy", "http://me:SECRET@127.0.0.1:9"]);
+    ran.fails(2, "put a proxy with a password into HTTPS_PROXY");
+    shell.run(&["ls", "cloud:", "--idle-timeout", "soon"]).fails(2, "is not a time span");
+    assert_eq!(serving.stop("TERM").code, 0);
+}

@@ -1,6 +1,6 @@
 //! Tests of the program `drivedal` that need separate processes: kills, a full disk, a disk that
-//! ignores case, many clients, many processes with one account, the sync client `onedrive`, and a
-//! client's memory.
+//! ignores case, many clients, many processes with one account, the sync client `onedrive`, an
+//! import from rclone, and a client's memory.
 
 #[cfg(target_os = "linux")]
 mod case_insensitive_disk;
@@ -13,6 +13,8 @@ mod kills;
 #[cfg(target_os = "linux")]
 mod many_clients;
 mod onedrive;
+#[cfg(target_os = "linux")]
+mod rclone_import;
 mod shared_account;
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the tests of the command line need more of it")]
@@ -40,6 +42,7 @@ fn main() {
     #[cfg(target_os = "linux")]
     trials.extend([
         case_insensitive_disk::trial(),
+        rclone_import::trial_of_import(),
         test("many_clients::every_one_of_many_clients_is_served", || {
             Box::pin(many_clients::every_one_of_many_clients_is_served())
         }),

@@ -8,7 +8,7 @@ use crate::{
     drive::{Context, Result, Secret},
     services::onedrive::{
         address::DriveRef,
-        model::{DrivePage, DriveResource, Site},
+        model::{DrivePage, DriveResource, Site, SitePage},
     },
     transport::{ApiRequest, segment},
 };
@@ -70,6 +70,26 @@ impl Client {
         let request = || {
             ApiRequest::new(Operation::Info, Method::GET, &*url, "sites/{site}")
                 .query("$select", "id")
+        };
+        self.send(cx, &request).await?.json()
+    }
+
+    /// Sends `GET /sites?search={text}`. Returns one page of the sites that match the text; `*`
+    /// matches all. `next` is [`SitePage::next`] of the page before, `None` for the first page.
+    ///
+    /// # Errors
+    /// `PermissionDenied` without the scope `Sites.Read.All`; `InvalidInput` for a personal account,
+    /// which has no sites.
+    pub async fn sites(&self, cx: &Context, text: &str, next: Option<&Secret>) -> Result<SitePage> {
+        let request = || match next {
+            Some(link) => {
+                ApiRequest::new(Operation::Info, Method::GET, link.expose(), "sites?search={text}")
+            }
+            None => {
+                let url = format!("{}/sites", self.endpoint);
+                ApiRequest::new(Operation::Info, Method::GET, &*url, "sites?search={text}")
+                    .query("search", text)
+            }
         };
         self.send(cx, &request).await?.json()
     }
