@@ -3,7 +3,7 @@
 use drivedal_conformance::{
     CaseError, CaseResult, TestContext,
     data::{bytes, content, retrying, tree},
-    fail, record_error,
+    expect_error, fail, record_error,
 };
 use drivedal_server::{Fault, FixtureItem, When};
 use futures::future::LocalBoxFuture;
