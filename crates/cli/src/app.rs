@@ -202,7 +202,11 @@ impl App {
         self.layered(RemoteSpec::new(source)?, name)
     }
 
-    /// Opens a remote with the layers of this program.
+    /// Opens a remote with the layers of this program: statistics and, for services on a network,
+    /// retries. `name` is the remote's, for messages. Sends no request.
+    ///
+    /// # Errors
+    /// `Usage` if an option is invalid, `Unsupported` if no service has the scheme.
     fn layered(&self, spec: RemoteSpec, name: &str) -> Result<OpenRemote> {
         let RemoteSpec { source, identity, server, transport } = spec;
         let Remote { operator, handle, .. } = open_source(&source)?;

@@ -96,6 +96,11 @@ impl NamedSite {
 }
 
 impl Drives {
+    /// Prints the drives of an account, or of the sites that the options name.
+    ///
+    /// # Errors
+    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if it is not a
+    /// OneDrive; the failure of a request; `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let at = Location { remote: self.name.clone(), text: String::new() };
         let remote = app.remote(&at, Workload::Interactive).await?;
@@ -118,6 +123,9 @@ impl Drives {
     }
 
     /// Returns the drives of the user, or of the sites that the options name.
+    ///
+    /// # Errors
+    /// The error of a request, such as `NotFound` for an unknown site.
     async fn list(
         &self,
         app: &App,
@@ -156,11 +164,17 @@ impl Drives {
     }
 }
 
+/// Returns the records of drives. `site` is the site that they belong to, `None` for those of the
+/// user.
 fn records_of(drives: Vec<DriveResource>, site: Option<&String>) -> Vec<DriveRecord> {
     let record = |drive| DriveRecord { site: site.cloned(), ..DriveRecord::from(drive) };
     drives.into_iter().map(record).collect()
 }
 
+/// Prints a drive: one line, or a JSON object with `--json`.
+///
+/// # Errors
+/// `ClosedPipe` or `Failed` if results cannot be written.
 fn print(app: &App, record: &DriveRecord) -> Result {
     if app.output.is_json() {
         return app.output.json(record);
@@ -219,6 +233,8 @@ pub(crate) async fn sites(
     Err(too_many_pages("sites"))
 }
 
+/// Returns `Unexpected`: a list of the cloud has more than `MAX_PAGES` pages. `kind` is what it
+/// lists.
 fn too_many_pages(kind: &str) -> Error {
     let text = format!("cannot list the {kind}: the list has more than {MAX_PAGES} pages");
     Error::new(ErrorKind::Unexpected, text)

@@ -54,7 +54,12 @@ impl Logout {
         Ok(Exit::Done)
     }
 
-    /// Returns whether the remote had tokens.
+    /// Removes the tokens of the remote from its file and from the configuration. Returns whether
+    /// it had any.
+    ///
+    /// # Errors
+    /// `Usage` if the remote is unknown or its tokens cannot be removed by this program; `Failed`
+    /// or `Denied` if a file cannot be read, locked or written.
     async fn remove_tokens(&self, app: &App) -> Result<bool> {
         let source = app.configured(&self.name)?;
         check_removable(app, &self.name, &source)?;
@@ -102,7 +107,11 @@ fn check_removable(app: &App, name: &str, source: &RemoteSource) -> Result {
         .hint(format!("run `drivedal remotes remove {name}` to remove its credentials")))
 }
 
-/// Removes the tokens from the file of the old client. Returns whether it had tokens.
+/// Removes the tokens from the file of the old client, whose path may begin with `~/`. Returns
+/// whether it had tokens.
+///
+/// # Errors
+/// `Failed` if the file cannot be read or written; [`Failure::local`] if it cannot be locked.
 fn empty_lcrc(path: &str) -> Result<bool> {
     let path = match (path.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
@@ -119,6 +128,9 @@ fn empty_lcrc(path: &str) -> Result<bool> {
 }
 
 /// Removes a token file, while no process refreshes its tokens. Returns whether it existed.
+///
+/// # Errors
+/// [`Failure::local`] if it cannot be found, locked or removed.
 fn remove_file(path: &Path) -> Result<bool> {
     if !path.try_exists().map_err(|error| Failure::local("find", path, &error))? {
         return Ok(false);

@@ -110,6 +110,10 @@ pub(crate) async fn secret_from(path: &Path) -> Result<Secret> {
     .await
 }
 
+/// Returns the text as a secret. `place` is where it is from, for the message.
+///
+/// # Errors
+/// `Usage` if it is empty.
 fn not_empty(text: &str, place: &str) -> Result<Secret> {
     match text {
         "" => Err(Failure::usage("it has no secret").doing("read").about(place)),
@@ -117,6 +121,7 @@ fn not_empty(text: &str, place: &str) -> Result<Secret> {
     }
 }
 
+/// Returns the failure of a read from standard input.
 fn input_failure(error: &io::Error) -> Failure {
     Failure::from(error).doing("read").about("standard input")
 }
@@ -128,6 +133,11 @@ struct HiddenEcho(Option<rustix::termios::Termios>);
 
 #[cfg(unix)]
 impl HiddenEcho {
+    /// Hides the input on the terminal until the value is dropped. Has no effect if standard input
+    /// is no terminal.
+    ///
+    /// # Errors
+    /// `Failed` if the terminal does not allow it.
     fn start() -> Result<Self> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 

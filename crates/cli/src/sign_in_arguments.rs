@@ -44,10 +44,10 @@ impl SignInArguments {
         Ok(builder.sign_in(options.with_assertion_reuse(self.assertion_reuse)))
     }
 
-    /// Reads the users and applications of `--accounts`.
+    /// Reads the users and applications of `--accounts`; `None` without the option.
     ///
     /// # Errors
-    /// A usage error that names the file, the line and the key.
+    /// `Usage` with the file, the line and the key.
     fn directory(&self) -> Result<Option<Directory>> {
         let Some(file) = &self.accounts else { return Ok(None) };
         let failed =
@@ -63,6 +63,9 @@ impl SignInArguments {
 }
 
 /// Parses `allow` or `revoke`.
+///
+/// # Errors
+/// A message for the user for any other text.
 fn refresh_reuse(text: &str) -> std::result::Result<RefreshReuse, String> {
     match text {
         "allow" => Ok(RefreshReuse::Allow),
@@ -72,6 +75,9 @@ fn refresh_reuse(text: &str) -> std::result::Result<RefreshReuse, String> {
 }
 
 /// Parses `allow` or `refuse`.
+///
+/// # Errors
+/// A message for the user for any other text.
 fn assertion_reuse(text: &str) -> std::result::Result<AssertionReuse, String> {
     match text {
         "allow" => Ok(AssertionReuse::Allow),

@@ -49,6 +49,13 @@ struct TokenAccount {
 }
 
 impl Token {
+    /// Refreshes the access token of a remote, and prints its account and expiry; the token too
+    /// with `--show`.
+    ///
+    /// # Errors
+    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if its service has
+    /// no tokens; `Denied` if the sign-in refuses the refresh token; the failure of a request;
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let at = Location { remote: self.name.clone(), text: String::new() };
         let about = |failure: Failure| failure.about(&at);
@@ -72,6 +79,10 @@ impl Token {
         self.print(app, &record).map(|()| Exit::Done)
     }
 
+    /// Prints the account, the expiry and, if the record has it, the token.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     fn print(&self, app: &App, record: &TokenRecord) -> Result {
         if app.output.is_json() {
             return app.output.json(record);

@@ -127,6 +127,10 @@ impl<'d> RemoteEntries<'d> {
         Ok(())
     }
 
+    /// Checks that no remote of the file has the name.
+    ///
+    /// # Errors
+    /// `Exists` if one has.
     fn check_free(&self, name: &str) -> Result {
         match self.contains(name) {
             true => Err(Failure::new(Exit::Exists, "a remote of this name exists").about(name)),
@@ -135,6 +139,7 @@ impl<'d> RemoteEntries<'d> {
     }
 }
 
+/// Returns `Usage`: the configuration file has no remote of this name.
 fn missing(name: &str) -> Failure {
     Failure::usage("the configuration file has no such remote").about(name)
 }

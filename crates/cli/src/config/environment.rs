@@ -149,6 +149,7 @@ fn upper(name: &str) -> String {
         .collect()
 }
 
+/// Returns `Usage` for an environment variable. `rest` is its name without the prefix.
 fn unusable(rest: &str, reason: &str) -> Failure {
     Failure::usage(reason).doing("use").about(format_args!("{PREFIX}{rest}"))
 }

@@ -82,6 +82,7 @@ impl std::fmt::Debug for RemoteConfig {
 }
 
 impl ConfigFile {
+    /// Creates the configuration file at a path, without reading it.
     pub(super) fn new(path: PathBuf) -> Self {
         Self { path }
     }
@@ -114,10 +115,18 @@ impl ConfigFile {
         }
     }
 
+    /// Parses the text of this file, and returns its entries by the remote's name.
+    ///
+    /// # Errors
+    /// `Usage` with the file and the line or the remote that is invalid.
     fn parse(&self, text: &str) -> Result<BTreeMap<String, FileEntry>> {
         parse(text).map_err(|failure| failure.doing("read").about(self.path.display()))
     }
 
+    /// Reads the text of the file; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// [`Failure::local`] if it cannot be read.
     fn text(&self) -> Result<Option<String>> {
         match fs::read_to_string(&self.path) {
             Ok(text) => Ok(Some(text)),
@@ -186,7 +195,11 @@ pub(crate) fn lock_beside(path: &Path) -> Result<File> {
     locked.map_err(|error| Failure::local("lock", &name, &error))
 }
 
-/// Replaces a file atomically, and waits until the disk has the new one.
+/// Replaces the file at `path` in `folder` atomically, and waits until the disk has the new one.
+///
+/// # Errors
+/// The operating system's error if the file cannot be written or replaced; the old one is then
+/// unchanged.
 fn replace(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
     // `tempfile` creates it with mode 0600 on Unix.
     let mut file = tempfile::Builder::new().prefix(".config-").tempfile_in(folder)?;
@@ -214,6 +227,8 @@ fn parse(text: &str) -> Result<BTreeMap<String, FileEntry>> {
     parsed.collect()
 }
 
+/// Returns `Usage` for a problem in the text of a configuration file, with the line in which `span`
+/// begins.
 fn syntax_failure(text: &str, span: Option<std::ops::Range<usize>>, problem: &str) -> Failure {
     let at = span.map_or(0, |span| span.start).min(text.len());
     let line = 1 + text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();

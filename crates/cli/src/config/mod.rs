@@ -71,6 +71,7 @@ pub(crate) struct RemoteDetails {
 }
 
 impl RemoteDetails {
+    /// Creates the details of a remote from this origin, without options of a file.
     fn new(origin: Origin) -> Self {
         Self { origin, account: None, file_options: Vec::new() }
     }
@@ -92,6 +93,14 @@ impl Configuration {
         Self::load_with(path, uris, new_name, &RemoteVariables::from_process()?)
     }
 
+    /// Reads the configuration file and applies the options of the command line and the
+    /// environment. `path` is that of `--config`, `None` for the default file; `uris` are names and
+    /// URIs of `--remote`; `new_name` is the remote that the command will create, whose file need
+    /// not exist.
+    ///
+    /// # Errors
+    /// `Usage` if the file is malformed or missing although `path` names it, or if an option is
+    /// invalid.
     fn load_with(
         path: Option<&Path>,
         uris: &[(String, String)],
@@ -121,6 +130,11 @@ impl Configuration {
         Ok(loaded)
     }
 
+    /// Applies the variables of the environment: options of known remotes, and remotes that only
+    /// the environment has. `uris` and `new_name` name further known remotes.
+    ///
+    /// # Errors
+    /// `Usage` if a variable is malformed or names no remote.
     fn apply_environment(
         &mut self,
         uris: &[(String, String)],
@@ -167,6 +181,10 @@ impl Configuration {
         Ok(())
     }
 
+    /// Adds or replaces a remote and its details.
+    ///
+    /// # Errors
+    /// `Usage` if the name is invalid.
     fn insert(&mut self, name: &str, source: RemoteSource, details: RemoteDetails) -> Result {
         self.remotes.insert(name, source)?;
         self.details.insert(name.to_owned(), details);

@@ -72,6 +72,7 @@ pub(super) async fn choose(
 }
 
 impl ChosenDrive {
+    /// Creates the choice of a drive. `options` are those that name the drive in the configuration.
     fn new(drive: DriveResource, options: OptionList) -> Self {
         Self { account: account_of(&drive), drive: Some(DriveRecord::from(drive)), options }
     }
@@ -88,12 +89,20 @@ struct Choice<'a> {
 }
 
 impl Choice<'_> {
+    /// Requests the properties of a drive.
+    ///
+    /// # Errors
+    /// The failure of the request, such as `NotFound`.
     async fn drive(&self, drive: &DriveRef) -> Result<DriveResource> {
         let found = self.client.drive(&self.cx, drive).await;
         found.map_err(|error| failed(error, &self.at))
     }
 
     /// Returns the user, group or site that the options name, as its default drive.
+    ///
+    /// # Errors
+    /// `Usage` if an option is invalid, `NotFound` if nothing has the name, otherwise the failure
+    /// of a request.
     async fn owner(&self, remote: &OpenRemote, tokens: &Tokens) -> Result<DriveRef> {
         debug_assert!(remote.handle.is_some());
         if let Some(text) = &self.args.find_site {
@@ -112,6 +121,10 @@ impl Choice<'_> {
     }
 
     /// Returns the site whose name has these words. Prompts the user if there are several.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none, `Usage` if a choice is needed and there is no terminal,
+    /// otherwise the failure of the request.
     async fn find_site(&self, text: &str) -> Result<DriveRef> {
         let found = sites(self.client, &self.cx, text).await;
         let found = found.map_err(|error| failed(error, &self.at))?;
@@ -129,6 +142,10 @@ impl Choice<'_> {
     }
 
     /// Returns the drive or library of an owner. Prompts the user if there are several.
+    ///
+    /// # Errors
+    /// `NotFound` if it does not have the library that the options name, `Usage` if a choice is
+    /// needed and there is no terminal, otherwise the failure of a request.
     async fn drive_of(&self, owner: &DriveRef) -> Result<ChosenDrive> {
         let default = self.drive(owner).await?;
         let mut all = match drives_of(self.client, &self.cx, owner).await {
@@ -166,7 +183,11 @@ impl Choice<'_> {
         self.chosen(owner, chosen).await
     }
 
-    /// Returns the drive with the option that names it: none for the user's own drive.
+    /// Returns the drive with the option that names it: none for the user's own drive. `owner` is
+    /// the owner whose drives were listed.
+    ///
+    /// # Errors
+    /// The failure of a request.
     async fn chosen(&self, owner: &DriveRef, chosen: DriveResource) -> Result<ChosenDrive> {
         // The list does not have the owner.
         let drive = self.drive(&DriveRef::Id(chosen.id.as_str().into())).await?;
@@ -198,6 +219,7 @@ impl Choice<'_> {
     }
 }
 
+/// Returns a line for each drive, from which the user chooses.
 fn lines(drives: &[DriveResource]) -> Vec<String> {
     drives.iter().map(|drive| DriveRecord::from(drive.clone()).label()).collect()
 }

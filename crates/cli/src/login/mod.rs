@@ -178,6 +178,9 @@ impl DriveArgs {
 }
 
 /// Rejects the value of `--client-secret`.
+///
+/// # Errors
+/// Always: a message for the user that names the safe options.
 fn refuse_secret(_: &str) -> Result<String, String> {
     Err("other users can see the arguments of a process: use --client-secret-file FILE, or `-` for \
          standard input"
@@ -195,6 +198,12 @@ impl Login {
         self.sign_in(app).await.map_err(|failure| failure.about(&name))
     }
 
+    /// Signs in to a service, lets the user choose a drive, and saves the tokens and the remote.
+    ///
+    /// # Errors
+    /// `Usage` if an option is invalid; `Denied` if the sign-in refuses access or another account
+    /// signed in; the failure of a request or of a file; `ClosedPipe` or `Failed` if results cannot
+    /// be written.
     async fn sign_in(self, app: &App) -> Result<Exit> {
         let settings = SignInSettings::new(app, &self).await?;
         let signed_in = flow::run(app, &settings, &self.flow).await?;

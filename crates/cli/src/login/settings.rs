@@ -103,7 +103,12 @@ impl SignInSettings {
         Ok(settings)
     }
 
-    /// Adds the secret of an application that signs in for itself.
+    /// Adds the secret of an application that signs in for itself, which the user enters, unless
+    /// the options have a secret or a certificate.
+    ///
+    /// # Errors
+    /// `Unsupported` or `Usage` if the service has no such sign-in; `Usage` if the secret is
+    /// missing and there is no terminal; the failure of reading it.
     async fn complete_application(&mut self, app: &App) -> Result {
         if self.scheme != "onedrive" {
             return Err(not_for(&self.scheme, "sign-in of applications without a user"));
@@ -175,11 +180,20 @@ impl SignInSettings {
         self.with_scopes(provider)
     }
 
+    /// Returns the national cloud that the option `cloud` names, the global one by default.
+    ///
+    /// # Errors
+    /// `Usage` if no cloud has the name.
     fn cloud(&self) -> Result<NationalCloud> {
         let name = self.get("cloud")?;
         name.map_or(Ok(NationalCloud::default()), |name| name.parse().map_err(Failure::usage))
     }
 
+    /// Returns the sign-in with the scopes of the options, and with the scope that a refresh token
+    /// needs. Without such options it has the scopes of the service.
+    ///
+    /// # Errors
+    /// `Usage` if the option `cloud` is invalid.
     fn with_scopes(&self, provider: SignInProvider) -> Result<SignInProvider> {
         if self.app_only {
             return Ok(provider.with_scopes([format!("{}/.default", self.cloud()?.graph_url())]));

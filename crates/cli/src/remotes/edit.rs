@@ -56,6 +56,12 @@ pub(super) struct Remove {
 }
 
 impl Rename {
+    /// Renames a remote of the configuration file, and its token file.
+    ///
+    /// # Errors
+    /// `Usage` if the file has no such remote, `Exists` if the new name is in use,
+    /// [`Failure::local`] if a file cannot be written; `ClosedPipe` or `Failed` if results cannot
+    /// be written.
     pub(super) async fn run(self, app: &App) -> Result<Exit> {
         let file = configured_in_file(app, &self.old)?;
         if embedded::source(&self.new).is_some() || app.configuration.contains(&self.new) {
@@ -76,8 +82,13 @@ impl Rename {
     }
 }
 
-/// Renames a remote and its token file. If the process is killed, one of the names works: the tokens
-/// are at the new path before the configuration names it, and at the old path until then.
+/// Renames a remote and its token file, if it has one. If the process is killed, one of the names
+/// works: the tokens are at the new path before the configuration names it, and at the old path
+/// until then.
+///
+/// # Errors
+/// `Exists` if the new name is in use; [`Failure::local`] if a file cannot be locked, written or
+/// removed.
 fn rename(file: &ConfigFile, old: &str, new: &str, tokens: Option<&Path>) -> Result {
     let Some(tokens) = tokens else { return file.edit(|remotes| remotes.rename(old, new)) };
     // No process refreshes the tokens meanwhile.
@@ -113,6 +124,12 @@ fn copy_private(from: &Path, to: &Path) -> Result {
 }
 
 impl Remove {
+    /// Removes a remote and its tokens, after the user confirmed.
+    ///
+    /// # Errors
+    /// `Usage` if the file has no such remote, or a confirmation is needed and there is no
+    /// terminal; `Failed` if the user does not confirm, or a file cannot be written; `ClosedPipe`
+    /// or `Failed` if results cannot be written.
     pub(super) async fn run(self, app: &App) -> Result<Exit> {
         let file = configured_in_file(app, &self.name)?;
         let tokens = own_token_file(app, &file, &self.name)?;
@@ -143,7 +160,12 @@ impl Remove {
     }
 }
 
-/// Removes the remote first: a remote without tokens would be left if the process were killed.
+/// Removes a remote of the file, and then its token file, if it has one. The remote is first: one
+/// without tokens would be left if the process were killed.
+///
+/// # Errors
+/// `Usage` if the file has no such remote; [`Failure::local`] if a file cannot be locked, written
+/// or removed.
 fn remove(file: &ConfigFile, name: &str, tokens: Option<&Path>) -> Result {
     let _lock = tokens.map(lock_beside).transpose()?;
     file.edit(|remotes| remotes.remove(name))?;

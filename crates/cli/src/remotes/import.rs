@@ -83,6 +83,10 @@ impl Import {
     }
 
     /// Reads the configuration of the other program.
+    ///
+    /// # Errors
+    /// `NotFound` if it does not exist, `Usage` if it is malformed or has no path, otherwise
+    /// `Failed`.
     async fn read(&self) -> Result<Vec<ImportedRemote>> {
         let path = match (&self.path, self.program) {
             (Some(_), Program::Env) => {
@@ -205,6 +209,10 @@ impl Program {
 }
 
 /// Writes the tokens, then the remote. If that fails, the tokens are removed.
+///
+/// # Errors
+/// `Exists` if the file has the remote or a token file has its name; `Failed` if the tokens cannot
+/// be written; [`Failure::local`] if a file cannot be written or removed.
 fn add(file: &ConfigFile, name: &str, remote: &ImportedRemote) -> Result {
     let mut options: OptionList = vec![("type".into(), remote.scheme.to_owned())];
     options.extend(remote.options.clone());

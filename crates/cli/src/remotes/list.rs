@@ -106,6 +106,10 @@ struct RemoteDetailsRecord<'a> {
 }
 
 impl List {
+    /// Prints the configured remotes: name, service, account and origin.
+    ///
+    /// # Errors
+    /// `Usage` if an option is invalid; `ClosedPipe` or `Failed` if results cannot be written.
     pub(super) fn run(self, app: &App) -> Result<Exit> {
         let mut records = Vec::new();
         for (name, origin) in app.origins() {
@@ -136,6 +140,11 @@ impl List {
 }
 
 impl Show {
+    /// Prints a remote with its options; the values of those that may be secret are left out.
+    ///
+    /// # Errors
+    /// `Usage` if the remote is unknown or an option is invalid; `Failed` if the tokens cannot be
+    /// read; `ClosedPipe` or `Failed` if results cannot be written.
     pub(super) async fn run(self, app: &App) -> Result<Exit> {
         let origins = app.origins();
         let Some(origin) = origins.get(self.name.as_str()).cloned() else {
@@ -161,6 +170,10 @@ impl Show {
     }
 }
 
+/// Prints the details of a remote as lines of text.
+///
+/// # Errors
+/// `ClosedPipe` or `Failed` if results cannot be written.
 fn print_text(app: &App, record: &RemoteDetailsRecord<'_>) -> Result {
     let line = |key: &str, value: &str| {
         app.output.line(format_args!("{key}: {}", app.output.shown(value)))
@@ -206,6 +219,9 @@ pub(super) fn account_text(account: &SignedInAccount) -> String {
 }
 
 /// Returns the options by key. The value is `None` for an option that may be secret.
+///
+/// # Errors
+/// `Usage` if an option is invalid.
 fn shown_options(source: &RemoteSource) -> Result<BTreeMap<String, Option<String>>> {
     let options = source.options()?.into_iter().map(|(key, value)| {
         let is_public = PUBLIC_OPTIONS.contains(&key.as_str()) && !has_credentials(&value);

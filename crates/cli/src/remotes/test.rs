@@ -69,6 +69,11 @@ struct QuotaPart {
 }
 
 impl Test {
+    /// Connects to a remote, and prints its account, drive and quota.
+    ///
+    /// # Errors
+    /// `Usage` if the remote is unknown or an option is invalid; the failure of a request;
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     pub(super) async fn run(self, app: &App) -> Result<Exit> {
         let at = Location { remote: self.name.clone(), text: String::new() };
         let remote = app.remote(&at, Workload::Interactive).await?;
@@ -82,6 +87,9 @@ impl Test {
 }
 
 /// Requests the parts of the record. A drive of Graph needs one request.
+///
+/// # Errors
+/// The failure of a request.
 async fn test<'a>(remote: &'a OpenRemote, name: &'a str) -> Result<TestRecord<'a>> {
     let mut record =
         TestRecord { name, service: remote.scheme(), account: None, drive: None, quota: None };
@@ -104,6 +112,7 @@ async fn test<'a>(remote: &'a OpenRemote, name: &'a str) -> Result<TestRecord<'a
 }
 
 impl TestRecord<'_> {
+    /// Sets account, quota and drive from a drive resource of Graph.
     fn set_resource(&mut self, resource: DriveResource) {
         let owner = resource.owner.and_then(|owner| owner.user.or(owner.group));
         self.account = owner.map(|owner| AccountPart {
@@ -133,6 +142,10 @@ impl From<Quota> for QuotaPart {
     }
 }
 
+/// Prints the record as lines of text.
+///
+/// # Errors
+/// `ClosedPipe` or `Failed` if results cannot be written.
 fn print(app: &App, record: &TestRecord<'_>) -> Result {
     let line = |key: &str, text: String| {
         app.output.line(format_args!("{key}: {}", app.output.shown(&text)))
