@@ -1,4 +1,4 @@
-//! Implementation of [`Drive`] for OneDrive, on top of the [`Client`].
+//! Implementation of [`Drive`] for OneDrive, on top of the [`Client`](super::Client).
 //!
 //! Items are addressed by path, so no folder has to be resolved first
 //! (onedrive-graph#lever-path-addressing). The root is addressed by its alias. The ids of items in

@@ -1,4 +1,4 @@
-//! The drive: the requests of the [`Client`] as the verbs of [`Drive`].
+//! The drive: the requests of the [`Client`](super::Client) as the verbs of [`Drive`].
 //!
 //! Live Connect addresses items only by id. A path is therefore resolved folder by folder; each
 //! folder is listed once, completely. The root has the id `folder.{cid}` and the alias `me/skydrive`.
@@ -51,7 +51,7 @@ impl Drive for LiveDrive {
         &self.capabilities
     }
 
-    /// Returns the [`Client`].
+    /// Returns the [`Client`](super::Client).
     fn native_client(&self) -> Option<&(dyn Any + Send + Sync)> {
         Some(&self.client)
     }

@@ -59,7 +59,7 @@ async fn expect_one_of(
         if Instant::now() > deadline {
             return fail(format!("{names:?} instead of {name:?}"));
         }
-        // The drive offers no event for the end of work whose caller is gone.
+        // The drive has no event for the end of a call whose future was dropped.
         sleep(Duration::from_millis(5)).await;
     }
 }
