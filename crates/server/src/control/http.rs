@@ -203,16 +203,21 @@ async fn directory(State(control): State<Control>) -> Response {
     json(&control.directory())
 }
 
+/// Serves `PUT directory`: replaces the tenants, users and applications by those in the body; 400
+/// if they are invalid.
 async fn set_directory(State(control): State<Control>, body: Bytes) -> Response {
     let directory = Directory::from_json(&body);
     changed_directory(directory.and_then(|directory| control.set_directory(Some(directory))))
 }
 
+/// Serves `POST directory/entries`: adds the tenants, users and applications in the body; 400 if
+/// one is invalid.
 async fn add_to_directory(State(control): State<Control>, body: Bytes) -> Response {
     let added = Directory::entries_from_json(&body);
     changed_directory(added.and_then(|added| control.add_to_directory(added)))
 }
 
+/// Serves `DELETE directory`: removes all tenants, users and applications.
 async fn clear_directory(State(control): State<Control>) -> Response {
     changed_directory(control.set_directory(None))
 }
@@ -225,10 +230,13 @@ fn changed_directory(result: Result<(), DirectoryError>) -> Response {
     }
 }
 
+/// Serves `GET sign-in`: the options of the sign-in pages.
 async fn sign_in_options(State(control): State<Control>) -> Response {
     json(&control.sign_in_options())
 }
 
+/// Serves `PUT sign-in`: replaces the options of the sign-in pages by those in the body; 400 if
+/// they cannot be parsed.
 async fn set_sign_in_options(State(control): State<Control>, body: Bytes) -> Response {
     match serde_json::from_slice(&body) {
         Ok(options) => {
@@ -239,6 +247,7 @@ async fn set_sign_in_options(State(control): State<Control>, body: Bytes) -> Res
     }
 }
 
+/// Serves `POST items`: adds the items in the body, and returns them; 400 if one cannot be added.
 async fn add_fixtures(State(control): State<Control>, body: Bytes) -> Response {
     let items: Vec<FixtureItem> = match one_or_many(&body, "item") {
         Ok(items) => items,
@@ -260,6 +269,8 @@ struct LiveObjectSelection {
     object_type: Option<LiveObjectType>,
 }
 
+/// Serves `GET live-objects`: the objects of an account of one type, or of all; 500 if the storage
+/// fails.
 async fn live_objects(
     State(control): State<Control>,
     Query(LiveObjectSelection { account, object_type }): Query<LiveObjectSelection>,
@@ -270,6 +281,8 @@ async fn live_objects(
     }
 }
 
+/// Serves `POST live-objects`: adds the objects in the body, and returns them; 400 if one is
+/// invalid.
 async fn add_live_objects(State(control): State<Control>, body: Bytes) -> Response {
     let objects: Vec<LiveObject> = match one_or_many(&body, "object") {
         Ok(objects) => objects,

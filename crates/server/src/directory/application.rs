@@ -109,6 +109,9 @@ impl ApplicationRecord {
 }
 
 /// Deserializes a list of secrets.
+///
+/// # Errors
+/// The deserializer's error if the value is no list of texts.
 fn secrets<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
     Vec::<String>::deserialize(deserializer)
         .map(|texts| texts.into_iter().map(Secret::from).collect())

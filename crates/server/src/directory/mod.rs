@@ -190,12 +190,12 @@ impl DirectoryIndex {
         &self.users
     }
 
-    /// Returns the user whose account has a name.
+    /// Returns the user whose account has a name; `None` if the directory has none.
     pub(crate) fn user_of_account(&self, account: &str) -> Option<&Arc<UserProfile>> {
         self.users.iter().find(|user| user.account == account)
     }
 
-    /// Returns the user with an address or the name of an account.
+    /// Returns the user with an address or the name of an account; `None` if there is none.
     pub(crate) fn user(&self, address: &str) -> Option<&Arc<UserProfile>> {
         let is_wanted = |user: &&Arc<UserProfile>| {
             user.address.eq_ignore_ascii_case(address) || user.account == address
@@ -203,7 +203,7 @@ impl DirectoryIndex {
         self.users.iter().find(is_wanted)
     }
 
-    /// Returns the application with an id.
+    /// Returns the application with an id, in any case; `None` if there is none.
     pub(crate) fn application(&self, id: &str) -> Option<&Arc<ApplicationRecord>> {
         self.applications.iter().find(|it| it.id.eq_ignore_ascii_case(id))
     }
@@ -222,7 +222,10 @@ impl DirectoryIndex {
     }
 }
 
-/// Deserializes an optional secret.
+/// Deserializes an optional secret; `None` for null.
+///
+/// # Errors
+/// The deserializer's error if the value is neither a text nor null.
 fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     Option::<String>::deserialize(deserializer).map(|text| text.map(Secret::from))
 }

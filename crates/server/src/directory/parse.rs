@@ -62,7 +62,7 @@ fn key_on_line(text: &str, line: usize) -> Option<String> {
 }
 
 /// Returns the position of a key such as `users[0].tenant`, or of the innermost part of it that
-/// exists.
+/// exists; `None` if not even the first part does.
 fn locate(table: &DeTable<'_>, key: &str) -> Option<Range<usize>> {
     let mut steps = key.split(['.', '[']).map(|step| step.trim_end_matches(']'));
     let mut value = table.get(steps.next()?)?;
@@ -83,7 +83,10 @@ fn locate(table: &DeTable<'_>, key: &str) -> Option<Range<usize>> {
 /// A fault of an entry: its key in the entry, and the reason.
 type Fault = (String, String);
 
-/// Creates the fault of a key.
+/// Returns the fault of a key, with the reason.
+///
+/// # Errors
+/// Always: the fault.
 fn fault<T>(key: &str, reason: impl Into<String>) -> Result<T, Fault> {
     Err((key.to_owned(), reason.into()))
 }
@@ -126,7 +129,11 @@ fn in_entry(list: &str, at: usize) -> impl Fn(Fault) -> DirectoryError {
     move |(key, reason)| DirectoryError::at(format!("{entry}.{key}"), reason)
 }
 
-/// Checks a tenant. `names` has the ids and domains of the tenants before.
+/// Checks a tenant. `names` has the ids and domains of the tenants before, and gets those of this
+/// one.
+///
+/// # Errors
+/// The fault of the first key whose value is malformed, reserved or in use.
 fn check_tenant(tenant: &TenantRecord, names: &mut HashSet<String>) -> Result<(), Fault> {
     if !is_guid(&tenant.id) {
         return fault("id", format!("`{}` is no GUID", tenant.id));
@@ -150,6 +157,10 @@ fn check_tenant(tenant: &TenantRecord, names: &mut HashSet<String>) -> Result<()
 }
 
 /// Checks a user, and returns its profile on a server of personal accounts.
+///
+/// # Errors
+/// The fault of the first key that is malformed, or names a tenant that the directory does not
+/// have.
 fn check_user(directory: &Directory, user: &UserRecord) -> Result<UserProfile, Fault> {
     if !is_account_name(&account_name(user)) {
         return fault(
@@ -183,6 +194,10 @@ fn account_name(user: &UserRecord) -> String {
 }
 
 /// Returns a user with all defaults applied. `default` is the kind of accounts without one.
+///
+/// # Errors
+/// The fault of the key `tenant` if the user's kind has no tenant, or the directory does not have
+/// it.
 pub(super) fn profile(
     directory: &Directory,
     user: &UserRecord,
@@ -222,6 +237,9 @@ pub(super) fn profile(
 }
 
 /// Returns the tenant with an id or a domain.
+///
+/// # Errors
+/// The fault of the key `tenant` if there is none.
 fn find_tenant<'d>(directory: &'d Directory, name: &str) -> Result<&'d TenantRecord, Fault> {
     let is_named = |tenant: &&TenantRecord| {
         let mut names = tenant.domains.iter().chain([&tenant.id]);
@@ -234,6 +252,10 @@ fn find_tenant<'d>(directory: &'d Directory, name: &str) -> Result<&'d TenantRec
 }
 
 /// Checks an application.
+///
+/// # Errors
+/// The fault of the first key that is malformed, or names a tenant that the directory does not
+/// have.
 fn check_application(directory: &Directory, application: &ApplicationRecord) -> Result<(), Fault> {
     if application.id.is_empty() || application.id.contains(char::is_whitespace) {
         return fault("id", format!("`{}` is no client id", application.id));

@@ -44,7 +44,11 @@ pub(super) const ACTIVITY: &[Structure] = &[
     Structure::writable("source", StructureType::Text).at_most(MAX_SOURCE),
 ];
 
-/// Handles `POST {user}/share`. The location is that of the feed: an activity has no id.
+/// Handles `POST {user}/share`: stores an activity of the user and returns it. The location is that
+/// of the feed: an activity has no id.
+///
+/// # Errors
+/// 400 for an invalid body, 507 or 500 if the storage fails.
 pub(super) async fn share(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let activity = new(request.accept(ACTIVITY, ValidationMode::Create, parts, body).await?)?;
     request.store(activity.clone()).await?;
@@ -66,7 +70,10 @@ pub(super) fn new(fields: Map<String, Value>) -> Result<AccountObject> {
     Ok(AccountObject { fields, ..activity })
 }
 
-/// Checks that the members are those of one of the three types.
+/// Checks that the members are those of one of the three types of activities.
+///
+/// # Errors
+/// 400 if a member needs another one that is missing.
 fn check_type(fields: &Map<String, Value>) -> Result<()> {
     let has = |name| fields.get(name).is_some_and(|value| value != "");
     if has("link") {

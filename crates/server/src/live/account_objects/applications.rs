@@ -57,13 +57,19 @@ pub(super) const APPLICATION: &[Structure] = &[
 /// The structures that are URLs of web pages.
 const LINKS: [&str; 3] = ["uri", "terms_of_service_link", "privacy_link"];
 
-/// Handles `GET {user}/applications`.
+/// Handles `GET {user}/applications`: returns a page of the user's applications.
+///
+/// # Errors
+/// 400 if `limit` or `offset` is invalid, 500 if the storage fails.
 pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
     let query = AccountObjectQuery::all(AccountObjectKind::Application);
     object_page(request, "applications", query, |application| shown(request, application)).await
 }
 
-/// Handles `GET {application}`.
+/// Handles `GET {application}`: returns the application with this id.
+///
+/// # Errors
+/// 404 if it does not exist.
 pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
     let application = request.account_object(id).await?;
     Ok(request.format.json(StatusCode::OK, &shown(request, &application)))
@@ -111,7 +117,10 @@ pub(super) async fn update(
     Ok(request.format.json(StatusCode::OK, &shown(request, &application)))
 }
 
-/// Handles `DELETE {application}`.
+/// Handles `DELETE {application}`: removes the application with this id.
+///
+/// # Errors
+/// 404 if it does not exist, 500 if the storage fails.
 pub(super) async fn delete(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
     let tree = &request.state().tree;
     tree.remove_account_object(request.drive(), AccountObjectKind::Application, id.as_str())
@@ -120,7 +129,10 @@ pub(super) async fn delete(request: &LiveRequest, id: &AccountObjectId) -> Resul
     Ok(no_content())
 }
 
-/// Checks that links are URLs of web pages.
+/// Checks that the members that are links are URLs of web pages.
+///
+/// # Errors
+/// 400 for the first that is not.
 fn check_links(fields: &Map<String, Value>) -> Result<()> {
     for name in LINKS {
         if let Some(link) = fields.get(name).and_then(Value::as_str) {

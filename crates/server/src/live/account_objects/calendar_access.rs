@@ -54,7 +54,7 @@ impl CalendarRole {
     }
 }
 
-/// Returns the role that a value of `permissions` names.
+/// Returns the role that a value of `permissions` names; `None` for any other value.
 pub(super) fn role_of(permissions: &Value) -> Option<CalendarRole> {
     let name = permissions.as_str()?;
     CalendarRole::ALL.into_iter().find(|role| role.name() == name)
@@ -117,6 +117,9 @@ impl CalendarAccess {
 
     /// Requires the scope to read the calendar. `wl.events_create` alone does not read the default
     /// calendar, but it creates events in it: its requests do not get here.
+    ///
+    /// # Errors
+    /// 403 without the scope.
     fn require_readable(&self, request: &LiveRequest) -> Result<()> {
         request.scopes.require_one(&[if self.is_own { CALENDARS } else { OTHERS_CALENDARS }])
     }
@@ -150,6 +153,7 @@ impl CalendarAccess {
         if self.role >= CalendarRole::ReadWrite { Ok(()) } else { Err(self.forbidden()) }
     }
 
+    /// Returns 403: the user's role in the calendar does not allow the request.
     fn forbidden(&self) -> LiveError {
         LiveError::forbidden(format!(
             "The user's permissions for the calendar '{}' are only '{}'.",

@@ -53,13 +53,22 @@ pub(super) const CALENDAR: &[Structure] = &[
     Structure::read_only("shared_with", StructureType::Objects(SHARED_WITH)).hidden(),
 ];
 
-/// Handles `GET {user}/calendars`: the own calendars, or those that another user shares.
+/// Handles `GET {user}/calendars`: returns a page of the own calendars, or of those that another
+/// user shares.
+///
+/// # Errors
+/// 403 if the token lacks the scope, 404 if the user does not exist, 400 if `limit` or `offset` is
+/// invalid.
 pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
     let calendars = accessible(request).await?;
     object_page_of(request, "calendars", calendars, |access| shown(request, access))
 }
 
-/// Handles `GET {calendar}`.
+/// Handles `GET {calendar}`: returns the calendar with this id.
+///
+/// # Errors
+/// 404 if it does not exist, or if it is neither an own calendar nor shared; 403 if the token lacks
+/// the scope.
 pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
     let access = CalendarAccess::find(request, id.as_str()).await?;
     Ok(request.format.json(StatusCode::OK, &shown(request, &access)))
@@ -243,7 +252,8 @@ pub(super) fn shared_role(calendar: &AccountObject, account: &str) -> Option<Cal
     shares(&calendar.fields).find(|(name, _)| *name == account)?.1
 }
 
-/// Returns the names of the accounts that a calendar is shared with, and their roles.
+/// Returns the names of the accounts that a calendar is shared with, and their roles: `None` for an
+/// unknown role.
 fn shares(fields: &Map<String, Value>) -> impl Iterator<Item = (&str, Option<CalendarRole>)> {
     let shares = fields.get("shared_with").and_then(Value::as_array).into_iter().flatten();
     shares.map(|share| {

@@ -68,13 +68,20 @@ pub(super) const FRIEND: &[Structure] = &[
 /// The parent of contacts that are friends, to select them by.
 const FRIENDS: &str = "friends";
 
-/// Handles `GET {user}/contacts`.
+/// Handles `GET {user}/contacts`: returns a page of the user's contacts.
+///
+/// # Errors
+/// 400 if `limit` or `offset` is invalid, 500 if the storage fails.
 pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
     let query = AccountObjectQuery::all(AccountObjectKind::Contact);
     object_page(request, "contacts", query, |contact| shown(request, contact)).await
 }
 
-/// Handles `GET {user}/friends`: the contacts that are friends, by their ids as users.
+/// Handles `GET {user}/friends`: returns a page of the contacts that are friends, by their ids as
+/// users.
+///
+/// # Errors
+/// 400 if `limit` or `offset` is invalid, 500 if the storage fails.
 pub(super) async fn list_friends(request: &LiveRequest) -> Result<Response> {
     let query = AccountObjectQuery {
         parent: Some(FRIENDS.to_owned()),
@@ -89,7 +96,10 @@ pub(super) async fn list_friends(request: &LiveRequest) -> Result<Response> {
     object_page(request, "friends", query, friend).await
 }
 
-/// Handles `GET {contact}`.
+/// Handles `GET {contact}`: returns the contact with this id.
+///
+/// # Errors
+/// 404 if it does not exist.
 pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
     let contact = request.account_object(id).await?;
     Ok(request.format.json(StatusCode::OK, &shown(request, &contact)))

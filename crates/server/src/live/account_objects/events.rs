@@ -119,7 +119,11 @@ fn spans(event: &AccountObject, period: (Timestamp, Timestamp)) -> Vec<(Timestam
     }
 }
 
-/// Returns the period of a list.
+/// Returns the start and the end of the period that a list covers, of `start_time` and `end_time`
+/// in the query. Times without an offset are in `zone`.
+///
+/// # Errors
+/// 400 if one of them is malformed.
 fn period(request: &LiveRequest, zone: &TimeZone) -> Result<(Timestamp, Timestamp)> {
     let parameter = |name: &str| match request.query.get(name) {
         Some(text) => {
@@ -139,7 +143,12 @@ fn period(request: &LiveRequest, zone: &TimeZone) -> Result<(Timestamp, Timestam
     Ok((from, to))
 }
 
-/// Handles `GET {event}`. For a series, the times are those of the first occurrence.
+/// Handles `GET {event}`: returns the event with this id. For a series, the times are those of the
+/// first occurrence.
+///
+/// # Errors
+/// 404 if it does not exist, 403 if the token lacks the scope for its calendar, 500 if the storage
+/// fails.
 pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
     let (access, event) = find(request, id).await?;
     respond(request, StatusCode::OK, &access, &event).await
@@ -242,6 +251,10 @@ pub(super) async fn delete(request: &LiveRequest, id: &AccountObjectId) -> Resul
 }
 
 /// Returns an event and the access to its calendar.
+///
+/// # Errors
+/// 404 if one of them does not exist or is not shared, 403 if the token lacks the scope, 500 if the
+/// storage fails.
 async fn find(
     request: &LiveRequest,
     id: &AccountObjectId,
@@ -296,6 +309,11 @@ pub(super) async fn zone(state: &ServerState, account: &Account) -> Result<TimeZ
     Ok(name.and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC))
 }
 
+/// Returns a response with an event, in the time zone of the user. `status` is the response's;
+/// `access` is that to the event's calendar.
+///
+/// # Errors
+/// 500 if the storage fails.
 async fn respond(
     request: &LiveRequest,
     status: StatusCode,

@@ -77,6 +77,7 @@ pub enum LiveObjectType {
 }
 
 impl LiveObjectType {
+    /// Returns the kind under which the storage has objects of this type.
     fn kind(self) -> AccountObjectKind {
         match self {
             Self::User => AccountObjectKind::Profile,
@@ -88,6 +89,7 @@ impl LiveObjectType {
         }
     }
 
+    /// Returns the members that objects of this type can have.
     fn structures(self) -> &'static [Structure] {
         match self {
             Self::User => user::USER,
@@ -189,6 +191,10 @@ fn stored(account: &str, object_type: LiveObjectType, object: AccountObject) -> 
     LiveObject { account: account.to_owned(), object_type, id, members }
 }
 
+/// Stores an object of an account, and returns it with its id.
+///
+/// # Errors
+/// 400 if the account's name, the id or a member is invalid; 507 or 500 if the storage fails.
 async fn add_one(state: &ServerState, object: LiveObject) -> Result<LiveObject, LiveError> {
     let LiveObject { account: name, object_type, id, mut members } = object;
     if !(name.is_empty() || is_account_name(&name)) {
@@ -250,7 +256,10 @@ struct NewId<'a> {
 }
 
 impl NewId<'_> {
-    /// Rejects an id.
+    /// Checks that the fixture has no id.
+    ///
+    /// # Errors
+    /// 400 if it has one.
     fn forbid(self) -> Result<(), LiveError> {
         match self.id {
             Some(id) => {
@@ -272,7 +281,10 @@ impl NewId<'_> {
         }
     }
 
-    /// Returns the id, or a new one.
+    /// Returns the id, or a new one if the fixture has none.
+    ///
+    /// # Errors
+    /// 400 if the id is malformed.
     fn or_random(self) -> Result<AccountObjectId, LiveError> {
         let id = self.parse()?;
         Ok(id.unwrap_or_else(|| match self.kind {
@@ -282,7 +294,10 @@ impl NewId<'_> {
     }
 }
 
-/// Creates the profile of an account.
+/// Creates the profile of an account from the members of a fixture.
+///
+/// # Errors
+/// 400 if it has an id, or an unknown time zone.
 fn new_profile(id: NewId<'_>, mut fields: Map<String, Value>) -> Result<AccountObject, LiveError> {
     id.forbid()?;
     if let Some(name) = fields.get("time_zone").and_then(Value::as_str)
@@ -352,7 +367,10 @@ fn decode_picture(object_type: LiveObjectType, picture: &Value) -> Result<Bytes,
     Ok(bytes.into())
 }
 
-/// Parses a time of a fixture.
+/// Parses a time of a fixture. Without an offset, it is local time of `zone`.
+///
+/// # Errors
+/// 400 if it is malformed.
 fn timestamp(time: &Value, zone: &TimeZone) -> Result<Timestamp, LiveError> {
     let parsed = time.as_str().and_then(|text| super::structure::input::parse_time(text, zone));
     parsed.ok_or_else(|| LiveError::invalid_value("time", &json!(time).to_string()))

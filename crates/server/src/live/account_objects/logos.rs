@@ -46,6 +46,9 @@ const UNSUPPORTED: &str = "The logo isn't a PNG or GIF picture of 48 x 48 pixels
 
 /// Handles `GET {application}/picture`: a redirect, or the URL with `suppress_redirects`. An
 /// application without a logo has a default picture.
+///
+/// # Errors
+/// 404 if the application does not exist, 400 for an invalid parameter.
 pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
     request.account_object(id).await?;
     pictures::redirect_or_location(request, &signed_url(request, id))
@@ -57,13 +60,18 @@ pub(super) fn url(request: &LiveRequest, application: &AccountObject) -> Option<
     Some(signed_url(request, &AccountObjectId::parse(&application.id)?))
 }
 
+/// Returns the URL of an application's logo, which needs no token.
 fn signed_url(request: &LiveRequest, id: &AccountObjectId) -> String {
     let account = request.objects.account.name.clone();
     let claims = PictureClaims(account, LOGO, id.client_id().to_owned(), request.view.attachment);
     request.objects.signed_picture_urls(&claims, "logo").url(PictureSize::Thumbnail)
 }
 
-/// Handles `PUT` and `POST {application}/picture`.
+/// Handles `PUT` and `POST {application}/picture`: replaces the logo of an application.
+///
+/// # Errors
+/// 400 for a picture of another format or size; 404 if the application does not exist; 413 for one
+/// that is too large.
 pub(super) async fn put(
     request: &LiveRequest,
     id: &AccountObjectId,

@@ -77,7 +77,10 @@ pub(super) async fn respond(
     }
 }
 
-/// Runs the handler of an action on one object.
+/// Runs the handler of an action on one object, by its id.
+///
+/// # Errors
+/// Those of the handler.
 async fn respond_on_object(
     request: &LiveRequest,
     action: AccountAction,
@@ -211,6 +214,8 @@ fn object_page_of<T>(
     Ok(page(request, &options, list, objects.iter().map(show).collect(), more))
 }
 
+/// Returns the response with one page of a list. `list` is the last segment of the list's path;
+/// `more` is whether objects follow.
 fn page(
     request: &LiveRequest,
     options: &PageOptions,

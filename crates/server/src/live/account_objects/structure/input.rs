@@ -46,8 +46,11 @@ impl Validator<'_> {
         Ok(accepted)
     }
 
-    /// Validates the members of an object. `path` is the path of the object with a dot at its end, or
-    /// empty.
+    /// Validates the members of an object, and returns those that are stored. `path` is the path of
+    /// the object with a dot at its end, or empty.
+    ///
+    /// # Errors
+    /// 400 for a member that is missing, unknown or malformed.
     fn object(
         &self,
         structures: &[Structure],
@@ -89,6 +92,11 @@ impl Validator<'_> {
         Ok(accepted)
     }
 
+    /// Validates a value and returns it as it is stored. `path` is the path of the member, for
+    /// messages.
+    ///
+    /// # Errors
+    /// 400 if the value does not have the type of the structure.
     fn value(&self, structure: &Structure, path: &str, value: &Value) -> Result<Value> {
         let wrong = |expected: &str| {
             LiveError::parameter(format!("The value '{value}' of '{path}' isn't {expected}."))
@@ -147,13 +155,13 @@ fn limited(limit: Option<TextLimit>, path: &str, text: &str) -> Result<String> {
     }
 }
 
-/// Returns the choice that a value names, ignoring case.
+/// Returns the choice that a value names, ignoring case; `None` if it names none.
 fn choice(choices: &[&str], value: &Value) -> Option<Value> {
     let text = value.as_str()?;
     choices.iter().find(|choice| choice.eq_ignore_ascii_case(text)).map(|&choice| choice.into())
 }
 
-/// Returns a boolean. In a form it is a text.
+/// Returns a boolean, which is a text in a form; `None` for any other value.
 fn flag(value: &Value) -> Option<Value> {
     match value {
         Value::Bool(_) => Some(value.clone()),
@@ -166,7 +174,7 @@ fn flag(value: &Value) -> Option<Value> {
     }
 }
 
-/// Returns a whole number. In a form it is a text.
+/// Returns a whole number, which is a text in a form; `None` for any other value.
 fn number(value: &Value) -> Option<i64> {
     match value {
         Value::String(text) => text.parse().ok(),
@@ -174,7 +182,8 @@ fn number(value: &Value) -> Option<i64> {
     }
 }
 
-/// Parses a time in ISO 8601 format. Without an offset, it is local time of `zone`.
+/// Parses a time in ISO 8601 format. Without an offset, it is local time of `zone`. `None` for any
+/// other text.
 pub(in crate::live) fn parse_time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let time = text.parse::<Timestamp>().ok().or_else(|| {
         let local: DateTime = text.parse().ok()?;

@@ -19,6 +19,7 @@ pub(in crate::live) enum Viewer<'a> {
 }
 
 impl Viewer<'_> {
+    /// Returns whether a member is part of the response to this viewer.
     fn sees(self, structure: &Structure) -> bool {
         match (self, structure.visibility) {
             _ if structure.is_hidden => false,
