@@ -79,7 +79,10 @@ impl Caller {
     }
 }
 
-/// Returns the account with a name.
+/// Returns the account with a name. Its drive is created if it does not exist.
+///
+/// # Errors
+/// 500 if the storage fails.
 async fn open(state: &ServerState, name: &str) -> Result<Arc<Account>> {
     state.accounts.open(name).await.map_err(|error| LiveError::tree(error, name))
 }

@@ -111,8 +111,8 @@ impl PageOptions {
         }
     }
 
-    /// Returns the number of objects before the page, and how many to request: one more than the page
-    /// has, to detect further pages.
+    /// Returns the number of objects before the page, and how many to request: one more than the
+    /// page has, to detect further pages; `None` without a limit.
     pub(super) fn window(&self) -> (u64, Option<u64>) {
         (self.offset, self.limit.map(|limit| limit.saturating_add(1)))
     }

@@ -246,8 +246,11 @@ async fn respond(
 }
 
 /// Returns the picture of an account's owner in a size; `None` if there is none. If the picture is
-/// smaller, it has the next smaller size (live-connect#user-picture-sizes). `pixels` is the length of
-/// a side.
+/// smaller, it has the next smaller size (live-connect#user-picture-sizes). `pixels` is the length
+/// of a side.
+///
+/// # Errors
+/// 400 if the picture cannot be decoded, 500 if the storage fails.
 async fn owner_picture(
     state: &ServerState,
     account: &Account,
@@ -268,7 +271,11 @@ async fn owner_picture(
     state.thumbnails.get(hash, ThumbnailSource::Whole, frame, reading).await.map_err(undecodable)
 }
 
-/// Responds with the default picture. `pixels` is the length of a side.
+/// Responds with the default picture. `pixels` is the length of a side; with `attachment` browsers
+/// save the picture.
+///
+/// # Errors
+/// 400 if the picture cannot be encoded.
 async fn plain_response(pixels: u32, attachment: bool) -> Result<Response> {
     Ok(picture_response(picture::plain(pixels).await.map_err(undecodable)?, attachment))
 }

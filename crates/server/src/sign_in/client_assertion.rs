@@ -47,7 +47,10 @@ struct Token<'a> {
     signature: Vec<u8>,
 }
 
-/// Splits and decodes a JSON Web Token.
+/// Splits and decodes a JSON Web Token, without verifying it.
+///
+/// # Errors
+/// `AssertionError::Malformed` if it has not three parts, or one cannot be decoded.
 fn parse(assertion: &str) -> Result<Token<'_>, AssertionError> {
     let malformed = AssertionError::Malformed;
     let (signed, signature) =
@@ -105,6 +108,11 @@ pub(crate) fn verify(
 }
 
 /// Verifies the signature with the certificate that the header names.
+///
+/// # Errors
+/// `AssertionError::Malformed` for an unknown algorithm or a malformed header, `UnknownCertificate`
+/// if the application does not have the certificate; otherwise another `AssertionError` if the
+/// signature is wrong.
 fn verify_signature(
     application: &ApplicationRecord,
     token: &Token<'_>,
@@ -125,6 +133,9 @@ fn verify_signature(
 }
 
 /// Returns the thumbprint in a header as hexadecimal digits, and a predicate for its certificate.
+///
+/// # Errors
+/// `AssertionError::Malformed` if the header has no thumbprint, or it is not base64.
 fn named_certificate(
     header: &Value,
 ) -> Result<(String, impl Fn(&CertificateDer<'static>) -> bool), AssertionError> {

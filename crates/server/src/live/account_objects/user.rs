@@ -80,8 +80,11 @@ pub(super) const USER: &[Structure] = &[
     Structure::writable("time_zone", StructureType::Text).hidden(),
 ];
 
-/// Handles `GET {user}`: the own user with the structures that the scopes allow, any other user with
-/// the public ones.
+/// Handles `GET {user}`: returns the own user with the structures that the scopes allow, any other
+/// user with the public ones.
+///
+/// # Errors
+/// 500 if the storage fails.
 pub(in crate::live) async fn get(request: &LiveRequest) -> Result<Response> {
     let viewer = match request.is_public {
         true => Viewer::Public,
@@ -106,7 +109,10 @@ pub(super) async fn profile(
     }
 }
 
-/// Returns the values of all structures of the user.
+/// Returns the values of all structures of the user, by their names.
+///
+/// # Errors
+/// 500 if the storage fails.
 async fn values(request: &LiveRequest) -> Result<Map<String, Value>> {
     let account = &request.objects.account;
     let profile = profile(request.state(), account).await?;

@@ -13,10 +13,12 @@ pub(super) struct OAuthError {
 }
 
 impl OAuthError {
+    /// Creates an error with a code of OAuth and a description.
     pub(super) fn new(error: &'static str, description: impl Into<String>) -> Self {
         Self { error, description: description.into() }
     }
 
+    /// Returns `invalid_request`: the request does not have the field.
     pub(super) fn missing(field: &str) -> Self {
         Self::new(
             "invalid_request",

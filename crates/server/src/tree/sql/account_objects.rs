@@ -43,7 +43,11 @@ impl FromRow<'_, AnyRow> for AccountObject {
     }
 }
 
-/// See [`Tree::account_objects`](super::super::Tree::account_objects).
+/// Returns the objects of an account that the query selects, in the order of their creation,
+/// without their data.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn list(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -69,7 +73,11 @@ pub(super) async fn list(
         .await?)
 }
 
-/// See [`Tree::account_object`](super::super::Tree::account_object).
+/// Returns an object of an account, without its data.
+///
+/// # Errors
+/// `TreeError::NotFound` if it does not exist, and `TreeError::Storage` if the database cannot be
+/// read.
 pub(super) async fn get(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -81,7 +89,11 @@ pub(super) async fn get(
     object.ok_or(TreeError::NotFound)
 }
 
-/// See [`Tree::account_object_data`](super::super::Tree::account_object_data).
+/// Returns the data of an object; `None` if it has none.
+///
+/// # Errors
+/// `TreeError::NotFound` if the object does not exist, and `TreeError::Storage` if the database
+/// cannot be read.
 pub(super) async fn data(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -95,7 +107,11 @@ pub(super) async fn data(
     data.ok_or(TreeError::NotFound)
 }
 
-/// See [`Tree::account_object_owners`](super::super::Tree::account_object_owners).
+/// Returns the names of the accounts that have an object with this id, in the order of their
+/// creation.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn owners(
     sql: &mut AnyConnection,
     kind: AccountObjectKind,
@@ -108,7 +124,11 @@ pub(super) async fn owners(
     Ok(owners.bind(kind.code()).bind(id).fetch_all(sql).await?)
 }
 
-/// See [`Tree::put_account_object`](super::super::Tree::put_account_object).
+/// Stores an object. An object with the same kind and id is replaced; it keeps its creation time,
+/// and its data unless there is new data.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn put(tx: &mut Tx, drive: DriveKey, object: AccountObject) -> Result<()> {
     let fields = serde_json::to_string(&object.fields).map_err(super::failure::storage)?;
     let (starts, ends) = object.span.unzip();
@@ -136,7 +156,12 @@ pub(super) async fn put(tx: &mut Tx, drive: DriveKey, object: AccountObject) -> 
     Ok(())
 }
 
-/// See [`Tree::change_account_object`](super::super::Tree::change_account_object).
+/// Changes an object. The inner result is the changed object, or the error of `change`, which
+/// leaves the object as it was.
+///
+/// # Errors
+/// `TreeError::NotFound` if the object does not exist, `TreeError::Storage` if the database fails,
+/// and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn change<E>(
     tx: &mut Tx,
     drive: DriveKey,
@@ -153,7 +178,11 @@ pub(super) async fn change<E>(
     Ok(Ok(object))
 }
 
-/// See [`Tree::remove_account_object`](super::super::Tree::remove_account_object).
+/// Removes an object, and all objects whose parent it is.
+///
+/// # Errors
+/// `TreeError::NotFound` if the object does not exist, `TreeError::Storage` if the database fails,
+/// and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn remove(
     tx: &mut Tx,
     drive: DriveKey,

@@ -51,7 +51,10 @@ pub(super) async fn create(
     read::drive(tx.sql(), no).await
 }
 
-/// See [`Tree::account_with_cid`](super::super::Tree::account_with_cid).
+/// Returns the name of the account with an id in Live Connect; `None` if no account has it.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn name_with_cid(sql: &mut AnyConnection, cid: &str) -> Result<Option<String>> {
     let name = sqlx::query_scalar("SELECT name FROM drive WHERE cid = $1 ORDER BY no");
     Ok(name.bind(cid).fetch_optional(sql).await?)

@@ -9,7 +9,7 @@ impl Tree {
     /// Returns objects of an account in the order of their creation, without their data.
     ///
     /// # Errors
-    /// Those of the storage.
+    /// [`TreeError::Storage`] if the database fails.
     pub async fn account_objects(
         &self,
         drive: DriveKey,
@@ -21,7 +21,8 @@ impl Tree {
     /// Returns an object of an account, without its data.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`].
+    /// [`TreeError::NotFound`] if it does not exist, and [`TreeError::Storage`] if the database
+    /// fails.
     pub async fn account_object(
         &self,
         drive: DriveKey,
@@ -34,7 +35,8 @@ impl Tree {
     /// Returns the data of an object; `None` if it has none.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`] if the object does not exist.
+    /// [`TreeError::NotFound`] if the object does not exist, and [`TreeError::Storage`] if the
+    /// database fails.
     pub async fn account_object_data(
         &self,
         drive: DriveKey,
@@ -47,7 +49,7 @@ impl Tree {
     /// Returns the names of the accounts that have an object with this id.
     ///
     /// # Errors
-    /// Those of the storage.
+    /// [`TreeError::Storage`] if the database fails.
     pub async fn account_object_owners(
         &self,
         kind: AccountObjectKind,
@@ -60,7 +62,7 @@ impl Tree {
     /// and its data unless there is new data.
     ///
     /// # Errors
-    /// Those of the storage.
+    /// [`TreeError::Storage`] if the database fails.
     pub async fn put_account_object(&self, drive: DriveKey, object: AccountObject) -> Result<()> {
         write_tx!(self, |tx| account_objects::put(tx, drive, object))
     }
@@ -69,7 +71,8 @@ impl Tree {
     /// leaves the object as it was.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`] if the object does not exist.
+    /// [`TreeError::NotFound`] if the object does not exist, and [`TreeError::Storage`] if the
+    /// database fails.
     pub async fn change_account_object<E: Send + 'static>(
         &self,
         drive: DriveKey,
@@ -84,7 +87,8 @@ impl Tree {
     /// Removes an object, and all objects whose parent it is.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`].
+    /// [`TreeError::NotFound`] if it does not exist, and [`TreeError::Storage`] if the database
+    /// fails.
     pub async fn remove_account_object(
         &self,
         drive: DriveKey,
@@ -101,7 +105,7 @@ impl Tree {
     /// Returns the name of the account with an id in Live Connect; `None` if no account has it.
     ///
     /// # Errors
-    /// Those of the storage.
+    /// [`TreeError::Storage`] if the database fails.
     pub async fn account_with_cid(&self, cid: &str) -> Result<Option<String>> {
         read_tx!(self, |sql| drives::name_with_cid(sql, cid))
     }

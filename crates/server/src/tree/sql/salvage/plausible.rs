@@ -84,6 +84,9 @@ pub(super) async fn make_plausible(sql: &mut AnyConnection, now: i64) -> sqlx::R
 }
 
 /// Removes objects of accounts whose kind, times or fields cannot be read. Returns their number.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails.
 async fn remove_unreadable_objects(sql: &mut AnyConnection) -> sqlx::Result<u64> {
     type Row = (i64, i64, String, Option<i64>, Option<i64>, String);
     let objects: Vec<Row> = sqlx::query_as(
