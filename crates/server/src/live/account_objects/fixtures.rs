@@ -160,7 +160,7 @@ pub(crate) async fn add(
 /// Returns the stored objects of an account, of one type or of all. Their pictures are omitted.
 ///
 /// # Errors
-/// 500 if the storage fails.
+/// `TreeError::Storage` if the storage fails.
 pub(crate) async fn list(
     state: &ServerState,
     account: &str,
