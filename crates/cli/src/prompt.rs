@@ -30,7 +30,7 @@ pub(crate) fn is_interactive() -> bool {
 /// Prints a question and returns the user's line without white space at its ends.
 ///
 /// # Errors
-/// An error if standard input cannot be read, and `Usage` if it has ended.
+/// `Failed` if standard input cannot be read, and `Usage` if it has ended.
 pub(crate) async fn line(output: &Output, question: &str) -> Result<String> {
     output.prompt(question);
     blocking(|| {
@@ -86,7 +86,8 @@ pub(crate) async fn secret(output: &Output, question: &str) -> Result<Secret> {
 /// removed.
 ///
 /// # Errors
-/// An error if the file cannot be read, and `Usage` if it is empty, too large or not text.
+/// `NotFound`, `Denied` or `Failed` if the file cannot be read, and `Usage` if it is empty, too
+/// large or not text.
 pub(crate) async fn secret_from(path: &Path) -> Result<Secret> {
     let path = path.to_owned();
     blocking(move || {

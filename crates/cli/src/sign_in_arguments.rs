@@ -35,7 +35,7 @@ impl SignInArguments {
     /// Applies the options to a server.
     ///
     /// # Errors
-    /// Those of [`directory`](Self::directory).
+    /// `Usage` if the file of `--accounts` cannot be read or parsed.
     pub(crate) fn configure(&self, mut builder: Builder) -> Result<Builder> {
         if let Some(directory) = self.directory()? {
             builder = builder.directory(directory);

@@ -96,7 +96,7 @@ impl ConfigFile {
     /// of the configuration file. It need not exist.
     ///
     /// # Errors
-    /// An error if the working folder is unknown.
+    /// [`Failure::local`] if the working folder is unknown.
     pub(crate) fn token_path(&self, name: &str) -> Result<PathBuf> {
         let path = std::path::absolute(&self.path)
             .map_err(|error| Failure::local("find", &self.path, &error))?;
@@ -107,7 +107,7 @@ impl ConfigFile {
     /// Returns the remotes of the file by name. `None` if the file does not exist.
     ///
     /// # Errors
-    /// An error if the file cannot be read, and `Usage` if its content is invalid.
+    /// [`Failure::local`] if the file cannot be read, and `Usage` if its content is invalid.
     pub(super) fn read(&self) -> Result<Option<BTreeMap<String, FileEntry>>> {
         match self.text()? {
             Some(text) => self.parse(&text).map(Some),
@@ -182,7 +182,7 @@ impl ConfigFile {
 /// Waits for the lock of a file (`FILE.lock`). It is held until the result is dropped.
 ///
 /// # Errors
-/// An error if the lock file cannot be created or locked.
+/// [`Failure::local`] if the lock file cannot be created or locked.
 pub(crate) fn lock_beside(path: &Path) -> Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");

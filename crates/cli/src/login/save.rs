@@ -19,7 +19,7 @@ use crate::{
 /// Stores the tokens, then the remote. An application without a user has no tokens to store.
 ///
 /// # Errors
-/// An error if a file cannot be written.
+/// `Failed`, or `Denied` without the right, if a file cannot be written.
 pub(super) async fn save(
     app: &App,
     settings: &SignInSettings,
@@ -51,7 +51,7 @@ pub(super) async fn save(
 /// of a new file.
 ///
 /// # Errors
-/// An error if the folder cannot be created.
+/// `Failed`, or `Denied` without the right, if the folder cannot be created.
 fn token_storage(
     settings: &SignInSettings,
     file: &ConfigFile,

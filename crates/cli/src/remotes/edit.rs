@@ -191,10 +191,11 @@ pub(crate) fn configured_in_file(app: &App, name: &str) -> Result<ConfigFile> {
     }
 }
 
-/// Returns the token file of a remote, if it is the one that `drivedal login` creates and exists.
+/// Returns the token file of a remote, if it is the one that `drivedal login` creates and exists;
+/// else `None`.
 ///
 /// # Errors
-/// An error if the file cannot be accessed.
+/// [`Failure::local`] if the file cannot be accessed.
 fn own_token_file(app: &App, file: &ConfigFile, name: &str) -> Result<Option<PathBuf>> {
     let Some(source) = app.configuration.source(name) else { return Ok(None) };
     let own = file.token_path(name)?;

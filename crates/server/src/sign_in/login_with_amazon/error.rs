@@ -23,7 +23,7 @@ impl OAuthError {
         Self::new(error, format!("The request is missing {name}"))
     }
 
-    /// The storage failed.
+    /// Returns `server_error`: the storage failed.
     pub(super) fn server(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "cannot look up an account");
         Self::new("server_error", "The server could not look the account up")

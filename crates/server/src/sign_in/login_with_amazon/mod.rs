@@ -331,7 +331,7 @@ fn user_id(account: &Account) -> String {
 /// lifetime in seconds (amazon-drive#oauth-token-info).
 ///
 /// # Errors
-/// Those of [`token_owner`].
+/// `invalid_token` without a valid token of this cloud.
 async fn token_info(context: &RequestContext) -> Result<Value, OAuthError> {
     let (grant, account) = token_owner(context).await?;
     let now = Timestamp::now().as_second();
@@ -352,7 +352,8 @@ async fn token_info(context: &RequestContext) -> Result<Value, OAuthError> {
 /// Returns the profile of the user: `GET /user/profile`.
 ///
 /// # Errors
-/// Those of [`token_owner`]; `insufficient_scope` without a scope for the profile.
+/// `invalid_token` without a valid token of this cloud; `insufficient_scope` without a scope for the
+/// profile.
 async fn profile(context: &RequestContext) -> Result<Value, OAuthError> {
     let (grant, account) = token_owner(context).await?;
     let scopes = grant.scope.as_deref();
