@@ -44,19 +44,19 @@ pub(crate) async fn line(output: &Output, question: &str) -> Result<String> {
     .await
 }
 
-/// Prompts for a confirmation. Only `y` and `yes` confirm.
+/// Prompts for a confirmation with the text `question`. Only `y` and `yes` confirm.
 ///
 /// # Errors
-/// The errors of [`line`].
+/// `Failed` if standard input cannot be read, and `Usage` if it has ended.
 pub(crate) async fn confirm(output: &Output, question: &str) -> Result<bool> {
     let reply = line(output, &format!("{question} [y/N] ")).await?;
     Ok(matches!(reply.to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-/// Prompts for one of several lines by its number. Returns its index.
+/// Prompts for one of several lines by its number, with the text `question`. Returns its index.
 ///
 /// # Errors
-/// The errors of [`line`].
+/// `Failed` if standard input cannot be read, and `Usage` if it has ended.
 pub(crate) async fn choose(output: &Output, question: &str, lines: &[String]) -> Result<usize> {
     for (number, text) in lines.iter().enumerate() {
         output.message(format_args!("{:>3}  {text}", number + 1));
@@ -70,11 +70,11 @@ pub(crate) async fn choose(output: &Output, question: &str, lines: &[String]) ->
     }
 }
 
-/// Prompts for a secret. The terminal does not show it.
+/// Prompts for a secret with the text `question`. The terminal does not show the secret.
 ///
 /// # Errors
-/// `Usage` if the secret is empty, an error if the terminal cannot be changed, and the errors
-/// of [`line`].
+/// `Usage` if the secret is empty or the input has ended, `Failed` if the terminal cannot be
+/// changed or the input not be read.
 pub(crate) async fn secret(output: &Output, question: &str) -> Result<Secret> {
     let hidden = HiddenEcho::start()?;
     let read = line(output, question).await;

@@ -126,7 +126,8 @@ impl Import {
         }
     }
 
-    /// Returns the name of the new remote.
+    /// Returns the name of the new remote: that of the options, else that in the other program,
+    /// else the name of the service.
     fn name_of(&self, remote: &ImportedRemote) -> String {
         let name = self.name.clone().or_else(|| remote.name.clone());
         name.unwrap_or_else(|| remote.scheme.to_owned())

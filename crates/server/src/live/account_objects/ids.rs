@@ -92,7 +92,7 @@ impl fmt::Display for AccountObjectId {
     }
 }
 
-/// Returns random hexadecimal digits.
+/// Returns random hexadecimal digits. `count` is their number, which must be even.
 fn digits(count: usize) -> String {
     let mut bytes = vec![0; count / 2];
     rand::rng().fill_bytes(&mut bytes);

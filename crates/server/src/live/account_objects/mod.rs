@@ -143,7 +143,8 @@ impl LiveRequest {
     /// Reads and validates the members of a request body.
     ///
     /// # Errors
-    /// Those of [`Fields::read`] and [`Validator::accept`].
+    /// 413 for a body that is too large; 400 if it cannot be read, if a required member is missing, if
+    /// a member is read-only or has an invalid value, and if an update changes nothing.
     async fn accept(
         &self,
         structures: &[Structure],
@@ -180,7 +181,7 @@ struct ObjectPage {
 }
 
 /// Responds with a page of the own objects that `query` selects. `list` is the last segment of the
-/// list's path.
+/// list's path; `show` makes the response's objects of the stored ones.
 ///
 /// # Errors
 /// 400 if `limit` or `offset` is invalid; 500 if the storage fails.
@@ -199,7 +200,8 @@ async fn object_page(
     Ok(page(request, &options, list, objects.iter().map(show).collect(), more))
 }
 
-/// Responds with a page of a complete list. `list` is the last segment of the list's path.
+/// Responds with a page of a complete list. `list` is the last segment of the list's path; `show`
+/// makes the response's objects of the entries.
 ///
 /// # Errors
 /// 400 if `limit` or `offset` is invalid.

@@ -36,7 +36,8 @@ impl EntraError {
         Self::new("invalid_request", 900_144, description)
     }
 
-    /// The directory does not have the application, or not in this tenant.
+    /// Returns the error for an application that the directory does not have, or not in this
+    /// tenant. `id` is that of the request.
     pub(super) fn unknown_application(id: &str, tenant: &str) -> Self {
         let description = format!(
             "Application with identifier '{id}' was not found in the directory '{tenant}'. This can \

@@ -210,7 +210,8 @@ fn issue(context: &RequestContext, grant: &Grant) -> Result<Value, OAuthError> {
     Ok(tokens(context, grant, &refresh))
 }
 
-/// Returns the body of a token response.
+/// Returns the body of a token response: a new access token for the grant, and the refresh token
+/// `refresh`.
 fn tokens(context: &RequestContext, grant: &Grant, refresh: &str) -> Value {
     let accounts = &context.state.accounts;
     json!({

@@ -141,7 +141,8 @@ impl Validator<'_> {
     }
 }
 
-/// Applies the limit of a text.
+/// Applies the limit of a text: truncates it if the limit allows that. `path` is the path of the
+/// member, for messages.
 ///
 /// # Errors
 /// 400 if the text is too long and must not be truncated.
