@@ -9,5 +9,6 @@ mod readme;
 mod shared_tokens;
 mod sign_in;
 mod skydrive;
+mod skydrive_objects;
 mod uploads;
 mod without_port;

@@ -2,6 +2,7 @@
 //! client. `drivedal::services::skydrive::old_client` lists all of its commands and their
 //! replacements.
 
+pub(crate) mod account_objects;
 pub(crate) mod auth;
 pub(crate) mod comments;
 pub(crate) mod info;
@@ -45,6 +46,11 @@ pub(crate) enum SkyDriveCommand {
     Comments(comments::Comments),
     CommentAdd(comments::CommentAdd),
     CommentDelete(comments::CommentDelete),
+    Contacts(account_objects::Contacts),
+    Calendars(account_objects::Calendars),
+    Events(account_objects::Events),
+    Share(account_objects::Share),
+    Apps(account_objects::Apps),
     Auth(auth::Auth),
     AuthRefresh(auth::AuthRefresh),
 }
@@ -63,6 +69,11 @@ impl SkyDriveCommand {
             Self::Comments(comments) => comments.run(app).await,
             Self::CommentAdd(comment) => comment.run(app).await,
             Self::CommentDelete(comment) => comment.run(app).await,
+            Self::Contacts(contacts) => contacts.run(app).await,
+            Self::Calendars(calendars) => calendars.run(app).await,
+            Self::Events(events) => events.run(app).await,
+            Self::Share(activity) => activity.run(app).await,
+            Self::Apps(apps) => apps.run(app).await,
             Self::Auth(auth) => auth.run(app).await,
             Self::AuthRefresh(refresh) => refresh.run(app).await,
         }
@@ -78,6 +89,11 @@ impl SkyDriveCommand {
             Self::Comments(_) => "list comments of",
             Self::CommentAdd(_) => "comment on",
             Self::CommentDelete(_) => "delete comment",
+            Self::Contacts(_) => "access contacts of",
+            Self::Calendars(_) => "access calendars of",
+            Self::Events(_) => "access events of",
+            Self::Share(_) => "share an activity on",
+            Self::Apps(_) => "access applications of",
             Self::Auth(_) => "sign in to",
             Self::AuthRefresh(_) => "refresh tokens of",
         }

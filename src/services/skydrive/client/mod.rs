@@ -1,5 +1,6 @@
 //! The unbiased client: one method per request of Live Connect, with decoded responses.
 
+mod account_objects;
 mod bits;
 mod collections;
 mod content;

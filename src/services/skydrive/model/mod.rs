@@ -4,13 +4,22 @@
 //! A member that responses may omit is an `Option`, or empty by default. Members without a use in
 //! this crate are missing; [`Client::document`](super::Client::document) returns whole documents.
 
+mod account_objects;
 mod object;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
-pub use self::object::{GeoLocation, Image, Object, ObjectKind, SharedWith};
+pub use self::{
+    account_objects::{
+        AccountObjectPage, Application, ApplicationProperties, Calendar, CalendarProperties,
+        Contact, Event, EventProperties, Friend, NamedEntity, NewActivity, NewContact,
+        NewContactEmails, PostalAddress, RedirectUri, SharedActivity, UserAddresses, UserEmails,
+        UserPhones, WorkInfo,
+    },
+    object::{GeoLocation, Image, Object, ObjectKind, SharedWith},
+};
 use super::options::ListQuery;
 use crate::{
     drive::{Error, ErrorKind, Result, Secret},
@@ -169,9 +178,39 @@ pub struct User {
     /// Last name.
     #[serde(default)]
     pub last_name: Option<String>,
+    /// URL of the profile page.
+    #[serde(default)]
+    pub link: Option<String>,
+    /// Day of the birthday. `None` if it is not specified, or without the scope `wl.birthday`.
+    #[serde(default)]
+    pub birth_day: Option<u8>,
+    /// Month of the birthday; `None` as [`birth_day`](Self::birth_day).
+    #[serde(default)]
+    pub birth_month: Option<u8>,
+    /// Year of the birthday; `None` as [`birth_day`](Self::birth_day).
+    #[serde(default)]
+    pub birth_year: Option<u16>,
+    /// Employers and positions. Empty without the scope `wl.work_profile`.
+    #[serde(default, deserialize_with = "or_default")]
+    pub work: Vec<WorkInfo>,
+    /// `male` or `female`. `None` if it is not specified.
+    #[serde(default)]
+    pub gender: Option<String>,
+    /// E-mail addresses. Empty without the scope `wl.emails`.
+    #[serde(default, deserialize_with = "or_default")]
+    pub emails: UserEmails,
+    /// Postal addresses. Empty without the scope `wl.postal_addresses`.
+    #[serde(default, deserialize_with = "or_default")]
+    pub addresses: UserAddresses,
+    /// Phone numbers. Empty without the scope `wl.phone_numbers`.
+    #[serde(default, deserialize_with = "or_default")]
+    pub phones: UserPhones,
     /// Language and country, such as `en_US`.
     #[serde(default)]
     pub locale: Option<String>,
+    /// Time of the last change.
+    #[serde(default, deserialize_with = "time")]
+    pub updated_time: Option<Timestamp>,
 }
 
 /// A response with a list (live-connect#data-wrapper).

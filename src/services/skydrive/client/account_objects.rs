@@ -1,0 +1,327 @@
+//! Objects outside the drive: contacts, friends, calendars, events, activities and applications
+//! (live-connect#non-storage-objects).
+
+use http::Method;
+use jiff::Timestamp;
+use opendal::raw::Operation;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Client, path};
+use crate::{
+    drive::{Context, Result},
+    rate_limit::Repeat,
+    services::skydrive::{
+        model::{
+            AccountObjectPage, Application, ApplicationProperties, Calendar, CalendarProperties,
+            Contact, Event, EventProperties, Friend, NewActivity, NewContact, SharedActivity, User,
+        },
+        options::ListQuery,
+    },
+};
+
+impl Client {
+    /// Returns a user by the id of the account. Another user has only public data
+    /// (live-connect#user-requests).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn user(&self, cx: &Context, id: &str) -> Result<User> {
+        self.account_object(cx, id, "{user}").await
+    }
+
+    /// Lists the contacts (live-connect#contact-requests).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn contacts(
+        &self,
+        cx: &Context,
+        query: &ListQuery,
+    ) -> Result<AccountObjectPage<Contact>> {
+        self.account_objects(cx, "me/contacts", "me/contacts", query, None).await
+    }
+
+    /// Returns a contact by its id (live-connect#contact-requests).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn contact(&self, cx: &Context, id: &str) -> Result<Contact> {
+        self.account_object(cx, id, "{contact}").await
+    }
+
+    /// Creates a contact (live-connect#contact-requests).
+    ///
+    /// # Errors
+    /// `InvalidInput` for a contact without any name, address and employer. See also
+    /// [`Client`](Client#errors).
+    pub async fn add_contact(&self, cx: &Context, contact: &NewContact) -> Result<Contact> {
+        self.add_account_object(cx, "me/contacts", "me/contacts", contact).await
+    }
+
+    /// Lists the friends (live-connect#friend-requests).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn friends(
+        &self,
+        cx: &Context,
+        query: &ListQuery,
+    ) -> Result<AccountObjectPage<Friend>> {
+        self.account_objects(cx, "me/friends", "me/friends", query, None).await
+    }
+
+    /// Lists the calendars of a user: `me`, or the id of an account that shares calendars
+    /// (live-connect#calendar-requests).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn calendars(
+        &self,
+        cx: &Context,
+        user: &str,
+        query: &ListQuery,
+    ) -> Result<AccountObjectPage<Calendar>> {
+        let path = format!("{}/calendars", path(user));
+        self.account_objects(cx, &path, "{user}/calendars", query, None).await
+    }
+
+    /// Returns a calendar by its id (live-connect#calendar-requests).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn calendar(&self, cx: &Context, id: &str) -> Result<Calendar> {
+        self.account_object(cx, id, "{calendar}").await
+    }
+
+    /// Creates a calendar, or subscribes to one (live-connect#calendar-requests).
+    ///
+    /// # Errors
+    /// `InvalidInput` without a name, or for an invalid subscription. See also
+    /// [`Client`](Client#errors).
+    pub async fn add_calendar(
+        &self,
+        cx: &Context,
+        calendar: &CalendarProperties,
+    ) -> Result<Calendar> {
+        self.add_account_object(cx, "me/calendars", "me/calendars", calendar).await
+    }
+
+    /// Changes a calendar (live-connect#calendar-requests).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn update_calendar(
+        &self,
+        cx: &Context,
+        id: &str,
+        changes: &CalendarProperties,
+    ) -> Result<Calendar> {
+        self.update_account_object(cx, id, "{calendar}", changes).await
+    }
+
+    /// Deletes a calendar with its events, or ends a subscription (live-connect#calendar-requests).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn delete_calendar(&self, cx: &Context, id: &str) -> Result<()> {
+        self.delete_account_object(cx, id, "{calendar}").await
+    }
+
+    /// Lists the events of `owner`, which is `me`, the id of a user or the id of a calendar
+    /// (live-connect#event-requests). `period` is the start and the end of the list; `None` for the
+    /// next 30 days.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn events(
+        &self,
+        cx: &Context,
+        owner: &str,
+        period: Option<(Timestamp, Timestamp)>,
+        query: &ListQuery,
+    ) -> Result<AccountObjectPage<Event>> {
+        let path = format!("{}/events", path(owner));
+        self.account_objects(cx, &path, "{owner}/events", query, period).await
+    }
+
+    /// Returns an event by its id (live-connect#event-requests).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn event(&self, cx: &Context, id: &str) -> Result<Event> {
+        self.account_object(cx, id, "{event}").await
+    }
+
+    /// Creates an event in a calendar; `owner` is `me` for the default calendar, or the id of a calendar
+    /// (live-connect#event-requests).
+    ///
+    /// # Errors
+    /// `InvalidInput` if a required property is missing, or if a property is too long. See also
+    /// [`Client`](Client#errors).
+    pub async fn add_event(
+        &self,
+        cx: &Context,
+        owner: &str,
+        event: &EventProperties,
+    ) -> Result<Event> {
+        let path = format!("{}/events", path(owner));
+        self.add_account_object(cx, &path, "{owner}/events", event).await
+    }
+
+    /// Changes an event that is not recurring (live-connect#event-requests).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn update_event(
+        &self,
+        cx: &Context,
+        id: &str,
+        changes: &EventProperties,
+    ) -> Result<Event> {
+        self.update_account_object(cx, id, "{event}", changes).await
+    }
+
+    /// Deletes an event. A recurring event is deleted with all its occurrences
+    /// (live-connect#event-rules).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn delete_event(&self, cx: &Context, id: &str) -> Result<()> {
+        self.delete_account_object(cx, id, "{event}").await
+    }
+
+    /// Shares an activity (live-connect#activity-requests).
+    ///
+    /// # Errors
+    /// `InvalidInput` if a required member is missing, or if a URL is too long. See also
+    /// [`Client`](Client#errors).
+    pub async fn share(&self, cx: &Context, activity: &NewActivity) -> Result<SharedActivity> {
+        self.add_account_object(cx, "me/share", "me/share", activity).await
+    }
+
+    /// Lists the applications of the user (live-connect#application-requests).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn applications(
+        &self,
+        cx: &Context,
+        query: &ListQuery,
+    ) -> Result<AccountObjectPage<Application>> {
+        self.account_objects(cx, "me/applications", "me/applications", query, None).await
+    }
+
+    /// Returns an application by its id (live-connect#application-requests).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn application(&self, cx: &Context, id: &str) -> Result<Application> {
+        self.account_object(cx, id, "{application}").await
+    }
+
+    /// Creates an application (live-connect#application-requests).
+    ///
+    /// # Errors
+    /// `InvalidInput` without a name or a redirect URI. See also [`Client`](Client#errors).
+    pub async fn add_application(
+        &self,
+        cx: &Context,
+        application: &ApplicationProperties,
+    ) -> Result<Application> {
+        self.add_account_object(cx, "me/applications", "me/applications", application).await
+    }
+
+    /// Changes an application (live-connect#application-requests).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn update_application(
+        &self,
+        cx: &Context,
+        id: &str,
+        changes: &ApplicationProperties,
+    ) -> Result<Application> {
+        self.update_account_object(cx, id, "{application}", changes).await
+    }
+
+    /// Deletes an application (live-connect#application-requests).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn delete_application(&self, cx: &Context, id: &str) -> Result<()> {
+        self.delete_account_object(cx, id, "{application}").await
+    }
+
+    /// Lists a collection.
+    async fn account_objects<T: DeserializeOwned>(
+        &self,
+        cx: &Context,
+        path: &str,
+        template: &'static str,
+        query: &ListQuery,
+        period: Option<(Timestamp, Timestamp)>,
+    ) -> Result<AccountObjectPage<T>> {
+        self.send_json(cx, || {
+            let request = self.request(Operation::List, Method::GET, path, template);
+            let request = query.add_to(request);
+            match period {
+                Some((start, end)) => request
+                    .query("start_time", start.to_string())
+                    .query("end_time", end.to_string()),
+                None => request,
+            }
+        })
+        .await
+    }
+
+    /// Returns an object by its id.
+    async fn account_object<T: DeserializeOwned>(
+        &self,
+        cx: &Context,
+        id: &str,
+        template: &'static str,
+    ) -> Result<T> {
+        self.send_json(cx, || self.request(Operation::Stat, Method::GET, &path(id), template)).await
+    }
+
+    /// Adds an object to a collection.
+    async fn add_account_object<T: DeserializeOwned>(
+        &self,
+        cx: &Context,
+        path: &str,
+        template: &'static str,
+        object: &(impl Serialize + Sync),
+    ) -> Result<T> {
+        self.send_json(cx, || {
+            let request = self.request(Operation::Write, Method::POST, path, template);
+            // After a lost response, a repeated request would add a second object.
+            request.repeat(Repeat::IfRefused).json(object)
+        })
+        .await
+    }
+
+    /// Changes an object.
+    async fn update_account_object<T: DeserializeOwned>(
+        &self,
+        cx: &Context,
+        id: &str,
+        template: &'static str,
+        changes: &(impl Serialize + Sync),
+    ) -> Result<T> {
+        self.send_json(cx, || {
+            self.request(Operation::Write, Method::PUT, &path(id), template).json(changes)
+        })
+        .await
+    }
+
+    /// Deletes an object.
+    async fn delete_account_object(
+        &self,
+        cx: &Context,
+        id: &str,
+        template: &'static str,
+    ) -> Result<()> {
+        let request = || self.request(Operation::Delete, Method::DELETE, &path(id), template);
+        self.send(cx, request).await.map(drop)
+    }
+}
