@@ -38,7 +38,9 @@ impl ObjectArg {
         let live = SkyDriveRemote::open(app, &self.object).await?;
         match self.object.text.split_once('.') {
             Some((prefix, _)) if prefix == kind => Ok(live),
-            _ => Err(Failure::usage(format!("the id is not that of a {kind}")).about(&self.object)),
+            _ => {
+                Err(Failure::usage(format!("the id is not of the type {kind}")).about(&self.object))
+            }
         }
     }
 
@@ -286,7 +288,7 @@ fn owner_of_events(at: &Location) -> Result<&str> {
     match &*at.text {
         "" => Ok("me"),
         id if id.starts_with("calendar.") => Ok(id),
-        _ => Err(Failure::usage("the id is not that of a calendar").about(at)),
+        _ => Err(Failure::usage("the id is not of the type calendar").about(at)),
     }
 }
 

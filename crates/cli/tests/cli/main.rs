@@ -1,5 +1,6 @@
 //! The command line as a process: output and exit codes.
 
+mod account_objects;
 mod clashes;
 mod data_folder;
 mod drives;
