@@ -45,6 +45,9 @@ impl ObjectArg {
     }
 
     /// Prints the object.
+    ///
+    /// # Errors
+    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
     async fn show(&self, app: &App, kind: &str) -> Result<Exit> {
         let live = self.open(app, kind).await?;
         print(app, &live, &self.object, &self.object.text).await
@@ -52,10 +55,17 @@ impl ObjectArg {
 }
 
 /// Prints a document of the API: an object, or the objects of a list.
+///
+/// # Errors
+/// As of the request.
 async fn print(app: &App, live: &SkyDriveRemote, at: &Location, path: &str) -> Result<Exit> {
     print_page(app, live, at, path, &[]).await
 }
 
+/// Prints a document of the API that is requested with a query.
+///
+/// # Errors
+/// As of the request.
 async fn print_page(
     app: &App,
     live: &SkyDriveRemote,
@@ -118,6 +128,10 @@ struct ContactAdd {
 }
 
 impl Contacts {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (at, list) = match &self.command {
             ContactsCommand::List(at) => (at, "me/contacts"),
@@ -131,6 +145,10 @@ impl Contacts {
 }
 
 impl ContactAdd {
+    /// Creates the contact, and prints it.
+    ///
+    /// # Errors
+    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
     async fn run(&self, app: &App) -> Result<Exit> {
         let at = &self.at.remote;
         let live = SkyDriveRemote::open(app, at).await?;
@@ -186,6 +204,10 @@ struct CalendarAdd {
 }
 
 impl Calendars {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         match &self.command {
             CalendarsCommand::List(RemoteArg { remote }) => {
@@ -205,6 +227,10 @@ impl Calendars {
 }
 
 impl CalendarAdd {
+    /// Creates the calendar, and prints it.
+    ///
+    /// # Errors
+    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
     async fn run(&self, app: &App) -> Result<Exit> {
         let at = &self.at.remote;
         let live = SkyDriveRemote::open(app, at).await?;
@@ -293,6 +319,10 @@ fn owner_of_events(at: &Location) -> Result<&str> {
 }
 
 impl Events {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         match &self.command {
             EventsCommand::List(list) => list.run(app).await,
@@ -309,6 +339,10 @@ impl Events {
 }
 
 impl EventList {
+    /// Prints the events.
+    ///
+    /// # Errors
+    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
     async fn run(&self, app: &App) -> Result<Exit> {
         let owner = owner_of_events(&self.calendar)?;
         let live = SkyDriveRemote::open(app, &self.calendar).await?;
@@ -321,6 +355,10 @@ impl EventList {
 }
 
 impl EventAdd {
+    /// Creates the event, and prints it.
+    ///
+    /// # Errors
+    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
     async fn run(&self, app: &App) -> Result<Exit> {
         let owner = owner_of_events(&self.calendar)?;
         let live = SkyDriveRemote::open(app, &self.calendar).await?;
@@ -372,6 +410,10 @@ pub(crate) struct Share {
 }
 
 impl Share {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let at = &self.at.remote;
         let live = SkyDriveRemote::open(app, at).await?;
@@ -425,6 +467,10 @@ struct AppAdd {
 }
 
 impl Apps {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         match &self.command {
             AppsCommand::List(RemoteArg { remote }) => {
@@ -445,6 +491,10 @@ impl Apps {
 }
 
 impl AppAdd {
+    /// Registers the application, and prints it.
+    ///
+    /// # Errors
+    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
     async fn run(&self, app: &App) -> Result<Exit> {
         let at = &self.at.remote;
         let live = SkyDriveRemote::open(app, at).await?;

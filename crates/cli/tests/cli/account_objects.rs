@@ -20,7 +20,7 @@ async fn contacts_are_added_listed_and_shown() {
     assert_eq!(json(&rig, &["contacts", "show", &id]).await, contact);
     let listed = rig.run(&["skydrive", "contacts", "list", "it:"]).await;
     assert!(listed.out.contains("Henrik Jensen"), "{listed:?}");
-    rig.run(&["skydrive", "contacts", "add", "it:"]).await.fails(2, "first_name");
+    rig.run(&["skydrive", "contacts", "add", "it:"]).await.fails(8, "first_name");
     rig.run(&["skydrive", "contacts", "show", "it:folder.1"])
         .await
         .fails(2, "not of the type contact");

@@ -253,6 +253,9 @@ impl Client {
     }
 
     /// Lists a collection.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     async fn account_objects<T: DeserializeOwned>(
         &self,
         cx: &Context,
@@ -275,6 +278,9 @@ impl Client {
     }
 
     /// Returns an object by its id.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     async fn account_object<T: DeserializeOwned>(
         &self,
         cx: &Context,
@@ -285,6 +291,9 @@ impl Client {
     }
 
     /// Adds an object to a collection.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     async fn add_account_object<T: DeserializeOwned>(
         &self,
         cx: &Context,
@@ -301,6 +310,9 @@ impl Client {
     }
 
     /// Changes an object.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     async fn update_account_object<T: DeserializeOwned>(
         &self,
         cx: &Context,
@@ -315,6 +327,9 @@ impl Client {
     }
 
     /// Deletes an object.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     async fn delete_account_object(
         &self,
         cx: &Context,

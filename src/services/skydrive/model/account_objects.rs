@@ -164,6 +164,9 @@ pub struct NewContact {
 }
 
 /// Serializes names of employers as the structure `work`.
+///
+/// # Errors
+/// Those of the serializer.
 fn as_work<S: Serializer>(employers: &[String], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(employers.iter().map(|name| json!({ "employer": { "name": name } })))
 }
