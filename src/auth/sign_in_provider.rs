@@ -54,8 +54,10 @@ pub struct SignInProvider {
 pub(super) enum RedirectTarget {
     /// `http://localhost` with any port (RFC 8252, section 7.3).
     Loopback,
-    /// Exactly this URI.
+    /// Exactly this URI, which the caller has chosen.
     Exact(String),
+    /// The page of the cloud, or of an application without a server. The user copies its URL.
+    Page(String),
 }
 
 impl SignInProvider {
@@ -116,7 +118,7 @@ impl SignInProvider {
         Self::new(
             &format!("{base}/oauth20_authorize.srf"),
             format!("{base}/oauth20_token.srf"),
-            RedirectTarget::Exact(format!("{base}/oauth20_desktop.srf")),
+            RedirectTarget::Page(format!("{base}/oauth20_desktop.srf")),
             &["wl.skydrive", "wl.skydrive_update", "wl.offline_access"],
         )
     }
@@ -141,7 +143,7 @@ impl SignInProvider {
         Self::new(
             &format!("{}/ap/oa", base(page_url)?),
             format!("{}/auth/o2/token", base(token_url)?),
-            RedirectTarget::Exact(AMAZON_REDIRECT.to_owned()),
+            RedirectTarget::Page(AMAZON_REDIRECT.to_owned()),
             &["clouddrive:read_all", "clouddrive:write"],
         )
     }
@@ -222,7 +224,7 @@ impl SignInProvider {
     pub fn redirect_uri(&self) -> &str {
         match &self.redirect {
             RedirectTarget::Loopback => "http://localhost",
-            RedirectTarget::Exact(uri) => uri,
+            RedirectTarget::Exact(uri) | RedirectTarget::Page(uri) => uri,
         }
     }
 

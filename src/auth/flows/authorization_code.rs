@@ -151,6 +151,7 @@ impl AuthorizationCodeFlow {
     async fn listen(&self) -> Result<(String, Option<RedirectListener>)> {
         let exact = match (&self.redirect_uri, &self.provider.redirect) {
             (Some(uri), _) | (None, RedirectTarget::Exact(uri)) => uri,
+            (None, RedirectTarget::Page(uri)) => return Ok((uri.clone(), None)),
             (None, RedirectTarget::Loopback) if self.without_listener => {
                 return Ok((self.provider.redirect_uri().to_owned(), None));
             }
