@@ -47,10 +47,13 @@ pub async fn configured_drive(handle: &DriveHandle, cx: &Context) -> Result<Opti
     }
 }
 
-/// Returns the client of an open remote. `None` if the handle belongs to another service.
-pub(super) fn client_of(handle: &DriveHandle) -> Option<&Client> {
-    let drive: &GraphDrive = handle.drive().native_client()?.downcast_ref()?;
-    Some(&drive.client)
+impl Client {
+    /// Returns the client of an open remote. `None` if the handle belongs to another service.
+    /// [`DriveHandle::context`] creates the context for its methods.
+    pub fn from_handle(handle: &DriveHandle) -> Option<&Self> {
+        let drive: &GraphDrive = handle.drive().native_client()?.downcast_ref()?;
+        Some(&drive.client)
+    }
 }
 
 impl GraphDrive {

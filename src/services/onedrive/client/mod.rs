@@ -25,7 +25,6 @@ use super::{
     resource_units::resource_units,
 };
 use crate::{
-    adapter::DriveHandle,
     auth::TokenSource,
     drive::{Conditions, Context, Result, Secret},
     rate_limit::AccountLimiter,
@@ -72,12 +71,6 @@ pub struct Client {
 }
 
 impl Client {
-    /// Returns the client of an open remote. `None` if the handle belongs to another service.
-    /// [`DriveHandle::context`] creates the context for its methods.
-    pub fn from_handle(handle: &DriveHandle) -> Option<&Self> {
-        super::drive::client_of(handle)
-    }
-
     /// Returns a client for the API at `endpoint`, which signs requests with tokens from `tokens`.
     ///
     /// # Errors
