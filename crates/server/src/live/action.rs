@@ -212,7 +212,8 @@ const SEARCH: &[Parameter] = &[
 
 const REDIRECT: &[Parameter] = &[Parameter::new("suppress_redirects", Values::Flag)];
 
-const PICTURE: &[Parameter] = &[
+/// The parameters of a picture, and of a link preview.
+pub(super) const PICTURE: &[Parameter] = &[
     Parameter::new("suppress_redirects", Values::Flag),
     Parameter::new("type", Values::OneOf(&["thumbnail", "small", "album", "normal", "full"])),
 ];

@@ -8,14 +8,14 @@ use super::{
     ids::{CommentId, LiveId, TagId},
     names,
     query::LiveQuery,
-    route::LiveRoute,
+    route::LiveTarget,
 };
 
 /// Parses a request and the ids and names in its path with every parser. Fuzz targets check that
 /// none of them panics.
 pub(crate) fn parse(request: &Parts) {
     let query = LiveQuery::parse(request.uri.query());
-    let _ = LiveRoute::parse(request, &query);
+    let _ = LiveTarget::parse(request, &query);
     let path = request.uri.path();
     bits::fuzzing(path);
     for text in path.split('/') {

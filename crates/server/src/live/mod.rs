@@ -48,7 +48,7 @@ use super::{
     state::ServerState,
     upload,
 };
-use action::{LiveAction, OPERATIONS, PREVIEW, UNKNOWN};
+use action::{LiveAction, OPERATIONS, UNKNOWN};
 use caller::Caller;
 use error::{LiveError, Result};
 use ids::LiveId;
@@ -58,16 +58,16 @@ use objects::{ObjectView, Objects};
 use query::LiveQuery;
 use request::LiveRequest;
 use response_format::{OVER_BUDGET, ResponseFormat, failure};
-use route::{BASE, LiveRoute, Subject};
+use route::{BASE, LiveRoute, LiveTarget, Subject};
 use scopes::READ;
 
 /// The protocol Live Connect REST v5.0.
 pub(super) struct Live;
 
-/// A parsed request: its query, and its route or the reason why it has none.
+/// A parsed request: its query, and its target or the reason why it has none.
 pub(super) struct LiveCall {
     query: LiveQuery,
-    route: Result<LiveRoute>,
+    target: Result<LiveTarget>,
 }
 
 impl Protocol for Live {
@@ -89,18 +89,15 @@ impl Protocol for Live {
             return None;
         }
         let query = LiveQuery::parse(parts.uri.query());
-        let route = LiveRoute::parse(parts, &query);
-        let operation = route.as_ref().map_or(UNKNOWN, |route| match route.subject {
-            Subject::Preview => PREVIEW,
-            _ => route.action.operation(),
-        });
-        let cross_site = match &route {
-            Ok(LiveRoute { action: LiveAction::Post, .. }) => {
+        let target = LiveTarget::parse(parts, &query);
+        let operation = target.as_ref().map_or(UNKNOWN, LiveTarget::operation);
+        let cross_site = match &target {
+            Ok(LiveTarget::Route(LiveRoute { action: LiveAction::Post, .. })) => {
                 CrossSite::FormUpload { redirect: query.get("redirect_uri").map(str::to_owned) }
             }
             _ => CrossSite::Refused,
         };
-        let routed = Routed::new(operation, LiveCall { query, route }).cost(1);
+        let routed = Routed::new(operation, LiveCall { query, target }).cost(1);
         Some(Routed { cross_site, ..routed })
     }
 
@@ -129,16 +126,17 @@ async fn respond(
     body: Body,
     format: &ResponseFormat,
 ) -> Result<Response> {
-    let LiveCall { query, route } = call;
-    let mut route = route?;
+    let LiveCall { query, target } = call;
+    let target = target?;
     let state = context.state;
-    let declared = [action::COMMON, route.action.parameters()];
+    let declared = [action::COMMON, target.parameters()];
     if let Some((parameter, value)) = parameters::invalid(&declared, |name| query.get(name)) {
         return Err(LiveError::invalid_value(parameter.name, value));
     }
-    if route.subject == Subject::Preview {
-        return sharing::preview(&state, &context.base_url, &query).await;
-    }
+    let mut route = match target {
+        LiveTarget::Preview => return sharing::preview(&state, &context.base_url, &query).await,
+        LiveTarget::Route(route) => route,
+    };
     let Caller { account, scopes, client_id, is_public } =
         Caller::identify(&state, context.grant, &mut route).await?;
     let LiveRoute { subject, action } = route;

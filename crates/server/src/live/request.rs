@@ -55,8 +55,7 @@ impl LiveRequest {
             | Subject::Root(DriveOwner::Me)
             | Subject::WellKnownFolder(DriveOwner::Me, _)
             // The objects of an account are found by the account, too.
-            | Subject::AccountObject(_)
-            | Subject::Preview => return Ok(()),
+            | Subject::AccountObject(_) => return Ok(()),
             Subject::User(DriveOwner::User(cid))
             | Subject::Root(DriveOwner::User(cid))
             | Subject::WellKnownFolder(DriveOwner::User(cid), _) => cid,
@@ -86,42 +85,37 @@ impl LiveRequest {
             Subject::Comment(id) => id.to_string(),
             Subject::Tag(id) => id.to_string(),
             Subject::AccountObject(id) => id.to_string(),
-            Subject::Preview => "skydrive/get_item_preview".to_owned(),
         }
     }
 
-    /// Returns the key and the id of the requested item. It does not check whether the item exists.
+    /// Returns the key of the requested item. It does not check whether the item exists.
     ///
     /// # Errors
     /// 404 if the subject is not an item.
-    pub(super) fn item_key(&self) -> Result<(ItemKey, String)> {
-        let key = match &self.subject {
-            Subject::User(_)
-            | Subject::WellKnownFolder(..)
-            | Subject::AccountObject(_)
-            | Subject::Preview => {
-                return Err(LiveError::not_found(self.subject_id()));
+    pub(super) fn item_key(&self) -> Result<ItemKey> {
+        match &self.subject {
+            Subject::User(_) | Subject::WellKnownFolder(..) | Subject::AccountObject(_) => {
+                Err(LiveError::not_found(self.subject_id()))
             }
-            Subject::Root(_) => ROOT,
-            Subject::Item(id) => id.number,
-            Subject::Comment(id) => id.item,
-            Subject::Tag(id) => id.item,
-        };
-        Ok((key, self.subject_id()))
+            Subject::Root(_) => Ok(ROOT),
+            Subject::Item(id) => Ok(id.number),
+            Subject::Comment(id) => Ok(id.item),
+            Subject::Tag(id) => Ok(id.item),
+        }
     }
 
     /// Returns the key and the id of the requested folder. It does not check whether the folder
     /// exists.
     ///
     /// # Errors
-    /// 400 if the id is that of a file; 404 if the subject is a user or a preview.
+    /// 400 if the id is that of a file; 404 if the subject is not an item.
     pub(super) fn folder_key(&self) -> Result<(ItemKey, String)> {
         match &self.subject {
             Subject::Item(LiveId { kind: IdKind::File, .. }) => Err(LiveError::url(format!(
                 "The resource '{}' isn't a folder or an album, and nothing can be in it.",
                 self.subject_id()
             ))),
-            _ => self.item_key(),
+            _ => Ok((self.item_key()?, self.subject_id())),
         }
     }
 
@@ -131,23 +125,24 @@ impl LiveRequest {
     /// 404 if it does not exist, or if it is of another kind than its id states, 500 if the storage
     /// fails.
     pub(super) async fn node(&self) -> Result<Node> {
-        let (key, id) = self.item_key()?;
         let node = self
             .state()
             .tree
-            .node(self.drive(), key)
+            .node(self.drive(), self.item_key()?)
             .await
-            .map_err(|error| LiveError::tree(error, &id))?;
+            .map_err(|error| LiveError::tree(error, self.subject_id()))?;
         let kind = match &self.subject {
             Subject::Item(id) => id.kind,
             Subject::Comment(_) | Subject::Tag(_) => IdKind::File,
             Subject::User(_)
             | Subject::Root(_)
             | Subject::WellKnownFolder(..)
-            | Subject::AccountObject(_)
-            | Subject::Preview => IdKind::Folder,
+            | Subject::AccountObject(_) => IdKind::Folder,
         };
-        if IdKind::from(node.kind) == kind { Ok(node) } else { Err(LiveError::not_found(id)) }
+        match IdKind::from(node.kind) == kind {
+            true => Ok(node),
+            false => Err(LiveError::not_found(self.subject_id())),
+        }
     }
 
     /// Returns the requested item if the scopes of the token allow to read it.

@@ -5,13 +5,13 @@ use axum::http::{Method, header, request::Parts};
 
 use super::{
     account_objects::{action::AccountAction, ids::AccountObjectId},
-    action::{ListKind, LiveAction},
+    action::{ListKind, LiveAction, PICTURE, PREVIEW},
     error::{LiveError, Result},
     ids::{CommentId, LiveId, TagId, is_cid},
     query::{LiveQuery, decode_segment},
     well_known_folders,
 };
-use crate::sharing_links::LinkKind;
+use crate::{parameters::Parameter, sharing_links::LinkKind};
 
 /// Path prefix of Live Connect.
 pub(super) const BASE: &str = "/v5.0";
@@ -40,8 +40,15 @@ pub(super) enum Subject {
     Tag(TagId),
     /// An object outside the drive by its id.
     AccountObject(AccountObjectId),
-    /// The target of a sharing link (live-connect#op-item-preview).
+}
+
+/// The target of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum LiveTarget {
+    /// The picture of the item that a sharing link names (live-connect#op-item-preview). It needs no
+    /// token.
     Preview,
+    Route(LiveRoute),
 }
 
 /// The subject and the action of a request.
@@ -51,7 +58,7 @@ pub(super) struct LiveRoute {
     pub action: LiveAction,
 }
 
-impl LiveRoute {
+impl LiveTarget {
     /// Parses a request.
     ///
     /// # Errors
@@ -67,13 +74,37 @@ impl LiveRoute {
             .map(decode_segment)
             .collect::<Result<_>>()?;
         let segments: Vec<&str> = segments.iter().map(|segment| segment.as_ref()).collect();
+        if let ["skydrive", "get_item_preview"] = *segments {
+            let method = method(request, query)?;
+            return match method == Method::GET {
+                true => Ok(Self::Preview),
+                false => Err(LiveError::method(method.as_str())),
+            };
+        }
         let (mut subject, tail) = subject(&segments)?;
         let method = method(request, query)?;
         if let Some(application) = application(&method, &subject, tail) {
             subject = Subject::AccountObject(application);
         }
         let action = action(&method, &subject, tail, is_multipart(request))?;
-        Ok(Self { subject, action })
+        Ok(Self::Route(LiveRoute { subject, action }))
+    }
+
+    /// Returns the operation name for counters, the request log and fault rules.
+    pub(super) fn operation(&self) -> &'static str {
+        match self {
+            Self::Preview => PREVIEW,
+            Self::Route(route) => route.action.operation(),
+        }
+    }
+
+    /// Returns the parameters that the reference documents for this request, without the
+    /// [`COMMON`](super::action::COMMON) ones.
+    pub(super) fn parameters(&self) -> &'static [Parameter] {
+        match self {
+            Self::Preview => PICTURE,
+            Self::Route(route) => route.action.parameters(),
+        }
     }
 }
 
@@ -118,7 +149,6 @@ fn subject<'a>(segments: &'a [&'a str]) -> Result<(Subject, &'a [&'a str])> {
             None => Ok((Subject::Root(owner), rest)),
         },
         (Some(owner), rest) => Ok((Subject::User(owner), rest)),
-        (None, ["get_item_preview"]) if first == "skydrive" => Ok((Subject::Preview, &[])),
         (None, rest) => match parse_id(first) {
             Some(subject) => Ok((subject, rest)),
             None => {
@@ -189,8 +219,6 @@ fn action(
         Subject::AccountObject(id) => {
             RouteMatch::from(AccountAction::on_object(method.as_str(), id.kind, tail))
         }
-        // `respond` handles previews before it looks at the action.
-        Subject::Preview => get_only(method.as_str(), Some(LiveAction::GetPicture)),
     };
     match action {
         RouteMatch::Action(action) => Ok(action),

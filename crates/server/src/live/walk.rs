@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     action::{COMMON, OPERATIONS, PREVIEW, UNKNOWN},
     query::LiveQuery,
-    route::{BASE, LiveRoute},
+    route::{BASE, LiveTarget},
 };
 use crate::parameters::walk::{Example, ParameterWalk, WalkResponse, WalkServer, WalkedOperation};
 
@@ -111,9 +111,9 @@ async fn fixture(cloud: &WalkServer, number: usize) -> Vec<(&'static str, String
 fn resolve(method: &str, path: &str, content_type: &str) -> WalkedOperation {
     let request = Request::builder().method(method).uri(path).header("content-type", content_type);
     let parts = request.body(()).unwrap().into_parts().0;
-    let action = LiveRoute::parse(&parts, &LiveQuery::parse(parts.uri.query())).unwrap().action;
-    let parameters = COMMON.iter().chain(action.parameters()).copied().collect();
-    WalkedOperation { name: action.operation(), parameters, is_rejected: false }
+    let target = LiveTarget::parse(&parts, &LiveQuery::parse(parts.uri.query())).unwrap();
+    let parameters = COMMON.iter().chain(target.parameters()).copied().collect();
+    WalkedOperation { name: target.operation(), parameters, is_rejected: false }
 }
 
 fn error_message(answer: &WalkResponse) -> String {

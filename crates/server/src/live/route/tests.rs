@@ -10,7 +10,10 @@ fn route_with(method: &str, path: &str, content_type: Option<&str>) -> Result<Li
         request = request.header(header::CONTENT_TYPE, content_type);
     }
     let parts = request.body(()).expect("a request").into_parts().0;
-    LiveRoute::parse(&parts, &LiveQuery::parse(parts.uri.query()))
+    match LiveTarget::parse(&parts, &LiveQuery::parse(parts.uri.query()))? {
+        LiveTarget::Route(route) => Ok(route),
+        LiveTarget::Preview => panic!("a preview has no subject"),
+    }
 }
 
 const FILE: &str = "file.8c8ce076ca27823f.8C8CE076CA27823F!142";
@@ -104,6 +107,17 @@ fn every_operation_is_listed() {
 }
 
 #[test]
+fn a_preview_is_a_target_without_a_subject() {
+    for path in ["/skydrive/get_item_preview?type=small", "/skydrive//get%5Fitem_preview"] {
+        let request = axum::http::Request::get(format!("{BASE}{path}"));
+        let parts = request.body(()).expect("a request").into_parts().0;
+        let target = LiveTarget::parse(&parts, &LiveQuery::parse(parts.uri.query()));
+        assert_eq!(target, Ok(LiveTarget::Preview), "{path}");
+        assert_eq!(LiveTarget::Preview.operation(), PREVIEW);
+    }
+}
+
+#[test]
 fn an_id_may_be_percent_encoded() {
     assert_eq!(
         route("GET", &format!("/{}", FILE.replace('!', "%21"))).map(|r| r.subject),
@@ -150,6 +164,7 @@ fn undocumented_requests_have_the_codes_of_the_reference() {
         ("DELETE", "/me/skydrive/files"),
         ("GET", "/me/skydrive/files/a"),
         ("POST", "/me/skydrive/content"),
+        ("POST", "/skydrive/get_item_preview"),
         ("GET", "/me?method=PATCH"),
         ("HEAD", "/me"),
     ] {
