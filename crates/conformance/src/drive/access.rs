@@ -47,6 +47,7 @@ impl DriveAccess {
         &self.cx
     }
 
+    /// Returns the capabilities of the drive.
     pub(super) fn capabilities(&self) -> &Capabilities {
         self.drive.capabilities()
     }
@@ -229,6 +230,7 @@ pub(super) fn must_not_exist() -> WriteOptions {
     options
 }
 
+/// Returns the target of a deletion, with all that is known of the item.
 fn delete_target(item: &Item) -> DeleteTarget {
     let mut target = DeleteTarget::new(by_id(item));
     target.kind = Some(item.kind);

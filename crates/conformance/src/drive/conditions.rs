@@ -16,19 +16,24 @@ cases! {
     a_download_of_another_version_fails: download_if_match;
 }
 
+/// Returns the condition that an item has this etag.
 fn matching(etag: &str) -> Conditions {
     let mut conditions = Conditions::default();
     conditions.if_match = Some(etag.to_owned());
     conditions
 }
 
+/// Returns the condition that an item has another etag.
 fn not_matching(etag: &str) -> Conditions {
     let mut conditions = Conditions::default();
     conditions.if_none_match = Some(etag.to_owned());
     conditions
 }
 
-/// Returns a file in a folder, and its etag.
+/// Creates a file. Returns its folder, the file and its etag.
+///
+/// # Errors
+/// `Failed` if the file cannot be created or has no etag.
 async fn file_with_etag(access: &DriveAccess) -> CaseResult<(Item, Item, String)> {
     let place = access.new_folder().await?;
     let file = access.file(&place, "file", b"first").await?;
@@ -38,12 +43,18 @@ async fn file_with_etag(access: &DriveAccess) -> CaseResult<(Item, Item, String)
     }
 }
 
+/// Returns options of a write with these conditions.
 fn writing(conditions: Conditions) -> WriteOptions {
     let mut options = WriteOptions::default();
     options.conditions = conditions;
     options
 }
 
+/// Overwrites a file with `if_match` and its previous etag. The result is `ConditionNotMatch`, and
+/// the file keeps its bytes.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_write_with_a_stale_etag_changes_nothing(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (place, _, stale) = file_with_etag(access).await?;
@@ -55,6 +66,11 @@ async fn a_write_with_a_stale_etag_changes_nothing(test: &TestContext) -> CaseRe
     Ok(())
 }
 
+/// Overwrites a file with `if_match` and its current etag. The file has the new bytes and another
+/// etag.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_write_with_the_current_etag_replaces_the_file(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (place, file, etag) = file_with_etag(access).await?;
@@ -65,6 +81,11 @@ async fn a_write_with_the_current_etag_replaces_the_file(test: &TestContext) -> 
     Ok(())
 }
 
+/// Requests an item with `if_none_match` and its etag. The result is `ConditionNotMatch` until the
+/// file is overwritten.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn an_unchanged_item_does_not_meet_if_none_match(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (place, file, etag) = file_with_etag(access).await?;
@@ -77,6 +98,11 @@ async fn an_unchanged_item_does_not_meet_if_none_match(test: &TestContext) -> Ca
     Ok(())
 }
 
+/// Downloads a file with `if_none_match` and its etag. The result is `ConditionNotMatch` until the
+/// file is overwritten.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn an_unchanged_file_is_not_downloaded_again(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (place, file, etag) = file_with_etag(access).await?;
@@ -89,6 +115,11 @@ async fn an_unchanged_file_is_not_downloaded_again(test: &TestContext) -> CaseRe
     Ok(())
 }
 
+/// Downloads a file with `if_match` and its etag. After the file is overwritten, the result is
+/// `ConditionNotMatch`.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_download_of_another_version_fails(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (place, file, etag) = file_with_etag(access).await?;

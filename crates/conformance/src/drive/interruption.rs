@@ -23,6 +23,10 @@ cases! {
     a_dropped_folder_creation_leaves_at_most_one_folder: a_drive;
 }
 
+/// Drops uploads of a file after various delays. The file always has one whole version.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_dropped_upload_leaves_the_old_file_or_the_new_one(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -44,6 +48,9 @@ async fn a_dropped_upload_leaves_the_old_file_or_the_new_one(test: &TestContext)
 }
 
 /// Waits until two folders together have exactly one item, which has this name.
+///
+/// # Errors
+/// `Failed` if that takes longer than [`SETTLED`], or a listing fails.
 async fn expect_one_of(
     access: &DriveAccess,
     folders: [&drivedal::drive::Item; 2],
@@ -64,6 +71,11 @@ async fn expect_one_of(
     }
 }
 
+/// Drops moves of a file between two folders after various delays. The file is always in exactly
+/// one of them.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_dropped_move_leaves_the_item_in_one_of_the_folders(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -86,6 +98,10 @@ async fn a_dropped_move_leaves_the_item_in_one_of_the_folders(test: &TestContext
     expect_one_of(access, [&a, &b], "file").await
 }
 
+/// Drops creations of a folder after various delays, and then creates it. The folder exists once.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_dropped_folder_creation_leaves_at_most_one_folder(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;

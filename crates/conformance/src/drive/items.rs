@@ -34,6 +34,10 @@ fn assert_same_item(a: &Item, b: &Item) {
     }
 }
 
+/// Requests the root twice. It is a folder, and its id is the same.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn the_root_is_a_folder_whose_id_stays(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (drive, cx) = (access.drive(), access.context());
@@ -43,6 +47,10 @@ async fn the_root_is_a_folder_whose_id_stays(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// Requests a file and a folder by path and by id. Both requests return the same item.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn an_item_by_id_equals_the_item_by_path(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (drive, cx) = (access.drive(), access.context());
@@ -57,6 +65,10 @@ async fn an_item_by_id_equals_the_item_by_path(test: &TestContext) -> CaseResult
     Ok(())
 }
 
+/// Requests a file and a folder by name and by id. Both requests return the same item.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn an_item_by_id_equals_the_child_by_name(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -71,6 +83,11 @@ async fn an_item_by_id_equals_the_child_by_name(test: &TestContext) -> CaseResul
     Ok(())
 }
 
+/// Requests a file by names that differ in case or more. It is found exactly by those that the
+/// drive's `fold` equates with its own.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_name_is_found_in_the_form_that_the_drive_folds(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -84,7 +101,11 @@ async fn a_name_is_found_in_the_form_that_the_drive_folds(test: &TestContext) ->
     Ok(())
 }
 
-/// Returns the ids that a search for a child reports, and whether they are all siblings.
+/// Searches for a child. Returns the items that the search reports, and whether they are all
+/// siblings. A missing child is not an error.
+///
+/// # Errors
+/// `Failed` if the request fails otherwise.
 async fn search(test: &TestContext, folder: &Item, name: &str) -> CaseResult<(Vec<Item>, bool)> {
     let access = access(test)?;
     let (mut items, mut is_complete) = (Vec::new(), false);
@@ -101,6 +122,11 @@ async fn search(test: &TestContext, folder: &Item, name: &str) -> CaseResult<(Ve
     Ok((items, is_complete))
 }
 
+/// Searches for a child among several. The reported items contain the result, and no item of
+/// another folder.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_child_search_reports_its_result_and_no_foreign_item(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -116,6 +142,11 @@ async fn a_child_search_reports_its_result_and_no_foreign_item(test: &TestContex
     Ok(())
 }
 
+/// Searches for an existing child and a missing one. A search that reports completeness has
+/// reported all siblings.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_complete_child_search_reports_all_siblings(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -131,6 +162,10 @@ async fn a_complete_child_search_reports_all_siblings(test: &TestContext) -> Cas
     Ok(())
 }
 
+/// Requests missing children. The result is `NotFound`.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_missing_child_is_not_found(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -140,6 +175,10 @@ async fn a_missing_child_is_not_found(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// Calls verbs with a deleted file and a deleted folder. Each result is `NotFound`.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_deleted_item_is_not_found_by_any_verb(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (drive, cx) = (access.drive(), access.context());
@@ -162,6 +201,10 @@ async fn a_deleted_item_is_not_found_by_any_verb(test: &TestContext) -> CaseResu
     Ok(())
 }
 
+/// Creates a folder. It has its name, is listed and is empty.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_new_folder_is_empty(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -173,6 +216,11 @@ async fn a_new_folder_is_empty(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// Creates a folder that exists. The result is `AlreadyExists`, with the id of no other item, and
+/// the folder keeps its file.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_folder_is_not_created_twice(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -185,6 +233,11 @@ async fn a_folder_is_not_created_twice(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// Creates a folder with the name of a file. The result is `AlreadyExists`, with the id of no other
+/// item, and the file keeps its bytes.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_folder_is_not_created_where_a_file_has_its_name(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -195,6 +248,10 @@ async fn a_folder_is_not_created_where_a_file_has_its_name(test: &TestContext) -
     Ok(())
 }
 
+/// Creates a folder in a deleted one. The result is `NotFound`, and nothing exists.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_folder_is_not_created_in_a_deleted_folder(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;

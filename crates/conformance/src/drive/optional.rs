@@ -24,7 +24,10 @@ cases! {
     the_change_feed_reports_what_was_created_and_deleted: changes;
 }
 
-/// Checks that a verb fails with `Unsupported` exactly if the drive does not claim it.
+/// Verifies that a verb fails with `Unsupported` exactly if the drive does not claim it.
+///
+/// # Errors
+/// `Failed` if claim and result differ.
 fn check<T>(verb: &str, is_claimed: bool, result: Result<T>) -> CaseResult {
     let is_unsupported = match result {
         Ok(_) => false,
@@ -39,6 +42,11 @@ fn check<T>(verb: &str, is_claimed: bool, result: Result<T>) -> CaseResult {
     }
 }
 
+/// Calls the verbs of upload sessions, copies and changes as far as the drive does not claim them.
+/// The results are `Unsupported`.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn unclaimed_verbs_are_unsupported(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (drive, cx, claims) = (access.drive(), access.context(), access.capabilities());
@@ -68,6 +76,11 @@ async fn unclaimed_verbs_are_unsupported(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// Calls the verbs of the extensions, claimed or not. The result is `Unsupported` exactly if the
+/// drive does not claim the verb.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn claimed_verbs_are_supported(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (drive, cx) = (access.drive(), access.context());
@@ -88,6 +101,10 @@ async fn claimed_verbs_are_supported(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// Lists a folder recursively on a drive that does not claim it. The result is `Unsupported`.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_recursive_listing_without_the_claim_is_refused(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     if access.capabilities().recursive_list != RecursiveList::No {
@@ -98,7 +115,11 @@ async fn a_recursive_listing_without_the_claim_is_refused(test: &TestContext) ->
     check("a recursive listing", false, listed)
 }
 
-/// Returns the ids of the items that changed since a position and of those that were deleted.
+/// Returns the ids of the items that changed since a position and of those that were deleted. Moves
+/// the position to the end of the feed.
+///
+/// # Errors
+/// `Failed` if a request fails or the feed has more than [`MAX_PAGES`] pages.
 async fn changed(
     access: &DriveAccess,
     since: &mut drivedal::drive::Cursor,
@@ -117,6 +138,11 @@ async fn changed(
     fail(format!("the feed has more than {MAX_PAGES} pages"))
 }
 
+/// Creates and deletes a file, and reads the change feed after each step. It reports the file as
+/// changed, then as deleted.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn the_change_feed_reports_what_was_created_and_deleted(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;

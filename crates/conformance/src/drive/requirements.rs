@@ -6,6 +6,7 @@ use drivedal::drive::{Capabilities, RecursiveList};
 use super::DriveAccess;
 use crate::{Requirement, TestContext};
 
+/// Returns whether the backend gives access to a drive whose capabilities meet this condition.
 fn has(test: &TestContext, has: impl FnOnce(&Capabilities) -> bool) -> bool {
     test.extension::<DriveAccess>().is_some_and(|access| has(access.capabilities()))
 }

@@ -30,12 +30,20 @@ struct Upload<'a> {
 }
 
 impl<'a> Upload<'a> {
-    /// Opens a session for the file `file`, of a little more than one fragment.
+    /// Opens a session for the file `file` in a new folder, of a little more than one fragment.
+    ///
+    /// # Errors
+    /// Those of [`open_in`](Self::open_in).
     async fn open(access: &'a DriveAccess, seed: u64, options: &WriteOptions) -> CaseResult<Self> {
         let place = access.new_folder().await?;
         Self::open_in(access, place, seed, options).await
     }
 
+    /// Opens a session for the file `file` in this folder, of a little more than one fragment.
+    /// `seed` determines its content.
+    ///
+    /// # Errors
+    /// `Failed` if the session cannot be opened; `Skipped` if the drive has no sessions.
     async fn open_in(
         access: &'a DriveAccess,
         place: Item,
@@ -55,6 +63,9 @@ impl<'a> Upload<'a> {
     }
 
     /// Sends the fragment at an offset.
+    ///
+    /// # Errors
+    /// Those of the verb.
     async fn send(&mut self, offset: usize) -> Result<SessionProgress, drivedal::drive::Error> {
         let end = self.content.len().min(offset + self.fragment);
         let bytes = Buffer::from(self.content[offset..end].to_vec());
@@ -63,6 +74,9 @@ impl<'a> Upload<'a> {
     }
 
     /// Sends all fragments from an offset on. Returns the file, and whether a commit was needed.
+    ///
+    /// # Errors
+    /// `Failed` if a request fails, or makes no progress.
     async fn finish(&mut self, mut offset: usize) -> CaseResult<(Item, bool)> {
         loop {
             match self.send(offset).await? {
@@ -80,8 +94,10 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Returns the file, if it has the content of this upload. `None` if it has another content or
-    /// does not exist.
+    /// Returns the file, or `None` if it has not the content of this upload or does not exist.
+    ///
+    /// # Errors
+    /// `Failed` if a request fails otherwise.
     async fn file(&self) -> CaseResult<Option<Item>> {
         let Some(file) = self.access.child(&self.place, "file").await? else { return Ok(None) };
         let is_new = self.access.content(&file).await? == self.content;
@@ -89,6 +105,11 @@ impl<'a> Upload<'a> {
     }
 }
 
+/// Sends a new file in a session. It exists, with its bytes, after the last fragment and not
+/// before.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_session_creates_the_file_with_its_last_fragment(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let mut upload = Upload::open(access, 1, &WriteOptions::default()).await?;
@@ -99,6 +120,10 @@ async fn a_session_creates_the_file_with_its_last_fragment(test: &TestContext) -
     Ok(())
 }
 
+/// Sends a file in a session to the name of an existing one. That file is replaced.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_session_replaces_a_file(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -110,6 +135,11 @@ async fn a_session_replaces_a_file(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// Requests the status of a session after its first fragment. The status has the offset that the
+/// response to the fragment had.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_session_reports_the_offset_that_it_expects(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let mut upload = Upload::open(access, 3, &WriteOptions::default()).await?;
@@ -125,6 +155,10 @@ async fn a_session_reports_the_offset_that_it_expects(test: &TestContext) -> Cas
     Ok(())
 }
 
+/// Sends the last fragment first. It is refused, and the session still expects the first one.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_fragment_at_a_wrong_offset_changes_nothing(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let mut upload = Upload::open(access, 4, &WriteOptions::default()).await?;
@@ -142,6 +176,11 @@ async fn a_fragment_at_a_wrong_offset_changes_nothing(test: &TestContext) -> Cas
     Ok(())
 }
 
+/// Sends a file, which must not exist, in a session to the name of an existing one. It fails, and
+/// the existing file keeps its bytes.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_session_must_not_replace_on_request(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -164,6 +203,10 @@ async fn a_session_must_not_replace_on_request(test: &TestContext) -> CaseResult
     Ok(())
 }
 
+/// Cancels a session twice. Both calls succeed, later ones are `NotFound`, and no file exists.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_session_is_cancelled_once_and_again(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let mut upload = Upload::open(access, 6, &WriteOptions::default()).await?;
@@ -179,6 +222,10 @@ async fn a_session_is_cancelled_once_and_again(test: &TestContext) -> CaseResult
     Ok(())
 }
 
+/// Commits a session twice. Both calls return the same file.
+///
+/// # Errors
+/// `Failed` if the promise is not kept; `Skipped` if sessions need no commit.
 async fn a_commit_is_repeatable(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let mut upload = Upload::open(access, 7, &WriteOptions::default()).await?;

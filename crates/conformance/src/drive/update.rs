@@ -21,18 +21,24 @@ cases! {
     a_folder_is_deleted_with_its_contents: a_drive;
 }
 
+/// Returns the update to a new name, which must not be taken.
 fn rename(name: &str) -> ItemUpdate {
     let mut update = ItemUpdate::default();
     (update.name, update.if_exists) = (Some(name.to_owned()), IfExists::Fail);
     update
 }
 
+/// Returns the update to a new folder, in which the name must not be taken.
 fn move_to(folder: &Item) -> ItemUpdate {
     let mut update = ItemUpdate::default();
     (update.folder, update.if_exists) = (Some(by_id(folder)), IfExists::Fail);
     update
 }
 
+/// Renames and moves a file and a folder. Their ids stay the same.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn an_id_survives_a_rename_and_a_move(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -53,6 +59,10 @@ async fn an_id_survives_a_rename_and_a_move(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// Renames and moves a file by one update. It has the new name in the new folder only.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn one_update_renames_and_moves(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -69,6 +79,10 @@ async fn one_update_renames_and_moves(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// Moves a folder. Its file moves with it.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_folder_is_moved_with_its_contents(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -83,6 +97,11 @@ async fn a_folder_is_moved_with_its_contents(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// Renames a file to the names of another file and of a folder. The results are `AlreadyExists`,
+/// and nothing changes.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn an_update_to_a_taken_name_changes_nothing(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -99,6 +118,10 @@ async fn an_update_to_a_taken_name_changes_nothing(test: &TestContext) -> CaseRe
     Ok(())
 }
 
+/// Renames a file to the name of another one, which may be replaced. Only the renamed file is left.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn an_update_replaces_a_file_on_request(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -113,6 +136,10 @@ async fn an_update_replaces_a_file_on_request(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
+/// Renames a file to the name of a folder, which may be replaced. It fails, and nothing changes.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn an_update_never_replaces_a_folder(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -128,6 +155,10 @@ async fn an_update_never_replaces_a_folder(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// Moves a folder into itself and below itself. It fails, and nothing changes.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_folder_is_not_moved_below_itself(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -142,6 +173,10 @@ async fn a_folder_is_not_moved_below_itself(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
+/// Sets the modification time of a file. The item has it, in seconds.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_modification_time_is_stored(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -160,6 +195,11 @@ fn whole_seconds() -> jiff::Timestamp {
     jiff::Timestamp::from_second(1_391_400_246).expect("it is in the range")
 }
 
+/// Deletes existing items and a missing one by one call. It returns one result for each, in their
+/// order.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn deletions_have_one_result_each_in_order(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -179,6 +219,10 @@ async fn deletions_have_one_result_each_in_order(test: &TestContext) -> CaseResu
     Ok(())
 }
 
+/// Deletes a folder. Everything below it is deleted too.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
 async fn a_folder_is_deleted_with_its_contents(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
