@@ -172,7 +172,11 @@ const tests = {
       const app = new PublicClientApplication(auth('desktop'));
       const result = await app.acquireTokenInteractive({
         scopes: SCOPES,
-        openBrowser: (address) => click(page, address),
+        openBrowser: async (address) => {
+          await click(page, address);
+          // MSAL requests the response mode `form_post`, whose form a script would send.
+          await page.getByRole('button', { name: 'Continue' }).click();
+        },
         successTemplate: 'done',
       });
       await checkUser(app, result);
@@ -232,4 +236,11 @@ async function withBrowser(use) {
   }
 }
 
+// MSAL waits for the browser without a limit.
+const LIMIT = 90_000;
+const limit = setTimeout(() => {
+  console.error(`${test}: no result within ${LIMIT} ms`);
+  process.exit(1);
+}, LIMIT);
 await tests[test]();
+clearTimeout(limit);
