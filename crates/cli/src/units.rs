@@ -21,10 +21,11 @@ const UNITS: [(&str, u128); 13] = [
     ("B", 1),
 ];
 
-/// Parses a number of bytes: `4096`, `10GB` (decimal), `1.5GiB` or `1.5G` (binary).
+/// Parses a number of bytes: `4096`, `10GB` (decimal), `1.5GiB` or `1.5G` (binary). The unit has
+/// any letter case; a fraction of a byte is cut off.
 ///
 /// # Errors
-/// A message for the user if the text is not a size, or too large.
+/// A message for the user if the text is not a size, has more than 12 decimals, or exceeds `u64`.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is not a size: use 4096, 10GB (decimal) or 1.5GiB (binary)");
     let text = text.trim();
@@ -54,7 +55,7 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 /// Parses a duration: `20ms`, `1.5s`, `2m`.
 ///
 /// # Errors
-/// A message for the user if the text is not a duration, or is negative.
+/// A message for the user if the text is not a duration, has no unit, or is negative.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a time span: use 20ms, 1.5s or 2m");
     let span: SignedDuration = text.parse().map_err(|_| wrong())?;
@@ -71,7 +72,7 @@ pub(crate) enum ByteSpan {
 }
 
 impl ByteSpan {
-    /// Parses `0-99`, `100-` or `-100`.
+    /// Parses `0-99` (positions from 0, both inclusive), `100-` or `-100` (the last 100 bytes).
     ///
     /// # Errors
     /// A message for the user if the text has another form, or if the range ends before it starts.
@@ -98,8 +99,11 @@ impl ByteSpan {
         }
     }
 
-    /// Returns the selected bytes of a file of `size` bytes. `None` if the range starts after the
-    /// end.
+    /// Returns the selected bytes of a file of `size` bytes; the end of the result is exclusive and
+    /// at most `size`. `None` if the first byte of the range is not in the file: it is `size` or
+    /// more. A range from 0 of an empty file is an exception and returns `0..0`.
+    ///
+    /// [`Last`](Self::Last) always returns a range: the whole file if it is shorter.
     pub(crate) fn within(self, size: u64) -> Option<std::ops::Range<u64>> {
         match self {
             Self::Last(count) => Some(size.saturating_sub(count)..size),

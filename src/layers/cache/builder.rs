@@ -114,8 +114,10 @@ impl CacheBuilder {
     /// Opens the folder, if one is set, and builds the layer.
     ///
     /// # Errors
-    /// `ConfigInvalid` outside a tokio runtime, for invalid sizes, and for a folder that cannot be
-    /// used.
+    /// * `ConfigInvalid` outside a tokio runtime, if the block size is not from 1 byte to 8 MiB,
+    ///   and if the folder has less than eight regions of two blocks and 64 KiB.
+    /// * `ConfigInvalid` if the folder cannot be created or locked, or if 64 processes use it.
+    /// * `Unexpected` if the store in memory cannot be built.
     pub async fn build(self) -> Result<CacheLayer> {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(invalid("cannot build the cache: no tokio runtime is running"));

@@ -101,7 +101,8 @@ impl Feed {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether the feed reports changes of a result that was requested at this time.
+    /// Returns whether the feed reports changes of a result that was requested at this time: at or
+    /// after its start. `false` before the start, and if the service has no change feed.
     pub(super) fn covers(&self, requested_at: Instant) -> bool {
         self.progress().covered_from.is_some_and(|since| requested_at >= since)
     }
@@ -117,8 +118,9 @@ impl Feed {
         }
     }
 
-    /// Applies all changes up to `moment`. Returns whether this succeeded; a failed request is
-    /// logged.
+    /// Applies all changes up to `moment`. Sends no request if they are applied already. Returns
+    /// whether they are applied: `false` if the request failed, which is logged, or if the service
+    /// has no change feed.
     pub(super) async fn poll_until(
         &self,
         context: &OperationContext,

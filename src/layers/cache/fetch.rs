@@ -65,7 +65,8 @@ impl Prefetch {
     /// if the request has ended before the block.
     ///
     /// # Errors
-    /// The failure of the request; `Failed` if the executor dropped the task.
+    /// The errors of [`FetchRequest::run`]; `Failed` with `Unexpected` if the executor dropped the
+    /// task.
     pub(super) async fn block(&mut self, index: u64) -> Result<Option<Bytes>, FetchError> {
         loop {
             match self.receiver.recv().await {
@@ -137,8 +138,8 @@ impl FetchRequest {
         Ok(())
     }
 
-    /// Starts to write a block to the second tier, if there is one and it is available. Waits only
-    /// for a permit.
+    /// Starts to write a block to the second tier, if one is set and not paused after a failure.
+    /// Waits only for a permit.
     async fn write_to_tier(&self, key: BlockKey, block: &Bytes) {
         let Some(tier) = self.file.cache.store.tier() else { return };
         let Some(permit) = tier.admit().await else { return };
@@ -146,13 +147,13 @@ impl FetchRequest {
         spawn(&self.file.context, async move { tier.put(&key, &block, permit).await });
     }
 
-    /// Opens the bytes `span` of the requested version of the file, so that no other version can be
-    /// stored.
+    /// Opens the bytes `span` (start inclusive, end exclusive) of the requested version of the
+    /// file, so that no other version can be stored.
     ///
     /// # Errors
-    /// `Changed` if the service has another version now; `Unversioned` if the service neither
-    /// reports the version of the bytes nor supports `if_match`; `Failed` with any other error of
-    /// the service.
+    /// `Changed` if the service has another version now, or if the file is shorter than the range;
+    /// `Unversioned` if the service neither reports the version of the bytes nor supports
+    /// `if_match`; `Failed` with any other error of the service, such as `NotFound`.
     async fn open(&self, span: Range<u64>) -> Result<Box<dyn oio::ReadStreamDyn>, FetchError> {
         let (file, wanted) = (&self.file, self.item.metadata.etag());
         let range = BytesRange::new(span.start, Some(span.end - span.start));
@@ -184,7 +185,8 @@ fn spawn(context: &OperationContext, task: impl Future<Output = ()> + Send + 'st
     context.executor().clone().into_inner().execute(Box::pin(task));
 }
 
-/// Classifies an error of a read.
+/// Converts an error of a read: `Changed` for `ConditionNotMatch` and `RangeNotSatisfied`,
+/// otherwise `Failed`.
 fn to_fetch_error(error: Error) -> FetchError {
     match error.kind() {
         ErrorKind::ConditionNotMatch | ErrorKind::RangeNotSatisfied => FetchError::Changed,
@@ -202,7 +204,7 @@ impl BlockSplitter {
     /// Returns the next `length` bytes.
     ///
     /// # Errors
-    /// Those of the stream; a temporary error if it ends early.
+    /// Those of the stream; `Unexpected`, temporary, if it ends before `length` bytes.
     async fn take(&mut self, length: usize) -> opendal::Result<Bytes> {
         let mut block = BytesMut::with_capacity(length);
         while block.len() < length {

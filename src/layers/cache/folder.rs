@@ -20,10 +20,13 @@ pub(super) struct CacheFolder {
 }
 
 impl CacheFolder {
-    /// Locks the first free subfolder. After a restart, it is usually the same as before.
+    /// Locks the first of the subfolders `00` to `63` of `shared` that no process has locked.
+    /// Creates missing folders. After a restart, it is the same as before if no other process took
+    /// it.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the folder cannot be created or locked, or if all subfolders are in use.
+    /// `ConfigInvalid` if the folder cannot be created, made private or locked, or if all
+    /// subfolders are in use.
     pub(super) fn lock(shared: &Path) -> Result<Self> {
         let failed = |path: &Path, error: std::io::Error| unusable(path, error);
         for number in 0..MAX_PROCESSES {

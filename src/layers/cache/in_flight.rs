@@ -62,7 +62,8 @@ impl Drop for FetchGuard {
 }
 
 impl FetchWaiter {
-    /// Waits for the block. Returns `None` if its fetcher has given up.
+    /// Waits for the block. Returns `None` if its [`FetchGuard`] was dropped without a block: the
+    /// caller then [claims](InFlight::claim) it.
     pub(super) async fn wait(mut self) -> Option<Bytes> {
         self.0.wait_for(Option::is_some).await.ok()?.clone()
     }

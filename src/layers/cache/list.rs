@@ -59,11 +59,12 @@ impl CacheLister {
         };
     }
 
-    /// Returns the next entry of the service, or `None` at the end, and then stores the listing. If
-    /// the service is unreachable before the first entry, a stale listing may replace it.
+    /// Returns the next entry of the service, or `None` at the end, and then stores the listing.
     ///
     /// # Errors
-    /// Those of the service. The listing is then not stored.
+    /// Those of the service. The listing is then not stored. If the error is before the first entry
+    /// and [`may_serve_stale`](CacheState::may_serve_stale), the cached listing of any age replaces
+    /// it.
     async fn forward(&mut self) -> Result<Option<Entry>> {
         let ListState::Forwarded(collected) = &mut self.state else { return Ok(None) };
         let next = self.inner.next().await;

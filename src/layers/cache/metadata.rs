@@ -161,7 +161,8 @@ impl MetadataCache {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the cached result of a `stat` and the time of its request. `None` on a miss.
+    /// Returns the cached result of a `stat` and the time of its request. `path` must be spelled
+    /// exactly as in the request: letter case and final slash count. `None` on a miss.
     pub(super) fn stat(&self, path: &str) -> Option<(CachedStat, Instant)> {
         let inner = self.lock();
         let node = inner.nodes.get(&*fold(path))?;
@@ -169,7 +170,8 @@ impl MetadataCache {
         Some((entry.stat.clone(), entry.requested_at))
     }
 
-    /// Returns a cached listing and the time of its request. `None` on a miss.
+    /// Returns a cached listing and the time of its request. `path` must be spelled exactly as in
+    /// the request, and `recursive` be the same. `None` on a miss.
     pub(super) fn listing(&self, path: &str, recursive: bool) -> Option<(Arc<[Entry]>, Instant)> {
         let inner = self.lock();
         let node = inner.nodes.get(&*fold(path))?;
@@ -178,8 +180,9 @@ impl MetadataCache {
         Some((Arc::clone(&list.entries), list.requested_at))
     }
 
-    /// Registers a request for a path. Call it before the request is sent: the result is not stored
-    /// if the path changes before the returned value is dropped.
+    /// Registers a request for a path, in any spelling. Call it before the request is sent: the
+    /// result is not stored if the path is [invalidated](Self::invalidate) between this call and
+    /// the storing.
     pub(super) fn begin_request(self: &Arc<Self>, path: &str) -> PendingEntry {
         let folded = fold(path).into();
         let mut inner = self.lock();
@@ -189,7 +192,8 @@ impl MetadataCache {
         PendingEntry { metadata_cache: Arc::clone(self), id, requested_at: Instant::now() }
     }
 
-    /// Invalidates a path that is about to change or has changed.
+    /// Invalidates a path that is about to change or has changed: the paths of `scope`, and every
+    /// folder above. `path` may have any letter case, and slashes at its ends.
     pub(super) fn invalidate(&self, path: &str, scope: InvalidationScope) {
         let folded = fold(path);
         let mut inner = self.lock();
@@ -228,13 +232,15 @@ impl MetadataCache {
 }
 
 impl PendingEntry {
-    /// Returns whether the path has changed since the request was registered.
+    /// Returns whether the path was [invalidated](MetadataCache::invalidate) since the request was
+    /// registered.
     pub(super) fn is_stale(&self) -> bool {
         self.metadata_cache.lock().is_stale(self.id)
     }
 
-    /// Stores the result of a `stat`, unless it is stale. `None` as `stat` means that the item does
-    /// not exist.
+    /// Stores the result of a `stat` under the exact spelling of `path`. Does nothing if
+    /// [`is_stale`](Self::is_stale), or if the cached result is of a later request. `None` as
+    /// `stat` means that the item does not exist.
     pub(super) fn store_stat(&self, path: &str, stat: CachedStat) {
         let mut inner = self.metadata_cache.lock();
         if inner.is_stale(self.id) {
@@ -244,8 +250,13 @@ impl PendingEntry {
         inner.evict(self.metadata_cache.capacity);
     }
 
-    /// Stores a complete listing, unless it is stale or too large. With `with_stats`, also stores
-    /// the metadata of each entry as the result of a `stat`.
+    /// Stores a complete listing under the exact spelling of `path`, the folder as it was
+    /// requested. Does nothing if [`is_stale`](Self::is_stale), or if the number of entries is not
+    /// below the capacity of the cache.
+    ///
+    /// With `with_stats`, the metadata of each entry is also stored as the result of a `stat`.
+    /// Entries without both etag and modification time are left out: their metadata is not that of
+    /// a `stat`.
     pub(super) fn store_listing(
         &self,
         path: &str,
@@ -277,15 +288,16 @@ impl PendingEntry {
     }
 }
 
-/// Returns whether an entry of a listing has the same metadata as a `stat`. Some services list
-/// names only.
+/// Returns whether an entry of a listing has an etag or a modification time, and thus counts as
+/// having the same metadata as a `stat`. Some services list names only.
 fn is_complete(entry: &Entry) -> bool {
     let metadata = entry.metadata();
     metadata.etag().is_some() || metadata.last_modified().is_some()
 }
 
 impl Inner {
-    /// Returns whether the request with this id must not be stored.
+    /// Returns whether the result of the request with this id must not be stored: its path was
+    /// invalidated, or the id is not registered.
     fn is_stale(&self, id: u64) -> bool {
         self.pending.get(&id).is_none_or(|pending| pending.stale)
     }
@@ -324,7 +336,7 @@ impl Inner {
         }
     }
 
-    /// Evicts the least recently updated nodes until the capacity is met.
+    /// Evicts the least recently updated nodes until at most `capacity` entries are left.
     fn evict(&mut self, capacity: usize) {
         while self.entry_count > capacity {
             let Some((path, generation)) = self.eviction_queue.pop_front() else { return };

@@ -160,7 +160,8 @@ impl CacheLayer {
     /// after a restart; it has no other effect.
     ///
     /// # Errors
-    /// `Unexpected` if the disk fails.
+    /// `Unexpected` if the disk fails or has failed since the layer was built. Never without a
+    /// folder.
     pub async fn close(&self) -> Result<()> {
         self.shared.store.close().await
     }

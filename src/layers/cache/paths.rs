@@ -18,7 +18,8 @@ pub(super) fn fold(path: &str) -> Cow<'_, str> {
     Cow::Owned(path.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect())
 }
 
-/// Returns the parent folder of a folded path; `None` for the root.
+/// Returns the parent folder of a [folded](fold) path, without a slash at its end; the empty path
+/// for an item in the root. `None` for the root.
 pub(super) fn parent(folded: &str) -> Option<&str> {
     match folded.rsplit_once('/') {
         Some((parent, _)) => Some(parent),
@@ -27,7 +28,8 @@ pub(super) fn parent(folded: &str) -> Option<&str> {
     }
 }
 
-/// Returns whether a folded path is the folder or an item below it.
+/// Returns whether a path is the folder or an item below it. Both must be [folded](fold); the empty
+/// folder is the root.
 pub(super) fn is_within(path: &str, folder: &str) -> bool {
     folder.is_empty()
         || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

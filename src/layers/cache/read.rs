@@ -124,11 +124,12 @@ impl CacheReader {
     }
 
     /// Opens a range that is read in blocks, and fetches its first block. Returns `None` if the
-    /// read must bypass the cache: no etag, a range outside the file, or a file that changes
-    /// repeatedly.
+    /// read must bypass the cache: the item is a folder or has no etag, the service does not
+    /// confirm the version of its bytes, the range is empty or not entirely within the file, or the
+    /// file changed more than [`MAX_VERSION_CHANGES`] times meanwhile.
     ///
     /// # Errors
-    /// `NotFound` if the file does not exist; those of the service.
+    /// `NotFound` if the file does not exist, also according to the cache; those of the service.
     async fn open_cached(
         &self,
         range: BytesRange,
@@ -199,7 +200,7 @@ impl CacheReader {
     /// path if the version differs.
     ///
     /// # Errors
-    /// Those of the service, such as `NotFound`.
+    /// Those of [`CacheState::fetch_stat`], such as `NotFound`.
     async fn is_current(&self, item: &CachedItem) -> Result<bool> {
         let CachedFile { cache, service, context, path, .. } = &*self.file;
         let (now, _) = cache.fetch_stat(service, context, path).await?;
@@ -211,8 +212,9 @@ impl CacheReader {
     }
 }
 
-/// Returns the byte range in a file of `length` bytes. Returns `None` if the range is empty or not
-/// entirely within the file: its meaning is left to the service.
+/// Returns the byte range (end exclusive) in a file of `length` bytes. A suffix that is longer than
+/// the file is the whole file. Returns `None` if the file or the range is empty, if the range
+/// starts at the end or after it, or if it ends after it: its meaning is left to the service.
 fn span(range: BytesRange, length: u64) -> Option<Range<u64>> {
     let span = match range {
         BytesRange::Suffix { size: 0 } => return None,
@@ -305,7 +307,8 @@ impl CacheStream {
         Ok(())
     }
 
-    /// Returns whether the first block was cached and a later one is missing.
+    /// Returns whether the first block was cached and a later one is missing, according to
+    /// [`BlockStore::has`](super::store::BlockStore::has). `false` may thus be wrong.
     fn has_later_gap(&self) -> bool {
         let blocks = self.span.start / self.size() + 1..self.span.end.div_ceil(self.size());
         let here =
@@ -353,8 +356,8 @@ impl CacheStream {
         }
     }
 
-    /// Returns the request for the missing block `from`: the rest of the range, plus read-ahead for
-    /// a sequential reader.
+    /// Returns the request that begins with the missing block of the index `from`: the rest of the
+    /// range, plus read-ahead for a sequential reader.
     fn fetch_request(&self, from: u64) -> FetchRequest {
         let last = self.key.length.div_ceil(self.size());
         let mut end = self.span.end.div_ceil(self.size());

@@ -44,7 +44,7 @@ impl CacheService {
     }
 }
 
-/// Returns whether a `stat` has no options that bypass the cache.
+/// Returns whether a `stat` has no version, condition or override: these bypass the cache.
 fn is_plain_stat(args: &OpStat) -> bool {
     !args.is_conditional()
         && args.version().is_none()
@@ -53,7 +53,7 @@ fn is_plain_stat(args: &OpStat) -> bool {
         && args.override_content_type().is_none()
 }
 
-/// Returns whether a read has no options that bypass the cache.
+/// Returns whether a read has no version, condition or override: these bypass the cache.
 fn is_plain_read(args: &OpRead) -> bool {
     !args.is_conditional()
         && args.version().is_none()
@@ -62,7 +62,8 @@ fn is_plain_read(args: &OpRead) -> bool {
         && args.override_content_type().is_none()
 }
 
-/// Returns whether a listing is of a folder and has no options that bypass the cache.
+/// Returns whether a listing is of a folder (`path` ends with a slash) and has no start, old
+/// versions or deleted items: these bypass the cache.
 fn is_plain_list(path: &str, args: &OpList) -> bool {
     path.ends_with('/') && args.start_after().is_none() && !args.versions() && !args.deleted()
 }
@@ -98,7 +99,8 @@ impl Service for CacheService {
         self.inner.create_dir(context, path, args).await
     }
 
-    /// Returns cached metadata if it is fresh, otherwise that of the service. Calls with options
+    /// Returns cached metadata if the [consistency](super::Consistency) permits, otherwise that of
+    /// the service. Calls with a version, a condition or an override, and paths with `.` or `..`,
     /// are forwarded.
     ///
     /// # Errors

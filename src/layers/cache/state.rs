@@ -70,8 +70,9 @@ impl CacheState {
         Some(Arc::clone(file))
     }
 
-    /// Returns the earliest request time that is acceptable for a result; `None` if any is.
-    /// `is_negative` means that the result is that nothing exists.
+    /// Returns the time after which a result must have been requested to be used without a check
+    /// (exclusive); `None` if any time is. `is_negative` means that the result is that nothing
+    /// exists.
     fn oldest_allowed(&self, is_negative: bool) -> Option<Instant> {
         let now = Instant::now();
         match self.settings.consistency {
@@ -83,9 +84,12 @@ impl CacheState {
         }
     }
 
-    /// Returns whether a result that was requested at `requested_at` can be used: it is not older
-    /// than `oldest`, or the change feed reports no change since. In the latter case the caller
-    /// must look it up again, because the feed may have invalidated it.
+    /// Returns whether a result that was requested at `requested_at` can be used:
+    ///
+    /// * `Fresh` if it was requested after `oldest`, or if `oldest` is `None`.
+    /// * `Revalidated` if the change feed has applied all changes up to `oldest`. The caller must
+    ///   look the result up again, because the feed may have invalidated it.
+    /// * `Stale` otherwise: no change feed, the request was before its start, or it failed.
     async fn freshness(
         &self,
         context: &OperationContext,
@@ -109,7 +113,9 @@ impl CacheState {
         }
     }
 
-    /// Returns the cached result of a `stat`. `None` on a miss, or if it is stale.
+    /// Returns the cached result of a `stat` of `path`, spelled exactly as in its request. `None`
+    /// on a miss, if the result is [`Stale`](Freshness::Stale), and always if readers
+    /// [revalidate](Consistency::always_revalidates). `Some(None)`: the item does not exist.
     pub(super) async fn cached_stat(
         &self,
         context: &OperationContext,
@@ -127,7 +133,8 @@ impl CacheState {
         }
     }
 
-    /// Returns the cached listing of a folder. `None` on a miss, or if it is stale.
+    /// Returns the cached listing of the folder `path`, which ends with a slash. `None` on a miss,
+    /// or if the listing is [`Stale`](Freshness::Stale).
     pub(super) async fn cached_listing(
         &self,
         context: &OperationContext,
@@ -154,8 +161,9 @@ impl CacheState {
     /// Requests the metadata of an item and stores it. Returns it with the time of its request.
     ///
     /// # Errors
-    /// Those of the service. `NotFound` is stored too. With [`Consistency::StaleIfError`], a cached
-    /// result replaces a network error.
+    /// Those of the service. `NotFound` is stored too. If
+    /// [`may_serve_stale`](Self::may_serve_stale), the cached result of any age replaces the error;
+    /// `NotFound` if that result is that nothing exists.
     pub(super) async fn fetch_stat(
         &self,
         service: &Servicer,
@@ -185,7 +193,8 @@ impl CacheState {
         }
     }
 
-    /// Returns whether a stale result may be used instead of this error.
+    /// Returns whether a cached result of any age may be used instead of this error: with
+    /// [`Consistency::StaleIfError`], for `Unexpected` and `RateLimited` that are not permanent.
     pub(super) fn may_serve_stale(&self, error: &Error) -> bool {
         self.settings.consistency == Consistency::StaleIfError
             && matches!(error.kind(), ErrorKind::Unexpected | ErrorKind::RateLimited)

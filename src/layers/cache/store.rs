@@ -107,7 +107,9 @@ impl BlockStore {
     /// Opens the store, and locks a folder if `config` has one.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the folder cannot be used or is too small.
+    /// `ConfigInvalid` if the folder cannot be created, locked or opened, if
+    /// all its subfolders are in use, or if it has less than eight regions (see [`region_size`]).
+    /// `Unexpected` if the store in memory cannot be built.
     pub(super) async fn open(config: StoreConfig, tier: Option<Tier>) -> Result<Self> {
         let memory = HybridCacheBuilder::new()
             .with_name("drivedal")
@@ -155,7 +157,8 @@ impl BlockStore {
         self.folder.as_ref().filter(|_| !self.given_up.load(Ordering::Relaxed))
     }
 
-    /// Returns whether the folder may take another block. The cache must not fill a disk.
+    /// Returns whether the folder may take another block: it has not failed, and its disk has at
+    /// least [`MIN_FREE`] bytes left, or the system does not report them. `false` without a folder.
     fn has_room(&self) -> bool {
         let Some(folder) = self.folder() else { return false };
         let has_room = folder.free().is_none_or(|free| free >= MIN_FREE);
@@ -191,8 +194,8 @@ impl BlockStore {
         Some(self.blocks.memory().get(key)?.value().0.clone())
     }
 
-    /// Returns the bytes of a block and the place where it was found. Returns `None` on a miss, or
-    /// if the block is damaged.
+    /// Returns the bytes of a block and the place where it was found. Returns `None` if no place
+    /// has the block, or if its bytes there are damaged or have another length than the block.
     pub(super) async fn get(&self, key: &BlockKey) -> Option<(Bytes, BlockLocation)> {
         if let Some(bytes) = self.in_memory(key) {
             return Some((bytes, BlockLocation::Memory));
@@ -215,12 +218,16 @@ impl BlockStore {
         Some((bytes, BlockLocation::Tier))
     }
 
-    /// Returns whether a block is probably in memory or in the folder. Does not wait.
+    /// Returns whether a block is in memory or in the folder. Does not wait and reads no block.
+    ///
+    /// `true` may be wrong: the folder is searched by the hash of the key only, and the block there
+    /// may be damaged. [`get`](Self::get) then returns `None`. `false` means that the block is in
+    /// neither place now. The second tier is not searched.
     pub(super) fn has(&self, key: &BlockKey) -> bool {
         self.blocks.contains(key)
     }
 
-    /// Stores a block in memory and, if there is space, in the folder.
+    /// Stores a block in memory and, if [`has_room`](Self::has_room), in the folder.
     pub(super) fn put(&self, key: BlockKey, bytes: Bytes) {
         if self.has_room() {
             self.unwritten.fetch_add(bytes.len(), Ordering::Relaxed);
@@ -231,7 +238,7 @@ impl BlockStore {
         }
     }
 
-    /// Waits for the disk if too many bytes are unwritten.
+    /// Waits for the disk if more than [`UNWRITTEN_MAX`] bytes are unwritten.
     pub(super) async fn catch_up(&self) {
         let is_behind = || self.unwritten.load(Ordering::Relaxed) > UNWRITTEN_MAX;
         if self.folder().is_none() || !is_behind() {
@@ -295,7 +302,8 @@ impl Drop for BlockStore {
 /// `capacity` the size of the folder, in bytes.
 ///
 /// # Errors
-/// `ConfigInvalid` if the capacity is less than eight regions.
+/// `ConfigInvalid` if the capacity is less than eight regions of the minimum size: two blocks and
+/// 64 KiB each, rounded up to 4 KiB.
 fn region_size(block: u64, capacity: u64) -> Result<usize> {
     let least = (2 * block + (64 << 10)).next_multiple_of(4096);
     if capacity < 8 * least {

@@ -55,8 +55,9 @@ impl Tier {
         Self { operator, writes: Arc::new(Semaphore::new(MAX_WRITES)), pause: Arc::default() }
     }
 
-    /// Returns a block, or `None` on a miss, if the object is damaged, or if the tier is not
-    /// available.
+    /// Returns a block. `None` if the tier does not have it, if the object is damaged or has
+    /// another key, if the request fails or takes over [`REQUEST_TIMEOUT`], or during the pause
+    /// after a failure.
     pub(super) async fn get(&self, key: &BlockKey) -> Option<Bytes> {
         if self.is_paused() {
             return None;
@@ -76,7 +77,8 @@ impl Tier {
         block
     }
 
-    /// Returns a permit to write a block. `None`: the tier is not available now.
+    /// Returns a permit to write a block. Waits while [`MAX_WRITES`] writes are active. `None`
+    /// during the pause after a failure.
     pub(super) async fn admit(&self) -> Option<OwnedSemaphorePermit> {
         if self.is_paused() {
             return None;

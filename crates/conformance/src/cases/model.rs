@@ -71,7 +71,8 @@ fn steps(renames: bool) -> impl Strategy<Value = Vec<Step>> {
 /// A tree, as the simplest drive would implement it.
 #[derive(Clone, Debug, Default)]
 struct Model {
-    /// The items by their path: the seed of a file's bytes, `None` for a folder.
+    /// The items by their path, which has no slash at its end, also for a folder: the seed of a
+    /// file's bytes, `None` for a folder.
     items: BTreeMap<String, Option<u64>>,
 }
 
@@ -89,34 +90,37 @@ enum Expected {
 use Expected::{Done, Refused, Skipped};
 
 impl Model {
-    /// Returns whether a file has this path.
+    /// Returns whether a file has this path (no slash at its end).
     fn is_file(&self, path: &str) -> bool {
         matches!(self.items.get(path), Some(Some(_)))
     }
 
-    /// Returns whether a folder has this path.
+    /// Returns whether a folder has this path (no slash at its end). `false` for the root.
     fn is_folder(&self, path: &str) -> bool {
         matches!(self.items.get(path), Some(None))
     }
 
-    /// Returns the paths of everything below a folder.
+    /// Returns the paths of everything below the folder `path`, which has no slash at its end.
     fn below(&self, path: &str) -> Vec<String> {
         let folder = format!("{path}/");
         self.items.keys().filter(|item| item.starts_with(&folder)).cloned().collect()
     }
 
-    /// Returns the folders above a path, the outermost first.
+    /// Returns the folders above a path, the outermost first, without the root and without slashes
+    /// at their ends.
     fn parents(path: &str) -> impl Iterator<Item = &str> {
         path.match_indices('/').map(|(at, _)| &path[..at])
     }
 
-    /// Returns whether a file is at one of the paths above this one.
+    /// Returns whether a file is at one of the paths above this one. A file at the path itself does
+    /// not count.
     fn below_a_file(&self, path: &str) -> bool {
         Self::parents(path).any(|folder| self.is_file(folder))
     }
 
-    /// Creates or replaces the item at this path, and creates its missing folders. `item` is the
-    /// seed of a file's bytes, or `None` for a folder.
+    /// Creates or replaces the item at this path (no slash at its end), and creates its missing
+    /// folders. No file may be above it. `item` is the seed of a file's bytes, or `None` for a
+    /// folder.
     fn put(&mut self, path: &str, item: Option<u64>) {
         for folder in Self::parents(path) {
             self.items.insert(folder.to_owned(), None);
@@ -124,7 +128,8 @@ impl Model {
         self.items.insert(path.to_owned(), item);
     }
 
-    /// Removes the item at this path, if there is one, with everything below it.
+    /// Removes the item at this path, with everything below it. The path has no slash at its end,
+    /// also for a folder. Does nothing if the item does not exist.
     fn remove(&mut self, path: &str) {
         for gone in self.below(path) {
             self.items.remove(&gone);
@@ -132,7 +137,8 @@ impl Model {
         self.items.remove(path);
     }
 
-    /// Applies a step and returns its required result.
+    /// Applies a step and returns its required result. The tree does not change if that is
+    /// `Refused` or `Skipped`.
     fn step(&mut self, step: &Step) -> Expected {
         match step {
             Step::Write(path, _) if self.below_a_file(path) || self.is_folder(path) => Refused,
@@ -169,7 +175,8 @@ impl Model {
         }
     }
 
-    /// Renames the item, and returns the required result of this step.
+    /// Renames the item at `from` to `to`, with everything below it, and returns the required
+    /// result of this step. Neither path has a slash at its end.
     fn rename(&mut self, from: &str, to: &str) -> Expected {
         let Some(item) = self.items.get(from).copied() else { return Refused };
         if to.starts_with(&format!("{from}/")) || (item.is_none() && self.is_folder(to)) {
@@ -190,7 +197,8 @@ impl Model {
     }
 
     /// Returns the sorted paths that a listing of a folder must have, without the folder itself.
-    /// `folder` has a slash at its end, or is empty for the root.
+    /// Those of folders end with a slash. `folder` has a slash at its end, or is empty for the
+    /// root.
     fn listing(&self, folder: &str, recursive: bool) -> Vec<String> {
         let mut shown: Vec<_> = self
             .items
