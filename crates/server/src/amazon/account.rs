@@ -41,7 +41,7 @@ pub(super) fn info() -> Response {
 /// Handles `GET account/quota`: returns the size of the drive and the available space in bytes.
 ///
 /// # Errors
-/// 500 if the storage fails.
+/// 404 if the drive was removed meanwhile; 500 if the storage fails.
 pub(super) async fn quota(request: &AmazonRequest) -> Result<Response> {
     let drive = request.state.tree.drive_info(request.drive()).await;
     let drive = drive.map_err(|error| AmazonError::tree(error, "?"))?;

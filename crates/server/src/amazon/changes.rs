@@ -45,10 +45,13 @@ struct Checkpoint {
 }
 
 /// Handles `POST changes`: returns the nodes that changed since the checkpoint in the body, in the
-/// order of their changes, as lines of JSON.
+/// order of their changes, as lines of JSON. Without a checkpoint, and with one that is invalid,
+/// the response starts with a reset and contains all nodes.
 ///
 /// # Errors
-/// 400 if a number is invalid, 500 if the storage fails.
+/// 400 if the body is not JSON, or `chunkSize` or `maxNodes` is not a positive number; 404 if the
+/// drive was removed meanwhile; 500 if the storage fails. A failure after the first line ends the
+/// response early instead.
 pub(super) async fn changes(request: AmazonRequest, body: Body) -> Result<Response> {
     let options: ChangesBody = json_body(body).await?;
     let drive = request.state.tree.drive_info(request.drive()).await;
@@ -77,7 +80,7 @@ pub(super) async fn changes(request: AmazonRequest, body: Body) -> Result<Respon
 /// `name` is for the message.
 ///
 /// # Errors
-/// 400 if the value is not a positive number.
+/// 400 if the value is neither missing, null nor a positive whole number.
 fn number(value: Option<&Value>, name: &str) -> Result<Option<u64>> {
     let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
     let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
@@ -87,7 +90,8 @@ fn number(value: Option<&Value>, name: &str) -> Result<Option<u64>> {
     }
 }
 
-/// Returns whether a flag is set, as a boolean or as text.
+/// Returns whether a flag is `true`, as a boolean or as text in any case. Every other value and a
+/// missing one is `false`.
 fn is_true(value: Option<&Value>) -> bool {
     match value {
         Some(Value::Bool(flag)) => *flag,
@@ -146,7 +150,8 @@ impl StreamState {
 }
 
 impl ChangeStream {
-    /// Returns the next object and the state after it. Without any change, that is the end marker.
+    /// Returns the next object and the state after it. Without any change and without a pending
+    /// reset, the object is the end marker.
     ///
     /// # Errors
     /// 500 if the storage fails.
@@ -188,8 +193,9 @@ fn encode_checkpoint(checkpoint: &Checkpoint) -> String {
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(json))
 }
 
-/// Returns the feed position of a checkpoint. `None` if it is invalid for this drive: the client
-/// then receives a reset and all nodes.
+/// Returns the feed position of a checkpoint. `None` if the text is not a checkpoint, is one of
+/// another drive or of the drive before it was recreated, or has a position after the end of the
+/// feed: the client then receives a reset and all nodes.
 fn decode_checkpoint(text: &str, drive: &DriveInfo) -> Option<i64> {
     let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
     let checkpoint: Checkpoint = serde_json::from_slice(&bytes).ok()?;

@@ -50,8 +50,10 @@ struct UploadForm {
 /// Handles `POST nodes` of the content endpoint: creates a file.
 ///
 /// # Errors
-/// 400 for an invalid form, metadata or length; 403 if the drive is full; 404 for an invalid parent
-/// id; 409 if the name or the `localId` is in use; 500 if the storage fails.
+/// 400 for an invalid form or metadata, a file over [`FILE_MAX`], a body that ends early, or a
+/// parent that is a file; 403 if the file does not fit into the drive's quota, or the disk of the
+/// storage is full; 404 if a parent does not exist; 409 if the name or the `localId` is in use, or
+/// another file has the content; 500 if the storage fails.
 pub(super) async fn upload(request: &AmazonRequest, parts: &Parts, body: Body) -> Result<Response> {
     preflight(request, parts).await?;
     let local_id = request.local_id().await?;
@@ -81,8 +83,9 @@ pub(super) async fn upload(request: &AmazonRequest, parts: &Parts, body: Body) -
 /// Checks the metadata of a new file. Returns it with the name and the parent folders.
 ///
 /// # Errors
-/// 400 if the metadata is missing or invalid; 404 for an invalid parent id; 409 if another file has
-/// the content; 500 if the storage fails.
+/// 400 if the metadata is missing, its kind is not FILE, or its name is missing, empty or longer
+/// than 256 characters; 404 for a parent id that is not one of this account; 409 if another file
+/// has the content; 500 if the storage fails.
 async fn check(
     request: &AmazonRequest,
     metadata: Option<Metadata>,
@@ -101,9 +104,10 @@ async fn check(
 /// Handles `PUT nodes/{id}/content`: replaces the content of a file.
 ///
 /// # Errors
-/// 400 for a folder and for an invalid form or length; 403 for a node in the trash and if the drive
-/// is full; 404 if the node does not exist; 409 if another file has the content; 500 if the storage
-/// fails.
+/// 400 for a folder, an invalid form, a file over [`FILE_MAX`], and a body that ends early; 403 for
+/// a node in the trash, if the file does not fit into the drive's quota, and if the disk of the
+/// storage is full; 404 if the node does not exist, is not visible to the token, or was deleted
+/// during the upload; 409 if another file has the content; 500 if the storage fails.
 pub(super) async fn overwrite(
     request: &AmazonRequest,
     id: &str,
@@ -129,11 +133,12 @@ pub(super) async fn overwrite(
 }
 
 /// Handles `GET nodes/{id}/content`: returns the bytes of the file with the id, or the range that
-/// the request names.
+/// the request names. A range outside the file is the response 416, a match of `If-None-Match` is
+/// 304; both are `Ok`.
 ///
 /// # Errors
-/// 400 for a folder; 404 if the node does not exist; 409 after [`MAX_ATTEMPTS`] concurrent
-/// overwrites; 500 if the storage fails.
+/// 400 for a folder; 404 if the node does not exist or is not visible to the token; 409 after
+/// [`MAX_ATTEMPTS`] concurrent overwrites; 500 if the storage fails.
 pub(super) async fn download(request: &AmazonRequest, id: &str, parts: &Parts) -> Result<Response> {
     for _ in 0..MAX_ATTEMPTS {
         let node = request.find_node(id).await?;
@@ -146,9 +151,9 @@ pub(super) async fn download(request: &AmazonRequest, id: &str, parts: &Parts) -
     Err(AmazonError::busy())
 }
 
-/// Rejects content that the drive already has, unless `suppress=deduplication` or the content is
-/// empty (amazon-drive#deduplication). The node `except` may have it. The check reads every node of
-/// the drive.
+/// Rejects content that a live file of the drive already has, by MD5 and size, unless the request
+/// has a `suppress` parameter or the content is empty (amazon-drive#deduplication). The node
+/// `except` may have it; `None` for a new file. The check reads every node of the drive.
 ///
 /// # Errors
 /// 409 with the id of the other node, 500 if the storage fails.
@@ -177,8 +182,9 @@ async fn check_duplicate(
     }
 }
 
-/// Rejects an upload by its declared length, before it is received. Overwriting a file may free
-/// space, so only a file that can never fit is rejected.
+/// Rejects an upload by the `Content-Length` in `parts`, before it is received. A request without
+/// one is accepted. Overwriting a file may free space, so only a file that can never fit is
+/// rejected. [`FORM_OVERHEAD`] bytes are not counted.
 ///
 /// # Errors
 /// 400 over [`FILE_MAX`]; 403 if the file exceeds the whole quota; 500 if the storage fails.
@@ -198,13 +204,14 @@ async fn preflight(request: &AmazonRequest, parts: &Parts) -> Result<()> {
     Ok(())
 }
 
-/// Receives the parts of a form in any order. The content is stored while it arrives. Data after
-/// the closing boundary is ignored, because one client sends its own content type there
-/// (amazon-drive#upload-epilogue).
+/// Receives the parts `metadata` and `content` of a form in any order. The content is stored while
+/// it arrives. Data after the closing boundary is ignored, because one client sends its own content
+/// type there (amazon-drive#upload-epilogue).
 ///
 /// # Errors
-/// 400 if the form is invalid, has an unknown part, or has no content; 403 if the drive is full;
-/// 500 if the storage fails. Stored content is discarded.
+/// 400 if the request is no multipart form, a part is unknown or repeated, the metadata is invalid,
+/// the content is missing or over [`FILE_MAX`], or the body ends early; 403 if the disk of the
+/// storage is full; 500 if the storage fails. Stored content is discarded.
 async fn form(request: &AmazonRequest, parts: &Parts, body: Body) -> Result<UploadForm> {
     let content_type = parts.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -278,7 +285,8 @@ fn parse_metadata(text: Vec<u8>) -> Result<Metadata> {
     })
 }
 
-/// Converts an error of the form parser to a response.
+/// Converts an error of the form parser to 400. A form whose part headers are too long has its own
+/// message; all others are a body that cannot be read.
 fn form_error(error: &multer::Error) -> AmazonError {
     tracing::debug!(%error, "cannot read an upload form");
     if form::has_too_long_headers(error) {
@@ -300,8 +308,8 @@ async fn discard_upload(
     error
 }
 
-/// Returns whether a request declares the length of its body, or needs not
-/// (amazon-drive#error-length-required).
+/// Returns whether a request over HTTP/1 has a `Content-Length` or a `Transfer-Encoding`; always
+/// `true` over HTTP/2, which needs neither (amazon-drive#error-length-required).
 pub(super) fn declares_length(parts: &Parts) -> bool {
     parts.version >= axum::http::Version::HTTP_2
         || parts.headers.contains_key(header::CONTENT_LENGTH)

@@ -33,7 +33,7 @@ impl AmazonError {
         Self { status, message: message.into(), code: None, node: None }
     }
 
-    /// Returns 400: the request is invalid.
+    /// Returns 400 with `message`, which says which part of the request is invalid.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
@@ -68,12 +68,12 @@ impl AmazonError {
         Self::conflict("The node is being changed by other requests")
     }
 
-    /// Returns 404: the node has no property of this key.
+    /// Returns 404: the node has no property with the key `key`.
     pub(super) fn no_property(key: &str) -> Self {
         Self::part_not_found(format!("No property {key}"))
     }
 
-    /// Returns 403: the operation is not allowed.
+    /// Returns 403 with `message`, without a code: the operation is not allowed.
     pub(super) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)
     }
@@ -84,17 +84,18 @@ impl AmazonError {
         Self::forbidden("The access token provided does not have access to the required scope.")
     }
 
-    /// The node does not exist, or the id is invalid.
+    /// Returns 404: the node with the id `id` does not exist, is not visible to the token, or the
+    /// id is not one of this account.
     pub(super) fn not_found(id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("Invalid nodeId: {id}"))
     }
 
-    /// Returns 404: a part of a node does not exist, a child or a property. `what` is the message.
+    /// Returns 404: a child or a property of a node does not exist. `what` is the whole message.
     pub(super) fn part_not_found(what: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, what)
     }
 
-    /// Returns 409: the state of a node conflicts with the request.
+    /// Returns 409 with `message`, without a code: the state of a node conflicts with the request.
     pub(super) fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, message)
     }
@@ -104,7 +105,7 @@ impl AmazonError {
         Self::new(StatusCode::NOT_FOUND, UNKNOWN_OPERATION)
     }
 
-    /// Returns 405: the path does not support the method.
+    /// Returns 405: the path does not support `method`, the HTTP method in upper case.
     pub(super) fn method(method: &str) -> Self {
         let message = format!("The method {method} is not allowed here");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, message)
@@ -115,8 +116,8 @@ impl AmazonError {
         Self::new(StatusCode::LENGTH_REQUIRED, "Content-Length is missing")
     }
 
-    /// Returns 409: another node has the name. `parent` is the id of the folder, `node` the id of
-    /// the other node.
+    /// Returns 409: another node has the name `name`, which the message shows in lower case.
+    /// `parent` is the id of the folder, `node` the id of the other node.
     pub(super) fn name_taken(name: &str, parent: &str, node: String) -> Self {
         let name = name.to_lowercase();
         let message = format!(
@@ -148,10 +149,14 @@ impl AmazonError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal failure")
     }
 
-    /// Converts an error of the tree. `id` is the id of the node in the message. A name conflict
-    /// needs more context: use `AmazonRequest::tree_error`.
-    ///
-    /// Failures of the storage are logged; the response is a 500 that does not describe them.
+    /// Converts an error of the tree. `id` is the id of the node in the message. 404 for an item, a
+    /// folder or a drive that does not exist; 400 for a file instead of a folder or the reverse, a
+    /// name that the tree cannot store, and a body that ends early or is longer than its limit; 403
+    /// for the root folder, for a full drive and for a full disk of the storage; 409 for a folder
+    /// that would be below itself, and for a version that changed; 500 for all others, which are
+    /// failures of the storage. A name conflict needs more context: use
+    /// `AmazonRequest::tree_error`. Failures of the storage and a full disk are logged; the 500
+    /// does not describe them.
     pub(super) fn tree(error: TreeError, id: &str) -> Self {
         match error {
             TreeError::NotFound => Self::not_found(id),
@@ -200,7 +205,8 @@ impl AmazonError {
         json_response(self.status, &Value::Object(body))
     }
 
-    /// Returns the response to a status that a fault rule injects.
+    /// Returns the response to a status that a fault rule injects. The message is that of the cloud
+    /// for the status, and a general one for a status that the cloud does not send.
     pub(super) fn for_status(status: StatusCode) -> Self {
         let message = match status.as_u16() {
             400 => "Cannot read from request.",

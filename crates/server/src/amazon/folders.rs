@@ -9,12 +9,14 @@ use super::{
 };
 use crate::tree::{Change, ItemKey, ItemState, Node, OnConflict, Precondition, ROOT, TreeError};
 
-/// Handles `POST nodes/{id}/children`: moves a node from one of its parents to the folder `to`.
+/// Handles `POST nodes/{id}/children`: moves the node `childId` of the body from its parent
+/// `fromParent` to the folder with the id `to`.
 ///
 /// # Errors
-/// 400 if the node is not a child of the first, or the body is invalid; 403 for a node in the
-/// trash; 404 if a node does not exist; 409 if the name is in use, or after too many concurrent
-/// changes; 500 if the storage fails.
+/// 400 if the body is invalid, the node is not a child of `fromParent`, or `to` is a file; 403 for
+/// a node in the trash, and if the disk of the storage is full; 404 if a node does not exist or is
+/// not visible to the token; 409 if the name is in use, a folder would be below itself, or after
+/// [`MAX_ATTEMPTS`] concurrent changes; 500 if the storage fails.
 pub(super) async fn move_child(request: &AmazonRequest, to: &str, body: Body) -> Result<Response> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -40,12 +42,15 @@ pub(super) async fn move_child(request: &AmazonRequest, to: &str, body: Body) ->
     Ok(request.node_response(&node))
 }
 
-/// Handles `PUT nodes/{parent}/children/{child}`. Inferred: a node that is already a child stays
+/// Handles `PUT nodes/{parent}/children/{child}`: adds the folder with the id `parent` to the
+/// parents of the node with the id `child`. Inferred: a node that is already a child stays
 /// unchanged.
 ///
 /// # Errors
-/// 403 for a node in the trash; 404 if a node does not exist; 409 if the name is in use, or after
-/// too many concurrent changes; 500 if the storage fails.
+/// 400 if `parent` is a file; 403 for a node in the trash, for the root folder as a child, and if
+/// the disk of the storage is full; 404 if a node does not exist or is not visible to the token;
+/// 409 if the name is in use, a folder would be below itself, or after [`MAX_ATTEMPTS`] concurrent
+/// changes; 500 if the storage fails.
 pub(super) async fn add_child(
     request: &AmazonRequest,
     parent: &str,
@@ -63,12 +68,15 @@ pub(super) async fn add_child(
     Ok(request.node_response(&node))
 }
 
-/// Handles `DELETE nodes/{parent}/children/{child}`. A node without further parents moves to the
-/// root folder.
+/// Handles `DELETE nodes/{parent}/children/{child}`: removes the folder with the id `parent` from
+/// the parents of the node with the id `child`. A node without further parents moves to the root
+/// folder.
 ///
 /// # Errors
-/// 404 if the node is not a child; 403 for a node in the trash; 404 if a node does not exist; 409
-/// if the name is in use, or after too many concurrent changes; 500 if the storage fails.
+/// 403 for a node in the trash, and if the disk of the storage is full; 404 if a node does not
+/// exist or is not visible to the token, or `child` is not a child of `parent`; 409 if the root
+/// folder has a node of the same name, or after [`MAX_ATTEMPTS`] concurrent changes; 500 if the
+/// storage fails.
 pub(super) async fn remove_child(
     request: &AmazonRequest,
     parent: &str,
@@ -93,12 +101,14 @@ pub(super) async fn remove_child(
 
 impl AmazonRequest {
     /// Changes the parents of the node with the id `child` atomically. `change` may be called
-    /// several times, because the update is repeated after a concurrent change.
+    /// several times, because the update is repeated after a concurrent change. It receives the
+    /// keys of the present parents. If it leaves them as they are, nothing is written.
     ///
     /// # Errors
-    /// Those of `change`; 403 for a node in the trash; 404 if the node or a parent does not exist;
-    /// 409 if a parent has a node of the same name, or after [`MAX_ATTEMPTS`] concurrent changes;
-    /// 500 if the storage fails.
+    /// Those of `change`; 400 if a new parent is a file; 403 for a node in the trash, for the root
+    /// folder, and if the disk of the storage is full; 404 if the node or a new parent does not
+    /// exist; 409 if a parent has a node of the same name, a folder would be below itself, or after
+    /// [`MAX_ATTEMPTS`] concurrent changes; 500 if the storage fails.
     async fn update_parents(
         &self,
         child: &str,

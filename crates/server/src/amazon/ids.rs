@@ -22,7 +22,7 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    /// Returns the ids of the account with that cid.
+    /// Returns the ids of the account with the cid `cid`, 16 hexadecimal digits.
     pub(super) fn for_account(cid: &str) -> Self {
         Self { account: u64::from_str_radix(cid, 16).unwrap_or(0) }
     }
@@ -37,7 +37,8 @@ impl Ids {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Returns the item of an id; `None` if the id is invalid for this account.
+    /// Returns the item of an id; `None` if the id was not issued for this account. The item may
+    /// not exist.
     pub(super) fn item_key(self, id: &str) -> Option<ItemKey> {
         if id.len() != LENGTH {
             return None;

@@ -78,7 +78,8 @@ struct NodeQuery {
 /// query.
 ///
 /// # Errors
-/// 400 if the filter, the order, the limit or the page token is invalid; 500 if the storage fails.
+/// 400 if the filter, the order or the page token is invalid, the page token is expired, or the
+/// limit is not a positive number; 500 if the storage fails.
 pub(super) async fn nodes(request: &AmazonRequest) -> Result<Response> {
     let filter = request.query.get("filters").filter(|text| !text.is_empty());
     let filter = filter.map(Filter::parse).transpose()?;
@@ -91,8 +92,9 @@ pub(super) async fn nodes(request: &AmazonRequest) -> Result<Response> {
 /// match the filter of the query.
 ///
 /// # Errors
-/// 404 if the node does not exist; 400 if it is a file, or if the filter, the order, the limit or
-/// the page token is invalid; 500 if the storage fails.
+/// 400 if the node is a file, the filter, the order or the page token is invalid, the page token is
+/// expired, or the limit is not a positive number; 404 if the node does not exist or is not visible
+/// to the token; 500 if the storage fails.
 pub(super) async fn children(request: &AmazonRequest, id: &str) -> Result<Response> {
     let folder = request.find_node(id).await?;
     if folder.kind != NodeKind::Folder {
@@ -113,14 +115,16 @@ pub(super) async fn children(request: &AmazonRequest, id: &str) -> Result<Respon
 /// them.
 ///
 /// # Errors
-/// 400 if the filter, the order, the limit or the page token is invalid; 500 if the storage fails.
+/// 400 if the filter, the order or the page token is invalid, the page token is expired, or the
+/// limit is not a positive number; 500 if the storage fails.
 pub(super) async fn trashed(request: &AmazonRequest) -> Result<Response> {
     let filter = request.query.get("filters").filter(|text| !text.is_empty());
     let filter = filter.map(Filter::parse).transpose()?;
     list(request, NodeQuery { source: NodeSource::Trash, filter, exclude_trash: false }).await
 }
 
-/// Returns the smallest source that contains all nodes that match the filter.
+/// Returns the smallest source that contains all nodes that match `filter`; `None` is the whole
+/// drive.
 ///
 /// # Errors
 /// 500 if the storage fails.
@@ -160,7 +164,8 @@ async fn source(request: &AmazonRequest, filter: Option<&Filter>) -> Result<Node
 /// Responds with a page of the nodes that `node_query` selects.
 ///
 /// # Errors
-/// 400 if the order, the limit or the page token is invalid; 500 if the storage fails.
+/// 400 if the order or the page token is invalid, the page token is expired or of another query, or
+/// the limit is not a positive number; 500 if the storage fails.
 async fn list(request: &AmazonRequest, node_query: NodeQuery) -> Result<Response> {
     let sort = request.query.get("sort").filter(|text| !text.is_empty());
     let sort = sort.map(Sort::parse).transpose()?;
@@ -192,8 +197,8 @@ struct NodePage {
     next: Option<(Vec<SortKey>, i64)>,
 }
 
-/// Returns a page of at most `limit` nodes in the order of the source. The first page (`token` is
-/// `None`) counts all nodes.
+/// Returns a page of at most `limit` nodes in the order of the source, after the node of `token`.
+/// The first page (`token` is `None`) counts all nodes; later pages repeat that count.
 ///
 /// # Errors
 /// 500 if the storage fails.
@@ -236,8 +241,9 @@ async fn unsorted(
     Ok(page)
 }
 
-/// Returns a page of at most `limit` nodes in the requested order. Reads all nodes of the source.
-/// `token` is `None` for the first page.
+/// Returns a page of at most `limit` nodes in the requested order, after the node of `token`, which
+/// is `None` for the first page. Reads all nodes of the source. Nodes that are deleted meanwhile
+/// are left out.
 ///
 /// # Errors
 /// 500 if the storage fails.
@@ -301,8 +307,9 @@ impl NodeQuery {
     }
 }
 
-/// Returns at most `limit` nodes of a source with their positions, starting after the position
-/// `after` (-1 at the start), and whether more may follow.
+/// Returns at most `limit` nodes of a source with their positions, and whether more may follow.
+/// `after` is the position of the last node of the previous batch, which is excluded; -1 at the
+/// start. Hidden nodes are left out, so a batch may be empty although more follow.
 ///
 /// # Errors
 /// 500 if the storage fails.
@@ -368,7 +375,8 @@ fn limit(request: &AmazonRequest) -> Result<usize> {
     }
 }
 
-/// Returns a hash of the query, by which a page token of another query is recognized.
+/// Returns a hash of the drive, the source, the filter and the order, by which a page token of
+/// another query is recognized.
 fn query_hash(request: &AmazonRequest, node_query: &NodeQuery, sort: Option<&Sort>) -> u64 {
     let mut hasher = DefaultHasher::new();
     let text = format!("{:?} {:?} {sort:?}", node_query.source, node_query.filter);
@@ -381,10 +389,11 @@ fn encode_token(token: &PageToken) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(token).unwrap_or_default())
 }
 
-/// Decodes a page token. `query` is the hash of this request's query.
+/// Decodes a page token from the text of a URL, percent-decoded. `query` is the hash of this
+/// request's query.
 ///
 /// # Errors
-/// 400 if it is invalid, expired, or of another query.
+/// 400 if the text is not a page token, its ten minutes are over, or it is of another query.
 fn decode_token(text: &str, query: u64) -> Result<PageToken> {
     let invalid = || AmazonError::invalid("Invalid startToken");
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;

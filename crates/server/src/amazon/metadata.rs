@@ -30,7 +30,7 @@ impl Metadata {
     /// Returns the name, which must be present.
     ///
     /// # Errors
-    /// 400 if it is missing, empty or too long.
+    /// 400 if it is missing, empty or longer than [`NAME_MAX`] characters.
     pub(super) fn name(&self) -> Result<&str> {
         let name = self.name.as_deref().filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| AmazonError::invalid("name is missing"))?;
@@ -49,7 +49,9 @@ impl Metadata {
         NewItem { description: self.description.clone(), facets, ..NewItem::default() }
     }
 
-    /// Returns the members that only Amazon Cloud Drive has, as the tree stores them.
+    /// Returns the labels, the properties and the `localId`, which only Amazon Cloud Drive has, as
+    /// the tree stores them. Members that the request does not have are left out. `local_id` is the
+    /// id that the client chose.
     pub(super) fn facet(&self, local_id: Option<&str>) -> Map<String, Value> {
         let mut facet = Map::new();
         if let Some(labels) = &self.labels {
@@ -74,10 +76,10 @@ impl Metadata {
     }
 }
 
-/// Checks the length of a name.
+/// Checks that a name has at most [`NAME_MAX`] characters.
 ///
 /// # Errors
-/// 400 if it is too long.
+/// 400 if it has more.
 pub(super) fn check_name(name: &str) -> Result<()> {
     if name.chars().count() > NAME_MAX {
         return Err(AmazonError::invalid(format!("name has more than {NAME_MAX} characters")));

@@ -93,8 +93,10 @@ impl Protocol for Amazon {
 /// Checks the parameters, the token and the declared length, then runs the handler of the action.
 ///
 /// # Errors
-/// 404 or 405 if the request has no action; 401 without a valid token; 400 for an invalid
-/// parameter; 411 without a declared length; those of the handler.
+/// 404 or 405 if the request has no action; 401 without a token, or with one that is unknown,
+/// expired or for another audience; 403 without a scope for the operation; 400 for an invalid or
+/// unsupported parameter; 411 without a declared length; 500 if the account cannot be opened; those
+/// of the handler.
 async fn respond(
     action: Result<AmazonAction>,
     context: RequestContext,

@@ -21,7 +21,7 @@ pub(super) fn creator(account: &Account) -> String {
     format!("{PROFILE}-{}", account.cid)
 }
 
-/// Returns whether this protocol shows an item. It does not show notebooks.
+/// Returns whether this protocol shows an item: folders and files in any state, but no notebooks.
 pub(super) fn is_shown(node: &Node) -> bool {
     node.kind != NodeKind::Notebook
 }
@@ -41,13 +41,13 @@ pub(super) fn status(node: &Node) -> &'static str {
     }
 }
 
-/// Formats a time as the cloud does, with milliseconds.
+/// Formats a time as the cloud does: UTC with milliseconds and a `Z` at the end.
 pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// Returns a member of the node's facet, which has the data of this protocol; `None` if the node
-/// does not have it.
+/// Returns the member `name` of the node's facet [`FACET`], which has the data of this protocol;
+/// `None` if the node has no such facet or member.
 pub(super) fn facet<'a>(node: &'a Node, name: &str) -> Option<&'a Value> {
     node.facets.get(FACET)?.get(name)
 }
@@ -58,17 +58,20 @@ pub(super) fn labels(node: &Node) -> Vec<String> {
     labels.into_iter().flatten().filter_map(|label| label.as_str().map(str::to_owned)).collect()
 }
 
-/// Returns the extension of a file name, or `None` if it has none.
+/// Returns the extension of a file name in its case and without the dot; `None` if the name has no
+/// dot or ends with one. The extension of `.profile` is `profile`.
 pub(super) fn extension(name: &str) -> Option<&str> {
     name.rsplit_once('.').map(|(_, extension)| extension).filter(|text| !text.is_empty())
 }
 
-/// Returns the MD5 of a file's content in hexadecimal digits; `None` for a folder.
+/// Returns the MD5 of a file's content as 32 lower-case hexadecimal digits; `None` for a folder.
 pub(super) fn md5(node: &Node) -> Option<String> {
     node.content.as_ref().map(|content| hex::encode(content.hashes.md5))
 }
 
-/// Returns the values of a field for filters. A field that the node does not have has none.
+/// Returns the values of a field as text, for filters: several for parents and labels, none for a
+/// field that the node does not have, otherwise one. `ids` and `account` are those of the drive's
+/// account.
 pub(super) fn values(node: &Node, field: Field, ids: Ids, account: &Account) -> Vec<String> {
     let is_file = node.kind != NodeKind::Folder;
     let single = |value: String| vec![value];

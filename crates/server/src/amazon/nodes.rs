@@ -20,7 +20,7 @@ use crate::tree::{
 /// trash.
 ///
 /// # Errors
-/// 404 if the node does not exist; 500 if the storage fails.
+/// 404 if the node does not exist or is not visible to the token; 500 if the storage fails.
 pub(super) async fn get(request: &AmazonRequest, id: &str) -> Result<Response> {
     let node = request.find_node(id).await?;
     Ok(request.node_response(&node))
@@ -29,8 +29,9 @@ pub(super) async fn get(request: &AmazonRequest, id: &str) -> Result<Response> {
 /// Handles `POST nodes` of the metadata endpoint: creates a folder.
 ///
 /// # Errors
-/// 400 if the kind is not FOLDER, or if the body or the name is invalid; 404 if a parent does not
-/// exist; 409 if the name or the `localId` is in use; 500 if the storage fails.
+/// 400 if the kind is not FOLDER, the body is invalid, the name is missing, empty, too long or
+/// cannot be stored, or a parent is a file; 403 if the disk of the storage is full; 404 if a parent
+/// does not exist; 409 if the name or the `localId` is in use; 500 if the storage fails.
 pub(super) async fn create(request: &AmazonRequest, body: Body) -> Result<Response> {
     let metadata: Metadata = json_body(body).await?;
     match metadata.kind.as_deref() {
@@ -59,12 +60,16 @@ pub(super) async fn create(request: &AmazonRequest, body: Body) -> Result<Respon
     Ok(request.created_response(&node))
 }
 
-/// Handles `PATCH nodes/{id}`: changes the metadata, the parents or the status.
+/// Handles `PATCH nodes/{id}`: changes the metadata, the parents or the status. The status is
+/// changed first. It stays changed if a later part of the change fails.
 ///
 /// # Errors
-/// 400 if the body, the name or the status is invalid; 403 if the content properties are changed,
-/// or if a node in the trash is; 404 if the node or a parent does not exist; 409 if the name is in
-/// use; 500 if the storage fails.
+/// 400 if the body or the status is invalid, the name is too long or cannot be stored, or a parent
+/// is a file; 403 if the body has `contentProperties`, another member than the status is changed of
+/// a node in the trash, the root folder is moved, renamed or trashed, a restored node does not fit
+/// into the drive's quota, or the disk of the storage is full; 404 if the node, a parent or every
+/// former folder of a restored node does not exist; 409 if the name is in use, or a folder would be
+/// below itself; 500 if the storage fails.
 pub(super) async fn patch(request: &AmazonRequest, id: &str, body: Body) -> Result<Response> {
     let metadata: Metadata = json_body(body).await?;
     if metadata.content_properties.is_some() {
@@ -90,11 +95,13 @@ pub(super) async fn patch(request: &AmazonRequest, id: &str, body: Body) -> Resu
     Ok(request.node_response(&node))
 }
 
-/// Changes the metadata of a node. `parents` are its new parent folders; `None` keeps them.
+/// Changes the metadata of a node, except its status. `node` is its state before, `metadata` the
+/// members to change, `parents` its new parent folders; `None` keeps them.
 ///
 /// # Errors
-/// 404 if the node or a parent does not exist; 400 for an invalid name; 409 if the name is in use;
-/// 500 if the storage fails.
+/// 400 if the name cannot be stored or a parent is a file; 403 for a move or a new name of the root
+/// folder, and if the disk of the storage is full; 404 if the node or a parent does not exist; 409
+/// if the name is in use, or a folder would be below itself; 500 if the storage fails.
 async fn change(
     request: &AmazonRequest,
     node: &Node,
@@ -131,11 +138,15 @@ async fn change(
     }
 }
 
-/// Applies a change of the status: `AVAILABLE` restores the node, `TRASH` moves it to the trash.
+/// Applies a change of the status, and returns the changed node: `AVAILABLE` restores a node in the
+/// trash, `TRASH` moves it there. A node that has the status is returned unchanged. Statuses are in
+/// upper case.
 ///
 /// # Errors
-/// 400 for any other status; 403 for the root folder; 409 if the name of a restored node is in use;
-/// 500 if the storage fails.
+/// 400 for any other status; 403 for the root folder, if a restored node does not fit into the
+/// drive's quota, and if the disk of the storage is full; 404 if the node was deleted or restored
+/// meanwhile, or none of the folders of a restored node exists; 409 if the name of a restored node
+/// is in use, or its folder is now below it; 500 if the storage fails.
 async fn set_status(request: &AmazonRequest, node: Node, status: &str) -> Result<Node> {
     match (status, node.state) {
         ("AVAILABLE", ItemState::Trashed) => request.restore_from_trash(&node).await,
@@ -148,7 +159,8 @@ async fn set_status(request: &AmazonRequest, node: Node, status: &str) -> Result
 /// Handles `PUT trash/{id}`. Inferred: a node that is already in the trash stays unchanged.
 ///
 /// # Errors
-/// 403 for the root folder; 404 if the node does not exist; 500 if the storage fails.
+/// 403 for the root folder, and if the disk of the storage is full; 404 if the node does not exist
+/// or is not visible to the token; 500 if the storage fails.
 pub(super) async fn trash(request: &AmazonRequest, id: &str) -> Result<Response> {
     let node = request.find_node(id).await?;
     let node = match node.state {
@@ -161,8 +173,9 @@ pub(super) async fn trash(request: &AmazonRequest, id: &str) -> Result<Response>
 /// Handles `POST trash/{id}/restore`: takes the node with the id out of the trash, and returns it.
 ///
 /// # Errors
-/// 400 if the node is not in the trash (inferred); 409 if its name is in use; 500 if the storage
-/// fails.
+/// 400 if the node is not in the trash (inferred); 403 if it does not fit into the drive's quota,
+/// or the disk of the storage is full; 404 if the node or all of its folders do not exist; 409 if
+/// its name is in use, or its folder is now below it; 500 if the storage fails.
 pub(super) async fn restore(request: &AmazonRequest, id: &str) -> Result<Response> {
     let node = request.find_node(id).await?;
     if node.state != ItemState::Trashed {
@@ -178,19 +191,23 @@ pub(super) fn purge() -> AmazonError {
 }
 
 impl AmazonRequest {
-    /// Moves a node to the trash, and returns it.
+    /// Moves a node, which is not in the trash yet, to the trash, and returns it with its new
+    /// status.
     ///
     /// # Errors
-    /// 403 for the root folder; 404 if the node does not exist; 500 if the storage fails.
+    /// 403 for the root folder, and if the disk of the storage is full; 404 if the node does not
+    /// exist or is already in the trash; 500 if the storage fails.
     async fn move_to_trash(&self, node: &Node) -> Result<Node> {
         let trashed = self.state.tree.trash(self.drive(), node.no, Precondition::Any).await;
         trashed.map_err(|error| AmazonError::tree(error, &self.ids.id(node.no)))
     }
 
-    /// Restores a node from the trash to its folders, and returns it.
+    /// Restores a node from the trash to those of its folders that exist, and returns it.
     ///
     /// # Errors
-    /// 409 if its name is in use, 500 if the storage fails.
+    /// 403 if it does not fit into the drive's quota, or the disk of the storage is full; 404 if it
+    /// is no longer in the trash, or none of its folders exists; 409 if its name is in use in one
+    /// of them, or one is now below it; 500 if the storage fails.
     async fn restore_from_trash(&self, node: &Node) -> Result<Node> {
         let restored = self.state.tree.restore(self.drive(), node.no, None, None).await;
         let folder = node.parents.first().copied().unwrap_or(ROOT);
@@ -200,10 +217,12 @@ impl AmazonRequest {
         })
     }
 
-    /// Returns the parent folders of a node to create or to change. The default is the root folder.
+    /// Returns the parent folders that `metadata` gives to a node to create or to change, at least
+    /// one. The default, also for an empty list, is the root folder. It does not check whether the
+    /// folders exist.
     ///
     /// # Errors
-    /// 404 for an id that is invalid for this account.
+    /// 404 for an id that is not one of this account.
     pub(super) async fn parents(&self, metadata: &Metadata) -> Result<Vec<ItemKey>> {
         let Some(ids) = metadata.parents.as_ref().filter(|ids| !ids.is_empty()) else {
             return Ok(vec![ROOT]);
@@ -211,12 +230,14 @@ impl AmazonRequest {
         ids.iter().map(|id| self.item_key(id)).collect()
     }
 
-    /// Adds a new node to all its `parents`, the first of which already contains it. If that fails,
-    /// the node is removed again.
+    /// Adds a new node called `name` to all its `parents`, the first of which already contains it,
+    /// and returns the node. With one parent nothing is changed. If a parent rejects the node, the
+    /// node is removed from the drive again.
     ///
     /// # Errors
-    /// 409 if a folder has a node of the same name; 404 if a folder does not exist; 500 if the
-    /// storage fails.
+    /// 400 if a parent is a file; 403 if the disk of the storage is full; 404 if a parent does not
+    /// exist, or the node was removed meanwhile; 409 if a parent has a node of the same name; 500
+    /// if the storage fails.
     pub(super) async fn add_parents(
         &self,
         node: Node,
@@ -255,7 +276,7 @@ impl AmazonRequest {
     /// Returns the `localId` of a new node, an id that the client chooses; `None` without one.
     ///
     /// # Errors
-    /// 409 if another node has it, 500 if the storage fails.
+    /// 409 if another node has it, also one in the trash; 500 if the storage fails.
     pub(super) async fn local_id(&self) -> Result<Option<String>> {
         let Some(id) = self.query.get("localId").filter(|id| !id.is_empty()) else {
             return Ok(None);

@@ -12,7 +12,8 @@ use super::{
 };
 use crate::tree::{Change, Node, OnConflict, Precondition, TreeError};
 
-/// Returns whether `{owner}` is this application: its security profile, with or without the user.
+/// Returns whether the `{owner}` of a URL is this application: its security profile, with or
+/// without `-` and the account's id.
 fn is_own(request: &AmazonRequest, owner: &str) -> bool {
     owner == PROFILE || owner == creator(&request.account)
 }
@@ -22,7 +23,8 @@ const KEYS_MAX: usize = 10;
 /// Maximum length of a property's value, in characters (amazon-drive#property-limits).
 const VALUE_MAX: usize = 500;
 
-/// Returns the properties of an owner. Invalid data of a fixture counts as none.
+/// Returns the properties of `owner`, keys to values; empty if it has none, or if a fixture stored
+/// anything but an object.
 fn properties_of(node: &Node, owner: &str) -> Map<String, Value> {
     let all = facet(node, "properties").and_then(|all| all.get(owner));
     all.and_then(Value::as_object).cloned().unwrap_or_default()
@@ -31,7 +33,7 @@ fn properties_of(node: &Node, owner: &str) -> Map<String, Value> {
 /// Handles `GET nodes/{id}/properties/{owner}`. Another application's properties are an empty list.
 ///
 /// # Errors
-/// 404 if the node does not exist; 500 if the storage fails.
+/// 404 if the node does not exist or is not visible to the token; 500 if the storage fails.
 pub(super) async fn list(request: &AmazonRequest, id: &str, owner: &str) -> Result<Response> {
     let node = request.find_node(id).await?;
     let data = match is_own(request, owner) {
@@ -45,8 +47,8 @@ pub(super) async fn list(request: &AmazonRequest, id: &str, owner: &str) -> Resu
 /// `owner` stored with a node.
 ///
 /// # Errors
-/// 404 if the property does not exist, or if it belongs to another application, 500 if the storage
-/// fails.
+/// 404 if the node does not exist or is not visible to the token, or if it has no such property,
+/// also because the property belongs to another application; 500 if the storage fails.
 pub(super) async fn get(
     request: &AmazonRequest,
     id: &str,
@@ -66,8 +68,10 @@ pub(super) async fn get(
 /// the value in the body.
 ///
 /// # Errors
-/// 400 over [`KEYS_MAX`] or [`VALUE_MAX`]; 403 for another application's properties; 500 if the
-/// storage fails.
+/// 400 if the body has no string `value`, the value has more than [`VALUE_MAX`] characters, or the
+/// node would have more than [`KEYS_MAX`] properties of the owner; 403 for another application's
+/// properties, and if the disk of the storage is full; 404 if the node does not exist or is in the
+/// trash; 409 after [`MAX_ATTEMPTS`] concurrent changes; 500 if the storage fails.
 pub(super) async fn put(
     request: &AmazonRequest,
     id: &str,
@@ -99,8 +103,9 @@ pub(super) async fn put(
 /// `owner`.
 ///
 /// # Errors
-/// 403 for another application's properties; 404 if the property does not exist; 500 if the storage
-/// fails.
+/// 403 for another application's properties, and if the disk of the storage is full; 404 if the
+/// node or the property does not exist, or the node is in the trash; 409 after [`MAX_ATTEMPTS`]
+/// concurrent changes; 500 if the storage fails.
 pub(super) async fn delete(
     request: &AmazonRequest,
     id: &str,
@@ -128,8 +133,9 @@ fn property(request: &AmazonRequest, id: &str, owner: &str, key: &str, value: &V
 /// times, because the update is repeated after a concurrent change.
 ///
 /// # Errors
-/// Those of `change`; 403 for another application; 404 if the node does not exist; 409 after
-/// [`MAX_ATTEMPTS`] concurrent changes; 500 if the storage fails.
+/// Those of `change`; 403 for another application's properties, and if the disk of the storage is
+/// full; 404 if the node does not exist or is in the trash; 409 after [`MAX_ATTEMPTS`] concurrent
+/// changes; 500 if the storage fails.
 async fn set_properties(
     request: &AmazonRequest,
     id: &str,

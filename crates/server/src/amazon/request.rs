@@ -56,19 +56,20 @@ impl AmazonRequest {
         is_shown(node) && self.scopes.covers(node)
     }
 
-    /// Returns the item of an id. It does not check whether the item exists.
+    /// Returns the item of a node's id. It does not check whether the item exists.
     ///
     /// # Errors
-    /// 404 if the id is invalid for this account.
+    /// 404 if the id was not issued by this server for this account: it has another length or a
+    /// wrong checksum.
     pub(super) fn item_key(&self, id: &str) -> Result<ItemKey> {
         self.ids.item_key(id).ok_or_else(|| AmazonError::not_found(id))
     }
 
-    /// Returns a node, which may be in the trash.
+    /// Returns the node with the id `id`. It may be in the trash, or below a folder in the trash.
     ///
     /// # Errors
-    /// 404 if it does not exist, was purged, or is not visible in this protocol, 500 if the storage
-    /// fails.
+    /// 404 if the id is not one of this account, or the node does not exist, was purged, is a
+    /// notebook, or is not covered by the token's scopes; 500 if the storage fails.
     pub(super) async fn find_node(&self, id: &str) -> Result<Node> {
         let node = self.state.tree.any_node(self.drive(), self.item_key(id)?).await;
         match node {
@@ -78,8 +79,9 @@ impl AmazonRequest {
         }
     }
 
-    /// Returns the first node of the drive that satisfies a predicate, in any state; `None` if
-    /// there is none. It reads all nodes of the drive.
+    /// Returns the first node of the drive, in the order of the change feed, that satisfies
+    /// `predicate`; `None` if none does. Nodes in every state are included: also trashed, purged
+    /// and invisible ones. It reads all nodes of the drive.
     ///
     /// # Errors
     /// 500 if the storage fails.
@@ -103,12 +105,13 @@ impl AmazonRequest {
         }
     }
 
-    /// Returns the URL of a node.
+    /// Returns the URL of the node with the id `id` at the metadata endpoint, without a slash at
+    /// the end.
     pub(super) fn node_url(&self, id: &str) -> String {
         self.base_url.url(&format!("{METADATA}/nodes/{id}"))
     }
 
-    /// Adds the `Location` of a node to a response.
+    /// Adds the header `Location` with the URL of `node` to a response.
     pub(super) fn set_location(&self, response: &mut Response, node: &Node) {
         if let Ok(url) = HeaderValue::try_from(self.node_url(&self.ids.id(node.no))) {
             response.headers_mut().insert(header::LOCATION, url);
@@ -120,7 +123,8 @@ impl AmazonRequest {
 /// empty object.
 ///
 /// # Errors
-/// 400 over [`JSON_MAX`] bytes, or if the body is invalid.
+/// 400 if the body has more than [`JSON_MAX`] bytes, ends early, is not JSON, or does not have the
+/// members of `T` in their types.
 pub(super) async fn json_body<T: DeserializeOwned>(body: Body) -> Result<T> {
     let bytes = Limited::new(body, JSON_MAX)
         .collect()

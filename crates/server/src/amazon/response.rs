@@ -12,7 +12,7 @@ pub(super) fn json_response(status: StatusCode, body: &Value) -> Response {
     with_body(status, "application/json", body.to_string())
 }
 
-/// Returns a response with a body.
+/// Returns a response with a body. `media_type` is its `Content-Type`.
 pub(super) fn with_body(status: StatusCode, media_type: &'static str, body: String) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

@@ -89,7 +89,8 @@ impl AmazonScopes {
         Self { granted, is_write: false }
     }
 
-    /// Returns whether the token has a scope.
+    /// Returns whether the token has a scope, by its exact name. A token without a list of scopes
+    /// has all.
     fn has(&self, scope: &str) -> bool {
         self.granted.as_ref().is_none_or(|granted| granted.iter().any(|it| it == scope))
     }
@@ -104,7 +105,7 @@ impl AmazonScopes {
     /// that changes files, [`covers`](Self::covers) accepts every node.
     ///
     /// # Errors
-    /// 403 without such a scope.
+    /// 403 if the token has no scope that the operation requires.
     pub(super) fn check(&mut self, operation: &str) -> Result<()> {
         let found = REQUIREMENTS.iter().find(|(name, _)| *name == operation);
         let is_allowed = match found.map_or(Write, |(_, requirement)| *requirement) {

@@ -28,7 +28,8 @@ impl Sort {
     /// Parses the query parameter `sort`, such as `["name ASC"]`.
     ///
     /// # Errors
-    /// 400 if the list or a field is invalid.
+    /// 400 if the text is not a list in brackets, an entry is not quoted, a field is unknown or
+    /// cannot be sorted by, or a direction is neither `ASC` nor `DESC`.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let bad = |what: String| AmazonError::invalid(format!("Invalid sort: {what}"));
         let inner = text
@@ -72,7 +73,8 @@ fn is_sortable(field: Field) -> bool {
     )
 }
 
-/// Returns the sort value of a field. Names and extensions ignore case.
+/// Returns the sort value of a field. Names and extensions ignore case. A field that the node does
+/// not have is empty text; the id is the item's key.
 fn key(node: &Node, field: Field) -> SortKey {
     match field {
         Field::Name => SortKey::Text(crate::tree::fold(&node.name)),

@@ -59,7 +59,7 @@ struct Collection<T> {
 /// the list's path.
 ///
 /// # Errors
-/// 400 for an invalid parameter.
+/// 400 if a query parameter of [`PageOptions`] has an invalid value.
 fn page_response<T: Serialize>(request: &LiveRequest, all: Vec<T>, list: &str) -> Result<Response> {
     let options = PageOptions::from_query(&request.query)?;
     let (data, more) = options.slice(all);
@@ -108,8 +108,8 @@ async fn commentable_node(request: &LiveRequest) -> Result<Node> {
 /// Handles `GET {item}/comments`: returns the comments on a file, or a page of them.
 ///
 /// # Errors
-/// 400 if the item is not a file, or for an invalid parameter; 404 if it does not exist; 500 if the
-/// storage fails.
+/// 400 if the item is not a file, `limit` or `offset` is not a whole number, or `limit` is 0; 404
+/// if it does not exist; 500 if the storage fails.
 pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
     let node = commentable_node(request).await?;
     let facets = LiveFacets::from_node(&node);
@@ -122,9 +122,10 @@ pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
 /// returns it.
 ///
 /// # Errors
-/// 400 without a valid `message`, or over [`MAX_MESSAGE`] characters; 400 if the item is not a
-/// file; 404 if it does not exist; 500 if the storage fails; 503 if other requests change the item
-/// at the same time.
+/// 400 if the body is neither JSON nor a form, `message` is missing, empty, not a string or longer
+/// than [`MAX_MESSAGE`] characters, or the item is not a file; 404 if the item does not exist; 413
+/// for a body over 1 MiB; 503 if other requests change the item at the same time; 507 if the disk
+/// of the storage is full; 500 if the storage fails.
 pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let fields = Fields::read(parts, body, &request.query).await?;
     let message = fields.required("message")?;
@@ -174,7 +175,7 @@ pub(super) async fn get(request: &LiveRequest, id: &CommentId) -> Result<Respons
 ///
 /// # Errors
 /// 404 if the item or the comment does not exist; 503 if other requests change the item at the same
-/// time; 500 if the storage fails.
+/// time; 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn delete(request: &LiveRequest, id: &CommentId) -> Result<Response> {
     let node = request.node().await?;
     let remove = |facets: &mut LiveFacets| {
@@ -192,8 +193,8 @@ pub(super) async fn delete(request: &LiveRequest, id: &CommentId) -> Result<Resp
 /// Handles `GET {item}/tags`. Only photos and videos have tags.
 ///
 /// # Errors
-/// 404 if the item does not exist; 400 if it is no photo or video, or for an invalid parameter; 500
-/// if the storage fails.
+/// 400 if the item is no photo or video, `limit` or `offset` is not a whole number, or `limit` is
+/// 0; 404 if the item does not exist; 500 if the storage fails.
 pub(super) async fn tags(request: &LiveRequest) -> Result<Response> {
     let node = request.node().await?;
     if !matches!(ObjectType::from_node(&node), ObjectType::Photo | ObjectType::Video) {

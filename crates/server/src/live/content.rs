@@ -50,8 +50,9 @@ const PREFLIGHT_MIN: u64 = 1 << 20;
 /// `suppress_redirects`.
 ///
 /// # Errors
-/// 400 for an item without content or an invalid parameter; 403 without a sufficient scope; 404 if
-/// the item does not exist; 500 if the storage fails.
+/// 400 for an item without content, and if `suppress_redirects` is neither `true` nor `false`; 403
+/// if the token's scopes do not cover the item; 404 if the item does not exist; 500 if the storage
+/// fails.
 pub(super) async fn get_content(request: &LiveRequest) -> Result<Response> {
     let suppress = request.query.flag("suppress_redirects")?.unwrap_or(false);
     let node = request.readable_node().await?;
@@ -64,11 +65,15 @@ pub(super) async fn get_content(request: &LiveRequest) -> Result<Response> {
 }
 
 /// Handles `PUT {folder}/files/{name}`: creates or replaces a file with the bytes of the body.
+/// `name` is percent-decoded.
 ///
 /// # Errors
-/// 400 for an invalid name or parameter, or if the subject is a file; 409 if the name is in use;
-/// 413 or 415 for a body that is too large or encoded; 507 if the drive or the disk is full; 500 if
-/// the storage fails.
+/// 400 if the name is not allowed, `overwrite` or `downsize_photo_uploads` has another value than
+/// the documented ones, the subject is a file, or the body ends early; 404 if the folder does not
+/// exist; 409 if a folder has the name, or a file has it and may not be overwritten; 413 for a body
+/// over [`MAX_BODY`]; 415 for a `Content-Encoding`; 503 if a photo is still being read; 507 if the
+/// file does not fit into the drive's quota, or the disk of the storage is full; 500 if the storage
+/// fails.
 pub(super) async fn put(
     request: &LiveRequest,
     name: &str,
@@ -89,9 +94,11 @@ pub(super) async fn put(
 /// Handles `PUT {file}/content`, which always overwrites.
 ///
 /// # Errors
-/// 400 for an item that is not a file or an invalid parameter; 404 if the item does not exist; 413
-/// or 415 for a body that is too large or encoded; 507 if the drive or the disk is full; 500 if the
-/// storage fails.
+/// 400 for an item that is not a file, if `downsize_photo_uploads` is neither `true` nor `false`,
+/// and if the body ends early; 404 if the item does not exist, or was deleted during the upload;
+/// 413 for a body over [`MAX_BODY`]; 415 for a `Content-Encoding`; 503 if a photo is still being
+/// read; 507 if the file does not fit into the drive's quota, or the disk of the storage is full;
+/// 500 if the storage fails.
 pub(super) async fn put_content(
     request: &LiveRequest,
     parts: &Parts,
@@ -117,9 +124,13 @@ pub(super) async fn put_content(
 /// `filename` of the part.
 ///
 /// # Errors
-/// 415 if the body is no multipart form; 400 if it has no part, several parts, or a part without a
-/// valid file name; 409 if the name is in use; 413 for a body that is too large; 507 if the drive
-/// or the disk is full; 500 if the storage fails.
+/// 400 if the form has no part, several parts or a part without an allowed file name, the subject
+/// is a file, `overwrite` or `downsize_photo_uploads` has another value than the documented ones,
+/// or the body ends early; 404 if the folder does not exist; 409 if a folder has the name, or a
+/// file has it and may not be overwritten; 413 for a file over [`MAX_BODY`]; 415 if the body is no
+/// multipart form or has a `Content-Encoding`; 503 if a photo is still being read; 507 if the file
+/// does not fit into the drive's quota, or the disk of the storage is full; 500 if the storage
+/// fails.
 pub(super) async fn post(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let on_conflict = on_conflict(request, parts)?;
     let content_type = parts.headers.get(header::CONTENT_TYPE);
@@ -162,7 +173,8 @@ pub(super) async fn post(request: &LiveRequest, parts: &Parts, body: Body) -> Re
 /// (live-connect#upload-html-mode). Without `redirect_uri` it is [`post`].
 ///
 /// # Errors
-/// 400 if `redirect_uri` leads to another host, or the response exceeds [`MAX_RESULT`]. Without
+/// 400 if `redirect_uri` leads to another host than that of the request, or the response exceeds
+/// [`MAX_RESULT`]. The errors of [`post`] are in the page, whose status is 200. Without
 /// `redirect_uri`, those of [`post`].
 pub(super) async fn post_from_page(
     request: &LiveRequest,
@@ -200,6 +212,7 @@ pub(super) async fn post_from_page(
 }
 
 /// Returns the conflict behaviour: `overwrite` in the query, else in the header, else overwriting.
+/// The values are `true`, `false` and `ChooseNewName`, in any case.
 ///
 /// # Errors
 /// 400 for another value, and for an invalid `downsize_photo_uploads`.
@@ -226,11 +239,13 @@ fn wants_downsizing(request: &LiveRequest) -> Result<bool> {
     Ok(request.query.flag("downsize_photo_uploads")?.unwrap_or(true))
 }
 
-/// Scales a photo down to [`MAX_PHOTO_SIDE`] unless the client opted out. `name` decides whether
-/// the file is a photo. Returns all other content unchanged, also photos that cannot be decoded.
+/// Scales a photo down to [`MAX_PHOTO_SIDE`] pixels unless the client opted out, and returns the
+/// content to store. The extension of `name` decides whether the file is a photo. Returns all other
+/// content unchanged, also photos that cannot be decoded.
 ///
 /// # Errors
-/// 400 for an invalid parameter; 507 if the disk is full; 500 if the storage fails.
+/// 400 if `downsize_photo_uploads` is neither `true` nor `false`; 503 if the content is still being
+/// read; 507 if the disk of the storage is full; 500 if the storage fails.
 async fn downsize_photo(request: &LiveRequest, name: &str, stored: Stored) -> Result<Stored> {
     let large = match stored.media.as_deref() {
         Some(Media::Photo(photo)) => photo.width.max(photo.height) > MAX_PHOTO_SIDE,
@@ -264,7 +279,7 @@ async fn downsize_photo(request: &LiveRequest, name: &str, stored: Stored) -> Re
 /// Returns the content that `stored` was the last reference to.
 ///
 /// # Errors
-/// 503 if another reference exists.
+/// 503 if another reference exists, because a reader has not ended yet.
 fn unwrap_stored(stored: Arc<Stored>) -> Result<Stored> {
     Arc::into_inner(stored).ok_or_else(LiveError::busy)
 }
@@ -272,8 +287,10 @@ fn unwrap_stored(stored: Arc<Stored>) -> Result<Stored> {
 /// Stores the body of a request as bytes that do not belong to a file yet.
 ///
 /// # Errors
-/// 415 for a `Content-Encoding`; 413 over [`MAX_BODY`] bytes; 400 if the body ends early; 404 for a
-/// missing target; 507 if the drive or the disk is full; 500 if the storage fails.
+/// 415 for a `Content-Encoding`; 413 over [`MAX_BODY`] bytes; 400 if the body ends early; 404 if
+/// the body has at least [`PREFLIGHT_MIN`] bytes or an unknown length and the target does not
+/// exist; 507 if the file is larger than the drive's quota, or the disk of the storage is full; 500
+/// if the storage fails.
 async fn receive(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Stored> {
     preflight(request, parts, MAX_BODY).await?;
     store(request, Box::pin(body.into_data_stream().map_err(std::io::Error::other))).await
@@ -283,9 +300,9 @@ async fn receive(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Sto
 /// in bytes.
 ///
 /// # Errors
-/// 415 for a `Content-Encoding`; 413 for a body over `limit`; and for a body of at least
-/// [`PREFLIGHT_MIN`] or of unknown length, 404 for a missing target and 507 for a file that exceeds
-/// the whole quota; 500 if the storage fails.
+/// 415 for a `Content-Encoding` other than `identity`; 413 for a `Content-Length` over `limit`. For
+/// a body of at least [`PREFLIGHT_MIN`] bytes or of unknown length also 404 if the target does not
+/// exist, and 507 for a file that exceeds the drive's whole quota; 500 if the storage fails.
 async fn preflight(request: &LiveRequest, parts: &Parts, limit: u64) -> Result<()> {
     if let Some(encoding) = parts.headers.get(header::CONTENT_ENCODING)
         && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
@@ -318,11 +335,13 @@ async fn store(request: &LiveRequest, body: Bytestream) -> Result<Stored> {
     stored.map_err(|error| LiveError::tree(error, request.subject_id()))
 }
 
-/// Creates a file in the folder `parent`, or replaces it, with stored content.
+/// Creates the file `name` in the folder `parent`, or replaces it, with stored content.
 ///
 /// # Errors
-/// `TreeError`, such as `NameTaken`, as of [`Tree::put`](crate::tree::Tree::put). The caller knows
-/// the folder's id for the message.
+/// [`TreeError`] as of [`Tree::put`](crate::tree::Tree::put): `NotFound` and `NotAFolder` for the
+/// parent, `BadName`, `NameTaken`, `NotAFile` if a folder has the name and is to be replaced,
+/// `QuotaExceeded`, `NoRoom` if the disk is full, and `Storage`. The caller knows the folder's id
+/// for the message.
 async fn put_file(
     request: &LiveRequest,
     parent: ItemKey,
@@ -351,7 +370,8 @@ fn upload_response(request: &LiveRequest, Written { node, created }: &Written) -
     request.with_location(response, node)
 }
 
-/// Converts an error of the form parser to a response.
+/// Converts an error of the form parser to a response: 413 for a form over its limit, 400 for all
+/// others.
 fn form_error(error: multer::Error) -> LiveError {
     match error {
         multer::Error::StreamSizeExceeded { .. } => LiveError::too_large(MAX_BODY),
@@ -362,7 +382,8 @@ fn form_error(error: multer::Error) -> LiveError {
     }
 }
 
-/// Converts an error of the form parser to an I/O error of the body that the tree reads.
+/// Converts an error of the form parser to an I/O error of the body that the tree reads: of kind
+/// `FileTooLarge` for a form over its limit, of kind `Other` for all others.
 fn form_io_error(error: multer::Error) -> std::io::Error {
     match error {
         multer::Error::StreamSizeExceeded { .. } => {

@@ -29,12 +29,12 @@ impl LiveError {
         Self { status, code, message: message.into(), challenge: None }
     }
 
-    /// Returns 400: the URL has no meaning, or none for this type of item.
+    /// Returns 400: the URL is no endpoint, or none for this type of item.
     pub(super) fn url(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "request_url_invalid", message)
     }
 
-    /// Returns 405: the URL does not support the method.
+    /// Returns 405: the URL does not support `method`, the HTTP method in upper case.
     pub(super) fn method(method: &str) -> Self {
         let message = format!("The provided HTTP method '{method}' is not allowed.");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "request_method_invalid", message)
@@ -78,15 +78,16 @@ impl LiveError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "request_body_invalid", message)
     }
 
-    /// Returns 413: the body exceeds `limit` bytes. Inferred: the cloud sent an HTML page without a
-    /// code.
+    /// Returns 413: the body exceeds `limit` bytes, a limit that the message shows. Inferred: the
+    /// cloud sent an HTML page without a code.
     pub(super) fn too_large(limit: u64) -> Self {
         let message =
             format!("Request Entity Too Large. A request body has at most {limit} bytes.");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request_body_invalid", message)
     }
 
-    /// Returns 404: the item, folder, comment or link with the id does not exist.
+    /// Returns 404: the item, folder, comment or link `id` does not exist, or belongs to another
+    /// user.
     pub(super) fn not_found(id: impl std::fmt::Display) -> Self {
         let message = format!("The resource '{id}' doesn't exist.");
         Self::new(StatusCode::NOT_FOUND, "resource_not_found", message)
@@ -106,7 +107,8 @@ impl LiveError {
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "resource_quota_exceeded", message)
     }
 
-    /// Returns 403: the token has none of the `scopes`, one of which is required.
+    /// Returns 403: the token has none of the `scopes`, one of which is required. The message lists
+    /// them.
     pub(super) fn unauthorized(scopes: &[&str]) -> Self {
         let scopes: Vec<_> = scopes.iter().map(|scope| format!("'{scope}'")).collect();
         let message = format!(
@@ -117,12 +119,13 @@ impl LiveError {
         Self::new(StatusCode::FORBIDDEN, "request_token_unauthorized", message)
     }
 
-    /// The user lacks a permission. The token is sufficient.
+    /// Returns 403: the token is sufficient, but its user lacks a permission, which `message`
+    /// names.
     pub(super) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "request_token_unauthorized", message)
     }
 
-    /// Returns 503: the request failed for a reason that is likely to pass.
+    /// Returns 503: concurrent requests interfered, so that a repeated request may succeed.
     pub(super) fn busy() -> Self {
         let message = "The server is busy. Please try again later.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_busy", message)
@@ -134,9 +137,13 @@ impl LiveError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_internal_error", message)
     }
 
-    /// Converts an error of the tree. `subject` is the id or the name of the item in the message.
-    ///
-    /// Failures of the storage are logged; the response is a 500 that does not describe them.
+    /// Converts an error of the tree to the response: 404 for an item or a folder that does not
+    /// exist; 409 for a name that is in use; 400 for a file instead of a folder or the reverse, a
+    /// folder that would be below itself, a change of the root folder, a name that the tree cannot
+    /// store, and a body that ends early; 413 for a body that is longer than its limit; 507 for a
+    /// full drive and for a full disk of the storage; 500 for all others, also for a version that
+    /// changed. `subject` is the id or the name of the item in the message. Failures of the storage
+    /// and a full disk are logged; the 500 does not describe them.
     pub(super) fn tree(error: TreeError, subject: impl std::fmt::Display) -> Self {
         match error {
             TreeError::NotFound => Self::not_found(subject),
@@ -173,7 +180,8 @@ impl LiveError {
     }
 
     /// Converts an error of an operation that places an item called `name` into a folder. `folder`
-    /// is the id of that folder. A file never replaces a folder, so that is a name conflict.
+    /// is the id of that folder. A folder with the name is 409, because a file never replaces a
+    /// folder; a `folder` that is a file is 404. All others are as of [`tree`](Self::tree).
     pub(super) fn in_folder(error: TreeError, name: &str, folder: &str) -> Self {
         match error {
             TreeError::NameTaken(_) | TreeError::NotAFile(_) => Self::taken(name),
@@ -183,7 +191,8 @@ impl LiveError {
         }
     }
 
-    /// Returns the response to a status that a fault rule injects.
+    /// Returns the response to a status that a fault rule injects, with the code and the message of
+    /// the reference for the status; a general code for a status that the reference does not have.
     pub(super) fn for_status(status: StatusCode) -> Self {
         let (code, message) = match status.as_u16() {
             401 => ("request_token_expired", "The provided access token has expired."),

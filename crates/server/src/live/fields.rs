@@ -26,7 +26,8 @@ impl Fields {
     /// (inferred).
     ///
     /// # Errors
-    /// 413 over [`MAX_LENGTH`]; 400 if the body ends early, or is neither a JSON object nor a form.
+    /// 413 over [`MAX_LENGTH`] bytes; 400 if the body ends early, or is neither a JSON object nor a
+    /// form.
     pub(super) async fn read(request: &Parts, body: Body, query: &LiveQuery) -> Result<Self> {
         let bytes = Limited::new(body, MAX_LENGTH)
             .collect()
@@ -50,11 +51,11 @@ impl Fields {
         Ok(fields)
     }
 
-    /// Parses a body: a form if the content type is that of a form, else JSON. An empty body has no
-    /// members.
+    /// Parses a body: a form if `content_type`, the header's value with its parameters, is that of
+    /// a form, else JSON. An empty body has no members.
     ///
     /// # Errors
-    /// 400 if it is not a JSON object.
+    /// 400 if the body is neither empty, a form nor a JSON object.
     fn parse(content_type: &str, bytes: &[u8]) -> Result<Self> {
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         if bytes.is_empty() {
@@ -78,7 +79,7 @@ impl Fields {
         &self.0
     }
 
-    /// Returns a text member; `None` if it is missing or null.
+    /// Returns a text member, which may be empty; `None` if it is missing or null.
     ///
     /// # Errors
     /// 400 if the member is not a string.

@@ -25,7 +25,7 @@ use crate::tree::{
 /// Returns the drive of the request's account.
 ///
 /// # Errors
-/// 500 if the storage fails.
+/// 404 if the drive was removed meanwhile; 500 if the storage fails.
 async fn drive(request: &LiveRequest) -> Result<DriveInfo> {
     let account = &request.objects.account;
     let drive = request.state().tree.drive_info(account.drive).await;
@@ -36,7 +36,7 @@ async fn drive(request: &LiveRequest) -> Result<DriveInfo> {
 /// bytes.
 ///
 /// # Errors
-/// 500 if the storage fails.
+/// 404 if the drive was removed meanwhile; 500 if the storage fails.
 pub(super) async fn quota(request: &LiveRequest) -> Result<Response> {
     let drive = drive(request).await?;
     let available = drive.quota.saturating_sub(drive.used);
@@ -52,18 +52,21 @@ pub(super) fn permissions(request: &LiveRequest) -> Response {
 /// Handles `GET {item}`: returns the properties of the requested item.
 ///
 /// # Errors
-/// 403 without a sufficient scope; 404 if the item does not exist; 500 if the storage fails.
+/// 403 if the token's scopes do not cover the item; 404 if the item does not exist, or is of
+/// another kind than its id states; 500 if the storage fails.
 pub(super) async fn get(request: &LiveRequest) -> Result<Response> {
     let node = request.readable_node().await?;
     request.object_response(StatusCode::OK, &node).await
 }
 
 /// Handles `POST {folder}`, and `POST me/albums` with `album`. Albums are created in the root
-/// folder.
+/// folder. `parts` and `body` are those of the request.
 ///
 /// # Errors
-/// 400 without a valid `name`, or with an invalid `sort_by`; 409 if the name is in use; 500 if the
-/// storage fails.
+/// 400 if the body is neither JSON nor a form, `name` is missing, empty or no allowed name, another
+/// member is not a string, `sort_by` is unknown, or the subject is a file; 404 if the parent folder
+/// does not exist; 409 if the name is in use; 413 for a body over 1 MiB; 507 if the disk of the
+/// storage is full; 500 if the storage fails.
 pub(super) async fn create_folder(
     request: &LiveRequest,
     album: bool,
@@ -109,8 +112,11 @@ pub(super) async fn create_folder(
 /// Handles `PUT {item}`: changes the name, the description or the audio metadata.
 ///
 /// # Errors
-/// 400 if nothing is changed, or if the name is invalid or drops the file's extension; 409 if the
-/// name is in use; 500 if the storage fails.
+/// 400 if the body is neither JSON nor a form, a member is not a string, nothing is changed, the
+/// name is not allowed or drops the file's extension, or the root folder is renamed; 404 if the
+/// item does not exist; 409 if the name is in use; 413 for a body over 1 MiB; 503 if other requests
+/// change the item at the same time; 507 if the disk of the storage is full; 500 if the storage
+/// fails.
 pub(super) async fn update(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let fields = Fields::read(parts, body, &request.query).await?;
     let name = fields.text("name")?;
@@ -150,8 +156,9 @@ pub(super) async fn update(request: &LiveRequest, parts: &Parts, body: Body) -> 
     request.object_response(StatusCode::OK, &node).await
 }
 
-/// Returns whether a new file name drops the extension. The reference: "filename extension is
-/// required when updating the file name".
+/// Returns whether `name`, the new name of a file, has no extension although the present name has
+/// one; `false` for folders. A name that starts with its only dot has none. The reference:
+/// "filename extension is required when updating the file name".
 fn loses_extension(node: &Node, name: &str) -> bool {
     let has_extension = |name: &str| {
         let parts = name.rsplit_once('.');
@@ -178,7 +185,8 @@ fn audio_fields(fields: &Fields) -> Result<Map<String, Value>> {
 /// Handles `DELETE {item}`: moves the item to the recycle bin.
 ///
 /// # Errors
-/// 400 for the root folder; 404 if the item does not exist; 500 if the storage fails.
+/// 400 for the root folder; 404 if the item does not exist; 507 if the disk of the storage is full;
+/// 500 if the storage fails.
 pub(super) async fn delete(request: &LiveRequest) -> Result<Response> {
     let node = request.node().await?;
     request
@@ -193,9 +201,11 @@ pub(super) async fn delete(request: &LiveRequest) -> Result<Response> {
 /// Handles `MOVE`: moves an item to another folder under the same name.
 ///
 /// # Errors
-/// 400 for a folder that would be below itself; 404 if the item does not exist; 409 if the name is
-/// in use: a move never overwrites; 400 or 404 for a destination that is not a folder of the user;
-/// 500 if the storage fails.
+/// 400 if the body is neither JSON nor a form, `destination` is not the id of a folder, a folder
+/// would be below itself, or the root folder is moved; 404 if the item or the destination does not
+/// exist, or the destination belongs to another user; 409 if the name is in use: a move never
+/// overwrites; 413 for a body over 1 MiB; 507 if the disk of the storage is full; 500 if the
+/// storage fails.
 pub(super) async fn move_to(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let (target, target_id) = destination(request, parts, body).await?;
     let node = request.node().await?;
@@ -212,9 +222,11 @@ pub(super) async fn move_to(request: &LiveRequest, parts: &Parts, body: Body) ->
 /// Handles `COPY`: copies a file to another folder under the same name.
 ///
 /// # Errors
-/// 400 for a folder; 404 if the file does not exist; 409 if the name is in use: a copy never
-/// overwrites; 507 if the drive is full; 400 or 404 for a destination that is not a folder of the
-/// user; 500 if the storage fails.
+/// 400 if the body is neither JSON nor a form, `destination` is not the id of a folder, or the item
+/// is no file; 404 if the file or the destination does not exist, or the destination belongs to
+/// another user; 409 if the name is in use: a copy never overwrites; 413 for a body over 1 MiB; 507
+/// if the copy does not fit into the drive's quota, or the disk of the storage is full; 500 if the
+/// storage fails.
 pub(super) async fn copy_to(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let (target, target_id) = destination(request, parts, body).await?;
     let node = request.node().await?;
@@ -233,11 +245,13 @@ pub(super) async fn copy_to(request: &LiveRequest, parts: &Parts, body: Body) ->
     request.created_response(&copy).await
 }
 
-/// Returns the key and the id of the folder that `MOVE` and `COPY` name as `destination`.
+/// Returns the key and the id of the folder that the member `destination` of a `MOVE` or `COPY`
+/// names. It does not check whether the folder exists.
 ///
 /// # Errors
-/// 400 if it is not the id of a folder: well-known names are not accepted; 404 if the folder
-/// belongs to another user; 500 if the storage fails.
+/// 400 if the body is neither JSON nor a form, or `destination` is missing or not the id of a
+/// folder: well-known names are not accepted; 404 if the folder belongs to another user; 413 for a
+/// body over 1 MiB.
 async fn destination(
     request: &LiveRequest,
     parts: &Parts,

@@ -57,7 +57,8 @@ impl PageOptions {
     /// Parses the query options of a list: order, page and filter.
     ///
     /// # Errors
-    /// 400 if a parameter has an invalid value, or if `limit` is 0.
+    /// 400 if `sort_by`, `sort_order` or a type in `filter` is unknown, `limit` or `offset` is not
+    /// a whole number, or `limit` is 0.
     pub(super) fn from_query(query: &LiveQuery) -> Result<Self> {
         let sort_by = match query.get("sort_by") {
             Some(name) => {
@@ -124,7 +125,7 @@ impl PageOptions {
         self.offset.saturating_add(limit).saturating_add(1)
     }
 
-    /// Returns whether the list contains objects of this type.
+    /// Returns whether the list contains objects of this type: always without a filter.
     pub(super) fn includes(&self, object_type: ObjectType) -> bool {
         self.types.as_ref().is_none_or(|types| types.contains(&object_type))
     }
@@ -136,7 +137,8 @@ impl PageOptions {
         self.types = Some(narrowed);
     }
 
-    /// Selects the page from a complete list. The flag is whether further pages exist.
+    /// Selects the page from `all`, the complete list: `offset` objects are skipped, counted from
+    /// 0. The flag is whether further pages exist. An offset after the end is an empty page.
     pub(super) fn slice<T>(&self, mut all: Vec<T>) -> (Vec<T>, bool) {
         let skipped = usize::try_from(self.offset).unwrap_or(usize::MAX).min(all.len());
         all.drain(..skipped);
@@ -167,8 +169,9 @@ impl PageOptions {
         if self.pages_in_memory() { self.slice(nodes) } else { self.truncate(nodes) }
     }
 
-    /// Returns the URLs of the previous and the next page of the list at `url`; `None` if neither
-    /// exists. `more` is whether items follow this page.
+    /// Returns the URLs of the previous and the next page of the list at `url`, a URL without a
+    /// query; `None` if neither exists. `more` is whether items follow this page. Without a limit
+    /// there is never a next page.
     pub(super) fn paging(&self, url: &str, more: bool) -> Option<Paging> {
         let page = |limit: u64, offset: u64| {
             format!("{url}?limit={limit}&offset={offset}{}", self.repeated)
@@ -241,8 +244,8 @@ pub(super) const PHOTO_SCOPE_TYPES: &[ObjectType] =
 /// Handles `GET {folder}/files`, and its subsets `photos` and `videos`.
 ///
 /// # Errors
-/// 400 for an invalid parameter, or if the subject is a file; 404 if the folder does not exist; 500
-/// if the storage fails.
+/// 400 if a query parameter has an invalid value or the id is that of a file; 404 if the folder
+/// does not exist, or its id is that of a folder and the item a file; 500 if the storage fails.
 pub(super) async fn list(request: &LiveRequest, kind: ListKind) -> Result<Response> {
     let mut options = PageOptions::from_query(&request.query)?;
     let (folder, folder_id) = request.folder_key()?;

@@ -26,11 +26,12 @@ pub(super) enum Locale {
 }
 
 impl Locale {
-    /// Parses the name of a culture such as `de-DE`. English is the default, and the fallback for
-    /// languages without translation.
+    /// Parses the name of a culture such as `de-DE`, in any case. English is the default for
+    /// `None`, and the fallback for languages without translation.
     ///
     /// # Errors
-    /// 400 if `culture` is not the name of a culture.
+    /// 400 unless `culture` is one or more parts of one to eight ASCII letters or digits, separated
+    /// by `-` or `_`.
     pub(super) fn parse(culture: Option<&str>) -> Result<Self> {
         let Some(culture) = culture else { return Ok(Self::default()) };
         let is_name = culture.split(['-', '_']).all(|part| {

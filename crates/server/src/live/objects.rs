@@ -81,16 +81,17 @@ impl Objects {
         self.base_url.url(&format!("{BASE}/{}", self.id(node)))
     }
 
-    /// Returns a download URL of a file's content, or `None` if the item has no content. With
-    /// `attachment`, browsers save it instead of displaying it.
+    /// Returns a download URL of a file's content, which needs no token and expires; `None` if the
+    /// item has no content, as folders and notebooks. With `attachment`, browsers save it instead
+    /// of displaying it.
     pub(super) fn source(&self, node: &Node, attachment: bool) -> Option<String> {
         download_urls::path(&self.state, &self.account, node, attachment)
             .map(|path| self.base_url.url_on(CONTENT_HOST, &path))
     }
 
-    /// Returns the URLs of an item's picture, or `None` if the item has no content.
-    ///
-    /// With `attachment`, a browser saves the picture instead of displaying it.
+    /// Returns the URLs of an item's picture; `None` if the item has no content, as folders and
+    /// notebooks. The content may have no picture: its URL is then 400. With `attachment`, a
+    /// browser saves the picture instead of displaying it.
     pub(super) fn picture_urls(&self, node: &Node, attachment: bool) -> Option<PictureUrls> {
         let bytes = fingerprint(node.content.as_ref()?);
         let claims = PictureClaims(self.account.name.clone(), node.no, bytes, attachment);
@@ -112,7 +113,7 @@ impl Objects {
         }
     }
 
-    /// Returns the user who created an item.
+    /// Returns the user who created an item: its `owner`, or else the account.
     pub(super) fn from<'a>(&'a self, node: &'a Node) -> UserName<'a> {
         match &node.owner {
             Some(owner) => UserName { name: owner, id: cid(owner) },
@@ -120,7 +121,8 @@ impl Objects {
         }
     }
 
-    /// Returns the user of an account name.
+    /// Returns the user of an account name, with the account's display name if it is the account of
+    /// the request.
     pub(super) fn person<'a>(&'a self, account: &'a str) -> UserName<'a> {
         if account == self.account.name {
             UserName { name: self.account.display_name(), id: self.account.cid.clone() }

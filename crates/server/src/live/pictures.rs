@@ -44,8 +44,9 @@ const COVER_CANDIDATES: u64 = 200;
 /// `suppress_redirects`.
 ///
 /// # Errors
-/// 400 for an item without a picture or an invalid parameter; 403 without a sufficient scope; 404
-/// if the item does not exist, or the album has no cover; 500 if the storage fails.
+/// 400 for an item whose type has no pictures, an unknown `type`, and a `suppress_redirects` that
+/// is neither `true` nor `false`; 403 if the token's scopes do not cover the item; 404 if the item
+/// does not exist, or the folder has no cover; 500 if the storage fails.
 pub(super) async fn item_picture(request: &LiveRequest) -> Result<Response> {
     let node = request.readable_node().await?;
     let size = PictureSize::from_parameter(
@@ -68,7 +69,8 @@ pub(super) async fn item_picture(request: &LiveRequest) -> Result<Response> {
 /// Returns the cover of a folder: its first photo by name.
 ///
 /// # Errors
-/// 404 if there is no photo among the first [`COVER_CANDIDATES`] items, 500 if the storage fails.
+/// 404 if the folder no longer exists, or has no photo among its first [`COVER_CANDIDATES`] items;
+/// 500 if the storage fails.
 async fn cover(request: &LiveRequest, folder: &Node) -> Result<Node> {
     let listing =
         ListOptions { order: Order::Name, limit: Some(COVER_CANDIDATES), ..ListOptions::default() };
@@ -83,7 +85,7 @@ async fn cover(request: &LiveRequest, folder: &Node) -> Result<Node> {
 /// Handles `GET {user}/picture`: a redirect, or the URL with `suppress_redirects`.
 ///
 /// # Errors
-/// 400 for an invalid parameter.
+/// 400 for an unknown `type`, and a `suppress_redirects` that is neither `true` nor `false`.
 pub(super) fn user_picture(request: &LiveRequest) -> Result<Response> {
     let size = PictureSize::from_parameter(
         request.query.get("type"),
@@ -99,7 +101,8 @@ pub(super) fn user_picture(request: &LiveRequest) -> Result<Response> {
 /// Responds with a redirect to `url`, or with the URL in the body with `suppress_redirects`.
 ///
 /// # Errors
-/// 400 for an invalid parameter, or if `url` contains characters that are invalid in a header.
+/// 400 if `suppress_redirects` is neither `true` nor `false`, or if `url` contains characters that
+/// are invalid in a header.
 pub(super) fn redirect_or_location(request: &LiveRequest, url: &str) -> Result<Response> {
     match request.query.flag("suppress_redirects")?.unwrap_or(false) {
         true => Ok(request.format.json(StatusCode::OK, &json!({ "location": url }))),
@@ -192,8 +195,8 @@ impl Protocol for Pictures {
     }
 }
 
-/// Parses the size segment of a picture URL, a name or a frame in pixels; `None` if it is neither
-/// or too large.
+/// Parses the size segment of a picture URL, a name or a frame in pixels; `None` if it is neither,
+/// or if the frame is larger than [`Frame::is_allowed`] permits.
 fn parse_frame(size: &str) -> Option<Frame> {
     match PictureSize::ALL.into_iter().find(|(name, ..)| *name == size) {
         Some((.., pixels)) => Some(Frame::within(pixels)),
@@ -201,11 +204,12 @@ fn parse_frame(size: &str) -> Option<Frame> {
     }
 }
 
-/// Responds with the picture of an item, or of the account's owner.
+/// Responds with the picture of an item, with the logo of an application, or with the picture of
+/// the account's owner. An item without a cover has a placeholder.
 ///
 /// # Errors
-/// 404 if the item does not exist or its content has changed; 400 if its content cannot be decoded;
-/// 500 if the storage fails.
+/// 404 if the item does not exist or its content is not the one of `claims`; 400 if the picture
+/// cannot be decoded; 500 if the storage fails.
 async fn respond(
     state: &Arc<ServerState>,
     claims: PictureClaims,
@@ -250,7 +254,7 @@ async fn respond(
 /// of a side.
 ///
 /// # Errors
-/// 400 if the picture cannot be decoded, 500 if the storage fails.
+/// 400 if the picture cannot be decoded; 500 if the storage fails.
 async fn owner_picture(
     state: &ServerState,
     account: &Account,

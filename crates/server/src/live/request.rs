@@ -48,7 +48,7 @@ impl LiveRequest {
     /// Rejects a subject that belongs to another user.
     ///
     /// # Errors
-    /// 404 if it does.
+    /// 404 if the account's id in the subject is not that of the request's account.
     pub(super) fn require_own(&self) -> Result<()> {
         let owner = match &self.subject {
             Subject::User(DriveOwner::Me)
@@ -70,7 +70,8 @@ impl LiveRequest {
         }
     }
 
-    /// Returns the id of the subject, for messages and URLs.
+    /// Returns the id of the subject as clients send it, for messages and URLs, with the account's
+    /// id instead of `me`.
     pub(super) fn subject_id(&self) -> String {
         let own_cid = &self.objects.account.cid;
         let cid = |owner: &DriveOwner| match owner {
@@ -88,10 +89,11 @@ impl LiveRequest {
         }
     }
 
-    /// Returns the key of the requested item. It does not check whether the item exists.
+    /// Returns the key of the item that the request addresses: the root folder for a drive, the
+    /// file for a comment or a tag. It does not check whether the item exists.
     ///
     /// # Errors
-    /// 404 if the subject is not an item.
+    /// 404 if the subject is a user, a well-known folder or an object outside the drive.
     pub(super) fn item_key(&self) -> Result<ItemKey> {
         match &self.subject {
             Subject::User(_) | Subject::WellKnownFolder(..) | Subject::AccountObject(_) => {
@@ -104,11 +106,12 @@ impl LiveRequest {
         }
     }
 
-    /// Returns the key and the id of the requested folder. It does not check whether the folder
-    /// exists.
+    /// Returns the key of the folder that the request addresses, and its id for messages and URLs.
+    /// It does not check whether the folder exists, or whether an id of a folder is one of a file.
     ///
     /// # Errors
-    /// 400 if the id is that of a file; 404 if the subject is not an item.
+    /// 400 if the id is that of a file; 404 if the subject is a user, a well-known folder or an
+    /// object outside the drive.
     pub(super) fn folder_key(&self) -> Result<(ItemKey, String)> {
         match &self.subject {
             Subject::Item(LiveId { kind: IdKind::File, .. }) => Err(LiveError::url(format!(
@@ -122,8 +125,8 @@ impl LiveRequest {
     /// Returns the requested item.
     ///
     /// # Errors
-    /// 404 if it does not exist, or if it is of another kind than its id states, 500 if the storage
-    /// fails.
+    /// 404 if it does not exist or is in the recycle bin, if its kind is not the one that its id
+    /// states, or if the subject is not an item; 500 if the storage fails.
     pub(super) async fn node(&self) -> Result<Node> {
         let node = self
             .state()
@@ -145,11 +148,11 @@ impl LiveRequest {
         }
     }
 
-    /// Returns the requested item if the scopes of the token allow to read it.
+    /// Returns the requested item if the scopes of the token allow to read it: `wl.skydrive` all
+    /// items, `wl.photos` only photos, videos and albums.
     ///
     /// # Errors
-    /// 403 without a sufficient scope; 404 if the item does not exist, or if it is of another kind
-    /// than its id states; 500 if the storage fails.
+    /// 403 without such a scope; 404 as of [`node`](Self::node); 500 if the storage fails.
     pub(super) async fn readable_node(&self) -> Result<Node> {
         let node = self.node().await?;
         // `Scopes::check_action` has required `wl.skydrive` or `wl.photos`.
@@ -202,14 +205,14 @@ impl LiveRequest {
         }
     }
 
-    /// Changes the Live Connect data of an item, and returns the item and the result of `change`.
-    ///
-    /// `change` returns its result and whether it changed anything; if not, nothing is written. It
-    /// may be called several times, because the update is repeated after a concurrent change.
+    /// Changes the Live Connect data of `node`, and returns the item as it is afterwards and the
+    /// result of `change`. `change` returns its result and whether it changed anything; if not,
+    /// nothing is written. It may be called several times, because the update is repeated after a
+    /// concurrent change.
     ///
     /// # Errors
-    /// Those of `change`; 404 if the item no longer exists; 500 if the storage fails; 503 after
-    /// [`MAX_ATTEMPTS`] concurrent changes.
+    /// Those of `change`; 404 if the item no longer exists; 503 after [`MAX_ATTEMPTS`] concurrent
+    /// changes; 507 if the disk of the storage is full; 500 if the storage fails.
     pub(super) async fn change_facets<T>(
         &self,
         mut node: Node,

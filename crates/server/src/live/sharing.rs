@@ -60,7 +60,7 @@ impl Objects {
 ///
 /// # Errors
 /// 400 for a notebook; 404 if the item does not exist; 503 if other requests change the item at the
-/// same time; 500 if the storage fails.
+/// same time; 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn link(request: &LiveRequest, kind: LinkKind) -> Result<Response> {
     let node = request.node().await?;
     if node.kind == NodeKind::Notebook {
@@ -96,8 +96,9 @@ pub(super) async fn link(request: &LiveRequest, kind: LinkKind) -> Result<Respon
 /// target. It needs no token.
 ///
 /// # Errors
-/// 400 without a `url`, or if the target has no picture; 404 if the link is invalid or revoked; 500
-/// if the storage fails.
+/// 400 without a `url`, for an unknown `type`, or if the target is a file without a picture; 404 if
+/// the link was not issued by this server, its key is no longer stored with the item, the item is
+/// deleted, or the target is a folder; 500 if the storage fails.
 pub(super) async fn preview(
     state: &Arc<ServerState>,
     base_url: &BaseUrl,
@@ -120,12 +121,13 @@ pub(super) async fn preview(
     redirect(&pictures.url(size))
 }
 
-/// Validates a link and finds its target. `claims` are `None` if the signature is invalid. `query`
-/// is the query of the link, whose `resid` may name an item below the shared one.
+/// Validates a link and finds its target. `claims` are those of its signed key; `None` if the
+/// signature is invalid. `query` is the query of the link, percent-encoded and without the question
+/// mark; its `resid` may name an item below the shared one.
 ///
 /// # Errors
-/// 404 if the link is invalid or revoked, or if the target is not below the shared item, 500 if the
-/// storage fails.
+/// 404 if `claims` is `None`, the shared item no longer has the link's key, the shared item or the
+/// target does not exist, or the target is not below the shared item; 500 if the storage fails.
 async fn follow(
     state: &Arc<ServerState>,
     base_url: &BaseUrl,
@@ -160,7 +162,8 @@ async fn follow(
 }
 
 /// Returns the key of the item that the `resid` in the query of a link names. `cid` is the id of
-/// the account that the link belongs to. `None` if the parameter is missing or invalid.
+/// the account that the link belongs to. `None` if the parameter is missing or no id of that
+/// account. `query` is percent-encoded.
 fn linked_item(cid: &str, query: &str) -> Option<ItemKey> {
     let (_, resource) =
         url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "resid")?;
