@@ -112,8 +112,8 @@ pub(super) struct Argument {
 }
 
 impl PathSegment {
-    /// Returns the value of the argument with a name, or of the first positional argument; `None`
-    /// if there is neither.
+    /// Returns the value, without quotes, of the first argument that is positional or has the name
+    /// `name`; `None` if there is neither.
     pub(super) fn argument(&self, name: &str) -> Option<&str> {
         let is_wanted =
             |argument: &&Argument| argument.name.as_deref().is_none_or(|given| given == name);
@@ -125,7 +125,9 @@ impl Address {
     /// Parses a percent-encoded path without its base (`/v1.0`).
     ///
     /// # Errors
-    /// 400 for a malformed path, 501 for a resource of Graph that this server does not serve.
+    /// 400 for a path that is not UTF-8, has a parenthesis without its end, more than 100
+    /// arguments, `..`, a colon in a name or a segment that Graph does not have; 501 for a resource
+    /// of Graph that this server does not serve.
     pub(super) fn parse(raw: &str, query: &QueryOptions) -> Result<Self> {
         let marked = raw.replace("%3A", ENCODED_COLON).replace("%3a", ENCODED_COLON);
         let decoded = percent_decode_str(&marked).decode_utf8().map_err(|_| {

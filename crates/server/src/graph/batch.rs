@@ -114,7 +114,9 @@ struct BatchRequest {
 /// `POST /$batch`: serves all requests, and returns their responses.
 ///
 /// # Errors
-/// 400 if the batch or one of its requests is invalid, 500 if the storage fails.
+/// 400 if the body has a member of another type, there are more than 20 requests, an id is empty,
+/// repeated or unknown, requests depend on each other, or the method, URL, headers or body of a
+/// request is invalid. The failure of a request is an entry of the response.
 pub(super) async fn serve(batch: &GraphRequest, payload: Payload) -> Result<Response> {
     let BatchBody { requests } = payload.parse()?;
     let steps = validate(batch, requests)?;
@@ -137,7 +139,8 @@ pub(super) async fn serve(batch: &GraphRequest, payload: Payload) -> Result<Resp
 /// Parses the requests of a batch. Returns them in an order in which each follows its dependencies.
 ///
 /// # Errors
-/// 400 if the batch or one of its requests is invalid.
+/// 400 if there are more than 20 requests, an id is empty, repeated or unknown, requests depend on
+/// each other, or the method, URL, headers or body of a request is invalid.
 fn validate(
     batch: &GraphRequest,
     parts: Vec<BatchRequest>,
@@ -150,7 +153,8 @@ fn validate(
 /// Checks the number of requests, their ids and their dependencies.
 ///
 /// # Errors
-/// 400 if there are too many requests, or an id is empty, not unique or unknown.
+/// 400 if there are more than [`MAX_REQUESTS`] requests, or an id is empty, repeated or, as a
+/// dependency, unknown.
 fn check(requests: &[BatchRequest]) -> Result<()> {
     if requests.len() > MAX_REQUESTS {
         return Err(Error::bad_query(format!(
@@ -257,7 +261,8 @@ impl BatchRequest {
     /// Returns the HTTP request, with the authorization of the batch unless it has its own.
     ///
     /// # Errors
-    /// 400 if method, URL, headers or body are invalid.
+    /// 400 if the method is not one of [`METHODS`], the URL is empty, of another server, malformed
+    /// or that of a batch, a header cannot be sent, or the body has no media type or is not base64.
     fn request(&self, batch: &GraphRequest) -> Result<Request> {
         let refuse = |message: &str| {
             Error::bad_query(format!("cannot serve request '{}': {message}", self.id.text))

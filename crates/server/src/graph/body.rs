@@ -59,7 +59,7 @@ impl FileSystemInfo {
     /// Returns the creation and modification time, in this order; `None` for a time that is absent.
     ///
     /// # Errors
-    /// 400 for text that is not a time.
+    /// 400 for a text that is neither empty nor a time in ISO 8601 format.
     pub(super) fn times(&self) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
         Ok((
             parse_time("createdDateTime", self.created_date_time.as_deref())?,
@@ -72,7 +72,7 @@ impl FileSystemInfo {
 /// name in the error.
 ///
 /// # Errors
-/// 400 for text that is not a time.
+/// 400 for a text that is neither empty nor a time in ISO 8601 format.
 fn parse_time(property: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     let parsed = time::parse(text).map(Some);
@@ -84,7 +84,7 @@ impl ItemBody {
     /// it.
     ///
     /// # Errors
-    /// 400 for an unknown behavior.
+    /// 400 for another behavior than `fail`, `replace` and `rename`.
     pub(super) fn on_conflict(&self, query: &QueryOptions) -> Result<Option<OnConflict>> {
         let text =
             self.conflict_behavior.as_deref().or_else(|| query.annotation("conflictBehavior"));
@@ -94,16 +94,16 @@ impl ItemBody {
     /// Returns the creation and modification time in the body; `None` for a time that is absent.
     ///
     /// # Errors
-    /// 400 for text that is not a time.
+    /// 400 for a text that is neither empty nor a time in ISO 8601 format.
     pub(super) fn times(&self) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
         self.file_system_info.as_ref().map_or(Ok((None, None)), FileSystemInfo::times)
     }
 }
 
-/// Parses a `conflictBehavior`.
+/// Parses a `conflictBehavior`, which is in lower case.
 ///
 /// # Errors
-/// 400 for an unknown behavior.
+/// 400 for another behavior than `fail`, `replace` and `rename`.
 pub(super) fn on_conflict(text: &str) -> Result<OnConflict> {
     match text {
         "fail" => Ok(OnConflict::Fail),
@@ -116,11 +116,13 @@ pub(super) fn on_conflict(text: &str) -> Result<OnConflict> {
 }
 
 impl ParentReference {
-    /// Returns the live folder that the reference names by id or path; `None` if it names none.
+    /// Returns the live item that the reference names by id or path; `None` if it names none. It
+    /// does not check whether the item is a folder.
     ///
     /// # Errors
-    /// 400 for another drive or a malformed path, 404 if the folder does not exist, 500 if the
-    /// storage fails.
+    /// 400 for another drive, the id `root` or a path that is no item's; 403 if the token does not
+    /// cover the item; 404 if it does not exist or is in the recycle bin; for a path also the other
+    /// errors of [`DriveContext::locate`]; 500 if the storage fails.
     pub(super) async fn folder(&self, context: &DriveContext<'_>) -> Result<Option<ItemKey>> {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let check_drive = |drive: &str| match context.ids.is_drive(drive) {
@@ -153,7 +155,7 @@ impl ParentReference {
     }
 }
 
-/// Parses `parentReference.path`, such as `/drive/root:/a%20b`.
+/// Parses `parentReference.path`, percent-encoded, such as `/drive/root:/a%20b`.
 ///
 /// # Errors
 /// 400 if it is not the path of an item.

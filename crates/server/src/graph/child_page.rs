@@ -11,7 +11,7 @@ use crate::tree::{ListOptions, ListingKey, Node, NodeKind};
 /// pages follow, else `None`. Without a limit a page has [`DEFAULT_PAGE_SIZE`] items.
 ///
 /// # Errors
-/// 404 if the folder does not exist, 500 if the storage fails.
+/// 404 if the folder was deleted meanwhile, 500 if the storage fails.
 pub(super) async fn page(
     context: &DriveContext<'_>,
     folder: &Node,
@@ -30,7 +30,7 @@ pub(super) async fn page(
 /// Like [`page`], with only the children for which `matches` returns true.
 ///
 /// # Errors
-/// 404 if the folder does not exist, 500 if the storage fails.
+/// 404 if the folder was deleted meanwhile, 500 if the storage fails.
 pub(super) async fn filtered_page(
     context: &DriveContext<'_>,
     folder: &Node,
@@ -61,7 +61,7 @@ pub(super) async fn filtered_page(
 /// (onedrive-graph#children-of-a-file, inferred).
 ///
 /// # Errors
-/// 404 if the folder does not exist, 500 if the storage fails.
+/// 404 if the folder was deleted meanwhile, 500 if the storage fails.
 async fn children(
     context: &DriveContext<'_>,
     node: &Node,

@@ -25,8 +25,11 @@ use crate::tree::{
 /// `GET item/children`: returns a page of the items in a folder.
 ///
 /// # Errors
-/// 400 for an invalid option or page token, 404 if the folder does not exist, 501 for `$count` with
-/// `$filter`, 500 if the storage fails.
+/// The errors of the address, as of [`DriveContext::locate`]; 400 for a `$top` that is no number
+/// above 0, `$skip`, a `$count` that is neither `true` nor `false`, an order that the account kind
+/// does not support, a filter that cannot be parsed, the page token of another listing, and a
+/// thumbnail size outside of 1 to the maximum; 404 if a listed item is deleted meanwhile; 501 for
+/// `$count` with `$filter`, and for an order by `url`; 500 if the storage fails.
 pub(super) async fn list(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let query = &context.request.query;
     let selection = &context.request.selection;
@@ -100,8 +103,10 @@ fn order(context: &DriveContext<'_>, text: Option<&str>) -> Result<(Order, bool)
 /// `POST item/children`: creates a folder, or an empty file on business drives.
 ///
 /// # Errors
-/// 400 for an invalid body or name, 409 if the name is taken, 501 for a package, 500 if the storage
-/// fails.
+/// The errors of the address, as of [`DriveContext::locate`], but folders of a path may be missing;
+/// 400 for a body without a name or a facet or with a member of another type, a name that is not
+/// allowed, an unknown conflict behavior, and if the address is that of a file; 409 if the name is
+/// taken; 501 for a package; 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn create(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -155,8 +160,8 @@ pub(super) async fn create(
 /// (onedrive-graph#auto-create-ancestors).
 ///
 /// # Errors
-/// 400 if a name is not allowed, 404 if the anchor of the address does not exist, 500 if the
-/// storage fails.
+/// The errors of the address's anchor, as of [`DriveContext::locate`]; 400 if a name is not
+/// allowed, or the path is longer than the account kind allows; 500 if the storage fails.
 async fn location_in_folder(
     context: &DriveContext<'_>,
     address: &ItemAddress,

@@ -29,8 +29,9 @@ pub(super) const MAX_PUT_SIZE: u64 = 250 * 1024 * 1024;
 /// `GET item/content`: redirects to the file's download URL.
 ///
 /// # Errors
-/// 400 if the item is not a file, 403 if malware was detected in it, 404 if it does not exist, 500
-/// if the storage fails.
+/// The errors of the address, as of [`DriveContext::locate`]; 400 if the item is not a file, if
+/// `AVOverride` has an unknown value, or if the request's host cannot be part of a URL; 403 if
+/// malware was detected in the file and the client does not accept that.
 pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let ItemWithPath { node, .. } = context.locate(address).await?;
     if stored_facet(&node, "malware").is_some() && !accepts_malware(context.request)? {
@@ -56,7 +57,7 @@ pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Re
 /// `AVOverride=1`, newer ones `Prefer: forceInfectedDownload` (onedrive-graph#malware).
 ///
 /// # Errors
-/// 400 for another value of `AVOverride`.
+/// 400 for a value of `AVOverride` other than `1`, `true`, `0` and `false`.
 fn accepts_malware(request: &GraphRequest) -> Result<bool> {
     let preferred = request.header("prefer").is_some_and(|value| {
         value.split(',').any(|one| one.trim().eq_ignore_ascii_case("forceInfectedDownload"))
@@ -74,9 +75,13 @@ fn accepts_malware(request: &GraphRequest) -> Result<bool> {
 /// `PUT item/content`: creates a file, or replaces the content of an existing one.
 ///
 /// # Errors
-/// 400 for an invalid name, 409 if the name is taken, 411 on business drives without
-/// `Content-Length`, 412 if `If-Match` names another version, 413 for a body that is too large, 423
-/// if the file is locked, 507 if the drive is full, 500 if the storage fails.
+/// The errors of the address's anchor, as of [`DriveContext::locate`]; 400 for a name that is not
+/// allowed, an unknown conflict behavior, the root folder, a file in the path, or a body that ends
+/// early; 404 if an item that is addressed by its id was deleted meanwhile; 409 if the name is
+/// taken or the item is no file; 411 on business drives without `Content-Length`; 412 if `If-Match`
+/// names another version; 413 over [`MAX_PUT_SIZE`]; 423 if the file is locked; 507 if the file
+/// does not fit into the drive's quota, or the disk of the storage is full; 500 if the storage
+/// fails.
 pub(super) async fn put(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -138,7 +143,7 @@ pub(super) async fn put(
 /// viewers: the browser decides whether it shows or saves the file.
 ///
 /// # Errors
-/// 400 if the item is not a file, 404 if it does not exist, 500 if the storage fails.
+/// The errors of the address, as of [`DriveContext::locate`]; 400 if the item is not a file.
 pub(super) async fn preview(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let node = context.locate(address).await?.node;
     let Some(path) = download_urls::path(&context.request.state, &context.account, &node, false)

@@ -104,7 +104,8 @@ impl Contract {
     /// Checks the options of a query. Their values are not checked.
     ///
     /// # Errors
-    /// 501 for one that is not implemented, 400 for one that the cloud refuses.
+    /// 501 for one that is not implemented; 400 for one that the cloud refuses, one with `$` that
+    /// is unknown, and one that is given twice.
     pub(super) fn check_query(&self, query: &QueryOptions) -> Result<()> {
         let mut given_before: Vec<&str> = Vec::new();
         for (given, name, value) in query.options() {
@@ -147,7 +148,8 @@ impl Contract {
         self.unimplemented.contains(&"format")
     }
 
-    /// Checks the preferences of a request. Unknown ones are ignored (RFC 7240).
+    /// Checks the `Prefer` headers of a request. Unknown preferences are ignored (RFC 7240). Names
+    /// have any case.
     ///
     /// # Errors
     /// 501 for one that is described and not implemented.
@@ -165,8 +167,8 @@ impl Contract {
     /// Reads the body and checks its members.
     ///
     /// # Errors
-    /// 400 for a body that is not JSON or has a member that the cloud refuses, 413 for one that is
-    /// too large, 501 for a member that is not implemented.
+    /// 400 for a body that ends early, is not JSON, or has a member that the cloud refuses; 413 for
+    /// one over the limit of the route's members; 501 for a member that is not implemented.
     pub(super) async fn read_body(&self, body: Body) -> Result<Payload> {
         match &self.body {
             BodyRule::None => Ok(Payload::None),

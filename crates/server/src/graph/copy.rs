@@ -49,8 +49,11 @@ pub(super) enum CopyOutcome {
 /// `POST item/copy`: copies an item, and responds with the monitor URL.
 ///
 /// # Errors
-/// 400 for an invalid body or name, 404 if the item or target folder does not exist, 500 if the
-/// storage fails. A failure of the copy itself is reported by the monitor.
+/// The errors of the address, as of [`DriveContext::locate`]; 400 for a body with a member of
+/// another type, an unknown conflict behavior, a name that is not allowed, another drive,
+/// `childrenOnly` for a file or with a name, and a copy of the root folder; 403 or 404 for the
+/// target folder; 500 if the storage fails. A failure of the copy itself, such as a taken name or a
+/// full drive, is reported by the monitor.
 pub(super) async fn start(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -116,8 +119,9 @@ impl CopyOutcome {
 /// keeps that of the item.
 ///
 /// # Errors
-/// The errors of [`Tree::copy`](crate::tree::Tree::copy), such as `TreeError::NameTaken`. The
-/// monitor reports them.
+/// Those of [`Tree::copy`](crate::tree::Tree::copy): `NotFound` if the item or the folder is not
+/// live, `NotAFolder`, `Root`, `BadName`, `NameTaken`, `QuotaExceeded`, `NoRoom` if the disk is
+/// full, and `Storage`. The monitor reports them.
 async fn copy(
     context: &DriveContext<'_>,
     node: &Node,
@@ -133,8 +137,8 @@ async fn copy(
     context.tree().copy(context.drive(), node.no, into, name, on_conflict).await
 }
 
-/// Copies the children of a folder into another. Stops at the first child that fails; the children
-/// copied before it remain. The outcome names the target folder, or the failure.
+/// Copies the children of `folder` into the folder `into`. Stops at the first child that fails; the
+/// children copied before it remain. The outcome names the target folder, or the failure.
 ///
 /// # Errors
 /// 404 if the folder does not exist, 500 if it cannot be listed.
@@ -154,8 +158,9 @@ async fn copy_children(
     Ok(CopyOutcome::Completed(context.ids.item_id(into)))
 }
 
-/// Opens the path of a monitor URL. Returns the account's name and the outcome of the copy, or
-/// `None` if the URL is invalid or has expired.
+/// Opens the path of a monitor URL, with its prefix. Returns the account's name and the outcome of
+/// the copy; `None` if the path has another prefix, the signature is not one of this server, or the
+/// URL has expired.
 pub(super) fn open(state: &ServerState, path: &str) -> Option<(String, CopyOutcome)> {
     let signed = path.strip_prefix(PREFIX)?;
     state.signer.verify(Purpose::Monitor, signed, Timestamp::now()).ok()
@@ -164,7 +169,7 @@ pub(super) fn open(state: &ServerState, path: &str) -> Option<(String, CopyOutco
 /// `GET` of a monitor URL: returns the state of the copy that the URL names.
 ///
 /// # Errors
-/// 404 if the URL is invalid (`outcome` is `None`).
+/// 404 if `outcome` is `None`, which [`open`] returns for a URL that is unsigned or expired.
 pub(super) fn monitor(request: &GraphRequest, outcome: Option<CopyOutcome>) -> Result<Response> {
     let outcome = outcome.ok_or_else(Error::not_found)?;
     let (status, mut body) = match outcome {

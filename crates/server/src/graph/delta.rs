@@ -48,7 +48,8 @@ struct DeltaPage {
     complete: bool,
 }
 
-/// Returns the token of a request of the feed; `None` if it starts from the beginning.
+/// Returns the token of a request of the feed, from the query or from the argument of `segment`;
+/// `None` if it is missing or empty, so that the feed starts from the beginning.
 pub(super) fn token<'r>(query: &'r QueryOptions, segment: &'r PathSegment) -> Option<&'r str> {
     query.get("token").or(segment.argument("token")).filter(|token| !token.is_empty())
 }
@@ -57,7 +58,10 @@ pub(super) fn token<'r>(query: &'r QueryOptions, segment: &'r PathSegment) -> Op
 /// that changed since the token. `segment` is the path segment `delta`, which may have the token.
 ///
 /// # Errors
-/// 404 if the folder does not exist, 410 for an invalid token, 500 if the storage fails.
+/// The errors of the address, as of [`DriveContext::locate`]; 400 for a `$top` that is no number
+/// above 0, `$skip`, and a thumbnail size outside of 1 to the maximum; 404 if a folder on the page
+/// is deleted meanwhile; 410 for a token that is not signed by this server, expired, ahead of the
+/// feed, or of another drive or folder; 500 if the storage fails.
 pub(super) async fn list(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -98,7 +102,8 @@ pub(super) async fn list(
 /// Adds the relations that a selection expands to an entry of the feed. Deleted items have none.
 ///
 /// # Errors
-/// 400 for a thumbnail size that is too large, 500 if the storage fails.
+/// 400 for a thumbnail size outside of 1 to the maximum, 404 if the item or its parent is deleted
+/// meanwhile, 500 if the storage fails.
 async fn expand(context: &DriveContext<'_>, selection: &Selection, item: &mut Value) -> Result<()> {
     if selection.expanded.is_empty() || item.get("deleted").is_some() {
         return Ok(());
@@ -150,7 +155,7 @@ async fn enumerate(
 /// its contents are the next page.
 ///
 /// # Errors
-/// 500 if the storage fails.
+/// 404 if a folder above a changed item no longer exists, 500 if the storage fails.
 async fn changes(
     context: &DriveContext<'_>,
     visibility: PathVisibility,
@@ -242,7 +247,8 @@ async fn contents_of_moved(
     Ok(DeltaPage { items, next: DeltaToken { moved, ..token }, complete: false })
 }
 
-/// Returns whether the client wants pages without the folders above changed items.
+/// Returns whether the client wants pages without the folders above changed items: the header
+/// `deltaExcludeParent` is `true`, in any case. Without the header it is `false`.
 fn excludes_parents(context: &DriveContext<'_>) -> bool {
     let value = context.request.header("deltaexcludeparent");
     value.is_some_and(|value| value.eq_ignore_ascii_case("true"))

@@ -184,7 +184,8 @@ fn failure(status: StatusCode) -> Response {
 /// handler runs.
 ///
 /// # Errors
-/// 401 without a valid token, 400, 413 or 501 by the contract, and the errors of the handler.
+/// 401 if the token is missing, unknown, expired or for another resource, 403 if it lacks the
+/// permission, 400, 413 or 501 by the contract, and the errors of the handler.
 async fn serve(
     mut request: GraphRequest,
     selection: Result<Selection>,
@@ -224,7 +225,8 @@ async fn serve(
 /// Calls the handler of an action.
 ///
 /// # Errors
-/// 404 if the token's account does not own the addressed drive, and the errors of the handler.
+/// 400, 401, 403, 404, 507 and 500 as of [`DriveContext::open`] for the addressed drive, and the
+/// errors of the handler.
 async fn serve_action(
     request: &GraphRequest,
     action: GraphAction,
@@ -249,7 +251,7 @@ async fn serve_action(
 /// Calls the handler of an action on a drive.
 ///
 /// # Errors
-/// Those of the handler.
+/// 403 if the token covers only the application's own folder; those of the handler.
 async fn serve_drive(context: &DriveContext<'_>, action: DriveAction) -> Result<Response> {
     if action != DriveAction::Get {
         // The lists contain items of the whole drive.

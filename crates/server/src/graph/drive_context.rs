@@ -75,7 +75,8 @@ impl NewItemLocation {
     /// the item is a folder.
     ///
     /// # Errors
-    /// 400 if the account kind does not allow one of the names, or if the path is too long.
+    /// 400 if the account kind does not allow one of the names, or if the path is longer than the
+    /// account kind allows.
     pub(super) fn check(&self, kind: AccountKind, is_folder: bool) -> Result<()> {
         let existing = self.parent_path.len() - self.missing_folders.len();
         for (at, name) in self.missing_folders.iter().enumerate() {
@@ -92,16 +93,16 @@ impl NewItemLocation {
 const NOT_ROOT: ItemKey = ItemKey(0);
 
 impl<'a> DriveContext<'a> {
-    /// Opens the drive that a request addresses. `account` is the account of the request's token.
+    /// Opens the drive that a request addresses. The account is found by the drive reference and
+    /// the request's token.
     ///
     /// # Errors
-    /// * 400 for `/me` with an application's own token, and for a sharing token that is no encoded
-    ///   URL.
-    /// * 401 if the request has no valid token.
-    /// * 403 if the drive belongs to another tenant than the application's token.
-    /// * 404 if the token's account does not own the drive, or if no account does, and for a link
-    ///   that is invalid.
-    /// * 500 if the storage fails.
+    /// 400 for `/me` with an application's own token, a site of a personal account, and a sharing
+    /// token that is no encoded URL; 401 if the token is missing, unknown, expired or for another
+    /// resource; 403 if the drive belongs to another tenant than the application's token; 404 if
+    /// the token's account does not own the drive, or no account does, and for a link that was not
+    /// issued by this server, was deleted, or whose item is deleted; 507 if the account's drive
+    /// cannot be created because the disk of the storage is full; 500 if the storage fails.
     pub(super) async fn open(request: &'a GraphRequest, drive: &DriveRef) -> Result<Self> {
         let account = request.account_of_drive(drive).await?;
         let own = *drive == DriveRef::OwnedBy(Owner::Me);
@@ -137,7 +138,8 @@ impl<'a> DriveContext<'a> {
         self.own
     }
 
-    /// Returns a URL on the host that serves the drive's content and web pages.
+    /// Returns a URL on the host that serves the drive's content and web pages. `path` begins with
+    /// a slash and is percent-encoded.
     pub(super) fn content_url(&self, path: &str) -> String {
         self.request.content_url(self.kind, path)
     }
@@ -154,17 +156,20 @@ impl<'a> DriveContext<'a> {
     /// Returns the key of the item with an id. The item may not exist.
     ///
     /// # Errors
-    /// 404 if no item of this drive can have the id.
+    /// 404 if the text is not an id of an item of this drive, in the one spelling that the server
+    /// writes.
     pub(super) fn item_key(&self, id: &str) -> Result<ItemKey> {
         self.ids.item_key(id).ok_or_else(Error::not_found)
     }
 
     /// Returns the item that a path is relative to. Creates a special folder that does not exist,
-    /// unless the request is a HEAD (onedrive-graph#head-requests).
+    /// unless the request is a HEAD (onedrive-graph#head-requests). An item of an id may not exist.
     ///
     /// # Errors
-    /// 404 if the item does not exist, 400 for an unknown special folder; 403 if the token does not
-    /// cover the item, or cannot create the special folder.
+    /// 400 for an unknown special folder; 403 if the token does not cover the item, or cannot
+    /// create the special folder; 404 for an id of another drive, a sharing token without an item,
+    /// and a HEAD of a missing special folder; 409 if a file has the name of a special folder's
+    /// parent; 507 if the disk of the storage is full; 500 if the storage fails.
     pub(super) async fn anchor(&self, anchor: &Anchor) -> Result<ItemKey> {
         let item = match anchor {
             Anchor::Root => ROOT,
@@ -181,7 +186,8 @@ impl<'a> DriveContext<'a> {
     ///
     /// # Errors
     /// 400 for an unknown name, 404 for a HEAD of a missing folder, 403 for another request of a
-    /// token that cannot create it (onedrive-graph#special-folders), 500 if the storage fails.
+    /// token that cannot create it (onedrive-graph#special-folders), 409 if a file has the name of
+    /// one of its parents, 507 if the disk of the storage is full, 500 if the storage fails.
     async fn special_folder(&self, name: &str) -> Result<ItemKey> {
         let create = match (&self.request.method, self.request.writable) {
             (&Method::HEAD, _) => OnMissing::NotFound,
@@ -196,7 +202,8 @@ impl<'a> DriveContext<'a> {
     /// folder only, the item must be that folder or below it.
     ///
     /// # Errors
-    /// 403 if it does not; then 404 if the item does not exist, and 500 if the storage fails.
+    /// 403 if it does not, or the application's own folder does not exist; then 404 if the item
+    /// does not exist, and 500 if the storage fails.
     pub(super) async fn check_covered(&self, item: ItemKey) -> Result<()> {
         if self.request.files != FileScope::AppFolder {
             return Ok(());
@@ -250,19 +257,23 @@ impl<'a> DriveContext<'a> {
         }
     }
 
-    /// Returns the live item at an address.
+    /// Returns the live item at an address, with its path.
     ///
     /// # Errors
-    /// 404 if it does not exist, 500 if the storage fails.
+    /// These are the errors of an address in every request: 400 for an unknown special folder; 403
+    /// if the token does not cover the item, or cannot create the special folder; 404 if the anchor
+    /// or the item below it does not exist or is in the recycle bin; 409 or 507 if a missing
+    /// special folder cannot be created, because a file has its name or the disk of the storage is
+    /// full; 500 if the storage fails.
     pub(super) async fn locate(&self, address: &ItemAddress) -> Result<ItemWithPath> {
         self.find(address).await?.ok_or_else(Error::not_found)
     }
 
-    /// Returns the live item at an address, or `None` if the anchor exists and the path below it
-    /// does not.
+    /// Returns the live item at an address; `None` if the anchor exists and the path below it does
+    /// not.
     ///
     /// # Errors
-    /// 404 if the anchor does not exist, 500 if the storage fails.
+    /// Those of [`locate`](Self::locate), except 404 for the path below the anchor.
     pub(super) async fn find(&self, address: &ItemAddress) -> Result<Option<ItemWithPath>> {
         let anchor = self.anchor(&address.anchor).await?;
         if address.path.is_empty() {
@@ -282,8 +293,8 @@ impl<'a> DriveContext<'a> {
     /// the cloud creates them (onedrive-graph#auto-create-ancestors).
     ///
     /// # Errors
-    /// 404 if the anchor does not exist, 400 if the address names the root folder, 500 if the
-    /// storage fails.
+    /// Those of [`locate`](Self::locate) for the anchor of the address; 400 if the address names
+    /// the root folder; 500 if the storage fails.
     pub(super) async fn new_item_location(&self, address: &ItemAddress) -> Result<NewItemLocation> {
         let Some((name, folders)) = address.path.split_last() else {
             return self.own_location(address).await;
@@ -303,7 +314,7 @@ impl<'a> DriveContext<'a> {
     /// Returns the current location of an item that is addressed without a path.
     ///
     /// # Errors
-    /// 400 if it is the root folder, 404 if it does not exist, 500 if the storage fails.
+    /// Those of [`locate`](Self::locate); 400 if it is the root folder.
     async fn own_location(&self, address: &ItemAddress) -> Result<NewItemLocation> {
         let anchor = self.anchor(&address.anchor).await?;
         let ItemWithPath { node, parent_path } = self.item_by_key(anchor).await?;
@@ -314,11 +325,11 @@ impl<'a> DriveContext<'a> {
         Ok(NewItemLocation { folder, missing_folders, parent_path, name, existing: Some(node) })
     }
 
-    /// Returns the precondition in the `If-Match` header. The header has no effect if no item
-    /// exists yet (`node` is `None`; onedrive-graph#simple-upload-headers).
+    /// Returns the precondition in the `If-Match` header, a list of etags and cTags. The header has
+    /// no effect if no item exists yet (`node` is `None`; onedrive-graph#simple-upload-headers).
     ///
     /// # Errors
-    /// 412 if the header names another version of the item.
+    /// 412 if none of the tags is that of the item's current version or content.
     pub(super) fn if_match(&self, node: Option<&Node>) -> Result<Precondition> {
         match (self.request.header(header::IF_MATCH), node) {
             (Some(tags), Some(node)) => self.ids.matches(node, tags).ok_or_else(Error::changed),
@@ -326,14 +337,16 @@ impl<'a> DriveContext<'a> {
         }
     }
 
-    /// Returns whether `If-None-Match` names the current version of an item.
+    /// Returns whether `If-None-Match` names the current version or content of an item; `false`
+    /// without the header.
     pub(super) fn if_none_match(&self, node: &Node) -> bool {
         self.request
             .header(header::IF_NONE_MATCH)
             .is_some_and(|tags| self.ids.matches(node, tags).is_some())
     }
 
-    /// Returns the form in which names of this drive are compared.
+    /// Returns the form in which names of this drive are compared, which ignores case as the
+    /// account kind does.
     pub(super) fn fold(&self, name: &str) -> String {
         self.kind.folding().fold(name)
     }
@@ -342,7 +355,8 @@ impl<'a> DriveContext<'a> {
     /// which a write by name would replace.
     ///
     /// # Errors
-    /// 409 if the name resolves to another item, 500 if the storage fails.
+    /// 409 if the name resolves to another item; 404 if the item or its folder was deleted
+    /// meanwhile; 500 if the storage fails.
     pub(super) async fn check_found_by_path(&self, node: &Node) -> Result<()> {
         let Some(&folder) = node.parents.first() else { return Ok(()) };
         let found = self.tree().child(self.drive(), folder, &node.name).await?;

@@ -22,7 +22,8 @@ impl GraphRequest {
     /// for an application's own token.
     ///
     /// # Errors
-    /// 401 if the request has no valid token, 500 if the storage fails.
+    /// 401 if the token is missing, unknown, expired or for another resource; 507 if the user's
+    /// drive cannot be created because the disk of the storage is full; 500 if the storage fails.
     pub(super) async fn accounts(&self) -> Result<Vec<Arc<Account>>> {
         let grant = self.valid_grant()?;
         if !grant.is_app {
@@ -37,12 +38,11 @@ impl GraphRequest {
     /// Returns the account that owns a drive, if the token opens it.
     ///
     /// # Errors
-    /// * 400 for `/me` with an application's own token, for a site of a personal account, and for a
-    ///   sharing token that is no encoded URL.
-    /// * 401 if the request has no valid token.
-    /// * 403 if the drive belongs to another tenant than the application's token.
-    /// * 404 if the token's account does not own the drive, or if no account does.
-    /// * 500 if the storage fails.
+    /// 400 for `/me` with an application's own token, a site of a personal account, and a sharing
+    /// token that is no encoded URL; 401 if the token is missing, unknown, expired or for another
+    /// resource; 403 if the drive belongs to another tenant than the application's token; 404 if
+    /// the token's account does not own the drive, or no account does; 507 if the account's drive
+    /// cannot be created because the disk of the storage is full; 500 if the storage fails.
     pub(super) async fn account_of_drive(&self, drive: &DriveRef) -> Result<Arc<Account>> {
         let grant = self.valid_grant()?;
         if !grant.is_app {
@@ -69,7 +69,7 @@ impl GraphRequest {
     /// preferred: each tenant has a root site.
     ///
     /// # Errors
-    /// 404 if none does.
+    /// 404 if none does; 400 for a site if the first account is personal; 500 if the storage fails.
     async fn search_owner(&self, drive: &DriveRef, tenant: Option<&str>) -> Result<Arc<Account>> {
         let mut refusal = None;
         let accounts = &self.state.accounts;

@@ -21,9 +21,10 @@ const SCAN_PAGE_SIZE: u64 = 1000;
 /// `GET /me`, `GET /users/ID`: returns the profile of a user.
 ///
 /// # Errors
-/// 401 without a valid token; 404 for another user; 403 for a user of another tenant; 400 for `/me`
-/// with an application's own token; 400 or 501 for a property that cannot be selected; 500 if the
-/// storage fails.
+/// 400 for `/me` with an application's own token, and for an unknown property; 401 if the token is
+/// missing, unknown, expired or for another resource; 403 for a user of another tenant; 404 for
+/// another user; 501 for a property that only the cloud has; 507 if the account's drive cannot be
+/// created because the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn user(request: &GraphRequest, owner: Owner) -> Result<Response> {
     let account = request.account_of_drive(&DriveRef::OwnedBy(owner)).await?;
     let identity = AccountIdentity::new(request.kind(&account), &account);
@@ -35,7 +36,7 @@ pub(super) async fn user(request: &GraphRequest, owner: Owner) -> Result<Respons
 /// `GET drive`: returns the properties and the quota of the drive.
 ///
 /// # Errors
-/// 500 if the storage fails.
+/// 404 if the drive was removed meanwhile, 500 if the storage fails.
 pub(super) async fn drive(context: &DriveContext<'_>) -> Result<Response> {
     let mut drive = describe_drive(context).await?;
     drive["@odata.context"] = context.request.url("/$metadata#drives/$entity").into();
@@ -45,8 +46,10 @@ pub(super) async fn drive(context: &DriveContext<'_>) -> Result<Response> {
 /// `GET /me/drives`, `GET /sites/ID/drives` and so on: returns the owner's only drive.
 ///
 /// # Errors
-/// 401 without a valid token; 404 for another owner; 403 for an owner in another tenant; 400 for
-/// `/me` with an application's own token, or an invalid `$top`; 500 if the storage fails.
+/// 400 for `/me` with an application's own token, a site of a personal account, and a `$top` that
+/// is no number above 0; 401 if the token is missing, unknown, expired or for another resource; 403
+/// for an owner in another tenant; 404 for another owner; 507 if the account's drive cannot be
+/// created because the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn drives(request: &GraphRequest, owner: Owner) -> Result<Response> {
     let context = DriveContext::open(request, &DriveRef::OwnedBy(owner)).await?;
     request.query.count("top")?;
@@ -58,8 +61,9 @@ pub(super) async fn drives(request: &GraphRequest, owner: Owner) -> Result<Respo
 /// `GET /sites/ID`: returns the properties of a site.
 ///
 /// # Errors
-/// 401 without a valid token; 404 for another site; 403 for a site of another tenant; 400 for a
-/// personal account; 500 if the storage fails.
+/// 400 for a personal account; 401 if the token is missing, unknown, expired or for another
+/// resource; 403 for a site of another tenant; 404 for another site; 507 if the account's drive
+/// cannot be created because the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn site(request: &GraphRequest, site: Site) -> Result<Response> {
     let account = request.account_of_drive(&DriveRef::OwnedBy(Owner::Site(site))).await?;
     let identity = AccountIdentity::new(request.kind(&account), &account);
@@ -67,10 +71,13 @@ pub(super) async fn site(request: &GraphRequest, site: Site) -> Result<Response>
     Ok(response::json(StatusCode::OK, &site))
 }
 
-/// `GET /sites?search=TEXT`: returns the sites that the token opens and whose name contains the text.
+/// `GET /sites?search=TEXT`: returns the sites that the token opens and whose name contains the
+/// text, in any case; all for `*` and without the option.
 ///
 /// # Errors
-/// 401 without a valid token, 400 for an invalid `$top`, 500 if the storage fails.
+/// 400 for a `$top` that is no number above 0; 401 if the token is missing, unknown, expired or for
+/// another resource; 507 if the account's drive cannot be created because the disk of the storage
+/// is full; 500 if the storage fails.
 pub(super) async fn sites(request: &GraphRequest) -> Result<Response> {
     let text = request.query.get("search").unwrap_or("*").to_lowercase();
     request.query.count("top")?;
@@ -124,7 +131,7 @@ async fn describe_drive(context: &DriveContext<'_>) -> Result<Value> {
     }))
 }
 
-/// Returns the number of bytes in the recycle bin.
+/// Returns the number of bytes of the files and folders in the recycle bin.
 ///
 /// # Errors
 /// 500 if the storage fails.

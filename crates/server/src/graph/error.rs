@@ -19,12 +19,13 @@ pub(super) struct Error {
 }
 
 impl Error {
-    /// Returns an error without a detailed code. `code` is the error's code in the body.
+    /// Returns an error without a detailed code and without headers. `code` is the error's code in
+    /// the body, such as `itemNotFound`.
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), inner: None, headers: Vec::new() }
     }
 
-    /// Sets the detailed code, of `innerError`.
+    /// Sets the detailed code, of `innerError`, such as `invalidPath`.
     pub(super) fn inner(mut self, code: &'static str) -> Self {
         self.inner = Some(code);
         self
@@ -36,7 +37,7 @@ impl Error {
         self
     }
 
-    /// Returns 400: the request is invalid.
+    /// Returns 400 with the code `invalidRequest` and `message`: the request is invalid.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalidRequest", message)
     }
@@ -80,7 +81,7 @@ impl Error {
         Self::not_supported(format!("cannot {action}: this server does not support it"))
     }
 
-    /// Returns 501 with a specific reason.
+    /// Returns 501 with `message`, the whole reason.
     pub(super) fn not_supported(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_IMPLEMENTED, "notSupported", message)
     }
@@ -115,7 +116,7 @@ impl Error {
         .inner("resyncApplyDifferences")
     }
 
-    /// Returns 507: the drive is full.
+    /// Returns 507: the drive or the disk of the storage is full.
     pub(super) fn quota() -> Self {
         Self::new(
             StatusCode::INSUFFICIENT_STORAGE,
@@ -124,7 +125,7 @@ impl Error {
         )
     }
 
-    /// Returns 413. `limit` is the maximum size of the body in bytes.
+    /// Returns 413: the body has more than `limit` bytes, a limit that the message names.
     pub(super) fn too_large(limit: u64) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -134,13 +135,14 @@ impl Error {
         .inner("maxStreamSizeExceeded")
     }
 
-    /// Returns the message that names the offset at which an upload session continues.
+    /// Returns the message that names `offset`, the number of bytes after which an upload session
+    /// continues.
     pub(super) fn expected_offset(offset: u64) -> String {
         format!("cannot store the fragment: the next one begins at byte {offset}")
     }
 
     /// Converts the error of a request that creates an item, as [`From`] does, except: if a folder
-    /// has the name of the new file, the name is taken (409).
+    /// has the name of the new file, the name is taken (409 instead of 400).
     pub(super) fn from_write(error: TreeError) -> Self {
         match error {
             TreeError::NotAFile(_) => Self::name_taken(),
@@ -157,10 +159,12 @@ impl From<NameError> for Error {
 }
 
 impl From<TreeError> for Error {
-    /// Converts an error of the tree: 404 for an absent item or session, 409 for a taken name, 412
-    /// for a failed precondition, 416 for a fragment that is out of order, 507 for a full drive or
-    /// disk, 400 for other mistakes of the request. A failure of the storage is logged and becomes
-    /// 500.
+    /// Converts an error of the tree: 404 for an absent item or session; 409 for a taken name; 412
+    /// for a failed precondition; 416 for a fragment that is out of order; 507 for a full drive,
+    /// and for a full disk, which is logged; 400 for a file instead of a folder or the reverse, a
+    /// folder that would be below itself, a change of the root folder, a name that the tree cannot
+    /// store, a body that ends early or exceeds its limit, and a fragment beyond the end of its
+    /// file. A failure of the storage is logged and becomes 500.
     fn from(error: TreeError) -> Self {
         match error {
             TreeError::NotFound => Self::not_found(),

@@ -18,8 +18,8 @@ use crate::tree::{ListOptions, Node, Order};
 /// Adds the relations that a selection expands to an item's JSON.
 ///
 /// # Errors
-/// 400 for a thumbnail size that is too large, 404 if the item no longer exists, 500 if the storage
-/// fails.
+/// 400 for a thumbnail size outside of 1 to the maximum, 404 if the item no longer exists, 500 if
+/// the storage fails.
 pub(super) async fn expand(
     context: &DriveContext<'_>,
     located: &ItemWithPath,
@@ -46,8 +46,8 @@ pub(super) async fn expand(
 /// Like [`expand`], for an item whose path is not known yet.
 ///
 /// # Errors
-/// 400 for a thumbnail size that is too large, 404 if the item no longer exists, 500 if the storage
-/// fails.
+/// 400 for a thumbnail size outside of 1 to the maximum, 404 if the item or its parent no longer
+/// exists, 500 if the storage fails.
 pub(super) async fn expand_node(
     context: &DriveContext<'_>,
     node: &Node,
@@ -66,8 +66,8 @@ pub(super) async fn expand_node(
 /// (onedrive-graph#expand-children-paging).
 ///
 /// # Errors
-/// 400 for a thumbnail size that is too large, 404 if the item no longer exists, 500 if the storage
-/// fails.
+/// 400 for a thumbnail size outside of 1 to the maximum, 404 if the item or a child no longer
+/// exists, 500 if the storage fails.
 async fn expand_children(
     context: &DriveContext<'_>,
     located: &ItemWithPath,

@@ -63,8 +63,8 @@ impl ODataFilter {
     /// Parses `$filter`. Returns `None` if the query has none.
     ///
     /// # Errors
-    /// 400 if the filter cannot be parsed, has an unknown property, or is too long or too deeply
-    /// nested.
+    /// 400 if the filter cannot be parsed, has an unknown property, more than [`MAX_TERMS`]
+    /// comparisons, or parentheses and `not` deeper than [`MAX_DEPTH`].
     pub(super) fn from_query(query: &QueryOptions) -> Result<Option<Self>> {
         let Some(text) = query.get("filter").filter(|text| !text.trim().is_empty()) else {
             return Ok(None);
@@ -153,7 +153,8 @@ impl<'a> FilterParser<'a> {
     /// Parses terms that `or` connects. `depth` is the nesting depth of parentheses and `not`.
     ///
     /// # Errors
-    /// 400 if the filter is malformed, too long or too deeply nested.
+    /// 400 if the filter cannot be parsed here, has more than [`MAX_TERMS`] comparisons, or is
+    /// deeper than [`MAX_DEPTH`].
     fn disjunction(&mut self, depth: usize) -> Result<ODataFilter> {
         let mut all = vec![self.conjunction(depth)?];
         while self.take_word("or") {
@@ -165,7 +166,8 @@ impl<'a> FilterParser<'a> {
     /// Parses terms that `and` connects. `depth` is the nesting depth.
     ///
     /// # Errors
-    /// 400 if the filter is malformed, too long or too deeply nested.
+    /// 400 if the filter cannot be parsed here, has more than [`MAX_TERMS`] comparisons, or is
+    /// deeper than [`MAX_DEPTH`].
     fn conjunction(&mut self, depth: usize) -> Result<ODataFilter> {
         let mut all = vec![self.term(depth)?];
         while self.take_word("and") {
@@ -178,7 +180,8 @@ impl<'a> FilterParser<'a> {
     /// depth.
     ///
     /// # Errors
-    /// 400 if the term is malformed, too deeply nested, or one of more than [`MAX_TERMS`].
+    /// 400 if the term cannot be parsed, is deeper than [`MAX_DEPTH`], or is one of more than
+    /// [`MAX_TERMS`].
     fn term(&mut self, depth: usize) -> Result<ODataFilter> {
         if depth > MAX_DEPTH {
             return Err(self.error());

@@ -50,7 +50,8 @@ impl IdCodec {
     }
 
     /// Returns whether a drive id names this drive. The id of a personal drive may have either case
-    /// and no leading zeros (onedrive-graph#drive-id-inconsistencies).
+    /// and no leading zeros (onedrive-graph#drive-id-inconsistencies); any other must have its
+    /// exact spelling.
     pub(super) fn is_drive(&self, id: &str) -> bool {
         if !self.kind.is_personal() {
             return id == self.drive_id();
@@ -72,7 +73,8 @@ impl IdCodec {
         }
     }
 
-    /// Returns the key of the item with an id; `None` if no item of this drive can have that id.
+    /// Returns the key of the item with an id; `None` if the text is not the one spelling of an id
+    /// of this drive. The item may not exist.
     pub(super) fn item_key(&self, id: &str) -> Option<ItemKey> {
         let candidate = match self.kind {
             AccountKind::Personal => {
@@ -133,8 +135,8 @@ impl IdCodec {
     }
 
     /// Compares an item with a list of etags and cTags, the value of `If-Match` or `If-None-Match`.
-    /// Returns the precondition of the first tag that matches the current item; `None` if no tag
-    /// does.
+    /// Quotes and `W/` have no effect. Returns the precondition of the first tag that matches the
+    /// current item; `None` if no tag does. `*` matches without a precondition.
     pub(super) fn matches(&self, node: &Node, list: &str) -> Option<Precondition> {
         let bare = |tag: &str| tag.trim_matches('"').to_owned();
         let etag = bare(&self.etag(node));
@@ -216,7 +218,8 @@ fn encode_base32(bytes: &[u8]) -> String {
     digits.collect()
 }
 
-/// Decodes base32 without padding; returns `None` for invalid text.
+/// Decodes base32 in upper case without padding; `None` if the length is no multiple of eight, or a
+/// character is no digit.
 fn decode_base32(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(8) {
         return None;

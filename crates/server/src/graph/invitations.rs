@@ -51,9 +51,11 @@ struct RolesBody {
 /// the new role instead.
 ///
 /// # Errors
-/// 400 for unknown roles, a recipient without a name, or a wrong number of recipients; 404 if the
-/// item does not exist; 503 if other requests change the item at the same time; 500 if the storage
-/// fails.
+/// The errors of the address, as of [`DriveContext::locate`]; 400 for a body with a member of
+/// another type, no role or other roles than `read` and `write`, a recipient without email, alias
+/// and object id, and fewer than 1 or more than [`MAX_RECIPIENTS`] recipients; 503 if other
+/// requests change the item at the same time; 507 if the disk of the storage is full; 500 if the
+/// storage fails.
 pub(super) async fn invite(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -102,8 +104,10 @@ pub(super) async fn invite(
 /// `PATCH item/permissions/ID`: changes the role of the grant with an id.
 ///
 /// # Errors
-/// 400 for unknown roles, and for the id of a link, whose roles cannot change; 404 if the item has
-/// no such grant; 503 if other requests change the item at the same time; 500 if the storage fails.
+/// 400 for a body with a member of another type, no role or other roles than `read` and `write`,
+/// and for an id that is not that of a grant, such as that of a link; 404 if the item no longer
+/// exists; 503 if other requests change the item at the same time; 507 if the disk of the storage
+/// is full; 500 if the storage fails.
 pub(super) async fn change_roles(
     context: &DriveContext<'_>,
     node: Node,

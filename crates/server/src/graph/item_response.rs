@@ -34,8 +34,8 @@ pub(super) fn entity(context: &DriveContext<'_>, item: Value) -> Value {
 /// `$select` and `$expand` apply.
 ///
 /// # Errors
-/// 400 for a thumbnail size that is too large, 404 if the item no longer exists, 500 if the storage
-/// fails.
+/// 400 for a thumbnail size outside of 1 to the maximum, 404 if the item no longer exists, 500 if
+/// the storage fails. The change itself remains.
 pub(super) async fn written(
     context: &DriveContext<'_>,
     located: &ItemWithPath,

@@ -23,7 +23,9 @@ use crate::{
 /// `GET item`: returns the properties of an item, and with `$expand` its children or thumbnails.
 ///
 /// # Errors
-/// 400 for an invalid option, 404 if the item does not exist, 500 if the storage fails.
+/// The errors of the address, as of [`DriveContext::locate`]; 400 if `includeDeletedItems` is
+/// neither `true` nor `false`, or for a thumbnail size outside of 1 to the maximum; 404 if the item
+/// is deleted meanwhile; 500 if the storage fails.
 pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let selection = &context.request.selection;
     if let Some(node) = deleted(context, address).await? {
@@ -45,7 +47,8 @@ pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Re
 /// none. The option has an effect only on personal drives, for items that are addressed by id.
 ///
 /// # Errors
-/// 400 for another value of the option, 404 if no item ever had the id, 500 if the storage fails.
+/// 400 if the option is neither `true` nor `false`; 403 if the token does not cover the item; 404
+/// if no item ever had the id; 500 if the storage fails.
 async fn deleted(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Option<Node>> {
     let included = context.request.query.flag("includeDeletedItems")?.unwrap_or(false);
     let (Anchor::Id(id), true, true) =
@@ -62,9 +65,11 @@ async fn deleted(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Op
 /// body has a folder facet, creates a folder (onedrive-graph#upsert-folder).
 ///
 /// # Errors
-/// 400 for an invalid body or name, 404 if the item or new parent does not exist, 409 if the name
-/// is taken, 412 if `If-Match` names another version, 423 if the item is locked, 500 if the storage
-/// fails.
+/// The errors of the address, as of [`DriveContext::locate`]; 400 if the body has a member of
+/// another type, a time, a conflict behavior or a name that is not allowed, another drive, a parent
+/// that is a file or below the item, or the root folder is moved or renamed; 403 or 404 for the new
+/// parent; 409 if the name is taken; 412 if `If-Match` names another version; 423 if the item is
+/// locked; 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn update(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -117,8 +122,9 @@ pub(super) async fn update(
 /// Creates the folder at a path, or returns the existing one.
 ///
 /// # Errors
-/// 400 for a name that is not allowed or an unknown conflict behavior, 404 if the anchor of the
-/// path does not exist, 409 if the name is taken, 500 if the storage fails.
+/// The errors of the address's anchor, as of [`DriveContext::locate`]; 400 for a name that is not
+/// allowed, an unknown conflict behavior, or a file in the path; 409 if the name is taken; 507 if
+/// the disk of the storage is full; 500 if the storage fails.
 async fn make_folder_at(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -142,8 +148,11 @@ async fn make_folder_at(
 /// (onedrive-graph#auto-create-ancestors, onedrive-graph#session-late-conflict).
 ///
 /// # Errors
-/// 400 for an invalid body or name, 404 for an unknown upload session, 409 if the name is taken,
-/// 500 if the storage fails.
+/// Those of [`sessions::commit_as`] for a body with an upload session, else: the errors of the
+/// address's anchor, as of [`DriveContext::locate`]; 400 for a body without a folder facet or with
+/// a member of another type, a name that is not allowed, an unknown conflict behavior, or a file in
+/// the path; 409 if the name is taken; 507 if the disk of the storage is full; 500 if the storage
+/// fails.
 pub(super) async fn put(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -163,8 +172,9 @@ pub(super) async fn put(
 /// `DELETE item`: moves an item and its descendants to the recycle bin.
 ///
 /// # Errors
-/// 404 if the item does not exist, 412 if `If-Match` names another version, 423 if it is locked,
-/// 500 if the storage fails.
+/// The errors of the address, as of [`DriveContext::locate`]; 400 for the root folder; 412 if
+/// `If-Match` names another version; 423 if the item is locked; 507 if the disk of the storage is
+/// full; 500 if the storage fails.
 pub(super) async fn delete(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let ItemWithPath { node, .. } = context.locate(address).await?;
     context.check_unlocked(&node)?;
@@ -177,7 +187,9 @@ pub(super) async fn delete(context: &DriveContext<'_>, address: &ItemAddress) ->
 /// bin.
 ///
 /// # Errors
-/// 404 if the item does not exist, 500 if the storage fails.
+/// The errors of the address, as of [`DriveContext::locate`], but an item in the recycle bin is
+/// found by its id; 400 for the root folder; 404 if the item was purged before; 507 if the disk of
+/// the storage is full; 500 if the storage fails. A lock has no effect.
 pub(super) async fn purge(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let item = match &address.anchor {
         Anchor::Id(_) if address.path.is_empty() => {
@@ -198,8 +210,12 @@ pub(super) async fn purge(context: &DriveContext<'_>, address: &ItemAddress) -> 
 /// (onedrive-graph#restore).
 ///
 /// # Errors
-/// 400 for an invalid name, 404 if the item or folder does not exist, 409 if the name is taken, 501
-/// on business drives, 500 if the storage fails.
+/// 400 for a body with a member of another type, a name that is not allowed, another drive, or a
+/// target folder that is a file or below the item; 403 if the token does not cover the item or the
+/// folder; 404 if the item is not in the recycle bin, or the target folder, or without one every
+/// former folder, does not exist; 409 if the name is taken; 501 on business drives; 507 if the item
+/// does not fit into the drive's quota, or the disk of the storage is full; 500 if the storage
+/// fails.
 pub(super) async fn restore(
     context: &DriveContext<'_>,
     address: &ItemAddress,

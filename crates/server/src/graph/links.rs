@@ -66,7 +66,8 @@ pub(super) fn links<'n>(state: &ServerState, node: &'n Node) -> Vec<&'n Value> {
     stored_list(node, LINKS).iter().filter(names_this_item).collect()
 }
 
-/// Returns the claims of a link's id, or `None` if the id is not one that this server signed.
+/// Returns the claims of a link's id; `None` if the id does not begin with `s!`, is not signed by
+/// this server, or has expired.
 fn claims(state: &ServerState, id: &str) -> Option<ShareClaims> {
     state.signer.verify(Purpose::Share, id.strip_prefix("s!")?, Timestamp::now()).ok()
 }
@@ -79,11 +80,12 @@ struct LinkTarget {
     scope: String,
 }
 
-/// Returns the target of a link.
+/// Returns the target of the link with the id `id`. `claims` are those of the id; `None` if its
+/// signature is not one of this server.
 ///
 /// # Errors
-/// 404 if the id is invalid (`claims` is `None`), or if the item no longer has the link, 500 if the
-/// storage fails.
+/// 404 if `claims` is `None`, the item does not exist or is in the recycle bin, or the item no
+/// longer has the link; 507 or 500 if the storage fails.
 async fn resolve(
     request: &GraphRequest,
     id: &str,
@@ -102,8 +104,8 @@ async fn resolve(
 /// Returns the target of a sharing token, which is a link's id or an encoded link URL (`u!…`).
 ///
 /// # Errors
-/// 400 if the token is no encoded URL, 404 if the link is invalid or its item deleted, 500 if the
-/// storage fails.
+/// 400 if a token `u!…` is not the base64url of a UTF-8 text; 404 if the link was not issued by
+/// this server, was deleted, or its item is deleted; 500 if the storage fails.
 async fn target_of_token(request: &GraphRequest, token: &str) -> Result<LinkTarget> {
     let id = match token.strip_prefix("u!") {
         Some(encoded) => {
@@ -123,8 +125,8 @@ async fn target_of_token(request: &GraphRequest, token: &str) -> Result<LinkTarg
 /// link URL (`u!…`).
 ///
 /// # Errors
-/// 400 if the token is no encoded URL, 404 if the link is invalid or its item deleted, 500 if the
-/// storage fails.
+/// 400 if a token `u!…` is not the base64url of a UTF-8 text; 404 if the link was not issued by
+/// this server, was deleted, or its item is deleted; 500 if the storage fails.
 pub(super) async fn account_of_token(request: &GraphRequest, token: &str) -> Result<Arc<Account>> {
     target_of_token(request, token).await.map(|target| target.account)
 }
@@ -133,8 +135,9 @@ pub(super) async fn account_of_token(request: &GraphRequest, token: &str) -> Res
 /// `account` is the account whose drive the request addresses.
 ///
 /// # Errors
-/// 400 if the token is no encoded URL; 404 if the link is invalid, its item deleted, or of another
-/// account; 500 if the storage fails.
+/// 400 if a token `u!…` is not the base64url of a UTF-8 text; 404 if the link was not issued by
+/// this server, was deleted, its item is deleted, or it is of another account; 500 if the storage
+/// fails.
 pub(super) async fn item_of_token(
     request: &GraphRequest,
     account: &Account,
@@ -152,7 +155,8 @@ pub(super) struct FollowedLink {
 }
 
 impl FollowedLink {
-    /// Parses the path of a link's URL. An invalid link is reported by [`follow`].
+    /// Parses the path of a link's URL, percent-encoded and with [`PREFIX`]. A link that this
+    /// server did not issue is reported by [`follow`].
     pub(super) fn parse(state: &ServerState, path: &str) -> Self {
         let id = path.strip_prefix(PREFIX).unwrap_or_default();
         let id = percent_decode_str(id).decode_utf8_lossy().into_owned();
@@ -160,7 +164,8 @@ impl FollowedLink {
         Self { id, claims }
     }
 
-    /// Returns the name of the account that shared the item, or `None` if the link is invalid.
+    /// Returns the name of the account that shared the item; `None` if the link was not issued by
+    /// this server.
     pub(super) fn account(&self) -> Option<String> {
         self.claims.as_ref().map(|(account, ..)| account.clone())
     }
@@ -169,8 +174,9 @@ impl FollowedLink {
 /// `GET` of a link: redirects to the file's download URL. No token is needed.
 ///
 /// # Errors
-/// 404 for an invalid or deleted link, 403 for a link with another scope than `anonymous`, 501 for
-/// a link to a folder, 500 if the storage fails.
+/// 400 if the request's host cannot be part of a URL; 403 for a link with another scope than
+/// `anonymous`; 404 for a link that was not issued by this server or was deleted, and if its item
+/// is deleted; 501 for a link to a folder; 500 if the storage fails.
 pub(super) async fn follow(request: &GraphRequest, link: FollowedLink) -> Result<Response> {
     let FollowedLink { id, claims } = link;
     let LinkTarget { account, node, scope } = resolve(request, &id, claims).await?;

@@ -79,7 +79,7 @@ impl<'a> AccountIdentity<'a> {
         }
     }
 
-    /// Checks that a user id or address is the account's.
+    /// Checks that a user id or address, in any case, is the account's.
     ///
     /// # Errors
     /// 404 if it is not.
@@ -89,7 +89,7 @@ impl<'a> AccountIdentity<'a> {
         if known { Ok(()) } else { Err(unknown("user", id)) }
     }
 
-    /// Checks that a group id is the account's. Only libraries have a group.
+    /// Checks that a group id, in any case, is the account's. Only libraries have a group.
     ///
     /// # Errors
     /// 404 if it is not.
@@ -98,7 +98,7 @@ impl<'a> AccountIdentity<'a> {
         if known { Ok(()) } else { Err(unknown("group", id)) }
     }
 
-    /// Checks that a site is the account's.
+    /// Checks that a site, by id or by host and path in any case, is the account's.
     ///
     /// # Errors
     /// 404 if it is not, 400 for personal accounts, which have no site.
@@ -234,7 +234,8 @@ const MORE_USER_PROPERTIES: [&str; 42] = [
     "userType",
 ];
 
-/// Checks that the server has the selected properties of a user.
+/// Checks that the server has the selected properties of a user. `select` is the decoded value of
+/// `$select`; names are case-sensitive.
 ///
 /// # Errors
 /// 501 for a property that only Graph has, 400 for an unknown one.

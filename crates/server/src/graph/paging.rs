@@ -24,7 +24,7 @@ pub(super) const SKIP_TOKEN: &str = "$skiptoken";
 /// Returns the number of items that a request wants on a page.
 ///
 /// # Errors
-/// 400 for `$skip`, which the cloud refuses, and for an invalid `$top`.
+/// 400 for `$skip`, which the cloud refuses, and for a `$top` that is no number above 0.
 pub(super) fn page_size(query: &QueryOptions) -> Result<u64> {
     if query.get("skip").is_some() {
         // If it were ignored, the client would get the first page again and again.
@@ -94,7 +94,7 @@ pub(super) fn encode_position(position: u64) -> String {
     URL_SAFE_NO_PAD.encode(format!("p_ID={position}"))
 }
 
-/// Returns the position in a token of [`encode_position`].
+/// Returns the position in a token of [`encode_position`]. `token` is percent-decoded.
 ///
 /// # Errors
 /// 400 for any other token.

@@ -39,7 +39,8 @@ impl LinkBody {
     /// Checks type and scope.
     ///
     /// # Errors
-    /// 400 for values that the cloud refuses, 501 for scopes that this server does not enforce.
+    /// 400 for another type than `view`, `edit` and `embed`, an unknown scope, and `organization`
+    /// on a personal drive; 501 for `organization` and `users`, which this server does not enforce.
     fn check(&self, kind: AccountKind) -> Result<()> {
         if !["view", "edit", "embed"].contains(&self.r#type.as_str()) {
             return Err(Error::invalid(format!(
@@ -66,8 +67,10 @@ impl LinkBody {
 /// `POST item/createLink`: returns the item's link of that type, and creates it if necessary.
 ///
 /// # Errors
-/// 400 or 501 for a type or scope that is not available, 404 if the item does not exist, 500 if the
-/// storage fails.
+/// The errors of the address, as of [`DriveContext::locate`]; 400 for a body with a member of
+/// another type, an unknown type or scope, and a scope that the account kind does not have; 501 for
+/// a scope that this server does not enforce; 503 if other requests change the item at the same
+/// time; 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn create_link(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -95,8 +98,10 @@ pub(super) async fn create_link(
 /// Serves `item/permissions` and `item/permissions/ID`.
 ///
 /// # Errors
-/// 404 if the item or the permission does not exist, 412 if `If-Match` names another version, 500
-/// if the storage fails.
+/// The errors of the address, as of [`DriveContext::locate`]; 400 for roles other than `read` and
+/// `write`, and for a change of a link's roles; 404 if the item has no permission with the id; 412
+/// if `If-Match` names another version; 503 if other requests change the item at the same time; 507
+/// if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn serve(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -137,8 +142,9 @@ pub(super) async fn serve(
 /// link also deletes the Live Connect link of the same type.
 ///
 /// # Errors
-/// 404 if the item no longer exists, 503 if other requests change it at the same time, 500 if the
-/// storage fails. An id that the item does not have is no error.
+/// 404 if the item no longer exists, 503 if other requests change it at the same time, 507 if the
+/// disk of the storage is full, 500 if the storage fails. An id that the item does not have is no
+/// error.
 async fn delete(context: &DriveContext<'_>, node: Node, id: &str) -> Result<()> {
     let is_deleted = |one: &&Value| one["id"] == id;
     update_facets(context.tree(), context.drive(), node, |node| {

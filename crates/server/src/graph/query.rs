@@ -40,10 +40,10 @@ pub(super) const SYSTEM_OPTIONS: [&str; 11] = [
 const MAX_OPTIONS: usize = 200;
 
 impl QueryOptions {
-    /// Parses the part of a URL after `?`.
+    /// Parses the part of a URL after `?`, percent-encoded. `None` is an empty query.
     ///
     /// # Errors
-    /// 400 if there are more than 200 options, or one is not UTF-8.
+    /// 400 if there are more than 200 options, or the decoded bytes of one are not UTF-8.
     pub(super) fn parse(raw: Option<&str>) -> Result<Self> {
         let given = || raw.unwrap_or_default().split('&').filter(|option| !option.is_empty());
         if given().nth(MAX_OPTIONS).is_some() {
@@ -59,7 +59,8 @@ impl QueryOptions {
         Ok(Self { options })
     }
 
-    /// Returns the value of an option; `None` if it is absent. `name` is without `$`.
+    /// Returns the decoded value of the first option of that name; `None` if it is absent. `name`
+    /// is without `$`.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.options
             .iter()
@@ -90,7 +91,7 @@ impl QueryOptions {
     }
 
     /// Returns the value of a parameter alias (`@a1='…'`) without its quotes; `None` if it is
-    /// absent.
+    /// absent. `name` includes the `@`.
     pub(super) fn alias(&self, name: &str) -> Option<String> {
         let value = &self.options.iter().find(|option| option.name == name)?.value;
         Some(unquote(value).unwrap_or_else(|| value.clone()))
@@ -107,7 +108,8 @@ impl QueryOptions {
         self.options.iter().find(|option| is(&option.name)).map(|option| option.value.as_str())
     }
 
-    /// Returns the value of an option that is a positive number; `None` if it is absent.
+    /// Returns the value of an option that is a whole number above 0; `None` if it is absent.
+    /// `name` is without `$`.
     ///
     /// # Errors
     /// 400 for any other value.
@@ -122,7 +124,8 @@ impl QueryOptions {
         }
     }
 
-    /// Returns the query as sent, without the options of one name. For links to the next page.
+    /// Returns the query as sent, percent-encoded, without the options of one name, which is
+    /// without `$`. For links to the next page.
     pub(super) fn without(&self, name: &str) -> String {
         let kept = self.options.iter().filter(|option| plain(&option.name) != name);
         kept.map(|option| option.raw.as_str()).collect::<Vec<_>>().join("&")

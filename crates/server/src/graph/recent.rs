@@ -27,7 +27,9 @@ const SCAN_PAGE_SIZE: u64 = 1000;
 /// `GET drive/recent`: returns the files in the order of their last change, latest first.
 ///
 /// # Errors
-/// 400 for an invalid option or page token, 500 if the storage fails.
+/// 400 for a `$top` that is no number above 0, `$skip`, the page token of another listing, and a
+/// thumbnail size outside of 1 to the maximum; 404 if a listed item is deleted meanwhile; 500 if
+/// the storage fails.
 pub(super) async fn recent(context: &DriveContext<'_>) -> Result<Response> {
     let query = &context.request.query;
     let top = usize::try_from(page_size(query)?).unwrap_or(usize::MAX);
@@ -68,7 +70,9 @@ pub(super) async fn recent(context: &DriveContext<'_>) -> Result<Response> {
 /// interface creates shortcuts.
 ///
 /// # Errors
-/// 400 for an invalid option or page token, 500 if the storage fails.
+/// 400 for a `$top` that is no number above 0, `$skip`, the page token of another listing, and a
+/// thumbnail size outside of 1 to the maximum; 404 if a listed item is deleted meanwhile; 500 if
+/// the storage fails.
 pub(super) async fn shared_with_me(context: &DriveContext<'_>) -> Result<Response> {
     let query = &context.request.query;
     let top = page_size(query)?;
@@ -107,7 +111,8 @@ async fn for_each_item(context: &DriveContext<'_>, mut visit: impl FnMut(Node)) 
 /// Returns a page of items. `next` is the token of the next page; `None` for the last page.
 ///
 /// # Errors
-/// 400 for a thumbnail size that is too large, 404 if an item no longer exists, 500 if the storage fails.
+/// 400 for a thumbnail size outside of 1 to the maximum, 404 if an item no longer exists, 500 if
+/// the storage fails.
 async fn list_response(
     context: &DriveContext<'_>,
     nodes: &[Node],

@@ -152,8 +152,9 @@ impl GraphRequest {
         }
     }
 
-    /// Sets base and dialect: those of the request that created the URL of this one. Has no effect
-    /// if `wanted` is not a base of the protocol.
+    /// Sets base and dialect to those of `wanted`, a base such as `/v1.0` without a slash at the
+    /// end: that of the request that created the URL of this one. Has no effect if `wanted` is not
+    /// a base of the protocol.
     pub(super) fn use_base(&mut self, wanted: &str) {
         if let Some((base, dialect)) = BASES.iter().find(|(base, _)| *base == wanted) {
             (self.base, self.dialect) = (base, *dialect);
@@ -165,7 +166,9 @@ impl GraphRequest {
     /// error of the parser.
     ///
     /// # Errors
-    /// 400, 413 or 501 if the contract does not accept one of them, and the error in `selection`.
+    /// The error in `selection`; 400 for an option or a body member that the cloud refuses or a
+    /// body that ends early or is no JSON, 413 for a body over the contract's limit, 501 for an
+    /// option, a preference or a body member that is not implemented.
     pub(super) async fn accept(
         &mut self,
         contract: &Contract,
@@ -182,8 +185,8 @@ impl GraphRequest {
     /// that the permission covers.
     ///
     /// # Errors
-    /// 401 if the request has no valid token or one that grants nothing, 403 if the token does not
-    /// have the permission.
+    /// 401 if the token is missing, unknown, expired, for another resource or grants nothing; 403
+    /// if it does not have the permission.
     pub(super) fn authorize(&mut self, route: &GraphRoute) -> Result<()> {
         let permissions = Permissions::from_grant(self.valid_grant()?);
         if permissions.is_empty() {
@@ -197,7 +200,7 @@ impl GraphRequest {
     /// Returns the grant of the request's token.
     ///
     /// # Errors
-    /// 401 if the request has no token, or if the token is invalid or for another resource.
+    /// 401 if the token is missing, unknown, expired or for another resource.
     pub(super) fn valid_grant(&self) -> Result<&Grant> {
         let grant = self.grant.as_ref().map_err(|refusal| self.unauthenticated(*refusal))?;
         match scopes::accepts(grant, self.dialect == Dialect::Direct) {
@@ -239,7 +242,8 @@ impl GraphRequest {
         }
     }
 
-    /// Returns a URL on this server: the base of the request and `path`.
+    /// Returns a URL on this server: the base of the request and `path`, which begins with a slash
+    /// and is percent-encoded.
     pub(super) fn url(&self, path: &str) -> String {
         self.base_url.url(&format!("{}{path}", self.base))
     }
@@ -250,13 +254,14 @@ impl GraphRequest {
         if self.base_url.is_cloud() { kind.content_host() } else { self.base_url.host() }
     }
 
-    /// Returns a URL on the content host.
+    /// Returns a URL on the content host of a drive of the account kind `kind`. `path` begins with
+    /// a slash and is percent-encoded.
     pub(super) fn content_url(&self, kind: AccountKind, path: &str) -> String {
         self.base_url.url_on(kind.content_host(), path)
     }
 
     /// Returns the request's URL with one query option replaced, for a link to the next page.
-    /// `option` includes its `$`, if it has one.
+    /// `option` includes its `$`, if it has one; `value` needs no percent-encoding.
     pub(super) fn link(&self, option: &str, value: &str) -> String {
         let mut rest = self.query.without(option.strip_prefix('$').unwrap_or(option));
         if !rest.is_empty() {
@@ -265,7 +270,8 @@ impl GraphRequest {
         self.url(&format!("{}?{rest}{option}={value}", self.path))
     }
 
-    /// Returns the value of a header; `None` if it is missing or not text.
+    /// Returns the value of the first header of that name; `None` if it is missing or has other
+    /// characters than visible ASCII, spaces and tabs.
     pub(super) fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
@@ -273,7 +279,8 @@ impl GraphRequest {
     /// Returns the declared size of the body in bytes.
     ///
     /// # Errors
-    /// 411 without a `Content-Length` header: the cloud refuses chunked bodies too.
+    /// 411 without a `Content-Length` header, or if its value is no number: the cloud refuses
+    /// chunked bodies too.
     pub(super) fn content_length(&self) -> Result<u64> {
         headers::content_length(&self.headers).ok_or_else(|| {
             Error::new(

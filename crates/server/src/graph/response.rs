@@ -88,7 +88,7 @@ pub(super) fn empty(status: StatusCode) -> Response {
     response
 }
 
-/// Returns a response without a body and with a `Location` header.
+/// Returns a response without a body and with a `Location` header. `url` is percent-encoded.
 ///
 /// # Errors
 /// 400 if the URL is not a header value, because the `Host` header of the request has other

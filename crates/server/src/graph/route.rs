@@ -141,7 +141,8 @@ impl DriveAction {
     /// Returns the action on a drive that the segments after it name.
     ///
     /// # Errors
-    /// 501 for a segment that this server does not serve.
+    /// 501 for another segment than `search`, `recent`, `shared` and `sharedWithMe`, and for a
+    /// segment after them.
     fn parse(mut segments: Vec<PathSegment>) -> Result<Self> {
         let rest = segments.split_off(segments.len().min(1));
         let Some(segment) = segments.pop() else { return Ok(Self::Get) };
@@ -159,7 +160,7 @@ impl ItemAction {
     /// Returns the action of a method on the item itself.
     ///
     /// # Errors
-    /// 405 for a method that items do not have.
+    /// 405 for a method other than GET, HEAD, PATCH, PUT and DELETE.
     fn on_item(method: &Method) -> Result<Self> {
         match *method {
             Method::GET | Method::HEAD => Ok(Self::Get),
@@ -252,7 +253,7 @@ impl ItemAction {
 }
 
 impl PermissionAction {
-    /// Returns the action of a method on `permissions` and the segments after it.
+    /// Returns the action of a method on `permissions` and `segments`, those after it.
     ///
     /// # Errors
     /// 405 for a method that the resource does not have, 501 for a segment after the id.
@@ -274,7 +275,7 @@ impl PermissionAction {
 }
 
 impl VersionAction {
-    /// Returns the action of a method on `versions` and the segments after it.
+    /// Returns the action of a method on `versions` and `segments`, those after it.
     ///
     /// # Errors
     /// 405 for a method that the resource does not have, 501 for an unknown segment after the id.

@@ -19,12 +19,12 @@ use crate::tree::{ItemKey, NodeKind};
 /// Maximum number of items that one query of the tree reads.
 const SCAN_PAGE_SIZE: u64 = 1000;
 
-/// `GET item/search(q='text')`: returns the descendants whose name contains the text. An empty text
-/// matches all.
+/// `GET item/search(q='text')`: returns the descendants whose name contains the text, without
+/// regard to case. An empty text matches all.
 ///
 /// # Errors
-/// 400 for an invalid option or an item that is not a folder, 404 if the item does not exist, 500
-/// if the storage fails.
+/// The errors of the address, as of [`DriveContext::locate`]; those of [`below`]; 400 for an item
+/// that is not a folder.
 pub(super) async fn list(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -42,7 +42,9 @@ pub(super) async fn list(
 /// Like [`list`], for a folder whose key is known.
 ///
 /// # Errors
-/// 400 for an invalid option, 404 if the folder does not exist, 500 if the storage fails.
+/// 400 for a `$top` that is no number above 0, `$skip`, a filter that cannot be parsed, the page
+/// token of another listing, and a thumbnail size outside of 1 to the maximum; 404 if the folder,
+/// or a found item, is deleted meanwhile; 500 if the storage fails.
 pub(super) async fn below(
     context: &DriveContext<'_>,
     folder: ItemKey,

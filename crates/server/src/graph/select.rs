@@ -91,8 +91,10 @@ impl Selection {
     /// Parses `$select` and `$expand`.
     ///
     /// # Errors
-    /// 400 for an unknown relation and for too many names, 501 for a relation that this server does
-    /// not expand.
+    /// 400 for an unknown relation or option, a `$top` that is no number above 0, more than
+    /// [`MAX_SELECTED`] names, and more than [`MAX_EXPANSIONS`] relations; 501 for a relation or
+    /// option that this server does not implement at this place, and for relations deeper than
+    /// [`MAX_DEPTH`].
     pub(super) fn from_query(query: &QueryOptions) -> Result<Self> {
         Self::parse(query.get("select"), query.get("expand"), 1)
     }
@@ -101,8 +103,10 @@ impl Selection {
     /// that of the query.
     ///
     /// # Errors
-    /// 400 for an unknown relation or too many names, 501 for a relation that this server does not
-    /// expand.
+    /// 400 for an unknown relation or option, a `$top` that is no number above 0, more than
+    /// [`MAX_SELECTED`] names, and more than [`MAX_EXPANSIONS`] relations; 501 for a relation or
+    /// option that this server does not implement at this place, and for relations deeper than
+    /// [`MAX_DEPTH`].
     fn parse(select: Option<&str>, expand: Option<&str>, depth: usize) -> Result<Self> {
         check_select(select)?;
         let properties = select.map(properties).filter(|all| !is_everything(all));
@@ -150,8 +154,8 @@ impl Selection {
         }
     }
 
-    /// Returns whether a relation is expanded, for the item itself or for items that are expanded
-    /// with it.
+    /// Returns whether a relation, such as `permissions`, is expanded, for the item itself or for
+    /// items that are expanded with it.
     pub(super) fn expands(&self, relation: &str) -> bool {
         self.expanded.iter().any(|one| one.name == relation || one.selection.expands(relation))
     }
@@ -199,10 +203,10 @@ fn check_select(select: Option<&str>) -> Result<()> {
     }
 }
 
-/// Checks that an item can have a property.
+/// Checks that an item can have a property. Names are case-sensitive.
 ///
 /// # Errors
-/// 400 for an unknown name.
+/// 400 for a name that is not in [`ITEM_PROPERTIES`].
 pub(super) fn check_property(name: &str) -> Result<()> {
     if ITEM_PROPERTIES.contains(&name) {
         return Ok(());
@@ -218,8 +222,9 @@ impl Expansion {
     /// depth of the expansion, 1 for that of the query.
     ///
     /// # Errors
-    /// 400 for an unknown relation or option, or an invalid `$top`; 501 for a relation or option
-    /// that this server does not implement at this place.
+    /// 400 for an unknown relation or option, a `$top` that is no number above 0, and too many
+    /// names; 501 for a relation or option that this server does not implement at this place, and
+    /// for relations deeper than [`MAX_DEPTH`].
     fn parse(text: &str, depth: usize) -> Result<Self> {
         let (name, options) = match text.split_once('(') {
             Some((name, rest)) => (name.trim(), rest.strip_suffix(')').unwrap_or(rest)),

@@ -77,9 +77,13 @@ struct SessionState {
 /// URL for them.
 ///
 /// # Errors
-/// 400 for an invalid body, name or size, 409 if the name is taken, 412 if a precondition fails,
-/// 413 if the file is too large, 423 if the existing file is locked, 507 if the drive is full, 500
-/// if the storage fails.
+/// The errors of the address's anchor, as of [`DriveContext::locate`]; 400 for a body with a member
+/// of another type, a name that is not allowed or differs from that of the URL, a time or conflict
+/// behavior that is invalid, an empty file, the root folder, or a file in the path; 409 if the name
+/// is taken and may not be replaced, by a folder, or leads to another item; 412 if `If-Match` or
+/// `If-None-Match` fails; 413 over [`MAX_FILE_SIZE`]; 423 if the existing file is locked; 507 if
+/// the file does not fit into the drive's quota, or the disk of the storage is full; 500 if the
+/// storage fails.
 pub(super) async fn create(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -151,10 +155,11 @@ pub(super) async fn create(
     Ok(response::json(StatusCode::OK, &body))
 }
 
-/// Checks the declared size of a file. The tree checks it against the drive's quota.
+/// Checks the declared size of a file in bytes; `None` if the client does not declare it. The tree
+/// checks it against the drive's quota.
 ///
 /// # Errors
-/// 400 for an empty file, 413 for one that is too large.
+/// 400 for an empty file, 413 over [`MAX_FILE_SIZE`].
 fn check_size(size: Option<u64>) -> Result<()> {
     if size == Some(0) {
         return Err(Error::invalid(
@@ -208,7 +213,8 @@ fn progress(context: &DriveContext<'_>, session: &Session) -> Value {
     })
 }
 
-/// Returns the name of the account in the path of an upload URL; `None` if the path is malformed.
+/// Returns the name of the account in the path of an upload URL, with [`PREFIX`]; `None` if the
+/// path is malformed. The account may not exist.
 pub(super) fn account_of(path: &str) -> Option<String> {
     path.strip_prefix(PREFIX)?.strip_prefix('~')?.split('/').next().map(str::to_owned)
 }
@@ -216,9 +222,9 @@ pub(super) fn account_of(path: &str) -> Option<String> {
 /// Serves a request to an upload URL.
 ///
 /// # Errors
-/// 404 for an unknown session, 405 for another method, 400, 411 or 416 for a fragment that does not
-/// fit, 409 or 412 if the file cannot be created, 507 if the drive or the disk is full, 500 if the
-/// storage fails.
+/// 404 for a session that is unknown, ended or expired; 405 for another method; for a fragment and
+/// a commit the errors of the two: 400, 409, 411, 412, 416; 507 if the file does not fit into the
+/// drive's quota, or the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn serve(request: &mut GraphRequest, payload: Payload) -> Result<Response> {
     let tree = Arc::clone(&request.state.tree);
     let session = tree.session(session_id(request)?).await?;
@@ -243,10 +249,10 @@ pub(super) async fn serve(request: &mut GraphRequest, payload: Payload) -> Resul
 /// that.
 ///
 /// # Errors
-/// 400 for a malformed `Content-Range` or sizes that contradict each other, 411 without
-/// `Content-Length`, 416 if the fragment does not begin where the session continues, 409 if the
-/// name is taken, 412 if `If-Match` no longer holds, 507 if the drive or the disk is full, 500 if
-/// the storage fails.
+/// 400 for a `Content-Range` that is missing or malformed, a fragment over 60 MiB, a body that ends
+/// early, and sizes that contradict each other; 411 without `Content-Length`; 416 if the fragment
+/// does not begin where the session continues; 404 if the session ended meanwhile; 507 if the disk
+/// of the storage is full; 500 if the storage fails; after the last fragment those of [`commit`].
 async fn store_fragment(
     context: &DriveContext<'_>,
     session: Session,
@@ -272,8 +278,10 @@ async fn store_fragment(
 /// missing folders and location.
 ///
 /// # Errors
-/// 400 if bytes are missing, 409 if the name is taken, 412 if `If-Match` no longer holds, 507 if
-/// the drive is full, 500 if the storage fails.
+/// 400 if bytes are missing, a file is in the path, or a thumbnail size is outside of 1 to the
+/// maximum; 404 if the session ended or the folder was deleted meanwhile; 409 if the name is taken;
+/// 412 if `If-Match` no longer holds; 507 if the file does not fit into the drive's quota, or the
+/// disk of the storage is full; 500 if the storage fails.
 async fn commit(
     context: &DriveContext<'_>,
     session: &Session,
@@ -304,12 +312,15 @@ async fn commit(
 }
 
 /// `PUT item {"@microsoft.graph.sourceUrl": uploadUrl}`: commits a session under another name or
-/// with another conflict behavior.
+/// with another conflict behavior. `url` is the upload URL of the session, percent-encoded.
 ///
 /// # Errors
-/// 404 for an unknown session or one of another account, 400 for an invalid location or if bytes
-/// are missing, 409 if the name is taken, 412 if `If-Match` no longer holds, 507 if the drive is
-/// full, 500 if the storage fails.
+/// The errors of the address's anchor, as of [`DriveContext::locate`]; 404 for an URL without a
+/// session, a session that is unknown, ended, expired or of another account, and a folder that was
+/// deleted meanwhile; 400 for a name that is not allowed, an unknown conflict behavior, a file in
+/// the path, or if bytes are missing; 409 if the name is taken; 412 if `If-Match` of the session no
+/// longer holds; 507 if the file does not fit into the drive's quota, or the disk of the storage is
+/// full; 500 if the storage fails.
 pub(super) async fn commit_as(
     context: &DriveContext<'_>,
     address: &ItemAddress,

@@ -28,10 +28,14 @@ pub(super) enum OnMissing {
     Denied,
 }
 
-/// Returns the folder with a special name. `on_missing` decides whether it is created.
+/// Returns the item at the path of a special folder. `name` is the special name in lower case, such
+/// as `documents`. `on_missing` decides whether it is created. It does not check whether the item
+/// is a folder.
 ///
 /// # Errors
-/// 400 for an unknown name, 404 and 403 if the folder does not exist and is not created.
+/// 400 for an unknown name, and if a file is in its path; 404 or 403 if the folder does not exist
+/// and is not created, as `on_missing` says; 507 if the disk of the storage is full; 500 if the
+/// storage fails.
 pub(super) async fn folder(
     tree: &Tree,
     drive: DriveKey,
@@ -60,8 +64,8 @@ pub(super) async fn folder(
     Ok(made.node.no)
 }
 
-/// Returns the special name of the folder at a path, or `None` for an ordinary item. `parent_path`
-/// has the names from the root down to the item's parent.
+/// Returns the special name of the folder at a path; `None` for an ordinary item. `parent_path` has
+/// the names from below the root down to the item's parent. Names are compared with their case.
 pub(super) fn name_of(parent_path: &[String], name: &str) -> Option<&'static str> {
     let is_at = |path: &[&str]| {
         path.split_last().is_some_and(|(last, folders)| *last == name && parent_path == folders)

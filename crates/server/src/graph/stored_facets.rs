@@ -56,7 +56,8 @@ pub(super) fn with_list(node: &Node, name: &str, list: Vec<Value>) -> Map<String
 ///
 /// # Errors
 /// Those of `facets_of`; 404 if the item no longer exists; 503 if other requests changed the item
-/// during each of [`MAX_ATTEMPTS`] attempts; 500 if the storage fails.
+/// during each of [`MAX_ATTEMPTS`] attempts; 507 if the disk of the storage is full; 500 if the
+/// storage fails.
 pub(super) async fn update_facets<T>(
     tree: &Tree,
     drive: DriveKey,

@@ -28,8 +28,9 @@ const SET: &str = "0";
 /// Serves `item/thumbnails`, `…/0`, `…/0/SIZE` and `…/0/SIZE/content`.
 ///
 /// # Errors
-/// 400 for an invalid size, 404 if the item does not exist or has no thumbnails, 500 if the storage
-/// fails.
+/// The errors of the address, as of [`DriveContext::locate`]; 400 for a size that is unknown or
+/// outside of 1 to the maximum, and if the request's host cannot be part of a URL; 404 for another
+/// set than `0`, and if the item has no thumbnails.
 pub(super) async fn serve(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -69,7 +70,7 @@ pub(super) async fn serve(
 /// Returns the thumbnail sets of an item: one set with the default and the selected sizes, or none.
 ///
 /// # Errors
-/// 400 for a size that is too large.
+/// 400 for a selected size with a side of 0 pixels, or of more than [`Frame::LARGEST`].
 pub(super) fn sets(
     context: &DriveContext<'_>,
     node: &Node,
@@ -82,7 +83,7 @@ pub(super) fn sets(
 /// no thumbnails.
 ///
 /// # Errors
-/// 400 for a selected size of 0 pixels or that is too large.
+/// 400 for a selected size with a side of 0 pixels, or of more than [`Frame::LARGEST`].
 fn set(context: &DriveContext<'_>, node: &Node, selection: &Selection) -> Result<Option<Value>> {
     let Some(source) = FileThumbnails::for_node(context, node) else { return Ok(None) };
     let mut set = json!({ "id": SET });
@@ -139,7 +140,8 @@ struct FileThumbnails {
 }
 
 impl FileThumbnails {
-    /// Returns the thumbnails of a file, or `None` if it has none.
+    /// Returns the thumbnails of a file; `None` if it has none, because the item is no photo and no
+    /// video, or the photo cannot be decoded.
     fn for_node(context: &DriveContext<'_>, node: &Node) -> Option<Self> {
         let size = match node.content.as_ref()?.media.as_deref()? {
             Media::Photo(photo) if !is_decodable(photo) => return None,

@@ -18,9 +18,9 @@ use crate::tree::{Node, NodeKind};
 /// Serves `item/versions` and `item/versions/ID`.
 ///
 /// # Errors
-/// 400 if the item is not a file, and for requests that the current version does not allow; 404 if
-/// the item or version does not exist; 501 for a deletion on personal drives; 500 if the storage
-/// fails.
+/// The errors of the address, as of [`DriveContext::locate`]; 400 if the item is not a file, for
+/// the content of the current version, and for its deletion on business drives; 404 for another
+/// version than the current one; 501 for a deletion on personal drives.
 pub(super) async fn serve(
     context: &DriveContext<'_>,
     address: &ItemAddress,

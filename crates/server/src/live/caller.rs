@@ -28,14 +28,15 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Identifies the caller of a request.
-    ///
-    /// A user and the picture of a user can be read without a token (live-connect#user-requests). The id
-    /// of a user may also be the client id of an application. `route` then becomes that of the
-    /// application.
+    /// Identifies the caller of a request by `grant`, the token's grant or the reason why it is
+    /// refused. A user and the picture of a user can be read without a token
+    /// (live-connect#user-requests). The id of a user may also be the client id of an application.
+    /// `route` then becomes that of the application.
     ///
     /// # Errors
-    /// 401 without a valid token; 404 if the path names neither a user nor an application.
+    /// 401 if the token is missing where the path requires one, and if it is unknown, expired or
+    /// for another audience; 404 if the path names neither a user nor an application of the token's
+    /// account; 507 or 500 if the storage fails.
     pub(super) async fn identify(
         state: &ServerState,
         grant: Result<Grant, AuthError>,
@@ -82,7 +83,8 @@ impl Caller {
 /// Returns the account with a name. Its drive is created if it does not exist.
 ///
 /// # Errors
-/// 500 if the storage fails.
+/// 507 if the drive cannot be created because the disk of the storage is full; 500 if the storage
+/// fails.
 async fn open(state: &ServerState, name: &str) -> Result<Arc<Account>> {
     state.accounts.open(name).await.map_err(|error| LiveError::tree(error, name))
 }
@@ -90,7 +92,7 @@ async fn open(state: &ServerState, name: &str) -> Result<Arc<Account>> {
 /// Changes the route of a user to that of the application with the client id.
 ///
 /// # Errors
-/// 404 if the account has no such application.
+/// 404 if the account has no application with this client id; 500 if the storage fails.
 async fn become_application(
     state: &ServerState,
     account: &Account,

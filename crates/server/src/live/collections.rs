@@ -29,7 +29,7 @@ const DEFAULT_PAGE: u64 = 100;
 /// Handles `GET {user}/albums`: the albums in the root folder.
 ///
 /// # Errors
-/// 400 for an invalid parameter; 500 if the storage fails.
+/// 400 if a query parameter of [`PageOptions`] has an invalid value; 500 if the storage fails.
 pub(super) async fn albums(request: &LiveRequest) -> Result<Response> {
     let mut options = PageOptions::from_query(&request.query)?;
     options.narrow(&[ObjectType::Album]);
@@ -44,7 +44,7 @@ pub(super) async fn albums(request: &LiveRequest) -> Result<Response> {
 /// newest first.
 ///
 /// # Errors
-/// 400 for an invalid parameter; 500 if the storage fails.
+/// 400 if a query parameter of [`PageOptions`] has an invalid value; 500 if the storage fails.
 pub(super) async fn recent(request: &LiveRequest) -> Result<Response> {
     let mut options = PageOptions::from_query(&request.query)?;
     let limit = usize::try_from(options.scan_limit(DEFAULT_PAGE)).unwrap_or(usize::MAX);
@@ -70,7 +70,7 @@ pub(super) async fn recent(request: &LiveRequest) -> Result<Response> {
 /// Handles `GET {user}/skydrive/shared…`: the items on this drive that belong to another user.
 ///
 /// # Errors
-/// 400 for an invalid parameter; 500 if the storage fails.
+/// 400 if a query parameter of [`PageOptions`] has an invalid value; 500 if the storage fails.
 pub(super) async fn shared(request: &LiveRequest, kind: ListKind) -> Result<Response> {
     let mut options = PageOptions::from_query(&request.query)?;
     if let Some(types) = kind.types() {
@@ -92,11 +92,12 @@ pub(super) async fn shared(request: &LiveRequest, kind: ListKind) -> Result<Resp
 }
 
 /// Handles `GET {folder}/search?q=…`: files and folders whose name, description or audio metadata
-/// contains the text.
+/// contains the text, in any case. It stops after the page.
 ///
 /// # Errors
-/// 400 without a `q`, or if the subject is a file; 404 if it is a user, or if the folder does not
-/// exist; 500 if the storage fails.
+/// 400 without a `q`, if a query parameter of [`PageOptions`] has an invalid value, or if the id is
+/// that of a file; 404 if the subject is a user, or if the folder does not exist; 500 if the
+/// storage fails.
 pub(super) async fn search(request: &LiveRequest) -> Result<Response> {
     let mut options = PageOptions::from_query(&request.query)?;
     let words = fold(request.query.get("q").ok_or_else(|| LiveError::missing("q"))?);
@@ -132,7 +133,7 @@ fn matches(node: &Node, words: &str) -> bool {
 /// Calls `visit` with every item below a folder, in the tree's order, until it returns `false`.
 ///
 /// # Errors
-/// 404 if the folder does not exist; 500 if the storage fails.
+/// 404 if the folder does not exist; 400 if it is a file; 500 if the storage fails.
 async fn scan(
     request: &LiveRequest,
     folder: ItemKey,

@@ -206,7 +206,8 @@ pub(super) async fn tags(request: &LiveRequest) -> Result<Response> {
     page_response(request, all, "tags")
 }
 
-/// Handles `GET {tag}`: returns the tag with this id, which is a person in a photo or video.
+/// Handles `GET {tag}`: returns the tag with this id, whose index counts from 0. A tag is a person
+/// in a photo or video.
 ///
 /// # Errors
 /// 404 if the item or the tag does not exist; 500 if the storage fails.

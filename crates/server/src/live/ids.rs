@@ -47,8 +47,10 @@ impl LiveId {
         Self::new(cid, IdKind::Folder, number)
     }
 
-    /// Parses an id; `None` if it is invalid. Hexadecimal digits may have either case, as in the
-    /// reference.
+    /// Parses an id of an item; `None` if the prefix is none of `folder`, `album` and `file`, the
+    /// account's id has not 16 hexadecimal digits, the two account ids differ, or the number has
+    /// leading zeros or does not fit. Hexadecimal digits may have either case, as in the reference.
+    /// The item may not exist.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once('.')?;
         let kind = match kind {
@@ -113,7 +115,8 @@ impl CommentId {
         Self { cid: cid.to_owned(), item, number }
     }
 
-    /// Parses an id; `None` if it is invalid.
+    /// Parses an id of a comment, in the form that the type describes; `None` for any other text.
+    /// Hexadecimal digits may have either case.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (cid, item, last) = parse_item_part("comment", text)?;
         let number = parse_resource(&cid, last)?.try_into().ok()?;
@@ -145,7 +148,8 @@ impl TagId {
         Self { cid: cid.to_owned(), item, index }
     }
 
-    /// Parses an id; `None` if it is invalid.
+    /// Parses an id of a tag, in the form that the type describes; `None` for any other text.
+    /// Hexadecimal digits may have either case.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (cid, item, last) = parse_item_part("tag", text)?;
         let bytes = URL_SAFE_NO_PAD.decode(last).ok()?;
@@ -176,7 +180,8 @@ fn parse_item_part<'a>(kind: &str, text: &'a str) -> Option<(String, ItemKey, &'
     Some((cid.to_ascii_lowercase(), parse_resource(cid, item).map(ItemKey)?, last))
 }
 
-/// Parses `{CID}!{number}`; `None` if the account is not `cid`.
+/// Parses `{CID}!{number}`; `None` if the account is not `cid`, or the number is not one above 0
+/// without leading zeros.
 fn parse_resource(cid: &str, text: &str) -> Option<i64> {
     let (owner, number) = text.split_once('!')?;
     (owner.eq_ignore_ascii_case(trim_zeros(cid)) && is_number(number))
@@ -188,7 +193,8 @@ pub(crate) fn id_of(cid: &str, node: &Node) -> String {
     LiveId::new(cid, node.kind, node.no).to_string()
 }
 
-/// Returns whether `text` is the id of an account.
+/// Returns whether `text` has the form of an account's id: 16 hexadecimal digits in either case.
+/// The account may not exist.
 pub(super) fn is_cid(text: &str) -> bool {
     text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

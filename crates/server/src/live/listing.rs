@@ -197,7 +197,7 @@ fn tree_order(by: SortBy) -> (Order, bool) {
     }
 }
 
-/// Parses `filter`: types, separated by commas.
+/// Parses `filter`: types in any case, separated by commas.
 ///
 /// # Errors
 /// 400 for an unknown type.

@@ -13,7 +13,7 @@ const DEVICES: &[&str] = &[
 /// Maximum length of a name, in UTF-16 code units.
 const MAX_LENGTH: usize = 255;
 
-/// Checks that Live Connect allows the name of an item.
+/// Checks that Live Connect allows the name of an item, which is percent-decoded.
 ///
 /// # Errors
 /// The rule that the name breaks, as the end of a sentence.

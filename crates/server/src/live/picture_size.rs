@@ -61,7 +61,7 @@ impl PictureSize {
         among.contains(&size).then_some(size)
     }
 
-    /// Parses the parameter `type`. Returns `default` without one.
+    /// Parses `name`, the value of the parameter `type`, in any case. Returns `default` for `None`.
     ///
     /// # Errors
     /// 400 if it is not one of the sizes in `among`.

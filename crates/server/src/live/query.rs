@@ -9,22 +9,25 @@ use super::error::{LiveError, Result};
 pub(super) struct LiveQuery(Vec<(String, String)>);
 
 impl LiveQuery {
-    /// Parses the query of a URL, without the question mark.
+    /// Parses the query of a URL, percent-encoded and without the question mark. `None` is an empty
+    /// query.
     pub(super) fn parse(text: Option<&str>) -> Self {
         let pairs = url::form_urlencoded::parse(text.unwrap_or_default().as_bytes());
         Self(pairs.into_owned().collect())
     }
 
-    /// Returns the value of a parameter; `None` if it is missing or empty.
+    /// Returns the value of a parameter, percent-decoded; `None` if it is missing or empty. `name`
+    /// is in the case of the reference.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
         Some(value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// Returns a boolean parameter; `None` if it is missing.
+    /// Returns a boolean parameter, `true` or `false` in any case; `None` if it is missing or
+    /// empty.
     ///
     /// # Errors
-    /// 400 if it is neither `true` nor `false`.
+    /// 400 for any other value.
     pub(super) fn flag(&self, name: &str) -> Result<Option<bool>> {
         self.get(name)
             .map(|value| match value.to_ascii_lowercase().as_str() {
@@ -37,10 +40,10 @@ impl LiveQuery {
             .transpose()
     }
 
-    /// Returns a non-negative integer parameter; `None` if it is missing.
+    /// Returns a parameter that is a whole number from 0; `None` if it is missing or empty.
     ///
     /// # Errors
-    /// 400 if it is not such a number.
+    /// 400 if it is not such a number, or needs more than 64 bits.
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>> {
         self.get(name)
             .map(|value| {
@@ -59,7 +62,7 @@ impl LiveQuery {
     }
 }
 
-/// Decodes a path segment.
+/// Percent-decodes a path segment.
 ///
 /// # Errors
 /// 400 if it is not UTF-8.

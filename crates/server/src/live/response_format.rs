@@ -53,7 +53,8 @@ impl ResponseFormat {
     /// Parses the query. `callback` only applies to `GET`.
     ///
     /// # Errors
-    /// 400 if a flag or the name of the function is invalid.
+    /// 400 if `pretty` or `suppress_response_codes` is neither `true` nor `false`, or if `callback`
+    /// of a `GET` is not a dotted sequence of JavaScript names.
     pub(super) fn from_query(query: &LiveQuery, method: &Method) -> Result<Self> {
         let callback = match query.get("callback") {
             Some(name) if *method == Method::GET => {
@@ -126,7 +127,8 @@ impl ResponseFormat {
         if self.callback.is_some() { ");" } else { "" }
     }
 
-    /// Serializes a value that is nested `depth` levels deep in the body.
+    /// Serializes a value that is nested `depth` levels deep in the body. `value` must be
+    /// serializable as JSON.
     pub(super) fn serialize(&self, value: &impl Serialize, depth: usize) -> Vec<u8> {
         if !self.pretty {
             return serde_json::to_vec(value).expect("plain data");

@@ -62,7 +62,8 @@ impl LiveTarget {
     /// Parses a request.
     ///
     /// # Errors
-    /// 400 for an unknown path; 405 for a method that the path does not support.
+    /// 400 for an unknown path, an id that is malformed, and percent-encoded bytes that are not
+    /// UTF-8; 405 for a method that the path does not support.
     pub(super) fn parse(request: &Parts, query: &LiveQuery) -> Result<Self> {
         let path = request.uri.path();
         let rest = path.strip_prefix(BASE).unwrap_or(path);
@@ -130,7 +131,8 @@ fn is_multipart(request: &Parts) -> bool {
     })
 }
 
-/// Parses the subject of a path, and returns it with the remaining segments.
+/// Parses the subject of a path from its percent-decoded segments, and returns it with the
+/// remaining segments.
 ///
 /// # Errors
 /// 400 if the path is empty or names no user, item, comment or tag.

@@ -72,7 +72,7 @@ impl Scopes {
         }
     }
 
-    /// Returns whether the token has a scope, directly or as part of another.
+    /// Returns whether the token has a scope, by its exact name, directly or as part of another.
     pub(super) fn has(&self, required: &str) -> bool {
         let includes = |scope: &str| {
             INCLUDED.iter().any(|(whole, parts)| *whole == scope && parts.contains(&required))
@@ -83,7 +83,7 @@ impl Scopes {
     /// Requires at least one of the scopes. No scopes are no requirement.
     ///
     /// # Errors
-    /// 403 with the message of the reference.
+    /// 403 if the token has none of them, with the message of the reference.
     pub(super) fn require_one(&self, accepted: &[&str]) -> Result<()> {
         match accepted.is_empty() || accepted.iter().any(|scope| self.has(scope)) {
             true => Ok(()),
@@ -97,11 +97,11 @@ impl Scopes {
         self.has(READ)
     }
 
-    /// Rejects an action that no item would allow. Checks that depend on the type of the item
-    /// follow after the lookup.
+    /// Rejects an action that the token's scopes allow for no item. Checks that depend on the type
+    /// of the item follow after the lookup.
     ///
     /// # Errors
-    /// 403 with the message of the reference.
+    /// 403 if a scope that the action requires is missing, with the message of the reference.
     pub(super) fn check_action(&self, action: &LiveAction) -> Result<()> {
         match action {
             LiveAction::GetUser | LiveAction::GetUserPicture | LiveAction::Permissions => Ok(()),

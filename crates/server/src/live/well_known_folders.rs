@@ -24,7 +24,7 @@ const FOLDERS: [(&str, &[&str]); 4] = [
 /// The folder that everyone can see.
 const PUBLIC_FOLDER: &str = "public_documents";
 
-/// Returns `name` as a static text if it is the name of a well-known folder, such as
+/// Returns `name` as a static text if it is exactly the name of a well-known folder, such as
 /// `my_documents`; else `None`.
 pub(super) fn canonical_name(name: &str) -> Option<&'static str> {
     FOLDERS.iter().find(|(candidate, _)| *candidate == name).map(|(name, _)| *name)
@@ -34,7 +34,8 @@ pub(super) fn canonical_name(name: &str) -> Option<&'static str> {
 /// [`canonical_name`].
 ///
 /// # Errors
-/// 404 if the path contains a file, 500 if the storage fails.
+/// 404 if a step of the path is a file or was deleted meanwhile; 409 if a file with the name of a
+/// step was created meanwhile; 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn find_or_create(
     state: &ServerState,
     account: &Account,

@@ -67,12 +67,15 @@ fn parse(assertion: &str) -> Result<Token<'_>, AssertionError> {
     })
 }
 
-/// Verifies an assertion of a client. `application` is `None` without a directory: then no
-/// certificates are registered, and every signature is accepted. `is_audience` decides whether a
-/// URL is that of the token endpoint.
+/// Verifies an assertion of a client. `client` is the client's id. `application` is `None` without
+/// a directory: then no certificates are registered, and every signature is accepted. `is_audience`
+/// decides whether a URL is that of the token endpoint. If assertions may not be sent again, this
+/// use is recorded.
 ///
 /// # Errors
-/// [`AssertionError`] for the first check that fails.
+/// [`AssertionError`] for the first check that fails: `Malformed` for the form, the issuer, the
+/// audience, a missing `jti` and the algorithm; `Expired`, also without an `exp`;
+/// `UnknownCertificate`; `Signature`; `Reused` for a `jti` that this client sent before.
 pub(crate) fn verify(
     state: &ServerState,
     client: &str,
@@ -110,9 +113,9 @@ pub(crate) fn verify(
 /// Verifies the signature with the certificate that the header names.
 ///
 /// # Errors
-/// `AssertionError::Malformed` for an unknown algorithm or a malformed header, `UnknownCertificate`
-/// if the application does not have the certificate; otherwise another `AssertionError` if the
-/// signature is wrong.
+/// `AssertionError::Malformed` for an algorithm other than RS256 and PS256, a header without a
+/// thumbprint and a certificate that cannot be used; `UnknownCertificate` if the application does
+/// not have the certificate; `Signature` if the signature is wrong.
 fn verify_signature(
     application: &ApplicationRecord,
     token: &Token<'_>,

@@ -39,7 +39,7 @@ pub(crate) enum ClientError {
 }
 
 impl Client {
-    /// Finds an application by its id.
+    /// Finds an application by its id, in any case. Without a directory every id is accepted.
     ///
     /// # Errors
     /// [`ClientError::Unknown`] if the directory does not have it.
@@ -59,7 +59,9 @@ impl Client {
         self.registered.as_ref().map_or(&self.id, |application| application.display_name())
     }
 
-    /// Returns the URL that a sign-in redirects to. A registered URL may be on any host.
+    /// Returns the URL that a sign-in redirects to. A registered URL may be on any host. The
+    /// clouds' pages for desktop programs become this server's pages. `redirect` is percent-decoded
+    /// once, as a form field.
     ///
     /// # Errors
     /// [`ClientError::Redirect`] if the URL is not registered, or without a directory if it does not
@@ -84,7 +86,9 @@ impl Client {
     /// Checks a client secret. `None` if the request has none, which is valid for a public client.
     ///
     /// # Errors
-    /// [`ClientError`] if a secret is missing, wrong, or not expected.
+    /// [`ClientError`]: `MissingCredential` without a secret for a confidential client, `Secret`
+    /// for a wrong one, `PublicClient` for a secret of a client without credentials. None without a
+    /// directory.
     pub(crate) fn check_secret(&self, secret: Option<&str>) -> Result<(), ClientError> {
         let Some(application) = &self.registered else { return Ok(()) };
         match secret {
@@ -98,7 +102,8 @@ impl Client {
         }
     }
 
-    /// Checks the requested scopes. `known` has all scopes of the cloud.
+    /// Checks the requested scopes, which are separated by spaces. `known` has all scopes of the
+    /// cloud, with their case.
     ///
     /// # Errors
     /// [`ClientError::Scope`] for the first scope that the cloud does not have, or that the

@@ -72,7 +72,8 @@ pub(crate) fn has_page(state: &ServerState, is_requested: bool) -> bool {
     is_requested || !accounts.settings().tokens.public || accounts.directory().is_some()
 }
 
-/// Reads the user's decision from the body of the page's form.
+/// Reads the user's decision from the body of the page's form. A form that cannot be read shows the
+/// page again, with 400.
 pub(crate) async fn read(state: &ServerState, realm: &Realm, body: Body) -> Consent {
     match Form::read(body).await {
         Ok(form) => decision(state, realm, &form),
@@ -85,7 +86,9 @@ fn required(status: StatusCode, message: impl Into<String>) -> Consent {
     Consent::Required(status, message.into())
 }
 
-/// Returns the user's decision in the page's form.
+/// Returns the user's decision in the page's form: `Denied`, `Allowed` with the account's name, or
+/// `Required` with 403 for a wrong server token or password, and 400 for a malformed account name
+/// or a user who does not exist or cannot sign in to `realm`.
 pub(crate) fn decision(state: &ServerState, realm: &Realm, form: &Form) -> Consent {
     if form.get("decision") == Some("deny") {
         return Consent::Denied;
@@ -129,8 +132,9 @@ pub(crate) fn decision(state: &ServerState, realm: &Realm, form: &Form) -> Conse
     Consent::Allowed(user.account.clone())
 }
 
-/// Returns the account of a sign-in name: its name, or `NAME@` and the domain of this
-/// server's users. An empty name is the default account. Returns `None` for other text.
+/// Returns the account of a sign-in name: its name, or `NAME@` and the domain of this server's
+/// users. An empty name is the default account. Case matters. `None` for a text that is no account
+/// name.
 pub(crate) fn account_of_address(address: &str) -> Option<String> {
     let name = address.strip_suffix(ADDRESS_DOMAIN).and_then(|rest| rest.strip_suffix('@'));
     match name.unwrap_or(address) {
@@ -139,8 +143,8 @@ pub(crate) fn account_of_address(address: &str) -> Option<String> {
     }
 }
 
-/// Returns the account that a sign-in without a page opens: the one that the application proposes,
-/// else the default account.
+/// Returns the account that a sign-in without a page opens: the one that the application proposes
+/// in `hint`, else, also for a text that is no account name, the default account.
 pub(crate) fn account_of_hint(hint: &str) -> String {
     account_of_address(hint).unwrap_or_default()
 }

@@ -127,18 +127,19 @@ impl Form {
     /// they are.
     ///
     /// # Errors
-    /// `FormReadError` if the body fails or exceeds [`MAX_FORM`].
+    /// `FormReadError` if the body ends early or has more than [`MAX_FORM`] bytes.
     pub(crate) async fn read(body: Body) -> Result<Self, FormReadError> {
         let bytes = Limited::new(body, MAX_FORM).collect().await;
         Ok(Self::parse(bytes.map_err(FormReadError)?.to_bytes()))
     }
 
-    /// Parses a query or the body of a form.
+    /// Parses a query, without the question mark, or the body of a form. Bytes that are not UTF-8
+    /// are replaced. Of a repeated field the last value counts.
     pub(crate) fn parse(query: impl AsRef<[u8]>) -> Self {
         Self(form_urlencoded::parse(query.as_ref()).into_owned().collect())
     }
 
-    /// Returns the value of a field; `None` if it is missing or empty.
+    /// Returns the decoded value of a field; `None` if it is missing or empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
@@ -205,8 +206,10 @@ pub(crate) struct CodeProof<'a> {
 /// requested it, at the sign-in that issued it: `issuer` is the audience of that sign-in's codes.
 ///
 /// # Errors
-/// [`CodeError`]: `Invalid` for a malformed or expired code, `OtherClient`, `OtherRedirect`,
-/// `WrongVerifier`, and `Used` for a second exchange. Its text is part of the response.
+/// [`CodeError`]: `Invalid` for a code that is not signed by this server, has expired after ten
+/// minutes or was issued by another sign-in, `OtherClient`, `OtherRedirect`, `WrongVerifier` also
+/// for a missing or unexpected verifier, and `Used` for a second exchange, which also revokes the
+/// tokens of the first. Its text is part of the response.
 pub(crate) fn redeem_code(
     state: &ServerState,
     proof: &CodeProof<'_>,
@@ -236,8 +239,8 @@ pub(crate) fn redeem_code(
     Ok(RedeemedCode { grant: code.grant, nonce: code.nonce })
 }
 
-/// Returns a redirect with parameters in the query; with `fragment`, in the fragment, because one
-/// of them is a token.
+/// Returns a redirect to `target` with parameters in the query; with `fragment`, in the fragment,
+/// because one of them is a token. 400 if the URL cannot be a header.
 pub(crate) fn redirect_to(
     mut target: Url,
     parameters: &[(&str, String)],

@@ -8,7 +8,8 @@ use url::Url;
 
 use crate::responses::text;
 
-/// Returns a page that must not be cached or framed. `title` is plain text, `content` is HTML.
+/// Returns a page that must not be cached or framed. `title` is text without special characters of
+/// HTML, which is not escaped; `content` is HTML.
 pub(crate) fn page(status: StatusCode, title: &str, content: &str) -> Response {
     let page = format!(
         "<!doctype html><html lang=en><meta charset=utf-8>\

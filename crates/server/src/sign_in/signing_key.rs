@@ -60,8 +60,8 @@ impl SigningKey {
     /// Returns the JSON Web Key Set with the public key.
     ///
     /// # Errors
-    /// `InvalidData` if the stored key is malformed; another kind if the key cannot be read or
-    /// created.
+    /// `InvalidData` if the stored key is malformed; another kind if the key cannot be read,
+    /// written or generated.
     pub(crate) async fn key_set(&self) -> io::Result<Value> {
         Ok(json!({ "keys": [self.load().await?.jwk] }))
     }
@@ -87,7 +87,8 @@ impl SigningKey {
     /// checks the claims.
     ///
     /// # Errors
-    /// If the key cannot be loaded or created.
+    /// `InvalidData` if the stored key is malformed; another kind if the key cannot be read,
+    /// written or generated.
     pub(crate) async fn verify(&self, token: &str) -> io::Result<Option<Value>> {
         let key = self.load().await?;
         let claims = || {
@@ -105,7 +106,8 @@ impl SigningKey {
     /// Loads or creates the key at the first use.
     ///
     /// # Errors
-    /// If the file cannot be read or written, or contains no key.
+    /// `InvalidData` if the file contains no RSA key; another kind if it cannot be read or written,
+    /// or no key can be generated.
     async fn load(&self) -> io::Result<&LoadedKey> {
         let load = || async {
             let file = self.file.clone();

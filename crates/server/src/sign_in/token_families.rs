@@ -117,18 +117,20 @@ impl TokenFamilies {
         self.refuses_assertions.load(Ordering::Relaxed)
     }
 
-    /// Returns whether a grant's tokens were revoked.
+    /// Returns whether a grant's tokens were revoked. `false` may be wrong for a sign-in that was
+    /// forgotten: after a restart, or after more than [`MAX_FAMILIES`] others.
     pub(crate) fn is_revoked(&self, grant: &Grant) -> bool {
         grant.family.as_ref().is_some_and(|family| self.revoked.contains_key(family))
     }
 
-    /// Revokes all tokens of a sign-in.
+    /// Revokes all tokens of the sign-in with the name `family`.
     pub(crate) fn revoke(&self, family: &str) {
         self.revoked.insert(family.to_owned(), ());
     }
 
-    /// Returns whether a refresh token may be used. If it was replaced and its reuse is not allowed,
-    /// its family is revoked.
+    /// Returns whether the refresh token of `grant` may be used: `false` if its family is revoked.
+    /// If it was replaced and its reuse is not allowed, its family is revoked now. A replacement
+    /// that was forgotten, as after a restart, counts as none.
     pub(crate) fn may_refresh(&self, grant: &Grant) -> bool {
         let Some(family) = &grant.family else { return true };
         let newest = self.newest.get(family);

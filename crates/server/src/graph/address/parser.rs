@@ -45,7 +45,9 @@ impl<'a> AddressParser<'a> {
     /// Parses the whole path.
     ///
     /// # Errors
-    /// 400 for a malformed path, 501 for a resource that this server does not serve.
+    /// 400 for a parenthesis without its end, too many arguments, `..`, a colon in a name, and a
+    /// first segment that Graph does not have; 501 for a resource that this server does not serve,
+    /// and for a collection without a key.
     pub(super) fn address(mut self) -> Result<Address> {
         let Some(first) = self.segment()? else { return Err(unknown("")) };
         match first.name.as_str() {
@@ -202,7 +204,8 @@ impl<'a> AddressParser<'a> {
     /// Consumes the next segment; returns `None` at the end of the path. Skips empty segments.
     ///
     /// # Errors
-    /// 400 if the segment has too many arguments or its parenthesis is not closed.
+    /// 400 if the whole path has more than [`MAX_ARGUMENTS`] arguments, or a parenthesis is not
+    /// closed.
     fn segment(&mut self) -> Result<Option<RawSegment>> {
         self.rest = self.rest.trim_start_matches('/');
         if self.rest.is_empty() {

@@ -36,8 +36,9 @@ pub(super) fn content_range(request: &GraphRequest) -> Result<ContentRange> {
 /// Checks that a session accepts a fragment now. `sent` is the size of the request's body in bytes.
 ///
 /// # Errors
-/// 416 if the fragment does not begin where the last one ended, 400 if it is too large or if its
-/// sizes contradict each other.
+/// 416 if the fragment does not begin where the last one ended; 400 if it is over
+/// [`MAX_FRAGMENT_SIZE`], `sent` is not the length of its range, or its total is not the one that
+/// the session declared.
 pub(super) fn check(fragment: ContentRange, session: &Session, sent: u64) -> Result<()> {
     let refused = |message: String, inner| {
         Err(Error::new(StatusCode::RANGE_NOT_SATISFIABLE, "invalidRange", message).inner(inner))

@@ -48,7 +48,9 @@ pub(super) const ACTIVITY: &[Structure] = &[
 /// of the feed: an activity has no id.
 ///
 /// # Errors
-/// 400 for an invalid body, 507 or 500 if the storage fails.
+/// 400 if the body is neither JSON nor a form, `message` is missing or empty, a member is read-only
+/// or has another type, `link` or `source` is too long, or a member needs a `link`; 413 for a body
+/// over 1 MiB; 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn share(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let activity = new(request.accept(ACTIVITY, ValidationMode::Create, parts, body).await?)?;
     request.store(activity.clone()).await?;
@@ -63,7 +65,7 @@ pub(super) async fn share(request: &LiveRequest, parts: &Parts, body: Body) -> R
 /// Creates an activity from validated members.
 ///
 /// # Errors
-/// 400 if they are not those of a text, a text with a link, or a video.
+/// 400 if `source`, `description`, `picture` or `name` has no `link` beside it.
 pub(super) fn new(fields: Map<String, Value>) -> Result<AccountObject> {
     check_type(&fields)?;
     let activity = AccountObject::new(AccountObjectKind::Activity, random_name());
@@ -73,7 +75,7 @@ pub(super) fn new(fields: Map<String, Value>) -> Result<AccountObject> {
 /// Checks that the members are those of one of the three types of activities.
 ///
 /// # Errors
-/// 400 if a member needs another one that is missing.
+/// 400 if a member needs a `link` that is missing or empty.
 fn check_type(fields: &Map<String, Value>) -> Result<()> {
     let has = |name| fields.get(name).is_some_and(|value| value != "");
     if has("link") {

@@ -60,7 +60,8 @@ const LINKS: [&str; 3] = ["uri", "terms_of_service_link", "privacy_link"];
 /// Handles `GET {user}/applications`: returns a page of the user's applications.
 ///
 /// # Errors
-/// 400 if `limit` or `offset` is invalid, 500 if the storage fails.
+/// 400 if a query parameter of [`PageOptions`](crate::live::listing::PageOptions) has an invalid
+/// value; 500 if the storage fails.
 pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
     let query = AccountObjectQuery::all(AccountObjectKind::Application);
     object_page(request, "applications", query, |application| shown(request, application)).await
@@ -69,7 +70,7 @@ pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
 /// Handles `GET {application}`: returns the application with this id.
 ///
 /// # Errors
-/// 404 if it does not exist.
+/// 404 if it does not exist in the account; 500 if the storage fails.
 pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
     let application = request.account_object(id).await?;
     Ok(request.format.json(StatusCode::OK, &shown(request, &application)))
@@ -78,7 +79,9 @@ pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<R
 /// Handles `POST {user}/applications`.
 ///
 /// # Errors
-/// 400 without a name and a redirect URI, or if a link is not the URL of a web page.
+/// 400 if the body is neither JSON nor a form, the name or the redirect URI is missing or empty, a
+/// member is read-only or has another type, or a link is not an `http` or `https` URL; 413 for a
+/// body over 1 MiB; 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let fields = request.accept(APPLICATION, ValidationMode::Create, parts, body).await?;
     let application = new(AccountObjectId::random_application(), fields)?;
@@ -89,7 +92,7 @@ pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Res
 /// Creates an application from validated members. The client secret is generated unless there is one.
 ///
 /// # Errors
-/// 400 if a link is not the URL of a web page.
+/// 400 if a link is not an `http` or `https` URL with a host.
 pub(super) fn new(id: AccountObjectId, mut fields: Map<String, Value>) -> Result<AccountObject> {
     check_links(&fields)?;
     fields.entry("client_secret").or_insert_with(|| random_name().into());
@@ -100,7 +103,10 @@ pub(super) fn new(id: AccountObjectId, mut fields: Map<String, Value>) -> Result
 /// Handles `PUT {application}`.
 ///
 /// # Errors
-/// 400 if a member is invalid.
+/// 400 if the body is neither JSON nor a form, nothing is changed, a required member is removed, a
+/// member is read-only or has another type, or a link is not an `http` or `https` URL; 404 if the
+/// application does not exist; 413 for a body over 1 MiB; 507 if the disk of the storage is full;
+/// 500 if the storage fails.
 pub(super) async fn update(
     request: &LiveRequest,
     id: &AccountObjectId,
@@ -120,7 +126,7 @@ pub(super) async fn update(
 /// Handles `DELETE {application}`: removes the application with this id.
 ///
 /// # Errors
-/// 404 if it does not exist, 500 if the storage fails.
+/// 404 if it does not exist; 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn delete(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
     let tree = &request.state().tree;
     tree.remove_account_object(request.drive(), AccountObjectKind::Application, id.as_str())
@@ -132,7 +138,7 @@ pub(super) async fn delete(request: &LiveRequest, id: &AccountObjectId) -> Resul
 /// Checks that the members that are links are URLs of web pages.
 ///
 /// # Errors
-/// 400 for the first that is not.
+/// 400 for the first that is not an `http` or `https` URL with a host.
 fn check_links(fields: &Map<String, Value>) -> Result<()> {
     for name in LINKS {
         if let Some(link) = fields.get(name).and_then(Value::as_str) {

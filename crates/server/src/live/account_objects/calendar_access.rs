@@ -82,11 +82,12 @@ impl CalendarAccess {
         Self { owner: Arc::clone(&request.objects.account), calendar, role, is_own: true }
     }
 
-    /// Returns the access to a calendar, the own one first.
+    /// Returns the access to the calendar with the id `id`, which may be shared by another account.
+    /// A calendar of the token's own account has precedence.
     ///
     /// # Errors
-    /// 404 if it does not exist, or if it is neither an own calendar nor shared; 403 if the token lacks
-    /// the scope.
+    /// 404 if it does not exist, or if it is neither an own calendar nor shared; 403 if the token
+    /// lacks the scope; 500 if the storage fails.
     pub(super) async fn find(request: &LiveRequest, id: &str) -> Result<Self> {
         let failed = |error| LiveError::tree(error, id);
         let account = &request.objects.account;
@@ -166,7 +167,8 @@ impl CalendarAccess {
 /// Returns the calendars of the user in the request's path that the user of the token may see.
 ///
 /// # Errors
-/// 403 if the token lacks the scope; 404 if the user does not exist.
+/// 403 if the token lacks the scope; 404 if the user does not exist; 507 if the default calendar
+/// cannot be created because the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn accessible(request: &LiveRequest) -> Result<Vec<CalendarAccess>> {
     let account = &request.objects.account;
     let Some(owner) = other_user(request).await? else {
@@ -186,7 +188,7 @@ pub(super) async fn accessible(request: &LiveRequest) -> Result<Vec<CalendarAcce
 /// Returns the account of the user in the request's path; `None` if it is that of the token.
 ///
 /// # Errors
-/// 404 if no account has the id.
+/// 404 if no account has the id; 500 if the storage fails.
 async fn other_user(request: &LiveRequest) -> Result<Option<Arc<Account>>> {
     let cid = match &request.subject {
         Subject::User(DriveOwner::User(cid)) if *cid != request.objects.account.cid => cid,

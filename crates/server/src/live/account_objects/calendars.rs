@@ -57,8 +57,9 @@ pub(super) const CALENDAR: &[Structure] = &[
 /// user shares.
 ///
 /// # Errors
-/// 403 if the token lacks the scope, 404 if the user does not exist, 400 if `limit` or `offset` is
-/// invalid.
+/// 400 if a query parameter of [`PageOptions`](crate::live::listing::PageOptions) has an invalid
+/// value; 403 if the token lacks the scope; 404 if the user does not exist; 507 if the disk of the
+/// storage is full; 500 if the storage fails.
 pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
     let calendars = accessible(request).await?;
     object_page_of(request, "calendars", calendars, |access| shown(request, access))
@@ -68,7 +69,7 @@ pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
 ///
 /// # Errors
 /// 404 if it does not exist, or if it is neither an own calendar nor shared; 403 if the token lacks
-/// the scope.
+/// the scope; 500 if the storage fails.
 pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
     let access = CalendarAccess::find(request, id.as_str()).await?;
     Ok(request.format.json(StatusCode::OK, &shown(request, &access)))
@@ -78,7 +79,10 @@ pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<R
 /// `subscription_location`.
 ///
 /// # Errors
-/// 400 if a member is missing or invalid.
+/// 400 if the body is neither JSON nor a form, the name is missing or empty, a member is read-only
+/// or has another type, both `summary` and `description` are given, or the subscription is not a
+/// URL; 413 for a body over 1 MiB; 507 if the disk of the storage is full; 500 if the storage
+/// fails.
 pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let fields = request.accept(CALENDAR, ValidationMode::Create, parts, body).await?;
     let id = AccountObjectId::random(AccountObjectKind::Calendar);
@@ -100,8 +104,11 @@ pub(super) fn new(id: AccountObjectId, mut fields: Map<String, Value>) -> Result
 /// Handles `PUT {calendar}`.
 ///
 /// # Errors
-/// 400 if a member is invalid, or subscribes a calendar that is none; 403 if the user may not change
-/// the calendar.
+/// 400 if the body is neither JSON nor a form, nothing is changed, a member is read-only or has
+/// another type, both `summary` and `description` are given, or `subscription_location` is set for
+/// a calendar that is not subscribed; 403 if the token lacks the scope, or the user's role may not
+/// change the calendar; 404 if it does not exist or is not shared; 413 for a body over 1 MiB; 507
+/// if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn update(
     request: &LiveRequest,
     id: &AccountObjectId,
@@ -129,7 +136,9 @@ pub(super) async fn update(
 /// Handles `DELETE {calendar}`: removes the calendar and its events.
 ///
 /// # Errors
-/// 403 if the user may not change the calendar; 400 for the default calendar.
+/// 400 for the default calendar; 403 if the token lacks the scope, or the user's role may not
+/// change the calendar; 404 if it does not exist or is not shared; 507 if the disk of the storage
+/// is full; 500 if the storage fails.
 pub(super) async fn delete(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
     let access = CalendarAccess::find(request, id.as_str()).await?;
     access.require_changeable()?;
@@ -164,7 +173,8 @@ fn normalize(fields: &mut Map<String, Value>) -> Result<()> {
     }
 }
 
-/// Returns whether a text is the URL of an online calendar. The reference's sample has no scheme.
+/// Returns whether a text is the URL of an online calendar: `http`, `https`, `webcal`, `webcals` or
+/// no scheme, a host with a dot or `localhost`, and a path. The reference's sample has no scheme.
 fn is_calendar_url(location: &str) -> bool {
     let with_scheme = match location.contains("://") {
         true => location.to_owned(),
@@ -192,7 +202,8 @@ pub(super) fn merge(fields: &mut Map<String, Value>, changes: Map<String, Value>
 /// it does not exist.
 ///
 /// # Errors
-/// 500 if the storage fails.
+/// 507 if the default calendar cannot be created because the disk of the storage is full; 500 if
+/// the storage fails.
 pub(super) async fn all(state: &ServerState, account: &Account) -> Result<Vec<AccountObject>> {
     let failed = |error: TreeError| LiveError::tree(error, &account.cid);
     let query = AccountObjectQuery::all(AccountObjectKind::Calendar);
@@ -212,7 +223,7 @@ pub(super) async fn all(state: &ServerState, account: &Account) -> Result<Vec<Ac
 /// Returns the default calendar of an account. It is created if it does not exist.
 ///
 /// # Errors
-/// 500 if the storage fails.
+/// 507 if it cannot be created because the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn default(state: &ServerState, account: &Account) -> Result<AccountObject> {
     let calendars = all(state, account).await?;
     calendars.into_iter().find(is_default).ok_or_else(LiveError::busy)
@@ -247,7 +258,8 @@ pub(super) fn check_sharing(fields: &Map<String, Value>, account: &Account) -> R
     }
 }
 
-/// Returns the role that a calendar grants to another account; `None` if it is not shared with it.
+/// Returns the role that a calendar grants to the account named `account`; `None` if it is not
+/// shared with it, or with an unknown role.
 pub(super) fn shared_role(calendar: &AccountObject, account: &str) -> Option<CalendarRole> {
     shares(&calendar.fields).find(|(name, _)| *name == account)?.1
 }

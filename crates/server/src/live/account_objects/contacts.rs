@@ -71,7 +71,8 @@ const FRIENDS: &str = "friends";
 /// Handles `GET {user}/contacts`: returns a page of the user's contacts.
 ///
 /// # Errors
-/// 400 if `limit` or `offset` is invalid, 500 if the storage fails.
+/// 400 if a query parameter of [`PageOptions`](crate::live::listing::PageOptions) has an invalid
+/// value; 500 if the storage fails.
 pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
     let query = AccountObjectQuery::all(AccountObjectKind::Contact);
     object_page(request, "contacts", query, |contact| shown(request, contact)).await
@@ -81,7 +82,8 @@ pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
 /// users.
 ///
 /// # Errors
-/// 400 if `limit` or `offset` is invalid, 500 if the storage fails.
+/// 400 if a query parameter of [`PageOptions`](crate::live::listing::PageOptions) has an invalid
+/// value; 500 if the storage fails.
 pub(super) async fn list_friends(request: &LiveRequest) -> Result<Response> {
     let query = AccountObjectQuery {
         parent: Some(FRIENDS.to_owned()),
@@ -99,7 +101,7 @@ pub(super) async fn list_friends(request: &LiveRequest) -> Result<Response> {
 /// Handles `GET {contact}`: returns the contact with this id.
 ///
 /// # Errors
-/// 404 if it does not exist.
+/// 404 if it does not exist in the account; 500 if the storage fails.
 pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
     let contact = request.account_object(id).await?;
     Ok(request.format.json(StatusCode::OK, &shown(request, &contact)))
@@ -108,7 +110,9 @@ pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<R
 /// Handles `POST {user}/contacts`.
 ///
 /// # Errors
-/// 400 for a contact without any name, e-mail address and employer.
+/// 400 if the body is neither JSON nor a form, a member is read-only or has another type, or the
+/// contact has no name, e-mail address and employer; 413 for a body over 1 MiB; 507 if the disk of
+/// the storage is full; 500 if the storage fails.
 pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let fields = request.accept(CONTACT, ValidationMode::Create, parts, body).await?;
     let contact = new(AccountObjectId::random(AccountObjectKind::Contact), fields)?;

@@ -83,7 +83,10 @@ const FURTHER_DETAILS: [&str; 3] = ["description", "reminder_time", "from"];
 /// series, in the order of their times. The default is the next 30 days.
 ///
 /// # Errors
-/// 400 if `start_time` or `end_time` is invalid.
+/// 400 if `start_time` or `end_time` is no time in ISO 8601 format, the end is before the start, or
+/// `limit` or `offset` is invalid; 403 if the token lacks the scope; 404 if the user or the
+/// calendar does not exist or is not shared; 507 if the disk of the storage is full; 500 if the
+/// storage fails.
 pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
     let calendars = match &request.subject {
         Subject::AccountObject(id) => vec![CalendarAccess::find(request, id.as_str()).await?],
@@ -123,7 +126,7 @@ fn spans(event: &AccountObject, period: (Timestamp, Timestamp)) -> Vec<(Timestam
 /// in the query. Times without an offset are in `zone`.
 ///
 /// # Errors
-/// 400 if one of them is malformed.
+/// 400 if one of them is not in ISO 8601 format, or the end is before the start.
 fn period(request: &LiveRequest, zone: &TimeZone) -> Result<(Timestamp, Timestamp)> {
     let parameter = |name: &str| match request.query.get(name) {
         Some(text) => {
@@ -157,7 +160,11 @@ pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<R
 /// Handles `POST {user}/events`, which uses the default calendar, and `POST {calendar}/events`.
 ///
 /// # Errors
-/// 400 if a member is invalid; 403 if neither the token nor the user may create the event.
+/// 400 if the body is neither JSON nor a form, a required member is missing, a member is read-only
+/// or has another type, or the event ends before it starts; 403 if the token lacks the scope, or
+/// the user's role may not create events; 404 if the calendar does not exist or is not shared, or
+/// the user is another one; 413 for a body over 1 MiB; 507 if the disk of the storage is full; 500
+/// if the storage fails.
 pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let zone = zone(request.state(), &request.objects.account).await?;
     let fields = request.accept_in(EVENT, ValidationMode::Create, &zone, parts, body).await?;
@@ -190,7 +197,8 @@ pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Res
 /// Creates an event from validated members. `zone` is the time zone in which a series repeats.
 ///
 /// # Errors
-/// 400 if it ends before it starts, or if its series is invalid.
+/// 400 if the start is missing, it ends before it starts, or its series is incomplete or repeats
+/// beyond the last representable time.
 pub(super) fn new(
     id: AccountObjectId,
     calendar: &str,
@@ -206,8 +214,11 @@ pub(super) fn new(
 /// Handles `PUT {event}`.
 ///
 /// # Errors
-/// 400 for a recurring event, if a member is invalid, or if the event would end before it starts; 403
-/// if the user may not change events of the calendar.
+/// 400 if the body is neither JSON nor a form, nothing is changed, a member is read-only or has
+/// another type, the event would end before it starts, or it is recurring; 403 if the token lacks
+/// the scope, or the user's role may not change events; 404 if the event or its calendar does not
+/// exist or is not shared; 413 for a body over 1 MiB; 507 if the disk of the storage is full; 500
+/// if the storage fails.
 pub(super) async fn update(
     request: &LiveRequest,
     id: &AccountObjectId,
@@ -239,7 +250,9 @@ pub(super) async fn update(
 /// Handles `DELETE {event}`. A recurring event is removed with all its occurrences.
 ///
 /// # Errors
-/// 403 if the user may not change events of the calendar.
+/// 403 if the token lacks the scope, or the user's role may not change events; 404 if the event or
+/// its calendar does not exist or is not shared; 507 if the disk of the storage is full; 500 if the
+/// storage fails.
 pub(super) async fn delete(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
     let (access, _) = find(request, id).await?;
     access.require_writable_events()?;
@@ -253,8 +266,8 @@ pub(super) async fn delete(request: &LiveRequest, id: &AccountObjectId) -> Resul
 /// Returns an event and the access to its calendar.
 ///
 /// # Errors
-/// 404 if one of them does not exist or is not shared, 403 if the token lacks the scope, 500 if the
-/// storage fails.
+/// 404 if the event or its calendar does not exist or is not shared; 403 if the token lacks the
+/// scope for the calendar; 500 if the storage fails.
 async fn find(
     request: &LiveRequest,
     id: &AccountObjectId,

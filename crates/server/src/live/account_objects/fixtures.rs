@@ -139,7 +139,8 @@ pub struct LiveObjectError {
 /// Creates objects in order, and returns them with their ids. Those before an invalid one remain.
 ///
 /// # Errors
-/// The first object that cannot be created.
+/// The first object that cannot be created: its account's name, id or a member is invalid, its
+/// calendar does not exist, or the storage fails or its disk is full.
 pub(crate) async fn add(
     state: &ServerState,
     objects: Vec<LiveObject>,
@@ -157,10 +158,12 @@ pub(crate) async fn add(
     Ok(added)
 }
 
-/// Returns the stored objects of an account, of one type or of all. Their pictures are omitted.
+/// Returns the stored objects of the account named `account`, of one type or of all (`None`). Their
+/// pictures are omitted. The account's drive is created if it does not exist.
 ///
 /// # Errors
-/// `TreeError::Storage` if the storage fails.
+/// `TreeError::Storage` if the storage fails; `NoRoom` if the drive cannot be created because the
+/// disk is full.
 pub(crate) async fn list(
     state: &ServerState,
     account: &str,
@@ -194,7 +197,8 @@ fn stored(account: &str, object_type: LiveObjectType, object: AccountObject) -> 
 /// Stores an object of an account, and returns it with its id.
 ///
 /// # Errors
-/// 400 if the account's name, the id or a member is invalid; 507 or 500 if the storage fails.
+/// 400 if the account's name, the id, the picture or a member is invalid; 404 if an event's
+/// calendar does not exist; 507 if the disk of the storage is full; 500 if the storage fails.
 async fn add_one(state: &ServerState, object: LiveObject) -> Result<LiveObject, LiveError> {
     let LiveObject { account: name, object_type, id, mut members } = object;
     if !(name.is_empty() || is_account_name(&name)) {
@@ -284,7 +288,7 @@ impl NewId<'_> {
     /// Returns the id, or a new one if the fixture has none.
     ///
     /// # Errors
-    /// 400 if the id is malformed.
+    /// 400 if the id is malformed, or that of another type.
     fn or_random(self) -> Result<AccountObjectId, LiveError> {
         let id = self.parse()?;
         Ok(id.unwrap_or_else(|| match self.kind {
@@ -319,7 +323,9 @@ fn new_profile(id: NewId<'_>, mut fields: Map<String, Value>) -> Result<AccountO
 /// Returns the ids of a new event and of its calendar.
 ///
 /// # Errors
-/// 400 if the ids contradict each other; 404 if the account has no such calendar.
+/// 400 if the id is malformed, or the two ids name different calendars; 404 if the account has no
+/// such calendar; 507 if the default calendar cannot be created because the disk is full; 500 if
+/// the storage fails.
 async fn place_event(
     state: &ServerState,
     account: &Account,
@@ -344,7 +350,8 @@ async fn place_event(
 /// Decodes the picture of a user or the logo of an application.
 ///
 /// # Errors
-/// 400 if it is no picture of the required format and size, or if the object has no picture.
+/// 400 if it is not base64, no picture of the required format and size, or if objects of this type
+/// have no picture.
 fn decode_picture(object_type: LiveObjectType, picture: &Value) -> Result<Bytes, LiveError> {
     let invalid = |reason: &str| {
         LiveError::parameter(format!("The value of 'picture_base64' isn't valid: {reason}."))
@@ -370,7 +377,7 @@ fn decode_picture(object_type: LiveObjectType, picture: &Value) -> Result<Bytes,
 /// Parses a time of a fixture. Without an offset, it is local time of `zone`.
 ///
 /// # Errors
-/// 400 if it is malformed.
+/// 400 if it is not a text in ISO 8601 format.
 fn timestamp(time: &Value, zone: &TimeZone) -> Result<Timestamp, LiveError> {
     let parsed = time.as_str().and_then(|text| super::structure::input::parse_time(text, zone));
     parsed.ok_or_else(|| LiveError::invalid_value("time", &json!(time).to_string()))

@@ -18,7 +18,8 @@ pub(in crate::live) struct AccountObjectId {
 }
 
 impl AccountObjectId {
-    /// Parses an id; `None` if it is invalid. Hexadecimal digits may have either case.
+    /// Parses an id with its prefix; `None` if the prefix is unknown or the number of hexadecimal
+    /// digits is wrong. Digits may have either case. The object may not exist.
     pub(in crate::live) fn parse(text: &str) -> Option<Self> {
         let (prefix, digits) = text.split_once('.')?;
         let is_long = |digits: &str| {
@@ -37,13 +38,15 @@ impl AccountObjectId {
         is_valid.then(|| Self { kind, text: text.to_ascii_lowercase() })
     }
 
-    /// Creates the id of the application with a client id of 16 hexadecimal digits.
+    /// Creates the id of the application with a client id of 16 hexadecimal digits, which are not
+    /// checked.
     pub(in crate::live) fn for_client(client_id: &str) -> Self {
         let text = format!("application.{}", client_id.to_ascii_lowercase());
         Self { kind: AccountObjectKind::Application, text }
     }
 
-    /// Creates the id of an account's default calendar.
+    /// Creates the id of the default calendar of the account with the id `cid`. It is always the
+    /// same.
     pub(super) fn default_calendar(cid: &str) -> Self {
         // Derived from the account, so that two first requests create the same calendar.
         Self { kind: AccountObjectKind::Calendar, text: format!("calendar.{:0<16}{cid}", "") }
@@ -55,7 +58,7 @@ impl AccountObjectId {
         Self { kind, text: format!("{prefix}.{}", digits(DIGITS)) }
     }
 
-    /// Creates a new id of an event in a calendar.
+    /// Creates a new id of an event in the calendar with the id `calendar`.
     pub(super) fn random_event(calendar: &str) -> Self {
         let calendar = calendar.trim_start_matches("calendar.");
         Self {

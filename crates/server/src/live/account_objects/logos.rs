@@ -48,7 +48,8 @@ const UNSUPPORTED: &str = "The logo isn't a PNG or GIF picture of 48 x 48 pixels
 /// application without a logo has a default picture.
 ///
 /// # Errors
-/// 404 if the application does not exist, 400 for an invalid parameter.
+/// 404 if the application does not exist; 400 if `suppress_redirects` is neither `true` nor
+/// `false`; 500 if the storage fails.
 pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<Response> {
     request.account_object(id).await?;
     pictures::redirect_or_location(request, &signed_url(request, id))
@@ -70,8 +71,9 @@ fn signed_url(request: &LiveRequest, id: &AccountObjectId) -> String {
 /// Handles `PUT` and `POST {application}/picture`: replaces the logo of an application.
 ///
 /// # Errors
-/// 400 for a picture of another format or size; 404 if the application does not exist; 413 for one
-/// that is too large.
+/// 400 if the body ends early, is a form without exactly one part, or is no PNG or GIF picture of
+/// 48 x 48 pixels; 404 if the application does not exist; 413 over [`MAX_UPLOAD`] bytes; 507 if the
+/// disk of the storage is full; 500 if the storage fails.
 pub(super) async fn put(
     request: &LiveRequest,
     id: &AccountObjectId,
@@ -84,7 +86,10 @@ pub(super) async fn put(
 /// Handles `PUT` and `POST` to the signed URL of a logo. They need a token, too.
 ///
 /// # Errors
-/// 401 without a valid token; 403 if it lacks the scope; 404 if it is that of another account.
+/// 401 if the token is missing, unknown, expired or for another audience; 403 if it lacks the
+/// scope; 404 if it is that of another account, or the application does not exist; 400 if the body
+/// is no PNG or GIF picture of 48 x 48 pixels; 413 over [`MAX_UPLOAD`] bytes; 507 if the disk of
+/// the storage is full; 500 if the storage fails.
 pub(in crate::live) async fn put_signed(
     context: RequestContext,
     PictureClaims(account, _, client_id, _): PictureClaims,
@@ -107,8 +112,9 @@ pub(in crate::live) async fn put_signed(
 /// Replaces the logo of an application.
 ///
 /// # Errors
-/// 400 for a picture of another format or size; 404 if the application does not exist; 413 over
-/// [`MAX_UPLOAD`] bytes.
+/// 400 if the body ends early or is no PNG or GIF picture of 48 x 48 pixels; 404 if the application
+/// does not exist; 413 over [`MAX_UPLOAD`] bytes; 507 if the disk of the storage is full; 500 if
+/// the storage fails.
 async fn upload(
     objects: &Objects,
     format: &ResponseFormat,
@@ -144,7 +150,7 @@ pub(super) struct LogoFormat {
 /// Checks a logo, and returns its format.
 ///
 /// # Errors
-/// 400 for a picture of another format or size.
+/// 400 if it is no PNG or GIF picture, has another size than 48 x 48 pixels, or cannot be decoded.
 pub(super) fn check(bytes: &[u8]) -> Result<LogoFormat> {
     let unsupported = || LiveError::parameter(UNSUPPORTED);
     let reader = || ImageReader::new(Cursor::new(bytes)).with_guessed_format();
@@ -194,10 +200,12 @@ async fn receive(parts: &Parts, body: Body) -> Result<Bytes> {
     }
 }
 
-/// Responds to `GET` of the signed URL of a logo; `None` if the application has none.
+/// Responds to `GET` of the signed URL of the logo of the application with `client_id`; `None` if
+/// the application has none.
 ///
 /// # Errors
-/// 404 if the application does not exist.
+/// 404 if the application does not exist; 400 if the stored logo is no picture; 500 if the storage
+/// fails.
 pub(in crate::live) async fn serve(
     tree: &Tree,
     account: &Account,

@@ -51,7 +51,7 @@ use crate::{
 /// Runs the handler of an action.
 ///
 /// # Errors
-/// Those of the handler.
+/// Those of the handler; 404 if the action needs an object and the path names none.
 pub(super) async fn respond(
     request: &LiveRequest,
     action: AccountAction,
@@ -107,19 +107,19 @@ async fn respond_on_object(
 }
 
 impl LiveRequest {
-    /// Returns an own object.
+    /// Returns the object with the id `id` of the token's own account.
     ///
     /// # Errors
-    /// 404 if it does not exist.
+    /// 404 if it does not exist; 500 if the storage fails.
     async fn account_object(&self, id: &AccountObjectId) -> Result<AccountObject> {
         let object = self.state().tree.account_object(self.drive(), id.kind, id.as_str()).await;
         object.map_err(|error| LiveError::tree(error, id))
     }
 
-    /// Stores a new object of the own account.
+    /// Stores a new object of the own account. An object with the same id is replaced.
     ///
     /// # Errors
-    /// 507 or 500 if the storage fails.
+    /// 507 if the disk of the storage is full; 500 if the storage fails.
     async fn store(&self, object: AccountObject) -> Result<()> {
         let stored = self.state().tree.put_account_object(self.drive(), object).await;
         stored.map_err(|error| LiveError::tree(error, self.subject_id()))
@@ -128,7 +128,8 @@ impl LiveRequest {
     /// Changes an object of an account, and returns it.
     ///
     /// # Errors
-    /// 404 if it does not exist; those of `change`.
+    /// 404 if it does not exist; those of `change`, which leave it as it was; 507 if the disk of
+    /// the storage is full; 500 if the storage fails.
     async fn change(
         &self,
         owner: &Account,
@@ -140,11 +141,12 @@ impl LiveRequest {
         changed.map_err(|error| LiveError::tree(error, id))?
     }
 
-    /// Reads and validates the members of a request body.
+    /// Reads and validates the members of a request body. Times without an offset are in UTC.
     ///
     /// # Errors
-    /// 413 for a body that is too large; 400 if it cannot be read, if a required member is missing, if
-    /// a member is read-only or has an invalid value, and if an update changes nothing.
+    /// 413 for a body over 1 MiB; 400 if it ends early or is neither JSON nor a form, if a required
+    /// member is missing, if a member is read-only or has an invalid value, and if an update
+    /// changes nothing.
     async fn accept(
         &self,
         structures: &[Structure],
@@ -184,7 +186,7 @@ struct ObjectPage {
 /// list's path; `show` makes the response's objects of the stored ones.
 ///
 /// # Errors
-/// 400 if `limit` or `offset` is invalid; 500 if the storage fails.
+/// 400 if a query parameter of [`PageOptions`] has an invalid value; 500 if the storage fails.
 async fn object_page(
     request: &LiveRequest,
     list: &str,
@@ -204,7 +206,7 @@ async fn object_page(
 /// makes the response's objects of the entries.
 ///
 /// # Errors
-/// 400 if `limit` or `offset` is invalid.
+/// 400 if a query parameter of [`PageOptions`] has an invalid value.
 fn object_page_of<T>(
     request: &LiveRequest,
     list: &str,
@@ -230,13 +232,14 @@ fn page(
     request.format.json(StatusCode::OK, &ObjectPage { data, paging })
 }
 
-/// Returns the response to a request that created an object.
+/// Returns the response 201 to a request that created an object with the id `id`, with its
+/// location.
 fn created(request: &LiveRequest, id: &str, object: &ShownObject) -> Response {
     let response = request.format.json(StatusCode::CREATED, object);
     with_location(response, &request.objects.base_url.url(&format!("{BASE}/{id}")))
 }
 
-/// Adds the `Location` of an object to a response.
+/// Adds the header `Location` with `url`, an absolute URL, to a response.
 fn with_location(mut response: Response, url: &str) -> Response {
     // Scheme, host and ids contain no character that is invalid in a header.
     if let Ok(location) = HeaderValue::try_from(url) {

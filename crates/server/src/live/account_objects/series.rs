@@ -38,7 +38,8 @@ pub(super) struct Series {
 }
 
 impl Series {
-    /// Returns the series of an event's fields; `None` if the event does not repeat.
+    /// Returns the series of an event's fields; `None` if the event does not repeat, or its rule or
+    /// times are incomplete.
     pub(super) fn from_fields(fields: &Map<String, Value>) -> Option<Self> {
         let repeat = fields.get("repeat")?;
         let zone = repeat.get("time_zone").and_then(|name| TimeZone::get(name.as_str()?).ok());
@@ -60,7 +61,8 @@ impl Series {
     /// to the last one; `None` for an event that does not repeat.
     ///
     /// # Errors
-    /// 400 if `is_recurrent` or `recurrence` contradicts the rule.
+    /// 400 if `is_recurrent` or `recurrence` is set without a rule, the rule has no `unit` or
+    /// `count`, or the last occurrence is beyond the last representable time.
     pub(super) fn complete(
         fields: &mut Map<String, Value>,
         span: (Timestamp, Timestamp),
@@ -92,7 +94,8 @@ impl Series {
         self.occurrence(0)
     }
 
-    /// Returns the occurrences that overlap with a period.
+    /// Returns the start and the end of each occurrence that overlaps with a period, whose end is
+    /// excluded.
     pub(super) fn during(&self, (from, to): (Timestamp, Timestamp)) -> Vec<(Timestamp, Timestamp)> {
         let overlaps = |&(start, end): &(Timestamp, Timestamp)| {
             start < to && (end > from || end == start && start >= from)
@@ -100,9 +103,9 @@ impl Series {
         (0..self.count).map_while(|index| self.occurrence(index)).filter(overlaps).collect()
     }
 
-    /// Returns the occurrence with an index; `None` beyond the last representable time.
-    ///
-    /// It is computed from the first one, so that a series on the 31st does not move to the 28th.
+    /// Returns the start and the end of the occurrence with an index, from 0; `None` beyond the
+    /// last representable time. It is computed from the first one, so that a series on the 31st
+    /// does not move to the 28th.
     fn occurrence(&self, index: i64) -> Option<(Timestamp, Timestamp)> {
         let steps = index.checked_mul(self.every)?;
         let span: Span = match self.unit.as_str() {

@@ -84,7 +84,7 @@ pub(super) const USER: &[Structure] = &[
 /// user with the public ones.
 ///
 /// # Errors
-/// 500 if the storage fails.
+/// 404 if the drive was removed meanwhile; 500 if the storage fails.
 pub(in crate::live) async fn get(request: &LiveRequest) -> Result<Response> {
     let viewer = match request.is_public {
         true => Viewer::Public,
@@ -112,7 +112,7 @@ pub(super) async fn profile(
 /// Returns the values of all structures of the user, by their names.
 ///
 /// # Errors
-/// 500 if the storage fails.
+/// 404 if the drive was removed meanwhile; 500 if the storage fails.
 async fn values(request: &LiveRequest) -> Result<Map<String, Value>> {
     let account = &request.objects.account;
     let profile = profile(request.state(), account).await?;

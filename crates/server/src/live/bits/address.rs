@@ -31,10 +31,11 @@ enum FolderRef {
 }
 
 impl BitsAddress {
-    /// Parses the path of a request.
+    /// Parses the path of a request, percent-encoded. Empty segments are ignored.
     ///
     /// # Errors
-    /// 400 if it has neither form; 404 for a root folder in the first form.
+    /// 400 if it has neither form, the account's id is not hexadecimal, or a segment is not UTF-8;
+    /// 404 for a root folder in the first form.
     pub(super) fn parse(path: &str) -> Result<Self> {
         let decoded = |segment: &str| {
             let text = percent_encoding::percent_decode_str(segment).decode_utf8();
@@ -76,7 +77,8 @@ impl BitsAddress {
     /// Returns the folder on `drive` that the address puts its file into.
     ///
     /// # Errors
-    /// 404 if it does not exist or is not a folder, 500 if the storage fails.
+    /// 404 if it, or a folder of its path, does not exist or is not a folder; 500 if the storage
+    /// fails.
     pub(super) async fn folder(&self, state: &ServerState, drive: DriveKey) -> Result<ItemKey> {
         let node = match &self.folder {
             FolderRef::Key(number) => state.tree.node(drive, *number).await?,
@@ -95,7 +97,8 @@ impl BitsAddress {
     }
 }
 
-/// Restores the leading zeros of an account id. Returns `None` if it is not hexadecimal.
+/// Restores the leading zeros of an account id, and returns it in lower case. `None` if it has not
+/// 1 to 16 hexadecimal digits.
 fn pad_cid(text: &str) -> Option<String> {
     let good = (1..=16).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
     good.then(|| format!("{:0>16}", text.to_ascii_lowercase()))

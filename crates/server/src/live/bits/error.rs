@@ -51,17 +51,17 @@ impl BitsError {
         Self { code: Some(code), ..Self::status(status) }
     }
 
-    /// Returns 400: the packet is invalid.
+    /// Returns 400: the address, the packet type, a header or the name of the file is invalid.
     pub(super) fn invalid() -> Self {
         Self::coded(StatusCode::BAD_REQUEST, INVALID)
     }
 
-    /// Returns 403: the token does not allow to write to this drive.
+    /// Returns 403: the token has no write access, or the drive is that of another account.
     pub(super) fn denied() -> Self {
         Self::coded(StatusCode::FORBIDDEN, DENIED)
     }
 
-    /// Returns 404: the folder does not exist.
+    /// Returns 404: the folder does not exist, or is a file.
     pub(super) fn no_path() -> Self {
         Self::coded(StatusCode::NOT_FOUND, NO_PATH)
     }
@@ -71,12 +71,12 @@ impl BitsError {
         Self::coded(StatusCode::INTERNAL_SERVER_ERROR, NO_SESSION)
     }
 
-    /// Returns 500, as the cloud does: the file is too large.
+    /// Returns 500, as the cloud does: the file is larger than the maximum.
     pub(super) fn too_large() -> Self {
         Self::coded(StatusCode::INTERNAL_SERVER_ERROR, TOO_LARGE)
     }
 
-    /// Returns 500, as the cloud does: the drive is full.
+    /// Returns 500, as the cloud does: the drive or the disk of the storage is full.
     pub(super) fn full() -> Self {
         Self::coded(StatusCode::INTERNAL_SERVER_ERROR, FULL)
     }

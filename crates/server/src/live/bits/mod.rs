@@ -132,8 +132,9 @@ impl Protocol for Bits {
 /// returns its acknowledgment.
 ///
 /// # Errors
-/// 405 for another method; 400 without a valid packet type or address; those of the packet's
-/// handler; 500 if the storage fails.
+/// 405 for another method than `BITS_POST`; 400 without a known packet type, or if the address has
+/// neither form; those of the packet's handler; 500 if the session is unknown, or if the storage
+/// fails.
 async fn respond(
     call: BitsCall,
     context: &RequestContext,
@@ -169,8 +170,8 @@ async fn respond(
 /// Returns the account of the request's token, whose drive the address must be on.
 ///
 /// # Errors
-/// 401 without a valid token; 403 if the address is on another account's drive, or without write
-/// access; 500 if the storage fails.
+/// 401 if the token is missing, unknown, expired or for another audience; 403 if the address is on
+/// another account's drive, or without write access; 500 if the storage fails or its disk is full.
 async fn authorize(
     state: &ServerState,
     context: &RequestContext,
@@ -189,9 +190,10 @@ async fn authorize(
 /// in a header.
 ///
 /// # Errors
-/// 400 without support for [`PROTOCOL`], for an invalid name, or if a folder has the name; 401
-/// without a valid token; 403 for a drive that the token may not write to; 404 if the folder does
-/// not exist; 500 if the storage fails.
+/// 400 without support for [`PROTOCOL`], for a name that is not allowed, or if a folder has the
+/// name; 401 if the token is missing, unknown, expired or for another audience; 403 for a drive
+/// that the token may not write to; 404 if the folder does not exist; 500 if the storage fails or
+/// its disk is full.
 async fn create(
     state: &ServerState,
     context: &RequestContext,
@@ -236,11 +238,14 @@ async fn create(
     Ok(response)
 }
 
-/// Handles Close-Session: commits the file.
+/// Handles Close-Session: commits the file, and returns its id in a header. A file of the same name
+/// is replaced. `session` is one that [`find_session`] returned.
 ///
 /// # Errors
-/// 416 without any fragment; 400 if bytes are missing, which also discards the session; 500 if the
-/// storage fails.
+/// 416 without any fragment; 400 if bytes are missing, which also discards the session, and if a
+/// folder has the name; 404 if the folder was deleted meanwhile; 500 if the session ended
+/// meanwhile, the file does not fit into the drive's quota, or the storage fails or its disk is
+/// full.
 async fn close(state: &ServerState, session: &Session, address: &BitsAddress) -> Result<Response> {
     if session.received == 0 {
         return Err(BitsError::resume_at(0));

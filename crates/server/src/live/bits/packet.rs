@@ -43,7 +43,8 @@ impl Packet {
     }
 }
 
-/// Returns the value of a header, or `None` if it is missing or not visible ASCII.
+/// Returns the value of a header; `None` if it is missing or has other characters than visible
+/// ASCII, spaces and tabs.
 pub(super) fn header_text<'a>(request: &'a Parts, name: &HeaderName) -> Option<&'a str> {
     request.headers.get(name)?.to_str().ok()
 }

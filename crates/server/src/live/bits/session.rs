@@ -19,11 +19,13 @@ pub(super) struct BitsState {
     pub bits_account: String,
 }
 
-/// Returns the upload session whose id is in the headers of a packet's request.
+/// Returns the upload session whose id is in the headers of a packet's request. It must belong to
+/// the account of `address`, and to that of the token if there is one.
 ///
 /// # Errors
-/// 401 without a valid token, where the packet requires one; 500 if the session does not exist, or
-/// if it belongs to another account or protocol.
+/// 401 if the token is unknown, or missing for a Close-Session; 500 if the token expired before a
+/// Close-Session, if the header is missing, if the storage fails, if if the session does not exist,
+/// or if it belongs to another account or protocol.
 pub(super) async fn find_session(
     state: &ServerState,
     context: &RequestContext,

@@ -33,7 +33,7 @@ enum ResponseMode {
 }
 
 /// Serves the authorize endpoint: a redirect with an authorization code or an error, or the page.
-/// Without a valid redirect URL, errors are shown on a page.
+/// Without a redirect URL that the application may use, errors are shown on a page with 400.
 pub(super) async fn authorize(
     context: &RequestContext,
     tenant: &Tenant,
@@ -102,7 +102,8 @@ enum Undecided {
 /// Returns the account whose user allows access.
 ///
 /// # Errors
-/// [`Undecided`] if the user denies access, or has to decide on the page.
+/// `Undecided::Refused` with `access_denied` if the user denies access, and with `login_required`
+/// if the request forbids the page that is needed; `Undecided::Page` if the user has to decide.
 async fn decide(
     context: &RequestContext,
     tenant: &Tenant,

@@ -18,7 +18,8 @@ use crate::{
 /// The id of Microsoft Graph in messages.
 const GRAPH_ID: &str = "00000003-0000-0000-c000-000000000000";
 
-/// Finds the application of a request.
+/// Finds the application of a request, by the client id in the form or in HTTP Basic. It must
+/// belong to `tenant` if the request names one.
 ///
 /// # Errors
 /// AADSTS900144 without a client id; AADSTS700016 if the directory does not have the application, or
@@ -48,7 +49,8 @@ pub(super) fn find(
 /// Authenticates a registered application. A public client needs no credential.
 ///
 /// # Errors
-/// `invalid_client` if the credential is missing, wrong or not expected.
+/// Those of [`Client::check_secret`] for a secret; for an assertion AADSTS900144 without its type,
+/// and those of [`client_assertion::verify`]; all others than AADSTS900144 are `invalid_client`.
 pub(super) fn authenticate(
     context: &RequestContext,
     client: &Client,
@@ -68,7 +70,8 @@ pub(super) fn authenticate(
 /// assertion are accepted; on a private server the secret must be the server's access token.
 ///
 /// # Errors
-/// `invalid_client` if the credential is missing or wrong.
+/// `invalid_client` if the credential is missing (AADSTS7000218), wrong or not expected;
+/// AADSTS900144 (`invalid_request`) for an assertion without its type.
 pub(super) fn authenticate_app(
     context: &RequestContext,
     client: &Client,
@@ -104,7 +107,8 @@ fn secret(form: &Form, headers: &HeaderMap) -> Option<String> {
 /// Checks a client assertion.
 ///
 /// # Errors
-/// `invalid_client` if it is invalid or expired.
+/// AADSTS900144 (`invalid_request`) without the type of assertions; `invalid_client` for the
+/// [`AssertionError`] of the first check that fails.
 fn check_assertion(
     context: &RequestContext,
     client: &Client,
@@ -121,7 +125,8 @@ fn check_assertion(
         .map_err(EntraError::from)
 }
 
-/// Checks that an application may request scopes of a user.
+/// Checks that an application may request scopes of a user, which are separated by spaces. Without
+/// a directory all scopes are accepted.
 ///
 /// # Errors
 /// * AADSTS500011 for an unknown resource, AADSTS650053 for a scope that its resource does not have.

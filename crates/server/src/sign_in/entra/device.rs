@@ -107,8 +107,9 @@ impl DeviceCodes {
         requests
     }
 
-    /// Returns the client, the scopes and the users of the undecided request with a user code; `None`
-    /// if there is none.
+    /// Returns the client, the scopes and the users of the undecided request with a user code;
+    /// `None` if no such code was issued, its five minutes are over, or the user decided. Spaces
+    /// around the code and its case do not matter.
     pub(super) fn waiting(&self, user_code: &str, now: Timestamp) -> Option<WaitingDevice> {
         let user_code = user_code.trim().to_ascii_uppercase();
         let requests = self.requests(now);
@@ -120,7 +121,9 @@ impl DeviceCodes {
         })
     }
 
-    /// Issues the codes for a client's request. Returns `None` if too many requests wait.
+    /// Issues the codes for a client's request. `scope` has the requested scopes, separated by
+    /// spaces. `None` if [`MAX_REQUESTS`] requests are stored, including those that ended a short
+    /// time ago.
     pub(super) fn issue(
         &self,
         client: &str,
@@ -146,7 +149,9 @@ impl DeviceCodes {
         Some(IssuedCodes { device_code, user_code })
     }
 
-    /// Records the user's decision. Returns whether the user code was valid and undecided.
+    /// Records the user's decision. Returns whether the user code was issued, not older than five
+    /// minutes, and undecided; otherwise nothing is recorded. Spaces around the code and its case
+    /// do not matter.
     pub(super) fn decide(&self, user_code: &str, decision: Decision, now: Timestamp) -> bool {
         let user_code = user_code.trim().to_ascii_uppercase();
         let mut requests = self.requests(now);
@@ -154,7 +159,8 @@ impl DeviceCodes {
         waiting.map(|request| request.decision = decision).is_some()
     }
 
-    /// Serves a client's poll. A code is removed once the client has received the decision.
+    /// Serves a client's poll for a device code. A code is removed once the client has received the
+    /// decision.
     pub(super) fn poll(&self, device_code: &str, client: &str, now: Timestamp) -> Poll {
         let mut requests = self.requests(now);
         let Some(request) = requests.get_mut(device_code).filter(|it| it.client == client) else {

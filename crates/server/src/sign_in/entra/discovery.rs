@@ -52,8 +52,9 @@ pub(super) fn configuration(base_url: &BaseUrl, tenant: &Tenant) -> Value {
     })
 }
 
-/// Returns whether the authority in a query is known, and where its configuration is. 400 without
-/// an authority.
+/// Returns the address of the configuration of the authority in `query`, which is percent-encoded
+/// and without the question mark. 400 without an authority, and for one that is neither this
+/// server's nor Microsoft's.
 pub(super) fn instance(base_url: &BaseUrl, query: &str, headers: &HeaderMap) -> Response {
     let query = Form::parse(query);
     let Some(endpoint) = query.get("authorization_endpoint") else {

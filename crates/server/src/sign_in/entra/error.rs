@@ -48,7 +48,8 @@ impl EntraError {
         Self::new("unauthorized_client", 700_016, description)
     }
 
-    /// The directory does not have the tenant.
+    /// Returns `invalid_request` (AADSTS90002): the directory does not have the tenant. `tenant` is
+    /// the segment of the path.
     pub(super) fn unknown_tenant(tenant: &str) -> Self {
         let description = format!(
             "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are \
@@ -57,12 +58,13 @@ impl EntraError {
         Self::new("invalid_request", 90_002, description)
     }
 
-    /// A refresh token is invalid, expired, revoked or of another client.
+    /// Returns `invalid_grant` (AADSTS70000): a refresh token is unknown, expired, revoked or of
+    /// another client.
     pub(super) fn bad_refresh_token() -> Self {
         Self::new("invalid_grant", 70_000, "The refresh token is not valid or expired.")
     }
 
-    /// The user did not consent to a scope.
+    /// Returns `invalid_grant` (AADSTS65001): the user did not consent to a scope.
     pub(super) fn no_consent(scope: &str) -> Self {
         let description = format!(
             "The user or administrator has not consented to use the application with the scope \

@@ -35,7 +35,7 @@ pub(super) struct Granted {
 /// Returns a field that the grant requires.
 ///
 /// # Errors
-/// AADSTS900144 if it is missing.
+/// AADSTS900144 if it is missing or empty.
 pub(super) fn required<'f>(form: &'f Form, name: &str) -> Result<&'f str, EntraError> {
     form.get(name).ok_or_else(|| EntraError::missing(name))
 }
@@ -94,8 +94,8 @@ impl Granted {
 /// Exchanges a refresh token, which is valid for its client only.
 ///
 /// # Errors
-/// `invalid_grant` if it is invalid, expired, revoked or of another client; those of
-/// [`Granted::for_scopes`].
+/// AADSTS900144 without `refresh_token`; `invalid_grant` if the token is unknown, expired, revoked,
+/// of another client or of another sign-in; those of [`Granted::for_scopes`].
 pub(super) fn refresh(
     context: &RequestContext,
     form: &Form,
@@ -118,7 +118,9 @@ pub(super) fn refresh(
 /// Exchanges an authorization code.
 ///
 /// # Errors
-/// `invalid_grant` if it is invalid, used or of another request; those of [`Granted::for_scopes`].
+/// AADSTS900144 without `code` or `redirect_uri`; `invalid_grant` for the
+/// [`CodeError`](crate::sign_in::CodeError) of the code: unknown, expired, used, or of another
+/// client, redirect URL or verifier; those of [`Granted::for_scopes`].
 pub(super) fn exchange_code(
     context: &RequestContext,
     form: &Form,
@@ -135,7 +137,9 @@ pub(super) fn exchange_code(
 /// Serves a poll of a program that waits for its user.
 ///
 /// # Errors
-/// The state of the device code, unless the user allowed access.
+/// AADSTS900144 without `device_code`; `authorization_pending` while the user has not decided,
+/// `slow_down` for a poll before the interval is over, `authorization_declined`, `expired_token`,
+/// and `bad_verification_code` for a code that is unknown, of another client or exchanged before.
 pub(super) fn exchange_device_code(
     context: &RequestContext,
     form: &Form,
@@ -167,8 +171,10 @@ pub(super) fn exchange_device_code(
 /// Exchanges the access token that a web API received for tokens of the same user (on-behalf-of).
 ///
 /// # Errors
-/// `invalid_grant` if the token is invalid, expired or not for this API; `invalid_client` without the
-/// API's credential.
+/// AADSTS900144 without a required field; `invalid_request` for another `requested_token_use`;
+/// those of [`authenticate_app`] and [`check_scopes`]; `invalid_grant` if the token is not signed
+/// by this server, expired, not for this API, or not of a user; those of [`Granted::for_scopes`];
+/// `server_error` if the key cannot be loaded.
 pub(super) async fn on_behalf_of(
     context: &RequestContext,
     form: &Form,
@@ -192,8 +198,9 @@ pub(super) async fn on_behalf_of(
 /// Returns the rights of an application that acts for itself.
 ///
 /// # Errors
-/// `invalid_client` without its credential, `invalid_request` without a tenant, `invalid_scope` for
-/// other scopes than `.default`.
+/// Those of [`authenticate_app`]; `invalid_request` without a tenant (AADSTS50059) or a scope
+/// (AADSTS900144); `invalid_scope` for other scopes than `.default`, and for those of several
+/// resources; those of [`check_scopes`].
 pub(super) fn client_credentials(
     context: &RequestContext,
     tenant: &Tenant,

@@ -34,8 +34,8 @@ pub(super) enum Tenant {
 }
 
 impl Tenant {
-    /// Parses the tenant in a path: a name for several, a GUID, or a domain, whose id is derived
-    /// from its name.
+    /// Parses the tenant in a path, in any case: a name for several, a GUID, or a domain, whose id
+    /// is derived from its name. It does not check whether the tenant exists.
     pub(super) fn parse(segment: &str) -> Self {
         let name = segment.to_ascii_lowercase();
         match name.as_str() {
@@ -147,7 +147,7 @@ impl EntraUser {
     /// of the authorization request, if it had one.
     ///
     /// # Errors
-    /// `server_error` if the key cannot be loaded or created.
+    /// `server_error` if the key cannot be read, written or generated.
     pub(super) async fn id_token(
         &self,
         state: &ServerState,
@@ -192,7 +192,7 @@ const ACCOUNT_CLAIM: &str = "drivedal_account";
 /// Entra's access tokens, version 2.0.
 ///
 /// # Errors
-/// `server_error` if the account or the key cannot be opened.
+/// `server_error` if the account cannot be opened, or the key cannot be read, written or generated.
 pub(super) async fn api_token(
     context: &RequestContext,
     grant: &Grant,
@@ -239,8 +239,8 @@ pub(super) async fn api_token(
 /// Returns the account of the user in a token that [`api_token`] issued for the API `client`.
 ///
 /// # Errors
-/// `invalid_grant` if the token is not such a token or has expired; `server_error` if the key cannot
-/// be loaded.
+/// `invalid_grant` if the token is not signed by this server, is for another API, has expired, or
+/// is not that of a user; `server_error` if the key cannot be read, written or generated.
 pub(super) async fn account_of_api_token(
     state: &ServerState,
     token: &str,
@@ -266,7 +266,8 @@ pub(super) async fn account_of_api_token(
     }
 }
 
-/// Returns the user of the request's access token: the OpenID endpoint `userinfo`.
+/// Returns the user of the request's access token: the OpenID endpoint `userinfo`. 401 without a
+/// user's token for Graph, 500 if the storage fails.
 pub(super) async fn user_info(context: &RequestContext, parts: &Parts) -> Response {
     let state = &context.state;
     let user = match &context.grant {
@@ -297,7 +298,7 @@ fn unauthorized() -> Response {
 /// they are requested.
 ///
 /// # Errors
-/// `server_error` if the account or the key cannot be opened.
+/// `server_error` if the account cannot be opened, or the key cannot be read, written or generated.
 pub(super) async fn describe_user(
     context: &RequestContext,
     tenant: &Tenant,

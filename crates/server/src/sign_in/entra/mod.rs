@@ -171,7 +171,7 @@ impl Protocol for Entra {
 /// Returns the public key with which id tokens can be verified.
 ///
 /// # Errors
-/// `server_error` if the key cannot be loaded or created.
+/// `server_error` if the key cannot be read, written or generated.
 async fn keys(context: &RequestContext) -> Result<Value, EntraError> {
     context.state.signing_key.key_set().await.map_err(|error| EntraError::server(&error))
 }

@@ -44,7 +44,8 @@ impl ScopeParser<'_> {
         })
     }
 
-    /// Returns the resource with a URL or id. The URL of this server is an alias of Graph.
+    /// Returns the resource with a URL, without a slash at the end, or an id, both in any case. The
+    /// URL of this server is an alias of Graph. Every other name is that of an application's API.
     fn resource(self, name: &str) -> Audience {
         let name = name.to_ascii_lowercase();
         let host = name.strip_prefix("https://").unwrap_or(&name);

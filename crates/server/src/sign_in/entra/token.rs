@@ -31,7 +31,7 @@ const JWT_GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// Reads the form of a request.
 ///
 /// # Errors
-/// AADSTS900561 if the body fails or is too large.
+/// AADSTS900561 if the body ends early or has more than 64 KiB.
 async fn read_form(body: Body) -> Result<Form, EntraError> {
     Form::read(body).await.map_err(|error| {
         EntraError::new("invalid_request", 900_561, format!("The form could not be read: {error}."))
@@ -41,7 +41,10 @@ async fn read_form(body: Body) -> Result<Form, EntraError> {
 /// Issues tokens for a request to the token endpoint.
 ///
 /// # Errors
-/// Those of the grant; `invalid_client` if the application is not authenticated.
+/// AADSTS900561 for a form that cannot be read; AADSTS900144 without the client id or the grant
+/// type; those of [`client::find`], of [`authenticate`] and of the grant; `unsupported_grant_type`
+/// for another grant type; `invalid_grant` if the tokens of the grant were revoked meanwhile;
+/// `server_error` if the account or the key cannot be opened.
 pub(super) async fn token(
     context: &RequestContext,
     tenant: &Tenant,
@@ -101,7 +104,7 @@ pub(super) async fn token(
 /// verify with the server's public key.
 ///
 /// # Errors
-/// `server_error` if the account or the key cannot be opened.
+/// `server_error` if the account cannot be opened, or the key cannot be read, written or generated.
 async fn access_token(context: &RequestContext, grant: &Grant) -> Result<String, EntraError> {
     match &grant.audience {
         Audience::Api(api) => api_token(context, grant, api).await,
@@ -112,9 +115,9 @@ async fn access_token(context: &RequestContext, grant: &Grant) -> Result<String,
 /// Issues a device code and a user code.
 ///
 /// # Errors
-/// * AADSTS900144 for a missing field; those of the application and its scopes.
-/// * AADSTS7000218 if the application is not a public client.
-/// * `temporarily_unavailable` if too many codes are in use.
+/// AADSTS900561 for a form that cannot be read; AADSTS900144 without the client id or the scope;
+/// those of [`client::find`] and [`check_scopes`]; `invalid_client` if the application is not a
+/// public client and does not authenticate; `temporarily_unavailable` if too many codes are in use.
 pub(super) async fn device_code(
     context: &RequestContext,
     tenant: &Tenant,

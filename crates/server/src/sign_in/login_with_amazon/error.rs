@@ -18,7 +18,7 @@ impl OAuthError {
         Self { error, description: description.into() }
     }
 
-    /// The request has no field of that name.
+    /// Returns the error with the code `error`: the request has no field `name`.
     pub(super) fn missing(error: &'static str, name: &str) -> Self {
         Self::new(error, format!("The request is missing {name}"))
     }

@@ -140,8 +140,10 @@ fn failure(status: StatusCode) -> Response {
 /// Issues tokens for `POST /auth/o2/token`.
 ///
 /// # Errors
-/// The OAuth error if the form is incomplete, if the client is not authenticated, or if its code or
-/// token is invalid.
+/// `invalid_request` for a form that cannot be read or lacks a field; `invalid_client` for a client
+/// that is missing, unknown or not authenticated; `invalid_grant` for a code or a refresh token
+/// that is unknown, expired, used, revoked, or of another client, redirect URL or cloud;
+/// `unsupported_grant_type`.
 async fn token(
     context: &RequestContext,
     headers: &HeaderMap,
@@ -183,7 +185,7 @@ async fn token(
 /// Returns the grant of a refresh token of a client.
 ///
 /// # Errors
-/// `invalid_grant` if it is invalid, expired, revoked, or of another client or cloud.
+/// `invalid_grant` if it is unknown, expired, revoked, or of another client or cloud.
 fn refresh_grant(
     context: &RequestContext,
     token: &str,
@@ -310,7 +312,8 @@ async fn decide(
 /// Returns the grant and the account of the request's access token.
 ///
 /// # Errors
-/// `invalid_token` without a valid token of this cloud.
+/// `invalid_token` if the token is missing, unknown, expired or of another cloud; `server_error` if
+/// the storage fails.
 async fn token_owner(
     context: &RequestContext,
 ) -> Result<(Grant, std::sync::Arc<Account>), OAuthError> {
@@ -332,7 +335,8 @@ fn user_id(account: &Account) -> String {
 /// lifetime in seconds (amazon-drive#oauth-token-info).
 ///
 /// # Errors
-/// `invalid_token` without a valid token of this cloud.
+/// `invalid_token` if the token is missing, unknown, expired or of another cloud; `server_error` if
+/// the storage fails.
 async fn token_info(context: &RequestContext) -> Result<Value, OAuthError> {
     let (grant, account) = token_owner(context).await?;
     let now = Timestamp::now().as_second();
@@ -353,8 +357,8 @@ async fn token_info(context: &RequestContext) -> Result<Value, OAuthError> {
 /// Returns the profile of the user: `GET /user/profile`.
 ///
 /// # Errors
-/// `invalid_token` without a valid token of this cloud; `insufficient_scope` without a scope for the
-/// profile.
+/// `invalid_token` if the token is missing, unknown, expired or of another cloud;
+/// `insufficient_scope` without a scope for the profile; `server_error` if the storage fails.
 async fn profile(context: &RequestContext) -> Result<Value, OAuthError> {
     let (grant, account) = token_owner(context).await?;
     let scopes = grant.scope.as_deref();

@@ -26,7 +26,7 @@ const HOST: &str = "tensile-runway-92512.appspot.com";
 /// The client id of acd_cli, whose secret only the service knew.
 const ACD_CLI: &str = "acd_cli";
 
-/// Returns whether a request was sent to the host of the service.
+/// Returns whether a request was sent to the host of the service, in any case and at any port.
 pub(super) fn is_addressed(parts: &Parts) -> bool {
     let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
     let host = parts.uri.host().or(host).unwrap_or_default();

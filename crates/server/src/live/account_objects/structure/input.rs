@@ -50,7 +50,8 @@ impl Validator<'_> {
     /// the object with a dot at its end, or empty.
     ///
     /// # Errors
-    /// 400 for a member that is missing, unknown or malformed.
+    /// 400 for a required member that is missing or empty, one that is read-only, one that has
+    /// another type, and in a fixture one that is unknown.
     fn object(
         &self,
         structures: &[Structure],
@@ -145,7 +146,7 @@ impl Validator<'_> {
 /// member, for messages.
 ///
 /// # Errors
-/// 400 if the text is too long and must not be truncated.
+/// 400 if the text has more characters than the limit and must not be truncated.
 fn limited(limit: Option<TextLimit>, path: &str, text: &str) -> Result<String> {
     match limit {
         Some(TextLimit::Reject(most)) if text.chars().count() > most => Err(LiveError::parameter(
@@ -183,8 +184,8 @@ fn number(value: &Value) -> Option<i64> {
     }
 }
 
-/// Parses a time in ISO 8601 format. Without an offset, it is local time of `zone`. `None` for any
-/// other text.
+/// Parses a time in ISO 8601 format, and rounds it down to microseconds. Without an offset, it is
+/// local time of `zone`. `None` for any other text.
 pub(in crate::live) fn parse_time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let time = text.parse::<Timestamp>().ok().or_else(|| {
         let local: DateTime = text.parse().ok()?;
