@@ -1,9 +1,9 @@
 //! The contract of a cloud drive: the trait [`Drive`] and its types.
 //!
 //! A [`Drive`] is one account's tree of items in one cloud. Each verb is one operation of the
-//! cloud, performed once. The [`adapter`](crate::adapter) turns any `Drive` into an OpenDAL service;
-//! it also resumes uploads and chooses fallbacks. Layers repeat failed requests. A new backend
-//! implements this trait and nothing else. This module knows neither HTTP nor JSON.
+//! cloud, performed once. The [`adapter`](crate::adapter) turns any `Drive` into an OpenDAL
+//! service; it also resumes uploads and chooses fallbacks. Layers repeat failed requests. A new
+//! backend implements this trait and nothing else. This module knows neither HTTP nor JSON.
 //!
 //! Some clouds address items by path, others by id; an [`ItemRef`] is either. A drive declares its
 //! addressing and its other features in [`Capabilities`].
@@ -13,8 +13,8 @@
 //! * A verb that fails has changed nothing, or its error says what has changed.
 //! * A verb never repeats a request. The only exception is an expired access token: it is refreshed
 //!   once.
-//! * A caller may drop the future of a verb at any point. Work that must not be interrupted, such as
-//!   a token refresh or a sequence of dependent requests, runs in a task of
+//! * A caller may drop the future of a verb at any point. Work that must not be interrupted, such
+//!   as a token refresh or a sequence of dependent requests, runs in a task of
 //!   [`Context::spawn_and_wait`].
 //! * `NotFound` means that the item itself does not exist. Any other failure, including an
 //!   incomplete listing, is another kind of error.
@@ -86,21 +86,23 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Returns the account that the drive belongs to.
     ///
     /// # Errors
-    /// `DriveNotFound` if the configured drive does not exist.
+    /// `DriveNotFound` if the configured drive does not exist; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn account(&self, cx: &Context) -> Result<Account>;
 
     /// Returns capacity and free space of the drive.
     ///
     /// # Errors
     /// `Unsupported` if the cloud reports no quota; `DriveNotFound` if the configured drive does
-    /// not exist.
+    /// not exist; [request errors](crate::drive::Error#request-errors).
     async fn quota(&self, cx: &Context) -> Result<Quota>;
 
     /// Returns the id of the root folder. Sends no request if the cloud has an alias for it;
     /// otherwise the drive requests the id once and remembers it.
     ///
     /// # Errors
-    /// `DriveNotFound` if the configured drive does not exist.
+    /// None if the root has an alias. Otherwise `DriveNotFound` if the configured drive does not
+    /// exist; [request errors](crate::drive::Error#request-errors).
     async fn root(&self, cx: &Context) -> Result<ItemId>;
 
     /// Returns the metadata of an item.
@@ -117,7 +119,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// receives [`SiblingSearch::Complete`] if these are all items of the folder.
     ///
     /// # Errors
-    /// `NotFound` if the folder or the child does not exist.
+    /// `NotFound` if the folder or the child does not exist. `NotAFolder` or `NotFound` if `folder`
+    /// is a file. [Request errors](crate::drive::Error#request-errors).
     async fn child(
         &self,
         cx: &Context,
@@ -137,8 +140,10 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// several times, and items that are not below the folder.
     ///
     /// # Errors
-    /// `NotFound` if the folder or the requested page does not exist; `NotAFolder` if the item is a
-    /// file, unless the cloud lists a file as an empty folder.
+    /// `NotFound` if the folder or the requested page does not exist. `NotAFolder` if the item is a
+    /// file, unless the cloud lists a file as an empty folder. `InvalidInput` for a cursor of
+    /// another drive. `Unsupported` for a depth that [`Capabilities::recursive_list`] excludes.
+    /// [Request errors](crate::drive::Error#request-errors).
     async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page>;
 
     /// Opens a stream of the bytes of a file.
@@ -157,9 +162,13 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// size, [`Item::size`] of the result is `None` and the caller must verify the upload.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is taken, with [`IfExists::Fail`]; `IsAFolder` if a folder has
-    /// the name; `ConditionNotMatch` if a condition does not hold; `Unexpected` if the cloud has
-    /// other bytes; [request errors](crate::drive::Error#request-errors).
+    /// * `AlreadyExists` if the name is taken, with [`IfExists::Fail`]; `IsAFolder` if a folder has
+    ///   the name; `Conflict` if another item that is no file has it, such as a notebook.
+    /// * `NotFound` if the target's folder does not exist and the drive does not create it;
+    ///   `NotAFolder` if a file is in its place.
+    /// * `ConditionNotMatch` if a condition does not hold.
+    /// * `Unexpected` if the cloud has other bytes; [request
+    ///   errors](crate::drive::Error#request-errors).
     async fn upload(
         &self,
         cx: &Context,
@@ -172,7 +181,9 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// The kinds of [`upload`](Self::upload), if the cloud checks the target before the first
-    /// fragment. `Unsupported` if [`Capabilities::session`] is `None`.
+    /// fragment. `InvalidInput` if `total` is 0 and the cloud has no sessions for empty files, or
+    /// over [`Capabilities::max_file_size`]. `Unsupported` if [`Capabilities::session`] is `None`,
+    /// or if the cloud cannot apply one of the options to a session.
     async fn open_session(
         &self,
         cx: &Context,
@@ -194,6 +205,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// `NotFound` if the cloud has discarded the session: open a new one. `RangeNotSatisfied` if
     /// the cloud expects another offset: request [`session_status`](Self::session_status). A cloud
     /// whose response contains the expected offset returns it as [`SessionProgress::Next`] instead.
+    /// `InvalidInput` if another drive opened the session, or if the cloud rejects the fragment's
+    /// size. The last fragment can also fail with the kinds of [`upload`](Self::upload).
     /// `Unsupported` without upload sessions; [request errors](crate::drive::Error#request-errors).
     async fn send_fragment(
         &self,
@@ -222,11 +235,13 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
         Ok(())
     }
 
-    /// Requests the offset that the cloud expects next.
+    /// Requests the offset that the cloud expects next. The result is [`SessionProgress::Done`] if
+    /// the session has ended with its file, and the drive recognizes the file.
     ///
     /// # Errors
-    /// `NotFound` if the cloud has discarded the session: open a new one. `Unsupported` without
-    /// upload sessions; [request errors](crate::drive::Error#request-errors).
+    /// `NotFound` if the session does not exist: the cloud has discarded it, or it has ended and
+    /// the drive does not recognize its file. `InvalidInput` if another drive opened the session.
+    /// `Unsupported` without upload sessions; [request errors](crate::drive::Error#request-errors).
     async fn session_status(
         &self,
         cx: &Context,
@@ -241,7 +256,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// The kinds of [`upload`](Self::upload); `NotFound` if the cloud has discarded the session;
-    /// `Unsupported` without upload sessions.
+    /// `Conflict`, `InvalidInput` or `Unexpected` if bytes are missing, as the cloud reports it;
+    /// `InvalidInput` if another drive opened the session; `Unsupported` without upload sessions.
     async fn commit_session(&self, cx: &Context, session: &UploadSession) -> Result<Item> {
         let _ = (cx, session);
         Err(Error::unsupported("upload sessions"))
@@ -257,11 +273,13 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
         Err(Error::unsupported("upload sessions"))
     }
 
-    /// Creates one folder. Its parent must exist.
+    /// Creates one folder. Its parent must exist, except in a cloud that creates missing parents.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is taken, with the occupant's id in [`Error::existing`] if the
-    /// cloud reports it; `NotFound` if the parent does not exist.
+    /// `AlreadyExists` if a file or a folder has the name, with the occupant's id in
+    /// [`Error::existing`] if the cloud reports it. `NotFound` if the parent does not exist;
+    /// `NotAFolder` if it is a file and the cloud reports this. [Request
+    /// errors](crate::drive::Error#request-errors), such as `InvalidInput` for the name.
     async fn create_folder(&self, cx: &Context, target: &Target) -> Result<Item>;
 
     /// Changes an item's name, parent folder or modification time, in as few requests as the cloud
@@ -271,9 +289,14 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// drives that address items by id.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist; `AlreadyExists` if the new name is taken and
-    /// [`ItemUpdate::if_exists`] is not `Replace`; `AlreadyExists` or `IsAFolder` if a folder has
-    /// the new name; `Conflict` or `InvalidInput` for a folder that is moved below itself.
+    /// * `NotFound` if the item or the new parent does not exist; `NotAFolder` if the new parent is
+    ///   a file and the cloud reports this.
+    /// * `AlreadyExists` if the new name is taken and [`ItemUpdate::if_exists`] is not `Replace`;
+    ///   `AlreadyExists` or `IsAFolder` if a folder has the new name.
+    /// * `Conflict` or `InvalidInput` for a folder that is moved below itself, and `Conflict`,
+    ///   `InvalidInput` or `Unsupported` for the root.
+    /// * `Unsupported` for a change that the cloud does not have, such as a modification time.
+    /// * [Request errors](crate::drive::Error#request-errors).
     async fn update(
         &self,
         cx: &Context,
@@ -285,9 +308,10 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Starts a copy of a file within the drive. Called only if [`Capabilities::copy_files`].
     ///
     /// # Errors
-    /// `NotFound` if the source does not exist; `AlreadyExists` if the target exists, with
-    /// [`IfExists::Fail`]; `QuotaExceeded` if the drive is full; `Unsupported` for a folder, if the
-    /// cloud copies only files; [request errors](crate::drive::Error#request-errors).
+    /// `NotFound` if the source or the target's folder does not exist; `AlreadyExists` if the
+    /// target exists, with [`IfExists::Fail`]; `IsAFolder` if the target is a folder; `Unsupported`
+    /// without [`Capabilities::copy_files`] and for a folder, if the cloud copies only files;
+    /// [request errors](crate::drive::Error#request-errors), among them `QuotaExceeded`.
     async fn copy(&self, cx: &Context, request: CopyRequest<'_>) -> Result<CopyStatus> {
         let _ = (cx, request);
         Err(Error::unsupported("server-side copies"))
@@ -296,8 +320,9 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Requests the status of a copy once.
     ///
     /// # Errors
-    /// Those of [`copy`](Self::copy), with which the copy failed; `InvalidInput` if another drive
-    /// started it; [request errors](crate::drive::Error#request-errors).
+    /// Those of [`copy`](Self::copy), with which the copy failed; `InvalidInput` or `NotFound` if
+    /// another drive started it; `Unsupported` without [`Capabilities::copy_files`]; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn copy_status(&self, cx: &Context, job: &CopyJob) -> Result<CopyStatus> {
         let _ = (cx, job);
         Err(Error::unsupported("server-side copies"))
@@ -308,8 +333,9 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// [`Capabilities::changes`].
     ///
     /// # Errors
-    /// `InvalidInput` if the cursor is of another drive. An expired cursor is no error: the result
-    /// has [`ChangePage::reset`].
+    /// `InvalidInput` if the cursor is of another drive; `Unsupported` without
+    /// [`Capabilities::changes`]; [request errors](crate::drive::Error#request-errors). An expired
+    /// cursor is no error: the result has [`ChangePage::reset`].
     async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<ChangePage> {
         let _ = (cx, since);
         Err(Error::unsupported("a change feed"))
@@ -341,7 +367,9 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// [`Capabilities::delete_max_size`] items. Returns one result for each item, in order.
     ///
     /// # Errors
-    /// Each item: `NotFound` if it does not exist; `Conflict` if it is locked; [request
+    /// Each item: `NotFound` if it does not exist; `Conflict` if it is locked; `IsAFolder` for a
+    /// folder if [`DeleteTarget::kind`] is a file and the drive checks it; `Conflict`,
+    /// `InvalidInput` or `Unsupported` for the root; [request
     /// errors](crate::drive::Error#request-errors).
     async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>>;
 

@@ -27,17 +27,22 @@ const CAPACITY: u64 = 1 << 40;
 /// The delay that a copy requests before its status is polled.
 const POLL_AFTER: Duration = Duration::from_millis(1);
 
+/// Each verb except `root` and `acknowledge` can also fail with the error of a planned
+/// [`VerbFault`](super::VerbFault). "`NotFound` for a reference" includes ids and paths; a
+/// reference by path is `InvalidInput` if the drive is addressed by id.
 #[async_trait]
 impl Drive for MemoryDrive {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
 
+    /// Returns an account with the id `memory`. Fails only as planned.
     async fn account(&self, cx: &Context) -> Result<Account> {
         let label = |_: &MemoryTree| String::new();
         self.call(cx, Verb::Account, label, |_| Ok(Account::new("memory"))).await
     }
 
+    /// Returns a capacity of 1 TiB, less the bytes of all files. Fails only as planned.
     async fn quota(&self, cx: &Context) -> Result<Quota> {
         let label = |_: &MemoryTree| String::new();
         self.call(cx, Verb::Quota, label, |tree| {
@@ -47,10 +52,16 @@ impl Drive for MemoryDrive {
         .await
     }
 
+    /// Returns the id of the root. Never fails, and is not logged as a call.
     async fn root(&self, _: &Context) -> Result<ItemId> {
         Ok(id_of(ROOT))
     }
 
+    /// Returns an item.
+    ///
+    /// # Errors
+    /// `NotFound` or `InvalidInput` for the reference; `ConditionNotMatch` if a condition does not
+    /// hold, which no `if_match` does without etags.
     async fn item(&self, cx: &Context, item: &ItemRef, conditions: &Conditions) -> Result<Item> {
         let label = |tree: &MemoryTree| self.label(tree, item);
         self.call(cx, Verb::Item, label, |tree| {
@@ -61,6 +72,11 @@ impl Drive for MemoryDrive {
         .await
     }
 
+    /// Returns the child with this name. `on_sibling` receives all items of the folder, and always
+    /// `Complete`.
+    ///
+    /// # Errors
+    /// `NotFound` if the folder or the child does not exist; `NotAFolder` if it is a file.
     async fn child(
         &self,
         cx: &Context,
@@ -83,6 +99,10 @@ impl Drive for MemoryDrive {
         child.ok_or_else(|| not_found(format_args!("{name:?}")))
     }
 
+    /// Returns a page of at most [`with_page_size`](MemoryDrive::with_page_size) items.
+    ///
+    /// # Errors
+    /// Those of [`page`](MemoryDrive::page).
     async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
         let label = |tree: &MemoryTree| self.label(tree, request.folder);
         self.call(cx, Verb::List, label, |tree| self.page(tree, &request)).await
@@ -92,6 +112,11 @@ impl Drive for MemoryDrive {
         self.open_download(cx, request).await
     }
 
+    /// Writes a whole file. A drive that is addressed by path creates missing parent folders.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the body exceeds `max_single_upload`; `Unexpected` if it cannot be read;
+    /// those of [`write_file`](MemoryDrive::write_file).
     async fn upload(
         &self,
         cx: &Context,
@@ -116,6 +141,11 @@ impl Drive for MemoryDrive {
         call.end(result).await
     }
 
+    /// Opens an upload session.
+    ///
+    /// # Errors
+    /// `Unsupported` without upload sessions; those of
+    /// [`create_session`](MemoryDrive::create_session).
     async fn open_session(
         &self,
         cx: &Context,
@@ -131,6 +161,11 @@ impl Drive for MemoryDrive {
         .await
     }
 
+    /// Stores a fragment. A session accepts only the next offset.
+    ///
+    /// # Errors
+    /// Those of [`session_key`](MemoryDrive::session_key) and
+    /// [`store_fragment`](MemoryDrive::store_fragment).
     async fn send_fragment(
         &self,
         cx: &Context,
@@ -146,10 +181,19 @@ impl Drive for MemoryDrive {
         call.end(result).await
     }
 
+    /// Does nothing: the session keeps no state of the client. Is not logged as a call.
+    ///
+    /// # Errors
+    /// Those of [`session_key`](MemoryDrive::session_key). A discarded session is no error.
     async fn acknowledge(&self, session: &mut UploadSession, _: u64, _: Buffer) -> Result<()> {
         self.session_key(session).map(drop)
     }
 
+    /// Returns the number of bytes that the session has as the next offset.
+    ///
+    /// # Errors
+    /// `NotFound` if the session is discarded, cancelled or has ended with its file; `InvalidInput`
+    /// if another drive opened it; `Unsupported` without upload sessions.
     async fn session_status(
         &self,
         cx: &Context,
@@ -168,6 +212,12 @@ impl Drive for MemoryDrive {
         .await
     }
 
+    /// Creates the file of a session that has all bytes. A repeated call returns the same file.
+    ///
+    /// # Errors
+    /// `NotFound` if the session is discarded or cancelled; `Conflict` if bytes are missing;
+    /// `InvalidInput` if another drive opened it; `Unsupported` without upload sessions; those of
+    /// [`write_file`](MemoryDrive::write_file).
     async fn commit_session(&self, cx: &Context, session: &UploadSession) -> Result<Item> {
         let key = self.session_key(session)?;
         let label = |tree: &MemoryTree| tree.session_label(key);
@@ -178,6 +228,10 @@ impl Drive for MemoryDrive {
         .await
     }
 
+    /// Removes a session. Succeeds if it does not exist, or if its file exists, which stays.
+    ///
+    /// # Errors
+    /// `InvalidInput` if another drive opened it; `Unsupported` without upload sessions.
     async fn cancel_session(&self, cx: &Context, session: &UploadSession) -> Result<()> {
         let key = self.session_key(session)?;
         let label = |tree: &MemoryTree| tree.session_label(key);
@@ -188,6 +242,11 @@ impl Drive for MemoryDrive {
         .await
     }
 
+    /// Creates a folder. A drive that is addressed by path creates missing parents.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is taken, with the occupant's id; `NotFound` or `NotAFolder` for
+    /// the parent; `InvalidInput` for a name that the drive rejects.
     async fn create_folder(&self, cx: &Context, target: &Target) -> Result<Item> {
         let label = |tree: &MemoryTree| self.target_label(tree, target);
         self.call(cx, Verb::CreateFolder, label, |tree| {
@@ -200,6 +259,12 @@ impl Drive for MemoryDrive {
         .await
     }
 
+    /// Changes an item. `known` is ignored. In a drive that is addressed by id, only the file
+    /// [`ItemUpdate::occupant`] is replaced.
+    ///
+    /// # Errors
+    /// `NotFound` or `InvalidInput` for a reference; those of
+    /// [`MemoryTree::relocate`].
     async fn update(
         &self,
         cx: &Context,
@@ -233,6 +298,12 @@ impl Drive for MemoryDrive {
         .await
     }
 
+    /// Creates the copy at once, and returns it as a running job.
+    ///
+    /// # Errors
+    /// `Unsupported` for a folder and without `copy_files`; `NotFound` if the source does not
+    /// exist; `AlreadyExists`, `IsAFolder`, `NotAFolder` or `InvalidInput` for the target, as in
+    /// [`MemoryTree::check_put`].
     async fn copy(&self, cx: &Context, request: CopyRequest<'_>) -> Result<CopyStatus> {
         let CopyRequest { source, target, if_exists, .. } = request;
         if !self.capabilities.copy_files {
@@ -256,6 +327,11 @@ impl Drive for MemoryDrive {
         .await
     }
 
+    /// Returns the copy. It is always complete.
+    ///
+    /// # Errors
+    /// `Unsupported` without `copy_files`; `InvalidInput` if another drive started the copy;
+    /// `NotFound` if the copy was deleted meanwhile.
     async fn copy_status(&self, cx: &Context, job: &CopyJob) -> Result<CopyStatus> {
         if !self.capabilities.copy_files {
             return Err(Error::unsupported("server-side copies"));
@@ -271,6 +347,11 @@ impl Drive for MemoryDrive {
         .await
     }
 
+    /// Deletes items one after the other. Each is a call of its own.
+    ///
+    /// # Errors
+    /// Each item: `NotFound` if it does not exist; `IsAFolder` for a folder if the caller expects a
+    /// file; `InvalidInput` for the root.
     async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let mut results = Vec::with_capacity(items.len());
         for target in items {

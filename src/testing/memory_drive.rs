@@ -24,23 +24,28 @@ const ALIGNMENT: u64 = 16 << 10;
 
 /// A [`Drive`](crate::drive::Drive) in memory.
 ///
-/// A clone is another client of the same drive: it shares the items, the log and the planned faults.
-/// The methods `with_…` change only the client, so two clients of one drive may have different
-/// features.
+/// A clone is another client of the same drive: it shares the items, the log and the planned
+/// faults. The methods `with_…` change only the client, so two clients of one drive may have
+/// different features.
 ///
 /// Names are compared without case. The rules for names are those of OneDrive.
 ///
 /// # Faults and calls
 ///
 /// [`plan`](Self::plan) lets the next call of a verb fail, [`hold`](Self::hold) lets it wait.
-/// [`take_calls`](Self::take_calls) returns the calls, each as the verb and the path of its item, for
-/// example `list a/b` or `send_fragment a/file 0+4`. [`wait_until`](Self::wait_until) waits for a
-/// state of the drive without a delay.
+/// [`take_calls`](Self::take_calls) returns the calls, each as the verb and the path of its item,
+/// for example `list a/b` or `send_fragment a/file 0+4`. [`wait_until`](Self::wait_until) waits for
+/// a state of the drive without a delay.
 ///
 /// # Changes by other clients
 ///
 /// [`insert_file`](Self::insert_file), [`rename_item`](Self::rename_item) and the like change the
 /// items directly. They are not calls: they are not logged, and no fault applies to them.
+///
+/// # Paths
+///
+/// The paths of these methods start at the root of the drive, which is the empty path. Slashes at
+/// their ends do not count, and neither does letter case.
 #[derive(Clone)]
 pub struct MemoryDrive {
     pub(super) capabilities: Capabilities,

@@ -1,4 +1,5 @@
-//! The steps that the verbs of a [`MemoryDrive`] share: calls, references to items, metadata, pages.
+//! The steps that the verbs of a [`MemoryDrive`] share: calls, references to items, metadata,
+//! pages.
 
 use super::{
     memory_drive::MemoryDrive,
@@ -46,7 +47,8 @@ impl MemoryDrive {
     /// Returns the item that a reference means.
     ///
     /// # Errors
-    /// `NotFound`; `InvalidInput` for a path if the drive is addressed by id.
+    /// `NotFound` if no item has the id or the path, also if a file is in the path; `InvalidInput`
+    /// for a path if the drive is addressed by id.
     pub(super) fn key(&self, tree: &MemoryTree, item: &ItemRef) -> Result<NodeKey> {
         match item {
             ItemRef::Item { id, .. } => key_of(tree, id),
@@ -63,7 +65,9 @@ impl MemoryDrive {
     /// Returns the folder of a file that is written. A drive that is addressed by path creates it.
     ///
     /// # Errors
-    /// Those of [`key`](Self::key); `NotAFolder`; `InvalidInput` for a name that the drive rejects.
+    /// Those of [`key`](Self::key) for a drive that is addressed by id: the result may then be a
+    /// file. Otherwise `NotAFolder` if a file has one of the names, `NotFound` if the base does not
+    /// exist, and `InvalidInput` for a new name that the drive rejects.
     pub(super) fn write_folder(&self, tree: &mut MemoryTree, folder: &ItemRef) -> Result<NodeKey> {
         match folder {
             ItemRef::Path { base, path } if self.capabilities.paths => {
@@ -93,7 +97,8 @@ impl MemoryDrive {
         format!("memory://{}/{}/{kind}/{key}", Self::SECRET, self.shared.number)
     }
 
-    /// Returns the key in a URL of this drive. `None` if the drive has not created the URL.
+    /// Returns the key in a URL of this drive and this kind. `None` if the URL is of another drive
+    /// or of another kind. The item or session of the key need not exist any more.
     pub(super) fn key_in_url(&self, kind: &str, url: &str) -> Option<u64> {
         url.strip_prefix(&self.url(kind, ""))?.parse().ok()
     }
@@ -135,7 +140,7 @@ impl MemoryDrive {
     /// Compares the etag of an item with the conditions.
     ///
     /// # Errors
-    /// `ConditionNotMatch`; `NotFound`.
+    /// `ConditionNotMatch` if a condition does not hold; `NotFound` if the item does not exist.
     pub(super) fn check_item(
         &self,
         tree: &MemoryTree,
@@ -149,7 +154,7 @@ impl MemoryDrive {
     /// Checks whether the drive can list all descendants of a folder.
     ///
     /// # Errors
-    /// `Unsupported`.
+    /// `Unsupported` for a recursive listing that `recursive_list` excludes.
     fn check_depth(&self, folder: NodeKey, depth: Depth) -> Result<()> {
         let is_supported = match (depth, self.capabilities.recursive_list) {
             (Depth::Children, _) | (_, RecursiveList::Any) => true,
@@ -162,7 +167,9 @@ impl MemoryDrive {
     /// Returns a page of a folder's items.
     ///
     /// # Errors
-    /// Those of [`Drive::list`].
+    /// `NotFound` or `InvalidInput` for the folder's reference; `NotAFolder` for a file, unless
+    /// files are listable; `Unsupported` for a recursive listing that `recursive_list` excludes;
+    /// `InvalidInput` for a cursor of another drive.
     pub(super) fn page(&self, tree: &MemoryTree, request: &ListRequest<'_>) -> Result<Page> {
         let folder = self.key(tree, request.folder)?;
         if !self.options.files_are_listable {

@@ -31,8 +31,9 @@ impl StoredSession {
     /// Checks offset and length of a fragment.
     ///
     /// # Errors
-    /// `RangeNotSatisfied` if another offset is expected; `InvalidInput` if the fragment is empty,
-    /// too large, not aligned, or exceeds the file.
+    /// `RangeNotSatisfied` if another offset is expected. `InvalidInput` if the fragment is empty
+    /// although the file is not, exceeds `max_fragment` or the size of the file, or is not a
+    /// multiple of the alignment and not the last one.
     pub(super) fn check_fragment(
         &self,
         offset: u64,

@@ -78,7 +78,7 @@ impl MemoryDrive {
     /// Writes a whole file.
     ///
     /// # Errors
-    /// Those of [`Drive::upload`](crate::drive::Drive::upload).
+    /// `NotFound` or `NotAFolder` for the folder; those of [`MemoryTree::check_put`].
     pub(super) fn write_file(
         &self,
         target: &Target,
@@ -124,7 +124,9 @@ impl MemoryDrive {
     /// Opens an upload session.
     ///
     /// # Errors
-    /// Those of [`Drive::open_session`](crate::drive::Drive::open_session).
+    /// `InvalidInput` if `total` exceeds `max_file_size`; those of [`MemoryTree::check_put`] if the
+    /// folder exists, and otherwise `NotFound`, but not in a drive that is addressed by path: the
+    /// folder is created with the file.
     pub(super) fn create_session(
         &self,
         tree: &mut MemoryTree,
@@ -167,7 +169,9 @@ impl MemoryDrive {
     /// Stores a fragment, and creates the file with the last one.
     ///
     /// # Errors
-    /// Those of [`Drive::send_fragment`](crate::drive::Drive::send_fragment), and the planned error.
+    /// `NotFound` if the session is discarded, cancelled or has ended; those of
+    /// [`StoredSession::check_fragment`]. The last fragment, without explicit commit: those of
+    /// [`write_file`](Self::write_file). The planned error.
     pub(super) fn store_fragment(
         &self,
         key: u64,
@@ -197,10 +201,12 @@ impl MemoryDrive {
     }
 }
 
-/// Returns the bytes of a range, of a file of `len` bytes.
+/// Returns the bytes of a range (end exclusive), of a file of `len` bytes. The end is cut off at
+/// `len`; the last bytes of a shorter file are the whole file.
 ///
 /// # Errors
-/// `RangeNotSatisfied` if the range starts after the end of the file.
+/// `RangeNotSatisfied` if a `Span` starts at `len` or after it, or a `From` starts after it. `From`
+/// at `len` returns no bytes.
 fn resolve_range(range: &ByteRange, len: u64) -> Result<Range<u64>> {
     match range {
         ByteRange::Full => Ok(0..len),

@@ -84,7 +84,7 @@ pub(super) fn fold(name: &str) -> Cow<'_, str> {
     Cow::Owned(name.to_uppercase())
 }
 
-/// Returns the reason why a name is rejected. `None` if it is valid.
+/// Returns the reason why a name is rejected. `None` if the drive accepts it.
 pub(super) fn validate_name(name: &str) -> Option<&'static str> {
     if name.contains(['\\', '/', ':', '*', '?', '"', '<', '>', '|']) {
         return Some(r#"it has one of the characters \ / : * ? " < > |"#);
@@ -107,16 +107,16 @@ fn check_name(name: &str) -> Result<()> {
     }
 }
 
-/// Returns the names of a path.
+/// Returns the names of a path. Slashes at its ends and repeated ones do not count.
 pub(super) fn names(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|name| !name.is_empty())
 }
 
-/// Compares an etag with conditions. `None` is the etag of an item that does not exist, or that has
-/// none.
+/// Compares an etag with conditions, literally: `*` has no meaning. `None` is the etag of an item
+/// that does not exist, or that has none.
 ///
 /// # Errors
-/// `ConditionNotMatch`.
+/// `ConditionNotMatch` if `if_match` differs from the etag, or `if_none_match` equals it.
 pub(super) fn check_conditions(etag: Option<&str>, conditions: &Conditions) -> Result<()> {
     let holds = conditions.if_match.as_deref().is_none_or(|wanted| etag == Some(wanted))
         && conditions.if_none_match.as_deref().is_none_or(|unwanted| etag != Some(unwanted));
@@ -220,17 +220,18 @@ impl MemoryTree {
         nodes.map(|(key, node)| (*key, node))
     }
 
-    /// Returns the item at a path below a folder.
+    /// Returns the item at a path below a folder; the empty path is the folder itself.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound` if no item has the path, also if a file is in it.
     pub(super) fn walk(&self, base: NodeKey, path: &str) -> Result<NodeKey> {
         names(path).try_fold(base, |at, name| {
             self.child(at, name).ok_or_else(|| not_found(format_args!("{path:?}")))
         })
     }
 
-    /// Returns the path of an item from the root. `None` if it does not exist.
+    /// Returns the path of an item from the root, without slashes at its ends; that of the root is
+    /// empty. `None` if the item does not exist.
     pub(super) fn path_of(&self, key: NodeKey) -> Option<String> {
         let (mut names, mut at) = (Vec::new(), key);
         while at != ROOT {
@@ -245,7 +246,8 @@ impl MemoryTree {
     /// Returns the folder at a path below another. Creates missing folders.
     ///
     /// # Errors
-    /// `NotAFolder`; `InvalidInput` for a name that the drive rejects.
+    /// `NotAFolder` if a file has one of the names; `NotFound` if `base` does not exist;
+    /// `InvalidInput` for a new name that the drive rejects.
     pub(super) fn ensure_folder(&mut self, base: NodeKey, path: &str) -> Result<NodeKey> {
         let mut at = base;
         for name in names(path) {
@@ -275,7 +277,8 @@ impl MemoryTree {
     /// Creates a folder.
     ///
     /// # Errors
-    /// `AlreadyExists`; `NotFound` or `NotAFolder` for the parent; `InvalidInput` for the name.
+    /// `AlreadyExists` if an item has the name, with its id; `NotFound` or `NotAFolder` for the
+    /// parent `folder`; `InvalidInput` for a name that the drive rejects.
     pub(super) fn create_folder(&mut self, folder: NodeKey, name: &str) -> Result<NodeKey> {
         check_name(name)?;
         self.check_folder(folder)?;
@@ -299,7 +302,7 @@ impl MemoryTree {
     /// Removes an item and its descendants.
     ///
     /// # Errors
-    /// `NotFound`; `InvalidInput` for the root.
+    /// `NotFound` if it does not exist; `InvalidInput` for the root.
     pub(super) fn remove(&mut self, key: NodeKey) -> Result<()> {
         self.node(key)?;
         if key == ROOT {
@@ -315,8 +318,10 @@ impl MemoryTree {
     /// if it would be a new one.
     ///
     /// # Errors
-    /// `AlreadyExists`; `IsAFolder`; `ConditionNotMatch`; `NotFound` or `NotAFolder` for the parent;
-    /// `InvalidInput` for the name.
+    /// `AlreadyExists` if an item has the name, with `IfExists::Fail`; `IsAFolder` if a folder has
+    /// it, with `IfExists::Replace`; `ConditionNotMatch` if the etag of the item with the name does
+    /// not meet a condition, or no item has it and an etag must match; `NotFound` or `NotAFolder`
+    /// for the parent `folder`; `InvalidInput` for a name that the drive rejects.
     pub(super) fn check_put(
         &self,
         folder: NodeKey,
@@ -373,11 +378,14 @@ impl MemoryTree {
             .unwrap_or_else(|| name.to_owned())
     }
 
-    /// Moves or renames an item.
+    /// Moves or renames an item. A file replaces a file, with `IfExists::Replace`.
     ///
     /// # Errors
-    /// `AlreadyExists`; `IsAFolder`; `Conflict` for a folder that is moved below itself; `NotFound` or
-    /// `NotAFolder` for the parent; `InvalidInput` for the name and for the root.
+    /// `AlreadyExists` if another item has the name and must not be replaced: with
+    /// `IfExists::Fail`, for a folder that would replace a file, and for a file other than
+    /// `replaces_only`. `IsAFolder` if a folder has the name, with `IfExists::Replace`. `Conflict`
+    /// for a folder that is moved below itself. `NotFound` for the item; `NotFound` or `NotAFolder`
+    /// for the new parent. `InvalidInput` for a name that the drive rejects and for the root.
     pub(super) fn relocate(&mut self, key: NodeKey, place: NewPlace<'_>) -> Result<()> {
         let NewPlace { folder, name, if_exists, replaces_only } = place;
         check_name(name)?;
