@@ -63,8 +63,8 @@ struct RunningCopy {
 }
 
 impl DriveCopier {
-    /// Creates a copy that has not started. Sends no request; an invalid path is an error of the
-    /// first call.
+    /// Creates a copy that has not started. Sends no request; a path with the name `.` or `..` is
+    /// an error of the first call. A slash at the end of a path does not count.
     pub(super) fn new(
         state: Arc<AdapterState>,
         cx: Context,
@@ -80,11 +80,14 @@ impl DriveCopier {
     /// of the target.
     ///
     /// # Errors
-    /// `IsAFolder` if the source is not a file or one of the paths is the operator's root;
-    /// `Conflict` if both paths mean the same file; `ConditionNotMatch` if the target exists and
-    /// must not; `NotFound` if the source does not exist; `InvalidInput` for an invalid path or
-    /// name; `Unexpected` if the size of the source is unknown; [request
-    /// errors](crate::drive::Error#request-errors).
+    /// * `IsAFolder` if the source is not a file, the target is a folder, or one of the paths is
+    ///   the operator's root; `NotAFolder` if a file is in the target's path.
+    /// * `Conflict` if both paths mean the same file.
+    /// * `ConditionNotMatch` if the target exists and must not.
+    /// * `NotFound` if the source does not exist.
+    /// * `InvalidInput` for a path with the name `.` or `..` and for a name that the cloud rejects.
+    /// * `Unexpected` if the size of the source is unknown, or differs from that of the copy.
+    /// * [Request errors](crate::drive::Error#request-errors), among them `QuotaExceeded`.
     async fn start(&self) -> Result<CopyPhase> {
         let (state, cx) = (&self.state, &self.cx);
         let from = self.from.as_ref().map_err(Clone::clone)?;
@@ -222,7 +225,10 @@ impl DriveCopier {
 }
 
 impl oio::Copy for DriveCopier {
-    /// Continues the copy by one step: `advance` with OpenDAL's error type.
+    /// Continues the copy by one step.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start) and [`poll`](Self::poll), converted by [`to_opendal`].
     async fn next(&mut self) -> opendal::Result<Option<usize>> {
         self.advance().await.map_err(to_opendal)
     }
@@ -231,7 +237,7 @@ impl oio::Copy for DriveCopier {
     /// repeated.
     ///
     /// # Errors
-    /// Those of the parts.
+    /// Those of [`next`](oio::Copy::next).
     async fn close(&mut self) -> opendal::Result<Metadata> {
         loop {
             if let CopyPhase::Reported(metadata) = &self.progress {

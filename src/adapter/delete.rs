@@ -3,8 +3,8 @@
 //! Clouds delete a folder with everything below it, and OpenDAL's `delete` does not. Without
 //! `recursive`, a path without a slash deletes a file, a path with a slash deletes an empty folder,
 //! and nothing else is deleted. With `recursive`, `p` and `p/` both mean the item `p`, never a
-//! prefix. Deletion is not isolated: the item is requested first, and items that another client adds
-//! to a folder before it is deleted are deleted too.
+//! prefix. Deletion is not isolated: the item is requested first, and items that another client
+//! adds to a folder before it is deleted are deleted too.
 
 use std::sync::Arc;
 
@@ -48,9 +48,9 @@ impl DriveDeleter {
     ///
     /// # Errors
     /// Without `recursive`: `Conflict` for a folder that is not empty, `IsAFolder` for a folder
-    /// whose path has no slash at its end and for the operator's root. `InvalidInput` for an
-    /// invalid path. [Request errors](crate::drive::Error#request-errors), and those of
-    /// [`flush`](Self::flush).
+    /// whose path has no slash at its end and for the operator's root. `InvalidInput` for a path
+    /// with the name `.` or `..`. `DriveNotFound` if the drive's root does not exist. [Request
+    /// errors](crate::drive::Error#request-errors), and those of [`flush`](Self::flush).
     async fn add(&mut self, path: &str, recursive: bool) -> Result<()> {
         let path = self.state.path(path)?;
         if path.is_root() {
@@ -77,8 +77,8 @@ impl DriveDeleter {
     }
 
     /// Checks that a deletion without `recursive` deletes exactly the item at the path. Returns the
-    /// kind of the item, or `None` if the item does not exist or the path means another kind: then
-    /// nothing is deleted.
+    /// kind of the item. `None` if the item does not exist, or if it is a file and the path ends
+    /// with a slash: then nothing is deleted.
     ///
     /// # Errors
     /// `IsAFolder` for a folder whose path has no slash at its end, `Conflict` for a folder that is

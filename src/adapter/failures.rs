@@ -1,10 +1,10 @@
-//! The folders that a recursive listing could not list. They are collected, and reported as one error
-//! after all other folders.
+//! The folders that a recursive listing could not list. They are collected, and reported as one
+//! error after all other folders.
 
 use crate::drive::{Error, ErrorKind, Retry};
 
-/// The listing ends after this many consecutive failures that concern the whole cloud rather than one
-/// folder: no connection after all retries, or a rejected token.
+/// The listing ends after this many consecutive failures that concern the whole cloud rather than
+/// one folder: no connection after all retries, or a rejected token.
 const CONSECUTIVE_MAX: u32 = 3;
 
 /// The maximum number of folders that an error names.
@@ -35,14 +35,15 @@ impl Failures {
         self.consecutive = 0;
     }
 
-    /// Returns whether the listing should end because every request fails.
+    /// Returns whether the listing should end: the last [`CONSECUTIVE_MAX`] folders failed because
+    /// of the whole cloud.
     pub(super) fn is_fatal(&self) -> bool {
         self.consecutive >= CONSECUTIVE_MAX
     }
 
     /// Removes the failures and returns one error for all of them, or `None` if there are none. Its
-    /// kind is that of the first failure. `NotFound` and `NotAFolder` become `Unexpected`: they would
-    /// make a statement about the folder that the caller listed.
+    /// kind is that of the first failure. `NotFound` and `NotAFolder` become `Unexpected`: they
+    /// would make a statement about the folder that the caller listed.
     pub(super) fn take(&mut self) -> Option<Error> {
         let folders = std::mem::take(&mut self.folders);
         let (_, first) = folders.first()?;

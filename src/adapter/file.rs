@@ -96,8 +96,8 @@ pub struct UploadedFile {
     /// The number of bytes among [`sent`](Self::sent) that had been sent before, by this call or by
     /// the one that it continued.
     pub sent_again: u64,
-    /// The number of bytes that the cloud had when this call continued an upload; `None` if the call
-    /// started from the beginning.
+    /// The number of bytes that the cloud had when this call continued an upload; `None` if the
+    /// call started from the beginning.
     pub resumed_at: Option<u64>,
     /// The number of requests that this call sent, token requests included. Retries by a layer are
     /// not counted.
@@ -105,42 +105,44 @@ pub struct UploadedFile {
 }
 
 impl DriveHandle {
-    /// Uploads a local file: in one request, or in fragments if it is large and the drive has upload
-    /// sessions. Creates missing parent folders and verifies the result, as every write does.
+    /// Uploads a local file: in one request, or in fragments if it is large and the drive has
+    /// upload sessions. Creates missing parent folders and verifies the result, as every write
+    /// does.
     ///
     /// The call does not retry: the first failure ends it. The cloud keeps the bytes that it has
     /// until the session [expires](SavedUpload::expires). A later call with the last value that was
     /// passed to `on_saved` continues from there, also after the future was dropped or the process
-    /// ended. `on_saved` is called when a session is opened and after each fragment, and never for a
-    /// file that is sent in one request. If the local file of `resume` has another size or
+    /// ended. `on_saved` is called when a session is opened and after each fragment, and never for
+    /// a file that is sent in one request. If the local file of `resume` has another size or
     /// modification time now, or if its session has expired, the upload starts from the beginning.
     ///
     /// A caller that retries needs a loop:
     ///
     /// ```no_run
     /// # use drivedal::adapter::{DriveHandle, FileUpload};
-    /// # async fn example(handle: DriveHandle, operator: opendal::Operator) -> opendal::Result<()> {
-    /// let mut saved = None;
-    /// loop {
-    ///     let file = std::fs::File::open("film.mkv").expect("the file exists");
-    ///     let (resume, options) = (saved.clone(), FileUpload::new());
-    ///     let mut save = |upload: &_| saved = Some(Clone::clone(upload));
-    ///     let sent = handle.upload_file(&operator, "film.mkv", file, &options, resume, &mut save);
-    ///     match sent.await {
-    ///         Err(error) if error.is_temporary() => continue,
-    ///         result => break result.map(drop),
-    ///     }
-    /// }
+    /// # async fn example(handle: DriveHandle, operator: opendal::Operator) -> opendal::Result<()>
+    /// { let mut saved = None; loop { let file = std::fs::File::open("film.mkv").expect("the file
+    /// exists"); let (resume, options) = (saved.clone(), FileUpload::new()); let mut save =
+    /// |upload: &_| saved = Some(Clone::clone(upload)); let sent = handle.upload_file(&operator,
+    /// "film.mkv", file, &options, resume, &mut save); match sent.await { Err(error) if
+    /// error.is_temporary() => continue, result => break result.map(drop), } }
     /// # }
     /// ```
     ///
     /// # Errors
-    /// `ConditionNotMatch` if the target exists and must not; `IsADirectory` if it is a folder;
-    /// `Unsupported` for an invalid path, a file that is too large, or a `resume` of another path;
-    /// [request errors](crate::drive::Error#request-errors). After an error that a retry cannot
-    /// fix, such as an existing target, the session is cancelled. `Conflict` if the file is changed
-    /// during the upload: the request is aborted before its last bytes, so the drive keeps its
-    /// previous file.
+    /// * `ConditionNotMatch` if the target exists and must not.
+    /// * `IsADirectory` if it is a folder or `path` is the operator's root; `NotADirectory` if a
+    ///   file is in the path.
+    /// * `Unsupported` for a path with the name `.` or `..`, a name that the cloud rejects, a file
+    ///   that exceeds `max_file_size` or, without upload sessions, `max_single_upload`, and a
+    ///   `resume` of another path or of another drive.
+    /// * `Conflict` if the file is changed during the upload: the request is aborted before its
+    ///   last bytes, so the drive keeps its previous file.
+    /// * `Unexpected` if the local file cannot be read, or the written file has another size.
+    /// * [Request errors](crate::drive::Error#request-errors); a full drive is `Unexpected`.
+    ///
+    /// After an error that a retry cannot fix, such as an existing target, the session is
+    /// cancelled.
     pub async fn upload_file(
         &self,
         operator: &Operator,
@@ -155,11 +157,12 @@ impl DriveHandle {
         sent.map_err(|error| to_opendal(error).with_context("path", path))
     }
 
-    /// Cancels an unfinished upload: the cloud discards its bytes. Succeeds if the cloud has already
-    /// discarded them.
+    /// Cancels an unfinished upload: the cloud discards its bytes. Succeeds if the cloud has
+    /// already discarded them.
     ///
     /// # Errors
-    /// [Request errors](crate::drive::Error#request-errors).
+    /// `Unsupported` if another drive opened the session, or if this one has no sessions; [request
+    /// errors](crate::drive::Error#request-errors).
     pub async fn cancel_upload(
         &self,
         operator: &Operator,
@@ -261,8 +264,8 @@ async fn resumable(
 /// Sends the file in one request, which is aborted if the file is changed meanwhile.
 ///
 /// # Errors
-/// `Conflict` if the file is changed while it is sent; `InvalidInput` if it is too large for one
-/// request; [request errors](crate::drive::Error#request-errors).
+/// `Conflict` if the file is changed while it is sent; those of [`Upload::send_at_once`], such as
+/// `InvalidInput` if it exceeds `max_single_upload`.
 async fn send_at_once(
     upload: &mut Upload,
     file: Arc<File>,
@@ -295,7 +298,7 @@ async fn send_at_once(
 /// request.
 ///
 /// # Errors
-/// `InvalidInput` for an invalid path.
+/// `InvalidInput` for a path with the name `.` or `..`.
 fn new_upload(
     state: &Arc<AdapterState>,
     cx: Context,
@@ -316,8 +319,8 @@ fn new_upload(
     Ok(Upload::new(Arc::clone(state), cx, state.path(path)?, write, announced, None))
 }
 
-/// Returns whether the upload can continue after the error: at once, or when there is a new token, a
-/// connection, or free space.
+/// Returns whether the session is kept after the error, because the upload can continue: the error
+/// is temporary, or of the kind `PermissionDenied`, `RateLimited`, `QuotaExceeded` or `Unexpected`.
 fn is_resumable(error: &Error) -> bool {
     use ErrorKind::{PermissionDenied, QuotaExceeded, RateLimited, Unexpected};
     let kind = error.kind();

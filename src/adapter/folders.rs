@@ -18,8 +18,10 @@ impl AdapterState {
     /// Creates a folder and its missing parents. Succeeds if the folder exists.
     ///
     /// # Errors
-    /// `NotAFolder` if a file has one of the names; `InvalidInput` if the cloud does not accept one
-    /// of the names; [request errors](crate::drive::Error#request-errors).
+    /// `NotAFolder` if a file has one of the names, or `AlreadyExists` for the last one in a drive
+    /// that resolves paths itself; `InvalidInput` if the cloud does not accept one of the names;
+    /// `NotFound` if a folder of the path is deleted meanwhile; `DriveNotFound` if the drive's root
+    /// does not exist; [request errors](crate::drive::Error#request-errors).
     pub(super) async fn create_dir(&self, cx: &Context, path: &Path) -> Result<()> {
         if self.capabilities().paths {
             return self.create_folder_by_path(cx, path.names()).await;
@@ -34,11 +36,13 @@ impl AdapterState {
         }
     }
 
-    /// Returns the target for a new item at a path, and the index key of its folder. Creates missing
-    /// parent folders, unless the cloud creates them itself.
+    /// Returns the target for a new item at a path, and the index key of its folder. Creates
+    /// missing parent folders, unless the cloud creates them itself.
     ///
     /// # Errors
-    /// `IsAFolder` for the operator's root; otherwise those of [`create_dir`](Self::create_dir).
+    /// `IsAFolder` for the operator's root; `InvalidInput` if the cloud does not accept the item's
+    /// name; those of [`create_dir`](Self::create_dir) for the parents, in a drive that is
+    /// addressed by id; otherwise those of [`root`](Self::root).
     pub(super) async fn target(&self, cx: &Context, path: &Path) -> Result<(Target, FolderKey)> {
         let (parents, name) = path.split_for("write")?;
         self.check_name(name)?;
@@ -59,7 +63,8 @@ impl AdapterState {
     /// parents if they do not exist.
     ///
     /// # Errors
-    /// Those of [`create_dir`](Self::create_dir); `NotFound` if a cached id was stale.
+    /// Those of [`create_dir`](Self::create_dir). `NotFound` also if an id from the index is that
+    /// of a folder that does not exist any more: the caller invalidates the path and tries again.
     async fn ensure_folder(&self, cx: &Context, names: &[String]) -> Result<ItemId> {
         let mut parent = self.root(cx).await?.clone();
         for name in names {
@@ -86,7 +91,8 @@ impl AdapterState {
     ///
     /// # Errors
     /// `InvalidInput` if the cloud does not accept the name; `NotFound` if the parent does not
-    /// exist; [request errors](crate::drive::Error#request-errors).
+    /// exist, or if the item that has the name is deleted meanwhile; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn create_folder(&self, cx: &Context, parent: &ItemId, name: &str) -> Result<Arc<Item>> {
         let folded = self.fold(name);
         let folder = FolderKey::Id(parent.clone());

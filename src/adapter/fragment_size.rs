@@ -59,8 +59,8 @@ impl FragmentSizer {
         self.size < before
     }
 
-    /// Sets the size to the nearest valid one: within the limits, and a multiple of the alignment.
-    /// `size` is in bytes.
+    /// Sets the size to `size` bytes, limited to the minimum and the drive's maximum and rounded
+    /// down to a multiple of the alignment; at least one such multiple.
     fn set(&mut self, size: u64) {
         let SessionLimits { alignment, default_fragment, max_fragment, .. } = self.limits;
         let alignment = alignment.max(1);

@@ -17,6 +17,15 @@ const DEPTH_MAX: usize = 1_000;
 ///
 /// Each method takes the operator through whose layers the requests are sent, so that retries and
 /// logging apply.
+///
+/// # Paths and errors
+///
+/// A path is relative to the operator's root and not percent-encoded. A slash at its end does not
+/// count: a path means the item with the name, a file or a folder.
+///
+/// The kinds of errors are OpenDAL's. [`to_opendal_error`](Self::to_opendal_error) lists how the
+/// drive's kinds are converted, also those of the [request
+/// errors](crate::drive::Error#request-errors).
 #[derive(Clone, Debug)]
 pub struct DriveHandle {
     pub(super) state: Arc<AdapterState>,
@@ -44,7 +53,10 @@ impl DriveHandle {
         Context::from(operator.context())
     }
 
-    /// Converts an error of the drive's verbs to the error that the operator would return.
+    /// Converts an error of the drive's verbs to the error that the operator would return. Kinds of
+    /// the same name stay. `Unsupported` also stands for `InvalidInput`, `ConfigInvalid` for
+    /// `DriveNotFound`, `NotADirectory` for `NotAFolder`, `IsADirectory` for `IsAFolder`, and
+    /// `Unexpected` for `QuotaExceeded`.
     pub fn to_opendal_error(error: Error) -> opendal::Error {
         to_opendal(error)
     }
@@ -65,7 +77,8 @@ impl DriveHandle {
     /// Returns the owner of the account.
     ///
     /// # Errors
-    /// [Request errors](crate::drive::Error#request-errors).
+    /// `ConfigInvalid` if the configured drive does not exist; [request
+    /// errors](crate::drive::Error#request-errors).
     pub async fn account(&self, operator: &Operator) -> opendal::Result<Account> {
         self.state.drive.account(&Self::context(operator)).await.map_err(to_opendal)
     }
@@ -73,16 +86,17 @@ impl DriveHandle {
     /// Returns the quota of the drive.
     ///
     /// # Errors
-    /// [Request errors](crate::drive::Error#request-errors).
+    /// `Unsupported` if the cloud reports no quota; `ConfigInvalid` if the configured drive does
+    /// not exist; [request errors](crate::drive::Error#request-errors).
     pub async fn quota(&self, operator: &Operator) -> opendal::Result<Quota> {
         self.state.drive.quota(&Self::context(operator)).await.map_err(to_opendal)
     }
 
-    /// Requests the item at a path.
+    /// Requests the item at a path, a file or a folder.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist, `Unsupported` for an invalid path, and [request
-    /// errors](crate::drive::Error#request-errors).
+    /// `NotFound` if the item does not exist, `Unsupported` for a path with the name `.` or `..`,
+    /// and [request errors](crate::drive::Error#request-errors).
     pub async fn item(&self, operator: &Operator, path: &str) -> opendal::Result<Item> {
         let path = self.state.path(path).map_err(to_opendal)?;
         let cx = Self::context(operator);
@@ -90,8 +104,10 @@ impl DriveHandle {
         item.map(|(_, item)| item).map_err(to_opendal)
     }
 
-    /// Returns the item at a path from the index, or `None` if no `stat` or listing has returned it
-    /// within the service's [`index_ttl`](super::ServiceSettings::index_ttl). Sends no request.
+    /// Returns the item at a path from the index. Sends no request. `None` if no request of this
+    /// service has returned the item within the service's
+    /// [`index_ttl`](super::ServiceSettings::index_ttl), for the root of the drive, and for a path
+    /// with the name `.` or `..`.
     pub fn cached_item(&self, path: &str) -> Option<Item> {
         let path = self.state.path(path).ok()?;
         self.state.resolve_cached(&path)?.item.map(|item| Item::clone(&item))
@@ -115,13 +131,16 @@ impl DriveHandle {
     /// the drives of different accounts.
     ///
     /// # Errors
-    /// [Request errors](crate::drive::Error#request-errors).
+    /// `ConfigInvalid` if the configured drive does not exist, `NotFound` if the cloud does not
+    /// find its root, and [request errors](crate::drive::Error#request-errors).
     pub async fn root_id(&self, operator: &Operator) -> opendal::Result<ItemId> {
         self.request_root_id(&Self::context(operator)).await.map_err(to_opendal)
     }
 
     /// Returns whether a file of `size` bytes is uploaded in fragments, so that an interrupted
-    /// [`upload_file`](Self::upload_file) can be continued.
+    /// [`upload_file`](Self::upload_file) can be continued. `false` for an empty file and for a
+    /// drive without upload sessions. `false` may be wrong for an upload that sets a modification
+    /// time.
     pub fn uses_upload_session(&self, size: u64) -> bool {
         let capabilities = self.state.capabilities();
         let is_large = |min_size| size >= min_size || size > capabilities.max_single_upload;
@@ -129,18 +148,20 @@ impl DriveHandle {
     }
 
     /// Returns whether a writer would collect a file of `size` bytes in a temporary file before it
-    /// sends the first byte. [`upload_file`](Self::upload_file) sends the local file directly.
+    /// sends the first byte: the file exceeds 2 MiB and is sent in one request.
+    /// [`upload_file`](Self::upload_file) sends the local file directly.
     pub fn needs_temporary_file(&self, size: u64) -> bool {
         size > SPILL && !self.uses_upload_session(size)
     }
 
     /// Returns the path of an item below the operator's root, with a trailing slash if it is a
-    /// folder. For items with several parents, uses the first one. Sends one request for each folder
-    /// in the path.
+    /// folder. For items with several parents, uses the first one. Sends one request for each
+    /// folder in the path.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist or is not below the operator's root, and [request
-    /// errors](crate::drive::Error#request-errors).
+    /// `NotFound` if the item or a folder above it does not exist, if it is not below the
+    /// operator's root, or if more than 1,000 folders are above it; `ConfigInvalid` if the
+    /// configured drive does not exist; [request errors](crate::drive::Error#request-errors).
     pub async fn path_of(&self, operator: &Operator, id: &ItemId) -> opendal::Result<String> {
         self.request_path(&Self::context(operator), id).await.map_err(to_opendal)
     }

@@ -1,9 +1,10 @@
 //! A cache of folder contents: the items by folder and name, and the time of each fact.
 //!
-//! An entry is keyed by its folder and its folded name, not by its path. So a rename, move or delete
-//! of a folder changes one entry, and an item with several parents has several entries. Each entry
-//! has the time at which its request was sent, so a lookup can limit the age. An entry that our own
-//! request created has the time of the response. The index also stores that a name does not exist.
+//! An entry is keyed by its folder and its folded name, not by its path. So a rename, move or
+//! delete of a folder changes one entry, and an item with several parents has several entries. Each
+//! entry has the time at which its request was sent, so a lookup can limit the age. An entry that
+//! our own request created has the time of the response. The index also stores that a name does not
+//! exist.
 //!
 //! The number of entries is bounded. A folder is evicted as a whole, so that "all entries of the
 //! folder are known" cannot outlive the entries.
@@ -126,8 +127,8 @@ impl Index {
 
     /// Inserts one item that a request returned.
     ///
-    /// `at` is the time at which the request was sent. For a request that has created or changed the
-    /// item it is the time of the response: a listing that was sent during the request may not
+    /// `at` is the time at which the request was sent. For a request that has created or changed
+    /// the item it is the time of the response: a listing that was sent during the request may not
     /// contain the item, and must not remove the entry.
     pub(super) fn insert(&self, folder: &FolderKey, folded: String, item: Arc<Item>, at: Instant) {
         self.insert_listing(folder, [(folded, item)], false, at);
@@ -145,6 +146,7 @@ impl Index {
     }
 
     /// Records that no item has the folded name: our own request deleted the item or moved it away.
+    /// Does nothing if the index has no entry of the folder.
     pub(super) fn insert_absent(&self, folder: &FolderKey, folded: &str) {
         if let Some(children) = self.folders.get(folder) {
             let entry = CachedEntry { item: None, at: Instant::now() };
@@ -152,8 +154,8 @@ impl Index {
         }
     }
 
-    /// Removes an entry whose state is unknown: a write failed without a response, or the id is
-    /// stale.
+    /// Removes an entry whose state is unknown: a write failed without a response, or the item is
+    /// elsewhere now.
     pub(super) fn invalidate(&self, folder: &FolderKey, folded: &str) {
         if let Some(children) = self.folders.get(folder) {
             let mut children = lock(&children);
@@ -167,7 +169,8 @@ impl Index {
         self.folders.invalidate(folder);
     }
 
-    /// Removes the entries of the folder with a folded path, and of all folders below it.
+    /// Removes the entries of the folder with a folded path, and of all folders below it. `path`
+    /// has no slash at its end. Does nothing for folders by id.
     pub(super) fn invalidate_tree(&self, path: &str) {
         let is_within = |folder: &FolderKey| match folder {
             FolderKey::Path(other) => other
@@ -189,8 +192,8 @@ impl Index {
     }
 }
 
-/// Locks the children of a folder. Each change of `CachedFolder` is a single assignment, so a panic of
-/// another thread leaves it consistent.
+/// Locks the children of a folder. Each change of `CachedFolder` is a single assignment, so a panic
+/// of another thread leaves it consistent.
 fn lock(children: &Mutex<CachedFolder>) -> MutexGuard<'_, CachedFolder> {
     children.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,12 +6,12 @@
 //! entries of its parent whose names start with its last name. The folder itself is an entry, which
 //! is returned when its first page arrives.
 //!
-//! A folder that does not exist is empty. A folder whose listing fails is an error. A 404 means that
-//! the folder does not exist only if a request for the item itself is not found either; if the item
-//! exists, it may just have been created, and the folder is listed once more. A subfolder that cannot
-//! be listed does not end the listing: the other folders are listed, and the last call returns an
-//! error that names it. If the listing of a whole tree breaks off, the listing continues folder by
-//! folder.
+//! A folder that does not exist is empty. A folder whose listing fails is an error. A 404 means
+//! that the folder does not exist only if a request for the item itself is not found either; if the
+//! item exists, it may just have been created, and the folder is listed once more. A subfolder that
+//! cannot be listed does not end the listing: the other folders are listed, and the last call
+//! returns an error that names it. If the listing of a whole tree breaks off, the listing continues
+//! folder by folder.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -100,8 +100,9 @@ impl ListStart {
 }
 
 impl DriveLister {
-    /// Creates a listing of a path. Sends no request; an invalid path is an error of the first
-    /// call.
+    /// Creates a listing of a path: of the folder if it is empty or ends with a slash, otherwise of
+    /// the names in its parent that start with its last name. Sends no request; a path with the
+    /// name `.` or `..` is an error of the first call.
     pub(super) fn new(state: Arc<AdapterState>, cx: Context, path: &str, args: &OpList) -> Self {
         let start = ListStart::parse(&state, path);
         Self {
@@ -126,7 +127,8 @@ impl DriveLister {
     /// call tries again.
     ///
     /// # Errors
-    /// `NotAFolder` if the path is a file; `InvalidInput` for an invalid path; [request
+    /// `NotAFolder` if the folder is known to be a file; `InvalidInput` for a path with the name
+    /// `.` or `..`; `DriveNotFound` if the drive's root does not exist; [request
     /// errors](crate::drive::Error#request-errors).
     async fn resolve_start(&mut self) -> Result<()> {
         let Some(start) = &self.start else { return Ok(()) };
@@ -172,8 +174,8 @@ impl DriveLister {
         Ok(())
     }
 
-    /// Sends as many requests as may be in flight, and processes the next page that arrives. Returns
-    /// false if all folders are listed.
+    /// Sends as many requests as may be in flight, and processes the next page that arrives.
+    /// Returns false if all folders are listed.
     ///
     /// # Errors
     /// Those of the start folder, and temporary ones; the next call tries again.

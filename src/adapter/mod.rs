@@ -1,10 +1,10 @@
 //! The adapter: makes any [`Drive`] an OpenDAL service.
 //!
-//! [`DriveService`] implements [`opendal::raw::Service`]. Each of its operations has a file: reading,
-//! writing, listing, deleting, renaming, copying. Below them are the resolution of paths to items, the
-//! index that caches items, the task that owns an upload, and the spool for files whose size is not
-//! known yet. The adapter resumes interrupted reads and uploads and falls back to other requests. It
-//! does not retry, which is the job of the layers, and it knows no protocol.
+//! [`DriveService`] implements [`opendal::raw::Service`]. Each of its operations has a file:
+//! reading, writing, listing, deleting, renaming, copying. Below them are the resolution of paths
+//! to items, the index that caches items, the task that owns an upload, and the spool for files
+//! whose size is not known yet. The adapter resumes interrupted reads and uploads and falls back to
+//! other requests. It does not retry, which is the job of the layers, and it knows no protocol.
 
 mod announce;
 mod body;
@@ -232,7 +232,9 @@ impl Service for DriveService {
     /// Creates a writer. Sends no request.
     ///
     /// # Errors
-    /// `Unsupported` if the path, the user metadata or the announced size is invalid.
+    /// `Unsupported` for a path with the name `.` or `..`, for user metadata that
+    /// [`Announce`](crate::Announce) did not create, and for an announced size above the drive's
+    /// `max_file_size`.
     fn write(&self, ctx: &OperationContext, path: &str, args: OpWrite) -> Result<DriveWriter> {
         DriveWriter::new(Arc::clone(&self.state), Context::from(ctx), path, &args)
             .map_err(to_opendal)

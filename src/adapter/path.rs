@@ -17,8 +17,9 @@ pub(super) struct Path {
 }
 
 impl Path {
-    /// Parses `path`, which is relative to `root`. Both are separated by slashes; repeated slashes
-    /// count as one.
+    /// Parses `path`, which is relative to `root`, the operator's root. Names are separated by
+    /// slashes and not percent-encoded; repeated slashes count as one, and a slash at the start
+    /// does not count. A slash at the end of `path` sets [`is_folder`](Self::is_folder).
     ///
     /// # Errors
     /// `InvalidInput` for the names `.` and `..`: no cloud has an item of that name, and some
@@ -76,13 +77,15 @@ impl Path {
         Self { names, root_len: self.root_len, is_folder: true }
     }
 
-    /// Returns the path below the operator's root, with a trailing slash if it means a folder.
+    /// Returns the path below the operator's root, with a trailing slash if it means a folder; `/`
+    /// for the operator's root.
     pub(super) fn to_operator_path(&self) -> String {
         let slash = if self.is_folder { "/" } else { "" };
         format!("{}{slash}", self.names[self.root_len..].join("/"))
     }
 
-    /// Returns whether `self` is `other` or below it. Names are compared as the cloud compares them.
+    /// Returns whether `self` is `other` or below it. Names are compared as the cloud compares
+    /// them.
     pub(super) fn is_within(&self, other: &Self, capabilities: &Capabilities) -> bool {
         let fold = capabilities.fold;
         let mut pairs = self.names.iter().zip(&other.names);
@@ -97,8 +100,8 @@ impl Path {
 #[derive(Clone, Debug)]
 pub(super) struct ResolvedPath {
     pub(super) item_ref: ItemRef,
-    /// The item, if it is known without another request. Always present in a drive that is addressed
-    /// by id.
+    /// The item, if it is known without another request. Always present in a drive that is
+    /// addressed by id.
     pub(super) item: Option<Arc<Item>>,
     /// The item was requested while the path was resolved.
     pub(super) is_fresh: bool,

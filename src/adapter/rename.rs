@@ -2,8 +2,8 @@
 //!
 //! OpenDAL's `rename` only gets paths without a trailing slash. Such a path means the item with the
 //! name, a file or a folder. Missing parent folders of the target are created. A file replaces a
-//! file, in the way in which the drive's [`update`](crate::drive::Drive::update) does it. A folder is
-//! never replaced.
+//! file, in the way in which the drive's [`update`](crate::drive::Drive::update) does it. A folder
+//! is never replaced.
 
 use std::{sync::Arc, time::Instant};
 
@@ -21,10 +21,15 @@ impl AdapterState {
     /// Moves the item at `from` to `to`.
     ///
     /// # Errors
-    /// `NotFound` if `from` does not exist; `ConditionNotMatch` if `to` exists and must not;
-    /// `IsAFolder` if `to` is a folder or one of the paths is the operator's root; `NotAFolder` if
-    /// a folder would replace a file; `Conflict` if `to` is below `from`; [request
-    /// errors](crate::drive::Error#request-errors).
+    /// * `NotFound` if `from` does not exist.
+    /// * `ConditionNotMatch` if `to` exists and must not.
+    /// * `IsAFolder` or `AlreadyExists` if `to` is a folder; `IsAFolder` if one of the paths is the
+    ///   operator's root.
+    /// * `NotAFolder` or `AlreadyExists` if a folder would replace a file; `NotAFolder` if a file
+    ///   is in the path of `to`.
+    /// * `Conflict` if `to` is below `from`.
+    /// * `InvalidInput` if the cloud rejects a name of `to`.
+    /// * [Request errors](crate::drive::Error#request-errors).
     pub(super) async fn rename(
         &self,
         cx: &Context,

@@ -6,10 +6,10 @@
 //! the path.
 //!
 //! The index limits how old a result can be. An entry is valid for
-//! [`ServiceSettings::index_ttl`](super::ServiceSettings::index_ttl). Operations that overwrite by id, delete or
-//! rename accept no entry older than [`DESTRUCTIVE_MAX_AGE`](super::state::DESTRUCTIVE_MAX_AGE);
-//! for an older one they check that the item still has its parent and its name. A stale id costs one
-//! more walk.
+//! [`ServiceSettings::index_ttl`](super::ServiceSettings::index_ttl). Operations that overwrite by
+//! id, delete or rename accept no entry older than
+//! [`DESTRUCTIVE_MAX_AGE`](super::state::DESTRUCTIVE_MAX_AGE); for an older one they check that the
+//! item still has its parent and its name. A stale id costs one more walk.
 
 use std::{
     sync::Arc,
@@ -30,7 +30,8 @@ impl AdapterState {
     /// Resolves a path. Uses index entries that are not older than `max_age`.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist, but never in a drive that resolves paths itself.
+    /// `NotFound` if the item does not exist or a file is above it in the path, but never in a
+    /// drive that resolves paths itself. `DriveNotFound` if the drive's root does not exist.
     /// [Request errors](crate::drive::Error#request-errors).
     pub(super) async fn resolve(
         &self,
@@ -56,7 +57,8 @@ impl AdapterState {
         }
     }
 
-    /// Resolves a path without the index, after a cached id turned out to be stale.
+    /// Resolves a path without the index, after an id from the index turned out to be that of an
+    /// item that does not exist or is elsewhere now.
     ///
     /// # Errors
     /// Those of [`resolve`](Self::resolve).
@@ -130,8 +132,8 @@ impl AdapterState {
         Ok((resolved, item))
     }
 
-    /// Returns `item` with its size. If the cloud does not report the size of the file, requests
-    /// its first byte, at `resolved`. If this fails, the size stays unknown.
+    /// Returns `item` with its size. If `item` is a file without a size, requests its first byte,
+    /// at `resolved`. If this fails, the failure is logged and the size stays `None`.
     pub(super) async fn with_size(
         &self,
         cx: &Context,
@@ -191,7 +193,8 @@ impl AdapterState {
     }
 
     /// Invalidates the index entries of all names in a path, from the drive's root down, because
-    /// one of the ids is stale. For a drive that is addressed by id.
+    /// one of the ids is that of an item that is elsewhere now. For a drive that is addressed by
+    /// id.
     pub(super) fn invalidate_path(&self, names: &[String]) {
         let Some(root) = self.root.get() else { return };
         let mut folder = FolderKey::Id(root.clone());

@@ -1,11 +1,11 @@
 //! Sending a file in fragments: the sequence of requests of an upload session, for all drives that
 //! have them.
 //!
-//! After a failure, the uploader requests the next position that the cloud expects, because only the
-//! cloud knows which bytes it has. If the cloud has lost the session, a new one is opened, provided
-//! that the bytes can still be read from the start. This holds for collected bytes and for files; for
-//! a stream only until the first bytes have been discarded. There are no retries here: a temporary
-//! failure is reported to the caller, and the caller decides.
+//! After a failure, the uploader requests the next position that the cloud expects, because only
+//! the cloud knows which bytes it has. If the cloud has lost the session, a new one is opened,
+//! provided that the bytes can still be read from the start. This holds for collected bytes and for
+//! files; for a stream only until the first bytes have been discarded. There are no retries here: a
+//! temporary failure is reported to the caller, and the caller decides.
 
 use std::time::Instant;
 
@@ -72,18 +72,28 @@ impl<'a> FragmentUploader<'a> {
     /// Opens a session, sends all bytes, and returns the item of the file.
     ///
     /// # Errors
-    /// [`UploadError::Aborted`] if the writer ends the upload. Otherwise `Failed`: with the
-    /// permanent errors of the requests, and without a writer with any error.
+    /// [`UploadError::Aborted`] if the writer ends the upload. Otherwise `Failed`, without a writer
+    /// also with temporary errors:
+    ///
+    /// * `ConditionNotMatch` if the target exists and must not; `IsAFolder` if a folder has the
+    ///   name; those of [`AdapterState::target`](super::state::AdapterState::target).
+    /// * `InvalidInput` if the writer wrote another number of bytes than announced.
+    /// * `Conflict` if a local file was changed.
+    /// * `RangeNotSatisfied` if the cloud rejects a fragment but still expects it.
+    /// * `Unexpected` if the cloud expects bytes that were never sent or are no longer available,
+    ///   makes no progress, loses [`REOPENED_MAX`] sessions, or has another size of the file.
+    /// * [Request errors](crate::drive::Error#request-errors), among them `QuotaExceeded`.
     pub(super) async fn send(self, upload: &mut Upload) -> Result<Item, UploadError> {
         self.run(upload, SessionProgress::Next(0)).await
     }
 
     /// Continues an existing session, of which the caller knows that the cloud has `known` bytes.
-    /// Returns the item of the file and the position at which the upload continued: 0 if the session
-    /// was lost and a new one was opened.
+    /// Returns the item of the file and the position at which the upload continued: 0 if the
+    /// session was lost and a new one was opened.
     ///
     /// # Errors
-    /// Those of [`send`](Self::send).
+    /// Those of [`send`](Self::send); `InvalidInput` if another drive opened the session;
+    /// `Unexpected` if the local file cannot be read.
     pub(super) async fn resume(
         mut self,
         upload: &mut Upload,
@@ -108,7 +118,8 @@ impl<'a> FragmentUploader<'a> {
     /// is lost and its file does not exist.
     ///
     /// # Errors
-    /// [Request errors](crate::drive::Error#request-errors), and those of reading the local file.
+    /// `InvalidInput` if another drive opened the session; `Unexpected` or `Conflict` if the local
+    /// file cannot be read or is shorter; [request errors](crate::drive::Error#request-errors).
     async fn request_progress(
         &mut self,
         upload: &Upload,
@@ -149,8 +160,7 @@ impl<'a> FragmentUploader<'a> {
     /// one, and returns the verified item of the file.
     ///
     /// # Errors
-    /// Those of [`send`](Self::send); `Unexpected` if the cloud expects bytes that were never sent
-    /// or are no longer available, makes no progress, or loses [`REOPENED_MAX`] sessions.
+    /// Those of [`send`](Self::send).
     async fn run(
         mut self,
         upload: &mut Upload,
@@ -197,11 +207,11 @@ impl<'a> FragmentUploader<'a> {
         }
     }
 
-    /// Acknowledges the bytes in `from..to`, which an earlier process sent and whose response was
-    /// lost.
+    /// Acknowledges the bytes in `from..to` (end exclusive, at most the size of the file), which an
+    /// earlier process sent and whose response was lost. Does nothing without a session.
     ///
     /// # Errors
-    /// Those of reading the local file.
+    /// Those of [`acknowledge`].
     async fn acknowledge_range(&mut self, upload: &Upload, from: u64, to: u64) -> Result<()> {
         let Some(mut session) = self.session.take() else { return Ok(()) };
         let to = to.min(self.total);
@@ -292,8 +302,9 @@ impl<'a> FragmentUploader<'a> {
     /// Opens a session for the file. Creates missing parent folders.
     ///
     /// # Errors
-    /// `ConditionNotMatch` if the target exists and must not, [request
-    /// errors](crate::drive::Error#request-errors), and `Aborted`.
+    /// Those of [`Upload::with_target`] for
+    /// [`Drive::open_session`](crate::drive::Drive::open_session), such as `ConditionNotMatch` if
+    /// the target exists and must not, and `IsAFolder`; `Aborted` if the writer ends the upload.
     async fn open(&mut self, upload: &mut Upload) -> Result<UploadSession, UploadError> {
         let (this, total) = (&*upload, self.total);
         let (session, folder) = this
@@ -401,8 +412,8 @@ impl<'a> FragmentUploader<'a> {
     /// known.
     ///
     /// # Errors
-    /// `Unexpected` if the size differs, and [request errors](crate::drive::Error#request-errors)
-    /// for the item.
+    /// Those of [`Upload::verify`]: `Unexpected` if the size differs, `NotFound` if the file is
+    /// deleted meanwhile, and [request errors](crate::drive::Error#request-errors) for the item.
     async fn finish(
         &mut self,
         upload: &mut Upload,
@@ -422,11 +433,13 @@ impl<'a> FragmentUploader<'a> {
     }
 }
 
-/// Reads the bytes in `from..to` of the body and reports to `session` that the cloud has them.
+/// Reads the bytes in `from..to` of the body (end exclusive) and reports to `session` that the
+/// cloud has them.
 ///
 /// # Errors
-/// Those of reading the body, and those of
-/// [`Drive::acknowledge`](crate::drive::Drive::acknowledge).
+/// Those of [`UploadBody::bytes`]: `Unexpected` and `Conflict`. Those of
+/// [`Drive::acknowledge`](crate::drive::Drive::acknowledge): `InvalidInput` if another drive opened
+/// the session.
 async fn acknowledge(
     upload: &Upload,
     body: &UploadBody,

@@ -96,7 +96,8 @@ impl AdapterState {
         }
     }
 
-    /// Parses a path of the operator.
+    /// Parses a path of the operator: relative to the operator's root, not percent-encoded. A slash
+    /// at its end, or an empty path, means a folder.
     ///
     /// # Errors
     /// `InvalidInput` for a path with the name `.` or `..`.
@@ -104,7 +105,8 @@ impl AdapterState {
         Path::parse(&self.settings.root, path)
     }
 
-    /// Returns the id of the drive's root folder. Requests it once if the cloud has no alias for it.
+    /// Returns the id of the drive's root folder. Requests it once if the cloud has no alias for
+    /// it.
     ///
     /// # Errors
     /// `DriveNotFound` if it does not exist, and [request
@@ -137,8 +139,9 @@ impl AdapterState {
         FolderKey::Path(self.folded_path(names))
     }
 
-    /// Returns the part of `names` below the operator's root `root`, or `None` if `names`, which
-    /// start at the drive's root, are not below it.
+    /// Returns the part of `names` below the operator's root `root`; empty for the root itself.
+    /// `names` start at the drive's root. `None` if they are not the root or below it. Names are
+    /// compared as the cloud compares them.
     pub(super) fn strip_root<'a>(&self, root: &Path, names: &'a [String]) -> Option<&'a [String]> {
         let (prefix, rest) = names.split_at_checked(root.names().len())?;
         let mut pairs = prefix.iter().zip(root.names());

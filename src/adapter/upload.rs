@@ -76,7 +76,8 @@ impl Upload {
         }
     }
 
-    /// Returns whether a file of `total` bytes needs an upload session.
+    /// Returns whether a file of `total` bytes needs an upload session: it has at least `min_size`
+    /// bytes, exceeds `max_single_upload`, or gets a modification time. `false` for an empty file.
     pub(super) fn needs_session(&self, limits: SessionLimits, total: u64) -> bool {
         let capabilities = self.state.capabilities();
         // Clouds accept a modification time only when a session is opened.
@@ -143,8 +144,9 @@ impl Upload {
     /// Sends the whole file in one request.
     ///
     /// # Errors
-    /// `InvalidInput` if the file is too large for one request, and [request
-    /// errors](crate::drive::Error#request-errors).
+    /// `InvalidInput` if the body exceeds `max_single_upload`; those of
+    /// [`with_target`](Self::with_target) for [`Drive::upload`](crate::drive::Drive::upload), and
+    /// of [`verify`](Self::verify). All as `Failed`; `Aborted` if the writer ends the upload.
     pub(super) async fn send_at_once(&self, body: Body) -> Result<Item, UploadError> {
         let (len, max) = (body.len(), self.state.capabilities().max_single_upload);
         if len > max {
@@ -168,12 +170,12 @@ impl Upload {
     }
 
     /// Calls `request` with the target of the upload, and returns its result and the index key of
-    /// the folder. Creates missing parent folders. Calls `request` again if the id of a folder in
-    /// the path was stale.
+    /// the folder. Creates missing parent folders. Calls `request` once more if it fails with
+    /// `NotFound`, because an id from the index may be that of a folder that is elsewhere now.
     ///
     /// # Errors
-    /// Those of `request`, with `ConditionNotMatch` for a target that exists and must not, and
-    /// those of resolving or creating the parent folders.
+    /// Those of `request`, with `ConditionNotMatch` in place of `AlreadyExists` for a target that
+    /// must not exist; those of [`AdapterState::target`].
     pub(super) async fn with_target<T, F>(
         &self,
         request: impl Fn(Target) -> F,
@@ -217,7 +219,9 @@ impl Upload {
     /// response, so that another writer of this process cannot replace the file before.
     ///
     /// # Errors
-    /// `Unexpected` if the sizes differ, and [request errors](crate::drive::Error#request-errors).
+    /// `Unexpected` if the sizes differ; `NotFound` if the file is deleted meanwhile; [request
+    /// errors](crate::drive::Error#request-errors). All as `Failed`; `Aborted` if the writer ends
+    /// the upload.
     pub(super) async fn verify(
         &self,
         mut item: Item,

@@ -39,8 +39,9 @@ pub(super) async fn run(mut upload: Upload, channel: Arc<UploadChannel>) {
 ///
 /// # Errors
 /// `Failed` with `ConditionNotMatch` if the target exists and must not, `InvalidInput` if the file
-/// is too large or has another size than announced, or a permanent error of the requests. `Aborted`
-/// if the writer ends the upload.
+/// exceeds `max_file_size` or has another size than announced, `Unexpected` if the temporary file
+/// cannot be created or written, or a permanent error of [`Upload::send_at_once`] or
+/// [`FragmentUploader::send`]. `Aborted` if the writer ends the upload.
 async fn send(upload: &mut Upload, channel: &UploadChannel) -> Result<(Item, u64), UploadError> {
     let limits = upload.state.capabilities().session;
     if let (Some(limits), Some(total)) = (limits, upload.announced.size)
@@ -64,8 +65,9 @@ async fn send(upload: &mut Upload, channel: &UploadChannel) -> Result<(Item, u64
 /// Receives all bytes of a file that is sent in one request, or whose length is not known.
 ///
 /// # Errors
-/// `InvalidInput` if the file is too large for the drive or has another size than announced;
-/// `Unexpected` if the temporary file cannot be written; `Aborted` if the writer ends the upload.
+/// `InvalidInput` if the file exceeds `max_file_size` or has another size than announced;
+/// `Unexpected` if the temporary file cannot be created or written, for example because the disk is
+/// full; `Aborted` if the writer ends the upload.
 async fn collect(upload: &Upload, channel: &UploadChannel) -> Result<Body, UploadError> {
     let mut spool = Spool::new(upload.announced.size)?;
     let max = upload.state.capabilities().max_file_size;

@@ -35,7 +35,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     /// `NotFound` if one of the items does not exist, or if a file has items below it in the path;
-    /// [request errors](crate::drive::Error#request-errors).
+    /// `DriveNotFound` if the drive's root does not exist; those of [`child`](Self::child).
     pub(super) async fn resolve(&mut self, names: &[String]) -> Result<ResolvedPath> {
         let root = self.state.root(self.cx).await?.clone();
         let mut resolved = ResolvedPath {
@@ -67,7 +67,9 @@ impl<'a> Walk<'a> {
     /// `folder_ref` mean the same folder.
     ///
     /// # Errors
-    /// `NotFound` if the child or the folder does not exist; [request
+    /// `NotFound` if the child or the folder does not exist, also according to the index.
+    /// `Unexpected` for a 404 although the folder exists: the child may exist too. `NotAFolder` if
+    /// the drive reports that the folder is a file. [Request
     /// errors](crate::drive::Error#request-errors).
     pub(super) async fn child(
         &mut self,

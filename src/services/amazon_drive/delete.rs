@@ -13,7 +13,8 @@ use crate::drive::{Context, DeleteTarget, ItemId, Result};
 /// or one without a known folder, moves to the trash, a folder with everything below it.
 ///
 /// # Errors
-/// `NotFound` if the item does not exist; [request errors](crate::drive::Error#request-errors),
+/// `NotFound` if the item or its folder does not exist; `Unsupported` for a reference by path;
+/// [request errors](crate::drive::Error#request-errors), among them that of the cloud for the root,
 /// with a note if the item is in the trash although another folder contains it.
 pub(super) async fn delete(
     client: &Arc<Client>,
@@ -84,7 +85,8 @@ async fn trash_item(client: &Client, cx: &Context, id: &ItemId, parent: &ItemId)
     })
 }
 
-/// Returns whether `parent` and at least one other folder contain the node.
+/// Returns whether `parent` and at least one other folder contain the node. `false` if the response
+/// does not contain the node's parents.
 fn is_shared(node: &Node, parent: &ItemId) -> bool {
     node.parents.as_ref().is_some_and(|parents| {
         parents.len() > 1 && parents.iter().any(|each| each == parent.as_str())

@@ -20,8 +20,8 @@ use crate::{
     transport::sync_stream,
 };
 
-/// Maximum number of bytes of one request: acdcli's value, because the cloud did not serve more than
-/// about 10 GiB at once (amazon-drive#max-download-size, amazon-drive#acdcli-constants).
+/// Maximum number of bytes of one request: acdcli's value, because the cloud did not serve more
+/// than about 10 GiB at once (amazon-drive#max-download-size, amazon-drive#acdcli-constants).
 const RANGE_MAX: u64 = 500 << 20;
 
 /// The download of one file.
@@ -141,8 +141,9 @@ impl NodeDownload {
         Ok(download)
     }
 
-    /// Returns the bytes of the first request, or `None` if one request with `range` is enough.
-    /// `size` is the size of the file in bytes, if it is known.
+    /// Returns the bytes of the first request (end exclusive). `None` if one request with `range`
+    /// is enough: it has at most `range_max` bytes, or `Last` of a file whose size is 0 or not
+    /// known. `size` is the size of the file in bytes, if it is known.
     fn first_span(&self, range: &ByteRange, size: Option<u64>) -> Option<Range<u64>> {
         let wanted = match range {
             ByteRange::Full => 0..size.unwrap_or(u64::MAX),
@@ -169,7 +170,9 @@ impl NodeDownload {
         self.client.download(&self.cx, self.id.as_str(), range, size).await
     }
 
-    /// Returns `bytes` followed by the range `rest` of the file, which must keep its size `total`.
+    /// Returns `bytes` followed by the range `rest` of the file (end exclusive), which must keep
+    /// its size `total` in bytes. If the size changes, the last element is a temporary `Unexpected`
+    /// error; otherwise errors are those of [`get`](Self::get) and of the streams.
     fn followed_by(self, bytes: ByteStream, rest: Range<u64>, total: u64) -> ByteStream {
         sync_stream(stream::unfold(Some((bytes, rest)), move |state| {
             let file = self.clone();

@@ -55,7 +55,8 @@ impl Drive for NodeDrive {
     ///
     /// # Errors
     /// `NotFound` if the item does not exist or is in the trash, `ConditionNotMatch` if a condition
-    /// is not met; [request errors](crate::drive::Error#request-errors).
+    /// is not met, `Unsupported` for a reference by path; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn item(&self, cx: &Context, at: &ItemRef, conditions: &Conditions) -> Result<Item> {
         let node = self.client.node(cx, id_of(at)?.as_str(), false).await?;
         if !is_available(node.status) {
@@ -67,11 +68,12 @@ impl Drive for NodeDrive {
         Ok(item)
     }
 
-    /// Requests the item with this name in a folder, by a filter. `seen` gets only this item.
+    /// Requests the item with this name in a folder, by a filter. `seen` gets only this item, and
+    /// never `Complete`.
     ///
     /// # Errors
-    /// `NotFound` if the folder has no such item; [request
-    /// errors](crate::drive::Error#request-errors).
+    /// `NotFound` if the folder has no such item, does not exist, or is a file; `Unsupported` for a
+    /// reference by path; [request errors](crate::drive::Error#request-errors).
     async fn child(
         &self,
         cx: &Context,
@@ -123,7 +125,8 @@ impl Drive for NodeDrive {
     /// Creates a folder.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use; [request errors](crate::drive::Error#request-errors).
+    /// `AlreadyExists` if a file or a folder has the name; `NotFound` if the parent does not exist;
+    /// `Unsupported` for a reference by path; [request errors](crate::drive::Error#request-errors).
     async fn create_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
         let new = NewNode::new(NodeKind::Folder, &at.name, id_of(&at.folder)?);
         Ok(from_node(self.client.create(cx, &new).await?))

@@ -40,7 +40,8 @@ pub(super) fn is_live(node: &Node) -> bool {
         && is_available(node.status)
 }
 
-/// Returns whether a node of that status is outside the trash. Some responses omit the status.
+/// Returns whether a node of that status is outside the trash. `true` without a status: some
+/// responses omit it.
 pub(super) fn is_available(status: Option<NodeStatus>) -> bool {
     matches!(status, Some(NodeStatus::Available) | None)
 }
@@ -70,10 +71,12 @@ pub(super) fn from_node(node: Node) -> Item {
     item
 }
 
-/// Compares an item's etag with the caller's conditions.
+/// Compares an item's etag with the caller's conditions. Quotes around an etag do not count; `*`
+/// has no meaning.
 ///
 /// # Errors
-/// `ConditionNotMatch` if one of them is not met.
+/// `ConditionNotMatch` if `if_match` differs from the etag, or the item has none; or if
+/// `if_none_match` equals it.
 pub(super) fn check_conditions(conditions: &Conditions, item: &Item) -> Result<()> {
     let matches = |etag: &str| item.etag.as_deref() == Some(etag.trim_matches('"'));
     if conditions.if_match.as_deref().is_some_and(|etag| !matches(etag)) {

@@ -32,8 +32,9 @@ impl NodeDrive {
             .await
     }
 
-    /// Returns the live child of a folder with that name, in one request, or `None` if the folder
-    /// has none.
+    /// Returns the child of a folder with that name that is not in the trash, in one request.
+    /// `None` if the folder has none or does not exist. Names are compared by [`fold`], without
+    /// regard to case.
     ///
     /// # Errors
     /// [Request errors](crate::drive::Error#request-errors).

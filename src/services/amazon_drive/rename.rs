@@ -3,16 +3,16 @@
 //! The cloud never replaces a file, and two live items of a folder cannot have one name. To move an
 //! item onto an existing file `old`, the drive sends these requests:
 //!
-//! 1. `GET nodes/{old}`: whether it is still a file in the folder, and whether other folders contain
-//!    it.
+//! 1. `GET nodes/{old}`: whether it is still a file in the folder, and whether other folders
+//!    contain it.
 //! 2. `PUT trash/{old}`; or, if other folders contain it, `DELETE` of its edge to this folder.
 //! 3. `PATCH nodes/{id}` or `POST nodes/{to}/children`: the item receives the name.
 //! 4. If request 3 fails: `POST trash/{old}/restore`, or `PUT` of the edge.
 //!
-//! Between 2 and 3 no item has the name. If the process dies then, the old file remains in the trash,
-//! complete, for 30 days. The alternative, a temporary name for the old file, takes one more request
-//! and leaves a file with a strange name. The sequence runs in its own task, so that a dropped future
-//! does not interrupt it.
+//! Between 2 and 3 no item has the name. If the process dies then, the old file remains in the
+//! trash, complete, for 30 days. The alternative, a temporary name for the old file, takes one more
+//! request and leaves a file with a strange name. The sequence runs in its own task, so that a
+//! dropped future does not interrupt it.
 
 use std::sync::Arc;
 
@@ -33,9 +33,12 @@ use crate::drive::{
 /// contain it.
 ///
 /// # Errors
-/// `Unsupported` for a modification time or [`IfExists::Rename`]; `Conflict` if the new folder is
-/// the item itself; `IsAFolder` if the item to replace is a folder; `AlreadyExists` if the name is
-/// in use otherwise; and [request errors](crate::drive::Error#request-errors).
+/// * `NotFound` if the item or the new folder does not exist.
+/// * `Unsupported` for a modification time, [`IfExists::Rename`], and a reference by path.
+/// * `Conflict` if the new folder is the item itself.
+/// * `IsAFolder` if the item to replace is a folder; `AlreadyExists` if another item has the name.
+/// * [Request errors](crate::drive::Error#request-errors), with a note if the replaced file could
+///   not be restored.
 pub(super) async fn update(
     client: &Arc<Client>,
     cx: &Context,
@@ -124,8 +127,9 @@ impl Rename {
     /// the change fails, the file is restored.
     ///
     /// # Errors
-    /// `IsAFolder` if a folder has the name; those of [`send`](Self::send), with a note if the
-    /// replaced file could not be restored.
+    /// `IsAFolder` if `old` is a folder; those of [`send`](Self::send), with a note if the replaced
+    /// file could not be restored; the error of its removal, with a note that it may be in the
+    /// trash.
     async fn replace(self, old: ItemId, folder: ItemId) -> Result<Item> {
         let (client, cx) = (&self.client, &self.cx);
         let Some(old) = ReplacedFile::find(client, cx, old, folder).await? else {
@@ -165,7 +169,8 @@ struct ReplacedFile {
 }
 
 impl ReplacedFile {
-    /// Requests the file with this id. Returns `None` if it is no longer in the folder.
+    /// Requests the file with this id. Returns `None` if it does not exist, is in the trash, or is
+    /// no longer in the folder.
     ///
     /// # Errors
     /// `IsAFolder` if it is a folder, and [request errors](crate::drive::Error#request-errors).
@@ -204,8 +209,8 @@ impl ReplacedFile {
     /// Reverts [`remove`](Self::remove).
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use meanwhile; [request
-    /// errors](crate::drive::Error#request-errors).
+    /// `AlreadyExists` if another item has the name now; `NotFound` if the file was purged or the
+    /// folder does not exist any more; [request errors](crate::drive::Error#request-errors).
     async fn restore(&self, client: &Client, cx: &Context) -> Result<()> {
         let (id, folder) = (self.id.as_str(), self.folder.as_str());
         match self.is_shared {

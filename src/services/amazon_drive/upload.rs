@@ -30,10 +30,14 @@ impl NodeDrive {
     /// response to the upload of a new file.
     ///
     /// # Errors
-    /// `Unsupported` for options that the cloud does not have. `AlreadyExists` if the name is in use and
-    /// must not be replaced, `IsAFolder` if a folder has the name. `Conflict` if the file was moved
-    /// meanwhile, or for duplicate content. A temporary `Unexpected` error if size or MD5 of the
-    /// result are wrong.
+    /// * `Unsupported` for conditions, [`IfExists::Rename`] and a reference by path.
+    /// * `AlreadyExists` if the name is in use and must not be replaced; `IsAFolder` if a folder
+    ///   has the name.
+    /// * `NotFound` if the folder does not exist.
+    /// * `Conflict` if the file was moved meanwhile, or if another file has the same content and
+    ///   deduplication is enabled.
+    /// * A temporary `Unexpected` error if size or MD5 of the result differ from those of the body.
+    /// * [Request errors](crate::drive::Error#request-errors), among them `QuotaExceeded`.
     pub(super) async fn write(
         &self,
         cx: &Context,
@@ -84,8 +88,8 @@ impl NodeDrive {
         }
     }
 
-    /// Searches for the file with that name in a folder. Returns its id, or `None` if it does not
-    /// exist.
+    /// Searches for the file with that name in a folder, without regard to case. Returns its id, or
+    /// `None` if no item has the name or the folder does not exist.
     ///
     /// # Errors
     /// `IsAFolder` if a folder has the name, and [request
@@ -156,8 +160,8 @@ impl NodeDrive {
         if body.is_empty() { Deduplication::Suppressed } else { self.deduplication }
     }
 
-    /// Adds to an error for duplicate content the file that has the content; returns any other error
-    /// unchanged.
+    /// Adds to an error for duplicate content the file that has the content; returns any other
+    /// error unchanged.
     async fn describe_duplicate(&self, cx: &Context, error: Error) -> Error {
         if self.deduplication != Deduplication::Enabled || !is_duplicate_content(&error) {
             return error;

@@ -34,12 +34,12 @@ use crate::{
 /// client blocked (onedrive-graph#concurrency-limit).
 const CONCURRENT_DELETES: usize = 8;
 
-/// Returns the drive of an open remote as Graph describes it, with its owner and quota. `None` if the
-/// handle belongs to another service.
+/// Returns the drive of an open remote as Graph describes it, with its owner and quota. `None` if
+/// the handle belongs to another service.
 ///
 /// # Errors
-/// `DriveNotFound` if the configured site or library does not exist, `NotFound` if the drive does not
-/// exist, and the other errors of [`Client::drive`].
+/// `DriveNotFound` if the configured site or library does not exist, `NotFound` if the drive does
+/// not exist, and the other errors of [`Client::drive`].
 pub async fn configured_drive(handle: &DriveHandle, cx: &Context) -> Result<Option<DriveResource>> {
     match handle.drive().native_client().and_then(|drive| drive.downcast_ref::<GraphDrive>()) {
         Some(drive) => drive.resource(cx).await.map(Some),
@@ -139,7 +139,9 @@ impl Drive for GraphDrive {
     /// Requests the item with this name in a folder, by its path: no siblings are listed.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist; [request errors](crate::drive::Error#request-errors).
+    /// `NotFound` if the item or the folder does not exist, or if the folder is a file;
+    /// `DriveNotFound` if the drive does not exist; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn child(
         &self,
         cx: &Context,
@@ -258,8 +260,9 @@ impl Drive for GraphDrive {
     /// Creates a folder, and the missing folders above it.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use, `NotAFolder` if a file is in the path; [request
-    /// errors](crate::drive::Error#request-errors).
+    /// `AlreadyExists` if a file or a folder has the name, `NotAFolder` if a file is in the path,
+    /// `DriveNotFound` if the drive does not exist; [request
+    /// errors](crate::drive::Error#request-errors), among them `InvalidInput` for the name.
     async fn create_folder(&self, cx: &Context, target: &Target) -> Result<Item> {
         let parent = self.address(cx, &target.folder, Shortcut::Follow).await?;
         let behavior = ConflictBehavior::Fail;

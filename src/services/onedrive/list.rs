@@ -10,11 +10,14 @@ use super::{
 };
 use crate::drive::{Context, Cursor, Error, ErrorKind, ListRequest, Page, Result, Secret};
 
-/// Returns one page of a folder's children. The cursor is the URL of the next page.
+/// Returns one page of a folder's children. The cursor is the URL of the next page. The cloud lists
+/// a file as an empty folder.
 ///
 /// # Errors
 /// `NotFound` if the folder does not exist, `NotAFolder` for a locked Personal Vault, `Conflict` if
-/// a later page does not exist any more.
+/// a later page does not exist any more, `Unexpected` if the page names itself as the next one,
+/// `DriveNotFound` if the drive does not exist; [request
+/// errors](crate::drive::Error#request-errors).
 pub(super) async fn page(
     drive: &GraphDrive,
     cx: &Context,
@@ -71,7 +74,8 @@ pub(super) fn check_next(link: Option<&Secret>, page: &ItemPage) -> Result<()> {
     }
 }
 
-/// Returns the page size for a request: `limit`, as far as the cloud supports it.
+/// Returns the page size for a request: `limit`, but at least 1 and at most [`PAGE_MAX`], which is
+/// also the default.
 pub(super) fn page_size(limit: Option<usize>) -> usize {
     limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX)
 }

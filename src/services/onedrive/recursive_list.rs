@@ -33,8 +33,9 @@ struct FeedPosition {
 ///
 /// # Errors
 /// `NotFound` if the folder does not exist, `Conflict` if the cloud restarts the feed again and
-/// again, `Unexpected` if the feed is incomplete, `InvalidInput` if the cursor is malformed;
-/// [request errors](crate::drive::Error#request-errors).
+/// again, `Unexpected` if a page has no link to continue or leads to itself, `InvalidInput` if the
+/// cursor is not one of a recursive listing, `DriveNotFound` if the drive does not exist; [request
+/// errors](crate::drive::Error#request-errors).
 pub(super) async fn page(
     drive: &GraphDrive,
     cx: &Context,
@@ -136,7 +137,8 @@ pub(super) fn incomplete_feed() -> Error {
 }
 
 /// Returns whether a request for a page failed because the link has expired: the feed must then be
-/// requested from its beginning. The status is usually 410.
+/// requested from its beginning. `true` for the status 410 and for the codes `resyncRequired` and
+/// `syncStateNotFound`.
 pub(super) fn is_expired(error: &Error) -> bool {
     error.status() == Some(410)
         || has_code(error, "resyncRequired")

@@ -16,8 +16,9 @@ use crate::drive::{Context, Error, ErrorKind, Item, ItemRef, ItemUpdate, Result}
 ///
 /// # Errors
 /// `NotFound` if the item or the new folder does not exist, `Conflict` if a folder would move below
-/// itself, `Unsupported` for the root folder, `AlreadyExists` if the new name is in use,
-/// `NotAFolder` if the new folder is a file; [request errors](crate::drive::Error#request-errors).
+/// itself, `Unsupported` for the root folder, `AlreadyExists` if the new name is in use and is not
+/// replaced, which a folder never is, `NotAFolder` if the new folder is a file; [request
+/// errors](crate::drive::Error#request-errors).
 pub(super) async fn update(
     drive: &GraphDrive,
     cx: &Context,
@@ -109,7 +110,8 @@ fn file_system_info(known: Option<&Item>, change: &ItemUpdate) -> Option<FileSys
     (times != FileSystemInfo::default()).then_some(times)
 }
 
-/// Returns whether a path is that of `folder` or below it. `fold` compares names.
+/// Returns whether a path is that of `folder` or below it. Both have no slashes at their ends.
+/// Names are compared by `fold`.
 fn is_within(path: &str, folder: &str, fold: fn(&str) -> Cow<'_, str>) -> bool {
     let mut names = path.split('/').map(fold);
     folder.split('/').all(|name| names.next() == Some(fold(name)))

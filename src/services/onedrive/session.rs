@@ -30,9 +30,13 @@ const SESSION_LOST: [u16; 3] = [401, 404, 410];
 /// Opens a session for a file of `total` bytes.
 ///
 /// # Errors
-/// `InvalidInput` for an empty file; `AlreadyExists`, `IsAFolder` or `Conflict` if the name is in
-/// use; `ConditionNotMatch` if an etag does not match; `NotAFolder` if a file is in the path;
-/// `QuotaExceeded` if the drive is full; [request errors](crate::drive::Error#request-errors).
+/// * `InvalidInput` for an empty file.
+/// * `AlreadyExists` if the name is in use and must not be replaced; `IsAFolder` if a folder has
+///   it; `Conflict` if a notebook has it, or a file that the cloud does not replace.
+/// * `ConditionNotMatch` if an etag does not match, or if no file exists whose etag could match.
+/// * `NotAFolder` if a file is in the path; `DriveNotFound` if the drive does not exist.
+/// * `Unexpected` if the response has no URL; [request errors](crate::drive::Error#request-errors),
+///   among them `QuotaExceeded`.
 pub(super) async fn open(
     drive: &GraphDrive,
     cx: &Context,
@@ -91,9 +95,10 @@ pub(super) async fn open(
 ///
 /// # Errors
 /// `NotFound` if the session does not exist any more, `RangeNotSatisfied` if the session expects
-/// other bytes, `InvalidInput` if the session belongs to another service. The last fragment can
-/// also fail with `AlreadyExists`, `IsAFolder`, `Conflict` or `ConditionNotMatch`, as in [`open`],
-/// and with `Unexpected` if the cloud has other content.
+/// other bytes, `InvalidInput` if the session belongs to another service. `Unexpected` if the bytes
+/// cannot be hashed. The last fragment can also fail with `AlreadyExists`, `IsAFolder`, `Conflict`
+/// or `ConditionNotMatch`, as in [`open`], and with `Unexpected` if the cloud has other content.
+/// [Request errors](crate::drive::Error#request-errors), among them `QuotaExceeded`.
 pub(super) async fn send(
     drive: &GraphDrive,
     cx: &Context,
@@ -195,9 +200,10 @@ pub(super) async fn status(
 /// its file is complete, the result is that file.
 ///
 /// # Errors
-/// `NotFound` if the session does not exist any more; `AlreadyExists`, `IsAFolder` or `Conflict` if
-/// the name is in use; `Unexpected` if the cloud has other content; [request
-/// errors](crate::drive::Error#request-errors).
+/// `NotFound` if the session does not exist any more; `InvalidInput` if it belongs to another
+/// service; `AlreadyExists`, `IsAFolder` or `Conflict` if the name is in use, as in [`open`];
+/// `Unexpected` if the cloud has other content; [request
+/// errors](crate::drive::Error#request-errors), among them `QuotaExceeded`.
 pub(super) async fn commit(
     drive: &GraphDrive,
     cx: &Context,
@@ -211,10 +217,11 @@ pub(super) async fn commit(
     }
 }
 
-/// Deletes a session. Succeeds if the session does not exist.
+/// Deletes a session. Succeeds if the session does not exist: the status is 401, 404 or 410.
 ///
 /// # Errors
-/// Those of the request.
+/// [Request errors](crate::drive::Error#request-errors). The session of another service is not
+/// detected: its URL is used.
 pub(super) async fn cancel(
     drive: &GraphDrive,
     cx: &Context,
@@ -325,10 +332,11 @@ impl OpenUpload<'_> {
         self.verify(wire, self.state.hash()).await.ok()
     }
 
-    /// Returns the completed file if `error` is that of a lost session whose file exists.
+    /// Returns the completed file if `error` is that of a lost session whose file exists, as
+    /// [`find_completed`](Self::find_completed) recognizes it.
     ///
     /// # Errors
-    /// Otherwise `error`, with a refined kind.
+    /// Otherwise `error`, with the kind of [`explain`](Self::explain).
     async fn completed_or(&self, error: Error) -> Result<Item> {
         let error = self.explain(error).await;
         match error.kind() {
@@ -339,7 +347,8 @@ impl OpenUpload<'_> {
     }
 
     /// Requests the file of a session whose last fragment was sent. `None` if the item at its path
-    /// has another size, content or modification time.
+    /// has another size, hash or modification time (in whole seconds), if the last fragment was not
+    /// sent or the hash is unknown, and if the request fails.
     async fn find_completed(&self) -> Option<Item> {
         let file_hash = self.state.file_hash.as_ref()?;
         let address = self.address().await.ok()?;

@@ -130,11 +130,13 @@ pub(super) fn verified_item(
 /// empty files.
 ///
 /// # Errors
-/// `AlreadyExists`, `IsAFolder` or `Conflict` if the name is in use; `ConditionNotMatch` if an etag
-/// does not match; `NotAFolder` if a file is in the path; `QuotaExceeded` if the drive is full;
-/// `Unexpected` if the cloud has other content; [request
-/// errors](crate::drive::Error#request-errors). If only the second request fails, the file exists
-/// with another modification time.
+/// * `AlreadyExists` if the name is in use and must not be replaced; `IsAFolder` if a folder has
+///   it; `Conflict` if a notebook has it, or a file that the cloud does not replace.
+/// * `ConditionNotMatch` if an etag does not match, or if no file exists whose etag could match.
+/// * `NotAFolder` if a file is in the path; `DriveNotFound` if the drive does not exist.
+/// * `Unexpected` if the cloud has other content.
+/// * [Request errors](crate::drive::Error#request-errors), among them `QuotaExceeded`. If only the
+///   second request fails, the file exists with another modification time.
 pub(super) async fn upload(
     drive: &GraphDrive,
     cx: &Context,

@@ -2,17 +2,16 @@
 //!
 //! `COPY` has a destination folder but no name, never replaces an object, and does not support
 //! folders (live-connect#op-copy, live-connect#move-copy-no-overwrite,
-//! live-connect#move-copy-restrictions). With *S* for the file, *C* for its copy and *O* for the file
-//! that is replaced, the drive sends these requests:
+//! live-connect#move-copy-restrictions). With *S* for the file, *C* for its copy and *O* for the
+//! file that is replaced, the drive sends these requests:
 //!
-//! | case | requests |
-//! |---|---|
-//! | same name, free | COPY S |
-//! | another name | POST a temporary folder, COPY S into it, PUT C, MOVE C, DELETE the folder |
-//! | O is replaced | POST a temporary folder, COPY S into it, (PUT C,) PUT O aside, MOVE C, DELETE O, DELETE the folder |
+//! | case | requests | |---|---| | same name, free | COPY S | | another name | POST a temporary
+//! folder, COPY S into it, PUT C, MOVE C, DELETE the folder | | O is replaced | POST a temporary
+//! folder, COPY S into it, (PUT C,) PUT O aside, MOVE C, DELETE O, DELETE the folder |
 //!
-//! The temporary folder, `drivedal-…`, is in the destination folder. As for a [`rename`](super::rename)
-//! with several requests, this is not atomic, and O is deleted only after the copy has the name.
+//! The temporary folder, `drivedal-…`, is in the destination folder. As for a
+//! [`rename`](super::rename) with several requests, this is not atomic, and O is deleted only after
+//! the copy has the name.
 
 use super::{
     item::{from_object_in, id_of},
@@ -40,10 +39,14 @@ struct CopyOperation {
 /// Copies a file and returns the copy.
 ///
 /// # Errors
-/// `Unsupported` for a folder, a notebook and a name that the cloud chooses. `Conflict` for a copy
-/// onto the file itself, `AlreadyExists` if the name is in use and must not be replaced.
-/// `Unexpected` if the sequence failed and could not be reverted. Also [request
-/// errors](crate::drive::Error#request-errors).
+/// * `Unsupported` for a folder, a notebook, a name that the cloud chooses, and a reference by
+///   path.
+/// * `NotFound` if the source or the destination folder does not exist.
+/// * `Conflict` for a copy onto the file itself.
+/// * `AlreadyExists` if the name is in use and must not be replaced; `IsAFolder` if a folder has
+///   it.
+/// * `Unexpected` if the sequence failed and could not be reverted.
+/// * [Request errors](crate::drive::Error#request-errors), among them `QuotaExceeded`.
 pub(super) async fn copy(
     drive: &LiveDrive,
     cx: &Context,
@@ -193,7 +196,7 @@ impl CopyOperation {
     /// file has the name.
     ///
     /// # Errors
-    /// Those of [`rename::replace`].
+    /// Those of [`rename::replace`], such as `AlreadyExists` if another item has the name.
     async fn move_copy(
         &self,
         drive: &LiveDrive,
@@ -212,8 +215,8 @@ impl CopyOperation {
     }
 }
 
-/// Deletes a temporary folder. An error is only logged, because it does not change the result of the
-/// copy.
+/// Deletes a temporary folder. An error is only logged, because it does not change the result of
+/// the copy.
 async fn delete_temporary_folder(drive: &LiveDrive, cx: &Context, folder: &ItemId) {
     match drive.client.delete(cx, folder.as_str()).await {
         Err(error) if error.kind() != ErrorKind::NotFound => {

@@ -9,12 +9,13 @@ use crate::{
     services::url_refresher::as_conflict,
 };
 
-/// Downloads a range of a file: in one request with a valid URL from `known`, in two without one,
-/// in three after the URL has expired.
+/// Downloads a range of a file: in one request with a URL from `known` that has not expired, in two
+/// without one, in three after the URL has expired.
 ///
 /// # Errors
-/// `IsAFolder` for a folder, `Unsupported` for a notebook and for conditions, `RangeNotSatisfied`
-/// if the range begins after the end of the file, `Conflict` if the file was replaced between two
+/// `NotFound` if the file does not exist, `IsAFolder` for a folder, `Unsupported` for a notebook
+/// that `known` describes, for conditions and for a reference by path, `RangeNotSatisfied` if the
+/// range begins after the end of the file, `Conflict` if the file was replaced between two
 /// requests, and [request errors](crate::drive::Error#request-errors).
 pub(super) async fn download(
     drive: &LiveDrive,

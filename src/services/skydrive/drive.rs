@@ -1,8 +1,9 @@
 //! The drive: the requests of the [`Client`](super::Client) as the verbs of [`Drive`].
 //!
 //! Live Connect addresses items only by id. A path is therefore resolved folder by folder; each
-//! folder is listed once, completely. The root has the id `folder.{cid}` and the alias `me/skydrive`.
-//! Within this service it is always named by its alias, so that each folder has one id.
+//! folder is listed once, completely. The root has the id `folder.{cid}` and the alias
+//! `me/skydrive`. Within this service it is always named by its alias, so that each folder has one
+//! id.
 
 use std::any::Any;
 
@@ -31,7 +32,7 @@ impl LiveDrive {
     ///
     /// # Errors
     /// `IsAFolder` if the caller expects a file and the id is that of a folder; `Conflict` for the
-    /// root; `NotFound` if the item does not exist; [request
+    /// root; `NotFound` if the item does not exist; `Unsupported` for a reference by path; [request
     /// errors](crate::drive::Error#request-errors).
     async fn delete_item(&self, cx: &Context, target: &DeleteTarget) -> Result<()> {
         let id = id_of(&target.item)?;
@@ -94,7 +95,8 @@ impl Drive for LiveDrive {
         Ok(from_object(object))
     }
 
-    /// Lists the whole folder, and returns the item with this name. `seen` gets all items.
+    /// Lists the whole folder, and returns the newest item with this name. Names are compared
+    /// without regard to case. `seen` gets all items, and then always `Complete`.
     ///
     /// # Errors
     /// `NotFound` if the folder has no such item or does not exist, `NotAFolder` if it is a file;
@@ -125,7 +127,7 @@ impl Drive for LiveDrive {
     /// folder in one response.
     ///
     /// # Errors
-    /// `Unsupported` for a recursive listing; those of [`list::page`].
+    /// `Unsupported` for a recursive listing and for a reference by path; those of [`list::page`].
     async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
         match request.depth {
             Depth::Children => list::page(self, cx, id_of(request.folder)?, request.cursor).await,
@@ -227,8 +229,9 @@ impl Drive for LiveDrive {
     /// Creates a folder.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use, `NotFound` if the parent does not exist; [request
-    /// errors](crate::drive::Error#request-errors).
+    /// `AlreadyExists` if a file or a folder has the name, `NotFound` if the parent does not exist,
+    /// `Unsupported` for a reference by path; [request errors](crate::drive::Error#request-errors),
+    /// among them `InvalidInput` for the name.
     async fn create_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
         let folder = id_of(&at.folder)?;
         let properties = ObjectProperties::with_name(&at.name);

@@ -9,7 +9,7 @@ use crate::drive::{Conditions, DownloadUrl, Error, Item, ItemId, ItemKind, ItemR
 /// Returns the id in a reference. Capabilities exclude references by path.
 ///
 /// # Errors
-/// `Unsupported` for a reference by path.
+/// `Unsupported` for a reference by a path that is not empty.
 pub(super) fn id_of(item: &ItemRef) -> Result<&ItemId> {
     match item {
         ItemRef::Item { id, .. } => Ok(id),
@@ -29,19 +29,20 @@ pub(super) fn reject_conditions(conditions: &Conditions) -> Result<()> {
     }
 }
 
-/// Returns the id that this drive uses for an object: the root's alias [`ROOT`] in place of its real
-/// id, the only id without a second dot.
+/// Returns the id that this drive uses for an object: the root's alias [`ROOT`] in place of its
+/// real id, the only id without a second dot.
 pub(super) fn normalize_id(id: &str) -> ItemId {
     let is_root = id.strip_prefix("folder.").is_some_and(|cid| !cid.contains('.'));
     ItemId::from(if is_root { ROOT } else { id })
 }
 
-/// Returns whether an id belongs to a file.
+/// Returns whether an id belongs to a file: it begins with `file.`. Lower case only.
 pub(super) fn is_file_id(id: &ItemId) -> bool {
     id.as_str().starts_with("file.")
 }
 
-/// Returns whether an id belongs to a folder or album.
+/// Returns whether an id belongs to a folder or album: it is the root's alias, or begins with
+/// `folder.` or `album.`. Lower case only.
 pub(super) fn is_folder_id(id: &ItemId) -> bool {
     let id = id.as_str();
     id == ROOT || id.starts_with("folder.") || id.starts_with("album.")

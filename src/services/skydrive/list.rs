@@ -19,7 +19,8 @@ use crate::drive::{
 /// Returns all items in a folder, without older items of the same name.
 ///
 /// # Errors
-/// `NotAFolder` for a file, `Unexpected` for pages without end, and [request
+/// `NotFound` if the folder does not exist, `NotAFolder` for a file, `Unexpected` if the cloud
+/// repeats a page or the listing has more pages than [`PageGuard`] accepts, and [request
 /// errors](crate::drive::Error#request-errors).
 pub(super) async fn all(drive: &LiveDrive, cx: &Context, folder: &ItemId) -> Result<Vec<Item>> {
     let (mut objects, mut guard) = (Vec::new(), PageGuard::default());
@@ -35,10 +36,11 @@ pub(super) async fn all(drive: &LiveDrive, cx: &Context, folder: &ItemId) -> Res
     }
 }
 
-/// Returns the item of that name in a folder, or `None`. Names are compared as the cloud does.
+/// Returns the newest item of that name in a folder, a file or a folder; `None` if it has none.
+/// Names are compared by [`fold`], without regard to case. Lists the whole folder.
 ///
 /// # Errors
-/// As [`all`].
+/// Those of [`all`]: `NotFound` means that the folder does not exist.
 pub(super) async fn find(
     drive: &LiveDrive,
     cx: &Context,
@@ -69,7 +71,8 @@ pub(super) async fn page(
 /// Returns the objects of a page and the query of the next page; `None` on the last page.
 ///
 /// # Errors
-/// `NotAFolder` for a file, `Unexpected` if the next page does not follow this one, and [request
+/// `NotFound` if the folder does not exist, `NotAFolder` for a file, `Unexpected` if the offset of
+/// the next page is not above that of this one, and [request
 /// errors](crate::drive::Error#request-errors).
 async fn request_page(
     drive: &LiveDrive,

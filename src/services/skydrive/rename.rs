@@ -14,12 +14,12 @@
 //! change, S is in the new folder under its old name for a moment. If that name is in use there, S
 //! receives a temporary name first: PUT S, MOVE S, (PUT O aside,) PUT S.
 //!
-//! **A sequence of several requests is not atomic.** Between two of them no item has the new name. O
-//! is deleted only after S has the name. If a request fails, the preceding ones are reverted, the
+//! **A sequence of several requests is not atomic.** Between two of them no item has the new name.
+//! O is deleted only after S has the name. If a request fails, the preceding ones are reverted, the
 //! last one first. If a response is lost, the drive requests the item to learn whether the request
-//! succeeded. If a reversal fails, the error contains the names that remain. The sequence runs in its
-//! own task, so that a dropped future does not interrupt it. If the process dies, O may remain under
-//! its temporary name.
+//! succeeded. If a reversal fails, the error contains the names that remain. The sequence runs in
+//! its own task, so that a dropped future does not interrupt it. If the process dies, O may remain
+//! under its temporary name.
 
 use super::{
     item::{from_object_in, id_of, is_folder_id, normalize_id},
@@ -72,10 +72,14 @@ struct SequenceError {
 /// Changes the name of an item, its folder, or both. `known` is the item, if the caller has it.
 ///
 /// # Errors
-/// `Conflict` for the root and for a move of a folder into itself, `AlreadyExists` if the name is
-/// in use and must not be replaced, `IsAFolder` if a folder has the name, `Unsupported` for a
-/// modification time and for a name that the cloud chooses. `Unexpected` if the sequence failed and
-/// could not be reverted. Also [request errors](crate::drive::Error#request-errors).
+/// * `NotFound` if the item or the new folder does not exist.
+/// * `Conflict` for the root and for a move of a folder into itself.
+/// * `AlreadyExists` if the name is in use, and must not be replaced or the caller does not know
+///   the occupant; `IsAFolder` if the occupant is a folder.
+/// * `Unsupported` for a modification time, a name that the cloud chooses, and a reference by path.
+/// * `Unexpected` if the sequence failed and could not be reverted.
+/// * [Request errors](crate::drive::Error#request-errors), among them `InvalidInput` for a folder
+///   that the cloud does not move below itself.
 pub(super) async fn update(
     drive: &LiveDrive,
     cx: &Context,
@@ -193,12 +197,14 @@ impl MoveRequest {
     }
 }
 
-/// Runs the steps and then deletes `occupant`, which one of them has moved aside. Returns the object
-/// of the last step for another item. If it fails, the steps are reverted.
+/// Runs the steps and then deletes `occupant`, which one of them has moved aside. Returns the
+/// object of the last step for another item. If it fails, the steps are reverted.
 ///
 /// # Errors
-/// `IsAFolder` if the occupant is a folder, `Unexpected` if the steps could not be reverted, and
-/// [request errors](crate::drive::Error#request-errors).
+/// `IsAFolder` if the occupant is a folder; `AlreadyExists` if another item has a new name;
+/// `NotFound` if the item or a folder does not exist; `Unexpected` if the steps could not be
+/// reverted, or without a step for another item; [request
+/// errors](crate::drive::Error#request-errors).
 pub(super) async fn replace(
     drive: &LiveDrive,
     cx: &Context,
@@ -292,7 +298,8 @@ async fn delete_occupant(
     }
 }
 
-/// Returns whether the cloud may have executed a request although it failed for the client.
+/// Returns whether the cloud may have executed a request although it failed for the client: `false`
+/// for a status from 400 to 499 except 408, `true` for any other status and without one.
 pub(super) fn may_have_succeeded(error: &Error) -> bool {
     !matches!(error.status(), Some(400..=407 | 409..=499))
 }
@@ -332,8 +339,8 @@ impl MoveStep {
     /// Sends the request of the step, and returns the changed object.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use, `NotFound` if the item does not exist; [request
-    /// errors](crate::drive::Error#request-errors).
+    /// `AlreadyExists` if the name is in use, `NotFound` if the item or the new folder does not
+    /// exist; [request errors](crate::drive::Error#request-errors).
     async fn send(&self, drive: &LiveDrive, cx: &Context) -> Result<Object> {
         match self {
             Self::Name { id, new, .. } => {
@@ -357,7 +364,8 @@ impl MoveStep {
     /// Sends the request. If it is unknown whether it succeeded, requests the item to learn it.
     ///
     /// # Errors
-    /// The error of the request, and whether the step certainly had no effect.
+    /// The error of [`send`](Self::send), and whether the step certainly had no effect: the cloud
+    /// rejected it, or the item still has its old name and folder.
     async fn send_and_verify(&self, drive: &LiveDrive, cx: &Context) -> Result<Object, StepError> {
         let error = match self.send(drive, cx).await {
             Ok(object) => return Ok(object),
@@ -371,7 +379,8 @@ impl MoveStep {
         }
     }
 
-    /// Returns whether the object has the new name or folder.
+    /// Returns whether the object has the new name (exactly, with its letter case) or folder.
+    /// `false` for a folder if the response does not contain the parent.
     fn is_done(&self, object: &Object) -> bool {
         match self {
             Self::Name { new, .. } => object.name == *new,

@@ -3,9 +3,9 @@
 //! BITS differs from the contract in three points:
 //! * It has no packet for the state of a session. The drive sends the first byte of the file again:
 //!   the cloud rejects it with the expected offset, or accepts it if it has received nothing yet.
-//! * It overwrites any file of the name (live-connect#bits-overwrites). A file that must not replace
-//!   another one is uploaded under a temporary name and then renamed, so that the cloud decides at
-//!   that moment whether the name is in use.
+//! * It overwrites any file of the name (live-connect#bits-overwrites). A file that must not
+//!   replace another one is uploaded under a temporary name and then renamed, so that the cloud
+//!   decides at that moment whether the name is in use.
 //! * A session ends with Close-Session. If that response is lost, the drive recognizes the file by
 //!   its size, by its time, which is the cloud's, and by its last bytes.
 
@@ -107,8 +107,9 @@ fn from_url(session: &UploadSession) -> Result<(BitsTarget, Secret)> {
 ///
 /// # Errors
 /// `AlreadyExists` if the name is in use and must not be replaced, `IsAFolder` if a folder has the
-/// name, `Unsupported` for conditions and for a name that the cloud chooses, and [request
-/// errors](crate::drive::Error#request-errors).
+/// name and may be replaced, `NotFound` if the folder does not exist, `InvalidInput` if it is a
+/// file or the cloud rejects the name, `Unsupported` for conditions, for a name that the cloud
+/// chooses and for a reference by path, and [request errors](crate::drive::Error#request-errors).
 pub(super) async fn open(
     drive: &LiveDrive,
     cx: &Context,
@@ -202,10 +203,12 @@ pub(super) fn acknowledge(session: &mut UploadSession, offset: u64, bytes: &Buff
 }
 
 /// Returns the offset that the cloud expects, or the file of a session that is already closed.
+/// Sends no request before the first fragment: the offset is 0.
 ///
 /// # Errors
-/// `NotFound` if neither the session nor the file exists, and [request
-/// errors](crate::drive::Error#request-errors).
+/// `NotFound` if neither the session nor the file exists; `InvalidInput` if the session belongs to
+/// another service; `AlreadyExists` if the session is closed and the name of its file is in use
+/// now; [request errors](crate::drive::Error#request-errors).
 pub(super) async fn status(
     drive: &LiveDrive,
     cx: &Context,
@@ -230,8 +233,9 @@ pub(super) async fn status(
 ///
 /// # Errors
 /// `NotFound` if neither the session nor the file exists, `AlreadyExists` if the name of a file
-/// that must not replace another one is in use now, and [request
-/// errors](crate::drive::Error#request-errors).
+/// that must not replace another one is in use now, `InvalidInput` if the session belongs to
+/// another service, and [request errors](crate::drive::Error#request-errors), among them
+/// `QuotaExceeded`.
 pub(super) async fn commit(
     drive: &LiveDrive,
     cx: &Context,
@@ -273,8 +277,9 @@ async fn unstage(
     Ok(Item { parents: vec![folder], ..Item::new(id, state.name.clone(), ItemKind::File) })
 }
 
-/// Returns the file of a closed session: one with its size `total` in bytes, its last bytes and a
-/// later time. Returns `None` if it does not exist.
+/// Returns the file of a closed session: the one with the session's name or temporary name, if it
+/// has the size `total` in bytes, the same last bytes, and a time at or after the session's start,
+/// in whole seconds. Returns `None` if no such file exists, or if the last fragment was never sent.
 ///
 /// # Errors
 /// Those of [`list::find`], of the download of the last bytes, and of [`unstage`].
@@ -306,10 +311,11 @@ async fn find_closed(
     }
 }
 
-/// Returns whether the last `len` bytes of a file have the hash `expected`.
+/// Returns whether the last `len` bytes of a file have the hash `expected`, as [`hash`] computes
+/// it.
 ///
 /// # Errors
-/// Those of the download.
+/// Those of [`download`](super::download::download), at its start or in its stream.
 async fn has_tail(
     drive: &LiveDrive,
     cx: &Context,
@@ -326,7 +332,9 @@ async fn has_tail(
 /// Cancels a session. A missing session is no error; its file under a temporary name is deleted.
 ///
 /// # Errors
-/// Those of the requests.
+/// `InvalidInput` if the session belongs to another service; [request
+/// errors](crate::drive::Error#request-errors); `NotFound` if the temporary file or its folder is
+/// deleted meanwhile.
 pub(super) async fn cancel(drive: &LiveDrive, cx: &Context, session: &UploadSession) -> Result<()> {
     let (state, (target, id)) = (SessionState::parse(session)?, from_url(session)?);
     match drive.client.bits_cancel(cx, &target, &id).await {

@@ -68,8 +68,9 @@ impl LiveDrive {
         Self { client, downsize_photos, capabilities, root, url_refresher: UrlRefresher::default() }
     }
 
-    /// Sets the size from which files are uploaded in fragments, and the size of the first fragment,
-    /// both in bytes. `None` keeps a default.
+    /// Sets the size from which files are uploaded in fragments (inclusive), and the size of the
+    /// first fragment, both in bytes. `None` keeps a default. Values are limited to 1 and more, and
+    /// to at most [`SINGLE_MAX`] and the maximum size of a fragment.
     pub(super) fn with_bits(mut self, min_size: Option<u64>, fragment: Option<u64>) -> Self {
         if let Some(limits) = &mut self.capabilities.session {
             limits.min_size = min_size.unwrap_or(limits.min_size).clamp(1, SINGLE_MAX);
@@ -83,7 +84,8 @@ impl LiveDrive {
     /// named by an alias (live-connect#move-destination-id-only).
     ///
     /// # Errors
-    /// [Request errors](crate::drive::Error#request-errors), which is sent once, for the root.
+    /// [Request errors](crate::drive::Error#request-errors) of the one request for the root. None
+    /// for any other folder.
     pub(super) async fn real_id(&self, cx: &Context, folder: &ItemId) -> Result<String> {
         if folder.as_str() != ROOT {
             return Ok(folder.as_str().to_owned());

@@ -15,8 +15,9 @@ use crate::drive::{
 ///
 /// # Errors
 /// `IsAFolder` if a folder has the name, `AlreadyExists` if the name is in use and must not be
-/// replaced, `InvalidInput` for a body above [`SINGLE_MAX`], `Unsupported` for conditions, and
-/// [request errors](crate::drive::Error#request-errors).
+/// replaced, `NotFound` if the folder does not exist, `InvalidInput` for a body above
+/// [`SINGLE_MAX`], `Unsupported` for conditions and for a reference by path, and [request
+/// errors](crate::drive::Error#request-errors), among them `QuotaExceeded`.
 pub(super) async fn upload(
     drive: &LiveDrive,
     cx: &Context,
