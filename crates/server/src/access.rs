@@ -38,14 +38,16 @@ pub(super) struct StaticTokens {
 }
 
 impl StaticTokens {
-    /// Returns the name of the account that an access token opens; `None` if it is no static token.
+    /// Returns the name of the account that the access token `token` opens, empty for the default
+    /// account; `None` if it is no static access token.
     pub(super) fn account<'t>(&self, token: &'t str) -> Option<&'t str> {
         let public = self.public.then_some(DEVELOPMENT);
         let prefixes = public.into_iter().chain(self.own.as_ref().map(Secret::expose));
         prefixes.into_iter().find_map(|prefix| account_after(prefix, token))
     }
 
-    /// Returns the name of the account that a refresh token opens; `None` if it is no static token.
+    /// Returns the name of the account that the refresh token `token` opens, empty for the default
+    /// account; `None` if it is no static refresh token.
     pub(super) fn refreshed_account<'t>(&self, token: &'t str) -> Option<&'t str> {
         self.account(token.strip_suffix(REFRESH)?)
     }
@@ -75,7 +77,8 @@ fn account_after<'t>(prefix: &str, token: &'t str) -> Option<&'t str> {
     is_account_name(name).then_some(name)
 }
 
-/// Returns whether a drive that is created on first use can have this name.
+/// Returns whether a drive that is created on first use can have this name: 1 to 64 ASCII letters,
+/// digits, dots, dashes and underscores.
 pub(super) fn is_account_name(name: &str) -> bool {
     (1..=MAX_NAME).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
@@ -90,8 +93,8 @@ pub(super) fn constant_time_eq(given: &str, secret: &str) -> bool {
 /// Returns the token of a data folder, and creates it if the folder has none.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidData`] if the file contains no token or other users can read it; another
-/// kind if it cannot be read or written.
+/// [`io::ErrorKind::InvalidData`] if the file contains no token, is not UTF-8, or other users can
+/// read it; another kind if it cannot be read or written.
 pub(super) fn load_or_create(folder: &Path) -> io::Result<Secret> {
     match read(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -107,7 +110,7 @@ pub(super) fn load_or_create(folder: &Path) -> io::Result<Secret> {
 ///
 /// # Errors
 /// [`io::ErrorKind::NotFound`] if the folder has none; [`io::ErrorKind::InvalidData`] if the file
-/// contains no token or other users can read it.
+/// contains no token, is not UTF-8, or other users can read it; another kind if it cannot be read.
 pub(super) fn read(folder: &Path) -> io::Result<Secret> {
     let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
     let file = folder.join(FILE);

@@ -163,7 +163,8 @@ impl Accounts {
     /// valid.
     ///
     /// # Errors
-    /// [`DirectoryError`] if the directory is invalid for the server's default kind of accounts.
+    /// [`DirectoryError`] with the key of the first user whose tenant cannot be determined for the
+    /// server's default kind of accounts. The directory is then unchanged.
     pub(super) fn set_directory(&self, directory: Option<Directory>) -> Result<(), DirectoryError> {
         let index = directory.map(|it| DirectoryIndex::new(it, self.settings.kind)).transpose()?;
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = index.map(Arc::new);
@@ -182,7 +183,8 @@ impl Accounts {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the account with an id in Live Connect; `None` unless it was opened before.
+    /// Returns the account whose id in Live Connect is `cid`, 16 lower-case hexadecimal digits;
+    /// `None` unless it was opened before, although the account may exist.
     pub(super) fn with_cid(&self, cid: &str) -> Option<Arc<Account>> {
         self.opened().values().find(|account| account.cid == cid).cloned()
     }
@@ -204,7 +206,8 @@ impl Accounts {
         self.opened().clear();
     }
 
-    /// Returns the account with a name. Its drive is created if it does not exist.
+    /// Returns the account named `name`, empty for the default account. Its drive is created if it
+    /// does not exist.
     ///
     /// # Errors
     /// [`TreeError::Storage`] if the database fails, and [`TreeError::NoRoom`] if its disk is full.
@@ -239,7 +242,8 @@ impl Accounts {
     /// account first.
     ///
     /// # Errors
-    /// [`TreeError::Storage`] if the storage fails.
+    /// [`TreeError::Storage`] if the storage fails, and [`TreeError::NoRoom`] if a drive cannot be
+    /// created because the disk is full.
     pub(super) async fn all(&self) -> Result<Vec<Arc<Account>>, TreeError> {
         let names: Vec<String> = match self.directory() {
             Some(directory) => directory.users().iter().map(|user| user.account.clone()).collect(),
@@ -278,10 +282,12 @@ impl Accounts {
         (grant.is_app || has_user()) && grant.client.as_ref().is_none_or(has_client)
     }
 
-    /// Returns the account with an id in Live Connect; `None` if no account has it.
+    /// Returns the account whose id in Live Connect is `cid`, 16 lower-case hexadecimal digits;
+    /// `None` if no account has it.
     ///
     /// # Errors
-    /// [`TreeError::Storage`] if the storage fails.
+    /// [`TreeError::Storage`] if the storage fails, and [`TreeError::NoRoom`] if the account's
+    /// quota cannot be stored because the disk is full.
     pub(super) async fn find_cid(&self, cid: &str) -> Result<Option<Arc<Account>>, TreeError> {
         match self.tree.account_with_cid(cid).await? {
             Some(name) => self.open(&name).await.map(Some),
@@ -302,7 +308,9 @@ impl Accounts {
     /// Returns the rights that the access token of a request grants.
     ///
     /// # Errors
-    /// [`AuthError`], the reason why the request has no valid token.
+    /// [`AuthError::Missing`] without a token in the header and the query, `Expired`, and `Invalid`
+    /// for a malformed header, a token that this server did not issue, one that was revoked, and
+    /// one whose user or application is no longer in the directory. The audience is not checked.
     pub(super) fn grant(&self, request: &Parts) -> Result<Grant, AuthError> {
         let token = access_token(request)?.ok_or(AuthError::Missing)?;
         if let Some(name) = self.settings.tokens.account(&token) {
@@ -316,7 +324,9 @@ impl Accounts {
         }
     }
 
-    /// Returns the rights that a refresh token grants; `None` if it is invalid, expired or revoked.
+    /// Returns the rights that a refresh token grants; `None` if it was not issued by this server,
+    /// has expired or was revoked, if its user or application is no longer in the directory, or if
+    /// it was replaced and may not be used again.
     pub(super) fn refresh_grant(&self, token: &str) -> Option<Grant> {
         if let Some(name) = self.settings.tokens.refreshed_account(token) {
             return Some(Grant::new(name, None));

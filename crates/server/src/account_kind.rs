@@ -37,9 +37,9 @@ impl AccountKind {
         }
     }
 
-    /// Returns the kind that an account's name ends in: `NAME.business` is a business account, whatever
-    /// the server's default. So one server can have accounts of several kinds. `None`: the name
-    /// contains no kind.
+    /// Returns the kind that an account's name ends in, after the last dot and in lower case:
+    /// `NAME.business` is a business account, whatever the server's default. So one server can have
+    /// accounts of several kinds. `None`: the name contains no kind.
     pub fn from_account_name(name: &str) -> Option<Self> {
         name.rsplit_once('.').and_then(|(_, kind)| kind.parse().ok())
     }
@@ -94,7 +94,7 @@ impl fmt::Display for AccountKind {
 impl FromStr for AccountKind {
     type Err = UnknownAccountKind;
 
-    /// Parses the name of a kind, such as `business`.
+    /// Parses the name of a kind, in lower case, such as `business`.
     ///
     /// # Errors
     /// `UnknownAccountKind` for any other text.

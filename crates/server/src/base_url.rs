@@ -68,7 +68,8 @@ impl BaseUrl {
         Self { resources: "http", ..self }
     }
 
-    /// Returns the URL of a page.
+    /// Returns the URL of a page. `path` begins with a slash, is percent-encoded, and may have a
+    /// query.
     pub(super) fn page_url(&self, path: &str) -> String {
         format!("{}://{}{path}", self.resources, self.authority)
     }
@@ -78,10 +79,10 @@ impl BaseUrl {
         self.scheme == "https" && is_cloud(self.host())
     }
 
-    /// Returns the URL of a path on `host`, another host of the cloud that the request was sent to; on
-    /// the request's own host if it is no cloud's.
-    ///
-    /// The clouds serve bytes from hosts of their own, so that clients do not send their tokens there.
+    /// Returns the URL of a path on `host`, another host of the cloud that the request was sent to;
+    /// on the request's own host if it is no cloud's. `path` begins with a slash and is
+    /// percent-encoded. The clouds serve bytes from hosts of their own, so that clients do not send
+    /// their tokens there.
     pub(super) fn url_on(&self, host: &str, path: &str) -> String {
         match self.is_cloud() {
             true => format!("{}://{host}{path}", self.resources),
@@ -104,13 +105,14 @@ impl BaseUrl {
         &self.authority[..port.unwrap_or(self.authority.len())]
     }
 
-    /// Returns the URL of a path, which must start with a slash.
+    /// Returns the URL of a path, which must start with a slash and be percent-encoded.
     pub(super) fn url(&self, path: &str) -> String {
         format!("{}://{}{path}", self.scheme, self.authority)
     }
 
-    /// Parses the redirect URL of a sign-in. Returns `None` unless it leads to this machine or to the
-    /// page for desktop programs of a cloud, which is replaced by this server's.
+    /// Parses the redirect URL of a sign-in. Returns `None` unless it is an `http` or `https` URL
+    /// of this machine, or has the path of the page for desktop programs of a cloud, which is
+    /// replaced by this server's.
     pub(super) fn redirect_target(&self, redirect: &str) -> Option<Url> {
         let url = Url::parse(redirect).ok()?;
         if url.path() == DESKTOP_PAGE {
@@ -143,7 +145,8 @@ pub(super) fn is_cloud(host: &str) -> bool {
     CLOUD_HOSTS.iter().any(|parent| is_or_below(host, parent))
 }
 
-/// Returns whether a host is `parent` or below it.
+/// Returns whether a host, in any case and without its port, is `parent` or below it. `parent` is
+/// in lower case.
 pub(super) fn is_or_below(host: &str, parent: &str) -> bool {
     let host = host.to_ascii_lowercase();
     host.strip_suffix(parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))

@@ -84,7 +84,8 @@ impl Blobs {
     /// of new blobs.
     ///
     /// # Errors
-    /// `opendal::Error` if the path is not Unicode, or the folder cannot be created.
+    /// `opendal::Error` of kind `ConfigInvalid` if the path is not Unicode, otherwise `Unexpected`
+    /// if the folder cannot be created.
     pub(crate) fn in_folder(
         folder: &Path,
         ids: Arc<IdAllocator>,
@@ -182,7 +183,7 @@ impl Blobs {
         error.with_context("root", self.operator.info().root())
     }
 
-    /// Streams a range of the blob with a number.
+    /// Streams a range of the blob with a number. The end of the range is exclusive.
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] if the blob does not exist; the operator's error if it cannot be
@@ -217,8 +218,8 @@ impl Blobs {
         }))
     }
 
-    /// Streams a range of a blob of `length` bytes. A block is passed on after its checksum was
-    /// verified.
+    /// Streams a range, whose end is exclusive, of the blob `number`, which has `length` bytes. A
+    /// block is passed on after its checksum was verified.
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] if the blob does not exist; otherwise when the operator cannot
@@ -365,7 +366,8 @@ impl Blobs {
     }
 }
 
-/// Returns the operator's form of an error of the file system.
+/// Returns the operator's form, of kind `Unexpected`, of an error of the file system that occurs
+/// when a blob is created or synced.
 fn cannot_create(error: io::Error) -> opendal::Error {
     opendal::Error::new(opendal::ErrorKind::Unexpected, "cannot create a blob").set_source(error)
 }

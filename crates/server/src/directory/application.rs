@@ -51,7 +51,7 @@ pub(crate) enum ReplyUrlKind {
 }
 
 impl ReplyUrlKind {
-    /// Returns the kind of a URL.
+    /// Returns the kind of a URL: `Loopback` for `localhost` and loopback addresses.
     pub(crate) fn from_url(url: &Url) -> Self {
         let is_loopback = match url.host() {
             Some(Host::Domain(name)) => name == "localhost",
@@ -69,7 +69,8 @@ impl ApplicationRecord {
         self.name.as_deref().unwrap_or(&self.id)
     }
 
-    /// Returns whether a secret is one of the application's.
+    /// Returns whether the text `given` is one of the application's secrets. The time does not
+    /// depend on the text.
     pub(crate) fn has_secret(&self, given: &str) -> bool {
         self.secrets.iter().fold(false, |found, it| constant_time_eq(given, it.expose()) | found)
     }
@@ -79,13 +80,15 @@ impl ApplicationRecord {
         !self.secrets.is_empty() || !self.certificates.is_empty()
     }
 
-    /// Returns its certificates.
+    /// Returns its certificates. Those that are no PEM are left out; the check of the directory
+    /// rejects them.
     pub(crate) fn certificates(&self) -> impl Iterator<Item = CertificateDer<'static>> {
         let parse = |pem: &String| CertificateDer::from_pem_slice(pem.as_bytes()).ok();
         self.certificates.iter().filter_map(parse)
     }
 
-    /// Returns whether a sign-in may redirect to a URL.
+    /// Returns whether a sign-in may redirect to the URL `redirect`: it equals a registered one, of
+    /// which a loopback URL may have any port. `false` for a text that is no URL.
     pub(crate) fn allows_redirect(&self, redirect: &str) -> bool {
         let Ok(given) = Url::parse(redirect) else { return false };
         self.redirect_uris.iter().any(|registered| {
@@ -100,8 +103,8 @@ impl ApplicationRecord {
         })
     }
 
-    /// Returns whether users can consent to a scope. Names are compared without their resource, and
-    /// `.default` means all allowed scopes.
+    /// Returns whether users can consent to `scope`. Names are compared without their resource and
+    /// case. `.default` must be in the application's list too.
     pub(crate) fn allows_scope(&self, scope: &str) -> bool {
         let wanted = permission(scope);
         self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|it| permission(it) == wanted))

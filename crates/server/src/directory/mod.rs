@@ -115,7 +115,9 @@ impl Directory {
     /// Parses a directory in TOML.
     ///
     /// # Errors
-    /// [`DirectoryError`] with the line and the key of the first fault.
+    /// [`DirectoryError`] with the line and the key of the first fault: of the syntax, an unknown
+    /// or missing key, a malformed or repeated id or name, or a tenant that the directory does not
+    /// have.
     pub fn from_toml(text: &str) -> Result<Self, DirectoryError> {
         parse::from_toml(text)
     }
@@ -123,7 +125,9 @@ impl Directory {
     /// Parses a directory in JSON.
     ///
     /// # Errors
-    /// [`DirectoryError`] with the key of the first fault, or with the position of a syntax error.
+    /// [`DirectoryError`] with the position of a syntax error or of an unknown or missing member,
+    /// or with the key of the first fault: a malformed or repeated id or name, or a tenant that the
+    /// directory does not have.
     pub fn from_json(bytes: &[u8]) -> Result<Self, DirectoryError> {
         parse::from_json(bytes)
     }
@@ -147,10 +151,12 @@ impl Directory {
         self.applications.len()
     }
 
-    /// Adds the entries of another directory. An entry replaces the one with the same id or name.
+    /// Adds the entries of another directory. An entry replaces the one with the same id, of
+    /// tenants in any case, or the same user name.
     ///
     /// # Errors
-    /// [`DirectoryError`] if the result is no valid directory.
+    /// [`DirectoryError`] with the key of the first fault of the result: a malformed or repeated id
+    /// or name, or a tenant that the directory does not have.
     pub fn merge(mut self, other: Self) -> Result<Self, DirectoryError> {
         let Self { tenants, users, applications } = other;
         self.tenants.retain(|it| !tenants.iter().any(|new| new.id.eq_ignore_ascii_case(&it.id)));
@@ -168,7 +174,8 @@ impl DirectoryIndex {
     /// Applies the defaults of a directory. `kind` is the server's default kind of accounts.
     ///
     /// # Errors
-    /// [`DirectoryError`] if a default cannot be determined.
+    /// [`DirectoryError`] with the key of the first user whose tenant cannot be determined: the
+    /// kind needs one and there is none, or several.
     pub(crate) fn new(directory: Directory, kind: AccountKind) -> Result<Self, DirectoryError> {
         let profile = |(at, user): (usize, &UserRecord)| {
             parse::profile(&directory, user, kind)
@@ -190,12 +197,14 @@ impl DirectoryIndex {
         &self.users
     }
 
-    /// Returns the user whose account has a name; `None` if the directory has none.
+    /// Returns the user whose account has exactly the name `account`; `None` if the directory has
+    /// none.
     pub(crate) fn user_of_account(&self, account: &str) -> Option<&Arc<UserProfile>> {
         self.users.iter().find(|user| user.account == account)
     }
 
-    /// Returns the user with an address or the name of an account; `None` if there is none.
+    /// Returns the user with a mail address, in any case, or with the exact name of an account;
+    /// `None` if there is none.
     pub(crate) fn user(&self, address: &str) -> Option<&Arc<UserProfile>> {
         let is_wanted = |user: &&Arc<UserProfile>| {
             user.address.eq_ignore_ascii_case(address) || user.account == address
@@ -208,8 +217,8 @@ impl DirectoryIndex {
         self.applications.iter().find(|it| it.id.eq_ignore_ascii_case(id))
     }
 
-    /// Returns the id of a tenant; `None` if it is unknown. `name` is an id, or the id that
-    /// `from_domain` derives from one of the tenant's domains.
+    /// Returns the id of a tenant; `None` if it is unknown. `name` is an id, in any case, or the id
+    /// that `from_domain` derives from one of the tenant's domains in lower case.
     pub(crate) fn tenant(&self, name: &str, from_domain: fn(&str) -> String) -> Option<&str> {
         if name == CONSUMERS {
             return Some(CONSUMERS);

@@ -14,7 +14,8 @@ use crate::{access::is_account_name, account::ADDRESS_DOMAIN, account_kind::Acco
 /// Parses a directory in TOML.
 ///
 /// # Errors
-/// [`DirectoryError`] with the line and the key of the first fault.
+/// [`DirectoryError`] with the line and the key of the first fault: of the syntax, an unknown or
+/// missing key, or one of [`check`].
 pub(super) fn from_toml(text: &str) -> Result<Directory, DirectoryError> {
     let syntax = |error: toml::de::Error| {
         let line = error.span().map(|span| line_of(text, &span));
@@ -33,7 +34,8 @@ pub(super) fn from_toml(text: &str) -> Result<Directory, DirectoryError> {
 /// Parses a directory in JSON.
 ///
 /// # Errors
-/// [`DirectoryError`] with the key of the first fault, or with the position of a syntax error.
+/// [`DirectoryError`] with the position of a syntax error or of an unknown or missing member, or
+/// with the key of the first fault of [`check`].
 pub(super) fn from_json(bytes: &[u8]) -> Result<Directory, DirectoryError> {
     let directory = entries_from_json(bytes)?;
     check(&directory)?;
@@ -55,7 +57,8 @@ fn line_of(text: &str, span: &Range<usize>) -> usize {
     1 + before.iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// Returns the key that a line assigns to; `None` if it assigns to none.
+/// Returns the key that a line assigns to; `None` if the line assigns to none. `line` counts from
+/// 1.
 fn key_on_line(text: &str, line: usize) -> Option<String> {
     let (key, _) = text.lines().nth(line - 1)?.split_once('=')?;
     Some(key.trim().to_owned())
@@ -94,7 +97,8 @@ fn fault<T>(key: &str, reason: impl Into<String>) -> Result<T, Fault> {
 /// Checks a directory.
 ///
 /// # Errors
-/// [`DirectoryError`] for the first fault.
+/// [`DirectoryError`] with the key of the first fault: a value that is malformed, reserved or used
+/// twice, or a tenant that the directory does not have.
 pub(super) fn check(directory: &Directory) -> Result<(), DirectoryError> {
     let mut names = HashSet::new();
     for (at, tenant) in directory.tenants.iter().enumerate() {
@@ -196,8 +200,9 @@ fn account_name(user: &UserRecord) -> String {
 /// Returns a user with all defaults applied. `default` is the kind of accounts without one.
 ///
 /// # Errors
-/// The fault of the key `tenant` if the user's kind has no tenant, or the directory does not have
-/// it.
+/// The fault of the key `tenant` if a personal user has one, or the directory does not have it; of
+/// the key `kind` if the kind needs a tenant and the directory has none; of the key `name` if it
+/// has several.
 pub(super) fn profile(
     directory: &Directory,
     user: &UserRecord,
@@ -236,7 +241,7 @@ pub(super) fn profile(
     })
 }
 
-/// Returns the tenant with an id or a domain.
+/// Returns the tenant with the id or the domain `name`, in any case.
 ///
 /// # Errors
 /// The fault of the key `tenant` if there is none.

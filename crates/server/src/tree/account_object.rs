@@ -101,7 +101,7 @@ pub struct AccountObjectQuery {
 }
 
 impl AccountObjectQuery {
-    /// Selects all objects of a kind.
+    /// Selects all objects of a kind, without an offset and a limit.
     pub fn all(kind: AccountObjectKind) -> Self {
         Self { kind, parent: None, during: None, offset: 0, limit: None }
     }

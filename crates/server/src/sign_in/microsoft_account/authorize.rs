@@ -51,7 +51,8 @@ const KNOWN: [&str; 26] = [
     "onedrive.appfolder",
 ];
 
-/// Returns the page, or a redirect with a code, a token or an error.
+/// Returns the page, or a redirect with a code, a token or an error. Without a redirect URL that
+/// the application may use, 400.
 pub(super) async fn authorize(context: &RequestContext, parts: &Parts, body: Body) -> Response {
     let query = Form::parse(parts.uri.query().unwrap_or_default());
     let Some(redirect) = query.get("redirect_uri") else {
@@ -103,10 +104,13 @@ impl<E: Into<OAuthError>> From<E> for Undecided {
     }
 }
 
-/// Returns the parameters of the redirect.
+/// Returns the parameters of the redirect: a code, or the access token and its properties.
 ///
 /// # Errors
-/// [`Undecided`] if the request is invalid, or if the user denies access or has to decide.
+/// `Undecided::Refused` with `invalid_request` without a client id or response type,
+/// `unsupported_response_type` for a response type other than `code` and `token`, `invalid_scope`
+/// for an unknown scope, `access_denied` if the user denies access, or the errors of [`issue`];
+/// `Undecided::Page` if the user has to decide.
 async fn authorized(
     context: &RequestContext,
     client: &Client,
@@ -152,7 +156,8 @@ async fn authorized(
 /// Returns the account whose user allows access.
 ///
 /// # Errors
-/// [`Undecided`] if the user denies access or has to decide.
+/// `Undecided::Refused` with `access_denied` if the user denies access; `Undecided::Page` if the
+/// user has to decide.
 async fn decide(
     context: &RequestContext,
     client: &Client,

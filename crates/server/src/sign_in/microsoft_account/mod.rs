@@ -162,9 +162,10 @@ struct Tokens {
 /// Issues tokens for a request to the token endpoint.
 ///
 /// # Errors
-/// `invalid_request` for a missing field or an unreadable form; `unsupported_grant_type`;
-/// `invalid_grant` for a code or refresh token that is not valid; `server_error` if the storage
-/// fails.
+/// `invalid_request` for a missing field, a missing secret or a form that cannot be read;
+/// `unauthorized_client` for an unknown client; `invalid_client` for a wrong or unexpected secret;
+/// `unsupported_grant_type`; `invalid_grant` for a code or refresh token that is unknown, expired,
+/// used, revoked, or of another client, redirect URL or cloud; `server_error` if the storage fails.
 async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Result<Tokens, OAuthError> {
     let form = Form::read(body).await;
     let form =
@@ -205,7 +206,8 @@ async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Result<T
     issue(state, &grant, &id, secret.as_deref()).await
 }
 
-/// A refresh token is invalid, expired, revoked, or of another client or cloud.
+/// Returns `invalid_grant`: a refresh token is unknown, expired, revoked, or of another client or
+/// cloud.
 fn bad_refresh_token() -> OAuthError {
     OAuthError::new("invalid_grant", "The refresh token isn't valid or has expired.")
 }
@@ -214,8 +216,8 @@ fn bad_refresh_token() -> OAuthError {
 /// token; `None` if the request has none.
 ///
 /// # Errors
-/// `server_error` if the account cannot be opened; `invalid_grant` if another request replaced the
-/// refresh token meanwhile.
+/// `server_error` if the account cannot be opened, also on a full disk; `invalid_grant` if another
+/// request replaced the refresh token meanwhile.
 async fn issue(
     state: &ServerState,
     grant: &Grant,

@@ -114,10 +114,11 @@ impl BlobDirectory {
         Ok(self.entries(number, |_| false)?.into_iter().flatten().collect())
     }
 
-    /// Returns whether there is a blob, of any database.
+    /// Returns whether any folder in the root has a file, of any database. `false` also if the root
+    /// does not exist.
     ///
     /// # Errors
-    /// `OpenError` if a folder cannot be read.
+    /// [`OpenError::File`] if a folder cannot be read.
     fn has_blobs(&self) -> Result<bool, OpenError> {
         let is_file = |entry: fs::DirEntry| Ok(entry.file_type()?.is_file());
         Ok(self.entries(is_file, |is_file| *is_file)?.contains(&true))
@@ -127,7 +128,7 @@ impl BlobDirectory {
     /// `enough` returns true. A root that does not exist has no entries.
     ///
     /// # Errors
-    /// `OpenError` if a folder cannot be read or `map` fails.
+    /// [`OpenError::File`] if a folder cannot be read or `map` fails.
     fn entries<T>(
         &self,
         map: impl Fn(fs::DirEntry) -> io::Result<T>,

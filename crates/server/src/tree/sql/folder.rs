@@ -54,7 +54,8 @@ impl DataFiles {
     /// Locks the folder for this process, until the returned file is dropped.
     ///
     /// # Errors
-    /// [`OpenError::InUse`] if another process has it locked.
+    /// [`OpenError::InUse`] if another process has it locked; [`OpenError::File`] if the lock file
+    /// cannot be opened or locked.
     pub(super) fn lock(&self) -> Result<File, OpenError> {
         let lock = disk::private_file()
             .create(true)

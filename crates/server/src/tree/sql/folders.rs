@@ -43,7 +43,8 @@ pub(super) async fn touch(
 /// Allocates `feeds` numbers of a drive's feed and `items` item keys. Returns the first of each.
 ///
 /// # Errors
-/// [`TreeError::NotFound`] if the drive does not exist.
+/// [`TreeError::NotFound`] if the drive does not exist, and `Storage` and `NoRoom` if the database
+/// fails.
 pub(super) async fn take_numbers(
     tx: &mut Tx,
     drive: DriveKey,
@@ -72,7 +73,8 @@ pub(super) async fn next_feed(tx: &mut Tx, drive: DriveKey) -> Result<i64> {
     Ok(take_numbers(tx, drive, 1, 0).await?.0)
 }
 
-/// Returns whether `item` is `folder` or a folder above it, by any live edge.
+/// Returns whether `item` is `folder` or a folder above it, by any live edge; `false` also if
+/// either does not exist.
 ///
 /// # Errors
 /// `TreeError::Storage` if the database cannot be read.

@@ -92,8 +92,8 @@ enum Next {
 /// the beginning of the body, which was read already.
 ///
 /// # Errors
-/// `TreeError::Body` if the body fails or is too large. A task that stopped is no error: it returns
-/// its own.
+/// `TreeError::Body` if the body ends early, and of kind `FileTooLarge` if it is longer than its
+/// maximum. A task that stopped is no error: it returns its own.
 async fn gather(source: &mut ResizedPieces, head: Bytes, full: mpsc::Sender<Next>) -> Result<()> {
     let mut piece = source.piece(BytesMut::from(head), PIECE).await?;
     while !piece.is_empty() {
@@ -187,7 +187,8 @@ impl ResizedPieces {
     /// body.
     ///
     /// # Errors
-    /// `TreeError::Body` if the body fails or is longer than its maximum.
+    /// `TreeError::Body` if the body ends early, and of kind `FileTooLarge` if it is longer than
+    /// its maximum.
     async fn piece(&mut self, mut start: BytesMut, size: usize) -> Result<Bytes> {
         loop {
             let missing = size - start.len();

@@ -77,8 +77,8 @@ pub(super) async fn make(
 /// are created. Without names it is `folder`.
 ///
 /// # Errors
-/// `TreeError::NotFound` or `NotAFolder` for `folder`, `BadName`, `NameTaken` if a file has one of
-/// the names, and `Storage` and `NoRoom` if the database fails.
+/// `TreeError::NotFound` or `NotAFolder` for `folder`, `BadName`, `NameTaken` if a file or a
+/// notebook has one of the names, and `Storage` and `NoRoom` if the database fails.
 pub(super) async fn innermost(
     tx: &mut Tx,
     drive: DriveKey,
@@ -132,8 +132,9 @@ async fn make_in(
 ///
 /// # Errors
 /// `TreeError::NotFound` or `NotAFolder` for the parent; `BadName`; `NameTaken` with
-/// [`OnConflict::Fail`]; `NotAFile` if a folder is to be replaced; `Changed` if the precondition
-/// fails; `QuotaExceeded`; `Storage` and `NoRoom` if the database fails.
+/// [`OnConflict::Fail`], or if a file has the name of one of [`NewItem::folders`]; `NotAFile` if a
+/// folder or a notebook is to be replaced; `Changed` if the precondition fails; `QuotaExceeded`;
+/// `Storage` and `NoRoom` if the database fails.
 pub(super) async fn put(
     tx: &mut Tx,
     mut to: To,

@@ -39,7 +39,7 @@ impl Reserve {
         reserve
     }
 
-    /// Returns whether the reserve was given up and is to be filled again.
+    /// Returns whether the reserve has a file, and the file was given up or could not be filled.
     pub(super) fn is_wanting(&self) -> bool {
         self.file.is_some() && !self.kept.load(Ordering::Relaxed)
     }
@@ -55,7 +55,8 @@ impl Reserve {
         self.kept.store(kept.is_ok(), Ordering::Relaxed);
     }
 
-    /// Gives the reserve up: its file is removed. Returns false if there was none.
+    /// Gives the reserve up: its file is removed. Returns `false` if it was given up before, could
+    /// not be removed, or has no file.
     pub(super) fn release(&self) -> bool {
         let kept = self.kept.swap(false, Ordering::Relaxed);
         let given = self.file.as_ref().is_some_and(|file| kept && fs::remove_file(file).is_ok());

@@ -185,9 +185,10 @@ pub(super) async fn open(tx: &mut Tx, mut session: Session) -> Result<Session> {
 /// that fails leaves nothing.
 ///
 /// # Errors
-/// `TreeError::NoSession`; `OutOfOrder` if the fragment does not begin where the session continues;
-/// `PastTheEnd` if it has another total, or more bytes than the total; `Body` if its body fails or
-/// is too large; `Storage` and `NoRoom` if it cannot be stored.
+/// `TreeError::NoSession` if none has the id, or it ended or expired; `OutOfOrder` if the fragment
+/// does not begin where the session continues; `PastTheEnd` if it has another total, or more bytes
+/// than the total; `Body` if its body ends early, or has more bytes than the fragment's maximum;
+/// `Storage` and `NoRoom` if it cannot be stored.
 pub(super) async fn append(tree: &Tree, id: &str, fragment: UploadFragment) -> Result<Session> {
     let UploadFragment { at, total, body, max, expires } = fragment;
     // Verified before the body is read, and again in the transaction.
@@ -256,9 +257,11 @@ async fn add(
 /// session. On failure the session stays as it was.
 ///
 /// # Errors
-/// `TreeError::NoSession`, `OutOfOrder` if bytes are missing, `NameTaken`, `NotAFile` if a folder
-/// is to be replaced, `Changed` if the precondition fails, `QuotaExceeded`, and `Storage` and
-/// `NoRoom` if the database fails.
+/// `TreeError::NoSession` if none has the id, or it ended or expired; `OutOfOrder` if bytes are
+/// missing or were added meanwhile; `NotFound` or `NotAFolder` for the folder; `BadName`;
+/// `NameTaken`; `NotAFile` if a folder is to be replaced; `Changed` if the precondition fails or
+/// the session ended meanwhile; `QuotaExceeded`; `Storage` and `NoRoom` if the database fails or
+/// the bytes cannot be read.
 pub(super) async fn commit(
     tree: &Tree,
     id: &str,
@@ -285,9 +288,10 @@ pub(super) async fn commit(
 /// hashes and media facts.
 ///
 /// # Errors
-/// `TreeError::NoSession`, `OutOfOrder` if bytes are missing or were added meanwhile, `NameTaken`,
-/// `NotAFile` if a folder is to be replaced, `Changed` if the precondition fails, `QuotaExceeded`,
-/// and `Storage` and `NoRoom` if the database fails.
+/// `TreeError::NoSession`; `OutOfOrder` if bytes are missing or were added meanwhile; `NotFound` or
+/// `NotAFolder` for the folder; `BadName`; `NameTaken`; `NotAFile` if a folder is to be replaced;
+/// `Changed` if the precondition fails; `QuotaExceeded`; `Storage` and `NoRoom` if the database
+/// fails.
 async fn end(
     tx: &mut Tx,
     id: String,

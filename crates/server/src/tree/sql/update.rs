@@ -19,9 +19,10 @@ use super::{
 /// as it is. Returns the item.
 ///
 /// # Errors
-/// `TreeError::NotFound` if the item or a new folder is not live; `NotAFolder`; `Root` for a move
-/// of the root; `BadName`; `NameTaken`; `IntoItself`; `Changed` if the precondition fails;
-/// `Storage` and `NoRoom` if the database fails.
+/// `TreeError::NotFound` if the item or a new folder is not live, or there is no new folder;
+/// `NotAFolder` for a new parent; `Root` for a move or a new name of the root; `BadName`;
+/// `NameTaken`; `IntoItself`; `Changed` if the precondition fails; `Storage` and `NoRoom` if the
+/// database fails.
 pub(super) async fn update(
     tx: &mut Tx,
     drive: DriveKey,
@@ -79,7 +80,8 @@ fn apply(node: &mut Node, change: &Change) {
     node.facets.retain(|_, facet| !facet.is_null());
 }
 
-/// Returns whether a change has no effect.
+/// Returns whether `old` and `new` have the same name, folders in the same order, description,
+/// facets and client's times.
 fn is_same(old: &Node, new: &Node) -> bool {
     let times = |node: &Node| (node.client_created, node.client_modified);
     (&old.name, &old.parents, &old.description, &old.facets, times(old))
@@ -97,9 +99,9 @@ fn in_order_once(mut parents: Vec<ItemKey>) -> Vec<ItemKey> {
 /// files in its place are deleted to the recycle bin.
 ///
 /// # Errors
-/// [`TreeError::NotFound`] or [`TreeError::NotAFolder`] for a new folder, [`TreeError::NameTaken`],
-/// [`TreeError::IntoItself`] for a folder below itself, and [`TreeError::Storage`] or
-/// [`TreeError::NoRoom`] if the database fails.
+/// [`TreeError::NotFound`] or [`TreeError::NotAFolder`] for a new folder, and `NotFound` without
+/// any; [`TreeError::NameTaken`]; [`TreeError::IntoItself`] for a folder below itself;
+/// [`TreeError::Storage`] or [`TreeError::NoRoom`] if the database fails.
 async fn resolve_name(
     tx: &mut Tx,
     old: &Node,

@@ -26,7 +26,7 @@ impl VisibilityDelay {
         hidden.insert((drive, item), until);
     }
 
-    /// Returns whether an item is hidden.
+    /// Returns whether an item is hidden now. The time `until` which it was hidden is exclusive.
     pub(super) fn hides(&self, drive: DriveKey, item: ItemKey) -> bool {
         self.hidden().get(&(drive, item)).is_some_and(|until| *until > Instant::now())
     }

@@ -18,7 +18,8 @@ impl Tree {
         read_tx!(self, |sql| account_objects::list(sql, drive, query))
     }
 
-    /// Returns an object of an account, without its data.
+    /// Returns the object of an account with a kind and an id, without its data. `id` must have the
+    /// case in which it was stored.
     ///
     /// # Errors
     /// [`TreeError::NotFound`] if it does not exist, and [`TreeError::Storage`] if the database
@@ -62,17 +63,17 @@ impl Tree {
     /// and its data unless there is new data.
     ///
     /// # Errors
-    /// [`TreeError::Storage`] if the database fails.
+    /// [`TreeError::Storage`] if the database fails, and [`TreeError::NoRoom`] if its disk is full.
     pub async fn put_account_object(&self, drive: DriveKey, object: AccountObject) -> Result<()> {
         write_tx!(self, |tx| account_objects::put(tx, drive, object))
     }
 
-    /// Changes an object in one transaction. Returns the changed object, or the error of `change`, which
-    /// leaves the object as it was.
+    /// Changes an object in one transaction. Returns the changed object, or the error of `change`,
+    /// which leaves the object as it was. The time of the last change is set.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`] if the object does not exist, and [`TreeError::Storage`] if the
-    /// database fails.
+    /// [`TreeError::NotFound`] if the object does not exist; [`TreeError::Storage`] if the database
+    /// fails, and [`TreeError::NoRoom`] if its disk is full.
     pub async fn change_account_object<E: Send + 'static>(
         &self,
         drive: DriveKey,
@@ -87,8 +88,8 @@ impl Tree {
     /// Removes an object, and all objects whose parent it is.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`] if it does not exist, and [`TreeError::Storage`] if the database
-    /// fails.
+    /// [`TreeError::NotFound`] if it does not exist; [`TreeError::Storage`] if the database fails,
+    /// and [`TreeError::NoRoom`] if its disk is full even with its reserve.
     pub async fn remove_account_object(
         &self,
         drive: DriveKey,
@@ -102,7 +103,8 @@ impl Tree {
         remove!(self, remove().await)
     }
 
-    /// Returns the name of the account with an id in Live Connect; `None` if no account has it.
+    /// Returns the name of the account whose id in Live Connect is `cid`, 16 lower-case hexadecimal
+    /// digits; `None` if no account has it.
     ///
     /// # Errors
     /// [`TreeError::Storage`] if the database fails.

@@ -33,10 +33,12 @@ impl Tree {
         Ok(Stored { size: taken.size, hashes, media, at: taken.at })
     }
 
-    /// Returns a range of stored bytes as a stream. A range beyond the end is cut.
+    /// Returns a range of stored bytes as a stream. The end of the range is exclusive; a range
+    /// beyond the end of the bytes is cut.
     ///
     /// # Errors
-    /// [`TreeError::Storage`](crate::tree::TreeError::Storage) if the bytes cannot be read.
+    /// [`TreeError::Storage`](crate::tree::TreeError::Storage) if the bytes cannot be read. The
+    /// stream fails at damaged bytes.
     pub async fn open_stored(&self, stored: &Stored, range: Range<u64>) -> Result<Bytestream> {
         media::open_stored(&self.blobs, stored, range).await
     }
@@ -51,8 +53,8 @@ impl Tree {
         Ok(())
     }
 
-    /// Returns a range of a content's bytes as a stream. A range beyond the end is cut. The stream
-    /// is complete even if the content is removed meanwhile.
+    /// Returns a range of a content's bytes as a stream. The end of the range is exclusive; a range
+    /// beyond the end is cut. The stream is complete even if the content is removed meanwhile.
     ///
     /// # Errors
     /// [`TreeError::Changed`](crate::tree::TreeError::Changed) if the content no longer exists: the

@@ -39,8 +39,8 @@ impl Tree {
     /// Sets the quota of a drive, in bytes. It may be less than the drive uses.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`] if the drive does not exist, and [`TreeError::Storage`] or
-    /// [`TreeError::NoRoom`] if the database fails.
+    /// [`TreeError::NotFound`] if the drive does not exist; [`TreeError::Storage`] if the database
+    /// fails, and [`TreeError::NoRoom`] if its disk is full.
     pub async fn set_quota(&self, drive: DriveKey, quota: u64) -> Result<()> {
         write_tx!(self, |tx| drives::set_quota(tx, drive, quota))
     }

@@ -22,8 +22,8 @@ impl Tree {
         self.visibility.visible(read_tx!(self, |sql| read::any_node(sql, drive, item))?)
     }
 
-    /// Returns the live child of that name; if an upgrade made several names equal, the oldest
-    /// child.
+    /// Returns the live child of that name, compared as the drive folds names; if an upgrade made
+    /// several names equal, the oldest child.
     ///
     /// # Errors
     /// [`TreeError::NotFound`] if the folder has no such child, also if it is no folder;
@@ -32,10 +32,8 @@ impl Tree {
         self.visibility.visible(read_tx!(self, |sql| read::child(sql, drive, parent, name))?)
     }
 
-    /// Walks names down from a folder, as far as they exist. Returns the items found, the folder
-    /// first.
-    ///
-    /// Fewer than `names.len() + 1` items mean that the rest does not exist.
+    /// Walks names down from the folder `anchor`, as far as they exist. Names are compared as the
+    /// drive folds them. Returns the items found, the folder first.
     ///
     /// # Errors
     /// [`TreeError::NotFound`] if the folder is not live, and [`TreeError::Storage`] if the

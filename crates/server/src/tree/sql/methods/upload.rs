@@ -11,9 +11,11 @@ impl Tree {
     /// sessions do not count as used.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`] or [`TreeError::NotAFolder`] for the parent, [`TreeError::BadName`],
-    /// [`TreeError::QuotaExceeded`] if the total does not fit now, and [`TreeError::Storage`] or
-    /// [`TreeError::NoRoom`] if the database fails.
+    /// [`TreeError::NotFound`] or [`TreeError::NotAFolder`] for the parent; [`TreeError::BadName`];
+    /// [`TreeError::NameTaken`] if a file has the name of a folder that is to be created;
+    /// [`TreeError::QuotaExceeded`] if the total does not fit now; [`TreeError::Storage`] if the
+    /// database fails, and [`TreeError::NoRoom`] if its disk is full. A taken name of the file is
+    /// reported by the commit.
     pub async fn open_session(&self, session: Session) -> Result<Session> {
         self.disk_space.ensure(ROW_MAX as u64).await;
         write_tx!(self, |tx| session::open(tx, session))
@@ -22,8 +24,8 @@ impl Tree {
     /// Returns a session that has not expired.
     ///
     /// # Errors
-    /// [`TreeError::NoSession`] if none has the id, and [`TreeError::Storage`] if the database
-    /// cannot be read.
+    /// [`TreeError::NoSession`] if none has the id, or it was committed, cancelled or has expired;
+    /// [`TreeError::Storage`] if the database cannot be read.
     pub async fn session(&self, id: &str) -> Result<Session> {
         read_tx!(self, |sql| session::find(sql, id))
     }
@@ -34,10 +36,12 @@ impl Tree {
     /// bytes are hashed while they arrive and need not be read again.
     ///
     /// # Errors
-    /// [`TreeError::NoSession`]; [`TreeError::OutOfOrder`] if the fragment does not begin at the
-    /// session's end; [`TreeError::PastTheEnd`] if it has another total than an earlier fragment,
-    /// or more bytes than the total; [`TreeError::Body`] if its body fails or is too large;
-    /// [`TreeError::Storage`] or [`TreeError::NoRoom`] if the bytes cannot be stored.
+    /// [`TreeError::NoSession`] if none has the id, or it ended or expired;
+    /// [`TreeError::OutOfOrder`] if the fragment does not begin at the session's end;
+    /// [`TreeError::PastTheEnd`] if it has another total than an earlier fragment, or more bytes
+    /// than the total; [`TreeError::Body`] if its body ends early, or has more bytes than the
+    /// fragment's maximum; [`TreeError::Storage`] if the bytes cannot be stored, and
+    /// [`TreeError::NoRoom`] if the disk is full.
     pub async fn append(&self, id: &str, fragment: UploadFragment) -> Result<Session> {
         session::append(self, id, fragment).await
     }
@@ -46,10 +50,13 @@ impl Tree {
     /// the session. On failure the session stays as it was.
     ///
     /// # Errors
-    /// [`TreeError::NoSession`], and [`TreeError::OutOfOrder`] if bytes are missing;
-    /// [`TreeError::NameTaken`]; [`TreeError::NotAFile`] if a folder is to be replaced;
-    /// [`TreeError::Changed`] if the precondition fails; [`TreeError::QuotaExceeded`];
-    /// [`TreeError::Storage`] or [`TreeError::NoRoom`] if the database fails.
+    /// [`TreeError::NoSession`] if none has the id, or it ended or expired;
+    /// [`TreeError::OutOfOrder`] if bytes are missing or arrive meanwhile; [`TreeError::NotFound`]
+    /// or [`TreeError::NotAFolder`] for the folder; [`TreeError::BadName`] for the name of
+    /// `target`; [`TreeError::NameTaken`]; [`TreeError::NotAFile`] if a folder is to be replaced;
+    /// [`TreeError::Changed`] if the precondition fails, or the session ended meanwhile;
+    /// [`TreeError::QuotaExceeded`]; [`TreeError::Storage`] if the database fails or the bytes
+    /// cannot be read, and [`TreeError::NoRoom`] if the disk is full.
     pub async fn commit(
         &self,
         id: &str,
@@ -63,8 +70,8 @@ impl Tree {
     /// Ends a session and removes its bytes.
     ///
     /// # Errors
-    /// [`TreeError::NoSession`] if none has the id, and [`TreeError::Storage`] or
-    /// [`TreeError::NoRoom`] if the database fails.
+    /// [`TreeError::NoSession`] if none has the id, or it ended or expired; [`TreeError::Storage`]
+    /// if the database fails, and [`TreeError::NoRoom`] if its disk is full even with its reserve.
     pub async fn cancel(&self, id: &str) -> Result<()> {
         self.hashing.invalidate(id);
         remove!(self, {

@@ -18,9 +18,10 @@ impl Tree {
     /// is returned unchanged.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`] or [`TreeError::NotAFolder`] for the parent, [`TreeError::BadName`],
-    /// [`TreeError::NameTaken`] if another item has the name, and [`TreeError::Storage`] for a file
-    /// or if the database fails.
+    /// [`TreeError::NotFound`] or [`TreeError::NotAFolder`] for the parent; [`TreeError::BadName`];
+    /// [`TreeError::NameTaken`] if another item has the name, or a file that of one of
+    /// [`NewItem::folders`]; [`TreeError::Storage`] for the kind of files, or if the database
+    /// fails; [`TreeError::NoRoom`] if its disk is full.
     pub async fn make(
         &self,
         at: ChildName<'_>,
@@ -38,10 +39,11 @@ impl Tree {
     ///
     /// # Errors
     /// [`TreeError::NotFound`] or [`TreeError::NotAFolder`] for the parent; [`TreeError::BadName`];
-    /// [`TreeError::NameTaken`] if the name is taken and may not be replaced;
-    /// [`TreeError::NotAFile`] if a folder has the name and is to be replaced;
-    /// [`TreeError::Changed`] if the precondition fails; [`TreeError::QuotaExceeded`];
-    /// [`TreeError::Storage`] or [`TreeError::NoRoom`] if the database fails.
+    /// [`TreeError::NameTaken`] if the name is taken with [`OnConflict::Fail`], or a file has that
+    /// of one of [`NewItem::folders`]; [`TreeError::NotAFile`] if a folder or a notebook has the
+    /// name and is to be replaced; [`TreeError::Changed`] if the precondition fails;
+    /// [`TreeError::QuotaExceeded`]; [`TreeError::Storage`] if the database fails, and
+    /// [`TreeError::NoRoom`] if its disk is full.
     pub async fn put(
         &self,
         at: ChildName<'_>,
@@ -59,9 +61,10 @@ impl Tree {
     /// Replaces the bytes of a live file.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`] if the item is not live; [`TreeError::NotAFile`];
-    /// [`TreeError::Changed`] if the precondition fails; [`TreeError::QuotaExceeded`];
-    /// [`TreeError::Storage`] or [`TreeError::NoRoom`] if the database fails.
+    /// [`TreeError::NotFound`] if the item is not live; [`TreeError::NotAFile`] for a folder or a
+    /// notebook; [`TreeError::Changed`] if the precondition fails; [`TreeError::QuotaExceeded`] if
+    /// the file grows beyond the drive's quota; [`TreeError::Storage`] if the database fails, and
+    /// [`TreeError::NoRoom`] if its disk is full.
     pub async fn overwrite(
         &self,
         drive: DriveKey,
@@ -80,11 +83,12 @@ impl Tree {
     /// change without effect leaves the version as it is.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`] if the item or a new folder is not live; [`TreeError::NotAFolder`];
-    /// [`TreeError::Root`] for a move of the root; [`TreeError::BadName`];
-    /// [`TreeError::NameTaken`]; [`TreeError::IntoItself`] for a folder below itself;
-    /// [`TreeError::Changed`] if the precondition fails; [`TreeError::Storage`] or
-    /// [`TreeError::NoRoom`] if the database fails.
+    /// [`TreeError::NotFound`] if the item or a new folder is not live, or there is no new folder;
+    /// [`TreeError::NotAFolder`] for a new parent; [`TreeError::Root`] for a move or a new name of
+    /// the root; [`TreeError::BadName`]; [`TreeError::NameTaken`]; [`TreeError::IntoItself`] for a
+    /// folder below itself; [`TreeError::Changed`] if the precondition fails;
+    /// [`TreeError::Storage`] if the database fails, and [`TreeError::NoRoom`] if its disk is full.
+    /// A move needs no quota.
     pub async fn update(
         &self,
         drive: DriveKey,
@@ -102,10 +106,11 @@ impl Tree {
     /// those of a file; a folder replaces nothing.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`] if the item or the folder is not live; [`TreeError::NotAFolder`];
-    /// [`TreeError::Root`]; [`TreeError::BadName`]; [`TreeError::NameTaken`];
-    /// [`TreeError::QuotaExceeded`]; [`TreeError::Storage`] or [`TreeError::NoRoom`] if the
-    /// database fails.
+    /// [`TreeError::NotFound`] if the item or the folder is not live; [`TreeError::NotAFolder`] if
+    /// `to` is a file; [`TreeError::Root`] for the root; [`TreeError::BadName`];
+    /// [`TreeError::NameTaken`], with [`OnConflict::Replace`] if either is not a file;
+    /// [`TreeError::QuotaExceeded`]; [`TreeError::Storage`] if the database fails, and
+    /// [`TreeError::NoRoom`] if its disk is full.
     pub async fn copy(
         &self,
         drive: DriveKey,
@@ -125,8 +130,8 @@ impl Tree {
     ///
     /// # Errors
     /// [`TreeError::NotFound`] if the item is not live; [`TreeError::Root`] for the root;
-    /// [`TreeError::Changed`] if the precondition fails; [`TreeError::Storage`] or
-    /// [`TreeError::NoRoom`] if the database fails.
+    /// [`TreeError::Changed`] if the precondition fails; [`TreeError::Storage`] if the database
+    /// fails, and [`TreeError::NoRoom`] if its disk is full even with its reserve.
     pub async fn trash(
         &self,
         drive: DriveKey,
@@ -145,10 +150,11 @@ impl Tree {
     /// its new name; `None` keeps the name.
     ///
     /// # Errors
-    /// [`TreeError::NotFound`] if the item is not in the recycle bin, or none of the folders is
-    /// live; [`TreeError::BadName`]; [`TreeError::NameTaken`]; [`TreeError::IntoItself`];
-    /// [`TreeError::QuotaExceeded`]; [`TreeError::Storage`] or [`TreeError::NoRoom`] if the
-    /// database fails.
+    /// [`TreeError::NotFound`] if the item is not in the recycle bin, `to` is not live, or without
+    /// `to` none of the former folders is; [`TreeError::NotAFolder`] if `to` is a file;
+    /// [`TreeError::BadName`]; [`TreeError::NameTaken`] if the name is taken in one of the folders;
+    /// [`TreeError::IntoItself`] if a folder is now below the item; [`TreeError::QuotaExceeded`];
+    /// [`TreeError::Storage`] if the database fails, and [`TreeError::NoRoom`] if its disk is full.
     pub async fn restore(
         &self,
         drive: DriveKey,
@@ -164,7 +170,8 @@ impl Tree {
     ///
     /// # Errors
     /// [`TreeError::NotFound`] if it does not exist or was purged before; [`TreeError::Root`] for
-    /// the root; [`TreeError::Storage`] or [`TreeError::NoRoom`] if the database fails.
+    /// the root; [`TreeError::Storage`] if the database fails, and [`TreeError::NoRoom`] if its
+    /// disk is full even with its reserve.
     pub async fn purge(&self, drive: DriveKey, item: ItemKey) -> Result<()> {
         remove!(self, write_tx!(self, |tx| recycle_bin::purge(tx, drive, item)))
     }
