@@ -54,8 +54,8 @@ pub struct Remote {
 /// `fs:///srv/data`. Sends no request.
 ///
 /// # Errors
-/// `Unsupported` if no service has the URI's scheme; `ConfigInvalid` if the text is not a URI or the
-/// service rejects an option.
+/// `Unsupported` if no service has the URI's scheme; `ConfigInvalid` if the text is not a URI or
+/// the service rejects an option.
 pub fn open(uri: &str) -> Result<Remote> {
     RemoteSource::from_uri(uri).open()
 }
@@ -93,7 +93,7 @@ impl RemoteSource {
     /// Adds an option, unless the configuration or its URI already has one with this key.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the URI is invalid.
+    /// `ConfigInvalid` if the URI cannot be parsed, for example because it has no scheme.
     pub fn with_default_option(self, key: &str, value: &str) -> Result<Self> {
         let is_set = self.parsed()?.options().contains_key(key);
         Ok(if is_set { self } else { self.option(key, value) })
@@ -102,7 +102,7 @@ impl RemoteSource {
     /// Returns the value of an option. `None` if neither the configuration nor its URI has it.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the URI is invalid.
+    /// `ConfigInvalid` if the URI cannot be parsed, for example because it has no scheme.
     pub fn get_option(&self, key: &str) -> Result<Option<String>> {
         Ok(self.parsed()?.option(key).map(str::to_owned))
     }
@@ -110,7 +110,7 @@ impl RemoteSource {
     /// Returns all options by key, with those of the URI.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the URI is invalid.
+    /// `ConfigInvalid` if the URI cannot be parsed, for example because it has no scheme.
     pub fn options(&self) -> Result<BTreeMap<String, String>> {
         Ok(self.parsed()?.options().clone().into_iter().collect())
     }
@@ -125,7 +125,7 @@ impl RemoteSource {
     /// Returns the service's scheme, in lower case.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the URI is invalid.
+    /// `ConfigInvalid` if the URI cannot be parsed, for example because it has no scheme.
     pub fn scheme(&self) -> Result<String> {
         Ok(self.parsed()?.scheme().to_owned())
     }
@@ -133,7 +133,8 @@ impl RemoteSource {
     /// Returns the options of a SkyDrive. `None` if this is another service.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the URI is invalid or has an option that SkyDrive lacks.
+    /// `ConfigInvalid` if the URI cannot be parsed, for example because it has no scheme or has an
+    /// option that SkyDrive lacks.
     #[cfg(feature = "services-skydrive")]
     pub fn skydrive_config(&self) -> Result<Option<SkyDriveConfig>> {
         let uri = self.parsed()?;
@@ -146,7 +147,8 @@ impl RemoteSource {
     /// Returns the options of a OneDrive. `None` if this is another service.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the URI is invalid or has an option that OneDrive lacks.
+    /// `ConfigInvalid` if the URI cannot be parsed, for example because it has no scheme or has an
+    /// option that OneDrive lacks.
     #[cfg(feature = "services-onedrive")]
     pub fn onedrive_config(&self) -> Result<Option<OneDriveConfig>> {
         let uri = self.parsed()?;
@@ -159,7 +161,8 @@ impl RemoteSource {
     /// Returns the endpoints of the drive's sign-in. `None` if the service is not a drive.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the URI is invalid, or an option of the sign-in or the connection is.
+    /// `ConfigInvalid` if the URI cannot be parsed, for example because it has no scheme, or an
+    /// option of the sign-in or the connection is.
     pub fn sign_in_provider(&self) -> Result<Option<SignInProvider>> {
         let uri = self.parsed()?;
         match uri.scheme() {
@@ -173,11 +176,12 @@ impl RemoteSource {
         }
     }
 
-    /// Returns a source of the drive's access tokens. `None` if the service is not a drive. It shares
-    /// no state with an open remote, except the token file.
+    /// Returns a source of the drive's access tokens. `None` if the service is not a drive. It
+    /// shares no state with an open remote, except the token file.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the URI is invalid, or an option is invalid or missing.
+    /// `ConfigInvalid` if the URI cannot be parsed, for example because it has no scheme, or an
+    /// option is invalid or missing.
     pub fn token_source(&self) -> Result<Option<TokenSource>> {
         let uri = self.parsed()?;
         match uri.scheme() {
@@ -194,8 +198,8 @@ impl RemoteSource {
     /// Opens the remote. Sends no request.
     ///
     /// # Errors
-    /// `Unsupported` if no service has the scheme; `ConfigInvalid` if the URI is invalid or the
-    /// service rejects an option.
+    /// `Unsupported` if no service has the scheme; `ConfigInvalid` if the URI cannot be parsed, for
+    /// example because it has no scheme or the service rejects an option.
     pub fn open(&self) -> Result<Remote> {
         opendal::init_default_registry();
         crate::register();
@@ -225,14 +229,14 @@ impl RemoteSource {
     /// Parses the URI, with the additional options.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the URI is invalid.
+    /// `ConfigInvalid` if the URI cannot be parsed, for example because it has no scheme.
     fn parsed(&self) -> Result<OperatorUri> {
         OperatorUri::new(&self.base, self.options.clone())
     }
 }
 
-/// Returns whether a scheme is that of a drive. Drives have a handle and share some options, such as
-/// `index_ttl`.
+/// Returns whether a scheme is that of a drive. Drives have a handle and share some options, such
+/// as `index_ttl`.
 pub fn is_drive(scheme: &str) -> bool {
     match scheme {
         #[cfg(feature = "services-skydrive")]
@@ -267,7 +271,8 @@ fn build_drive(uri: &OperatorUri) -> Result<Option<(DriveService, DriveHandle)>>
     }
 }
 
-/// A builder of an existing service. `Operator::new` needs a builder, and adds OpenDAL's own layers.
+/// A builder of an existing service. `Operator::new` needs a builder, and adds OpenDAL's own
+/// layers.
 #[derive(Default)]
 struct BuiltService(Option<DriveService>);
 
@@ -357,8 +362,8 @@ impl Remotes {
 }
 
 /// Returns whether a text is a valid name of a remote: at least two letters, digits, `-`, `_` or
-/// `.`, starting with a letter or digit. A single letter is invalid, because it is a drive letter on
-/// Windows.
+/// `.`, starting with a letter or digit. A single letter is invalid, because it is a drive letter
+/// on Windows.
 pub fn is_name(name: &str) -> bool {
     name.len() > 1
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())

@@ -28,7 +28,7 @@ use crate::drive::{
 pub(super) struct RemoteFile {
     pub(super) state: Arc<AdapterState>,
     pub(super) cx: Context,
-    /// An invalid path is an error of the first download.
+    /// A path with the name `.` or `..` is an error of the first download.
     pub(super) path: Result<Path>,
     pub(super) conditions: Conditions,
 }
@@ -38,8 +38,9 @@ impl RemoteFile {
     ///
     /// # Errors
     /// `NotFound` if the file does not exist; `IsAFolder`; `RangeNotSatisfied` if the range starts
-    /// after the end; `ConditionNotMatch` if a condition fails; `Unexpected` if the size of the
-    /// file differs from that of its item; [request errors](crate::drive::Error#request-errors).
+    /// after the end; `ConditionNotMatch` if `if_match` differs from the etag or `if_none_match`
+    /// equals it; `Unexpected` if the size of the file differs from that of its item; [request
+    /// errors](crate::drive::Error#request-errors).
     pub(super) async fn download(&self, range: ByteRange) -> Result<(Download, ContentVersion)> {
         let (state, cx) = (&self.state, &self.cx);
         let path = self.path.as_ref().map_err(Clone::clone)?;

@@ -184,8 +184,9 @@ impl Service for DriveService {
     /// Creates a folder and its missing parents. Succeeds if the folder exists.
     ///
     /// # Errors
-    /// `NotADirectory` if a file has one of the names, and [request
-    /// errors](crate::drive::Error#request-errors).
+    /// `NotADirectory` if a file has one of the names, or `AlreadyExists` for the last one in a
+    /// drive that resolves paths itself; `Unsupported` for a path with the name `.` or `..` and for
+    /// a name that the cloud rejects; [request errors](crate::drive::Error#request-errors).
     async fn create_dir(
         &self,
         ctx: &OperationContext,
@@ -201,8 +202,8 @@ impl Service for DriveService {
     ///
     /// # Errors
     /// `NotFound` if the item does not exist, or is a file although the path ends with a slash;
-    /// `ConditionNotMatch` if a condition fails; [request
-    /// errors](crate::drive::Error#request-errors).
+    /// `ConditionNotMatch` if a condition fails; `Unsupported` for a path with the name `.` or
+    /// `..`; [request errors](crate::drive::Error#request-errors).
     async fn stat(&self, ctx: &OperationContext, path: &str, args: OpStat) -> Result<RpStat> {
         let (state, cx) = (&self.state, Context::from(ctx));
         let conditions = Conditions {
@@ -280,8 +281,12 @@ impl Service for DriveService {
     /// Moves the item at `from` to `to`, and replaces a file there unless the arguments forbid it.
     ///
     /// # Errors
-    /// `NotFound` if `from` does not exist; `ConditionNotMatch` if `to` exists and must not;
-    /// `IsADirectory` if `to` is a folder; [request errors](crate::drive::Error#request-errors).
+    /// The errors of [`AdapterState::rename`] as OpenDAL's kinds: `NotFound` if `from` does not
+    /// exist; `ConditionNotMatch` if `to` exists and must not; `IsADirectory` or `AlreadyExists` if
+    /// `to` is a folder; `NotADirectory` or `AlreadyExists` if a folder would replace a file, or a
+    /// file is in the path of `to`; `Conflict` if `to` is below `from`; `Unsupported` for a path
+    /// with the name `.` or `..` and for a name that the cloud rejects; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn rename(
         &self,
         ctx: &OperationContext,

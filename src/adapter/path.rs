@@ -108,7 +108,8 @@ pub(super) struct ResolvedPath {
     /// The key of the item in the index: its folder and its folded name. `None` for the drive's
     /// root.
     pub(super) entry: Option<(FolderKey, String)>,
-    /// The id of the item, or of a folder above it, is from the index and may be stale.
+    /// The id of the item, or of a folder above it, is from the index and may be that of an item
+    /// that is elsewhere now.
     pub(super) from_cache: bool,
 }
 

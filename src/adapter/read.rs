@@ -12,9 +12,10 @@
 //!
 //! So the attempts of the reader and of a retry layer add up; they do not multiply.
 //!
-//! The number of bytes is always checked. The hash is checked if the whole file is read and the cloud
-//! has a hash for it. A mismatch turns the end of the stream into an error. The cached size of a file
-//! may be older than its bytes, so the item is requested again before a mismatch is reported.
+//! The number of bytes is always checked. The hash is checked if the whole file is read and the
+//! cloud has a hash for it. A mismatch turns the end of the stream into an error. The cached size
+//! of a file may be older than its bytes, so the item is requested again before a mismatch is
+//! reported.
 
 use std::{ops::Range, sync::Arc};
 
@@ -41,7 +42,8 @@ const EMPTY_BODIES_MAX: u32 = 3;
 pub struct DriveReader(Arc<RemoteFile>);
 
 impl DriveReader {
-    /// Creates a reader of a path. Sends no request; an invalid path is an error of the first read.
+    /// Creates a reader of a path. Sends no request; a path with the name `.` or `..` is an error
+    /// of the first read.
     pub(super) fn new(state: Arc<AdapterState>, cx: Context, path: &str, args: &OpRead) -> Self {
         let conditions = Conditions {
             if_match: args.if_match().map(str::to_owned),
@@ -94,8 +96,9 @@ impl oio::Read for DriveReader {
     ///
     /// # Errors
     /// `NotFound`, `IsADirectory`, `RangeNotSatisfied` if the range starts after the end,
-    /// `ConditionNotMatch` if a condition fails, and [request
-    /// errors](crate::drive::Error#request-errors). The stream returns the errors of its bytes.
+    /// `ConditionNotMatch` if `if_match` differs from the etag or `if_none_match` equals it, and
+    /// [request errors](crate::drive::Error#request-errors). The stream returns the errors of its
+    /// bytes.
     async fn open(
         &self,
         range: BytesRange,

@@ -101,8 +101,8 @@ impl AdapterState {
     /// Requests the item at a path, unless resolving the path has just requested it.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist; `ConditionNotMatch` if a condition fails; [request
-    /// errors](crate::drive::Error#request-errors).
+    /// `NotFound` if the item does not exist; `ConditionNotMatch` if `if_match` differs from the
+    /// etag or `if_none_match` equals it; [request errors](crate::drive::Error#request-errors).
     pub(super) async fn request_item(
         &self,
         cx: &Context,

@@ -19,7 +19,7 @@ pub(super) struct Walk<'a> {
     state: &'a AdapterState,
     cx: &'a Context,
     max_age: Duration,
-    /// An id so far is from the index and may be stale.
+    /// An id so far is from the index and may be that of an item that is elsewhere now.
     pub(super) from_cache: bool,
     /// All entries of the last folder are known, so a name that is missing does not exist.
     pub(super) listed_completely: bool,

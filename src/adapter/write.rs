@@ -12,11 +12,12 @@
 //! 4. `close` can be dropped (the work continues), repeated (it waits again), and repeated after
 //!    success (it returns the same metadata).
 //! 5. `abort` can be called at any time and repeatedly. It returns when the upload is cancelled, or
-//!    after [`ABORT_MAX`]. Dropping the writer without `close` cancels the upload in the background.
+//!    after [`ABORT_MAX`]. Dropping the writer without `close` cancels the upload in the
+//!    background.
 //! 6. The last fragment is sent when `close` is called: a file that was not closed does not exist.
-//! 7. A `write` that began and did not end with `Ok` is a lost write: `close` then fails and cancels
-//!    the upload. Otherwise a caller that continues after a failed write would get `Ok` for a
-//!    shorter file.
+//! 7. A `write` that began and did not end with `Ok` is a lost write: `close` then fails and
+//!    cancels the upload. Otherwise a caller that continues after a failed write would get `Ok` for
+//!    a shorter file.
 
 use std::{sync::Arc, time::Duration};
 
@@ -55,7 +56,9 @@ impl DriveWriter {
     /// Creates a writer for a path. Sends no request.
     ///
     /// # Errors
-    /// `InvalidInput` if the path, the user metadata or the announced size is invalid.
+    /// `InvalidInput` for a path with the name `.` or `..`, for user metadata that no
+    /// [`Announce`](crate::Announce) creates, and for an announced size above the drive's
+    /// `max_file_size`.
     pub(super) fn new(
         state: Arc<AdapterState>,
         cx: Context,
@@ -122,8 +125,10 @@ impl oio::Write for DriveWriter {
     /// Waits until the file is written and verified, and returns its metadata. May be repeated.
     ///
     /// # Errors
-    /// The error of the upload, once if it is temporary and each time otherwise; `Unexpected` after
-    /// a lost write.
+    /// The error of the upload ([`upload_task`]), once if it is temporary and each time otherwise:
+    /// among others `ConditionNotMatch` if the target exists and must not, `IsADirectory` if it is
+    /// a folder, `Unsupported` if another number of bytes was announced or the cloud rejects the
+    /// name, and `Unexpected` if the drive is full. `Unexpected` after a lost write.
     async fn close(&mut self) -> opendal::Result<Metadata> {
         self.start();
         self.channel.close().await.map_err(to_opendal)

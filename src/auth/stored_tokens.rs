@@ -100,12 +100,13 @@ impl StoredAccessToken {
         }
     }
 
-    /// Returns whether the token need not be refreshed yet.
+    /// Returns whether the token need not be refreshed yet: the time of its renewal is in the
+    /// future, or unknown.
     pub(super) fn is_fresh(&self) -> bool {
         self.renew_at.is_none_or(|at| Timestamp::now() < at)
     }
 
-    /// Returns whether the token has expired.
+    /// Returns whether the token has expired. `false` if its expiry is unknown.
     pub(super) fn is_expired(&self) -> bool {
         self.expires_at.is_some_and(|at| at <= Timestamp::now())
     }

@@ -101,8 +101,8 @@ impl TokenClient {
         self
     }
 
-    /// Allows requests over plain HTTP to these hosts. Loopback addresses are always allowed; on any
-    /// other host a request without TLS fails before it is sent.
+    /// Allows requests over plain HTTP to these hosts. Loopback addresses are always allowed; on
+    /// any other host a request without TLS fails before it is sent.
     #[must_use]
     pub fn with_plain_http(mut self, hosts: PlainHttpHosts) -> Self {
         self.plain_http = hosts;
@@ -130,8 +130,8 @@ impl TokenClient {
         self
     }
 
-    /// Adds a parameter to every request. It must not be secret. An example is `redirect_uri`, which
-    /// Live requires for a refresh too.
+    /// Adds a parameter to every request. It must not be secret. An example is `redirect_uri`,
+    /// which Live requires for a refresh too.
     #[must_use]
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.push((name.into(), value.into()));
@@ -143,7 +143,7 @@ impl TokenClient {
     /// # Errors
     /// `PermissionDenied` if the endpoint rejects the token, with the endpoint's message;
     /// `InvalidInput` if it rejects the request or a scope; `Unexpected` if no response arrives or
-    /// the response is invalid.
+    /// the response cannot be decoded.
     pub async fn refresh(&self, cx: &Context, token: &Secret) -> Result<Tokens> {
         let client = self.client();
         let refresh = RefreshToken::new(token.expose().to_owned());
@@ -170,7 +170,8 @@ impl TokenClient {
     }
 
     /// Requests the first tokens, with the code that the cloud's sign-in page sent to
-    /// `redirect_uri`. `verifier` is the PKCE code verifier, if the page was opened with a challenge.
+    /// `redirect_uri`. `verifier` is the PKCE code verifier, if the page was opened with a
+    /// challenge.
     ///
     /// # Errors
     /// Those of [`refresh`](Self::refresh); `InvalidInput` if `redirect_uri` is not a URL.
@@ -225,8 +226,8 @@ impl TokenClient {
 
     /// Polls for the tokens of a device code, once.
     ///
-    /// `oauth2` has a loop for this flow. It is not used, because it repeats a poll after any failure
-    /// of the transport, also after one that is permanent.
+    /// `oauth2` has a loop for this flow. It is not used, because it repeats a poll after any
+    /// failure of the transport, also after one that is permanent.
     ///
     /// # Errors
     /// Those of [`refresh`](Self::refresh), with the endpoint's code, such as
@@ -282,7 +283,8 @@ impl TokenClient {
         }
     }
 
-    /// Returns the HTTP client for `oauth2`. `secret` is removed from the endpoint's error messages.
+    /// Returns the HTTP client for `oauth2`. `secret` is removed from the endpoint's error
+    /// messages.
     fn sender(&self, cx: &Context, secret: &Secret) -> TokenSender {
         let (client, cx, secret) = (self.clone(), cx.clone(), secret.clone());
         TokenSender { client, cx, secret, template: "token" }
@@ -390,8 +392,8 @@ impl From<DeviceAuthorizationResponse<DeviceMessage>> for DeviceAuthorization {
 /// Longest lifetime of an access token in seconds: ten years. Longer ones are reduced to it.
 const LIFETIME_MAX: f64 = 10.0 * 365.0 * 24.0 * 3600.0;
 
-/// Returns the response with `expires_in` as a whole number, which `oauth2` requires. Some endpoints
-/// send a text, or a number with a fraction.
+/// Returns the response with `expires_in` as a whole number, which `oauth2` requires. Some
+/// endpoints send a text, or a number with a fraction.
 ///
 /// # Errors
 /// `Unexpected` if it is not a number of seconds.

@@ -16,7 +16,7 @@ use serde_json::Value;
 /// unknown size, `None`.
 ///
 /// # Errors
-/// Only those of invalid JSON.
+/// Only those of a text that is not JSON.
 pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     deserializer.deserialize_any(SizeVisitor)
 }
@@ -70,7 +70,7 @@ impl<'de> Visitor<'de> for SizeVisitor {
     /// Skips the list and returns `None`.
     ///
     /// # Errors
-    /// Those of invalid JSON.
+    /// Those of a text that is not JSON.
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
@@ -79,7 +79,7 @@ impl<'de> Visitor<'de> for SizeVisitor {
     /// Skips the object and returns `None`.
     ///
     /// # Errors
-    /// Those of invalid JSON.
+    /// Those of a text that is not JSON.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)

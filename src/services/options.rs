@@ -14,8 +14,8 @@ use crate::{
     transport::{Connection, ConnectionOptions, PlainHttpHosts, Timeouts},
 };
 
-/// Defines the setters of a builder: one for each text option, one for each other option, and two for
-/// headers.
+/// Defines the setters of a builder: one for each text option, one for each other option, and two
+/// for headers.
 macro_rules! setters {
     ($builder:ident: $config:ident; $($text:ident)*; $($option:ident: $type:ty),* $(,)?) => {
         impl $builder {
@@ -67,7 +67,7 @@ pub(super) fn invalid_option(scheme: &'static str, problem: impl Into<String>) -
 /// any other key names an option. `scheme` names the service in errors.
 ///
 /// # Errors
-/// `ConfigInvalid` for an unknown key or an invalid value.
+/// `ConfigInvalid` for a key that is no option, or a value that is not of the option's type.
 pub(super) fn from_pairs<T: DeserializeOwned>(
     scheme: &'static str,
     pairs: impl IntoIterator<Item = (String, String)>,
@@ -105,8 +105,8 @@ pub(super) fn root_and_name(
 /// errors.
 ///
 /// # Errors
-/// `ConfigInvalid` for an invalid name or value. The error does not contain the value, which may be
-/// secret.
+/// `ConfigInvalid` for a name or a value with a character that HTTP does not allow there. The error
+/// does not contain the value, which may be secret.
 pub(super) fn header_map(
     scheme: &'static str,
     headers: &BTreeMap<String, String>,

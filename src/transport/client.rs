@@ -22,7 +22,8 @@ use crate::{
     rate_limit::Exhausted,
 };
 
-/// Size in bytes of the largest file that is read into memory for a transport that cannot stream it.
+/// Size in bytes of the largest file that is read into memory for a transport that cannot stream
+/// it.
 const FOREIGN_FILE_MAX: u64 = 64 << 20;
 
 /// Sends the requests of one operation through the operator's transport, so that its layers apply:
@@ -70,7 +71,8 @@ impl<'c> Client<'c> {
     ///
     /// # Errors
     /// `Unexpected` if no response arrives, or if the response is incomplete or exceeds its limit;
-    /// `InvalidInput` if the request was built with an invalid URL or header.
+    /// `InvalidInput` if the request was built with a text that is not a URL, or with a character
+    /// that a header cannot have.
     pub async fn send(self, request: ApiRequest) -> Result<ApiResponse> {
         self.fetch(request).await?.read().await
     }
@@ -78,8 +80,9 @@ impl<'c> Client<'c> {
     /// Sends a request and returns the response with its body as a stream, whatever its status.
     ///
     /// # Errors
-    /// Those of [`send`](Self::send). `Unsupported` if the body is a large file, or the client has a
-    /// [connection](Self::with_connection), and the operator's transport is not that of this crate.
+    /// Those of [`send`](Self::send). `Unsupported` if the body is a large file, or the client has
+    /// a [connection](Self::with_connection), and the operator's transport is not that of this
+    /// crate.
     pub async fn fetch(self, request: ApiRequest) -> Result<StreamResponse> {
         let (operation, limit) = (request.label(), request.response_limit());
         let mut request = request.into_request().map_err(|e| e.with_operation(&operation))?;
@@ -318,8 +321,8 @@ impl ApiResponse {
     /// Decodes the body as JSON.
     ///
     /// # Errors
-    /// `Unexpected` with the type and position of the mismatch. The message contains no value of the
-    /// body, which may be a download URL.
+    /// `Unexpected` with the type and position of the mismatch. The message contains no value of
+    /// the body, which may be a download URL.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_reader(self.body.clone()).map_err(|error| {
             let problem = error::redact_quoted(&error.to_string());

@@ -1,8 +1,8 @@
 //! Options of the connections of one drive: certificates, proxy and timeouts.
 //!
 //! An operator has one transport, but its process may use drives with different options. So the
-//! options belong to the requests: a request has its [`Connection`] as an extension, and this crate's
-//! transport sends it with the HTTP clients of that connection.
+//! options belong to the requests: a request has its [`Connection`] as an extension, and this
+//! crate's transport sends it with the HTTP clients of that connection.
 
 use std::{
     collections::HashMap,
@@ -30,8 +30,8 @@ const NO_PROXY: &str = "none";
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ConnectionOptions {
-    /// Path of a PEM file with certificates of authorities, which are trusted in addition to those of
-    /// the system.
+    /// Path of a PEM file with certificates of authorities, which are trusted in addition to those
+    /// of the system.
     pub ca_cert: Option<PathBuf>,
     /// URL of the proxy for all hosts except loopback addresses, such as `http://proxy:3128`, or
     /// `none`. The default is the proxy of the system.
@@ -81,8 +81,8 @@ impl Connection {
     /// Returns `None` if all options have their default. Opens no connection.
     ///
     /// # Errors
-    /// `InvalidInput` if the file of certificates cannot be read or has none, or if the proxy is not
-    /// an HTTP URL.
+    /// `InvalidInput` if the file of certificates cannot be read or has none, or if the proxy is
+    /// not an HTTP URL.
     pub fn for_options(options: &ConnectionOptions) -> Result<Option<Self>> {
         if *options == ConnectionOptions::default() {
             return Ok(None);
@@ -108,7 +108,7 @@ impl Connection {
 /// Builds the clients.
 ///
 /// # Errors
-/// `InvalidInput` if the certificates or the proxy are invalid.
+/// `InvalidInput` if a certificate is damaged or the proxy cannot be used.
 fn build(options: &ConnectionOptions, pem: &[u8]) -> Result<ConnectionClients> {
     let timeouts = options.timeouts.unwrap_or_default();
     let roots = match &options.ca_cert {
@@ -153,7 +153,7 @@ fn parse_proxy(text: &str) -> Result<ProxyChoice> {
 /// Reads the file of certificates.
 ///
 /// # Errors
-/// `InvalidInput` if it cannot be read or is too large.
+/// `InvalidInput` if it cannot be read or exceeds [`MAX_CERTIFICATES`].
 fn read_certificates(path: &Path) -> Result<Vec<u8>> {
     let mut pem = Vec::new();
     let read = fs::File::open(path)

@@ -47,8 +47,8 @@ pub fn http_transport() -> HttpTransporter {
 
 /// An [`HttpTransport`] that uses `reqwest`.
 ///
-/// It streams request bodies from files. Its timeouts limit the time without progress, not the total
-/// time. Its errors contain no URL. It connects to loopback addresses without a proxy.
+/// It streams request bodies from files. Its timeouts limit the time without progress, not the
+/// total time. Its errors contain no URL. It connects to loopback addresses without a proxy.
 #[derive(Clone, Debug)]
 pub struct Transport {
     route: RequestRoute,
@@ -78,8 +78,8 @@ pub(super) struct NetworkClients {
 }
 
 impl NetworkClients {
-    /// Returns clients that trust `roots` in addition to the system's certificates. `None`: the proxy
-    /// of the system.
+    /// Returns clients that trust `roots` in addition to the system's certificates. `None`: the
+    /// proxy of the system.
     ///
     /// # Errors
     /// Fails if a certificate or the proxy is invalid.
@@ -130,8 +130,8 @@ impl Transport {
     /// It loads the system's root certificates when it verifies the first server certificate.
     ///
     /// # Panics
-    /// Panics if the process has installed a cryptography provider that supports neither TLS 1.2 nor
-    /// 1.3.
+    /// Panics if the process has installed a cryptography provider that supports neither TLS 1.2
+    /// nor 1.3.
     pub fn new(timeouts: Timeouts) -> Self {
         let clients = NetworkClients::new(timeouts, Vec::new(), None);
         let clients = clients.expect("the configuration of the clients is valid");
@@ -175,7 +175,8 @@ impl Transport {
         Self { route, timeouts, sent: Arc::default() }
     }
 
-    /// Returns the number of requests sent. A request and the redirects that it followed count once.
+    /// Returns the number of requests sent. A request and the redirects that it followed count
+    /// once.
     pub fn requests(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
@@ -205,12 +206,13 @@ fn built(builder: reqwest::ClientBuilder) -> reqwest::Client {
 impl HttpTransport for Transport {
     /// Sends a request and returns its response, also one with an error status. Follows up to 10
     /// redirects of `GET` and `HEAD`, without credentials on another origin. A `BodySource` among
-    /// the extensions replaces the buffer. A [`Connection`] replaces the HTTP clients of a transport
-    /// that uses the network. A request with an `ExtensionProbe` is confirmed and not sent.
+    /// the extensions replaces the buffer. A [`Connection`] replaces the HTTP clients of a
+    /// transport that uses the network. A request with an `ExtensionProbe` is confirmed and not
+    /// sent.
     ///
     /// # Errors
-    /// `Unexpected` for an invalid URL, a refused redirect, or no response; temporary if the
-    /// connection failed or made no progress.
+    /// `Unexpected` for a URL that cannot be parsed, a redirect that is not followed, or no
+    /// response; temporary if the connection failed or made no progress.
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         if let Some(probe) = request.extensions().get::<ExtensionProbe>() {
             probe.confirm();
@@ -255,8 +257,8 @@ impl HttpTransport for Transport {
 }
 
 impl Transport {
-    /// Returns the transport for requests of a connection. A transport without a network ignores the
-    /// connection, because it opens none.
+    /// Returns the transport for requests of a connection. A transport without a network ignores
+    /// the connection, because it opens none.
     fn for_connection(&self, connection: Option<&Connection>) -> Cow<'_, Self> {
         match (&self.route, connection) {
             (RequestRoute::Network(_), Some(connection)) => {
@@ -275,8 +277,8 @@ impl Transport {
     /// or, without it, `buffer`.
     ///
     /// # Errors
-    /// `Unexpected` if no response arrives, or if the request makes no progress for too long;
-    /// temporary unless a repeated request would fail too.
+    /// `Unexpected` if no response arrives, or if the request makes no progress within its
+    /// timeouts; temporary unless a repeated request would fail too.
     async fn send(
         &self,
         method: Method,

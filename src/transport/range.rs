@@ -25,8 +25,8 @@ pub fn set_range(request: ApiRequest, range: &ByteRange) -> ApiRequest {
 /// Returns the bytes of `range` from the response to a request with [`set_range`].
 ///
 /// The status must be 206 with at least these bytes, 200 with the whole file, or 416; the caller
-/// handles any other status. `known_size` is the size of the file in bytes. It is needed only if the
-/// response does not report it.
+/// handles any other status. `known_size` is the size of the file in bytes. It is needed only if
+/// the response does not report it.
 ///
 /// # Errors
 /// `RangeNotSatisfied` if the range begins after the end of the file; `Unexpected` if the response
@@ -113,8 +113,10 @@ fn past_the_end(operation: &str) -> Error {
         .with_operation(operation)
 }
 
-/// Returns the bytes that a range selects in a file of `total` bytes. `None` if it begins after the
-/// end (RFC 9110, section 14.1.2). Unlike there, a range from offset 0 is valid in an empty file.
+/// Returns the bytes that a range selects in a file of `total` bytes; the end is exclusive and cut
+/// off at `total`. `None` if its first byte is not in the file: the range begins at `total` or
+/// after it (RFC 9110, section 14.1.2). Unlike there, a range from 0 of an empty file and an empty
+/// range at `total` return no bytes.
 fn resolved(range: &ByteRange, total: u64) -> Option<Range<u64>> {
     let (start, end) = match range {
         ByteRange::Full => (0, total),
@@ -131,8 +133,9 @@ fn resolved(range: &ByteRange, total: u64) -> Option<Range<u64>> {
     }
 }
 
-/// Parses a `Content-Range` such as `bytes 0-9/100`. Returns the range and the total size; either is
-/// `None` if the header has `*` for it. `None` if the header is invalid.
+/// Parses a `Content-Range` such as `bytes 0-9/100`. Returns the range and the total size; either
+/// is `None` if the header has `*` for it. `None` for the whole if the text has another form. The
+/// end of the range is exclusive, unlike in the header.
 pub(super) fn parse_content_range(text: &str) -> Option<(Option<Range<u64>>, Option<u64>)> {
     let (range, total) = text.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
     let total = match total.trim() {

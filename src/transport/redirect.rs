@@ -10,14 +10,15 @@ use super::url_policy::{host_of, is_downgrade};
 /// Maximum number of redirects for one request.
 pub(super) const REDIRECTS_MAX: usize = 10;
 
-/// Returns the URL that a response redirects to. `None` if the response is not a redirect, or if the
-/// request is neither `GET` nor `HEAD`: a body is never sent to another URL.
+/// Returns the URL that a response redirects to. `None` if the status is not 301, 302, 303, 307 or
+/// 308, if the response has no `Location`, or if the request is neither `GET` nor `HEAD`: a body is
+/// never sent to another URL.
 ///
 /// `followed` is the number of redirects before this one.
 ///
 /// # Errors
-/// `Unexpected` if there were too many redirects, or if the target is not an HTTP URL, or if it would
-/// leave TLS.
+/// `Unexpected` if `followed` is the maximum of 10 or more, or if the target is not an HTTP URL, or
+/// if it would leave TLS.
 pub(super) fn target(
     method: &Method,
     from: &Url,

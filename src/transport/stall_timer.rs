@@ -59,7 +59,7 @@ impl StallTimer {
         })
     }
 
-    /// Completes when the request has made no progress for too long. Returns that time.
+    /// Completes when the request has made no progress within its timeout. Returns that time.
     pub(super) async fn stalled(&self) -> Duration {
         loop {
             let (since, limit) = *self.last.lock().expect("no code panics with this lock");

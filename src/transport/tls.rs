@@ -1,7 +1,7 @@
 //! TLS with the system's root certificates.
 //!
-//! They are loaded when the first server certificate is verified: they may be several hundred files,
-//! and a process that only uses plain HTTP needs none of them.
+//! They are loaded when the first server certificate is verified: they may be several hundred
+//! files, and a process that only uses plain HTTP needs none of them.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,9 +13,9 @@ use rustls::{
 };
 use rustls_platform_verifier::Verifier;
 
-/// Returns the TLS configuration that `reqwest` would create: the process's cryptography provider or
-/// else AWS-LC, and HTTP/2 before HTTP/1.1. `roots` are certificates of authorities that are trusted
-/// in addition to those of the system.
+/// Returns the TLS configuration that `reqwest` would create: the process's cryptography provider
+/// or else AWS-LC, and HTTP/2 before HTTP/1.1. `roots` are certificates of authorities that are
+/// trusted in addition to those of the system.
 ///
 /// # Errors
 /// Fails if the process's provider supports neither TLS 1.2 nor 1.3.
@@ -75,7 +75,8 @@ impl ServerCertVerifier for LazySystemVerifier {
     /// Verifies a signature of TLS 1.2 with the provider's algorithms.
     ///
     /// # Errors
-    /// If the signature is invalid or its scheme is unsupported.
+    /// An error if the signature does not match the message, or the provider does not support its
+    /// scheme.
     fn verify_tls12_signature(
         &self,
         message: &[u8],
@@ -89,7 +90,8 @@ impl ServerCertVerifier for LazySystemVerifier {
     /// Verifies a signature of TLS 1.3 with the provider's algorithms.
     ///
     /// # Errors
-    /// If the signature is invalid or its scheme is unsupported.
+    /// An error if the signature does not match the message, or the provider does not support its
+    /// scheme.
     fn verify_tls13_signature(
         &self,
         message: &[u8],

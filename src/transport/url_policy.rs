@@ -1,9 +1,9 @@
 //! Decides which URLs of a cloud's responses are used, and which of them receive the access token.
 //!
-//! Responses contain URLs: of next pages, of upload sessions, of file contents or, at Amazon, of the
-//! servers for all further requests. A response may be forged or wrong. So the access token is sent
-//! only to the configured endpoint, for which it was issued, and to hosts that the configuration
-//! allows. No URL may lead from `https` to `http`.
+//! Responses contain URLs: of next pages, of upload sessions, of file contents or, at Amazon, of
+//! the servers for all further requests. A response may be forged or wrong. So the access token is
+//! sent only to the configured endpoint, for which it was issued, and to hosts that the
+//! configuration allows. No URL may lead from `https` to `http`.
 
 use url::{Host, Url};
 
@@ -21,8 +21,8 @@ pub struct UrlPolicy {
 
 /// The hosts that may receive tokens and other secrets without TLS, in addition to this machine.
 ///
-/// On any other host, a request with a secret over plain HTTP fails before it is sent. An example of
-/// an exception is a drive server in the network of a CI job.
+/// On any other host, a request with a secret over plain HTTP fails before it is sent. An example
+/// of an exception is a drive server in the network of a CI job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlainHttpHosts(Vec<HostPattern>);
 
@@ -56,7 +56,8 @@ impl PlainHttpHosts {
     }
 }
 
-/// Returns whether a URL leads to this machine.
+/// Returns whether the host of a URL is `localhost` or a loopback address. Other names of this
+/// machine do not count.
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -89,8 +90,8 @@ impl UrlPolicy {
         Ok(Self { endpoint, allowed: Vec::new(), plain_http: PlainHttpHosts::default() })
     }
 
-    /// Allows the token on further hosts. `hosts` are names separated by commas, each with a port if
-    /// that is not the scheme's default. A `*` matches part of a name, up to the next dot.
+    /// Allows the token on further hosts. `hosts` are names separated by commas, each with a port
+    /// if that is not the scheme's default. A `*` matches part of a name, up to the next dot.
     ///
     /// # Errors
     /// `InvalidInput` if one of them is not a host.
@@ -231,7 +232,8 @@ impl HostPattern {
         }
     }
 
-    /// Returns whether host and port of a URL match.
+    /// Returns whether host and port of a URL match, label by label. [`Url`] has the host in lower
+    /// case and no port if it is the scheme's default.
     fn matches(&self, url: &Url) -> bool {
         let Some(host) = url.host_str() else { return false };
         let (names, patterns) = (host.split('.'), self.host.split('.'));
@@ -241,8 +243,8 @@ impl HostPattern {
     }
 }
 
-/// Returns whether one label of a host name matches one label of a pattern, which may contain one
-/// `*`.
+/// Returns whether one label of a host name matches one label of a pattern. A `*` stands for at
+/// least one letter, digit or hyphen. Only the first `*` has this meaning. Both are in lower case.
 fn label_matches(name: &str, pattern: &str) -> bool {
     let Some((start, end)) = pattern.split_once('*') else { return name == pattern };
     name.strip_prefix(start).and_then(|rest| rest.strip_suffix(end)).is_some_and(|middle| {

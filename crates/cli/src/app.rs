@@ -104,9 +104,9 @@ impl App {
     /// by id.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown, or an option or the path is invalid; `Unsupported` if no
-    /// service has its scheme; `NotFound` if no item has the id; `Unsupported` for an id if the
-    /// service is not a cloud drive.
+    /// `Usage` if no remote has the name, the service rejects an option, or the path has a segment
+    /// `.` or `..`; `Unsupported` if no service has its scheme; `NotFound` if no item has the id;
+    /// `Unsupported` for an id if the service is not a cloud drive.
     pub(crate) async fn resolve(
         &self,
         at: &Location,
@@ -128,8 +128,8 @@ impl App {
     /// Opens the remote of an argument, or returns the one that is open already.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or its options are invalid; `Unsupported` if no service has
-    /// its scheme; the failure of the embedded server if it does not start.
+    /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if no
+    /// service has its scheme; the failure of the embedded server if it does not start.
     pub(crate) async fn remote(
         &self,
         at: &Location,
@@ -176,9 +176,9 @@ impl App {
     /// already.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if no service has
-    /// its scheme; the failure of the embedded server if it does not start. They do not name the
-    /// remote.
+    /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if no
+    /// service has its scheme; the failure of the embedded server if it does not start. They do not
+    /// name the remote.
     async fn open(&self, at: &Location, workload: Workload) -> Result<Arc<OpenRemote>> {
         if let Some(opened) = self.open_remotes().get(&at.remote) {
             return Ok(Arc::clone(opened));
@@ -197,7 +197,7 @@ impl App {
     /// Opens a remote with other options than the configured ones. `name` is for messages.
     ///
     /// # Errors
-    /// `Usage` if an option is invalid.
+    /// `Usage` if the service rejects an option.
     pub(crate) fn open_source(&self, source: RemoteSource, name: &str) -> Result<OpenRemote> {
         self.layered(RemoteSpec::new(source)?, name)
     }
@@ -206,7 +206,7 @@ impl App {
     /// retries. `name` is the remote's, for messages. Sends no request.
     ///
     /// # Errors
-    /// `Usage` if an option is invalid, `Unsupported` if no service has the scheme.
+    /// `Usage` if the service rejects an option, `Unsupported` if no service has the scheme.
     fn layered(&self, spec: RemoteSpec, name: &str) -> Result<OpenRemote> {
         let RemoteSpec { source, identity, server, transport } = spec;
         let Remote { operator, handle, .. } = open_source(&source)?;
@@ -260,8 +260,8 @@ impl App {
     /// overrides an embedded one of the same name.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or its URI is invalid; the failure of the embedded server
-    /// if it does not start.
+    /// `Usage` if no remote has the name or its URI cannot be parsed; the failure of the embedded
+    /// server if it does not start.
     async fn source(&self, name: &str) -> Result<RemoteSpec> {
         let is_configured = self.configuration.contains(name);
         match embedded::source(name).filter(|_| !is_configured) {
@@ -296,7 +296,7 @@ impl App {
     /// Adds the global options of connections to those of a remote.
     ///
     /// # Errors
-    /// `Usage` if the URI of the remote is invalid.
+    /// `Usage` if the URI of the remote cannot be parsed.
     pub(crate) fn with_connection(&self, source: RemoteSource) -> Result<RemoteSource> {
         self.connection.apply(source)
     }
@@ -342,7 +342,7 @@ impl RemoteSpec {
     /// Returns the values of a remote that is not embedded.
     ///
     /// # Errors
-    /// `Usage` if the URI is invalid.
+    /// `Usage` if the URI cannot be parsed.
     fn new(source: RemoteSource) -> Result<Self> {
         let identity = source.get_option("endpoint")?.unwrap_or_default();
         Ok(Self { source, identity, server: None, transport: None })
@@ -352,7 +352,7 @@ impl RemoteSpec {
 /// Sets [`BULK_INDEX_TTL`] for a cloud drive, unless the user configured `index_ttl`.
 ///
 /// # Errors
-/// `Usage` if the URI is invalid.
+/// `Usage` if the URI cannot be parsed.
 fn with_bulk_index_ttl(source: RemoteSource) -> Result<RemoteSource> {
     match is_drive(&source.scheme()?) {
         true => Ok(source.with_default_option("index_ttl", BULK_INDEX_TTL)?),
@@ -369,8 +369,8 @@ fn is_local(scheme: &str) -> bool {
 /// Opens a remote. Sends no request.
 ///
 /// # Errors
-/// `Unsupported` if this program has no service of the scheme; `Usage` if the URI or an option is
-/// invalid.
+/// `Unsupported` if this program has no service of the scheme; `Usage` if the URI cannot be parsed
+/// or the service rejects an option.
 fn open_source(source: &RemoteSource) -> Result<Remote> {
     let scheme = source.scheme()?;
     source.open().map_err(|error| {

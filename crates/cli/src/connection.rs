@@ -43,7 +43,7 @@ impl ConnectionOptions {
     /// Adds the options to those of a remote, if it is a cloud drive.
     ///
     /// # Errors
-    /// `Usage` if the URI of the remote is invalid.
+    /// `Usage` if the URI of the remote cannot be parsed.
     pub(crate) fn apply(&self, source: RemoteSource) -> Result<RemoteSource> {
         if !is_drive(&source.scheme()?) {
             return Ok(source);

@@ -58,9 +58,9 @@ impl Cp {
     /// Copies a file within a remote: by the cloud if it can copy, otherwise through this computer.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown, a path is invalid, or both paths are the same or on
-    /// different remotes; `Unsupported` for a folder; the failure of the copy ([`Failure::from`]);
-    /// `ClosedPipe` or `Failed` if results cannot be written.
+    /// `Usage` if no remote has the name, a path has a segment `.` or `..`, or both paths are the
+    /// same or on different remotes; `Unsupported` for a folder; the failure of the copy
+    /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (from, to) = resolve_pair(app, &self.from, &self.to, self.addressing).await?;
         let EntryInfo::File(file) = from.stat().await? else {
@@ -90,8 +90,9 @@ impl Cp {
 /// result.
 ///
 /// # Errors
-/// `Usage` if the remote is unknown, or an option or the path is invalid; `Usage` if both are on
-/// different remotes, if they are the same item, and if the source is the root.
+/// `Usage` if no remote has the name, the service rejects an option, or the path has a segment `.`
+/// or `..`; `Usage` if both are on different remotes, if they are the same item, and if the source
+/// is the root.
 pub(crate) async fn resolve_pair(
     app: &App,
     from: &Location,

@@ -99,8 +99,9 @@ impl Drives {
     /// Prints the drives of an account, or of the sites that the options name.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if it is not a
-    /// OneDrive; the failure of a request; `ClosedPipe` or `Failed` if results cannot be written.
+    /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if it is
+    /// not a OneDrive; the failure of a request; `ClosedPipe` or `Failed` if results cannot be
+    /// written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let at = Location { remote: self.name.clone(), text: String::new() };
         let remote = app.remote(&at, Workload::Interactive).await?;

@@ -175,8 +175,9 @@ impl Failure {
         Self { needs_sign_in: true, ..self }
     }
 
-    /// Sets the command that signs in to the remote of the item as the hint, if the failure is about
-    /// a missing or invalid sign-in. `is_remote` returns whether a remote has a name.
+    /// Sets the command that signs in to the remote of the item as the hint, if the failure is
+    /// about a sign-in that is missing, has ended or needs the user. `is_remote` returns whether a
+    /// remote has a name.
     pub(crate) fn with_sign_in_hint(self, is_remote: impl Fn(&str) -> bool) -> Self {
         if !self.needs_sign_in {
             return self;
@@ -268,7 +269,7 @@ const SIGN_IN_CODES: [&str; 5] = [
     SIGN_IN_REQUIRED,
 ];
 
-/// Returns whether an error is about a missing or invalid sign-in.
+/// Returns whether an error is about a sign-in that is missing, has ended or needs the user.
 fn needs_sign_in(error: &opendal::Error) -> bool {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -306,9 +307,9 @@ impl From<&io::Error> for Failure {
 /// The beginning of a sentence that names an operation, its item and the reason of the failure.
 const CANNOT: &str = "cannot ";
 
-/// Returns the reason in the sentence `cannot <verb> <item>: <reason>` of the library; `None` if the
-/// text has another form or is about another item. `item` is the item as the command names it, such
-/// as `work:a/b`.
+/// Returns the reason in the sentence `cannot <verb> <item>: <reason>` of the library; `None` if
+/// the text has another form or is about another item. `item` is the item as the command names it,
+/// such as `work:a/b`.
 fn reason_for<'t>(text: &'t str, item: &str) -> Option<&'t str> {
     let (operation, reason) = split_sentence(text.strip_prefix(CANNOT)?)?;
     let is_generic =
@@ -333,7 +334,8 @@ fn split_sentence(text: &str) -> Option<(&str, &str)> {
     Some((&text[..end], &text[end + 2..]))
 }
 
-/// Returns whether an operation names an item by its quoted path, or by the end of its path.
+/// Returns whether an operation, such as `read "b"`, has in quotes the path of an item, or the end
+/// of the path from a slash or colon on. Slashes at the ends do not count; letter case does.
 fn names_item(operation: &str, item: &str) -> bool {
     let quoted = operation.find(['"', '`']).and_then(|start| {
         let quote = operation[start..].chars().next()?;
@@ -346,8 +348,8 @@ fn names_item(operation: &str, item: &str) -> bool {
     before.is_some_and(|before| before.is_empty() || before.ends_with([':', '/']))
 }
 
-/// Returns whether a later attempt may succeed. OpenDAL marks every I/O error of a local disk as
-/// temporary; here only network errors count.
+/// Returns whether a later attempt may succeed, because the error is one of the network. OpenDAL
+/// marks every I/O error of a local disk as temporary; these do not count.
 fn is_transient(error: &opendal::Error) -> bool {
     use io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable,

@@ -81,8 +81,9 @@ impl Get {
     /// get the same name.
     ///
     /// # Errors
-    /// `Usage` if the arguments are invalid; the failure of a single source; `Interrupted` or
-    /// `Terminated` after a signal; `ClosedPipe` or `Failed` if results cannot be written.
+    /// `Usage` if a source is not on a remote, or several sources have a target that is not a
+    /// folder; the failure of a single source; `Interrupted` or `Terminated` after a signal;
+    /// `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (sources, target) = self.sources()?;
         if sources.len() > 1 && !target.is_folder() {
@@ -150,9 +151,10 @@ impl Get {
     /// Returns whether the source is a folder, and the local folder that its items belong into.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown, or an option or the path is invalid; `Failed` for a folder
-    /// without `-r`, and for a name that local files cannot have; the failure of the request
-    /// ([`Failure::from`]); `Interrupted` or `Terminated` after a signal.
+    /// `Usage` if no remote has the name, the service rejects an option, or the path has a segment
+    /// `.` or `..`; `Failed` for a folder without `-r`, and for a name that local files cannot
+    /// have; the failure of the request ([`Failure::from`]); `Interrupted` or `Terminated` after a
+    /// signal.
     async fn list(
         &self,
         app: &App,

@@ -55,10 +55,10 @@ impl DrivePath {
     }
 
     /// Returns the path in the form that OpenDAL expects for files, and for any item to rename:
-    /// without a slash at the end.
+    /// with a slash at the start and without one at the end.
     ///
     /// # Errors
-    /// `Usage` for the root, and for a name that OpenDAL would trim.
+    /// `Usage` for the root, and for a path that ends with white space, which OpenDAL would trim.
     pub(crate) fn to_file_arg(&self) -> Result<String> {
         if self.is_root() {
             return Err(Failure::root_is_not_file());
@@ -127,7 +127,8 @@ impl Location {
         })
     }
 
-    /// Parses an argument that may name an item on a remote. `None`: it is a local path.
+    /// Parses an argument that may name an item on a remote: a URI, or `REMOTE:TEXT` where `REMOTE`
+    /// has the form of a remote's name. The remote need not exist. `None`: it is a local path.
     pub(crate) fn detect(text: &str) -> Option<Self> {
         if is_uri(text) {
             return Some(Self { remote: text.to_owned(), text: String::new() });
@@ -150,7 +151,8 @@ impl fmt::Display for Location {
     }
 }
 
-/// Returns whether an argument is a URI: `scheme://…` with a scheme in lower case.
+/// Returns whether an argument is a URI: `scheme://…` with a scheme of at least two lower-case
+/// letters, digits, `-` or `.`.
 fn is_uri(text: &str) -> bool {
     text.split_once("://").is_some_and(|(scheme, _)| {
         is_name(scheme) && scheme.bytes().all(|b| !b.is_ascii_uppercase() && b != b'_')

@@ -72,9 +72,10 @@ impl Ls {
     /// Lists the folder, or shows the file.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown, or an option or the path is invalid; `NotFound` if the
-    /// folder does not exist; the failure of a request ([`Failure::from`]); `Failed` for a file
-    /// whose path ends with a slash; `ClosedPipe` or `Failed` if results cannot be written.
+    /// `Usage` if no remote has the name, the service rejects an option, or the path has a segment
+    /// `.` or `..`; `NotFound` if the folder does not exist; the failure of a request
+    /// ([`Failure::from`]); `Failed` for a file whose path ends with a slash; `ClosedPipe` or
+    /// `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         if app.output.is_yaml() || app.output.is_partial() {
             return self.run_as_old_client(app).await;
@@ -126,8 +127,9 @@ impl Ls {
     /// Prints the output of the old client: names, or objects with all fields.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown, or an option or the path is invalid; the failure of a
-    /// request ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
+    /// `Usage` if no remote has the name, the service rejects an option, or the path has a segment
+    /// `.` or `..`; the failure of a request ([`Failure::from`]); `ClosedPipe` or `Failed` if
+    /// results cannot be written.
     async fn run_as_old_client(&self, app: &App) -> Result<Exit> {
         let remote = app.remote(&self.folder, Workload::Interactive).await?;
         let named = self.addressing.mode();
@@ -150,9 +152,9 @@ impl Ls {
     /// listing.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown, or an option or the path is invalid; `NotFound` if the
-    /// folder does not exist; the failure of a request ([`Failure::from`]); `Failed` if it is a
-    /// file.
+    /// `Usage` if no remote has the name, the service rejects an option, or the path has a segment
+    /// `.` or `..`; `NotFound` if the folder does not exist; the failure of a request
+    /// ([`Failure::from`]); `Failed` if it is a file.
     async fn records(&self, app: &App) -> Result<(Vec<Value>, Vec<Failure>)> {
         let at = app.resolve(&self.folder, self.addressing.mode(), Workload::Interactive).await?;
         let depth = if self.recursive { Depth::Tree } else { Depth::Children };

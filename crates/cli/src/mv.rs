@@ -39,9 +39,10 @@ impl Mv {
     /// computer.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown, a path is invalid, or both paths are the same or on
-    /// different remotes; `Unsupported` for a folder that the cloud cannot rename; the failure of a
-    /// request ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
+    /// `Usage` if no remote has the name, a path has a segment `.` or `..`, or both paths are the
+    /// same or on different remotes; `Unsupported` for a folder that the cloud cannot rename; the
+    /// failure of a request ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be
+    /// written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (from, to) = resolve_pair(app, &self.from, &self.to, self.addressing).await?;
         let by = match from.operator().info().capability().rename {

@@ -82,12 +82,12 @@ pub(crate) async fn secret(output: &Output, question: &str) -> Result<Secret> {
     not_empty(&read?, "the prompt")
 }
 
-/// Reads a secret from a file, or from standard input if its name is `-`. White space at its ends is
-/// removed.
+/// Reads a secret from a file, or from standard input if its name is `-`. White space at its ends
+/// is removed.
 ///
 /// # Errors
-/// `NotFound`, `Denied` or `Failed` if the file cannot be read, and `Usage` if it is empty, too
-/// large or not text.
+/// `NotFound`, `Denied` or `Failed` if the file cannot be read, and `Usage` if it is empty, longer
+/// than [`MAX_INPUT`] or not UTF-8.
 pub(crate) async fn secret_from(path: &Path) -> Result<Secret> {
     let path = path.to_owned();
     blocking(move || {

@@ -81,8 +81,14 @@ impl Put {
     /// Uploads the sources.
     ///
     /// # Errors
-    /// `Usage` if the arguments are invalid; the failure of a single source; `Interrupted` or
-    /// `Terminated` after a signal; `ClosedPipe` or `Failed` if results cannot be written.
+    /// * `Usage` if no remote has the name, the service rejects an option, the path has a segment
+    ///   `.` or `..`, several sources have a target that is not a folder, or a file would become
+    ///   the root.
+    /// * [`Failure::local`] or `Failed` for a source that cannot be read, has a name that is not
+    ///   UTF-8, is a folder without `-r`, or is a special file.
+    /// * The failure of a single source, and of the request for the target ([`Failure::from`]).
+    /// * `Interrupted` or `Terminated` after a signal; `ClosedPipe` or `Failed` if results cannot
+    ///   be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let sources = self.sources()?;
         let workload = if self.recursive || sources.len() > 1 {

@@ -46,9 +46,9 @@ impl Quota {
     /// Prints the quota of a drive.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if the remote is not
-    /// a cloud drive; the failure of the request ([`Failure::from`]); `ClosedPipe` or `Failed` if
-    /// results cannot be written.
+    /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if the
+    /// remote is not a cloud drive; the failure of the request ([`Failure::from`]); `ClosedPipe` or
+    /// `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let remote = app.remote(&self.drive, Workload::Interactive).await?;
         let quota = remote.drive("a quota").map_err(|failure| failure.about(&self.drive))?;

@@ -141,7 +141,7 @@ impl RemotePath {
     /// Returns the path in the form that OpenDAL expects for files.
     ///
     /// # Errors
-    /// `Usage` for the root, and for a name that OpenDAL would trim.
+    /// `Usage` for the root, and for a path that ends with white space, which OpenDAL would trim.
     pub(crate) fn file_path(&self) -> Result<String> {
         self.path.to_file_arg().map_err(|failure| failure.about(self))
     }

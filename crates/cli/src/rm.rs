@@ -159,7 +159,8 @@ impl Rm {
     /// Returns the path of an item to remove.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown, or an option or the path is invalid; `Usage` for the root.
+    /// `Usage` if no remote has the name, the service rejects an option, or the path has a segment
+    /// `.` or `..`; `Usage` for the root.
     async fn locate(&self, app: &App, item: &Location) -> Result<RemotePath> {
         let at = app.resolve(item, self.addressing.mode(), Workload::Interactive).await?;
         match at.path.is_root() {

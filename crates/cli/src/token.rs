@@ -53,9 +53,9 @@ impl Token {
     /// with `--show`.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if its service has
-    /// no tokens; `Denied` if the sign-in refuses the refresh token; the failure of a request;
-    /// `ClosedPipe` or `Failed` if results cannot be written.
+    /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if its
+    /// service has no tokens; `Denied` if the sign-in refuses the refresh token; the failure of a
+    /// request; `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let at = Location { remote: self.name.clone(), text: String::new() };
         let about = |failure: Failure| failure.about(&at);

@@ -66,9 +66,10 @@ impl Tree {
     /// Prints the folder as a tree.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown, or an option or the path is invalid; `NotFound` if the
-    /// folder does not exist; the failure of a request ([`Failure::from`]); `Failed` if it is a
-    /// file; `ClosedPipe` or `Failed` if results cannot be written.
+    /// `Usage` if no remote has the name, the service rejects an option, or the path has a segment
+    /// `.` or `..`; `NotFound` if the folder does not exist; the failure of a request
+    /// ([`Failure::from`]); `Failed` if it is a file; `ClosedPipe` or `Failed` if results cannot be
+    /// written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         if app.output.is_yaml() {
             let remote = app.remote(&self.folder, Workload::Bulk).await?;

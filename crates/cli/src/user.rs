@@ -33,9 +33,9 @@ impl User {
     /// Prints the account of a drive.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if the remote is not
-    /// a cloud drive; the failure of the request ([`Failure::from`]); `ClosedPipe` or `Failed` if
-    /// results cannot be written.
+    /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if the
+    /// remote is not a cloud drive; the failure of the request ([`Failure::from`]); `ClosedPipe` or
+    /// `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let remote = app.remote(&self.drive, Workload::Interactive).await?;
         let account = remote.drive("an account").map_err(|failure| failure.about(&self.drive))?;

@@ -68,10 +68,11 @@ fn sorted(paths: impl Iterator<Item = String>, folder: &str) -> Vec<String> {
     paths
 }
 
-/// Returns whether a path is a file or a folder, or `None` if it does not exist.
+/// Returns whether a path, as `stat` takes it, is a file or a folder; `None` if `stat` fails with
+/// `NotFound`.
 ///
 /// # Errors
-/// If the service fails with anything but `NotFound`.
+/// `Failed` if `stat` fails with another kind.
 pub async fn mode(op: &Operator, path: &str) -> CaseResult<Option<EntryMode>> {
     match op.stat(path).await {
         Ok(metadata) => Ok(Some(metadata.mode())),
@@ -80,10 +81,10 @@ pub async fn mode(op: &Operator, path: &str) -> CaseResult<Option<EntryMode>> {
     }
 }
 
-/// Returns whether a path exists.
+/// Returns whether a path, as `stat` takes it, exists.
 ///
 /// # Errors
-/// If the service fails with anything but `NotFound`.
+/// `Failed` if `stat` fails with another kind than `NotFound`.
 pub async fn exists(op: &Operator, path: &str) -> CaseResult<bool> {
     Ok(mode(op, path).await?.is_some())
 }

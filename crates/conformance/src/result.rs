@@ -10,7 +10,8 @@ pub type CaseResult<T = ()> = Result<T, CaseError>;
 /// Why a case ended early.
 #[derive(Debug)]
 pub enum CaseError {
-    /// The promise was broken.
+    /// The promise was broken, or another step of the case failed. The text has the place in the
+    /// source and the reason.
     Failed(String),
     /// The case does not apply.
     Skipped(String),

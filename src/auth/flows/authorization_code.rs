@@ -70,7 +70,8 @@ impl AuthorizationCodeFlow {
     }
 
     /// Replaces the redirect URI. The application must be registered with it. If it is
-    /// `http://localhost`, `http://127.0.0.1` or `http://[::1]` with a port, the flow listens there.
+    /// `http://localhost`, `http://127.0.0.1` or `http://[::1]` with a port, the flow listens
+    /// there.
     #[must_use]
     pub fn redirect_uri(mut self, redirect_uri: impl Into<String>) -> Self {
         self.redirect_uri = Some(redirect_uri.into());
@@ -105,11 +106,12 @@ impl AuthorizationCodeFlow {
         self
     }
 
-    /// Starts a sign-in. Listens on this machine, if the redirect URI leads to it. Sends no request.
+    /// Starts a sign-in. Listens on this machine, if the redirect URI leads to it. Sends no
+    /// request.
     ///
     /// # Errors
-    /// `InvalidInput` if a URL is invalid or would not use TLS; `Unexpected` if the port of the
-    /// redirect URI is in use.
+    /// `InvalidInput` if a URL cannot be parsed or would not use TLS; `Unexpected` if the port of
+    /// the redirect URI is in use.
     pub async fn start(&self) -> Result<PendingSignIn> {
         self.provider.check_tls()?;
         let (redirect_uri, listener) = self.listen().await?;
@@ -143,8 +145,8 @@ impl AuthorizationCodeFlow {
         })
     }
 
-    /// Returns the redirect URI and its listener. The listener is `None` if the URI does not lead to
-    /// this machine, or the flow uses none.
+    /// Returns the redirect URI and its listener. The listener is `None` if the URI does not lead
+    /// to this machine, or the flow uses none.
     ///
     /// # Errors
     /// `InvalidInput` if the redirect URI is not a URL; `Unexpected` if its port is in use.

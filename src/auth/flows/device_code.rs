@@ -58,7 +58,7 @@ impl DeviceCodeFlow {
     /// # Errors
     /// `Unsupported` if the cloud has no device code flow; `PermissionDenied` if it rejects the
     /// application, with its message and the next step; `Unexpected` if no response arrives or the
-    /// response is invalid.
+    /// response cannot be decoded.
     pub async fn start(&self, cx: &Context) -> Result<PendingDeviceSignIn> {
         let Some(url) = self.provider.device_url() else {
             return Err(Error::new(
@@ -114,7 +114,8 @@ impl PendingDeviceSignIn {
         self.authorization.message.as_deref()
     }
 
-    /// Returns how long the code is still valid. Microsoft's codes may expire earlier than announced.
+    /// Returns how long the code is still valid. Microsoft's codes may expire earlier than
+    /// announced.
     pub fn remaining(&self) -> Duration {
         self.expires_at.saturating_duration_since(Instant::now())
     }
@@ -123,8 +124,8 @@ impl PendingDeviceSignIn {
     /// sign-in; the time between two polls grows.
     ///
     /// # Errors
-    /// `PermissionDenied` if the user denies access or the code expires, with the next step; those of
-    /// [`TokenClient::refresh`], except temporary ones.
+    /// `PermissionDenied` if the user denies access or the code expires, with the next step; those
+    /// of [`TokenClient::refresh`], except temporary ones.
     pub async fn finish(&self, cx: &Context) -> Result<Tokens> {
         let mut interval = self.authorization.interval;
         loop {

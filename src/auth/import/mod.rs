@@ -85,8 +85,8 @@ impl fmt::Debug for ImportedRemote {
 /// Reads a text file.
 ///
 /// # Errors
-/// `NotFound` if it does not exist; `InvalidInput` if it is too large or not UTF-8; `Unexpected` if
-/// it cannot be read.
+/// `NotFound` if it does not exist; `InvalidInput` if it exceeds the maximum size or is not UTF-8;
+/// `Unexpected` if it cannot be read.
 fn read_text(path: &Path) -> Result<String> {
     let failed = |error: io::Error| {
         let kind = match error.kind() {
@@ -105,7 +105,8 @@ fn read_text(path: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// Returns the error for a file with invalid contents. `problem` must not contain a secret.
+/// Returns the `InvalidInput` error for a file whose contents cannot be imported. `problem` must
+/// not contain a secret.
 fn invalid(path: &Path, problem: &str) -> Error {
     let text = format!("cannot import {}: {problem}", path.display());
     Error::new(ErrorKind::InvalidInput, text)

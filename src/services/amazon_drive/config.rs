@@ -27,7 +27,8 @@ const ENDPOINT: &str = "https://drive.amazonaws.com/drive/v1/";
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AmazonDriveConfig {
-    /// Root of all paths: a folder of the drive. In a URI, its path. The default is the whole drive.
+    /// Root of all paths: a folder of the drive. In a URI, its path. The default is the whole
+    /// drive.
     pub root: Option<String>,
     /// Name of the account in the service's info. In a URI, its host.
     pub name: Option<String>,
@@ -62,14 +63,14 @@ pub struct AmazonDriveConfig {
     pub token_file: Option<String>,
     /// Hosts that may receive tokens over plain HTTP, in addition to this machine.
     ///
-    /// A comma-separated list of names, with a port unless it is 80. `*` matches any part of a name up
-    /// to the next dot. An example is a drive server in the network of a CI job.
+    /// A comma-separated list of names, with a port unless it is 80. `*` matches any part of a name
+    /// up to the next dot. An example is a drive server in the network of a CI job.
     pub allow_http: Option<String>,
     /// Path of a PEM file with certificates of authorities that are trusted in addition to those of
     /// the system; `~/` is the user's home.
     pub ca_cert: Option<String>,
-    /// URL of the proxy, such as `http://proxy:3128`, or `none`. Loopback addresses are connected to
-    /// directly. Default: the proxy of the system.
+    /// URL of the proxy, such as `http://proxy:3128`, or `none`. Loopback addresses are connected
+    /// to directly. Default: the proxy of the system.
     pub proxy: Option<String>,
     /// Maximum time to establish a connection. The format is that of `index_ttl`. Default: 10 s.
     #[serde(with = "span", skip_serializing_if = "Option::is_none")]
@@ -96,10 +97,10 @@ pub struct AmazonDriveConfig {
     /// Whether the cloud rejects a file whose content equals that of another file; the error names
     /// the other file. The default is false.
     pub deduplicate: bool,
-    /// Whether the MD5 of whole files is not checked during reads. The check is limited to the speed
-    /// of MD5, about 600 MiB/s for each core. Without it only sizes are checked; if a file of more
-    /// than 500 MiB, which takes several requests, is replaced by one of the same size between two
-    /// requests, the read does not detect it. The default is false.
+    /// Whether the MD5 of whole files is not checked during reads. The check is limited to the
+    /// speed of MD5, about 600 MiB/s for each core. Without it only sizes are checked; if a file of
+    /// more than 500 MiB, which takes several requests, is replaced by one of the same size between
+    /// two requests, the read does not detect it. The default is false.
     pub unchecked_reads: bool,
 }
 
@@ -107,7 +108,8 @@ impl AmazonDriveConfig {
     /// Creates the unbiased client with these options.
     ///
     /// # Errors
-    /// `ConfigInvalid` if a required option is missing or an option is invalid.
+    /// `ConfigInvalid` if no option gives a token, `client_id` is missing for a refresh, a URL, a
+    /// host, a header or the proxy cannot be parsed, or the file of certificates cannot be read.
     pub fn client(&self) -> Result<Client> {
         let endpoint = self.endpoint.as_deref().unwrap_or(ENDPOINT);
         let plain_http = plain_http(AMAZON_DRIVE_SCHEME, self.allow_http.as_deref())?;
@@ -148,7 +150,8 @@ impl AmazonDriveConfig {
     /// Returns the source of tokens that the options describe.
     ///
     /// # Errors
-    /// `ConfigInvalid` if an option for the sign-in is missing or invalid.
+    /// `ConfigInvalid` if no option gives a token, `client_id` is missing for a refresh, or an
+    /// endpoint or a host of `allow_http` cannot be parsed.
     pub fn token_source(&self) -> Result<TokenSource> {
         let secret = |text: &Option<String>| text.as_deref().map(Secret::from);
         let wrong = |what| invalid_option(AMAZON_DRIVE_SCHEME, what);
@@ -177,7 +180,8 @@ impl AmazonDriveConfig {
     /// Returns the connection of these options. `None` if none of them is set.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the certificates or the proxy are invalid.
+    /// `ConfigInvalid` if the file of certificates cannot be read or has none, or the proxy is
+    /// neither an HTTP URL nor `none`.
     fn connection(&self) -> Result<Option<Connection>> {
         let fields = ConnectionFields {
             scheme: AMAZON_DRIVE_SCHEME,
@@ -202,7 +206,7 @@ impl Configurator for AmazonDriveConfig {
     /// Parses `amazon-drive://NAME/ROOT?KEY=VALUE&…`; name and root are optional.
     ///
     /// # Errors
-    /// `ConfigInvalid` for an unknown key or an invalid value.
+    /// `ConfigInvalid` for a key that is no option, or a value that is not of the option's type.
     fn from_uri(uri: &OperatorUri) -> Result<Self> {
         let mut config = Self::from_iter(uri.options().clone())?;
         let (root, name) = root_and_name(AMAZON_DRIVE_SCHEME, uri)?;
@@ -214,7 +218,7 @@ impl Configurator for AmazonDriveConfig {
     /// Parses options by key, as in a configuration file.
     ///
     /// # Errors
-    /// `ConfigInvalid` for an unknown key or an invalid value.
+    /// `ConfigInvalid` for a key that is no option, or a value that is not of the option's type.
     fn from_iter(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let (mut config, headers): (Self, _) = from_pairs(AMAZON_DRIVE_SCHEME, pairs)?;
         config.headers.extend(headers);

@@ -41,9 +41,9 @@ pub struct OneDriveConfig {
     pub endpoint: Option<String>,
     /// Additional hosts that links to next pages may lead to. The token is sent to these hosts.
     ///
-    /// A comma-separated list of names, with a port unless it is the default port of the scheme. `*`
-    /// matches any part of a name up to the next dot. Needed if `endpoint` is a gateway to Graph.
-    /// Default: only the host of `endpoint`.
+    /// A comma-separated list of names, with a port unless it is the default port of the scheme.
+    /// `*` matches any part of a name up to the next dot. Needed if `endpoint` is a gateway to
+    /// Graph. Default: only the host of `endpoint`.
     pub allowed_hosts: Option<String>,
     /// Base URL of the sign-in service. Default: that of the cloud, such as
     /// `https://login.microsoftonline.com`.
@@ -90,8 +90,8 @@ pub struct OneDriveConfig {
     /// Kind of the account. If it is set, the service uses features that only this kind offers: in
     /// personal drives, a recursive listing of any folder is one paged request.
     pub account_kind: Option<AccountKind>,
-    /// Additional headers of all requests to `endpoint`. In a map of strings, each header has its own
-    /// key, `header.NAME`.
+    /// Additional headers of all requests to `endpoint`. In a map of strings, each header has its
+    /// own key, `header.NAME`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     /// Maximum age of cached metadata of items, as `10s`, `500ms` or a number of seconds. Default:
@@ -105,14 +105,14 @@ pub struct OneDriveConfig {
     pub upload_fragment: Option<u64>,
     /// Hosts that may receive tokens over plain HTTP, in addition to this machine.
     ///
-    /// A comma-separated list of names, with a port unless it is 80. `*` matches any part of a name up
-    /// to the next dot. An example is a drive server in the network of a CI job.
+    /// A comma-separated list of names, with a port unless it is 80. `*` matches any part of a name
+    /// up to the next dot. An example is a drive server in the network of a CI job.
     pub allow_http: Option<String>,
     /// Path of a PEM file with certificates of authorities that are trusted in addition to those of
     /// the system; `~/` is the user's home.
     pub ca_cert: Option<String>,
-    /// URL of the proxy, such as `http://proxy:3128`, or `none`. Loopback addresses are connected to
-    /// directly. Default: the proxy of the system.
+    /// URL of the proxy, such as `http://proxy:3128`, or `none`. Loopback addresses are connected
+    /// to directly. Default: the proxy of the system.
     pub proxy: Option<String>,
     /// Maximum time to establish a connection. The format is that of `index_ttl`. Default: 10 s.
     #[serde(with = "options::span", skip_serializing_if = "Option::is_none")]
@@ -136,7 +136,8 @@ impl OneDriveConfig {
     /// Returns a client of the protocol with these options.
     ///
     /// # Errors
-    /// `ConfigInvalid` if an option is invalid or missing.
+    /// `ConfigInvalid` if no option gives a token, `client_id` is missing for a refresh, a URL, a
+    /// host, a header or the proxy cannot be parsed, or the file of certificates cannot be read.
     pub fn client(&self) -> Result<Client> {
         let cloud = self.national_cloud();
         let default = || format!("{}/v1.0", cloud.graph_url());
@@ -158,7 +159,8 @@ impl OneDriveConfig {
     /// Returns the connection of these options. `None` if none of them is set.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the certificates or the proxy are invalid.
+    /// `ConfigInvalid` if the file of certificates cannot be read or has none, or the proxy is
+    /// neither an HTTP URL nor `none`.
     pub(super) fn connection(&self) -> Result<Option<Connection>> {
         let fields = ConnectionFields {
             scheme: ONEDRIVE_SCHEME,
@@ -183,8 +185,8 @@ impl OneDriveConfig {
         Ok(DriveLookup::new(configured, self.library.clone()))
     }
 
-    /// Returns the user, group or site whose drive the options name, as its default drive: `library`
-    /// is ignored. Sends a request if the options name the path of a site.
+    /// Returns the user, group or site whose drive the options name, as its default drive:
+    /// `library` is ignored. Sends a request if the options name the path of a site.
     ///
     /// # Errors
     /// `InvalidInput` if the options do not name one drive; `DriveNotFound` if the site does not
@@ -270,7 +272,7 @@ impl Configurator for OneDriveConfig {
     /// `onedrive://drive/root/documents`.
     ///
     /// # Errors
-    /// `ConfigInvalid` for an unknown key or an invalid value.
+    /// `ConfigInvalid` for a key that is no option, or a value that is not of the option's type.
     fn from_uri(uri: &OperatorUri) -> Result<Self> {
         let (root, name) = options::root_and_name(ONEDRIVE_SCHEME, uri)?;
         let mut config = Self::from_iter(uri.options().clone())?;
@@ -292,7 +294,7 @@ impl Configurator for OneDriveConfig {
     /// Parses options by key, as in a configuration file.
     ///
     /// # Errors
-    /// `ConfigInvalid` for an unknown key or an invalid value.
+    /// `ConfigInvalid` for a key that is no option, or a value that is not of the option's type.
     fn from_iter(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let (mut config, headers): (Self, _) = options::from_pairs(ONEDRIVE_SCHEME, pairs)?;
         config.headers.extend(headers);

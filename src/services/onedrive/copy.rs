@@ -1,9 +1,9 @@
 //! Copies within the cloud (onedrive-graph#copy).
 //!
-//! The cloud copies in the background; the client polls the progress. Personal drives cannot replace
-//! a file by a copy. There the copy gets a temporary name first, and is then renamed to replace the
-//! file. The old file exists until the new one takes its place. If the process ends in between, the
-//! copy remains under its temporary name, `drivedal-….tmp`.
+//! The cloud copies in the background; the client polls the progress. Personal drives cannot
+//! replace a file by a copy. There the copy gets a temporary name first, and is then renamed to
+//! replace the file. The old file exists until the new one takes its place. If the process ends in
+//! between, the copy remains under its temporary name, `drivedal-….tmp`.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -65,9 +65,9 @@ enum SavedIfExists {
 ///
 /// # Errors
 /// `AlreadyExists` if the name is in use and is not to be replaced, `IsAFolder` if a folder has the
-/// name, `NotAFolder` if the target folder is a file. Some drives report these only in [`status`].
-/// `NotFound` if the source or the folder does not exist; [request
-/// errors](crate::drive::Error#request-errors).
+/// name, `NotAFolder` if the target folder is a file, `QuotaExceeded` if the drive is full. Some
+/// drives report these only in [`status`]. `NotFound` if the source or the folder does not exist;
+/// `DriveNotFound` if the drive does not; [request errors](crate::drive::Error#request-errors).
 pub(super) async fn start(
     drive: &GraphDrive,
     cx: &Context,

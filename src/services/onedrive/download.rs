@@ -19,15 +19,17 @@ use crate::{
     services::url_refresher::as_conflict,
 };
 
-/// Statuses of an expired download URL (onedrive-graph#download-expired-url). The host responds with
-/// the same statuses if the account may not read the file; a request with a new download URL then
-/// fails too.
+/// Statuses of an expired download URL (onedrive-graph#download-expired-url). The host responds
+/// with the same statuses if the account may not read the file; a request with a new download URL
+/// then fails too.
 const URL_EXPIRED: [u16; 4] = [401, 403, 404, 410];
 
 /// Requests an item, and checks the conditions.
 ///
 /// # Errors
-/// `NotFound` if the item does not exist, `ConditionNotMatch` if a condition does not hold.
+/// `NotFound` if the item does not exist, `DriveNotFound` if the drive does not,
+/// `ConditionNotMatch` if `if_match` differs from the etag or `if_none_match` equals it; [request
+/// errors](crate::drive::Error#request-errors).
 pub(super) async fn get_item(
     drive: &GraphDrive,
     cx: &Context,
@@ -55,13 +57,17 @@ pub(super) async fn get_item(
 
 /// Downloads bytes of a file.
 ///
-/// This is one request if `known` has a valid download URL, and two otherwise: an item request costs
-/// as much as the redirect of `/content`, and returns the etag and a download URL for the next range.
-/// The hash of a whole file is verified.
+/// This is one request if `known` has a valid download URL, and two otherwise: an item request
+/// costs as much as the redirect of `/content`, and returns the etag and a download URL for the
+/// next range. The hash of a whole file is verified.
 ///
 /// # Errors
-/// `NotFound` if the file does not exist, `ConditionNotMatch` if a condition does not hold, `IsAFolder` for
-/// a folder, `Unsupported` for an item without content, `RangeNotSatisfied` behind the end of the file.
+/// * `NotFound` if the file does not exist, `DriveNotFound` if the drive does not.
+/// * `ConditionNotMatch` if `if_match` differs from the etag or `if_none_match` equals it.
+/// * `IsAFolder` for a folder, `Unsupported` for an item that is neither a file nor a folder.
+/// * `RangeNotSatisfied` if the range begins after the end of the file.
+/// * `Conflict` if the file was replaced between two requests.
+/// * [Request errors](crate::drive::Error#request-errors).
 pub(super) async fn download(
     drive: &GraphDrive,
     cx: &Context,

@@ -26,8 +26,8 @@ impl OneDriveConfig {
     /// The scopes are those for a user's own files, see [`SignInProvider::microsoft`].
     ///
     /// # Errors
-    /// `ConfigInvalid` if `oauth_endpoint` is not an HTTP URL, or `tenant`, `allow_http` or an option
-    /// of the connection is invalid.
+    /// `ConfigInvalid` if `oauth_endpoint` is not an HTTP URL, or `tenant`, `allow_http` or an
+    /// option of the connection is invalid.
     pub fn sign_in_provider(&self) -> Result<SignInProvider> {
         let authority = self.oauth_endpoint.as_deref().unwrap_or(self.national_cloud().login_url());
         let provider = SignInProvider::microsoft_at(authority, self.tenant_or_common());
@@ -40,7 +40,8 @@ impl OneDriveConfig {
     /// application without a user.
     ///
     /// # Errors
-    /// `ConfigInvalid` if an option for the sign-in is invalid or missing.
+    /// `ConfigInvalid` if no option gives a token, `client_id` is missing for a refresh, or an
+    /// endpoint or a host of `allow_http` cannot be parsed.
     pub fn token_source(&self) -> Result<TokenSource> {
         let secret = |text: &Option<String>| text.as_deref().map(Secret::from);
         let (access, refresh) = (secret(&self.access_token), secret(&self.refresh_token));
@@ -79,8 +80,8 @@ impl OneDriveConfig {
     /// Returns the client of the sign-in service in the configured tenant.
     ///
     /// # Errors
-    /// `ConfigInvalid` if `client_id` is missing, an endpoint is not a URL, or the certificate cannot
-    /// be used.
+    /// `ConfigInvalid` if `client_id` is missing, an endpoint is not a URL, or the certificate
+    /// cannot be used.
     fn token_client(&self) -> Result<TokenClient> {
         let Some(client_id) = &self.client_id else {
             return Err(config_error("cannot sign in: client_id is missing"));

@@ -26,7 +26,8 @@ pub(super) const OAUTH_ENDPOINT: &str = "https://login.live.com";
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SkyDriveConfig {
-    /// Root of all paths: a folder of the drive. In a URI, its path. The default is the whole drive.
+    /// Root of all paths: a folder of the drive. In a URI, its path. The default is the whole
+    /// drive.
     pub root: Option<String>,
     /// Name of the account in the service's info. In a URI, its host.
     pub name: Option<String>,
@@ -65,14 +66,14 @@ pub struct SkyDriveConfig {
     pub lcrc: Option<String>,
     /// Hosts that may receive tokens over plain HTTP, in addition to this machine.
     ///
-    /// A comma-separated list of names, with a port unless it is 80. `*` matches any part of a name up
-    /// to the next dot. An example is a drive server in the network of a CI job.
+    /// A comma-separated list of names, with a port unless it is 80. `*` matches any part of a name
+    /// up to the next dot. An example is a drive server in the network of a CI job.
     pub allow_http: Option<String>,
     /// Path of a PEM file with certificates of authorities that are trusted in addition to those of
     /// the system; `~/` is the user's home.
     pub ca_cert: Option<String>,
-    /// URL of the proxy, such as `http://proxy:3128`, or `none`. Loopback addresses are connected to
-    /// directly. Default: the proxy of the system.
+    /// URL of the proxy, such as `http://proxy:3128`, or `none`. Loopback addresses are connected
+    /// to directly. Default: the proxy of the system.
     pub proxy: Option<String>,
     /// Maximum time to establish a connection. The format is that of `index_ttl`. Default: 10 s.
     #[serde(with = "options::span", skip_serializing_if = "Option::is_none")]
@@ -109,8 +110,9 @@ impl SkyDriveConfig {
     /// Creates the unbiased client with these options.
     ///
     /// # Errors
-    /// `ConfigInvalid` if a required option is missing or an option is invalid, and if the `lcrc`
-    /// file cannot be read.
+    /// `ConfigInvalid` if no option gives a token, `client_id` is missing for a refresh, a URL, a
+    /// host, a header or the proxy cannot be parsed, or the file of certificates cannot be read,
+    /// and if the `lcrc` file cannot be read.
     pub fn client(&self) -> Result<Client> {
         let endpoint = self.endpoint.as_deref().unwrap_or(ENDPOINT);
         let plain_http = options::plain_http(SKYDRIVE_SCHEME, self.allow_http.as_deref())?;
@@ -138,7 +140,8 @@ impl SkyDriveConfig {
     /// Returns the connection of these options. `None` if none of them is set.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the certificates or the proxy are invalid.
+    /// `ConfigInvalid` if the file of certificates cannot be read or has none, or the proxy is
+    /// neither an HTTP URL nor `none`.
     pub(super) fn connection(&self) -> Result<Option<Connection>> {
         let fields = ConnectionFields {
             scheme: SKYDRIVE_SCHEME,
@@ -168,7 +171,7 @@ impl Configurator for SkyDriveConfig {
     /// Parses `skydrive://NAME/ROOT?KEY=VALUE&…`; name and root are optional.
     ///
     /// # Errors
-    /// `ConfigInvalid` for an unknown key or an invalid value.
+    /// `ConfigInvalid` for a key that is no option, or a value that is not of the option's type.
     fn from_uri(uri: &OperatorUri) -> Result<Self> {
         let (root, name) = options::root_and_name(SKYDRIVE_SCHEME, uri)?;
         let mut config = Self::from_iter(uri.options().clone())?;
@@ -180,7 +183,7 @@ impl Configurator for SkyDriveConfig {
     /// Parses options by key, as in a configuration file.
     ///
     /// # Errors
-    /// `ConfigInvalid` for an unknown key or an invalid value.
+    /// `ConfigInvalid` for a key that is no option, or a value that is not of the option's type.
     fn from_iter(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let (mut config, headers) = options::from_pairs::<Self>(SKYDRIVE_SCHEME, pairs)?;
         config.headers.extend(headers);

@@ -61,8 +61,8 @@ impl SkyDriveConfig {
         })
     }
 
-    /// Returns the file that stores tokens: that of `lcrc`, or of `token_file`. `None` if neither is
-    /// set.
+    /// Returns the file that stores tokens: that of `lcrc`, or of `token_file`. `None` if neither
+    /// is set.
     pub fn token_storage(&self) -> Option<TokenFile> {
         #[cfg(feature = "lcrc")]
         if let Some(path) = &self.lcrc {
@@ -74,8 +74,8 @@ impl SkyDriveConfig {
     /// Returns the source of tokens that the options describe.
     ///
     /// # Errors
-    /// `ConfigInvalid` if an option for the sign-in is missing or invalid, or the `lcrc` file
-    /// cannot be read.
+    /// `ConfigInvalid` if no option gives a token, `client_id` is missing for a refresh, or an
+    /// endpoint or a host of `allow_http` cannot be parsed, or the `lcrc` file cannot be read.
     pub fn token_source(&self) -> Result<TokenSource> {
         let secret = |text: &Option<String>| text.as_deref().map(Secret::from);
         let (access, refresh) = (secret(&self.access_token), secret(&self.refresh_token));

@@ -99,8 +99,8 @@ impl Configuration {
     /// not exist.
     ///
     /// # Errors
-    /// `Usage` if the file is malformed or missing although `path` names it, or if an option is
-    /// invalid.
+    /// `Usage` if the file is malformed or missing although `path` names it, or if the service
+    /// rejects an option.
     fn load_with(
         path: Option<&Path>,
         uris: &[(String, String)],
@@ -184,7 +184,8 @@ impl Configuration {
     /// Adds or replaces a remote and its details.
     ///
     /// # Errors
-    /// `Usage` if the name is invalid.
+    /// `Usage` if the name is not at least two letters, digits, `-`, `_` or `.`, the first a letter
+    /// or digit.
     fn insert(&mut self, name: &str, source: RemoteSource, details: RemoteDetails) -> Result {
         self.remotes.insert(name, source)?;
         self.details.insert(name.to_owned(), details);
@@ -255,7 +256,8 @@ pub(crate) fn named_uri(text: &str) -> Result<(String, String), String> {
 /// Parses the name of a remote. A colon at its end is accepted.
 ///
 /// # Errors
-/// A message for the user if the name is invalid.
+/// A message for the user if it is not at least two letters, digits, `-`, `_` or `.`, the first a
+/// letter or digit.
 pub(crate) fn remote_name(text: &str) -> Result<String, String> {
     let name = text.strip_suffix(':').unwrap_or(text);
     match drivedal::remote::is_name(name) {

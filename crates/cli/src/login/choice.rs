@@ -31,8 +31,8 @@ pub(super) struct ChosenDrive {
 /// Returns the drive that the options name. Prompts the user if there are several.
 ///
 /// # Errors
-/// `Usage` if there are several drives and standard input is not a terminal, `NotFound` if the drive
-/// does not exist, and the errors of requests.
+/// `Usage` if there are several drives and standard input is not a terminal, `NotFound` if the
+/// drive does not exist, and the errors of requests.
 pub(super) async fn choose(
     app: &App,
     settings: &SignInSettings,
@@ -101,8 +101,8 @@ impl Choice<'_> {
     /// Returns the user, group or site that the options name, as its default drive.
     ///
     /// # Errors
-    /// `Usage` if an option is invalid, `NotFound` if nothing has the name, otherwise the failure
-    /// of a request.
+    /// `Usage` if the service rejects an option, `NotFound` if nothing has the name, otherwise the
+    /// failure of a request.
     async fn owner(&self, remote: &OpenRemote, tokens: &Tokens) -> Result<DriveRef> {
         debug_assert!(remote.handle.is_some());
         if let Some(text) = &self.args.find_site {

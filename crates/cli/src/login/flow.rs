@@ -1,5 +1,5 @@
-//! The ways to sign in: a browser on this machine, a browser on another device, a copied URL, and the
-//! application's own credentials.
+//! The ways to sign in: a browser on this machine, a browser on another device, a copied URL, and
+//! the application's own credentials.
 
 use std::env;
 
@@ -106,7 +106,9 @@ impl SignInFlow {
     }
 }
 
-/// Returns whether this machine can show a page: `BROWSER` names a browser, or there is a desktop.
+/// Returns whether this machine can show a page: always on macOS and Windows; elsewhere if
+/// `BROWSER` is set, or `DISPLAY` or `WAYLAND_DISPLAY` is set and a browser is found. `true` may be
+/// wrong: that browser need not start.
 fn has_browser() -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     if cfg!(any(target_os = "macos", windows)) || is_set("BROWSER") {
@@ -141,11 +143,11 @@ async fn in_browser(
     Ok(pending.finish_with_redirect_url(cx, &url).await)
 }
 
-/// Returns the context for requests to the sign-in service: with the transport options of the remote,
-/// and with the layers of this program.
+/// Returns the context for requests to the sign-in service: with the transport options of the
+/// remote, and with the layers of this program.
 ///
 /// # Errors
-/// `Usage` if an option of the remote is not valid.
+/// `Usage` if the service rejects an option of the remote.
 fn context(app: &App, settings: &SignInSettings) -> Result<Context> {
     // No request with this token is sent.
     let source = settings.with_access_token(&Secret::from("none"));

@@ -2,8 +2,8 @@
 //!
 //! The steps: [`settings`] merges the options of the command, the environment and the file;
 //! [`flow`] signs the user or the application in; [`choice`] finds the drive, with the new token;
-//! [`save`] stores the tokens and the remote. Nothing is written before the new sign-in has reached the
-//! drive.
+//! [`save`] stores the tokens and the remote. Nothing is written before the new sign-in has reached
+//! the drive.
 
 mod choice;
 mod flow;
@@ -201,9 +201,9 @@ impl Login {
     /// Signs in to a service, lets the user choose a drive, and saves the tokens and the remote.
     ///
     /// # Errors
-    /// `Usage` if an option is invalid; `Denied` if the sign-in refuses access or another account
-    /// signed in; the failure of a request or of a file; `ClosedPipe` or `Failed` if results cannot
-    /// be written.
+    /// `Usage` if the service rejects an option; `Denied` if the sign-in refuses access or another
+    /// account signed in; the failure of a request or of a file; `ClosedPipe` or `Failed` if
+    /// results cannot be written.
     async fn sign_in(self, app: &App) -> Result<Exit> {
         let settings = SignInSettings::new(app, &self).await?;
         let signed_in = flow::run(app, &settings, &self.flow).await?;

@@ -139,7 +139,7 @@ impl SignInSettings {
     /// Returns whether the options of the remote name a drive.
     ///
     /// # Errors
-    /// `Usage` if the URI of the remote is invalid.
+    /// `Usage` if the URI of the remote cannot be parsed.
     pub(super) fn names_drive(&self) -> Result<bool> {
         for key in ["drive_id", "site", "user", "group", "library"] {
             if self.get(key)?.is_some() {
@@ -157,7 +157,7 @@ impl SignInSettings {
     /// Returns the value of an option. `None` if it is not set.
     ///
     /// # Errors
-    /// `Usage` if the URI of the remote is invalid.
+    /// `Usage` if the URI of the remote cannot be parsed.
     pub(super) fn get(&self, key: &str) -> Result<Option<String>> {
         Ok(self.source.get_option(key)?)
     }
@@ -173,7 +173,7 @@ impl SignInSettings {
     /// Returns the sign-in endpoints of the cloud.
     ///
     /// # Errors
-    /// `Usage` if an option is not valid.
+    /// `Usage` if the service rejects an option.
     pub(super) fn provider(&self) -> Result<SignInProvider> {
         let provider = self.source.sign_in_provider()?;
         let provider = provider.ok_or_else(|| Failure::wrong_service(&self.scheme))?;
@@ -193,7 +193,7 @@ impl SignInSettings {
     /// needs. Without such options it has the scopes of the service.
     ///
     /// # Errors
-    /// `Usage` if the option `cloud` is invalid.
+    /// `Usage` if no national cloud has the name in the option `cloud`.
     fn with_scopes(&self, provider: SignInProvider) -> Result<SignInProvider> {
         if self.app_only {
             return Ok(provider.with_scopes([format!("{}/.default", self.cloud()?.graph_url())]));
@@ -228,7 +228,7 @@ impl SignInSettings {
     /// Returns the secret of the application. `None` if it has none.
     ///
     /// # Errors
-    /// `Usage` if the URI of the remote is invalid.
+    /// `Usage` if the URI of the remote cannot be parsed.
     pub(super) fn client_secret(&self) -> Result<Option<Secret>> {
         Ok(self.get("client_secret")?.filter(|secret| !secret.is_empty()).map(Secret::from))
     }
@@ -236,7 +236,8 @@ impl SignInSettings {
     /// Returns the certificate of the application. `None` if it has none.
     ///
     /// # Errors
-    /// `Usage` if the file is not usable.
+    /// `Usage` if the URI of the remote cannot be parsed, or the file cannot be read or has no RSA
+    /// key with its certificate.
     pub(super) fn certificate(&self) -> Result<Option<ClientCertificate>> {
         let path = self.get("client_certificate")?;
         path.map(|path| ClientCertificate::read(path).map_err(invalid)).transpose()
@@ -245,7 +246,7 @@ impl SignInSettings {
     /// Returns the redirect URI. `None` for the cloud's default.
     ///
     /// # Errors
-    /// `Usage` if the URI of the remote is invalid.
+    /// `Usage` if the URI of the remote cannot be parsed.
     pub(super) fn redirect_uri(&self) -> Result<Option<String>> {
         match &self.redirect_uri {
             Some(uri) => Ok(Some(uri.clone())),

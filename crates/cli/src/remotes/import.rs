@@ -136,8 +136,8 @@ impl Import {
     /// Adds one remote, and stores its tokens.
     ///
     /// # Errors
-    /// `Usage` if the name is not valid, `Exists` if a remote has it, and the errors of the
-    /// files.
+    /// `Usage` if the name is not at least two letters, digits, `-`, `_` or `.`, the first a letter
+    /// or digit, `Exists` if a remote has it, and the errors of the files.
     async fn import(
         &self,
         app: &App,

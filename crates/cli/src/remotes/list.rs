@@ -109,7 +109,8 @@ impl List {
     /// Prints the configured remotes: name, service, account and origin.
     ///
     /// # Errors
-    /// `Usage` if an option is invalid; `ClosedPipe` or `Failed` if results cannot be written.
+    /// `Usage` if the service rejects an option; `ClosedPipe` or `Failed` if results cannot be
+    /// written.
     pub(super) fn run(self, app: &App) -> Result<Exit> {
         let mut records = Vec::new();
         for (name, origin) in app.origins() {
@@ -143,8 +144,8 @@ impl Show {
     /// Prints a remote with its options; the values of those that may be secret are left out.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or an option is invalid; `Failed` if the tokens cannot be
-    /// read; `ClosedPipe` or `Failed` if results cannot be written.
+    /// `Usage` if no remote has the name or the service rejects an option; `Failed` if the tokens
+    /// cannot be read; `ClosedPipe` or `Failed` if results cannot be written.
     pub(super) async fn run(self, app: &App) -> Result<Exit> {
         let origins = app.origins();
         let Some(origin) = origins.get(self.name.as_str()).cloned() else {
@@ -199,7 +200,7 @@ fn print_text(app: &App, record: &RemoteDetailsRecord<'_>) -> Result {
 /// Returns the line of a remote.
 ///
 /// # Errors
-/// `Usage` if its URI is invalid.
+/// `Usage` if its URI cannot be parsed.
 fn record<'a>(app: &App, name: &'a str, origin: Origin) -> Result<RemoteRecord<'a>> {
     let (service, account) = match app.configuration.source(name) {
         Some(source) => {
@@ -221,7 +222,7 @@ pub(super) fn account_text(account: &SignedInAccount) -> String {
 /// Returns the options by key. The value is `None` for an option that may be secret.
 ///
 /// # Errors
-/// `Usage` if an option is invalid.
+/// `Usage` if the service rejects an option.
 fn shown_options(source: &RemoteSource) -> Result<BTreeMap<String, Option<String>>> {
     let options = source.options()?.into_iter().map(|(key, value)| {
         let is_public = PUBLIC_OPTIONS.contains(&key.as_str()) && !has_credentials(&value);
@@ -240,7 +241,7 @@ fn has_credentials(text: &str) -> bool {
 /// Returns the file that has the tokens of a remote. `None` if its options name none.
 ///
 /// # Errors
-/// `Usage` if the URI of the remote is invalid.
+/// `Usage` if the URI of the remote cannot be parsed.
 pub(super) fn token_file(source: &RemoteSource) -> Result<Option<String>> {
     Ok(source.get_option("token_file")?)
 }

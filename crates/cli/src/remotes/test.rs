@@ -72,8 +72,8 @@ impl Test {
     /// Connects to a remote, and prints its account, drive and quota.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or an option is invalid; the failure of a request;
-    /// `ClosedPipe` or `Failed` if results cannot be written.
+    /// `Usage` if no remote has the name or the service rejects an option; the failure of a
+    /// request; `ClosedPipe` or `Failed` if results cannot be written.
     pub(super) async fn run(self, app: &App) -> Result<Exit> {
         let at = Location { remote: self.name.clone(), text: String::new() };
         let remote = app.remote(&at, Workload::Interactive).await?;

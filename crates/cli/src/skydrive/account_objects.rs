@@ -1,4 +1,5 @@
-//! `drivedal skydrive contacts`, `calendars`, `events`, `share` and `apps`: objects outside the drive.
+//! `drivedal skydrive contacts`, `calendars`, `events`, `share` and `apps`: objects outside the
+//! drive.
 
 use drivedal::services::skydrive::model::{
     ApplicationProperties, CalendarProperties, EventProperties, NewActivity, NewContact,
@@ -29,8 +30,8 @@ pub(crate) struct ObjectArg {
 }
 
 impl ObjectArg {
-    /// Opens the remote, and checks that the id is that of a `kind` of object: a request with another id
-    /// would read or remove another object.
+    /// Opens the remote, and checks that the id is that of a `kind` of object: a request with
+    /// another id would read or remove another object.
     ///
     /// # Errors
     /// `Usage` for another id; `Unsupported` if the remote is not a SkyDrive.
@@ -47,7 +48,8 @@ impl ObjectArg {
     /// Prints the object.
     ///
     /// # Errors
-    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
+    /// The failure of the request ([`Failure::from`]); `Unsupported` if the remote is not a
+    /// SkyDrive.
     async fn show(&self, app: &App, kind: &str) -> Result<Exit> {
         let live = self.open(app, kind).await?;
         print(app, &live, &self.object, &self.object.text).await
@@ -57,7 +59,7 @@ impl ObjectArg {
 /// Prints a document of the API: an object, or the objects of a list.
 ///
 /// # Errors
-/// As of the request.
+/// The failure of the request ([`Failure::from`]).
 async fn print(app: &App, live: &SkyDriveRemote, at: &Location, path: &str) -> Result<Exit> {
     print_page(app, live, at, path, &[]).await
 }
@@ -65,7 +67,7 @@ async fn print(app: &App, live: &SkyDriveRemote, at: &Location, path: &str) -> R
 /// Prints a document of the API that is requested with a query.
 ///
 /// # Errors
-/// As of the request.
+/// The failure of the request ([`Failure::from`]).
 async fn print_page(
     app: &App,
     live: &SkyDriveRemote,
@@ -131,7 +133,8 @@ impl Contacts {
     /// Runs the command.
     ///
     /// # Errors
-    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
+    /// The failure of the request ([`Failure::from`]); `Unsupported` if the remote is not a
+    /// SkyDrive.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (at, list) = match &self.command {
             ContactsCommand::List(at) => (at, "me/contacts"),
@@ -148,7 +151,8 @@ impl ContactAdd {
     /// Creates the contact, and prints it.
     ///
     /// # Errors
-    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
+    /// The failure of the request ([`Failure::from`]); `Unsupported` if the remote is not a
+    /// SkyDrive.
     async fn run(&self, app: &App) -> Result<Exit> {
         let at = &self.at.remote;
         let live = SkyDriveRemote::open(app, at).await?;
@@ -207,7 +211,8 @@ impl Calendars {
     /// Runs the command.
     ///
     /// # Errors
-    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
+    /// The failure of the request ([`Failure::from`]); `Unsupported` if the remote is not a
+    /// SkyDrive.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         match &self.command {
             CalendarsCommand::List(RemoteArg { remote }) => {
@@ -230,7 +235,8 @@ impl CalendarAdd {
     /// Creates the calendar, and prints it.
     ///
     /// # Errors
-    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
+    /// The failure of the request ([`Failure::from`]); `Unsupported` if the remote is not a
+    /// SkyDrive.
     async fn run(&self, app: &App) -> Result<Exit> {
         let at = &self.at.remote;
         let live = SkyDriveRemote::open(app, at).await?;
@@ -322,7 +328,8 @@ impl Events {
     /// Runs the command.
     ///
     /// # Errors
-    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
+    /// The failure of the request ([`Failure::from`]); `Unsupported` if the remote is not a
+    /// SkyDrive.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         match &self.command {
             EventsCommand::List(list) => list.run(app).await,
@@ -342,7 +349,8 @@ impl EventList {
     /// Prints the events.
     ///
     /// # Errors
-    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
+    /// The failure of the request ([`Failure::from`]); `Unsupported` if the remote is not a
+    /// SkyDrive.
     async fn run(&self, app: &App) -> Result<Exit> {
         let owner = owner_of_events(&self.calendar)?;
         let live = SkyDriveRemote::open(app, &self.calendar).await?;
@@ -358,7 +366,8 @@ impl EventAdd {
     /// Creates the event, and prints it.
     ///
     /// # Errors
-    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
+    /// The failure of the request ([`Failure::from`]); `Unsupported` if the remote is not a
+    /// SkyDrive.
     async fn run(&self, app: &App) -> Result<Exit> {
         let owner = owner_of_events(&self.calendar)?;
         let live = SkyDriveRemote::open(app, &self.calendar).await?;
@@ -413,7 +422,8 @@ impl Share {
     /// Runs the command.
     ///
     /// # Errors
-    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
+    /// The failure of the request ([`Failure::from`]); `Unsupported` if the remote is not a
+    /// SkyDrive.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let at = &self.at.remote;
         let live = SkyDriveRemote::open(app, at).await?;
@@ -470,7 +480,8 @@ impl Apps {
     /// Runs the command.
     ///
     /// # Errors
-    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
+    /// The failure of the request ([`Failure::from`]); `Unsupported` if the remote is not a
+    /// SkyDrive.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         match &self.command {
             AppsCommand::List(RemoteArg { remote }) => {
@@ -494,7 +505,8 @@ impl AppAdd {
     /// Registers the application, and prints it.
     ///
     /// # Errors
-    /// As of the request; `Unsupported` if the remote is not a SkyDrive.
+    /// The failure of the request ([`Failure::from`]); `Unsupported` if the remote is not a
+    /// SkyDrive.
     async fn run(&self, app: &App) -> Result<Exit> {
         let at = &self.at.remote;
         let live = SkyDriveRemote::open(app, at).await?;

@@ -101,9 +101,9 @@ impl AuthRefresh {
     /// stores them.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or an option is invalid, `Unsupported` if it is not a
-    /// SkyDrive, `Denied` if the sign-in refuses the token, `TryLater` if it is not available;
-    /// `Failed` or `Denied` if the new tokens cannot be stored.
+    /// `Usage` if no remote has the name or the service rejects an option, `Unsupported` if it is
+    /// not a SkyDrive, `Denied` if the sign-in refuses the token, `TryLater` if it is not
+    /// available; `Failed` or `Denied` if the new tokens cannot be stored.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let live = SkyDriveRemote::open(app, &self.drive).await?;
         let renewed = live.client()?.renew_token(&live.cx).await;
@@ -115,7 +115,8 @@ impl AuthRefresh {
 /// Returns the options of a SkyDrive remote.
 ///
 /// # Errors
-/// `Usage` if the remote is unknown or an option is invalid, `Unsupported` if it is not a SkyDrive.
+/// `Usage` if no remote has the name or the service rejects an option, `Unsupported` if it is not a
+/// SkyDrive.
 async fn config(app: &App, at: &Location) -> Result<SkyDriveConfig> {
     let source = app.options(&at.remote).await.map_err(|failure| failure.about(at))?;
     source.skydrive_config()?.ok_or_else(|| {

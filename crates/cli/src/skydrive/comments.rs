@@ -26,8 +26,8 @@ impl Comments {
     /// Prints the comments on an item.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if it is not a
-    /// SkyDrive; `NotFound` if the item does not exist; the failure of the request
+    /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if it is
+    /// not a SkyDrive; `NotFound` if the item does not exist; the failure of the request
     /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;
@@ -55,8 +55,8 @@ impl CommentAdd {
     /// Adds a comment to an item, and prints it.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if it is not a
-    /// SkyDrive; `NotFound` if the item does not exist; the failure of the request
+    /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if it is
+    /// not a SkyDrive; `NotFound` if the item does not exist; the failure of the request
     /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;

@@ -28,8 +28,8 @@ impl Info {
     /// Prints the object of an item.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if it is not a
-    /// SkyDrive; `NotFound` if the item does not exist; the failure of the request
+    /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if it is
+    /// not a SkyDrive; `NotFound` if the item does not exist; the failure of the request
     /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;
@@ -61,8 +61,8 @@ impl InfoSet {
     /// Changes fields of an item. Prints the changed object with `--json`.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if it is not a
-    /// SkyDrive; `NotFound` if the item does not exist; the failure of the request
+    /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if it is
+    /// not a SkyDrive; `NotFound` if the item does not exist; the failure of the request
     /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;

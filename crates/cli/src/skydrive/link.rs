@@ -48,8 +48,8 @@ impl Link {
     /// Creates a link to an item, and prints it.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if it is not a
-    /// SkyDrive; `NotFound` if the item does not exist; the failure of the request
+    /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if it is
+    /// not a SkyDrive; `NotFound` if the item does not exist; the failure of the request
     /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (live, id) = self.item.resolve(app).await?;

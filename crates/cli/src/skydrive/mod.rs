@@ -115,8 +115,8 @@ impl ItemArgs {
     /// Opens the remote and returns the id of the item.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if the remote is not
-    /// a SkyDrive; `NotFound` if the item does not exist; the failure of the request
+    /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if the
+    /// remote is not a SkyDrive; `NotFound` if the item does not exist; the failure of the request
     /// ([`Failure::from`]).
     async fn resolve(&self, app: &App) -> Result<(SkyDriveRemote, String)> {
         let live = SkyDriveRemote::open(app, &self.item).await?;
@@ -140,8 +140,8 @@ impl SkyDriveRemote {
     /// Opens the remote of an argument.
     ///
     /// # Errors
-    /// `Usage` if the remote is unknown or an option is invalid; `Unsupported` if the remote is not
-    /// a SkyDrive.
+    /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if the
+    /// remote is not a SkyDrive.
     pub(crate) async fn open(app: &App, at: &Location) -> Result<Self> {
         let remote = app.remote(at, Workload::Interactive).await?;
         let live = Self { cx: DriveHandle::context(&remote.operator), remote };

@@ -443,8 +443,8 @@ fn describe(one: &ClashingItem<SourceEntry>) -> String {
 /// `path`.
 ///
 /// # Errors
-/// `Failed` for a name that is invalid on this computer or would leave the folder, and for an item
-/// that is neither a file nor a folder.
+/// `Failed` for a name that local files cannot have, and for `.` and `..`, and for an item that is
+/// neither a file nor a folder.
 fn checked_local_path(
     path: &str,
     top: &RemotePath,
@@ -462,7 +462,7 @@ fn checked_local_path(
 /// `path`.
 ///
 /// # Errors
-/// `Failed` for a name that is invalid on this computer or would leave the folder.
+/// `Failed` for a name that local files cannot have, and for `.` and `..`.
 fn local_path(path: &str, top: &RemotePath, at: &RemotePath) -> Result<String> {
     let mut local = path.to_owned();
     for name in relative(&top.path, &at.path).split('/') {

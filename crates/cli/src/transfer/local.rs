@@ -229,7 +229,8 @@ impl LocalFile {
 /// Returns the name if a local file can have it and it stays within its folder.
 ///
 /// # Errors
-/// The reason why it cannot.
+/// The reason for an empty name, `.`, `..`, and a name with `/` or NUL; on Windows also for a name
+/// with one of `\ : * ? " < > |` or a control character, or with a dot or space at its end.
 pub(crate) fn local_name(name: &str) -> Result<&str, &'static str> {
     if matches!(name, "" | "." | "..") {
         return Err("the name stands for a folder on this computer");

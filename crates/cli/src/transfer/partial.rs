@@ -382,8 +382,10 @@ impl SavedDownload {
         claim.save(self, None, Some(&self.partial))
     }
 
-    /// Returns the number of bytes that are certainly valid. It is the whole length if a hash will
-    /// be verified (`is_checked`), or if the computer has not restarted since.
+    /// Returns the number of bytes of the file to keep, at most the size of the remote file. It is
+    /// the whole length if a hash will be verified (`is_checked`), or if the computer has the boot
+    /// id of the entry: it has not restarted since. Otherwise only the bytes that were synced to
+    /// the disk.
     ///
     /// # Errors
     /// The operating system's error if the metadata of the file cannot be read.

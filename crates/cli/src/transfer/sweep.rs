@@ -32,8 +32,9 @@ pub(super) fn sweep(folder: &Path, journal: Option<&Journal>) {
     }
 }
 
-/// Removes large partial downloads of a folder that are stale: the remote file no longer exists, or
-/// this run has downloaded it. `is_stale` decides that by the origin.
+/// Removes the large partial downloads of the local `folder` for whose origin `is_stale` returns
+/// true: the remote file no longer exists, or this run has downloaded it. One that another process
+/// is downloading, or that has no entry in `journal`, stays. Failures are ignored.
 pub(super) fn sweep_stale(
     folder: &Path,
     journal: &Journal,

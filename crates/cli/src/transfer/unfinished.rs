@@ -41,7 +41,8 @@ impl UnfinishedFiles {
         }
     }
 
-    /// Returns whether the file of a partial download is not downloaded yet.
+    /// Returns whether the file of a partial download is in the set: this run found it and has not
+    /// downloaded it. Remote and path of `at` are compared literally.
     pub(super) fn has(&self, at: &DownloadOrigin) -> bool {
         let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         files.contains(&(at.remote.clone(), at.path.clone()))

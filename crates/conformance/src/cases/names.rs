@@ -1,4 +1,4 @@
-//! Names: supported completely or rejected clearly.
+//! Names: supported completely, or rejected with a permanent error that contains the name.
 
 use opendal::{Error, ErrorKind};
 
@@ -152,8 +152,8 @@ async fn check_stored_or_rejected(test: &TestContext, name: &str) -> CaseResult 
     Ok(())
 }
 
-/// Verifies that the error of a rejected name is permanent, has a kind to act on, and contains the
-/// name.
+/// Verifies that the error of a rejected name is permanent, is not `Unexpected`, and contains the
+/// name, literally or as Rust quotes it.
 ///
 /// # Errors
 /// `Failed` if the promise is not kept.
@@ -172,8 +172,8 @@ fn check_rejection_error(error: &Error, name: &str) -> CaseResult {
 }
 
 /// Uses names that some services do not accept: with `\`, `:` or control characters, device names
-/// of Windows, spaces and dots at the ends. Each is stored completely, or rejected with a clear
-/// error.
+/// of Windows, spaces and dots at the ends. Each is stored completely, or rejected with a permanent
+/// `Unsupported` that contains the name, and nothing is created.
 ///
 /// # Errors
 /// `Failed` if the promise is not kept.
@@ -209,7 +209,8 @@ async fn a_name_is_stored_completely_or_rejected_clearly(test: &TestContext) -> 
     Ok(())
 }
 
-/// Uses names of 256 to 1000 characters. Each is stored completely, or rejected with a clear error.
+/// Uses names of 256 to 1000 characters. Each is stored completely, or rejected with a permanent
+/// `Unsupported` that contains the name, and nothing is created.
 ///
 /// # Errors
 /// `Failed` if the promise is not kept.
