@@ -140,7 +140,7 @@ impl BaseUrl {
     }
 }
 
-/// Returns whether a host belongs to one of the clouds.
+/// Returns whether a host, in any case and without its port, belongs to one of the clouds.
 pub(super) fn is_cloud(host: &str) -> bool {
     CLOUD_HOSTS.iter().any(|parent| is_or_below(host, parent))
 }

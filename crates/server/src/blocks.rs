@@ -85,7 +85,8 @@ impl Summer {
     }
 }
 
-/// Returns the range of whole blocks that contain `range`, in a blob of `length` bytes.
+/// Returns the range of whole blocks that contain `range`, in a blob of `length` bytes. The ends of
+/// both ranges are exclusive; `range` must be within the blob.
 pub(super) fn touched(range: &Range<u64>, length: u64) -> Range<u64> {
     let start = range.start / BLOCK * BLOCK;
     start..range.end.div_ceil(BLOCK).saturating_mul(BLOCK).min(length)

@@ -67,7 +67,8 @@ pub enum BudgetError {
 }
 
 impl Budget {
-    /// Creates a budget of `units` per `window`.
+    /// Creates a budget of `units` resource units per `window`. Zero is rejected when the budget is
+    /// set.
     pub fn new(units: u32, window: Duration) -> Self {
         Self { units, window: u64::try_from(window.as_millis()).unwrap_or(u64::MAX) }
     }
@@ -156,8 +157,9 @@ impl Budgets {
         self.state().used.clear();
     }
 
-    /// Charges the cost of a request, in resource units, to an account at the time `now`. A window
-    /// that has ended is replaced. Returns `None` without a budget.
+    /// Charges the cost of a request, in resource units, to an account at the time `now`. A
+    /// rejected request is charged too. A window that has ended is replaced. Returns `None` without
+    /// a budget.
     pub(crate) fn charge(&self, account: &str, cost: u32, now: Instant) -> Option<Charge> {
         let mut state = self.state();
         let budget = state.budget?;
@@ -172,7 +174,8 @@ impl Budgets {
 }
 
 impl Charge {
-    /// Returns whether the request exceeds the budget.
+    /// Returns whether the used units, including this request's, are more than those of the budget.
+    /// Exactly the budget is allowed.
     pub(crate) fn is_exceeded(&self) -> bool {
         self.used > u64::from(self.budget.units)
     }

@@ -42,7 +42,8 @@ pub(super) enum LongSuffix {
 }
 
 /// Parses a `Range` header for a file of `size` bytes (RFC 9110, 14.2). Malformed headers and
-/// multiple ranges are ignored, which the standard allows: the whole file is served then.
+/// multiple ranges are ignored, which the standard allows: the whole file is served then. A range
+/// that begins at `size` or later is `Nothing`, so every range of an empty file is.
 pub(super) fn wanted(range: Option<&HeaderValue>, size: u64, long_suffix: LongSuffix) -> Wanted {
     let Some(spec) = range.and_then(|value| value.to_str().ok()).and_then(single_range) else {
         return Wanted::Whole;
@@ -72,8 +73,8 @@ pub(super) fn fuzzing(range: &HeaderValue) {
     }
 }
 
-/// Parses `bytes=a-b`, `bytes=a-` or `bytes=-n`. Returns the first and the last position, each
-/// `None` if it is empty; `None` for any other text.
+/// Parses `bytes=a-b`, `bytes=a-` or `bytes=-n`. Returns the first and the last position, from 0
+/// and both inclusive, each `None` if it is empty; `None` for any other text.
 fn single_range(value: &str) -> Option<(Option<u64>, Option<u64>)> {
     let (unit, set) = value.split_once('=')?;
     if !unit.trim().eq_ignore_ascii_case("bytes") {
@@ -95,7 +96,7 @@ fn position(digits: &str) -> Option<Option<u64>> {
         .then(|| Some(digits.parse().unwrap_or(u64::MAX)))
 }
 
-/// Returns the entity tag of a file's bytes, for `ETag` and `If-Range`.
+/// Returns the entity tag of a file's bytes, with its quotes, for `ETag` and `If-Range`.
 pub(super) fn etag(content: &Content) -> String {
     format!("\"{}\"", hex::encode(&content.hashes.sha256[..16]))
 }
@@ -106,11 +107,14 @@ pub(super) fn fingerprint(content: &Content) -> String {
     hex::encode(&content.hashes.sha256[..8])
 }
 
-/// Returns the response to a request for a file's bytes: 200, 206, 304 or 416. `attachment`: whether
-/// browsers should save the file.
+/// Returns the response to a request for a file's bytes: 200, 206, 304 or 416. `attachment`:
+/// whether browsers should save the file. `long_suffix` is the response to a range of more last
+/// bytes than the file has.
 ///
 /// # Errors
-/// [`TreeError::NotAFile`] for a folder; [`TreeError::Storage`] if the bytes cannot be read.
+/// [`TreeError::NotAFile`] for a folder or a notebook; [`TreeError::Changed`] if the content was
+/// replaced or removed since `node` was read; [`TreeError::Storage`] if the first bytes cannot be
+/// read. Later bytes fail the response's body.
 pub(super) async fn serve(
     tree: &Tree,
     node: &Node,
@@ -163,7 +167,8 @@ fn requested(
     wanted(headers.get(header::RANGE), content.size, long_suffix)
 }
 
-/// Returns whether `If-None-Match` matches the entity tag (RFC 9110, 13.1.2).
+/// Returns whether `If-None-Match` matches the entity tag, given with its quotes (RFC 9110,
+/// 13.1.2). `*` matches every tag.
 fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
     headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(
         |value| {

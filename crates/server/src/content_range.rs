@@ -9,8 +9,8 @@ pub(super) struct ContentRange {
 }
 
 impl ContentRange {
-    /// Parses a header's value. Returns `None` for another form, or for positions that are not within
-    /// the total.
+    /// Parses a header's value. Returns `None` for another form, also one with `*`, and for
+    /// positions that are not within the total.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (range, total) = text.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
         let (first, last) = range.split_once('-')?;

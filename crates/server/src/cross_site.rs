@@ -129,7 +129,8 @@ impl Allowed {
         Err(CrossSiteError::Origin)
     }
 
-    /// Returns whether the server serves the host of `base`.
+    /// Returns whether the server serves the host of `base`: loopback, an allowed host, or a
+    /// cloud's if it stands in for them.
     fn is_host(&self, base: &BaseUrl) -> bool {
         let host = base.host().trim_start_matches('[').trim_end_matches(']');
         base.is_loopback()
@@ -177,8 +178,8 @@ impl Admitted {
     }
 }
 
-/// Parses an origin such as `https://state.example:8443`; `None` for any other text, such as a URL
-/// with a path.
+/// Parses an origin such as `https://state.example:8443`, in any case and with or without a slash
+/// at the end; `None` for any other text, such as a URL with a path or a user.
 pub(super) fn parse_origin(text: &str) -> Option<url::Origin> {
     let url = Url::parse(text).ok()?;
     let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
@@ -208,7 +209,7 @@ fn is_exempt(request: &Parts, base: &BaseUrl, origins: &[&HeaderValue], rule: &C
     }
 }
 
-/// Returns whether all values of a header are `wanted`; true if it is absent.
+/// Returns whether all values of a header are exactly `wanted`; `true` if it is absent.
 fn is_or_absent(headers: &HeaderMap, name: &str, wanted: &str) -> bool {
     headers.get_all(name).iter().all(|value| value == wanted)
 }

@@ -197,7 +197,8 @@ impl BlobFolder {
     /// if the file exists.
     ///
     /// # Errors
-    /// The operating system's error if the file or its folder cannot be created.
+    /// The operating system's error if the file or its folder cannot be created, for any other
+    /// reason than that the file exists.
     pub(super) fn create(&self, name: &str) -> io::Result<bool> {
         let file = self.root.join(name);
         if let Some(folder) = file.parent() {
@@ -213,10 +214,11 @@ impl BlobFolder {
         }
     }
 
-    /// Moves a blob out of the folder. `name` is its path relative to the root.
+    /// Moves a blob out of the folder to the file `to`. `name` is its path relative to the root.
     ///
     /// # Errors
-    /// [`io::ErrorKind::NotFound`] if the blob does not exist; otherwise when it cannot be moved.
+    /// [`io::ErrorKind::NotFound`] if the blob does not exist, `CrossesDevices` if `to` is on
+    /// another file system; otherwise the operating system's error.
     pub(super) fn move_to(&self, name: &str, to: &Path) -> io::Result<()> {
         fs::rename(self.root.join(name), to)?;
         make_private(to)

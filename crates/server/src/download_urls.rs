@@ -38,8 +38,9 @@ struct Claims(
     bool,
 );
 
-/// Returns the path of a download URL to a file's bytes; `None` if the item has none. With
-/// `attachment`, browsers save the file instead of displaying it.
+/// Returns the path of a download URL to a file's bytes, percent-encoded; `None` if the item has
+/// none, as folders and notebooks. With `attachment`, browsers save the file instead of displaying
+/// it.
 pub(super) fn path(
     state: &ServerState,
     account: &Account,
@@ -114,8 +115,8 @@ impl Protocol for DownloadUrls {
 /// Serves the bytes of a valid download URL.
 ///
 /// # Errors
-/// The error response: 404 if the item no longer exists or has other bytes, 500 if the storage
-/// fails.
+/// The error response: 404 if the item no longer exists or has other bytes; 500 if the storage
+/// fails, or the bytes were replaced while they were opened.
 async fn download(
     state: &ServerState,
     Claims(account, item, bytes, attachment): Claims,
@@ -151,7 +152,8 @@ fn invalid_url(error: TokenError) -> Response {
     response
 }
 
-/// Returns the response to a failed download: 404 if the file is gone or changed, else 500.
+/// Returns the response to a failed download: 404 if the file does not exist or is none, else 500,
+/// which is logged.
 fn tree_error(error: TreeError) -> Response {
     match error {
         TreeError::NotFound | TreeError::NotAFile(_) => failure(

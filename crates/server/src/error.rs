@@ -94,7 +94,8 @@ pub enum ServerError {
     Tree(#[source] TreeError),
 }
 
-/// Returns the reason of a failed listen, with a hint where the user can act.
+/// Returns the reason of a failed listen: a hint for an address that is in use, not allowed or not
+/// of this machine, otherwise the system's message.
 fn listen_error(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {

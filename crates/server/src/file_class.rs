@@ -19,7 +19,8 @@ pub(crate) enum FileClass {
 }
 
 impl FileClass {
-    /// Returns the class of a file with a name.
+    /// Returns the class of a file by the extension of its name, in any case; `Other` without an
+    /// extension.
     pub(crate) fn from_name(name: &str) -> Self {
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
         let among = |known: &[&str]| known.iter().any(|one| extension.eq_ignore_ascii_case(one));

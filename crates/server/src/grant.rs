@@ -121,7 +121,8 @@ impl Grant {
     /// Checks that a resource accepts the token.
     ///
     /// # Errors
-    /// [`AuthError::Audience`] if the token was issued for another resource.
+    /// [`AuthError::Audience`] if the token was issued for another resource. A token for all
+    /// resources is accepted.
     pub(crate) fn check_audience(&self, resource: &Audience) -> Result<(), AuthError> {
         match self.audience == Audience::Any || self.audience == *resource {
             true => Ok(()),

@@ -4,7 +4,8 @@ use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use url::form_urlencoded;
 
-/// Returns the value of `Content-Length`; `None` if it is missing or malformed.
+/// Returns the value of `Content-Length` in bytes; `None` if it is missing, or no number of 64
+/// bits.
 pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -43,7 +44,8 @@ impl<'h> Authorization<'h> {
 }
 
 /// Returns user and password of HTTP Basic authentication, which OAuth clients use for their id and
-/// secret. Both are decoded as form values (RFC 6749, 2.3.1). `None` without such a header.
+/// secret. Both are decoded as form values (RFC 6749, 2.3.1), and may be empty. `None` without such
+/// a header, and if it is not base64 or not UTF-8.
 pub(crate) fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let Authorization::Other { scheme, parameters } = Authorization::parse(headers) else {
         return None;

@@ -81,7 +81,7 @@ impl Instance {
         name
     }
 
-    /// Returns an HMAC of a challenge, which proves knowledge of the secret.
+    /// Returns an HMAC of a challenge as hexadecimal digits, which proves knowledge of the secret.
     pub(super) fn proof(&self, challenge: &str) -> String {
         let keyed = <Hmac<Sha256> as KeyInit>::new_from_slice(self.0.as_bytes())
             .expect("HMAC accepts keys of every length");
@@ -119,8 +119,9 @@ impl Drop for InstanceFile {
     }
 }
 
-/// Returns the server that runs on a data folder, if it proves its identity within
-/// [`PROOF_TIMEOUT`]; `None` otherwise.
+/// Returns the server that runs on the data folder `data`, if it proves its identity within
+/// [`PROOF_TIMEOUT`]. `None` if the folder has no file or a malformed one, and if the server does
+/// not respond in time or its proof is wrong: a server that is only slow is not found either.
 pub(super) async fn running_at(data: &Path) -> Option<RunningServer> {
     let text = tokio::fs::read(data.join(FILE)).await.ok()?;
     let record: InstanceRecord = serde_json::from_slice(&text).ok()?;

@@ -24,11 +24,13 @@ pub(crate) struct NameError {
     pub code: Option<&'static str>,
 }
 
-/// Checks the name of an item in a folder. `is_folder` is whether the item is a folder; `above`
-/// contains the names from the root to the folder.
+/// Checks the name of an item in a folder. `is_folder` is whether the item is a folder; `folder` is
+/// the key of the folder above; `above` contains the names from below the root down to it.
 ///
 /// # Errors
-/// [`NameError`] if accounts of this kind do not allow the name there, or if the path is too long.
+/// [`NameError`] if the name is empty, has a character that accounts of this kind do not allow,
+/// begins or ends with one that they do not allow there, or is reserved, and if the name or the
+/// path is too long.
 pub(crate) fn check(
     name: &str,
     is_folder: bool,

@@ -24,7 +24,8 @@ pub enum JsonError {
 /// Parses a value or a list of values. `kind` is the name of a value in errors.
 ///
 /// # Errors
-/// [`JsonError`] for the first value that cannot be parsed.
+/// [`JsonError::Syntax`] if the body is not JSON; [`JsonError::Value`] with the number, from 1, of
+/// the first value with an unknown, missing or wrong member.
 pub(crate) fn one_or_many<T: DeserializeOwned>(
     body: &[u8],
     kind: &'static str,

@@ -177,7 +177,8 @@ impl Allowance {
         self.left = self.left.saturating_add(earned).min(self.rate.grace);
     }
 
-    /// Returns when the peer becomes too slow; `None` while it is not waited for.
+    /// Returns the time at which the peer becomes too slow unless it makes progress; `None` while
+    /// it is not waited for.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.waiting.map(|since| since + self.left)
     }

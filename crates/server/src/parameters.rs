@@ -29,7 +29,8 @@ impl Parameter {
         Self { name, values }
     }
 
-    /// Returns whether a value is one of the parameter's values. Names ignore case.
+    /// Returns whether a value is one of the parameter's values, in any case. Numbers are whole and
+    /// not negative.
     fn admits(self, value: &str) -> bool {
         let is = |known: &&str| value.eq_ignore_ascii_case(known);
         match self.values {

@@ -41,22 +41,24 @@ pub(crate) const OWNER: ItemKey = ItemKey(0);
 /// The key in [`PictureClaims`] for the logo of an application. No item has it.
 pub(crate) const LOGO: ItemKey = ItemKey(1);
 
-/// Returns the beginning of the paths of a picture; a size and a name must follow.
+/// Returns the beginning of the paths of a picture, without a slash at the end; `/SIZE/NAME` must
+/// follow.
 pub(crate) fn start(state: &ServerState, claims: &PictureClaims) -> String {
     let expires = Timestamp::now() + state.settings.download_url_life;
     format!("{PREFIX}{}", state.signer.sign(Purpose::Picture, expires, claims))
 }
 
-/// Parses a picture's path. Returns its claims, and the segment with its size; the claims are
-/// `None` if they are invalid or expired.
+/// Parses a picture's path, with [`PREFIX`]. Returns its claims, and the segment with its size; the
+/// claims are `None` if they are not signed by this server or have expired, the segment is empty if
+/// it is missing.
 pub(crate) fn open<'p>(state: &ServerState, path: &'p str) -> (Option<PictureClaims>, &'p str) {
     let mut segments = path.strip_prefix(PREFIX).unwrap_or_default().split('/');
     let (signed, size) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
     (state.signer.verify(Purpose::Picture, signed, Timestamp::now()).ok(), size)
 }
 
-/// Returns a function from a frame to the path of an item's thumbnail; `None` if the item is neither a
-/// photo nor a video.
+/// Returns a function from a frame to the path of an item's thumbnail; `None` if the item is no
+/// file whose extension is that of a photo or a video. The content may have no picture.
 pub(crate) fn thumbnails(
     state: &ServerState,
     account: &Account,

@@ -81,7 +81,7 @@ impl Pipeline {
         admitted.with_cors(response)
     }
 
-    /// Serves a request of the control API.
+    /// Serves a request of the control API, whose path begins with `/_control`.
     async fn control(&self, request: Request) -> Response {
         if request.extensions().get::<Overloaded>().is_some() {
             return busy(None);
@@ -242,7 +242,9 @@ async fn within_budget(
     response
 }
 
-/// Returns the protocol's response to a request that exceeds the budget.
+/// Returns the protocol's response to a request that exceeds the budget: the status in its
+/// declaration, such as 429, and `Retry-After` if the declaration has it. `charge` is the result of
+/// the request's charge.
 fn over_budget(protocol: &Declaration, charge: &Charge) -> Response {
     let status = StatusCode::from_u16(protocol.over_budget.status);
     let mut response = (protocol.failure)(status.unwrap_or(StatusCode::TOO_MANY_REQUESTS));

@@ -26,10 +26,8 @@ pub(crate) trait Protocol {
     /// Properties of all requests of the protocol.
     const DECLARATION: Declaration;
 
-    /// Parses a request. Returns `None` if its path belongs to another protocol.
-    ///
-    /// A malformed request of this protocol is routed too: [`handle`](Self::handle) returns the error
-    /// response.
+    /// Parses a request. `None` if its path belongs to another protocol. A malformed request of
+    /// this protocol is routed too: [`handle`](Self::handle) returns the error response.
     fn route(state: &ServerState, parts: &Parts) -> Option<Routed<Self::Request>>;
 
     /// Serves a request and returns its response.

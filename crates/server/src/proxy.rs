@@ -24,8 +24,8 @@ pub(super) fn is_connect(request: &Request) -> bool {
 /// Accepts a `CONNECT` request. Returns the future tunnel, and the response that opens it.
 ///
 /// # Errors
-/// The response that rejects the request: 400 for a malformed one, 403 for a host that is no
-/// cloud's.
+/// The response that rejects the request: 400 without a host, 403 for a host that is no cloud's,
+/// and for another port than 443.
 pub(super) fn open_tunnel(request: &mut Request) -> Result<(OnUpgrade, Response), Box<Response>> {
     let reject = |status, reason: String| Err(Box::new(text(status, reason)));
     let Some(target) = request.uri().authority().cloned() else {

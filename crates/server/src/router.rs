@@ -88,7 +88,7 @@ pub(crate) static SECRET_URLS: LazyLock<Vec<SecretUrl>> = LazyLock::new(|| {
 });
 
 /// Returns the id of an item in Live Connect, which the control API reports. `cid`: the id of the
-/// item's account.
+/// item's account, 16 lower-case hexadecimal digits.
 pub(crate) fn live_item_id(cid: &str, node: &Node) -> String {
     live::id_of(cid, node)
 }

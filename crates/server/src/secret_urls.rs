@@ -25,8 +25,8 @@ pub(super) enum SecretUrl {
 /// The replacement of a secret.
 const REDACTED: &str = "REDACTED";
 
-/// Returns path and query of a request without its secrets. `forms` are the forms of all protocols,
-/// because a URL of another protocol, or of none, may hold a valid secret too.
+/// Returns path and query of a request, percent-encoded, without its secrets. `forms` are the forms
+/// of all protocols, because a URL of another protocol, or of none, may hold a valid secret too.
 pub(super) fn redacted(uri: &Uri, forms: &[SecretUrl]) -> String {
     let mut shown = redacted_path(uri.path(), forms).into_owned();
     for (at, parameter) in uri.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
@@ -43,10 +43,9 @@ pub(super) fn redacted(uri: &Uri, forms: &[SecretUrl]) -> String {
     shown
 }
 
-/// Returns a path without its secret.
-///
-/// The path is decoded before it is compared: the server may not serve a path with unusual encoding,
-/// but the secret in it is valid.
+/// Returns a path, percent-encoded, with its secret replaced by [`REDACTED`]. The path is returned
+/// unchanged if no form matches. It is decoded before it is compared: the server may not serve a
+/// path with unusual encoding, but the secret in it is valid.
 fn redacted_path<'p>(path: &'p str, forms: &[SecretUrl]) -> Cow<'p, str> {
     let decoded = percent_decode_str(path).decode_utf8_lossy();
     let whole = decoded.trim_start_matches('/');
@@ -83,7 +82,8 @@ fn joined<'a>(segments: impl Iterator<Item = &'a str>) -> String {
     segments.map(|segment| format!("/{}", encoded(segment))).collect()
 }
 
-/// Returns whether the value of a query parameter is a secret.
+/// Returns whether the value of the query parameter `name`, percent-encoded and in any case, is a
+/// secret.
 fn is_secret(name: &str, forms: &[SecretUrl]) -> bool {
     let name = percent_decode_str(name).decode_utf8_lossy();
     forms.iter().any(|form| match form {

@@ -76,8 +76,8 @@ enum SkipReason {
 ///
 /// # Errors
 /// [`ServerError::Seed`] if the seed folder cannot be read or its files cannot be stored;
-/// [`ServerError::SeedFile`] if the objects of a seed file cannot be created; [`ServerError::Tree`] if the
-/// storage fails.
+/// [`ServerError::SeedFile`] if the objects of a seed file cannot be created; [`ServerError::Tree`]
+/// if the storage fails otherwise, or its disk is full.
 pub(super) async fn seed(state: &ServerState) -> Result<Option<SeedReport>, ServerError> {
     let mut report = match &state.seed_folder {
         Some(folder) => Some(seed_folder(state, folder).await?),
@@ -92,7 +92,8 @@ pub(super) async fn seed(state: &ServerState) -> Result<Option<SeedReport>, Serv
 /// Creates the objects of Live Connect in a JSON file. Returns their number.
 ///
 /// # Errors
-/// [`ServerError::SeedFile`] if the file cannot be read, or an object cannot be created.
+/// [`ServerError::SeedFile`] if the file cannot be read or is not JSON, or an object is invalid or
+/// cannot be stored. The objects before it remain.
 async fn seed_objects(state: &ServerState, file: &Path) -> Result<u64, ServerError> {
     let failed = |reason: String| ServerError::SeedFile { path: file.to_owned(), reason };
     let json = fs::read(file).await.map_err(|error| failed(error.to_string()))?;
@@ -203,7 +204,8 @@ impl Seeder<'_> {
     /// Checks that the drive can have an entry. Returns the entry, and whether it is a folder.
     ///
     /// # Errors
-    /// `SkipReason`, the reason why it is skipped.
+    /// `SkipReason` if the entry's kind is not allowed, its name is not Unicode, or the server's
+    /// kind of accounts does not allow the name or the length of the path.
     async fn check(
         &self,
         entry: &fs::DirEntry,
@@ -250,7 +252,8 @@ impl Seeder<'_> {
     /// Returns the items of a folder before it is seeded: those that may be replaced.
     ///
     /// # Errors
-    /// `TreeError::Storage` if the database cannot be read.
+    /// `TreeError::NotFound` if the folder was deleted meanwhile, and `Storage` if the database
+    /// cannot be read.
     async fn items(&self, folder: ItemKey) -> TreeResult<HashSet<ItemKey>> {
         let children =
             self.state.tree.children(self.account.drive, folder, ListOptions::default()).await?;
@@ -281,7 +284,8 @@ impl Seeder<'_> {
     /// that may be replaced.
     ///
     /// # Errors
-    /// `ServerError::Seed` if the storage fails.
+    /// `ServerError::Seed` if the storage fails, its disk is full, or the folder's names cannot be
+    /// looked up.
     async fn put_files(
         &mut self,
         folder: ItemKey,
@@ -310,7 +314,8 @@ impl Seeder<'_> {
     ///
     /// # Errors
     /// `TreeError::NameTaken` if the name is taken by an item that may not be replaced; `NotAFile`
-    /// if it is a folder; `Storage` and `NoRoom` if the database fails.
+    /// if it is a folder; `QuotaExceeded`; `NotFound` if the folder was deleted meanwhile;
+    /// `Storage` and `NoRoom` if the database fails.
     async fn put(
         &self,
         folder: ItemKey,
@@ -333,7 +338,8 @@ impl Seeder<'_> {
     /// Creates a folder in the folder `parent`, or returns the existing one. Returns its key.
     ///
     /// # Errors
-    /// `TreeError::NameTaken` if the name is taken by another item; `Storage` and `NoRoom` if the
+    /// `TreeError::NameTaken` if the name is taken by a file or by an item that may not be
+    /// replaced; `NotFound` if the parent was deleted meanwhile; `Storage` and `NoRoom` if the
     /// database fails.
     async fn create_folder(
         &self,
@@ -354,10 +360,11 @@ impl Seeder<'_> {
     }
 
     /// Returns the key of an entry's item; `None` if the entry is skipped, because its name is
-    /// taken, its file cannot be read or the drive refuses it.
+    /// taken, its file cannot be read, the drive is full, or the drive refuses it for another
+    /// reason.
     ///
     /// # Errors
-    /// [`ServerError::Seed`] if the storage failed.
+    /// [`ServerError::Seed`] if the storage failed, or its disk is full.
     fn created_or_skipped(
         &mut self,
         entry: &SeedEntry,

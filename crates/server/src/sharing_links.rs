@@ -73,7 +73,7 @@ pub(crate) type LinkKeys = BTreeMap<LinkKind, String>;
 /// keys: the keys are then empty.
 ///
 /// # Errors
-/// For any other value.
+/// The deserializer's error for any other value, and for an unknown kind.
 pub(crate) fn deserialize_keys<'de, D: Deserializer<'de>>(from: D) -> Result<LinkKeys, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -115,7 +115,8 @@ pub(crate) fn url(
     base_url.url(&format!("{path}?cid={cid}&resid={resource}&authkey=!{signed}"))
 }
 
-/// Parses the query of a link; `None` if it is invalid.
+/// Parses the query of a link, percent-encoded and without the question mark; `None` if it has no
+/// `authkey`, or one that this server did not sign. The link may be revoked.
 pub(crate) fn open(state: &ServerState, query: &str) -> Option<LinkClaims> {
     let key = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "authkey")?.1;
     state.signer.verify(Purpose::Link, key.strip_prefix('!')?, Timestamp::now()).ok()
@@ -135,8 +136,8 @@ pub(crate) fn links_of(
     keys(node).into_iter().map(link).collect()
 }
 
-/// Returns the facets of an item after one of its links is revoked; `None` if it has no such link.
-/// `kind` is Graph's name of the link's kind.
+/// Returns the facets of an item after its link of a kind is revoked; `None` if it has no such
+/// link. `kind` is Graph's name of the kind: `view`, `edit` or `embed`.
 pub(crate) fn without_link(node: &Node, kind: &str) -> Option<Map<String, Value>> {
     let mut keys = keys(node);
     let count = keys.len();

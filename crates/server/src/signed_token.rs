@@ -67,7 +67,8 @@ pub(super) struct TokenSigner {
 pub(super) struct UsedTokens(Mutex<HashMap<String, Timestamp>>);
 
 impl UsedTokens {
-    /// Records the use of a token that expires at `expires`. Returns whether it is the first use.
+    /// Records the use of the token `name`, which expires at `expires`. Returns whether it is the
+    /// first use since the server's start, or since the token expired.
     pub(super) fn first_use(&self, name: &str, now: Timestamp, expires: Timestamp) -> bool {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         used.retain(|_, expires| *expires > now);
@@ -91,8 +92,8 @@ impl TokenSigner {
     /// Creates a signer with the key in a file. The file is created if it does not exist.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`] if the file contains no key; another kind if it cannot be
-    /// read or written.
+    /// [`io::ErrorKind::InvalidData`] if the file does not have exactly 32 bytes; another kind if
+    /// it cannot be read or written.
     pub(super) fn load_or_create(file: &Path) -> io::Result<Self> {
         match std::fs::read(file) {
             Ok(key) if key.len() == 32 => Ok(Self::with_key(&key)),
@@ -136,8 +137,8 @@ impl TokenSigner {
     /// Returns the claims of a signed text, if it is valid at the time `now`.
     ///
     /// # Errors
-    /// [`TokenError::Invalid`] if the text is malformed, or was not signed here for this purpose;
-    /// [`TokenError::Expired`] if it expired before `now`.
+    /// [`TokenError::Invalid`] if the text is malformed, was not signed here for this purpose, or
+    /// has claims of another form; [`TokenError::Expired`] if it expired before `now`.
     pub(super) fn verify<T: DeserializeOwned>(
         &self,
         purpose: Purpose,

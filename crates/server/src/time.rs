@@ -10,7 +10,8 @@ const EARLIEST: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 const LATEST: Timestamp = Timestamp::constant(253_402_207_200, 0);
 
 /// Parses an ISO 8601 time with an offset in the years 1 to 9999, the range of the clouds' own
-/// libraries. Returns `None` for any other text.
+/// libraries. The last hours of 9999 become the latest time that the server stores. `None` for any
+/// other text, also one without an offset.
 pub(super) fn parse(text: &str) -> Option<Timestamp> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return (time >= EARLIEST).then_some(time);

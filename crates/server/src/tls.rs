@@ -147,8 +147,8 @@ impl Acceptor {
     /// Performs a TLS handshake.
     ///
     /// # Errors
-    /// The connection's error if the client disconnects; `InvalidData` if it breaks the protocol or
-    /// does not trust the authority.
+    /// The connection's error if the client disconnects or sends bytes that are no TLS;
+    /// `InvalidData` if it breaks the protocol or does not trust the authority.
     pub(super) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,

@@ -2,9 +2,9 @@
 
 use crate::tree::{Stored, Tree};
 
-/// Runs an upload in its own task. When the client disconnects, the request's body ends with an error
-/// and the upload discards its bytes; a dropped future would leave them behind. Returns `None` if the
-/// task panicked.
+/// Runs an upload in its own task. When the client disconnects, the request's body ends with an
+/// error and the upload discards its bytes; a dropped future would leave them behind. `None` if the
+/// task panicked; an upload that fails is `Some` with its error.
 pub(super) async fn detached<T: Send + 'static>(
     upload: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {

@@ -146,7 +146,7 @@ impl Builder {
     ///
     /// # Errors
     /// `ServerError::NotLoopback` if other machines can reach the address and this is not allowed,
-    /// and `ServerError::Listen` if the system refuses.
+    /// and `ServerError::Listen` if the system refuses, for example because the port is in use.
     async fn bind(&self) -> Result<Option<Listening>, ServerError> {
         let Listen::Address(address) = self.listen else { return Ok(None) };
         if !self.insecure && !address.ip().is_loopback() {
@@ -233,7 +233,8 @@ impl Builder {
     /// Returns the server's own access token; `None` for a server in memory that is not private.
     ///
     /// # Errors
-    /// `ServerError::DataFolder` if the token's file cannot be read or written.
+    /// `ServerError::DataFolder` if the token's file cannot be read or written, contains no token,
+    /// or can be read by other users.
     fn own_token(&self) -> Result<Option<Secret>, ServerError> {
         match &self.storage {
             Storage::Folder(folder) => {
@@ -247,7 +248,8 @@ impl Builder {
     /// Returns the hosts and origins that are accepted besides the server's own.
     ///
     /// # Errors
-    /// `ServerError::Host` and `ServerError::Origin` for the first malformed one.
+    /// `ServerError::Host` for the first text that is no host name or address, and
+    /// `ServerError::Origin` for the first that is no origin.
     fn allowed(&self) -> Result<Allowed, ServerError> {
         let mut hosts = self.hosts.clone();
         let malformed = |host: &&String| host.is_empty() || host.contains(['/', '@', '*']);
@@ -337,8 +339,8 @@ impl Builder {
     /// Opens the tree and loads the key that signs tokens and download URLs.
     ///
     /// # Errors
-    /// `ServerError::Locked` and `ServerError::Open` for the tree, and `ServerError::DataFolder`
-    /// for the key.
+    /// `ServerError::Locked` and `ServerError::Open` for the tree, and `ServerError::DataFolder` if
+    /// the key's file cannot be read or written or has no key.
     async fn open_storage(&self) -> Result<(Arc<Tree>, TokenSigner), ServerError> {
         let tree = self.open_tree(self.tree_options()).await?;
         tree.limit_bins(BIN_CHECK_INTERVAL, self.bin_limits());

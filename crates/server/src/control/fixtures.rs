@@ -67,28 +67,30 @@ pub enum FixtureKind {
 }
 
 impl FixtureItem {
-    /// Creates a file with a content at a path below the root, such as `a/b.txt`.
+    /// Creates a file with a content at a path below the root, such as `a/b.txt`. Names are not
+    /// percent-encoded; slashes at the ends have no effect. Missing folders are created.
     pub fn file(path: impl Into<String>, bytes: impl AsRef<[u8]>) -> Self {
         let content_base64 = Some(STANDARD.encode(bytes));
         Self { path: path.into(), content_base64, ..Self::default() }
     }
 
-    /// Creates a folder at a path below the root.
+    /// Creates a folder at a path below the root, such as `a/b`. Missing folders above it are
+    /// created, and an existing folder remains.
     pub fn folder(path: impl Into<String>) -> Self {
         Self { path: path.into(), kind: FixtureKind::Folder, ..Self::default() }
     }
 
-    /// Creates a notebook at a path below the root.
+    /// Creates a notebook at a path below the root, such as `a/b`. Missing folders are created.
     pub fn notebook(path: impl Into<String>) -> Self {
         Self { path: path.into(), kind: FixtureKind::Notebook, ..Self::default() }
     }
 
-    /// Sets the account whose drive gets the item.
+    /// Sets the account whose drive gets the item. The default account's name is empty.
     pub fn on_drive(self, name: impl Into<String>) -> Self {
         Self { drive: name.into(), ..self }
     }
 
-    /// Sets the account that owns the item.
+    /// Sets the name of the account that owns the item.
     pub fn owned_by(self, name: impl Into<String>) -> Self {
         Self { owner: Some(name.into()), ..self }
     }
@@ -101,7 +103,8 @@ impl FixtureItem {
     /// Returns the content of a file; no bytes if it has none.
     ///
     /// # Errors
-    /// `InvalidFixture` if the fixture has two contents, or one that is not base64.
+    /// `InvalidFixture::TwoContents` if the fixture has two contents, and `Base64` for one that is
+    /// not base64.
     fn bytes(&self) -> Result<Bytes, InvalidFixture> {
         match (&self.content, &self.content_base64) {
             (Some(_), Some(_)) => Err(InvalidFixture::TwoContents),
@@ -190,7 +193,8 @@ impl From<TreeError> for InvalidFixture {
 /// Creates fixtures in order. Those before an invalid one remain.
 ///
 /// # Errors
-/// The first fixture that cannot be created.
+/// [`FixtureError`] with the number, from 1, of the first fixture that cannot be created, and the
+/// reason.
 pub(super) async fn add(
     state: &Arc<ServerState>,
     items: Vec<FixtureItem>,
@@ -210,7 +214,9 @@ pub(super) async fn add(
 /// Creates a fixture, and missing folders above it.
 ///
 /// # Errors
-/// `InvalidFixture`, the reason why it cannot be created.
+/// [`InvalidFixture`]: `AccountName`, `TwoContents`, `Base64`, `ContentOfFolder` or `EmptyPath` for
+/// an invalid fixture; `NameTaken` if another item has the name of the item or of a folder above
+/// it; `Tree` with the tree's error, such as a full drive or a failed storage.
 async fn add_one(state: &ServerState, item: &FixtureItem) -> Result<AddedFixture, InvalidFixture> {
     if !(item.drive.is_empty() || is_account_name(&item.drive)) {
         return Err(InvalidFixture::AccountName(item.drive.clone()));
@@ -244,7 +250,9 @@ async fn add_one(state: &ServerState, item: &FixtureItem) -> Result<AddedFixture
 /// Creates the item of a fixture in its folder. `bytes` is the content of a file.
 ///
 /// # Errors
-/// `TreeError`, such as `NameTaken`.
+/// `TreeError::NameTaken` if another item has the name, for a folder only if that is no folder;
+/// `BadName`; `QuotaExceeded`; `NotFound` if `folder` was deleted meanwhile; `Storage`, and
+/// `NoRoom` if the disk is full.
 async fn write(
     state: &ServerState,
     drive: DriveKey,

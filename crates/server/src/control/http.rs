@@ -56,7 +56,7 @@ pub(crate) fn router(control: Control) -> Router {
         .with_state(control)
 }
 
-/// Rejects requests without the control token, if the server has one.
+/// Rejects requests without the control token with 401, if the server has one.
 async fn guard(State(control): State<Control>, request: Request, next: Next) -> Response {
     let Some(token) = &control.state.control_token else { return next.run(request).await };
     if let Authorization::Bearer(given) = Authorization::parse(request.headers())
@@ -198,20 +198,21 @@ async fn clear_budget(State(control): State<Control>) -> Response {
     }
 }
 
-/// Serves `POST items`: creates the fixtures in the body; 400 if one is invalid.
+/// Serves `GET directory`: the tenants, users and applications without their secrets; null if the
+/// sign-in accepts all.
 async fn directory(State(control): State<Control>) -> Response {
     json(&control.directory())
 }
 
-/// Serves `PUT directory`: replaces the tenants, users and applications by those in the body; 400
-/// if they are invalid.
+/// Serves `PUT directory`: replaces the tenants, users and applications by those in the body, as
+/// JSON; 400 if the body is not JSON or breaks a rule of [`Directory::from_json`].
 async fn set_directory(State(control): State<Control>, body: Bytes) -> Response {
     let directory = Directory::from_json(&body);
     changed_directory(directory.and_then(|directory| control.set_directory(Some(directory))))
 }
 
-/// Serves `POST directory/entries`: adds the tenants, users and applications in the body; 400 if
-/// one is invalid.
+/// Serves `POST directory/entries`: adds the tenants, users and applications in the body, as JSON;
+/// 400 if the body is not JSON or the result breaks a rule of [`Directory::merge`].
 async fn add_to_directory(State(control): State<Control>, body: Bytes) -> Response {
     let added = Directory::entries_from_json(&body);
     changed_directory(added.and_then(|added| control.add_to_directory(added)))
@@ -222,7 +223,7 @@ async fn clear_directory(State(control): State<Control>) -> Response {
     changed_directory(control.set_directory(None))
 }
 
-/// Returns the response to a change of the directory.
+/// Returns the response to a change of the directory: 204, or 400 with the reason.
 fn changed_directory(result: Result<(), DirectoryError>) -> Response {
     match result {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
@@ -247,7 +248,8 @@ async fn set_sign_in_options(State(control): State<Control>, body: Bytes) -> Res
     }
 }
 
-/// Serves `POST items`: adds the items in the body, and returns them; 400 if one cannot be added.
+/// Serves `POST items`: adds the items in the body, a JSON object or a list, and returns them with
+/// 201; 400 if one cannot be added, also because the storage fails. Those before it remain.
 async fn add_fixtures(State(control): State<Control>, body: Bytes) -> Response {
     let items: Vec<FixtureItem> = match one_or_many(&body, "item") {
         Ok(items) => items,

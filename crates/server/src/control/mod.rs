@@ -110,7 +110,8 @@ impl Control {
     /// Adds fault rules behind the active ones. Returns the seed of their random numbers.
     ///
     /// # Errors
-    /// [`FaultError`] with the first invalid rule. None of the rules is added then.
+    /// [`FaultError`] with the number, from 1, of the first invalid rule. None of the rules is
+    /// added then.
     pub fn add_faults(&self, rules: impl IntoIterator<Item = Fault>) -> Result<u64, FaultError> {
         self.state.faults.add(rules.into_iter().collect(), None)
     }
@@ -118,7 +119,8 @@ impl Control {
     /// Adds fault rules with the seed of another run, to repeat its decisions; see [`Fault`].
     ///
     /// # Errors
-    /// [`FaultError`] with the first invalid rule. None of the rules is added then.
+    /// [`FaultError`] with the number, from 1, of the first invalid rule. None of the rules is
+    /// added then.
     pub fn add_faults_with_seed(
         &self,
         rules: impl IntoIterator<Item = Fault>,
@@ -152,7 +154,8 @@ impl Control {
     /// used.
     ///
     /// # Errors
-    /// [`BudgetError`] for a budget that cannot be enforced.
+    /// [`BudgetError`] for a budget without units or with a window of zero or more than a thousand
+    /// years. The old budget remains.
     pub fn set_budget(&self, budget: Option<Budget>) -> Result<(), BudgetError> {
         budget.as_ref().map_or(Ok(()), Budget::check)?;
         self.state.budgets.set(budget);
@@ -162,7 +165,9 @@ impl Control {
     /// Creates items that no request of a client can create, in order; see [`FixtureItem`].
     ///
     /// # Errors
-    /// [`FixtureError`] with the first item that cannot be created. The items before it remain.
+    /// [`FixtureError`] with the number, from 1, of the first item that cannot be created: it is
+    /// invalid, its name is taken, the drive is full, or the storage fails. The items before it
+    /// remain.
     pub async fn add_fixtures(
         &self,
         items: impl IntoIterator<Item = FixtureItem>,
@@ -180,7 +185,8 @@ impl Control {
     /// applications that are no longer there become invalid.
     ///
     /// # Errors
-    /// [`DirectoryError`] if the directory does not fit to the server's kind of accounts.
+    /// [`DirectoryError`] with the key of the first user whose tenant cannot be determined for the
+    /// server's kind of accounts. The old directory remains.
     pub fn set_directory(&self, directory: Option<Directory>) -> Result<(), DirectoryError> {
         self.state.accounts.set_directory(directory)
     }
@@ -188,7 +194,8 @@ impl Control {
     /// Adds users and applications to the sign-in. An entry replaces the one with the same name or id.
     ///
     /// # Errors
-    /// [`DirectoryError`] if the result is no valid directory. Nothing is added then.
+    /// [`DirectoryError`] with the key of the first fault of the result: an id or name that is
+    /// malformed or used twice, or an unknown tenant. Nothing is added then.
     pub fn add_to_directory(&self, added: Directory) -> Result<(), DirectoryError> {
         let directory = self.directory().unwrap_or_default().merge(added)?;
         self.set_directory(Some(directory))
@@ -208,7 +215,8 @@ impl Control {
     /// activities and applications; see [`LiveObject`]. Returns them with their ids.
     ///
     /// # Errors
-    /// The first object that cannot be created. The objects before it remain.
+    /// [`LiveObjectError`] with the number, from 1, of the first object that cannot be created: it
+    /// is invalid, its calendar does not exist, or the storage fails. The objects before it remain.
     pub async fn add_live_objects(
         &self,
         objects: impl IntoIterator<Item = LiveObject>,
@@ -220,7 +228,8 @@ impl Control {
     /// account's name is empty. Activities, which the protocol cannot read, are among them.
     ///
     /// # Errors
-    /// [`ServerError::Tree`] if the storage fails.
+    /// [`ServerError::Tree`] if the storage fails, or its disk is full when the account's drive is
+    /// created.
     pub async fn live_objects(
         &self,
         account: &str,
@@ -234,7 +243,8 @@ impl Control {
     /// empty.
     ///
     /// # Errors
-    /// [`ServerError::Tree`] if the storage fails.
+    /// [`ServerError::Tree`] if the storage fails, or its disk is full when the account's drive is
+    /// created.
     pub async fn upload_sessions(&self, account: &str) -> Result<u64, ServerError> {
         let account = self.state.accounts.open(account).await.map_err(ServerError::Tree)?;
         self.state.tree.sessions(account.drive).await.map_err(ServerError::Tree)
@@ -245,7 +255,9 @@ impl Control {
     /// remains, and none of it is used. Tokens remain valid; uploads in progress fail.
     ///
     /// # Errors
-    /// [`ServerError::Tree`] if the storage fails; [`ServerError::Seed`] if seeding fails.
+    /// [`ServerError::Tree`] if the storage fails; [`ServerError::Seed`] and
+    /// [`ServerError::SeedFile`] if the seed folder or a seed file cannot be read or stored. The
+    /// drives are empty then, or in part seeded.
     pub async fn reset_state(&self) -> Result<(), ServerError> {
         self.state.faults.reset();
         self.state.tree.reset().await.map_err(ServerError::Tree)?;

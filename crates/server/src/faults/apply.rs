@@ -83,7 +83,8 @@ impl FaultDecision {
     }
 
     /// Applies the effects on the response. `hash_members` are the names of JSON members that hold
-    /// hashes; `reset` is whether a reset during the effect happens in the response's body.
+    /// hashes; `reset` is whether a reset during the effect happens in the response's body. A
+    /// response whose hashes are made wrong is 500 if it is longer than 16 MiB.
     pub(crate) async fn apply_to_response(
         &self,
         mut response: Response,
@@ -129,8 +130,8 @@ impl FaultDecision {
         Response::from_parts(parts, Body::new(faulty))
     }
 
-    /// Starts recording the items that are created on a drive. Returns `None` if the rule does not hide
-    /// new items.
+    /// Starts recording the items that are created on a drive. `None` if the rule does not hide new
+    /// items, or the drive cannot be read.
     pub(crate) async fn watch_creations(
         &self,
         tree: &Tree,
@@ -175,7 +176,7 @@ impl CreationWatch {
 }
 
 /// Creates an injected response. Without a body of its own it gets the protocol's error body, which
-/// `failure` creates, from status 400 on, else none.
+/// `failure` creates, from status 400 on, else none. Without `failure` that body is a plain text.
 fn make_response(failure: Option<MakeFailure>, injected: &InjectedResponse) -> Response {
     let mut response = match (&injected.body, failure) {
         (Some(body), _) => {
@@ -237,7 +238,8 @@ async fn with_wrong_hashes(response: Response, names: &[&str]) -> Response {
     Response::from_parts(parts, body)
 }
 
-/// Changes the first digit of every text member with one of the names, at any depth.
+/// Changes the first digit of every text member that has one of the names, with its case, at any
+/// depth. Empty texts stay.
 fn change_hashes(value: &mut Value, names: &[&str]) {
     match value {
         Value::Array(values) => values.iter_mut().for_each(|value| change_hashes(value, names)),

@@ -78,7 +78,8 @@ impl Fault {
     /// the names of all operations.
     ///
     /// # Errors
-    /// The first reason why it is invalid.
+    /// The first reason why it is invalid, as of the conditions, the effects on the response and
+    /// the effects on the bodies, in this order.
     pub(super) fn check(&self, operations: &[&str]) -> Result<(), InvalidFault> {
         self.check_conditions(operations)?;
         self.check_response()?;
@@ -94,8 +95,8 @@ impl Fault {
     /// operations.
     ///
     /// # Errors
-    /// `InvalidFault::Share`, `Every`, `Until`, or `Operation` for a pattern that matches no
-    /// operation.
+    /// `InvalidFault::Share` for a share outside of 0 to 1, `Every` for zero, `Until` unless it is
+    /// later than `from`, or `Operation` for a pattern that matches no operation.
     fn check_conditions(&self, operations: &[&str]) -> Result<(), InvalidFault> {
         if self.share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
             return Err(InvalidFault::Share);
@@ -117,7 +118,9 @@ impl Fault {
     /// Checks the effects on the response, and their combinations.
     ///
     /// # Errors
-    /// The first reason why they are invalid, such as `InvalidFault::NoEffect` or `Status`.
+    /// The first that applies of `InvalidFault::NoEffect`, `ResetWithResponse`,
+    /// `FailsBeforeEffect`, `StatusCombination`, `Status` outside of 200 to 599,
+    /// `BodyWithoutStatus` and `Header`.
     fn check_response(&self) -> Result<(), InvalidFault> {
         use Effect as E;
         let resets = self.has(|effect| matches!(effect, E::Reset));
@@ -162,8 +165,8 @@ impl Fault {
     /// Checks the effects on the transfer of bytes.
     ///
     /// # Errors
-    /// The first reason why they are invalid, such as `InvalidFault::Latency` or
-    /// `DuringWithoutReset`.
+    /// The first that applies of `InvalidFault::DuringWithoutReset`, `AtWithoutReset`, `Latency`,
+    /// `Bandwidth` and `Drip`.
     fn check_bodies(&self) -> Result<(), InvalidFault> {
         use Effect as E;
         let resets_during =

@@ -153,7 +153,8 @@ impl Latency {
         Self::Exponential { mean: milliseconds(mean) }
     }
 
-    /// Returns whether its parameters are finite, not negative, and in order.
+    /// Returns whether a fixed delay is at most [`MAX_LATENCY`], and the parameters of a
+    /// distribution are finite, not negative, and a minimum is at most the maximum.
     pub(super) fn is_valid(self) -> bool {
         let valid = |numbers: [f64; 2]| numbers.iter().all(|n| n.is_finite() && *n >= 0.0);
         match self {
@@ -266,17 +267,18 @@ pub struct Bandwidth {
 }
 
 impl Bandwidth {
-    /// Limits both directions to the same bandwidth, in bytes per second.
+    /// Limits both directions to the same bandwidth, in bytes per second; zero is rejected when the
+    /// rule is added.
     pub fn both(bytes: u64) -> Self {
         Self { up: Some(bytes), down: Some(bytes) }
     }
 
-    /// Limits only the bytes that the client sends.
+    /// Limits only the bytes that the client sends, in bytes per second.
     pub fn up(bytes: u64) -> Self {
         Self { up: Some(bytes), down: None }
     }
 
-    /// Limits only the bytes that the server sends.
+    /// Limits only the bytes that the server sends, in bytes per second.
     pub fn down(bytes: u64) -> Self {
         Self { up: None, down: Some(bytes) }
     }

@@ -121,7 +121,8 @@ impl FaultEngine {
     /// engine's own sequence.
     ///
     /// # Errors
-    /// `FaultError` with the first invalid rule. None of the rules is added then.
+    /// `FaultError` with the number, from 1, of the first invalid rule. None of the rules is added
+    /// then.
     pub(crate) fn add(&self, rules: Vec<Fault>, seed: Option<u64>) -> Result<u64, FaultError> {
         for (at, rule) in rules.iter().enumerate() {
             rule.check(&self.operations).map_err(|reason| FaultError { number: at + 1, reason })?;
@@ -159,8 +160,9 @@ impl FaultEngine {
         *self.rules() = Rules::default();
     }
 
-    /// Returns the effects on a request; `None` if no rule applies. `drive` is the name of the
-    /// request's account, if it is known. Every rule that matches the request counts it.
+    /// Returns the effects on a request; `None` if no rule applies. `operation` is its name; `path`
+    /// is percent-encoded as sent, without the query; `drive` is the name of the request's account,
+    /// if it is known. Every rule that matches the request counts it.
     pub(crate) fn decide(
         &self,
         operation: &str,

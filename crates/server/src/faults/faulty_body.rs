@@ -117,7 +117,7 @@ impl FaultyBody {
         Self { speed: Speed::Drip(drip), ..self }
     }
 
-    /// Ends the body with an error after this number of bytes.
+    /// Ends the body with an error after this number of bytes. A shorter body is not changed.
     pub(super) fn truncate_at(self, bytes: u64) -> Self {
         Self { end: Some((BodyPosition::Byte(bytes), EarlyEnd::Error)), ..self }
     }
@@ -133,13 +133,14 @@ impl FaultyBody {
         Self { flushes: Some(flushes), ..self }
     }
 
-    /// Changes the byte at this position.
+    /// Changes the lowest bit of the byte at this position. A body that ends before it is not
+    /// changed.
     pub(super) fn corrupt_at(self, position: BodyPosition) -> Self {
         Self { corrupt: Some(position), ..self }
     }
 
-    /// Converts a position to a byte. A share refers to the whole body; if its length is unknown, to
-    /// the next `available` bytes.
+    /// Converts a position to the index of a byte, from 0. A share refers to the whole body; if its
+    /// length is unknown, to the next `available` bytes.
     fn byte(&self, position: BodyPosition, available: usize) -> u64 {
         match position {
             BodyPosition::Byte(byte) => byte,

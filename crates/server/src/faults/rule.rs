@@ -125,7 +125,9 @@ impl Fault {
     /// Parses a rule or a list of rules from JSON, as the body of `POST /_control/faults`.
     ///
     /// # Errors
-    /// [`JsonError`], with the number of the malformed rule.
+    /// [`JsonError`] if the text is not JSON, or with the number, from 1, of the first rule with an
+    /// unknown member or one of the wrong type. Whether the rules are consistent is checked when
+    /// they are added.
     pub fn from_json(text: &[u8]) -> Result<Vec<Self>, JsonError> {
         one_or_many(text, "rule")
     }
@@ -145,12 +147,12 @@ impl Fault {
         Self { share: Some(share), ..self }
     }
 
-    /// Skips the first matches.
+    /// Skips the first matches: the rule applies from the match after this number on.
     pub fn skip(self, matches: u64) -> Self {
         Self { skip: matches, ..self }
     }
 
-    /// Applies only to every n-th match after the skipped ones.
+    /// Applies only to every n-th match after the skipped ones; `n` is at least 1.
     pub fn every(self, n: u64) -> Self {
         Self { every: Some(n), ..self }
     }
@@ -203,8 +205,8 @@ impl Fault {
         Self { when, ..self }.with_effect(Effect::Reset)
     }
 
-    /// Sets the byte at which a reset during the effect happens: in the request's body, or in the
-    /// response's body if the request has none.
+    /// Sets the number of bytes before a reset during the effect: in the request's body, or in the
+    /// response's body if the request has none. A shorter body is reset at its end.
     pub fn at(self, bytes: u64) -> Self {
         self.with_effect(Effect::ResetAt(bytes))
     }
@@ -230,7 +232,8 @@ impl Fault {
         self.with_effect(Effect::Bandwidth(bandwidth))
     }
 
-    /// Sends the response's body in pieces of `bytes` bytes with pauses of `every` between them.
+    /// Sends the response's body in pieces of `bytes` bytes, at least 1, with pauses of `every`
+    /// between them, in whole milliseconds.
     pub fn drip(self, bytes: u64, every: Duration) -> Self {
         self.with_effect(Effect::Drip(Drip { bytes, every: whole_milliseconds(every) }))
     }
@@ -259,8 +262,9 @@ impl Fault {
         self.with_effect(Effect::WrongHash)
     }
 
-    /// Returns whether the rule matches a request, by operation, path and account. `drive` is the
-    /// account's name, if it is known.
+    /// Returns whether the rule matches a request, by operation, path and account. `path` is
+    /// percent-encoded as sent, without the query. `drive` is the account's name; with `None` only
+    /// a rule for all accounts matches.
     pub(super) fn matches(&self, operation: &str, path: &str, drive: Option<&str>) -> bool {
         self.operation.as_ref().is_none_or(|pattern| matches(pattern, operation))
             && self.path.as_ref().is_none_or(|pattern| matches(pattern, path))
@@ -268,8 +272,8 @@ impl Fault {
     }
 }
 
-/// Returns whether a pattern matches all of a text; `*` in the pattern matches any run of
-/// characters.
+/// Returns whether a pattern matches all of a text, with its case; `*` in the pattern matches any
+/// run of characters, also an empty one.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else {

@@ -22,7 +22,8 @@ use super::{
 /// Reads the metadata of a file of a family.
 ///
 /// # Errors
-/// `InvalidData` if the file is of another family or malformed; otherwise the error of the read.
+/// `InvalidData` if the file is of another family or malformed; otherwise the error of the read,
+/// `FileTooLarge` after 64 MiB.
 pub(super) fn read(family: Family, reading: Reading) -> std::io::Result<Media> {
     match family {
         Family::Picture => picture(reading).map(Media::Photo),
@@ -94,7 +95,7 @@ fn sized(photo: Photo, width: u32, height: u32, exif: Option<&Exif>) -> Photo {
 /// Reads the EXIF data of a picture.
 ///
 /// # Errors
-/// `InvalidData` if it has none or they are malformed.
+/// `InvalidData` if it has none, they are malformed, or the bytes cannot be read.
 fn exif(reading: &mut Reading) -> std::io::Result<Exif> {
     let source = MediaSource::seekable(reading).map_err(invalid)?;
     let found = MediaParser::new().parse_exif(source).map_err(invalid)?;
@@ -144,7 +145,8 @@ fn timestamp(time: ExifDateTime) -> Option<Timestamp> {
     }
 }
 
-/// Converts a position; `None` if latitude or longitude is not a finite number.
+/// Converts a position in degrees and metres; `None` if latitude or longitude is not a finite
+/// number.
 fn place(gps: &nom_exif::GPSInfo) -> Option<Place> {
     let finite = |number: Option<f64>| number.filter(|number| number.is_finite());
     Some(Place {
@@ -178,7 +180,8 @@ pub(super) fn cover(reading: Reading) -> std::io::Result<Option<Vec<u8>>> {
 /// Reads the tags and the duration of an audio file.
 ///
 /// # Errors
-/// `InvalidData` if it is malformed, or has neither tags nor a duration.
+/// `InvalidData` if it is malformed, or has neither tags nor a duration; otherwise the error of the
+/// read.
 fn audio(reading: Reading) -> std::io::Result<Audio> {
     let file = tagged(reading, false)?;
     let duration = file.properties().duration().as_millis();
@@ -204,7 +207,7 @@ fn audio(reading: Reading) -> std::io::Result<Audio> {
 /// Reads the size and duration of a video, or the tags of a video file that contains only audio.
 ///
 /// # Errors
-/// `InvalidData` if it is malformed.
+/// `InvalidData` if it is malformed, or the bytes cannot be read; otherwise the error of a seek.
 fn video(mut reading: Reading) -> std::io::Result<Media> {
     let size = reading.size();
     let source = MediaSource::seekable(&mut reading).map_err(invalid)?;

@@ -132,7 +132,8 @@ enum Family {
 }
 
 impl Family {
-    /// Returns the family of a file that starts with `head`; `None` for other files.
+    /// Returns the family of a file that starts with `head`, of which [`HEAD_SIZE`] bytes are
+    /// enough; `None` for other files. The rest of the file may be malformed.
     fn from_head(head: &[u8]) -> Option<Self> {
         let at = |start: usize, magic: &[u8]| head.get(start..start + magic.len()) == Some(magic);
         let any = |start, magics: &[&[u8]]| magics.iter().any(|magic| at(start, magic));
@@ -166,13 +167,15 @@ fn is_mpeg_frame(head: &[u8]) -> bool {
         if second & 0xe6 == 0xe2 && third & 0xf0 != 0xf0 && third & 0x0c != 0x0c)
 }
 
-/// Returns whether a file that starts with `head` may contain metadata.
+/// Returns whether a file that starts with `head` may contain metadata. `true` may be wrong: the
+/// rest of the file is not read. `false` is right for all formats of [`Family`].
 pub(super) fn is_media(head: &[u8]) -> bool {
     Family::from_head(head).is_some()
 }
 
 /// Reads the metadata of a file that starts with `head` and has `size` bytes; `fetch` reads other
-/// parts of it. Returns `None` if it has none or they cannot be read.
+/// parts of it. `None` if its format is unknown, it has none or is malformed, its bytes cannot be
+/// read, or the parser panics.
 pub(super) async fn read_media(head: &[u8], size: u64, fetch: Fetch) -> Option<Media> {
     let family = Family::from_head(head)?;
     let reading = Reading::new(size, fetch);

@@ -80,7 +80,8 @@ impl Frame {
         Self { width: pixels, height: pixels, crop: true }
     }
 
-    /// Parses `c300x400` or `c300x400_crop`, with any sizes; `None` for any other text.
+    /// Parses `c300x400` or `c300x400_crop`, in lower case, width first, with any sizes that fit
+    /// into 32 bits, also 0; `None` for any other text.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.strip_prefix('c')?;
         let (text, crop) = match text.strip_suffix("_crop") {
@@ -99,7 +100,8 @@ impl Frame {
         [self.width, self.height].into_iter().all(|side| (1..=Self::LARGEST).contains(&side))
     }
 
-    /// Returns the size of a picture that is scaled to the frame.
+    /// Returns the width and height of a picture, given in pixels, that is scaled to the frame. It
+    /// is never enlarged.
     pub(crate) fn fit(self, (width, height): (u32, u32)) -> (u32, u32) {
         if self.crop {
             let (width, height) = self.cropped((width, height));
@@ -155,8 +157,8 @@ impl From<u32> for Frame {
 /// Scales a picture to a frame, rotated as its EXIF data say.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidData`] if the file is no picture, or one that is too large to decode;
-/// another kind if its bytes cannot be read.
+/// [`io::ErrorKind::InvalidData`] if the file is no picture, is malformed, or needs more than
+/// [`MAX_DECODED`] bytes to decode; `Other` if its bytes cannot be read.
 pub(super) async fn within(reading: Reading, frame: Frame) -> io::Result<Picture> {
     decoding(reading, move |reading| {
         let Decoded { mut image, orientation, .. } = decode(reading)?;
@@ -167,11 +169,11 @@ pub(super) async fn within(reading: Reading, frame: Frame) -> io::Result<Picture
 }
 
 /// Scales a photo down to fit in a square of `pixels`, in its own format and with its EXIF data.
-/// Returns `None` if it fits already, or if its format may contain several pictures.
+/// `None` if its longer side has at most `pixels` already, or if it is neither JPEG nor PNG.
 ///
 /// # Errors
-/// `InvalidData` if the file is no picture, or one that is too large to decode; another kind if its
-/// bytes cannot be read.
+/// `InvalidData` if the file is no picture, is malformed, or needs more than [`MAX_DECODED`] bytes
+/// to decode; `Other` if its bytes cannot be read.
 pub(crate) async fn shrunk(reading: Reading, pixels: u32) -> io::Result<Option<Bytes>> {
     decoding(reading, move |reading| {
         let Decoded { image, format, exif, profile, .. } = decode(reading)?;
@@ -185,11 +187,12 @@ pub(crate) async fn shrunk(reading: Reading, pixels: u32) -> io::Result<Option<B
     .await
 }
 
-/// Scales the cover picture of an audio file or a video to a frame; `None` if it has none.
+/// Scales the cover picture of an audio file or a video to a frame; `None` if it has none, or the
+/// file is malformed.
 ///
 /// # Errors
-/// `InvalidData` if the file is malformed, or its cover is no picture or too large to decode;
-/// another kind if its bytes cannot be read.
+/// `InvalidData` if the cover is no picture, or needs more than [`MAX_DECODED`] bytes to decode;
+/// `Other` if the file's bytes cannot be read while the cover is decoded.
 pub(super) async fn cover(reading: Reading, frame: Frame) -> io::Result<Option<Picture>> {
     decoding(reading, move |reading| {
         let found = super::facts::cover(reading);
@@ -214,7 +217,7 @@ pub(crate) fn shorter_side(bytes: &[u8]) -> io::Result<u32> {
 /// Creates a square default picture with sides of `pixels`, a light disc on grey.
 ///
 /// # Errors
-/// `InvalidData` if it cannot be encoded.
+/// `InvalidData` if it cannot be encoded, and `Other` if the work panics.
 pub(crate) async fn plain(pixels: u32) -> io::Result<Picture> {
     let draw = move || {
         let (centre, radius) = (f64::from(pixels) / 2.0, f64::from(pixels) / 3.0);
@@ -227,8 +230,8 @@ pub(crate) async fn plain(pixels: u32) -> io::Result<Picture> {
     tokio::task::spawn_blocking(draw).await.map_err(io::Error::other)?
 }
 
-/// Returns whether a picture is small enough to be decoded. The metadata that an earlier version
-/// stored contain only the size in pixels.
+/// Returns whether decoding a picture takes at most [`MAX_DECODED`] bytes. The metadata that an
+/// earlier version stored contain only the size in pixels: for them both answers may be wrong.
 pub(crate) fn is_decodable(photo: &Photo) -> bool {
     let pixels = u64::from(photo.width) * u64::from(photo.height);
     photo.decoded.unwrap_or(pixels * 3) <= MAX_DECODED

@@ -25,7 +25,8 @@ const MAX_READ: u64 = 64 << 20;
 pub(crate) struct Fetch(Box<dyn Fn(Range<u64>) -> BoxFuture<'static, io::Result<Bytes>> + Send>);
 
 impl Fetch {
-    /// Wraps a function that fetches a range of a file's bytes.
+    /// Wraps a function that fetches a range of a file's bytes. The range's end is exclusive and
+    /// within the file; the result must have all of the range.
     pub(crate) fn new<F>(fetch: impl Fn(Range<u64>) -> F + Send + 'static) -> Self
     where
         F: Future<Output = io::Result<Bytes>> + Send + 'static,

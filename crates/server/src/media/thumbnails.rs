@@ -77,8 +77,8 @@ impl Thumbnails {
     /// Each picture is decoded by one decoder at a time, so that it does not delay other pictures.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`] for a picture that cannot be decoded or is too large; another
-    /// kind if the bytes cannot be read.
+    /// [`io::ErrorKind::InvalidData`] for a picture that is malformed or needs too much memory to
+    /// decode, which is cached; another kind, which is not cached, if the bytes cannot be read.
     pub(crate) async fn get(
         &self,
         content: Hash,

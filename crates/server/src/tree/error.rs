@@ -5,9 +5,8 @@ use super::ItemKey;
 /// The result of a call of the tree.
 pub type Result<T, E = TreeError> = std::result::Result<T, E>;
 
-/// An error of the tree. Every call of [`Tree`](super::Tree) that reads can fail with
-/// [`Storage`](Self::Storage), and every call that writes also with [`NoRoom`](Self::NoRoom). A
-/// write that fails changes nothing.
+/// An error of the storage. Every call that reads can fail with [`Storage`](Self::Storage), and
+/// every call that writes also with [`NoRoom`](Self::NoRoom). A write that fails changes nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
     /// No live item has the key or name. An item in the recycle bin is not live, except for calls

@@ -65,7 +65,7 @@ fn expanded(text: &str) -> String {
 }
 
 /// Returns the form in which texts are compared without case where no drive decides: in searches,
-/// filters and sort orders.
+/// filters and sort orders. It is the form of [`NameFolding::Consumer`].
 pub fn fold(text: &str) -> String {
     NameFolding::Consumer.fold(text)
 }
