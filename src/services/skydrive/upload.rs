@@ -2,7 +2,9 @@
 
 use super::{
     item::{id_of, is_folder_id, reject_conditions},
+    list,
     model::UploadResponse,
+    names,
     options::{Overwrite, UploadOptions},
     state::{LiveDrive, SINGLE_MAX},
 };
@@ -46,13 +48,26 @@ pub(super) async fn upload(
         downsize_photos: drive.downsize_photos,
     };
     let response = drive.client.put_file(cx, folder.as_str(), &to.name, &body, &options).await;
-    let response = response.map_err(|error| {
-        // An upload that may overwrite replaces any file, so the name is that of a folder.
-        let is_folder =
-            options.overwrite == Overwrite::Yes && error.kind() == ErrorKind::AlreadyExists;
-        if is_folder { error.with_kind(ErrorKind::IsAFolder) } else { error }
-    })?;
+    let response = match response {
+        // The cloud reports a folder and a notebook with the name by the same error.
+        Err(error)
+            if options.overwrite == Overwrite::Yes
+                && error.kind() == ErrorKind::AlreadyExists
+                && is_name_of_folder(drive, cx, folder, &to.name).await =>
+        {
+            Err(error.with_kind(ErrorKind::IsAFolder))
+        }
+        response => response,
+    }?;
     Ok(uploaded_item(response, to, folder))
+}
+
+/// Returns whether a folder has this name in the folder with the id `folder`; false if the folder
+/// cannot be listed, so that the error of the upload remains.
+async fn is_name_of_folder(drive: &LiveDrive, cx: &Context, folder: &ItemId, name: &str) -> bool {
+    let Ok(items) = list::all(drive, cx, folder).await else { return false };
+    let name = names::fold(name);
+    items.iter().any(|item| item.is_folder() && names::fold(&item.name) == name)
 }
 
 /// Returns the item of an upload to `to`, in the folder with the id `folder`. It has no size.

@@ -1,7 +1,6 @@
 //! The drive under test, and the steps that many cases have in common.
 
-use std::fmt;
-use std::sync::Arc;
+use std::{fmt, ops::Range, sync::Arc};
 
 use drivedal::drive::{
     Body, ByteRange, Capabilities, Context, Cursor, DeleteTarget, DownloadRequest, Drive, Error,
@@ -171,16 +170,28 @@ impl DriveAccess {
     /// # Errors
     /// [`CaseError::Failed`] if they cannot be read, or are others than reported.
     pub(super) async fn range(&self, file: &Item, range: ByteRange) -> CaseResult<Vec<u8>> {
+        let (reported, bytes) = self.try_range(file, range).await?;
+        if reported.end - reported.start != bytes.len() as u64 {
+            return fail(format!("{} bytes for the range {reported:?}", bytes.len()));
+        }
+        Ok(bytes)
+    }
+
+    /// Returns the range that the drive reports, and the bytes.
+    ///
+    /// # Errors
+    /// Those of the download and of its stream.
+    pub(super) async fn try_range(
+        &self,
+        file: &Item,
+        range: ByteRange,
+    ) -> Result<(Range<u64>, Vec<u8>), Error> {
         let file_ref = by_id(file);
         let request = DownloadRequest::new(&file_ref).with_known(file).with_range(range);
         let download = self.drive.download(&self.cx, request).await?;
         let reported = download.range.clone();
         let pieces: Vec<Buffer> = download.bytes.try_collect().await?;
-        let bytes: Vec<u8> = pieces.iter().flat_map(Buffer::to_vec).collect();
-        if reported.end - reported.start != bytes.len() as u64 {
-            return fail(format!("{} bytes for the range {reported:?}", bytes.len()));
-        }
-        Ok(bytes)
+        Ok((reported, pieces.iter().flat_map(Buffer::to_vec).collect()))
     }
 
     /// Changes an item.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drivedal::drive::{IfExists, ItemUpdate, WriteOptions};
+use drivedal::drive::{ByteRange, IfExists, Item, ItemUpdate, Retry, WriteOptions};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -37,25 +37,36 @@ async fn a_dropped_upload_leaves_the_old_file_or_the_new_one(test: &TestContext)
         let upload = access.upload(&place, "file", content, &options);
         // An error is no failure: another upload may still be at work.
         drop(timeout(Duration::from_micros(*delay), upload).await);
-        let Some(file) = access.child(&place, "file").await? else {
-            return fail("the file is missing");
-        };
-        let left = access.content(&file).await?;
+        let left = content_meanwhile(access, &place, "file").await?;
         assert!(versions.contains(&left), "{} bytes of no version", left.len());
     }
     assert_eq!(access.names(&place).await?, ["file"]);
     Ok(())
 }
 
+/// Returns the content of a file that a dropped upload may still replace. A download that fails
+/// temporarily, because its version is gone, is repeated with the new version.
+///
+/// # Errors
+/// `Failed` if the file is missing or cannot be read, or is still replaced after [`SETTLED`].
+async fn content_meanwhile(access: &DriveAccess, folder: &Item, name: &str) -> CaseResult<Vec<u8>> {
+    let deadline = Instant::now() + SETTLED;
+    loop {
+        let Some(file) = access.child(folder, name).await? else {
+            return fail("the file is missing");
+        };
+        match access.try_range(&file, ByteRange::Full).await {
+            Err(error) if error.retry() != Retry::No && Instant::now() < deadline => {}
+            result => return Ok(result?.1),
+        }
+    }
+}
+
 /// Waits until two folders together have exactly one item, which has this name.
 ///
 /// # Errors
 /// `Failed` if that takes longer than [`SETTLED`], or a listing fails.
-async fn expect_one_of(
-    access: &DriveAccess,
-    folders: [&drivedal::drive::Item; 2],
-    name: &str,
-) -> CaseResult {
+async fn expect_one_of(access: &DriveAccess, folders: [&Item; 2], name: &str) -> CaseResult {
     let deadline = Instant::now() + SETTLED;
     loop {
         let mut names = access.names(folders[0]).await?;
