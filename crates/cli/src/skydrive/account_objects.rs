@@ -112,19 +112,19 @@ struct ContactAdd {
     #[command(flatten)]
     at: RemoteArg,
 
-    /// The first name
+    /// Set the first name
     #[arg(long, value_name = "NAME")]
     first_name: Option<String>,
 
-    /// The last name
+    /// Set the last name
     #[arg(long, value_name = "NAME")]
     last_name: Option<String>,
 
-    /// The preferred e-mail address
+    /// Set the preferred e-mail address
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
 
-    /// The employer
+    /// Set the employer
     #[arg(long, value_name = "NAME")]
     company: Option<String>,
 }
@@ -198,7 +198,7 @@ struct CalendarAdd {
     /// The name of the calendar
     name: String,
 
-    /// The description of the calendar
+    /// Set the description of the calendar
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 
@@ -279,11 +279,11 @@ struct EventList {
     #[arg(value_name = "REMOTE:[CALENDAR]", value_parser = Location::parse)]
     calendar: Location,
 
-    /// The start of the period
+    /// List events from this time on
     #[arg(long, value_name = "TIME")]
     from: Option<Timestamp>,
 
-    /// The end of the period
+    /// List events until this time
     #[arg(long, value_name = "TIME")]
     to: Option<Timestamp>,
 }
@@ -303,11 +303,11 @@ struct EventAdd {
     /// The start, such as 2011-04-20T01:00:00-07:00
     start: Timestamp,
 
-    /// The end; without it, 30 minutes after the start
+    /// Set the end; without it, 30 minutes after the start
     #[arg(long, value_name = "TIME")]
     end: Option<Timestamp>,
 
-    /// The location
+    /// Set the location
     #[arg(long, value_name = "TEXT")]
     location: Option<String>,
 }
@@ -397,23 +397,23 @@ pub(crate) struct Share {
     /// The text
     message: String,
 
-    /// The URL of the content
+    /// Share the content at this URL
     #[arg(long, value_name = "URL")]
     link: Option<String>,
 
-    /// The URL of a video's file
+    /// Set the URL of a video's file
     #[arg(long, value_name = "URL", requires = "link")]
     source: Option<String>,
 
-    /// The title of the content
+    /// Set the title of the content
     #[arg(long, value_name = "TEXT", requires = "link")]
     name: Option<String>,
 
-    /// The description of the content
+    /// Set the description of the content
     #[arg(long, value_name = "TEXT", requires = "link")]
     description: Option<String>,
 
-    /// The URL of a picture of the content
+    /// Set the URL of a picture of the content
     #[arg(long, value_name = "URL", requires = "link")]
     picture: Option<String>,
 }
