@@ -84,7 +84,8 @@ pub(super) fn is_account_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
-/// Compares two texts in a time that does not depend on the position of the first difference.
+/// Compares two texts in a time that does not depend on the position of the first difference. Texts
+/// of different lengths are unequal at once.
 pub(super) fn constant_time_eq(given: &str, secret: &str) -> bool {
     given.len() == secret.len()
         && given.bytes().zip(secret.bytes()).fold(0, |all, (a, b)| all | (a ^ b)) == 0

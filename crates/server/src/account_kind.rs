@@ -107,12 +107,17 @@ impl FromStr for AccountKind {
 }
 
 impl Serialize for AccountKind {
+    /// Serializes the kind as its name.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
     }
 }
 
 impl<'de> Deserialize<'de> for AccountKind {
+    /// Deserializes a kind from its name, in lower case.
+    ///
+    /// # Errors
+    /// The deserializer's error for any other value.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)

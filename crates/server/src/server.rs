@@ -86,8 +86,8 @@ impl Server {
     /// process.
     ///
     /// # Errors
-    /// [`ServerError::DataFolder`] if the folder has no token file, or one that is unreadable, invalid
-    /// or readable by other users.
+    /// [`ServerError::DataFolder`] if the folder has no token file, or one that cannot be read,
+    /// contains no token, or can be read by other users.
     pub fn access_token_at(data: impl AsRef<Path>) -> Result<Secret, ServerError> {
         let data = data.as_ref();
         access::read(data)

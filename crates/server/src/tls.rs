@@ -107,7 +107,7 @@ impl Authority {
     /// Returns an acceptor of TLS handshakes for the clouds' hosts.
     ///
     /// # Errors
-    /// `Other` if the certificate cannot be created.
+    /// `Other` if no key can be generated, or the certificate cannot be signed.
     pub(super) fn acceptor(self) -> io::Result<Acceptor> {
         self.acceptor_for(names())
     }
@@ -115,7 +115,7 @@ impl Authority {
     /// Returns an acceptor of TLS handshakes for the hosts `names`.
     ///
     /// # Errors
-    /// `Other` if the certificate cannot be created, because of a name that is invalid in it.
+    /// `Other` if no key can be generated, or a name cannot be encoded in a certificate.
     fn acceptor_for(self, names: Vec<String>) -> io::Result<Acceptor> {
         let current = ServerCertificate::issue(&self.issuer, names).map_err(io::Error::other)?;
         let resolver = CertificateResolver { issuer: self.issuer, current: Mutex::new(current) };

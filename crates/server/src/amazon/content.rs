@@ -209,9 +209,10 @@ async fn preflight(request: &AmazonRequest, parts: &Parts) -> Result<()> {
 /// type there (amazon-drive#upload-epilogue).
 ///
 /// # Errors
-/// 400 if the request is no multipart form, a part is unknown or repeated, the metadata is invalid,
-/// the content is missing or over [`FILE_MAX`], or the body ends early; 403 if the disk of the
-/// storage is full; 500 if the storage fails. Stored content is discarded.
+/// 400 if the request is no multipart form, a part is unknown or repeated, the metadata is over 256
+/// KiB or not JSON with members of the right types, the content is missing or over [`FILE_MAX`], or
+/// the body ends early; 403 if the disk of the storage is full; 500 if the storage fails. Stored
+/// content is discarded.
 async fn form(request: &AmazonRequest, parts: &Parts, body: Body) -> Result<UploadForm> {
     let content_type = parts.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();

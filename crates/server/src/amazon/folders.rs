@@ -13,10 +13,11 @@ use crate::tree::{Change, ItemKey, ItemState, Node, OnConflict, Precondition, RO
 /// `fromParent` to the folder with the id `to`.
 ///
 /// # Errors
-/// 400 if the body is invalid, the node is not a child of `fromParent`, or `to` is a file; 403 for
-/// a node in the trash, and if the disk of the storage is full; 404 if a node does not exist or is
-/// not visible to the token; 409 if the name is in use, a folder would be below itself, or after
-/// [`MAX_ATTEMPTS`] concurrent changes; 500 if the storage fails.
+/// 400 if the body is over 1 MiB, ends early or lacks a member, the node is not a child of
+/// `fromParent`, or `to` is a file; 403 for a node in the trash, and if the disk of the storage is
+/// full; 404 if a node does not exist or is not visible to the token; 409 if the name is in use, a
+/// folder would be below itself, or after [`MAX_ATTEMPTS`] concurrent changes; 500 if the storage
+/// fails.
 pub(super) async fn move_child(request: &AmazonRequest, to: &str, body: Body) -> Result<Response> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

@@ -78,8 +78,8 @@ struct NodeQuery {
 /// query.
 ///
 /// # Errors
-/// 400 if the filter, the order or the page token is invalid, the page token is expired, or the
-/// limit is not a positive number; 500 if the storage fails.
+/// 400 if the filter or the order cannot be parsed, the page token was not issued for this query or
+/// is older than ten minutes, or the limit is not a positive number; 500 if the storage fails.
 pub(super) async fn nodes(request: &AmazonRequest) -> Result<Response> {
     let filter = request.query.get("filters").filter(|text| !text.is_empty());
     let filter = filter.map(Filter::parse).transpose()?;
@@ -92,9 +92,9 @@ pub(super) async fn nodes(request: &AmazonRequest) -> Result<Response> {
 /// match the filter of the query.
 ///
 /// # Errors
-/// 400 if the node is a file, the filter, the order or the page token is invalid, the page token is
-/// expired, or the limit is not a positive number; 404 if the node does not exist or is not visible
-/// to the token; 500 if the storage fails.
+/// 400 if the node is a file, the filter or the order cannot be parsed, the page token was not
+/// issued for this query or is older than ten minutes, or the limit is not a positive number; 404
+/// if the node does not exist or is not visible to the token; 500 if the storage fails.
 pub(super) async fn children(request: &AmazonRequest, id: &str) -> Result<Response> {
     let folder = request.find_node(id).await?;
     if folder.kind != NodeKind::Folder {
@@ -115,8 +115,8 @@ pub(super) async fn children(request: &AmazonRequest, id: &str) -> Result<Respon
 /// them.
 ///
 /// # Errors
-/// 400 if the filter, the order or the page token is invalid, the page token is expired, or the
-/// limit is not a positive number; 500 if the storage fails.
+/// 400 if the filter or the order cannot be parsed, the page token was not issued for this query or
+/// is older than ten minutes, or the limit is not a positive number; 500 if the storage fails.
 pub(super) async fn trashed(request: &AmazonRequest) -> Result<Response> {
     let filter = request.query.get("filters").filter(|text| !text.is_empty());
     let filter = filter.map(Filter::parse).transpose()?;
@@ -164,8 +164,8 @@ async fn source(request: &AmazonRequest, filter: Option<&Filter>) -> Result<Node
 /// Responds with a page of the nodes that `node_query` selects.
 ///
 /// # Errors
-/// 400 if the order or the page token is invalid, the page token is expired or of another query, or
-/// the limit is not a positive number; 500 if the storage fails.
+/// 400 if the order cannot be parsed, the page token was not issued for this query or is older than
+/// ten minutes, or the limit is not a positive number; 500 if the storage fails.
 async fn list(request: &AmazonRequest, node_query: NodeQuery) -> Result<Response> {
     let sort = request.query.get("sort").filter(|text| !text.is_empty());
     let sort = sort.map(Sort::parse).transpose()?;

@@ -73,6 +73,8 @@ impl Protocol for Amazon {
         Some(Routed::new(operation, AmazonCall(action)).cost(1))
     }
 
+    /// Serves a parsed request. An error becomes a response with its message as JSON. Every
+    /// response has a new request id in a header.
     async fn handle(
         AmazonCall(action): AmazonCall,
         context: RequestContext,

@@ -29,9 +29,10 @@ pub(super) async fn get(request: &AmazonRequest, id: &str) -> Result<Response> {
 /// Handles `POST nodes` of the metadata endpoint: creates a folder.
 ///
 /// # Errors
-/// 400 if the kind is not FOLDER, the body is invalid, the name is missing, empty, too long or
-/// cannot be stored, or a parent is a file; 403 if the disk of the storage is full; 404 if a parent
-/// does not exist; 409 if the name or the `localId` is in use; 500 if the storage fails.
+/// 400 if the kind is not FOLDER, the body is over 1 MiB, ends early or has a member of another
+/// type, the name is missing, empty, longer than 256 characters or cannot be stored, or a parent is
+/// a file; 403 if the disk of the storage is full; 404 if a parent does not exist; 409 if the name
+/// or the `localId` is in use; 500 if the storage fails.
 pub(super) async fn create(request: &AmazonRequest, body: Body) -> Result<Response> {
     let metadata: Metadata = json_body(body).await?;
     match metadata.kind.as_deref() {
@@ -64,9 +65,10 @@ pub(super) async fn create(request: &AmazonRequest, body: Body) -> Result<Respon
 /// changed first. It stays changed if a later part of the change fails.
 ///
 /// # Errors
-/// 400 if the body or the status is invalid, the name is too long or cannot be stored, or a parent
-/// is a file; 403 if the body has `contentProperties`, another member than the status is changed of
-/// a node in the trash, the root folder is moved, renamed or trashed, a restored node does not fit
+/// 400 if the body is over 1 MiB, ends early or has a member of another type, the status is neither
+/// AVAILABLE nor TRASH, the name is longer than 256 characters or cannot be stored, or a parent is
+/// a file; 403 if the body has `contentProperties`, another member than the status is changed of a
+/// node in the trash, the root folder is moved, renamed or trashed, a restored node does not fit
 /// into the drive's quota, or the disk of the storage is full; 404 if the node, a parent or every
 /// former folder of a restored node does not exist; 409 if the name is in use, or a folder would be
 /// below itself; 500 if the storage fails.

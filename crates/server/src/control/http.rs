@@ -149,8 +149,8 @@ struct Seed {
     seed: Option<u64>,
 }
 
-/// Serves `POST faults`: adds the rules in the body, and returns their seed and number; 400 if one
-/// is invalid.
+/// Serves `POST faults`: adds the rules in the body, a JSON object or a list, and returns their
+/// seed and number; 400 if the body cannot be parsed or a rule is inconsistent. None is added then.
 async fn add_faults(
     State(control): State<Control>,
     Query(Seed { seed }): Query<Seed>,
@@ -178,7 +178,8 @@ async fn budget(State(control): State<Control>) -> Response {
     json(&control.budget())
 }
 
-/// Serves `PUT budget`: replaces the budget; 400 if it is invalid.
+/// Serves `PUT budget`: replaces the budget; 400 if the body cannot be parsed, or has no units or a
+/// window of zero or more than a thousand years.
 async fn set_budget(State(control): State<Control>, body: Bytes) -> Response {
     let budget: Budget = match serde_json::from_slice(&body) {
         Ok(budget) => budget,

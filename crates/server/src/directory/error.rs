@@ -51,6 +51,7 @@ impl DirectoryError {
 }
 
 impl fmt::Display for DirectoryError {
+    /// Writes the line, if it is known, the key and the reason.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = self.line {
             write!(f, "line {line}: ")?;

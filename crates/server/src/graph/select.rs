@@ -222,9 +222,9 @@ impl Expansion {
     /// depth of the expansion, 1 for that of the query.
     ///
     /// # Errors
-    /// 400 for an unknown relation or option, a `$top` that is no number above 0, and too many
-    /// names; 501 for a relation or option that this server does not implement at this place, and
-    /// for relations deeper than [`MAX_DEPTH`].
+    /// 400 for an unknown relation or option, a `$top` that is no number above 0, and more than
+    /// [`MAX_SELECTED`] names; 501 for a relation or option that this server does not implement at
+    /// this place, and for relations deeper than [`MAX_DEPTH`].
     fn parse(text: &str, depth: usize) -> Result<Self> {
         let (name, options) = match text.split_once('(') {
             Some((name, rest)) => (name.trim(), rest.strip_suffix(')').unwrap_or(rest)),

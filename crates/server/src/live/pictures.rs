@@ -140,8 +140,8 @@ pub(super) fn reading(tree: &Arc<Tree>, content: &Content) -> Reading {
 /// The protocol of signed picture URLs.
 pub(crate) struct Pictures;
 
-/// A parsed request: the claims of the URL and the size, or `None` if the URL is invalid or has
-/// expired.
+/// A parsed request: the claims of the URL and the size; `None` if the URL is not signed by this
+/// server or has expired, or the size is unknown or larger than allowed.
 pub(crate) struct PictureCall(Option<(PictureClaims, Frame)>);
 
 const GET: &str = "live.picture";

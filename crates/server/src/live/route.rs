@@ -241,6 +241,8 @@ enum RouteMatch {
 }
 
 impl From<Option<Option<AccountAction>>> for RouteMatch {
+    /// Converts the result of [`AccountAction::on_object`] and `on_collection`: `None` is no route,
+    /// `Some(None)` another method.
     fn from(action: Option<Option<AccountAction>>) -> Self {
         match action {
             Some(Some(action)) => Self::Action(LiveAction::Account(action)),

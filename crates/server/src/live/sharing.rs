@@ -173,7 +173,7 @@ fn linked_item(cid: &str, query: &str) -> Option<ItemKey> {
 /// The protocol of sharing links.
 pub(crate) struct SharingLinks;
 
-/// A parsed request: the claims of the link, or `None` if it is invalid.
+/// A parsed request: the claims of the link; `None` if it is not signed by this server.
 pub(crate) struct SharingLinkCall(Option<LinkClaims>);
 
 const GET: &str = "live.link";

@@ -41,6 +41,7 @@ struct LoadedKey {
 }
 
 impl fmt::Debug for SigningKey {
+    /// Omits the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningKey(…)")
     }

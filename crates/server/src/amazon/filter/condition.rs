@@ -151,7 +151,8 @@ fn compare(
     }
 }
 
-/// Parses a time; `None` if the text is not a time. A date is its midnight in UTC.
+/// Parses a time with an offset, or a date, which is its midnight in UTC; `None` for any other
+/// text.
 pub(super) fn parse_time(text: &str) -> Option<Timestamp> {
     time::parse(text).or_else(|| time::parse(&format!("{text}T00:00:00Z")))
 }

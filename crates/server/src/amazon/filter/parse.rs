@@ -15,7 +15,8 @@ impl Filter {
     /// Parses the query parameter `filters`, such as `kind:FILE AND name:a*`.
     ///
     /// # Errors
-    /// 400 with the reason if the text is invalid, or exceeds [`MAX_DEPTH`] or [`MAX_CONDITIONS`].
+    /// 400 with the reason if the text cannot be parsed, has an unknown field or a bound that is no
+    /// value of its field, or exceeds [`MAX_DEPTH`] or [`MAX_CONDITIONS`].
     pub(in crate::amazon) fn parse(text: &str) -> Result<Self> {
         let mut parser = Parser { rest: text.chars().peekable(), depth: 0, conditions: 0 };
         let filter = parser.disjunction()?;
@@ -50,7 +51,8 @@ impl Parser<'_> {
     /// Parses conditions joined by `OR`.
     ///
     /// # Errors
-    /// 400 if the filter is malformed, too long or too deeply nested.
+    /// 400 if the filter cannot be parsed here, has an unknown field, or exceeds [`MAX_DEPTH`] or
+    /// [`MAX_CONDITIONS`].
     fn disjunction(&mut self) -> Result<Filter> {
         let mut filters = vec![self.conjunction()?];
         while self.word("OR") {
@@ -62,7 +64,8 @@ impl Parser<'_> {
     /// Parses conditions joined by `AND`.
     ///
     /// # Errors
-    /// 400 if the filter is malformed, too long or too deeply nested.
+    /// 400 if the filter cannot be parsed here, has an unknown field, or exceeds [`MAX_DEPTH`] or
+    /// [`MAX_CONDITIONS`].
     fn conjunction(&mut self) -> Result<Filter> {
         let mut filters = vec![self.term()?];
         while self.word("AND") {

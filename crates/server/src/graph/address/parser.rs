@@ -45,9 +45,9 @@ impl<'a> AddressParser<'a> {
     /// Parses the whole path.
     ///
     /// # Errors
-    /// 400 for a parenthesis without its end, too many arguments, `..`, a colon in a name, and a
-    /// first segment that Graph does not have; 501 for a resource that this server does not serve,
-    /// and for a collection without a key.
+    /// 400 for a parenthesis without its end, more than [`MAX_ARGUMENTS`] arguments, `..`, a colon
+    /// in a name, and a first segment that Graph does not have; 501 for a resource that this server
+    /// does not serve, and for a collection without a key.
     pub(super) fn address(mut self) -> Result<Address> {
         let Some(first) = self.segment()? else { return Err(unknown("")) };
         match first.name.as_str() {

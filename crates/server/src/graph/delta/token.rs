@@ -74,12 +74,12 @@ impl DeltaToken {
         context.request.state.signer.sign(Purpose::Feed, expires, self)
     }
 
-    /// Opens a signed token. `latest` is the current end of the feed, for the drive and the folder
-    /// that the request addresses.
+    /// Opens `signed`, a token as the client sent it, percent-decoded. `latest` is the current end
+    /// of the feed, for the drive and the folder that the request addresses.
     ///
     /// # Errors
-    /// 410 if the signature is invalid, the token has expired, it belongs to another drive or
-    /// folder than `latest`, or it is ahead of the feed.
+    /// 410 if the token is not signed by this server or has another form, has expired, belongs to
+    /// another drive or folder than `latest`, or is ahead of the feed.
     pub(super) fn open(context: &DriveContext<'_>, signed: &str, latest: Self) -> Result<Self> {
         let opened = context.request.state.signer.verify(Purpose::Feed, signed, Timestamp::now());
         let belongs_to_feed = |token: &Self| {

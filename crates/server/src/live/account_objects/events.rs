@@ -83,10 +83,10 @@ const FURTHER_DETAILS: [&str; 3] = ["description", "reminder_time", "from"];
 /// series, in the order of their times. The default is the next 30 days.
 ///
 /// # Errors
-/// 400 if `start_time` or `end_time` is no time in ISO 8601 format, the end is before the start, or
-/// `limit` or `offset` is invalid; 403 if the token lacks the scope; 404 if the user or the
-/// calendar does not exist or is not shared; 507 if the disk of the storage is full; 500 if the
-/// storage fails.
+/// 400 if `start_time` or `end_time` is no time in ISO 8601 format, the end is before the start,
+/// `limit` or `offset` is not a whole number, or `limit` is 0; 403 if the token lacks the scope;
+/// 404 if the user or the calendar does not exist or is not shared; 507 if the disk of the storage
+/// is full; 500 if the storage fails.
 pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
     let calendars = match &request.subject {
         Subject::AccountObject(id) => vec![CalendarAccess::find(request, id.as_str()).await?],

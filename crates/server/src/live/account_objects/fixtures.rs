@@ -276,7 +276,7 @@ impl NewId<'_> {
     /// Parses the id; `None` without one.
     ///
     /// # Errors
-    /// 400 if it is invalid, or that of another type.
+    /// 400 if it has not the form of an id, or is that of another type.
     fn parse(self) -> Result<Option<AccountObjectId>, LiveError> {
         let Some(id) = self.id else { return Ok(None) };
         match AccountObjectId::parse(id).filter(|parsed| parsed.kind == self.kind) {

@@ -90,6 +90,7 @@ impl AccountObjectId {
 }
 
 impl fmt::Display for AccountObjectId {
+    /// Writes the whole id, with lower-case digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }

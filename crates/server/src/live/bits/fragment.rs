@@ -32,9 +32,11 @@ const MAX_FILE: u64 = 10 << 30;
 /// `Content-Range`.
 ///
 /// # Errors
-/// 400 if the range or its total is invalid; 413 for a fragment that is too long; 416 with the
-/// expected offset if the fragment is out of order; 500 if the file is too large or the drive is
-/// full.
+/// 400 if `Content-Range` is missing or malformed, its length is not that of the body, its total is
+/// not that of earlier fragments, or the body ends early; 413 for a fragment over [`MAX_FRAGMENT`];
+/// 416 with the expected offset if the fragment does not begin where the session continues; 500 if
+/// the file is over [`MAX_FILE`] or does not fit into the drive's quota, the session ended
+/// meanwhile, or the storage fails or its disk is full.
 pub(super) async fn append(
     state: &ServerState,
     request: &Parts,
@@ -80,7 +82,7 @@ pub(super) async fn append(
 /// Checks that a file of `total` bytes fits into the quota, in place of the file that it replaces.
 ///
 /// # Errors
-/// 500 if it does not fit, or if the storage fails.
+/// 500 if it does not fit, or if the storage fails; 404 if the drive was removed meanwhile.
 async fn check_quota(state: &ServerState, session: &Session, total: u64) -> Result<()> {
     let drive = state.tree.drive_info(session.drive).await?;
     let existing = state.tree.child(session.drive, session.parent, &session.name).await;
@@ -92,6 +94,7 @@ async fn check_quota(state: &ServerState, session: &Session, total: u64) -> Resu
 }
 
 /// Returns the size of the file that an upload replaces, in bytes; 0 if it does not exist.
+/// `existing` is the result of its lookup.
 ///
 /// # Errors
 /// `TreeError::Storage` if the lookup failed.
@@ -103,7 +106,8 @@ fn replaced_bytes(existing: tree::Result<Node>) -> tree::Result<u64> {
     }
 }
 
-/// Returns a body that fails if it is shorter than `length` bytes.
+/// Returns a body that fails with `UnexpectedEof` if it has fewer than `length` bytes. A longer
+/// body is not an error here.
 fn require_length(length: u64, body: Body) -> Bytestream {
     let bytes = body.into_data_stream().map_err(io::Error::other);
     let missing = stream::once(async { None });

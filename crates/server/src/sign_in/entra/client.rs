@@ -201,6 +201,9 @@ fn is_entra_scope(scope: &str) -> bool {
 }
 
 impl From<ClientError> for EntraError {
+    /// Converts the refusal of an application to the error with Entra's number:
+    /// `unauthorized_client`, `invalid_client`, for a redirect URL `invalid_request`, for a scope
+    /// `invalid_scope`.
     fn from(error: ClientError) -> Self {
         match &error {
             ClientError::Unknown(id) => Self::unknown_application(id, "common"),
@@ -236,6 +239,7 @@ impl From<ClientError> for EntraError {
 }
 
 impl From<AssertionError> for EntraError {
+    /// Converts the refusal of an assertion to `invalid_client` with Entra's number.
     fn from(error: AssertionError) -> Self {
         let (number, description) = match &error {
             AssertionError::Expired => (700_024, "Client assertion is expired.".to_owned()),

@@ -31,6 +31,8 @@ impl OAuthError {
 }
 
 impl From<ClientError> for OAuthError {
+    /// Converts the refusal of an application: `invalid_request` for a redirect URL,
+    /// `invalid_scope` for a scope, `invalid_client` otherwise.
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Redirect { .. } => Self::new("invalid_request", error.to_string()),
@@ -43,6 +45,8 @@ impl From<ClientError> for OAuthError {
 }
 
 impl From<OAuthError> for Response {
+    /// Returns the response: 401 for `invalid_client`, 403 for `insufficient_scope`, 500 for
+    /// `server_error`, 400 for all other codes.
     fn from(OAuthError { error, description }: OAuthError) -> Self {
         let status = match error {
             "invalid_client" => StatusCode::UNAUTHORIZED,

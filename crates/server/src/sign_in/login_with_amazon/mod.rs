@@ -81,6 +81,8 @@ impl Protocol for LoginWithAmazon {
         failure,
     };
 
+    /// Parses a request with one of the paths of the sign-in, or to the host of the token service;
+    /// `None` for any other path. Repeated slashes at the start have no effect.
     fn route(_: &crate::state::ServerState, parts: &Parts) -> Option<Routed<LoginRequest>> {
         let method = &parts.method;
         let is_read = matches!(*method, Method::GET | Method::HEAD);
@@ -104,6 +106,7 @@ impl Protocol for LoginWithAmazon {
         Some(Routed { cross_site, ..Routed::new(operation, request) })
     }
 
+    /// Serves a parsed request. A method that the path does not support is `invalid_request`.
     async fn handle(
         request: LoginRequest,
         context: RequestContext,

@@ -99,6 +99,7 @@ enum Undecided {
 }
 
 impl<E: Into<OAuthError>> From<E> for Undecided {
+    /// Converts an error for the application to a refusal.
     fn from(error: E) -> Self {
         Self::Refused(error.into())
     }

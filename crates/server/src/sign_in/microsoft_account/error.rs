@@ -28,6 +28,9 @@ impl OAuthError {
 }
 
 impl From<ClientError> for OAuthError {
+    /// Converts the refusal of an application: `invalid_scope`, `unauthorized_client` for an
+    /// unknown application, `invalid_request` for a redirect URL or a missing secret,
+    /// `invalid_client` for a wrong or unexpected one.
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Scope(scope) => Self::new(
@@ -54,6 +57,7 @@ impl From<ClientError> for OAuthError {
 }
 
 impl From<OAuthError> for Response {
+    /// Returns the response: 500 for `server_error`, 400 for all other codes.
     fn from(OAuthError { error, description }: OAuthError) -> Self {
         let status = match error {
             "server_error" => StatusCode::INTERNAL_SERVER_ERROR,

@@ -21,6 +21,10 @@ macro_rules! select_objects {
 }
 
 impl FromRow<'_, AnyRow> for AccountObject {
+    /// Reads the columns of `select_objects`. The data is not read.
+    ///
+    /// # Errors
+    /// `sqlx::Error` if a column is absent or its value is malformed, such as an unknown kind.
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         let code: i64 = row.try_get("kind")?;
         let kind = AccountObjectKind::from_code(code)

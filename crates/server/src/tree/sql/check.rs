@@ -82,7 +82,8 @@ impl Tree {
     /// Reads every content and verifies it. Nothing is changed.
     ///
     /// # Errors
-    /// `TreeError::Storage` if the database cannot be read. Damaged contents are in the report.
+    /// `TreeError::Storage` if the database cannot be read. Damaged contents are in the report;
+    /// they are no error.
     pub async fn check(&self) -> Result<CheckReport> {
         let mut report = CheckReport { foreign: self.foreign_reason(), ..CheckReport::default() };
         for bad in self.read_all(&mut report).await? {
@@ -99,7 +100,8 @@ impl Tree {
     /// deleted. The tree must have been [opened for it](Self::open_for_repair).
     ///
     /// # Errors
-    /// `TreeError::Storage` if the database or the quarantine cannot be written.
+    /// `TreeError::Storage` if the database or the quarantine cannot be written, or the tree has no
+    /// data folder; `NoRoom` if the disk is full.
     pub async fn repair(&self) -> Result<CheckReport> {
         let foreign = self.foreign_reason();
         let mut report = CheckReport { foreign, ..CheckReport::default() };
@@ -185,7 +187,8 @@ impl Tree {
     /// a content of version 1. Empty `hashes` are those of an open upload, and are not compared.
     ///
     /// # Errors
-    /// `TreeError::Storage` if bytes are missing, damaged or unreadable.
+    /// `TreeError::Storage` if bytes are missing, damaged or cannot be read; `Changed` if the
+    /// content was removed meanwhile.
     async fn read_content(&self, no: i64, size: u64, hashes: Hashes) -> Result<()> {
         let content = Content { no, size, hashes, media: None };
         let mut bytes = contents::open(&self.db, &self.blobs, &content, 0..size).await?;

@@ -73,7 +73,8 @@ impl ServerUrl {
     /// Parses `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
     ///
     /// # Errors
-    /// The reason, without any part of the URL that may be secret.
+    /// The reason if the text is no URL or has another scheme, or this program was built without
+    /// PostgreSQL; without any part of the URL that may be secret.
     pub(super) fn parse(url: &Secret) -> Result<Self, String> {
         let mut parsed = Url::parse(url.expose()).map_err(|error| error.to_string())?;
         match parsed.scheme() {

@@ -56,8 +56,8 @@ impl Tree {
     ///
     /// # Errors
     /// [`OpenError::InUse`] and [`OpenError::DatabaseInUse`] if another process has the data folder
-    /// or the database; the error of a file or folder that cannot be used; and when no row of the
-    /// database can be read.
+    /// or the database; `Damaged` if no row of the database can be read; otherwise those of
+    /// [`open`](Self::open).
     pub async fn open_for_repair(options: TreeOptions) -> Result<Self, OpenError> {
         let options = options.tidy(false);
         let (Some(folder), None) = (&options.folder, &options.database) else {
@@ -92,7 +92,11 @@ impl Tree {
     ///
     /// # Errors
     /// [`OpenError::InUse`] and [`OpenError::DatabaseInUse`] if another process has the data folder
-    /// or the database. Every other error says what cannot be opened.
+    /// or the database; `DatabaseUrl` for a malformed URL; `File`, `BlobStore` and `Blobs` if a
+    /// file, a folder or the store of the blobs cannot be used; `NoRoom` if the disk is full;
+    /// `Database` and `Damaged` if the database cannot be opened or is damaged; `Newer`,
+    /// `NoDatabase` and `ForeignBlobs` if it does not fit to this version or the blobs;
+    /// `BlobsOutliveDatabase` for a store of blobs with a database in memory.
     pub async fn open(options: TreeOptions) -> Result<Self, OpenError> {
         match (&options.folder, &options.database) {
             (folder, Some(url)) => {
@@ -311,7 +315,8 @@ impl BlobState {
     /// Reads which run wrote the blobs last, and whether there are any.
     ///
     /// # Errors
-    /// `OpenError` if the marker or the blobs cannot be read.
+    /// [`OpenError::File`], or [`OpenError::BlobStore`] for a store, if the marker or the blobs
+    /// cannot be read.
     async fn read(blobs: &BlobLocation) -> Result<Self, OpenError> {
         Ok(Self { marker: blobs.marker().await?, has_blobs: blobs.has_blobs().await? })
     }

@@ -89,6 +89,7 @@ impl ShownObject {
 }
 
 impl Serialize for ShownObject {
+    /// Serializes the members in the order of the reference.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Value(value) => value.serialize(serializer),

@@ -94,7 +94,8 @@ pub(super) struct SalvageResult {
 /// changed. Returns damage as the error of opening the tree; `None` if there is none.
 ///
 /// # Errors
-/// `OpenError` if a file or the database cannot be read.
+/// [`OpenError::File`] if the file of the database or its log cannot be read, and
+/// [`OpenError::NoRoom`] if the disk is full. Every other failure of the database counts as damage.
 pub(super) async fn inspect(files: &DataFiles) -> Result<Option<OpenError>, OpenError> {
     if fs::metadata(&files.database).map_or(true, |file| file.len() == 0) {
         return Ok(None);
@@ -164,7 +165,7 @@ async fn find_contradiction(sql: &mut AnyConnection) -> sqlx::Result<Option<&'st
 /// Opens the pages of the database in a data folder.
 ///
 /// # Errors
-/// `OpenError` if its file cannot be read.
+/// [`OpenError::File`] if its file cannot be read.
 fn open_pages(files: &DataFiles) -> Result<Pages, OpenError> {
     Pages::open(&files.database, &files.log).map_err(failed("cannot read", &files.database))
 }
@@ -173,7 +174,8 @@ fn open_pages(files: &DataFiles) -> Result<Pages, OpenError> {
 /// locked. Returns `None`, and changes nothing, if no row can be read.
 ///
 /// # Errors
-/// `OpenError` if a file cannot be read or written.
+/// [`OpenError::File`], [`OpenError::NoRoom`] and [`OpenError::Database`] if a file cannot be read,
+/// or the new database cannot be written.
 pub(super) async fn salvage(files: &DataFiles) -> Result<Option<SalvageResult>, OpenError> {
     let new = files.folder.join(UNFINISHED);
     remove_database(&new).map_err(failed("cannot remove", &new))?;
@@ -241,7 +243,8 @@ fn remove_database(database: &std::path::Path) -> io::Result<()> {
 /// are none.
 ///
 /// # Errors
-/// `OpenError` if the folder of blobs cannot be read. An unreadable marker is ignored.
+/// [`OpenError::File`] if the folder of blobs cannot be read. A marker that cannot be read is
+/// ignored.
 fn last_run(files: &DataFiles) -> Result<i64, OpenError> {
     let marked = files.blobs.marker().ok().flatten().map_or(0, |OwnerMarker { run, .. }| run);
     let written = files.blobs.numbers()?.into_iter().map(|number| number >> 32).max();
