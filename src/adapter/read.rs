@@ -95,7 +95,9 @@ impl oio::Read for DriveReader {
     /// bytes.
     ///
     /// # Errors
-    /// `NotFound`, `IsADirectory`, `RangeNotSatisfied` if the range starts after the end,
+    /// `NotFound` if the file does not exist, `IsADirectory` for a folder, `Unsupported` for a path
+    /// with the name `.` or `..` and for an item without content, `RangeNotSatisfied` if the range
+    /// starts after the end,
     /// `ConditionNotMatch` if `if_match` differs from the etag or `if_none_match` equals it, and
     /// [request errors](crate::drive::Error#request-errors). The stream returns the errors of its
     /// bytes.
@@ -110,8 +112,8 @@ impl oio::Read for DriveReader {
     /// Reads a range completely into memory.
     ///
     /// # Errors
-    /// Those of the request and of the stream; `RangeNotSatisfied` if the file ends before
-    /// the range does.
+    /// Those of [`open`](oio::Read::open) and of its stream; `RangeNotSatisfied` if the file ends
+    /// before the range does. A suffix may be longer than the file.
     async fn read(&self, range: BytesRange) -> opendal::Result<(RpRead, Buffer)> {
         let (response, mut stream) = self.stream(range).await.map_err(to_opendal)?;
         let mut pieces = Vec::new();

@@ -29,8 +29,8 @@ const RESERVE: u64 = 16 << 10;
 /// A [`TokenSource`](super::TokenSource) reserves disk space before it requests new tokens: a cloud
 /// may invalidate the old tokens as soon as it has issued new ones.
 ///
-/// Several processes may share one file. Each holds a lock (`FILE.lock`) during a refresh, and first
-/// reads the file, because another process may have refreshed the tokens.
+/// Several processes may share one file. Each holds a lock (`FILE.lock`) during a refresh, and
+/// first reads the file, because another process may have refreshed the tokens.
 #[derive(Clone, Debug)]
 pub struct TokenFile {
     path: PathBuf,
@@ -156,8 +156,8 @@ impl TokenFile {
         }
     }
 
-    /// Waits for the lock of the file. It is held until the result is dropped. Returns `None` if the
-    /// file system has no locks.
+    /// Waits for the lock of the file. It is held until the result is dropped. Returns `None` if
+    /// the file system has no locks.
     ///
     /// # Errors
     /// `Unexpected` if the lock file cannot be created.
@@ -198,6 +198,11 @@ impl TokenFile {
 
 #[async_trait]
 impl TokenStore for TokenFile {
+    /// Waits until no other task of this process uses the file, and then for its lock among
+    /// processes. A file system without locks is accepted.
+    ///
+    /// # Errors
+    /// `Unexpected` if the folder or the lock file cannot be created.
     async fn lock(&self) -> Result<Box<dyn LockedTokenStore>> {
         let turn = IN_PROCESS.lock(self.path.clone()).await;
         let file = self.clone();
@@ -227,17 +232,30 @@ struct LockedTokenFile {
 
 #[async_trait]
 impl LockedTokenStore for LockedTokenFile {
+    /// Reads the file. `None` if it does not exist or is empty.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is not a token file; `Unexpected` if it cannot be read.
     async fn load(&mut self) -> Result<Option<StoredTokens>> {
         let file = self.file.clone();
         blocking(move || file.read()).await
     }
 
+    /// Creates the temporary file that the next [`save`](Self::save) fills.
+    ///
+    /// # Errors
+    /// `Unexpected` if the disk is full or the folder cannot be written.
     async fn reserve(&mut self) -> Result<()> {
         let file = self.file.clone();
         self.reserved = Some(blocking(move || file.reserve()).await?);
         Ok(())
     }
 
+    /// Replaces the file atomically. Always returns [`SaveOutcome::Saved`].
+    ///
+    /// # Errors
+    /// `Unexpected` if the disk is full or the file cannot be written; `InvalidInput` if a file of
+    /// the old client has another format. The file then has its old tokens.
     async fn save(&mut self, tokens: &StoredTokens) -> Result<SaveOutcome> {
         let (file, reserved, tokens) = (self.file.clone(), self.reserved.take(), tokens.clone());
         blocking(move || match reserved {
@@ -262,8 +280,8 @@ async fn blocking<T: Send + 'static>(
     })
 }
 
-/// A temporary file with reserved disk space, which will replace the token file. It is deleted if it
-/// is dropped.
+/// A temporary file with reserved disk space, which will replace the token file. It is deleted if
+/// it is dropped.
 #[derive(Debug)]
 struct ReservedFile {
     file: TokenFile,

@@ -73,9 +73,9 @@ pub enum SaveOutcome {
 
 /// A refresh token in an environment variable, such as a secret of a CI job.
 ///
-/// A process cannot change the environment of the next one. If the cloud replaces the refresh token,
-/// the new one is lost with the process, and the store logs a warning once. Microsoft accepts the old
-/// refresh token until it expires (onedrive-graph#refresh-token).
+/// A process cannot change the environment of the next one. If the cloud replaces the refresh
+/// token, the new one is lost with the process, and the store logs a warning once. Microsoft
+/// accepts the old refresh token until it expires (onedrive-graph#refresh-token).
 #[derive(Clone, Debug)]
 pub struct EnvironmentTokenStore {
     variable: String,
@@ -84,7 +84,8 @@ pub struct EnvironmentTokenStore {
 }
 
 impl EnvironmentTokenStore {
-    /// Returns the store of the environment variable with this name, which is read for each refresh.
+    /// Returns the store of the environment variable with this name, which is read for each
+    /// refresh.
     pub fn new(variable: impl Into<String>) -> Self {
         Self { variable: variable.into(), warned: Arc::default() }
     }
@@ -92,7 +93,7 @@ impl EnvironmentTokenStore {
     /// Reads the variable.
     ///
     /// # Errors
-    /// `InvalidInput` if it is not set, empty or not text.
+    /// `InvalidInput` if it is not set, has only white space, or is not Unicode.
     fn read(&self) -> Result<Secret> {
         let problem = match env::var(&self.variable) {
             Ok(token) if !token.trim().is_empty() => return Ok(Secret::from(token.trim())),
@@ -112,6 +113,7 @@ impl EnvironmentTokenStore {
 
 #[async_trait]
 impl TokenStore for EnvironmentTokenStore {
+    /// Returns at once: the variable is never written. Never fails.
     async fn lock(&self) -> Result<Box<dyn LockedTokenStore>> {
         // A variable that is never written needs no lock.
         Ok(Box::new(self.clone()))
@@ -120,10 +122,19 @@ impl TokenStore for EnvironmentTokenStore {
 
 #[async_trait]
 impl LockedTokenStore for EnvironmentTokenStore {
+    /// Returns the refresh token of the variable, without white space at its ends. Never `None`.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the variable is not set, empty or not Unicode.
     async fn load(&mut self) -> Result<Option<StoredTokens>> {
         Ok(Some(StoredTokens::from_refresh_token(self.read()?)))
     }
 
+    /// Stores nothing, and always returns [`SaveOutcome::ReadOnly`]. Logs a warning the first time
+    /// that the refresh token differs from the variable.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the variable is not set, empty or not Unicode.
     async fn save(&mut self, tokens: &StoredTokens) -> Result<SaveOutcome> {
         let is_replaced = tokens.refresh_token.as_ref() != Some(&self.read()?);
         if is_replaced && !self.warned.swap(true, Ordering::Relaxed) {
@@ -142,8 +153,8 @@ type SaveCallback = dyn Fn(StoredTokens) -> BoxFuture<'static, Result<()>> + Sen
 
 /// Tokens in the storage of an application, such as its database or the desktop's keyring.
 ///
-/// Clones share a lock, so at most one refresh uses the callbacks at a time. The lock does not reach
-/// other processes.
+/// Clones share a lock, so at most one refresh uses the callbacks at a time. The lock does not
+/// reach other processes.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -197,6 +208,7 @@ impl fmt::Debug for CallbackTokenStore {
 
 #[async_trait]
 impl TokenStore for CallbackTokenStore {
+    /// Waits until no clone of this store is locked. Never fails.
     async fn lock(&self) -> Result<Box<dyn LockedTokenStore>> {
         let guard = Arc::clone(&self.lock).lock_owned().await;
         Ok(Box::new(LockedCallbacks { store: self.clone(), _guard: guard }))
@@ -211,10 +223,18 @@ struct LockedCallbacks {
 
 #[async_trait]
 impl LockedTokenStore for LockedCallbacks {
+    /// Calls the callback `load`.
+    ///
+    /// # Errors
+    /// Those of the callback, of any kind.
     async fn load(&mut self) -> Result<Option<StoredTokens>> {
         (self.store.load)().await
     }
 
+    /// Calls the callback `save`. Its success is [`SaveOutcome::Saved`].
+    ///
+    /// # Errors
+    /// Those of the callback, of any kind.
     async fn save(&mut self, tokens: &StoredTokens) -> Result<SaveOutcome> {
         (self.store.save)(tokens.clone()).await.map(|()| SaveOutcome::Saved)
     }

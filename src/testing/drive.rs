@@ -108,6 +108,10 @@ impl Drive for MemoryDrive {
         self.call(cx, Verb::List, label, |tree| self.page(tree, &request)).await
     }
 
+    /// Opens the bytes of a file. A client that needs a download URL makes a second call for it.
+    ///
+    /// # Errors
+    /// Those of [`open_download`](MemoryDrive::open_download).
     async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download> {
         self.open_download(cx, request).await
     }

@@ -23,7 +23,12 @@ impl MemoryDrive {
     /// Performs [`Drive::download`](crate::drive::Drive::download).
     ///
     /// # Errors
-    /// Those of the verb, and the planned error.
+    /// * `NotFound` if the file does not exist; `InvalidInput` for a path if the drive is addressed
+    ///   by id.
+    /// * `IsAFolder` for a folder.
+    /// * `ConditionNotMatch` if a condition does not hold.
+    /// * `RangeNotSatisfied` if the range starts after the end of the file.
+    /// * The planned error of [`Verb::Download`] or [`Verb::DownloadUrl`].
     pub(super) async fn open_download(
         &self,
         cx: &Context,
@@ -46,7 +51,8 @@ impl MemoryDrive {
     /// Returns the bytes of a file, after the drive has a download URL.
     ///
     /// # Errors
-    /// Those of [`Drive::download`](crate::drive::Drive::download).
+    /// Those of [`open_download`](Self::open_download), except the planned ones. A planned error
+    /// that breaks off the body is the last element of its stream.
     fn content_of(
         &self,
         request: &DownloadRequest<'_>,

@@ -152,10 +152,10 @@ impl TestContext {
         self.extensions.iter().find_map(|value| value.downcast_ref())
     }
 
-    /// Opens another client of the same place, with additional options.
+    /// Opens another client of the same place, with additional options: pairs of key and value.
     ///
     /// # Errors
-    /// If it cannot be opened.
+    /// `Failed` if the service rejects an option.
     pub fn client(&self, options: &[(&str, &str)]) -> CaseResult<Operator> {
         Ok((self.open)(options)?)
     }

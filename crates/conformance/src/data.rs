@@ -33,27 +33,31 @@ pub fn random() -> u64 {
     RandomState::new().hash_one(())
 }
 
-/// Returns a file's bytes.
+/// Returns the bytes of the file at a path of the operator, without a slash at its end.
 ///
 /// # Errors
-/// If it cannot be read.
+/// `Failed` if it cannot be read, also if it does not exist.
 pub async fn content(op: &Operator, path: &str) -> CaseResult<Vec<u8>> {
     Ok(op.read(path).await?.to_vec())
 }
 
-/// Returns the sorted paths directly below a folder or with a prefix, without the folder itself.
+/// Returns the sorted paths directly below a folder (`folder` ends with a slash) or with a prefix
+/// (without one), without the folder itself. Paths of folders end with a slash. A folder that does
+/// not exist is empty.
 ///
 /// # Errors
-/// If the listing fails.
+/// `Failed` if the listing fails.
 pub async fn children(op: &Operator, folder: &str) -> CaseResult<Vec<String>> {
     let entries = op.list(folder).await?;
     Ok(sorted(entries.into_iter().map(|entry| entry.path().to_owned()), folder))
 }
 
-/// Returns the sorted paths of the tree below a folder or a prefix, without the folder itself.
+/// Returns the sorted paths of the tree below a folder (`folder` ends with a slash) or a prefix
+/// (without one), without the folder itself. Paths of folders end with a slash. A folder that does
+/// not exist is empty.
 ///
 /// # Errors
-/// If the listing fails.
+/// `Failed` if the listing fails.
 pub async fn tree(op: &Operator, folder: &str) -> CaseResult<Vec<String>> {
     let entries = op.list_with(folder).recursive(true).await?;
     Ok(sorted(entries.into_iter().map(|entry| entry.path().to_owned()), folder))

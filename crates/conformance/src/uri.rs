@@ -78,6 +78,11 @@ impl Backend for UriBackend {
         &self.known
     }
 
+    /// Opens the URI with a root in a new folder with a random name, which is deleted after the
+    /// case. Sends no request.
+    ///
+    /// # Errors
+    /// `Failed` if the URI cannot be parsed or its service rejects an option.
     fn prepare(&self) -> BoxFuture<'_, CaseResult<TestContext>> {
         async move {
             let whole = OperatorUri::new(&self.uri, [])?;

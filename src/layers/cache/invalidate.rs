@@ -101,21 +101,37 @@ impl<I> InvalidatingBody<I> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<I: oio::Write> oio::Write for InvalidatingBody<I> {
+    /// Forwards the bytes. Invalidates the path before and after, also after an error.
+    ///
+    /// # Errors
+    /// Those of the inner writer.
     async fn write(&mut self, bytes: Buffer) -> Result<()> {
         let _guard = self.mutation.during_call();
         self.inner.write(bytes).await
     }
 
+    /// Forwards the call. Invalidates the target before and after, also after an error.
+    ///
+    /// # Errors
+    /// Those of the inner writer.
     async fn copy_from(&mut self, path: &str, args: OpRead, range: BytesRange) -> Result<()> {
         let _guard = self.mutation.during_call();
         self.inner.copy_from(path, args, range).await
     }
 
+    /// Completes the file. Invalidates the path before and after, also after an error.
+    ///
+    /// # Errors
+    /// Those of the inner writer.
     async fn close(&mut self) -> Result<Metadata> {
         let _guard = self.mutation.during_call();
         self.inner.close().await
     }
 
+    /// Aborts the write. Invalidates the path before and after, also after an error.
+    ///
+    /// # Errors
+    /// Those of the inner writer.
     async fn abort(&mut self) -> Result<()> {
         let _guard = self.mutation.during_call();
         self.inner.abort().await
@@ -124,16 +140,29 @@ impl<I: oio::Write> oio::Write for InvalidatingBody<I> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<I: oio::Copy> oio::Copy for InvalidatingBody<I> {
+    /// Continues the copy; `None` at its end. Invalidates the target before and after, also after
+    /// an error.
+    ///
+    /// # Errors
+    /// Those of the inner copier.
     async fn next(&mut self) -> Result<Option<usize>> {
         let _guard = self.mutation.during_call();
         self.inner.next().await
     }
 
+    /// Completes the copy. Invalidates the target before and after, also after an error.
+    ///
+    /// # Errors
+    /// Those of the inner copier.
     async fn close(&mut self) -> Result<Metadata> {
         let _guard = self.mutation.during_call();
         self.inner.close().await
     }
 
+    /// Aborts the copy. Invalidates the target before and after, also after an error.
+    ///
+    /// # Errors
+    /// Those of the inner copier.
     async fn abort(&mut self) -> Result<()> {
         let _guard = self.mutation.during_call();
         self.inner.abort().await
@@ -142,11 +171,19 @@ impl<I: oio::Copy> oio::Copy for InvalidatingBody<I> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<I: oio::Compose> oio::Compose for InvalidatingBody<I> {
+    /// Appends the file at `path`. Invalidates the target before and after, also after an error.
+    ///
+    /// # Errors
+    /// Those of the inner composer.
     async fn compose(&mut self, path: &str, args: OpRead) -> Result<()> {
         let _guard = self.mutation.during_call();
         self.inner.compose(path, args).await
     }
 
+    /// Completes the target. Invalidates it before and after, also after an error.
+    ///
+    /// # Errors
+    /// Those of the inner composer.
     async fn close(&mut self) -> Result<Metadata> {
         let _guard = self.mutation.during_call();
         self.inner.close().await

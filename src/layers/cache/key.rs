@@ -60,6 +60,7 @@ pub(super) struct BlockKey {
 }
 
 impl PartialEq for BlockKey {
+    /// Returns whether both are the same block of the same version of a file.
     fn eq(&self, other: &Self) -> bool {
         self.index == other.index
             && (Arc::ptr_eq(&self.file, &other.file) || self.file == other.file)

@@ -215,20 +215,38 @@ impl oio::ReadStream for ResumingStream {
     }
 }
 
+/// Each call is repeated with the same arguments after a temporary error. The last error is
+/// returned: it is permanent, or the attempts are exhausted.
 #[deny(clippy::missing_trait_methods)]
 impl oio::Write for RetryBody<oio::Writer> {
+    /// Writes the bytes, with retries.
+    ///
+    /// # Errors
+    /// The writer's error, if it is permanent or the attempts are exhausted.
     async fn write(&mut self, bytes: Buffer) -> Result<()> {
         retry!(self.new_state("write"), self.inner.write(bytes.clone()))
     }
 
+    /// Copies from another file, with retries.
+    ///
+    /// # Errors
+    /// The writer's error, if it is permanent or the attempts are exhausted.
     async fn copy_from(&mut self, path: &str, args: OpRead, range: BytesRange) -> Result<()> {
         retry!(self.new_state("write"), self.inner.copy_from(path, args.clone(), range))
     }
 
+    /// Completes the file, with retries.
+    ///
+    /// # Errors
+    /// The writer's error, if it is permanent or the attempts are exhausted.
     async fn close(&mut self) -> Result<Metadata> {
         retry!(self.new_state("write"), self.inner.close())
     }
 
+    /// Aborts the write, with retries.
+    ///
+    /// # Errors
+    /// The writer's error, if it is permanent or the attempts are exhausted.
     async fn abort(&mut self) -> Result<()> {
         retry!(self.new_state("write"), self.inner.abort())
     }
@@ -236,6 +254,10 @@ impl oio::Write for RetryBody<oio::Writer> {
 
 #[deny(clippy::missing_trait_methods)]
 impl oio::List for RetryBody<oio::Lister> {
+    /// Returns the next entry, with retries; `None` at the end.
+    ///
+    /// # Errors
+    /// The lister's error, if it is permanent or the attempts are exhausted.
     async fn next(&mut self) -> Result<Option<oio::Entry>> {
         retry!(self.new_state("list"), self.inner.next())
     }
@@ -243,10 +265,18 @@ impl oio::List for RetryBody<oio::Lister> {
 
 #[deny(clippy::missing_trait_methods)]
 impl oio::Delete for RetryBody<oio::Deleter> {
+    /// Adds a path, with retries. The deleter may execute a batch.
+    ///
+    /// # Errors
+    /// The deleter's error, if it is permanent or the attempts are exhausted.
     async fn delete(&mut self, path: &str, args: OpDelete) -> Result<()> {
         retry!(self.new_state("delete"), self.inner.delete(path, args.clone()))
     }
 
+    /// Executes the remaining batch, with retries.
+    ///
+    /// # Errors
+    /// The deleter's error, if it is permanent or the attempts are exhausted.
     async fn close(&mut self) -> Result<()> {
         retry!(self.new_state("delete"), self.inner.close())
     }
@@ -254,14 +284,26 @@ impl oio::Delete for RetryBody<oio::Deleter> {
 
 #[deny(clippy::missing_trait_methods)]
 impl oio::Copy for RetryBody<oio::Copier> {
+    /// Continues the copy, with retries. Returns the number of bytes copied; `None` at the end.
+    ///
+    /// # Errors
+    /// The copier's error, if it is permanent or the attempts are exhausted.
     async fn next(&mut self) -> Result<Option<usize>> {
         retry!(self.new_state("copy"), self.inner.next())
     }
 
+    /// Completes the copy, with retries.
+    ///
+    /// # Errors
+    /// The copier's error, if it is permanent or the attempts are exhausted.
     async fn close(&mut self) -> Result<Metadata> {
         retry!(self.new_state("copy"), self.inner.close())
     }
 
+    /// Aborts the copy, with retries.
+    ///
+    /// # Errors
+    /// The copier's error, if it is permanent or the attempts are exhausted.
     async fn abort(&mut self) -> Result<()> {
         retry!(self.new_state("copy"), self.inner.abort())
     }
@@ -269,10 +311,18 @@ impl oio::Copy for RetryBody<oio::Copier> {
 
 #[deny(clippy::missing_trait_methods)]
 impl oio::Compose for RetryBody<oio::Composer> {
+    /// Appends a file, with retries.
+    ///
+    /// # Errors
+    /// The composer's error, if it is permanent or the attempts are exhausted.
     async fn compose(&mut self, path: &str, args: OpRead) -> Result<()> {
         retry!(self.new_state("compose"), self.inner.compose(path, args.clone()))
     }
 
+    /// Completes the file, with retries.
+    ///
+    /// # Errors
+    /// The composer's error, if it is permanent or the attempts are exhausted.
     async fn close(&mut self) -> Result<Metadata> {
         retry!(self.new_state("compose"), self.inner.close())
     }

@@ -310,14 +310,18 @@ impl Drive for GraphDrive {
         changes::page(self, cx, since).await
     }
 
+    /// Returns true for a file with the extension of an Office document, unless the drive is known
+    /// to be a personal one.
     fn may_rewrite_content(&self, file: &Item) -> bool {
         download::may_rewrite_content(self, file)
     }
 
+    /// Returns false for items of other drives and for shortcuts. Sends no request.
     fn covers_changes_of(&self, id: &ItemId) -> bool {
         changes::covers(id)
     }
 
+    /// Returns whether the id contains the target of a shortcut. Sends no request.
     fn is_shortcut_to_other_drive(&self, id: &ItemId) -> bool {
         ParsedId::parse(id).is_shortcut()
     }

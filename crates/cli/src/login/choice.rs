@@ -31,8 +31,9 @@ pub(super) struct ChosenDrive {
 /// Returns the drive that the options name. Prompts the user if there are several.
 ///
 /// # Errors
-/// `Usage` if there are several drives and standard input is not a terminal, `NotFound` if the
-/// drive does not exist, and the errors of requests.
+/// `Usage` if there are several drives and standard input is not a terminal, or if the service
+/// rejects an option; `NotFound` if the drive, its owner or its library does not exist; the failure
+/// of a request ([`Failure::from`]); `Failed` if standard input cannot be read.
 pub(super) async fn choose(
     app: &App,
     settings: &SignInSettings,

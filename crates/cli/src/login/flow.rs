@@ -29,8 +29,9 @@ enum SignInFlow {
 /// Signs in, and returns the tokens.
 ///
 /// # Errors
-/// `Usage` if an option is missing, `Unsupported` if the cloud does not have the flow,
-/// `Denied` if the user or the cloud denies access, and the errors of requests.
+/// `Usage` if an option is missing or the service rejects one, `Unsupported` if the cloud does not
+/// have the flow, `Denied` if the user or the cloud denies access, `TryLater` if the sign-in is not
+/// available, and the other failures of a request ([`Failure::from`]).
 pub(super) async fn run(app: &App, settings: &SignInSettings, args: &FlowArgs) -> Result<Tokens> {
     let provider = settings.provider()?;
     let client_id = settings.client_id()?;

@@ -191,8 +191,15 @@ impl Login {
     /// Signs in and writes the remote.
     ///
     /// # Errors
-    /// `Usage` for invalid or contradicting options, `Denied` if the cloud rejects the
-    /// sign-in, and the errors of requests and files. The former tokens are valid then.
+    /// * `Usage` if an option is missing, the service rejects one, two contradict each other, or a
+    ///   choice is needed and there is no terminal; `Unsupported` for one that the cloud lacks.
+    /// * `Exists` if an option would change a configured remote, or if another account signed in.
+    /// * `Denied` if the user or the cloud denies access; `NotFound` if the drive does not exist;
+    ///   `TryLater` and the other failures of a request ([`Failure::from`]).
+    /// * [`Failure::local`] if a file cannot be read or written; `ClosedPipe` or `Failed` if
+    ///   results cannot be written.
+    ///
+    /// The former tokens stay in use then.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let name = self.name.clone();
         self.sign_in(app).await.map_err(|failure| failure.about(&name))

@@ -45,8 +45,10 @@ impl SignInSettings {
     /// option has it.
     ///
     /// # Errors
-    /// `Usage` if an option is missing or would change a configured remote, `Unsupported` if
-    /// the cloud does not have it, and the errors of reading a secret.
+    /// `Usage` if an option is missing, or for an embedded drive; `Exists` if one would change a
+    /// configured remote; `Unsupported` if the cloud does not have it. [`Failure::local`] if the
+    /// file of a secret cannot be read, `Usage` if it is empty, and `Failed` if standard input
+    /// cannot be read.
     pub(super) async fn new(app: &App, login: &Login) -> Result<Self> {
         let name = login.name.clone();
         let configuration = &app.configuration;

@@ -109,7 +109,8 @@ fn rename(file: &ConfigFile, old: &str, new: &str, tokens: Option<&Path>) -> Res
 /// Copies a file of tokens. Only its owner can read the copy.
 ///
 /// # Errors
-/// `Exists` if the target exists, and the errors of the file system.
+/// [`Failure::local`] for the target: `Exists` if it exists, `NotFound` or `Denied` if a file
+/// cannot be read or created, otherwise `Failed`, for example on a full disk.
 fn copy_private(from: &Path, to: &Path) -> Result {
     let copy = || {
         let bytes = fs::read(from)?;

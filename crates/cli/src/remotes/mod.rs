@@ -41,7 +41,9 @@ impl RemotesArgs {
     /// Runs the command.
     ///
     /// # Errors
-    /// The command's failure.
+    /// The failure of the subcommand: `Usage` for an unknown remote or a rejected option, `Exists`
+    /// for a name in use, the failure of a request or a file; `ClosedPipe` or `Failed` if results
+    /// cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         match self.command.unwrap_or(RemotesCommand::List(list::List {})) {
             RemotesCommand::List(list) => list.run(app),

@@ -34,7 +34,8 @@ impl ObjectArg {
     /// another id would read or remove another object.
     ///
     /// # Errors
-    /// `Usage` for another id; `Unsupported` if the remote is not a SkyDrive.
+    /// `Usage` if no remote has the name, the service rejects an option, or the id does not begin
+    /// with `kind` and a dot; `Unsupported` if the remote is not a SkyDrive.
     async fn open(&self, app: &App, kind: &str) -> Result<SkyDriveRemote> {
         let live = SkyDriveRemote::open(app, &self.object).await?;
         match self.object.text.split_once('.') {

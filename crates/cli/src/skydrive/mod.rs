@@ -59,7 +59,10 @@ impl SkyDriveCommand {
     /// Runs the subcommand of `skydrive`.
     ///
     /// # Errors
-    /// The command's failure: `Unsupported` if the remote is not a SkyDrive.
+    /// The failure of the subcommand: `Usage` for an unknown remote or a rejected option,
+    /// `Unsupported` if the remote is not a SkyDrive, `NotFound` if the item does not exist, the
+    /// failure of a request ([`Failure::from`](crate::failure::Failure)); `ClosedPipe` or `Failed`
+    /// if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         match self {
             Self::Info(info) => info.run(app).await,

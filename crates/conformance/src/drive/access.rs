@@ -61,10 +61,11 @@ impl DriveAccess {
         Ok(self.drive.create_folder(&self.cx, &Target::new(root, name)).await?)
     }
 
-    /// Creates a folder.
+    /// Creates a folder. `name` is its name alone, `parent` the folder that gets it.
     ///
     /// # Errors
-    /// Those of the verb.
+    /// Those of [`Drive::create_folder`](drivedal::drive::Drive::create_folder), such as
+    /// `AlreadyExists`.
     pub(super) async fn folder(&self, parent: &Item, name: &str) -> Result<Item, Error> {
         self.drive.create_folder(&self.cx, &target(parent, name)).await
     }
@@ -82,10 +83,10 @@ impl DriveAccess {
         Ok(item)
     }
 
-    /// Writes a file in one request.
+    /// Writes a file in one request. `name` is its name alone, `parent` the folder that gets it.
     ///
     /// # Errors
-    /// Those of the verb.
+    /// Those of [`Drive::upload`](drivedal::drive::Drive::upload), such as `AlreadyExists`.
     pub(super) async fn upload(
         &self,
         parent: &Item,
@@ -97,10 +98,11 @@ impl DriveAccess {
         self.drive.upload(&self.cx, &target(parent, name), body, options).await
     }
 
-    /// Requests the metadata of an item by its id.
+    /// Requests the metadata of an item by its id. `parent` is the folder through which it is
+    /// found.
     ///
     /// # Errors
-    /// Those of the verb.
+    /// Those of [`Drive::item`](drivedal::drive::Drive::item), such as `NotFound`.
     pub(super) async fn item(&self, id: &ItemId, parent: &Item) -> Result<Item, Error> {
         let item = ItemRef::Item { id: id.clone(), parent: Some(parent.id.clone()) };
         self.drive.item(&self.cx, &item, drivedal::drive::Conditions::NONE).await
@@ -194,10 +196,10 @@ impl DriveAccess {
         Ok((reported, pieces.iter().flat_map(Buffer::to_vec).collect()))
     }
 
-    /// Changes an item.
+    /// Changes an item, with its metadata `item` as the known one.
     ///
     /// # Errors
-    /// Those of the verb.
+    /// Those of [`Drive::update`](drivedal::drive::Drive::update), such as `AlreadyExists`.
     pub(super) async fn update(&self, item: &Item, update: &ItemUpdate) -> Result<Item, Error> {
         self.drive.update(&self.cx, &by_id(item), Some(item), update).await
     }

@@ -96,6 +96,11 @@ impl Backend for DriveBackend {
         &self.known
     }
 
+    /// Creates a drive and the context of its operator, with a [`DriveAccess`] for the cases of the
+    /// contract.
+    ///
+    /// # Errors
+    /// That of the function that returns a drive; `Failed` if the operator cannot be opened.
     fn prepare(&self) -> BoxFuture<'_, CaseResult<TestContext>> {
         async move {
             let drive = (self.new_drive)().await?;

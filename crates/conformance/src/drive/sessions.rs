@@ -65,7 +65,8 @@ impl<'a> Upload<'a> {
     /// Sends the fragment at an offset.
     ///
     /// # Errors
-    /// Those of the verb.
+    /// Those of [`Drive::send_fragment`](drivedal::drive::Drive::send_fragment), such as `NotFound`
+    /// and `RangeNotSatisfied`.
     async fn send(&mut self, offset: usize) -> Result<SessionProgress, drivedal::drive::Error> {
         let end = self.content.len().min(offset + self.fragment);
         let bytes = Buffer::from(self.content[offset..end].to_vec());

@@ -168,10 +168,12 @@ async fn an_upload_into_a_deleted_folder_is_not_found(test: &TestContext) -> Cas
     Ok(())
 }
 
-/// Copies an item, and waits for the end of the copy.
+/// Copies an item to `name` in `folder`, and waits for the end of the copy.
 ///
 /// # Errors
-/// Those of the verbs; `Unexpected` if the copy does not end.
+/// Those of [`Drive::copy`](drivedal::drive::Drive::copy) and
+/// [`Drive::copy_status`](drivedal::drive::Drive::copy_status); `Unexpected` if the copy does not
+/// end.
 async fn copy(
     access: &DriveAccess,
     source: &Item,

@@ -24,7 +24,8 @@ impl Client {
     /// (live-connect#user-requests).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn user(&self, cx: &Context, id: &str) -> Result<User> {
         self.account_object(cx, id, "{user}").await
     }
@@ -32,7 +33,7 @@ impl Client {
     /// Lists the contacts (live-connect#contact-requests).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// The [errors of every request](Client#errors).
     pub async fn contacts(
         &self,
         cx: &Context,
@@ -44,7 +45,8 @@ impl Client {
     /// Returns a contact by its id (live-connect#contact-requests).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn contact(&self, cx: &Context, id: &str) -> Result<Contact> {
         self.account_object(cx, id, "{contact}").await
     }
@@ -61,7 +63,7 @@ impl Client {
     /// Lists the friends (live-connect#friend-requests).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// The [errors of every request](Client#errors).
     pub async fn friends(
         &self,
         cx: &Context,
@@ -74,7 +76,7 @@ impl Client {
     /// (live-connect#calendar-requests).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// The [errors of every request](Client#errors).
     pub async fn calendars(
         &self,
         cx: &Context,
@@ -88,7 +90,8 @@ impl Client {
     /// Returns a calendar by its id (live-connect#calendar-requests).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn calendar(&self, cx: &Context, id: &str) -> Result<Calendar> {
         self.account_object(cx, id, "{calendar}").await
     }
@@ -109,7 +112,8 @@ impl Client {
     /// Changes a calendar (live-connect#calendar-requests).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn update_calendar(
         &self,
         cx: &Context,
@@ -122,7 +126,8 @@ impl Client {
     /// Deletes a calendar with its events, or ends a subscription (live-connect#calendar-requests).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn delete_calendar(&self, cx: &Context, id: &str) -> Result<()> {
         self.delete_account_object(cx, id, "{calendar}").await
     }
@@ -132,7 +137,7 @@ impl Client {
     /// next 30 days.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// The [errors of every request](Client#errors).
     pub async fn events(
         &self,
         cx: &Context,
@@ -147,13 +152,14 @@ impl Client {
     /// Returns an event by its id (live-connect#event-requests).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn event(&self, cx: &Context, id: &str) -> Result<Event> {
         self.account_object(cx, id, "{event}").await
     }
 
-    /// Creates an event in a calendar; `owner` is `me` for the default calendar, or the id of a calendar
-    /// (live-connect#event-requests).
+    /// Creates an event in a calendar; `owner` is `me` for the default calendar, or the id of a
+    /// calendar (live-connect#event-requests).
     ///
     /// # Errors
     /// `InvalidInput` if a required property is missing, or if a property is too long. See also
@@ -171,7 +177,8 @@ impl Client {
     /// Changes an event that is not recurring (live-connect#event-requests).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn update_event(
         &self,
         cx: &Context,
@@ -185,7 +192,8 @@ impl Client {
     /// (live-connect#event-rules).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn delete_event(&self, cx: &Context, id: &str) -> Result<()> {
         self.delete_account_object(cx, id, "{event}").await
     }
@@ -202,7 +210,7 @@ impl Client {
     /// Lists the applications of the user (live-connect#application-requests).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// The [errors of every request](Client#errors).
     pub async fn applications(
         &self,
         cx: &Context,
@@ -214,7 +222,8 @@ impl Client {
     /// Returns an application by its id (live-connect#application-requests).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn application(&self, cx: &Context, id: &str) -> Result<Application> {
         self.account_object(cx, id, "{application}").await
     }
@@ -234,7 +243,8 @@ impl Client {
     /// Changes an application (live-connect#application-requests).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn update_application(
         &self,
         cx: &Context,
@@ -247,7 +257,8 @@ impl Client {
     /// Deletes an application (live-connect#application-requests).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn delete_application(&self, cx: &Context, id: &str) -> Result<()> {
         self.delete_account_object(cx, id, "{application}").await
     }

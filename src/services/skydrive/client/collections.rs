@@ -29,7 +29,7 @@ impl Client {
     /// Returns the scopes that the account's owner has granted (live-connect#permissions-object).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// The [errors of every request](Client#errors).
     pub async fn permissions(&self, cx: &Context) -> Result<Vec<String>> {
         let template = "me/permissions";
         let request = || self.request(Operation::Info, Method::GET, template, template);
@@ -41,7 +41,7 @@ impl Client {
     /// Lists the account's albums (live-connect#op-list-albums).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// The [errors of every request](Client#errors).
     pub async fn albums(&self, cx: &Context, query: &ListQuery) -> Result<Collection> {
         self.list(cx, "me/albums", "me/albums", query).await
     }
@@ -65,7 +65,8 @@ impl Client {
     /// Lists the photos in the folder or album with the id `folder` (live-connect#op-list-photos).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn photos(
         &self,
         cx: &Context,
@@ -78,7 +79,8 @@ impl Client {
     /// Lists the videos in the folder or album with the id `folder` (live-connect#op-list-photos).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn videos(
         &self,
         cx: &Context,
@@ -93,7 +95,8 @@ impl Client {
     /// `query` is replaced.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn audio(&self, cx: &Context, folder: &str, query: &ListQuery) -> Result<Collection> {
         let query = ListQuery { filter: vec![ListFilter::Audio], ..query.clone() };
         self.files(cx, folder, &query).await
@@ -102,7 +105,7 @@ impl Client {
     /// Lists the documents that were changed last (live-connect#op-recent-docs).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// The [errors of every request](Client#errors).
     pub async fn recent_docs(&self, cx: &Context, query: &ListQuery) -> Result<Collection> {
         let template = "me/skydrive/recent_docs";
         self.list(cx, template, template, query).await
@@ -111,7 +114,7 @@ impl Client {
     /// Lists objects that other users share with the account (live-connect#op-shared-with-me).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// The [errors of every request](Client#errors).
     pub async fn shared(
         &self,
         cx: &Context,
@@ -125,7 +128,8 @@ impl Client {
     /// `words` are separated by spaces. Without a limit a page has 100 objects.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn search(
         &self,
         cx: &Context,

@@ -46,7 +46,8 @@ impl Client {
     /// `suppress_redirects` (live-connect#op-download, live-connect#param-suppress-redirects).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn content_location(&self, cx: &Context, id: &str) -> Result<Secret> {
         let path = format!("{}/content", path(id));
         let response: LocationResponse = self
@@ -58,13 +59,13 @@ impl Client {
         Ok(response.location.into())
     }
 
-    /// Downloads content from a pre-authenticated URL, without a token (live-connect#op-source-url).
-    /// `size` is the file's size in bytes if the caller knows it; it is used only if the response
-    /// does not contain the size.
+    /// Downloads content from a pre-authenticated URL, without a token
+    /// (live-connect#op-source-url). `size` is the file's size in bytes if the caller knows it; it
+    /// is used only if the response does not contain the size.
     ///
     /// # Errors
-    /// `RangeNotSatisfied` if the range begins after the end of the file. `PermissionDenied` or `NotFound`, by status, if
-    /// the URL has expired. See also [`Client`](Client#errors).
+    /// `RangeNotSatisfied` if the range begins after the end of the file. `PermissionDenied` or
+    /// `NotFound`, by status, if the URL has expired. See also [`Client`](Client#errors).
     pub async fn source(
         &self,
         cx: &Context,
@@ -110,7 +111,8 @@ impl Client {
     /// (live-connect#op-overwrite-content, live-connect#upload-max-size).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn put_content(
         &self,
         cx: &Context,

@@ -25,7 +25,8 @@ impl Client {
     /// live-connect#op-get-object).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn object(&self, cx: &Context, id: &str) -> Result<Object> {
         self.send_json(cx, || self.request(Operation::Stat, Method::GET, &path(id), "{id}")).await
     }
@@ -33,7 +34,8 @@ impl Client {
     /// Lists the objects in the folder with the id `folder` (live-connect#op-list-files).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn files(&self, cx: &Context, folder: &str, query: &ListQuery) -> Result<Collection> {
         let path = format!("{}/files", path(folder));
         self.send_json(cx, || {
@@ -80,7 +82,8 @@ impl Client {
     /// (live-connect#op-delete).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn delete(&self, cx: &Context, id: &str) -> Result<()> {
         let request = || self.request(Operation::Delete, Method::DELETE, &path(id), "{id}");
         self.send(cx, request).await.map(drop)
@@ -95,8 +98,8 @@ impl Client {
         self.transfer(cx, Operation::Rename, b"MOVE", id, destination).await
     }
 
-    /// Copies a file, under its own name, into the folder with the id `destination`; an alias is not
-    /// accepted (live-connect#op-copy, live-connect#move-destination-id-only).
+    /// Copies a file, under its own name, into the folder with the id `destination`; an alias is
+    /// not accepted (live-connect#op-copy, live-connect#move-destination-id-only).
     ///
     /// # Errors
     /// `AlreadyExists` if the name is in use there. See also [`Client`](Client#errors).

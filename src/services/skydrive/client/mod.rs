@@ -45,11 +45,12 @@ pub const STORAGE_ENDPOINT: &str = "https://cid-{cid}.users.storage.live.com";
 /// A client of the Live Connect REST API v5.0 for one account.
 ///
 /// Each method sends one request, unless its documentation says otherwise, and cites its request in
-/// live-connect#storage-endpoints. The client neither retries nor caches. It only refreshes an access
-/// token that the cloud rejects (401), and repeats that request once.
+/// live-connect#storage-endpoints. The client neither retries nor caches. It only refreshes an
+/// access token that the cloud rejects (401), and repeats that request once.
 ///
 /// ```no_run
-/// use drivedal::{auth::TokenSource, drive::Context, services::skydrive::{Client, ListQuery, ROOT}};
+/// use drivedal::{auth::TokenSource, drive::Context, services::skydrive::{Client, ListQuery,
+/// ROOT}};
 ///
 /// # async fn example(context: &Context) -> drivedal::drive::Result<()> {
 /// let client = Client::new("https://apis.live.net/v5.0/", TokenSource::fixed("EwA…".into()))?;
@@ -125,8 +126,8 @@ impl Client {
         handle.drive().native_client()?.downcast_ref()
     }
 
-    /// Replaces [`STORAGE_ENDPOINT`], the base URL for uploads by BITS. `{cid}` in the URL stands for
-    /// the account's id.
+    /// Replaces [`STORAGE_ENDPOINT`], the base URL for uploads by BITS. `{cid}` in the URL stands
+    /// for the account's id.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -165,7 +166,7 @@ impl Client {
     /// `GET me`: returns the account's owner.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// The [errors of every request](Client#errors).
     pub async fn me(&self, cx: &Context) -> Result<User> {
         self.send_json(cx, || self.request(Operation::Info, Method::GET, "me", "me")).await
     }
@@ -173,7 +174,7 @@ impl Client {
     /// Returns capacity and free space of the drive (live-connect#op-quota).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// The [errors of every request](Client#errors).
     pub async fn quota(&self, cx: &Context) -> Result<Quota> {
         let template = "me/skydrive/quota";
         self.send_json(cx, || self.request(Operation::Info, Method::GET, template, template)).await

@@ -30,7 +30,8 @@ impl Client {
     /// without a token.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn link(&self, cx: &Context, id: &str, kind: LinkType) -> Result<Secret> {
         let path = format!("{}/{}", path(id), kind.segment());
         let request = || self.request(Operation::Presign, Method::GET, &path, "{id}/{link}");
@@ -41,7 +42,8 @@ impl Client {
     /// Lists the comments on the object with this id (live-connect#op-list-comments).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn comments(&self, cx: &Context, id: &str) -> Result<Vec<Comment>> {
         let path = format!("{}/comments", path(id));
         let request = || self.request(Operation::List, Method::GET, &path, "{id}/comments");
@@ -52,7 +54,8 @@ impl Client {
     /// (live-connect#op-comment).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn add_comment(&self, cx: &Context, id: &str, message: &str) -> Result<Comment> {
         let path = format!("{}/comments", path(id));
         self.send_json(cx, || {
@@ -66,7 +69,8 @@ impl Client {
     /// Returns a comment by its id (live-connect#op-comment).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn comment(&self, cx: &Context, id: &str) -> Result<Comment> {
         self.send_json(cx, || self.request(Operation::Stat, Method::GET, &path(id), "{comment}"))
             .await
@@ -75,7 +79,8 @@ impl Client {
     /// Deletes the comment with this id (live-connect#op-comment).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn delete_comment(&self, cx: &Context, id: &str) -> Result<()> {
         let request = || self.request(Operation::Delete, Method::DELETE, &path(id), "{comment}");
         self.send(cx, request).await.map(drop)
@@ -84,7 +89,8 @@ impl Client {
     /// Lists the tags of the photo or video with this id (live-connect#op-tags).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn tags(&self, cx: &Context, id: &str) -> Result<Vec<Tag>> {
         let path = format!("{}/tags", path(id));
         let request = || self.request(Operation::List, Method::GET, &path, "{id}/tags");
@@ -94,7 +100,8 @@ impl Client {
     /// Returns a tag by its id (live-connect#op-tags).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn tag(&self, cx: &Context, id: &str) -> Result<Tag> {
         self.send_json(cx, || self.request(Operation::Stat, Method::GET, &path(id), "{tag}")).await
     }
@@ -104,7 +111,8 @@ impl Client {
     /// [`source`](Self::source) downloads the picture.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn picture(&self, cx: &Context, id: &str, size: PictureSize) -> Result<Secret> {
         let path = format!("{}/picture", path(id));
         let response: LocationResponse = self
@@ -121,7 +129,7 @@ impl Client {
     /// (live-connect#op-item-preview).
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// The [errors of every request](Client#errors).
     pub async fn preview(
         &self,
         cx: &Context,
@@ -145,7 +153,8 @@ impl Client {
     /// `me/skydrive/recent_docs`. The document may contain pre-authenticated URLs.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise the [errors of every
+    /// request](Client#errors).
     pub async fn document(
         &self,
         cx: &Context,
@@ -168,8 +177,8 @@ impl Client {
     /// The cloud ignores fields that it does not know.
     ///
     /// # Errors
-    /// `InvalidInput` if `fields` is not a JSON object, `AlreadyExists` if the new name is in use. See also
-    /// [`Client`](Client#errors).
+    /// `InvalidInput` if `fields` is not a JSON object, `AlreadyExists` if the new name is in use.
+    /// See also [`Client`](Client#errors).
     pub async fn update_document(&self, cx: &Context, id: &str, fields: &Value) -> Result<Value> {
         require_object(fields)?;
         let request = || self.request(Operation::Rename, Method::PUT, &path(id), "{id}");
@@ -180,8 +189,8 @@ impl Client {
     /// (live-connect#op-create-folder). `fields` contains its `name` and any other fields.
     ///
     /// # Errors
-    /// `InvalidInput` if `fields` is not a JSON object, `AlreadyExists` if the name is in use. See also
-    /// [`Client`](Client#errors).
+    /// `InvalidInput` if `fields` is not a JSON object, `AlreadyExists` if the name is in use. See
+    /// also [`Client`](Client#errors).
     pub async fn create_document(
         &self,
         cx: &Context,
