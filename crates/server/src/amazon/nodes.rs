@@ -158,7 +158,8 @@ async fn set_status(request: &AmazonRequest, node: Node, status: &str) -> Result
     }
 }
 
-/// Handles `PUT trash/{id}`. Inferred: a node that is already in the trash stays unchanged.
+/// Handles `PUT trash/{id}`: moves the node with the id to the trash, and returns it. Inferred: a
+/// node that is already in the trash stays unchanged.
 ///
 /// # Errors
 /// 403 for the root folder, and if the disk of the storage is full; 404 if the node does not exist
@@ -187,7 +188,8 @@ pub(super) async fn restore(request: &AmazonRequest, id: &str) -> Result<Respons
     Ok(request.node_response(&node))
 }
 
-/// Returns the response to `DELETE nodes/{id}`, which the cloud does not allow to any application.
+/// Returns 403, the response to `DELETE nodes/{id}`, which the cloud does not allow to any
+/// application.
 pub(super) fn purge() -> AmazonError {
     AmazonError::forbidden("Insufficient permissions granted for operation: purgeNode")
 }

@@ -167,7 +167,7 @@ impl Latency {
         }
     }
 
-    /// Draws the delay of one request.
+    /// Draws the delay of one request, at most [`MAX_LATENCY`].
     pub(super) fn draw(self, rng: &mut StdRng) -> Duration {
         let time = match self {
             Self::Fixed(time) => return Duration::from_millis(time),

@@ -191,7 +191,8 @@ impl FaultyBody {
         piece.min(usize::try_from(max.max(1)).unwrap_or(usize::MAX))
     }
 
-    /// Returns when a piece of this length may be yielded; `None`: at once.
+    /// Returns when a piece of `length` bytes may be yielded; `None`: at once. The time of the
+    /// piece is reserved on a bandwidth that several bodies share.
     fn schedule(&self, length: usize) -> Option<Instant> {
         match &self.speed {
             Speed::Unlimited => None,

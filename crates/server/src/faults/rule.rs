@@ -142,7 +142,7 @@ impl Fault {
         Self { drive: Some(name.into()), ..self }
     }
 
-    /// Applies to this share of the matches, 0 to 1, chosen at random.
+    /// Applies to this share of the matches, 0 to 1 inclusive, chosen at random.
     pub fn share(self, share: f64) -> Self {
         Self { share: Some(share), ..self }
     }
@@ -157,17 +157,19 @@ impl Fault {
         Self { every: Some(n), ..self }
     }
 
-    /// Applies to at most this number of requests.
+    /// Applies to at most this number of requests; with 0 to none.
     pub fn times(self, count: u64) -> Self {
         Self { count: Some(count), ..self }
     }
 
-    /// Applies only after this time, counted from when the rule is added.
+    /// Applies only from this time on, inclusive, counted from when the rule is added, in whole
+    /// milliseconds.
     pub fn from(self, time: Duration) -> Self {
         Self { from: Some(whole_milliseconds(time)), ..self }
     }
 
-    /// Applies only before this time, counted from when the rule is added.
+    /// Applies only before this time, exclusive, counted from when the rule is added, in whole
+    /// milliseconds.
     pub fn until(self, time: Duration) -> Self {
         Self { until: Some(whole_milliseconds(time)), ..self }
     }
@@ -216,7 +218,8 @@ impl Fault {
         Self { when: When::After, ..self }
     }
 
-    /// Breaks the response's body off after this number of bytes.
+    /// Breaks the response's body off after this number of bytes, although `Content-Length` has the
+    /// whole length. A shorter body is complete.
     pub fn truncate(self, bytes: u64) -> Self {
         self.with_effect(Effect::Truncate(bytes))
     }
@@ -250,8 +253,9 @@ impl Fault {
         self.with_effect(Effect::LoseSession)
     }
 
-    /// Hides items that the request creates: for this time, no protocol and no download URL finds or
-    /// lists them. Their names are taken, and change feeds and searches report them, as in the clouds.
+    /// Hides items that the request creates: for this time, in whole milliseconds, no protocol and
+    /// no download URL finds or lists them. Their names are taken, and change feeds and searches
+    /// report them, as in the clouds.
     pub fn invisible(self, time: Duration) -> Self {
         self.with_effect(Effect::Invisible(whole_milliseconds(time)))
     }

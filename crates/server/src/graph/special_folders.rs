@@ -33,9 +33,9 @@ pub(super) enum OnMissing {
 /// is a folder.
 ///
 /// # Errors
-/// 400 for an unknown name, and if a file is in its path; 404 or 403 if the folder does not exist
-/// and is not created, as `on_missing` says; 507 if the disk of the storage is full; 500 if the
-/// storage fails.
+/// 400 for an unknown name; 404 or 403 if the folder does not exist and is not created, as
+/// `on_missing` says; 409 if a file has the name of a folder above it; 507 if the disk of the
+/// storage is full; 500 if the storage fails.
 pub(super) async fn folder(
     tree: &Tree,
     drive: DriveKey,

@@ -119,8 +119,9 @@ impl Protocol for Live {
 /// # Errors
 /// 400 or 405 if the request has no route; 400 for a parameter with a value that it cannot have;
 /// 401 if the token is missing, unknown, expired or for another audience; 403 without the required
-/// scope; 404 for a subject of another user, and for a well-known folder whose path contains a
-/// file; 507 if the disk of the storage is full; 500 if the storage fails; those of the handler.
+/// scope; 404 for a subject of another user, and, or 409, for a well-known folder whose path
+/// contains a file; 507 if the disk of the storage is full; 500 if the storage fails; those of the
+/// handler.
 async fn respond(
     call: LiveCall,
     context: RequestContext,

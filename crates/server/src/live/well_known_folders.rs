@@ -34,8 +34,8 @@ pub(super) fn canonical_name(name: &str) -> Option<&'static str> {
 /// [`canonical_name`].
 ///
 /// # Errors
-/// 404 if a step of the path is a file or was deleted meanwhile; 409 if a file with the name of a
-/// step was created meanwhile; 507 if the disk of the storage is full; 500 if the storage fails.
+/// 404 if the last step of the path is a file, or a folder of it was deleted meanwhile; 409 if an
+/// earlier step is a file; 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn find_or_create(
     state: &ServerState,
     account: &Account,

@@ -149,7 +149,8 @@ pub(crate) fn account_of_hint(hint: &str) -> String {
     account_of_address(hint).unwrap_or_default()
 }
 
-/// Returns the page. `message` is shown above the form.
+/// Returns the page with the status. `message` is shown above the form; it is plain text, and empty
+/// for none.
 pub(crate) fn show(
     state: &ServerState,
     request: &ConsentRequest<'_>,

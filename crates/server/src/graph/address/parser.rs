@@ -337,7 +337,7 @@ fn end_of_argument(text: &str) -> Option<usize> {
     })
 }
 
-/// Splits a path into names.
+/// Splits a path, percent-decoded, into names. Empty names and `.` are dropped.
 ///
 /// # Errors
 /// 400 for `..` and for a name that contains a colon.

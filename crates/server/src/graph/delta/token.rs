@@ -68,7 +68,7 @@ impl DeltaToken {
         }
     }
 
-    /// Returns the signed form of the token.
+    /// Returns the signed form of the token, which is valid for 30 days from now.
     pub(super) fn sign(&self, context: &DriveContext<'_>) -> String {
         let expires = Timestamp::now() + TOKEN_LIFETIME;
         context.request.state.signer.sign(Purpose::Feed, expires, self)

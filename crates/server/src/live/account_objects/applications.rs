@@ -76,7 +76,7 @@ pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<R
     Ok(request.format.json(StatusCode::OK, &shown(request, &application)))
 }
 
-/// Handles `POST {user}/applications`.
+/// Handles `POST {user}/applications`: creates an application with a new client id, and returns it.
 ///
 /// # Errors
 /// 400 if the body is neither JSON nor a form, the name or the redirect URI is missing or empty, a
@@ -100,7 +100,8 @@ pub(super) fn new(id: AccountObjectId, mut fields: Map<String, Value>) -> Result
     Ok(AccountObject { fields, ..application })
 }
 
-/// Handles `PUT {application}`.
+/// Handles `PUT {application}`: changes the application with this id, and returns it. A null member
+/// removes its value.
 ///
 /// # Errors
 /// 400 if the body is neither JSON nor a form, nothing is changed, a required member is removed, a

@@ -101,7 +101,8 @@ pub(super) fn new(id: AccountObjectId, mut fields: Map<String, Value>) -> Result
     Ok(AccountObject { fields, ..calendar })
 }
 
-/// Handles `PUT {calendar}`.
+/// Handles `PUT {calendar}`: changes the calendar with this id, and returns it. A null member
+/// removes its value.
 ///
 /// # Errors
 /// 400 if the body is neither JSON nor a form, nothing is changed, a member is read-only or has

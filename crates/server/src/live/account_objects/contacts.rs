@@ -107,7 +107,7 @@ pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<R
     Ok(request.format.json(StatusCode::OK, &shown(request, &contact)))
 }
 
-/// Handles `POST {user}/contacts`.
+/// Handles `POST {user}/contacts`: creates a contact, and returns it with its location.
 ///
 /// # Errors
 /// 400 if the body is neither JSON nor a form, a member is read-only or has another type, or the

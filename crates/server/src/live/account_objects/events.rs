@@ -211,7 +211,8 @@ pub(super) fn new(
     Ok(AccountObject { parent: calendar.to_owned(), span: Some(span), fields, ..event })
 }
 
-/// Handles `PUT {event}`.
+/// Handles `PUT {event}`: changes the event with this id, and returns it. An event that only gets
+/// another start keeps its duration.
 ///
 /// # Errors
 /// 400 if the body is neither JSON nor a form, nothing is changed, a member is read-only or has
@@ -247,7 +248,8 @@ pub(super) async fn update(
     respond(request, StatusCode::OK, &access, &event).await
 }
 
-/// Handles `DELETE {event}`. A recurring event is removed with all its occurrences.
+/// Handles `DELETE {event}`: removes the event with this id, a recurring one with all its
+/// occurrences.
 ///
 /// # Errors
 /// 403 if the token lacks the scope, or the user's role may not change events; 404 if the event or

@@ -89,7 +89,7 @@ impl Series {
         Ok(Some((span.0, last.1.max(span.1))))
     }
 
-    /// Returns the start and the end of the first occurrence; `None` if the series has none.
+    /// Returns the start and the end of the first occurrence; `None` if they are not representable.
     pub(super) fn first(&self) -> Option<(Timestamp, Timestamp)> {
         self.occurrence(0)
     }
