@@ -191,7 +191,8 @@ fn collapse_slashes(path: &str) -> &str {
     &path[end.saturating_sub(1)..]
 }
 
-/// Returns the rest of a path below `base`; `None` if it is not below it.
+/// Returns the rest of a path after `base`, empty or beginning with a slash; `None` if the path is
+/// neither `base` nor below it. `base` has no slash at its end.
 fn strip_base<'a>(path: &'a str, base: &str) -> Option<&'a str> {
     path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -213,7 +213,7 @@ impl<'a> FilterParser<'a> {
     /// Parses the arguments of a function: `(property,'text')`.
     ///
     /// # Errors
-    /// 400 if they are malformed or the property is unknown.
+    /// 400 if they have another form, the second one is not a text, or the property is unknown.
     fn text_function(&mut self, function: TextFunction) -> Result<ODataFilter> {
         if !self.take_sign('(') {
             return Err(self.error());
@@ -232,7 +232,7 @@ impl<'a> FilterParser<'a> {
     /// Parses a comparison: `property eq literal`.
     ///
     /// # Errors
-    /// 400 if it is malformed or the property is unknown.
+    /// 400 if it has another form, an unknown operator, or an unknown property.
     fn comparison(&mut self) -> Result<ODataFilter> {
         let property = self.property()?;
         let known = [
@@ -249,7 +249,8 @@ impl<'a> FilterParser<'a> {
         Ok(ODataFilter::Compare { property, by, with })
     }
 
-    /// Parses the path of a property, such as `file/mimeType`. Returns its names.
+    /// Parses the path of a property, such as `file/mimeType`. Returns its names. The names after
+    /// the first one are not checked.
     ///
     /// # Errors
     /// 400 if the first name is not that of a property.

@@ -150,7 +150,7 @@ pub(super) async fn item_of_token(
 /// The parsed URL of a sharing link.
 pub(super) struct FollowedLink {
     id: String,
-    /// `None` if the link is invalid.
+    /// `None` if this server did not issue the link, or it has expired.
     claims: Option<ShareClaims>,
 }
 

@@ -214,7 +214,7 @@ fn progress(context: &DriveContext<'_>, session: &Session) -> Value {
 }
 
 /// Returns the name of the account in the path of an upload URL, with [`PREFIX`]; `None` if the
-/// path is malformed. The account may not exist.
+/// path does not begin with the prefix and `~`. The account may not exist.
 pub(super) fn account_of(path: &str) -> Option<String> {
     path.strip_prefix(PREFIX)?.strip_prefix('~')?.split('/').next().map(str::to_owned)
 }

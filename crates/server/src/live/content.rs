@@ -215,7 +215,7 @@ pub(super) async fn post_from_page(
 /// The values are `true`, `false` and `ChooseNewName`, in any case.
 ///
 /// # Errors
-/// 400 for another value, and for an invalid `downsize_photo_uploads`.
+/// 400 for another value, and if `downsize_photo_uploads` is neither `true` nor `false`.
 fn on_conflict(request: &LiveRequest, parts: &Parts) -> Result<OnConflict> {
     wants_downsizing(request)?;
     let header = parts.headers.get("overwrite").and_then(|value| value.to_str().ok());

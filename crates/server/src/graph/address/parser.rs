@@ -87,7 +87,8 @@ impl<'a> AddressParser<'a> {
     /// Parses the rest of the path after an owner: nothing, `drive`, `drives` or `drives/ID`.
     ///
     /// # Errors
-    /// 400 for a malformed path, 501 for a group itself and for another segment.
+    /// 400 for a parenthesis without its end, too many arguments, `..`, and a colon in a name; 501
+    /// for a group itself and for another segment.
     fn owner(mut self, owner: Owner) -> Result<Address> {
         let Some(segment) = self.segment()? else {
             return match owner {
@@ -112,7 +113,8 @@ impl<'a> AddressParser<'a> {
     /// Parses the rest of the path after a sharing token.
     ///
     /// # Errors
-    /// 400 for a malformed path or an unknown segment.
+    /// 400 for a segment other than `driveItem`, `root` and `items`, and as of [`Self::item`]; 501
+    /// for `items` without a key.
     fn share(mut self, token: String) -> Result<Address> {
         let drive = DriveRef::Share(token);
         let Some(segment) = self.segment()? else { return self.item(drive, Anchor::Shared, false) };
@@ -126,7 +128,7 @@ impl<'a> AddressParser<'a> {
     /// Parses the rest of the path after a drive.
     ///
     /// # Errors
-    /// 400 for a malformed path, 501 for `items` or `special` without a key.
+    /// 400 as of [`Self::item`]; 501 for `items` or `special` without a key.
     fn drive(mut self, drive: DriveRef) -> Result<Address> {
         let Some(segment) = self.segment()? else {
             return Ok(Address::Drive { drive, segments: Vec::new() });
@@ -152,7 +154,7 @@ impl<'a> AddressParser<'a> {
     /// may have the id as its argument.
     ///
     /// # Errors
-    /// 400 for a malformed path, 501 without an id.
+    /// 400 as of [`Self::item`]; 501 without an id.
     fn items(mut self, drive: DriveRef, segment: &RawSegment) -> Result<Address> {
         let (id, colon) = self.key(segment)?;
         let anchor = if id == "root" { Anchor::Root } else { Anchor::Id(id) };
@@ -163,7 +165,8 @@ impl<'a> AddressParser<'a> {
     /// other segments.
     ///
     /// # Errors
-    /// 400 for a malformed path, `..`, and a name with a colon.
+    /// 400 for a parenthesis without its end, more than [`MAX_ARGUMENTS`] arguments, `..`, and a
+    /// colon in a name.
     fn item(mut self, drive: DriveRef, anchor: Anchor, colon: bool) -> Result<Address> {
         let mut path = if colon { self.path()? } else { Vec::new() };
         let mut segments = Vec::new();
@@ -185,7 +188,7 @@ impl<'a> AddressParser<'a> {
     /// it.
     ///
     /// # Errors
-    /// 400 for malformed arguments, 501 if the path ends without a key.
+    /// 400 as of [`Self::segment`]; 501 if the path ends without a key.
     fn key(&mut self, collection: &RawSegment) -> Result<(String, bool)> {
         self.optional_key(collection)?.ok_or_else(|| not_served(&collection.name))
     }
@@ -193,7 +196,7 @@ impl<'a> AddressParser<'a> {
     /// Like [`Self::key`]; returns `None` if the path ends without a key.
     ///
     /// # Errors
-    /// 400 for malformed arguments.
+    /// As of [`Self::segment`].
     fn optional_key(&mut self, collection: &RawSegment) -> Result<Option<(String, bool)>> {
         match collection.arguments.as_deref() {
             Some([only]) => Ok(Some((only.value.clone(), collection.colon))),
@@ -337,7 +340,8 @@ fn end_of_argument(text: &str) -> Option<usize> {
     })
 }
 
-/// Splits a path, percent-decoded, into names. Empty names and `.` are dropped.
+/// Splits a path, in which percent-encoding is decoded, into names. Empty names and `.` are
+/// dropped.
 ///
 /// # Errors
 /// 400 for `..` and for a name that contains a colon.
