@@ -228,7 +228,7 @@ impl oio::Copy for DriveCopier {
     /// Continues the copy by one step.
     ///
     /// # Errors
-    /// Those of [`start`](Self::start) and [`poll`](Self::poll), converted by [`to_opendal`].
+    /// Those of `start` and `poll`, with OpenDAL's kinds.
     async fn next(&mut self) -> opendal::Result<Option<usize>> {
         self.advance().await.map_err(to_opendal)
     }

@@ -249,10 +249,15 @@ impl DriveDeleter {
 }
 
 impl oio::Delete for DriveDeleter {
-    /// Adds the item at `path` to the pending items. Succeeds if it does not exist.
+    /// Adds the item at the operator path `path` to the pending items. Succeeds if it does not
+    /// exist. Without `recursive`, a slash at the end means an empty folder, and none a file.
+    /// Executes the pending deletions first if the batch is full.
     ///
     /// # Errors
-    /// Those of `add`.
+    /// Without `recursive`: `Conflict` for a folder that is not empty, `IsADirectory` for a folder
+    /// whose path has no slash at its end and for the operator's root. `Unsupported` for a path
+    /// with the name `.` or `..`. [Request errors](crate::drive::Error#request-errors), also those
+    /// of the pending deletions.
     async fn delete(&mut self, path: &str, args: OpDelete) -> opendal::Result<()> {
         self.add(path, args.recursive()).await.map_err(to_opendal)
     }

@@ -120,12 +120,18 @@ impl DriveHandle {
     ///
     /// ```no_run
     /// # use drivedal::adapter::{DriveHandle, FileUpload};
-    /// # async fn example(handle: DriveHandle, operator: opendal::Operator) -> opendal::Result<()>
-    /// { let mut saved = None; loop { let file = std::fs::File::open("film.mkv").expect("the file
-    /// exists"); let (resume, options) = (saved.clone(), FileUpload::new()); let mut save =
-    /// |upload: &_| saved = Some(Clone::clone(upload)); let sent = handle.upload_file(&operator,
-    /// "film.mkv", file, &options, resume, &mut save); match sent.await { Err(error) if
-    /// error.is_temporary() => continue, result => break result.map(drop), } }
+    /// # async fn example(handle: DriveHandle, operator: opendal::Operator) -> opendal::Result<()> {
+    /// let mut saved = None;
+    /// loop {
+    ///     let file = std::fs::File::open("film.mkv").expect("the file exists");
+    ///     let (resume, options) = (saved.clone(), FileUpload::new());
+    ///     let mut save = |upload: &_| saved = Some(Clone::clone(upload));
+    ///     let sent = handle.upload_file(&operator, "film.mkv", file, &options, resume, &mut save);
+    ///     match sent.await {
+    ///         Err(error) if error.is_temporary() => continue,
+    ///         result => break result.map(drop),
+    ///     }
+    /// }
     /// # }
     /// ```
     ///

@@ -202,8 +202,9 @@ impl Service for DriveService {
     ///
     /// # Errors
     /// `NotFound` if the item does not exist, or is a file although the path ends with a slash;
-    /// `ConditionNotMatch` if a condition fails; `Unsupported` for a path with the name `.` or
-    /// `..`; [request errors](crate::drive::Error#request-errors).
+    /// `ConditionNotMatch` if `if_match` differs from the etag or `if_none_match` equals it;
+    /// `Unsupported` for a path with the name `.` or `..`; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn stat(&self, ctx: &OperationContext, path: &str, args: OpStat) -> Result<RpStat> {
         let (state, cx) = (&self.state, Context::from(ctx));
         let conditions = Conditions {
@@ -225,7 +226,8 @@ impl Service for DriveService {
         Ok(RpStat::new(metadata::from_item(&item, state.capabilities().set_modified)))
     }
 
-    /// Creates a reader. Sends no request; an invalid path is an error of the first read.
+    /// Creates a reader. Sends no request; a path with the name `.` or `..` is an error of the
+    /// first read.
     fn read(&self, ctx: &OperationContext, path: &str, args: OpRead) -> Result<DriveReader> {
         Ok(DriveReader::new(Arc::clone(&self.state), Context::from(ctx), path, &args))
     }
@@ -246,13 +248,14 @@ impl Service for DriveService {
         Ok(DriveDeleter::new(Arc::clone(&self.state), Context::from(ctx)))
     }
 
-    /// Creates a lister. Sends no request; an invalid path is an error of the first call.
+    /// Creates a lister. Sends no request; a path with the name `.` or `..` is an error of the
+    /// first call.
     fn list(&self, ctx: &OperationContext, path: &str, args: OpList) -> Result<DriveLister> {
         Ok(DriveLister::new(Arc::clone(&self.state), Context::from(ctx), path, &args))
     }
 
-    /// Creates a copy that has not started. Sends no request; an invalid path is an error of the
-    /// first call.
+    /// Creates a copy that has not started. Sends no request; a path with the name `.` or `..` is
+    /// an error of the first call.
     ///
     /// # Errors
     /// `Unsupported` if the cloud has no server-side copies.
@@ -281,7 +284,7 @@ impl Service for DriveService {
     /// Moves the item at `from` to `to`, and replaces a file there unless the arguments forbid it.
     ///
     /// # Errors
-    /// The errors of [`AdapterState::rename`] as OpenDAL's kinds: `NotFound` if `from` does not
+    /// The errors of `AdapterState::rename` as OpenDAL's kinds: `NotFound` if `from` does not
     /// exist; `ConditionNotMatch` if `to` exists and must not; `IsADirectory` or `AlreadyExists` if
     /// `to` is a folder; `NotADirectory` or `AlreadyExists` if a folder would replace a file, or a
     /// file is in the path of `to`; `Conflict` if `to` is below `from`; `Unsupported` for a path

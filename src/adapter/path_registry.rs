@@ -49,7 +49,9 @@ impl PathRegistry {
         self.enabled.store(true, Ordering::Relaxed);
     }
 
-    /// Records that an item was returned under a path. Clears the registry first if it is full.
+    /// Records that an item was returned under an operator path, spelled as it was returned. Does
+    /// nothing before [`enable`](Self::enable). Clears the registry first if it has [`PATHS_MAX`]
+    /// paths.
     pub(super) fn record(&self, path: &str, id: &ItemId) {
         if !self.enabled.load(Ordering::Relaxed) {
             return;

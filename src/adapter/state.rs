@@ -77,12 +77,13 @@ impl AdapterState {
         self.drive.capabilities()
     }
 
-    /// Returns the key under which the cloud compares a name.
+    /// Returns the key under which the cloud compares a name ([`Capabilities::fold`]), for example
+    /// without letter case. `name` is one name, not a path.
     pub(super) fn fold(&self, name: &str) -> String {
         (self.capabilities().fold)(name).into_owned()
     }
 
-    /// Checks a name before any request is sent.
+    /// Checks a name, not a path, before any request is sent.
     ///
     /// # Errors
     /// `InvalidInput` if the cloud does not accept the name.

@@ -1,6 +1,6 @@
 //! Writing a file: the caller's side of an upload.
 //!
-//! A task on the operator's executor owns the upload ([`upload_task`](super::upload_task)). The
+//! A task on the operator's executor owns the upload (`upload_task`(super::upload_task)). The
 //! writer passes the bytes to it through an [`UploadChannel`]. So a call that is dropped, by a
 //! timeout or by Ctrl-C, loses nothing, and a repeated call does nothing twice. The contract:
 //!
@@ -125,7 +125,7 @@ impl oio::Write for DriveWriter {
     /// Waits until the file is written and verified, and returns its metadata. May be repeated.
     ///
     /// # Errors
-    /// The error of the upload ([`upload_task`]), once if it is temporary and each time otherwise:
+    /// The error of the upload (`upload_task`), once if it is temporary and each time otherwise:
     /// among others `ConditionNotMatch` if the target exists and must not, `IsADirectory` if it is
     /// a folder, `Unsupported` if another number of bytes was announced or the cloud rejects the
     /// name, and `Unexpected` if the drive is full. `Unexpected` after a lost write.

@@ -257,7 +257,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// The kinds of [`upload`](Self::upload); `NotFound` if the cloud has discarded the session;
     /// `Conflict`, `InvalidInput` or `Unexpected` if bytes are missing, as the cloud reports it;
-    /// `InvalidInput` if another drive opened the session; `Unsupported` without upload sessions.
+    /// `InvalidInput` if another drive opened the session; `Unsupported` without upload sessions;
+    /// [request errors](crate::drive::Error#request-errors).
     async fn commit_session(&self, cx: &Context, session: &UploadSession) -> Result<Item> {
         let _ = (cx, session);
         Err(Error::unsupported("upload sessions"))
@@ -376,7 +377,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Returns the versions of a file, newest first, including the current one.
     ///
     /// # Errors
-    /// `NotFound` if the file does not exist; `Unsupported` without [`Extensions::versions`].
+    /// `NotFound` if the file does not exist; `Unsupported` without [`Extensions::versions`];
+    /// [request errors](crate::drive::Error#request-errors).
     async fn versions(&self, cx: &Context, file: &ItemRef) -> Result<Vec<FileVersion>> {
         let _ = (cx, file);
         Err(Error::unsupported("versions"))
@@ -385,7 +387,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Opens a stream of the bytes of one version of a file. `version` is a [`FileVersion::id`].
     ///
     /// # Errors
-    /// Those of [`download`](Self::download); `Unsupported` without [`Extensions::versions`].
+    /// Those of [`download`](Self::download); `Unsupported` without [`Extensions::versions`];
+    /// [request errors](crate::drive::Error#request-errors).
     async fn download_version(
         &self,
         cx: &Context,
@@ -402,7 +405,7 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `NotFound` if the file or version does not exist; `Unsupported` without
-    /// [`Extensions::versions`].
+    /// [`Extensions::versions`]; [request errors](crate::drive::Error#request-errors).
     async fn restore_version(&self, cx: &Context, file: &ItemRef, version: &str) -> Result<()> {
         let _ = (cx, file, version);
         Err(Error::unsupported("versions"))
@@ -412,7 +415,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// previous page.
     ///
     /// # Errors
-    /// `NotFound` if the folder does not exist; `Unsupported` without [`Extensions::search`].
+    /// `NotFound` if the folder does not exist; `Unsupported` without [`Extensions::search`];
+    /// [request errors](crate::drive::Error#request-errors).
     async fn search(
         &self,
         cx: &Context,
@@ -427,7 +431,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// deletion. `cursor` is [`Page::next`] of the previous page.
     ///
     /// # Errors
-    /// `Unsupported` without [`Extensions::recycle_bin`].
+    /// `Unsupported` without [`Extensions::recycle_bin`]; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn deleted_items(&self, cx: &Context, cursor: Option<&Cursor>) -> Result<Page> {
         let _ = (cx, cursor);
         Err(Error::unsupported("a recycle bin"))
@@ -438,7 +443,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `AlreadyExists` if the name is taken; `NotFound` if the item is not in the recycle bin;
-    /// `Unsupported` without [`Extensions::recycle_bin`].
+    /// `Unsupported` without [`Extensions::recycle_bin`]; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn restore_deleted(
         &self,
         cx: &Context,
@@ -452,7 +458,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Returns the thumbnails of a file. Empty if the cloud has none.
     ///
     /// # Errors
-    /// `NotFound` if the file does not exist; `Unsupported` without [`Extensions::thumbnails`].
+    /// `NotFound` if the file does not exist; `Unsupported` without [`Extensions::thumbnails`];
+    /// [request errors](crate::drive::Error#request-errors).
     async fn thumbnails(&self, cx: &Context, file: &ItemRef) -> Result<Vec<Thumbnail>> {
         let _ = (cx, file);
         Err(Error::unsupported("thumbnails"))
@@ -461,7 +468,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Returns the properties that programs have stored with an item.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::properties`].
+    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::properties`];
+    /// [request errors](crate::drive::Error#request-errors).
     async fn properties(&self, cx: &Context, item: &ItemRef) -> Result<Properties> {
         let _ = (cx, item);
         Err(Error::unsupported("properties"))
@@ -470,7 +478,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Sets and removes properties of an item. Other properties are kept.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::properties`].
+    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::properties`];
+    /// [request errors](crate::drive::Error#request-errors).
     async fn set_properties(
         &self,
         cx: &Context,
@@ -484,7 +493,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Returns the links to an item.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::links`].
+    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::links`]; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn links(&self, cx: &Context, item: &ItemRef) -> Result<Vec<Link>> {
         let _ = (cx, item);
         Err(Error::unsupported("links"))
@@ -494,7 +504,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `NotFound` if the item does not exist; `PermissionDenied` if the account's policy forbids
-    /// such links; `Unsupported` without [`Extensions::links`].
+    /// such links; `Unsupported` without [`Extensions::links`]; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn create_link(&self, cx: &Context, request: &LinkRequest) -> Result<Link> {
         let _ = (cx, request);
         Err(Error::unsupported("links"))
@@ -503,7 +514,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Deletes a link to an item. Succeeds if the link does not exist. `id` is a [`Link::id`].
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::links`].
+    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::links`]; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn delete_link(&self, cx: &Context, item: &ItemRef, id: &str) -> Result<()> {
         let _ = (cx, item, id);
         Err(Error::unsupported("links"))
@@ -512,7 +524,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Returns the permissions of an item, including inherited ones.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::sharing`].
+    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::sharing`];
+    /// [request errors](crate::drive::Error#request-errors).
     async fn permissions(&self, cx: &Context, item: &ItemRef) -> Result<Vec<Permission>> {
         let _ = (cx, item);
         Err(Error::unsupported("sharing"))
@@ -522,7 +535,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `NotFound` if the item does not exist; `PermissionDenied` if the account's policy forbids
-    /// it; `Unsupported` without [`Extensions::sharing`].
+    /// it; `Unsupported` without [`Extensions::sharing`]; [request
+    /// errors](crate::drive::Error#request-errors).
     async fn grant(&self, cx: &Context, request: &GrantRequest) -> Result<Vec<Permission>> {
         let _ = (cx, request);
         Err(Error::unsupported("sharing"))
@@ -532,7 +546,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// [`Permission::id`].
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::sharing`].
+    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::sharing`];
+    /// [request errors](crate::drive::Error#request-errors).
     async fn revoke(&self, cx: &Context, item: &ItemRef, id: &str) -> Result<()> {
         let _ = (cx, item, id);
         Err(Error::unsupported("sharing"))

@@ -203,7 +203,8 @@ pub(super) fn token_source_with_store(
     }
 }
 
-/// Replaces `~/` at the start of a path by the user's home.
+/// Replaces `~/` at the start of a path by the user's home. Any other path, also `~` alone or
+/// `~user/`, stays as it is.
 pub(super) fn expand_home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),

@@ -102,7 +102,9 @@ impl Drive for MemoryDrive {
     /// Returns a page of at most [`with_page_size`](MemoryDrive::with_page_size) items.
     ///
     /// # Errors
-    /// Those of [`page`](MemoryDrive::page).
+    /// `NotFound` or `InvalidInput` for the folder's reference; `NotAFolder` for a file, unless
+    /// files are listable; `Unsupported` for a recursive listing that `recursive_list` excludes;
+    /// `InvalidInput` for a cursor of another drive.
     async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
         let label = |tree: &MemoryTree| self.label(tree, request.folder);
         self.call(cx, Verb::List, label, |tree| self.page(tree, &request)).await
@@ -111,7 +113,9 @@ impl Drive for MemoryDrive {
     /// Opens the bytes of a file. A client that needs a download URL makes a second call for it.
     ///
     /// # Errors
-    /// Those of [`open_download`](MemoryDrive::open_download).
+    /// `NotFound` or `InvalidInput` for the reference; `IsAFolder` for a folder;
+    /// `ConditionNotMatch` if a condition does not hold; `RangeNotSatisfied` if the range starts
+    /// after the end of the file.
     async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download> {
         self.open_download(cx, request).await
     }
@@ -120,7 +124,9 @@ impl Drive for MemoryDrive {
     ///
     /// # Errors
     /// `InvalidInput` if the body exceeds `max_single_upload`; `Unexpected` if it cannot be read;
-    /// those of [`write_file`](MemoryDrive::write_file).
+    /// `AlreadyExists` or `IsAFolder` if the name is taken, as the options say; `ConditionNotMatch`
+    /// if a condition does not hold; `NotFound` or `NotAFolder` for the parent; `InvalidInput` for
+    /// a name that the drive rejects.
     async fn upload(
         &self,
         cx: &Context,
@@ -148,8 +154,10 @@ impl Drive for MemoryDrive {
     /// Opens an upload session.
     ///
     /// # Errors
-    /// `Unsupported` without upload sessions; those of
-    /// [`create_session`](MemoryDrive::create_session).
+    /// `Unsupported` without upload sessions; `InvalidInput` if `total` exceeds `max_file_size`;
+    /// `AlreadyExists` or `IsAFolder` if the name is taken, as the options say; `ConditionNotMatch`
+    /// if a condition does not hold; `NotFound` or `NotAFolder` for the parent; `InvalidInput` for
+    /// a name that the drive rejects. A drive that is addressed by path accepts a missing parent.
     async fn open_session(
         &self,
         cx: &Context,
@@ -168,8 +176,12 @@ impl Drive for MemoryDrive {
     /// Stores a fragment. A session accepts only the next offset.
     ///
     /// # Errors
-    /// Those of [`session_key`](MemoryDrive::session_key) and
-    /// [`store_fragment`](MemoryDrive::store_fragment).
+    /// `NotFound` if the session is discarded, cancelled or has ended with its file;
+    /// `RangeNotSatisfied` for another offset than the next; `InvalidInput` if the fragment is
+    /// empty, exceeds `max_fragment` or the size of the file, or is not a multiple of the alignment
+    /// and not the last one; `InvalidInput` if another drive opened the session; `Unsupported`
+    /// without upload sessions. The last fragment, without explicit commit, also with the kinds of
+    /// `upload`.
     async fn send_fragment(
         &self,
         cx: &Context,
@@ -188,7 +200,8 @@ impl Drive for MemoryDrive {
     /// Does nothing: the session keeps no state of the client. Is not logged as a call.
     ///
     /// # Errors
-    /// Those of [`session_key`](MemoryDrive::session_key). A discarded session is no error.
+    /// `InvalidInput` if another drive opened the session; `Unsupported` without upload sessions. A
+    /// discarded session is no error.
     async fn acknowledge(&self, session: &mut UploadSession, _: u64, _: Buffer) -> Result<()> {
         self.session_key(session).map(drop)
     }
@@ -220,8 +233,8 @@ impl Drive for MemoryDrive {
     ///
     /// # Errors
     /// `NotFound` if the session is discarded or cancelled; `Conflict` if bytes are missing;
-    /// `InvalidInput` if another drive opened it; `Unsupported` without upload sessions; those of
-    /// [`write_file`](MemoryDrive::write_file).
+    /// `InvalidInput` if another drive opened it; `Unsupported` without upload sessions; the kinds
+    /// of `upload` for the target.
     async fn commit_session(&self, cx: &Context, session: &UploadSession) -> Result<Item> {
         let key = self.session_key(session)?;
         let label = |tree: &MemoryTree| tree.session_label(key);
@@ -267,8 +280,10 @@ impl Drive for MemoryDrive {
     /// [`ItemUpdate::occupant`] is replaced.
     ///
     /// # Errors
-    /// `NotFound` or `InvalidInput` for a reference; those of
-    /// [`MemoryTree::relocate`].
+    /// `NotFound` or `InvalidInput` for a reference; `AlreadyExists` if another item has the name
+    /// and is not replaced; `IsAFolder` if a folder has it, with `IfExists::Replace`; `Conflict`
+    /// for a folder that is moved below itself; `NotAFolder` if the new parent is a file;
+    /// `InvalidInput` for the root and for a name that the drive rejects.
     async fn update(
         &self,
         cx: &Context,
@@ -305,9 +320,10 @@ impl Drive for MemoryDrive {
     /// Creates the copy at once, and returns it as a running job.
     ///
     /// # Errors
-    /// `Unsupported` for a folder and without `copy_files`; `NotFound` if the source does not
-    /// exist; `AlreadyExists`, `IsAFolder`, `NotAFolder` or `InvalidInput` for the target, as in
-    /// [`MemoryTree::check_put`].
+    /// `Unsupported` for a folder and without `copy_files`; `NotFound` or `InvalidInput` for a
+    /// reference; `AlreadyExists` or `IsAFolder` if the name is taken, as the request says;
+    /// `NotAFolder` if the target's folder is a file; `InvalidInput` for a name that the drive
+    /// rejects.
     async fn copy(&self, cx: &Context, request: CopyRequest<'_>) -> Result<CopyStatus> {
         let CopyRequest { source, target, if_exists, .. } = request;
         if !self.capabilities.copy_files {

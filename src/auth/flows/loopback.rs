@@ -47,10 +47,11 @@ pub(super) struct RedirectListener {
 type Received = Arc<Mutex<Option<Result<Secret>>>>;
 
 impl RedirectListener {
-    /// Listens on a port of 127.0.0.1. 0 selects a free port. `path` is that of the redirect URI.
+    /// Listens on a port of 127.0.0.1. 0 selects a free port. `path` is that of the redirect URI,
+    /// with a slash at its start.
     ///
     /// # Errors
-    /// `Unexpected` if the port is in use.
+    /// `Unexpected` if the port is in use or cannot be opened.
     pub(super) async fn bind(port: u16, path: &str) -> Result<Self> {
         let failed = |error: std::io::Error| {
             let text = format!("cannot listen for the redirect on 127.0.0.1:{port}: {error}");

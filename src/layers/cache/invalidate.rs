@@ -49,7 +49,8 @@ impl Mutation {
         }
     }
 
-    /// Adds a path and invalidates it.
+    /// Adds a path and invalidates it. With more than [`MAX_PATHS`] paths, or one with `.` or `..`,
+    /// everything is invalidated instead.
     fn add(&mut self, path: &str, scope: InvalidationScope) {
         if self.paths.len() < MAX_PATHS {
             self.paths.push((path.to_owned(), scope));

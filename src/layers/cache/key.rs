@@ -25,8 +25,9 @@ pub(super) struct FileKey {
 }
 
 impl FileKey {
-    /// Creates the key of a version of a file. `identity` is that of the service, `length` the size
-    /// of the file and `block_size` that of a block, in bytes.
+    /// Creates the key of a version of a file. `identity` is that of the service, `path` the path
+    /// of the operator as it was requested (letter case counts), `etag` the etag with its quotes,
+    /// `length` the size of the file and `block_size` that of a block, in bytes.
     pub(super) fn new(
         identity: &str,
         path: &str,

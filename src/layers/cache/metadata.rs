@@ -302,7 +302,8 @@ impl Inner {
         self.pending.get(&id).is_none_or(|pending| pending.stale)
     }
 
-    /// Inserts the result of a `stat`, unless the cached one was requested later.
+    /// Inserts the result of a `stat` under the exact spelling of `path`, unless the cached one was
+    /// requested later.
     fn insert_stat(&mut self, path: &str, requested_at: Instant, stat: CachedStat) {
         self.update_node(path, |node| {
             match node.stats.iter_mut().find(|entry| *entry.path == *path) {
@@ -313,8 +314,8 @@ impl Inner {
         });
     }
 
-    /// Creates the node of a path if it is missing, applies `update` to it, and moves it to the end
-    /// of the eviction queue.
+    /// Creates the node of a path, which may have any spelling, if it is missing. Applies `update`
+    /// to it, and moves it to the end of the eviction queue.
     fn update_node(&mut self, path: &str, update: impl FnOnce(&mut CachedNode)) {
         let folded = fold(path);
         self.generation += 1;

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Returns whether the cache may use a path as a key. A path with `.` or `..` may denote the same
-/// item as another path.
+/// Returns whether the cache may use a path as a key: none of its names is `.` or `..`. A path with
+/// such a name may denote the same item as another path.
 pub(super) fn is_plain(path: &str) -> bool {
     path.split('/').all(|name| name != "." && name != "..")
 }

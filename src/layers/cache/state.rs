@@ -59,8 +59,8 @@ impl CacheState {
         })
     }
 
-    /// Returns the key of the blocks of the file `item` at `path`, or `None` if the file has no
-    /// etag.
+    /// Returns the key of the blocks of the file `item` at the operator path `path`. `None` if the
+    /// file has no etag or an empty one. The first call fixes the key: later ones ignore `path`.
     pub(super) fn file_key(&self, path: &str, item: &CachedItem) -> Option<Arc<FileKey>> {
         let etag = item.metadata.etag().filter(|etag| !etag.is_empty())?;
         let file = item.file.get_or_init(|| {
@@ -158,7 +158,8 @@ impl CacheState {
         }
     }
 
-    /// Requests the metadata of an item and stores it. Returns it with the time of its request.
+    /// Requests the metadata of the item at an operator path and stores it under this spelling.
+    /// Returns it with the time of its request.
     ///
     /// # Errors
     /// Those of the service. `NotFound` is stored too. If

@@ -168,7 +168,8 @@ impl RetryShared {
         limiters.entry(key).or_default().clone()
     }
 
-    /// Remembers that a host has responded.
+    /// Remembers that a host has responded. `host` is the text that
+    /// [`is_responsive`](Self::is_responsive) gets; it is compared literally.
     fn record_responsive(&self, host: &str) {
         let mut responsive_hosts =
             self.responsive_hosts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,7 +182,7 @@ impl RetryShared {
         responsive_hosts.insert(host.to_owned());
     }
 
-    /// Returns whether a host has responded before.
+    /// Returns whether [`record_responsive`](Self::record_responsive) was called with this host.
     fn is_responsive(&self, host: &str) -> bool {
         self.responsive_hosts.lock().unwrap_or_else(PoisonError::into_inner).contains(host)
     }

@@ -114,7 +114,8 @@ impl AmazonDrive {
     /// Builds the service and its handle, which has the features that OpenDAL lacks.
     ///
     /// # Errors
-    /// `ConfigInvalid` if a required option is missing or an option is invalid.
+    /// `ConfigInvalid` if no option gives a token, `client_id` is missing for a refresh, a URL, a
+    /// host, a header or the proxy cannot be parsed, or the file of certificates cannot be read.
     pub fn build_with_handle(self) -> Result<(DriveService, DriveHandle)> {
         let config = self.config;
         let drive = NodeDrive::new(config.client()?, config.deduplication())
@@ -135,7 +136,8 @@ impl Builder for AmazonDrive {
     /// Returns the service alone.
     ///
     /// # Errors
-    /// `ConfigInvalid` if a required option is missing or an option is invalid.
+    /// `ConfigInvalid` if no option gives a token, `client_id` is missing for a refresh, a URL, a
+    /// host, a header or the proxy cannot be parsed, or the file of certificates cannot be read.
     fn build(self) -> Result<impl Service> {
         self.build_with_handle().map(|(service, _)| service)
     }

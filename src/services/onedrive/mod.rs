@@ -120,7 +120,8 @@ impl OneDrive {
     /// Returns the service, and a handle for features that OpenDAL does not have.
     ///
     /// # Errors
-    /// `ConfigInvalid` if an option is invalid or missing.
+    /// `ConfigInvalid` if no option gives a token, `client_id` is missing for a refresh, a URL, a
+    /// host, a header or the proxy cannot be parsed, or the file of certificates cannot be read.
     pub fn build_with_handle(self) -> Result<(DriveService, DriveHandle)> {
         let config = self.config;
         let special = config.special.as_deref().filter(|name| !name.is_empty());
@@ -140,7 +141,8 @@ impl Builder for OneDrive {
     /// Returns the service alone.
     ///
     /// # Errors
-    /// `ConfigInvalid` if an option is invalid or missing.
+    /// `ConfigInvalid` if no option gives a token, `client_id` is missing for a refresh, a URL, a
+    /// host, a header or the proxy cannot be parsed, or the file of certificates cannot be read.
     fn build(self) -> Result<impl Service> {
         self.build_with_handle().map(|(service, _)| service)
     }

@@ -29,8 +29,8 @@ impl SentContent<'_> {
     /// Compares size and quickXorHash with those of `item`, as far as the response has them.
     ///
     /// The kind of the account decides whether SharePoint may have rewritten the file: `wire_kind`
-    /// from the response, or else `configured` from the options. A difference in such a file is only
-    /// logged.
+    /// from the response, or else `configured` from the options. A difference in such a file is
+    /// only logged.
     ///
     /// # Errors
     /// `Unexpected` if the file in the cloud has other content.
@@ -70,7 +70,8 @@ impl SentContent<'_> {
     }
 }
 
-/// Returns whether SharePoint may rewrite a file with this name.
+/// Returns whether SharePoint may rewrite a file with this name: its extension, in any letter case,
+/// is one of [`REWRITTEN`].
 pub(super) fn may_be_rewritten(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, extension)| {
         REWRITTEN.iter().any(|rewritten| extension.eq_ignore_ascii_case(rewritten))

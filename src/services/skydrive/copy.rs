@@ -5,9 +5,11 @@
 //! live-connect#move-copy-restrictions). With *S* for the file, *C* for its copy and *O* for the
 //! file that is replaced, the drive sends these requests:
 //!
-//! | case | requests | |---|---| | same name, free | COPY S | | another name | POST a temporary
-//! folder, COPY S into it, PUT C, MOVE C, DELETE the folder | | O is replaced | POST a temporary
-//! folder, COPY S into it, (PUT C,) PUT O aside, MOVE C, DELETE O, DELETE the folder |
+//! | case | requests |
+//! |---|---|
+//! | same name, free | COPY S |
+//! | another name | POST a temporary folder, COPY S into it, PUT C, MOVE C, DELETE the folder |
+//! | O is replaced | POST a temporary folder, COPY S into it, (PUT C,) PUT O aside, MOVE C, DELETE O, DELETE the folder |
 //!
 //! The temporary folder, `drivedal-…`, is in the destination folder. As for a
 //! [`rename`](super::rename) with several requests, this is not atomic, and O is deleted only after

@@ -125,7 +125,8 @@ impl SkyDrive {
     /// Builds the service and its handle, which has the features that OpenDAL lacks.
     ///
     /// # Errors
-    /// `ConfigInvalid` if a required option is missing or an option is invalid.
+    /// `ConfigInvalid` if no option gives a token, `client_id` is missing for a refresh, a URL, a
+    /// host, a header or the proxy cannot be parsed, or the file of certificates cannot be read.
     pub fn build_with_handle(self) -> Result<(DriveService, DriveHandle)> {
         let config = self.config;
         let client = config.client()?;
@@ -144,7 +145,8 @@ impl Builder for SkyDrive {
     /// Returns the service alone.
     ///
     /// # Errors
-    /// `ConfigInvalid` if a required option is missing or an option is invalid.
+    /// `ConfigInvalid` if no option gives a token, `client_id` is missing for a refresh, a URL, a
+    /// host, a header or the proxy cannot be parsed, or the file of certificates cannot be read.
     fn build(self) -> Result<impl Service> {
         self.build_with_handle().map(|(service, _)| service)
     }

@@ -31,7 +31,7 @@ enum SignInFlow {
 /// # Errors
 /// `Usage` if an option is missing or the service rejects one, `Unsupported` if the cloud does not
 /// have the flow, `Denied` if the user or the cloud denies access, `TryLater` if the sign-in is not
-/// available, and the other failures of a request ([`Failure::from`]).
+/// available, and the other failures of a request.
 pub(super) async fn run(app: &App, settings: &SignInSettings, args: &FlowArgs) -> Result<Tokens> {
     let provider = settings.provider()?;
     let client_id = settings.client_id()?;

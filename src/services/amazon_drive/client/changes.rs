@@ -65,7 +65,8 @@ impl Client {
     /// `POST changes`: returns the changes since a checkpoint as a stream of sets.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors). The stream ends with a temporary `Unexpected` error if the
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors). The stream ends with a temporary `Unexpected` error if the
     /// response is incomplete; repeat the request with the checkpoint of the last set.
     pub async fn changes(
         &self,

@@ -47,8 +47,9 @@ impl Client {
     ///
     /// # Errors
     /// `AlreadyExists` if the name is in use; [`Error::existing`] is the node with the name.
-    /// `Conflict` if a file with equal content exists and `deduplication` is enabled. See also
-    /// [`Client`](Client#errors).
+    /// `Conflict` if a file with equal content exists and `deduplication` is enabled. Otherwise
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn upload(
         &self,
         cx: &Context,
@@ -70,7 +71,8 @@ impl Client {
     ///
     /// # Errors
     /// `NotFound` if the file does not exist. `Conflict` if another file with equal content exists
-    /// and `deduplication` is enabled. See also [`Client`](Client#errors).
+    /// and `deduplication` is enabled. Otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn overwrite(
         &self,
         cx: &Context,
@@ -128,8 +130,9 @@ impl Client {
     /// (amazon-drive#max-download-size).
     ///
     /// # Errors
-    /// `RangeNotSatisfied` if the range begins after the end of the file. `NotFound` if the file does not exist.
-    /// See also [`Client`](Client#errors).
+    /// `RangeNotSatisfied` if the range begins after the end of the file. `NotFound` if the file
+    /// does not exist. Otherwise `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput`
+    /// or `Unexpected`, as for [every request](Client#errors).
     pub async fn download(
         &self,
         cx: &Context,

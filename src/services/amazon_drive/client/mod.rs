@@ -139,8 +139,9 @@ impl Client {
     /// `GET account/endpoint`: returns the account's base URLs, cached for three days.
     ///
     /// # Errors
-    /// `PermissionDenied` if the account has no drive, or if the client does not allow a host in the response.
-    /// See also [`Client`](Client#errors).
+    /// `PermissionDenied` if the account has no drive, or if the client does not allow a host in
+    /// the response. Otherwise `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput`
+    /// or `Unexpected`, as for [every request](Client#errors).
     pub async fn endpoints(&self, cx: &Context) -> Result<Arc<Endpoints>> {
         let mut cached = self.endpoints.lock().await;
         if let Some((endpoints, since)) = &*cached
@@ -180,7 +181,8 @@ impl Client {
     /// `GET account/info`: returns the state of the account.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn account_info(&self, cx: &Context) -> Result<AccountInfo> {
         self.get(cx, Operation::Info, "account/info", "account/info", |request| request).await
     }
@@ -188,7 +190,8 @@ impl Client {
     /// `GET account/quota`: returns capacity and free space of the drive.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn account_quota(&self, cx: &Context) -> Result<AccountQuota> {
         self.get(cx, Operation::Info, "account/quota", "account/quota", |request| request).await
     }
@@ -196,7 +199,8 @@ impl Client {
     /// `GET account/usage`: returns the space that files use.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn account_usage(&self, cx: &Context) -> Result<AccountUsage> {
         self.get(cx, Operation::Info, "account/usage", "account/usage", |request| request).await
     }
@@ -205,7 +209,9 @@ impl Client {
     /// the endpoint, `template` is the path without ids, and `complete` adds query parameters.
     ///
     /// # Errors
-    /// `NotFound` if the node in the path does not exist. See also [`Client`](Client#errors).
+    /// `NotFound` if the node in the path does not exist. Otherwise `PermissionDenied`,
+    /// `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every
+    /// request](Client#errors).
     async fn get<T: DeserializeOwned>(
         &self,
         cx: &Context,

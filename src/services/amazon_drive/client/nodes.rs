@@ -67,7 +67,8 @@ impl Client {
     /// `GET nodes/{id}`: returns a node, with [`Node::temp_link`] if `temp_link` is set.
     ///
     /// # Errors
-    /// `NotFound` if the node does not exist. See also [`Client`](Client#errors).
+    /// `NotFound` if the node does not exist. Otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn node(&self, cx: &Context, id: &str, temp_link: bool) -> Result<Node> {
         let path = format!("nodes/{}", segment(id));
         self.get(cx, Operation::Stat, &path, "nodes/{id}", |request| match temp_link {
@@ -80,7 +81,8 @@ impl Client {
     /// `GET nodes`: lists nodes of the whole drive.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn nodes(&self, cx: &Context, query: &ListQuery) -> Result<NodeList> {
         self.get(cx, Operation::List, "nodes", "nodes", |request| query.add_to(request)).await
     }
@@ -88,7 +90,8 @@ impl Client {
     /// `GET nodes/{id}/children`: lists the nodes in a folder.
     ///
     /// # Errors
-    /// `NotFound` if the folder does not exist. See also [`Client`](Client#errors).
+    /// `NotFound` if the folder does not exist. Otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn children(&self, cx: &Context, id: &str, query: &ListQuery) -> Result<NodeList> {
         let path = format!("nodes/{}/children", segment(id));
         self.get(cx, Operation::List, &path, "nodes/{id}/children", |request| query.add_to(request))
@@ -98,7 +101,8 @@ impl Client {
     /// `GET trash`: lists the nodes in the trash, without those below a folder in the trash.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn trashed(&self, cx: &Context, query: &ListQuery) -> Result<NodeList> {
         self.get(cx, Operation::List, "trash", "trash", |request| query.add_to(request)).await
     }
@@ -106,8 +110,9 @@ impl Client {
     /// `POST nodes` without content: creates a folder.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use; [`Error::existing`](crate::drive::Error::existing) is the
-    /// node with the name. See also [`Client`](Client#errors).
+    /// `AlreadyExists` if the name is in use; [`Error::existing`](crate::drive::Error::existing) is
+    /// the node with the name. Otherwise `PermissionDenied`, `RateLimited`, `QuotaExceeded`,
+    /// `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn create(&self, cx: &Context, new: &NewNode) -> Result<Node> {
         let response = self
             .send(cx, "nodes", |url| {
@@ -167,7 +172,8 @@ impl Client {
     /// other folder moves to the root folder.
     ///
     /// # Errors
-    /// `NotFound` if one of the nodes does not exist. See also [`Client`](Client#errors).
+    /// `NotFound` if one of the nodes does not exist. Otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn remove_child(&self, cx: &Context, parent: &str, child: &str) -> Result<Node> {
         self.change_edge(cx, Method::DELETE, parent, child).await
     }
@@ -175,8 +181,9 @@ impl Client {
     /// Adds a node to a folder (`PUT`), or removes it from there (`DELETE`).
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use, `NotFound` if one of the nodes does not exist. See
-    /// also [`Client`](Client#errors).
+    /// `AlreadyExists` if the name is in use, `NotFound` if one of the nodes does not exist.
+    /// Otherwise `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or
+    /// `Unexpected`, as for [every request](Client#errors).
     async fn change_edge(
         &self,
         cx: &Context,
@@ -207,7 +214,8 @@ impl Client {
     /// `PUT trash/{id}`: moves a node to the trash; a folder with everything below it.
     ///
     /// # Errors
-    /// `NotFound` if the node does not exist. See also [`Client`](Client#errors).
+    /// `NotFound` if the node does not exist. Otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn trash(&self, cx: &Context, id: &str) -> Result<Node> {
         let path = format!("trash/{}", segment(id));
         let response = self

@@ -24,8 +24,8 @@ impl Client {
     /// (live-connect#user-requests).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn user(&self, cx: &Context, id: &str) -> Result<User> {
         self.account_object(cx, id, "{user}").await
     }
@@ -33,7 +33,8 @@ impl Client {
     /// Lists the contacts (live-connect#contact-requests).
     ///
     /// # Errors
-    /// The [errors of every request](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn contacts(
         &self,
         cx: &Context,
@@ -45,8 +46,8 @@ impl Client {
     /// Returns a contact by its id (live-connect#contact-requests).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn contact(&self, cx: &Context, id: &str) -> Result<Contact> {
         self.account_object(cx, id, "{contact}").await
     }
@@ -54,8 +55,9 @@ impl Client {
     /// Creates a contact (live-connect#contact-requests).
     ///
     /// # Errors
-    /// `InvalidInput` for a contact without any name, address and employer. See also
-    /// [`Client`](Client#errors).
+    /// `InvalidInput` for a contact without any name, address and employer. Otherwise `NotFound`,
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn add_contact(&self, cx: &Context, contact: &NewContact) -> Result<Contact> {
         self.add_account_object(cx, "me/contacts", "me/contacts", contact).await
     }
@@ -63,7 +65,8 @@ impl Client {
     /// Lists the friends (live-connect#friend-requests).
     ///
     /// # Errors
-    /// The [errors of every request](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn friends(
         &self,
         cx: &Context,
@@ -76,7 +79,8 @@ impl Client {
     /// (live-connect#calendar-requests).
     ///
     /// # Errors
-    /// The [errors of every request](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn calendars(
         &self,
         cx: &Context,
@@ -90,8 +94,8 @@ impl Client {
     /// Returns a calendar by its id (live-connect#calendar-requests).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn calendar(&self, cx: &Context, id: &str) -> Result<Calendar> {
         self.account_object(cx, id, "{calendar}").await
     }
@@ -99,8 +103,9 @@ impl Client {
     /// Creates a calendar, or subscribes to one (live-connect#calendar-requests).
     ///
     /// # Errors
-    /// `InvalidInput` without a name, or for an invalid subscription. See also
-    /// [`Client`](Client#errors).
+    /// `InvalidInput` without a name, or for an invalid subscription. Otherwise `NotFound`,
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn add_calendar(
         &self,
         cx: &Context,
@@ -112,8 +117,8 @@ impl Client {
     /// Changes a calendar (live-connect#calendar-requests).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn update_calendar(
         &self,
         cx: &Context,
@@ -126,8 +131,8 @@ impl Client {
     /// Deletes a calendar with its events, or ends a subscription (live-connect#calendar-requests).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn delete_calendar(&self, cx: &Context, id: &str) -> Result<()> {
         self.delete_account_object(cx, id, "{calendar}").await
     }
@@ -137,7 +142,8 @@ impl Client {
     /// next 30 days.
     ///
     /// # Errors
-    /// The [errors of every request](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn events(
         &self,
         cx: &Context,
@@ -152,8 +158,8 @@ impl Client {
     /// Returns an event by its id (live-connect#event-requests).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn event(&self, cx: &Context, id: &str) -> Result<Event> {
         self.account_object(cx, id, "{event}").await
     }
@@ -162,8 +168,9 @@ impl Client {
     /// calendar (live-connect#event-requests).
     ///
     /// # Errors
-    /// `InvalidInput` if a required property is missing, or if a property is too long. See also
-    /// [`Client`](Client#errors).
+    /// `InvalidInput` if a required property is missing, or if a property is too long. Otherwise
+    /// `NotFound`, `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or
+    /// `Unexpected`, as for [every request](Client#errors).
     pub async fn add_event(
         &self,
         cx: &Context,
@@ -177,8 +184,8 @@ impl Client {
     /// Changes an event that is not recurring (live-connect#event-requests).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn update_event(
         &self,
         cx: &Context,
@@ -192,8 +199,8 @@ impl Client {
     /// (live-connect#event-rules).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn delete_event(&self, cx: &Context, id: &str) -> Result<()> {
         self.delete_account_object(cx, id, "{event}").await
     }
@@ -201,8 +208,9 @@ impl Client {
     /// Shares an activity (live-connect#activity-requests).
     ///
     /// # Errors
-    /// `InvalidInput` if a required member is missing, or if a URL is too long. See also
-    /// [`Client`](Client#errors).
+    /// `InvalidInput` if a required member is missing, or if a URL is too long. Otherwise
+    /// `NotFound`, `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or
+    /// `Unexpected`, as for [every request](Client#errors).
     pub async fn share(&self, cx: &Context, activity: &NewActivity) -> Result<SharedActivity> {
         self.add_account_object(cx, "me/share", "me/share", activity).await
     }
@@ -210,7 +218,8 @@ impl Client {
     /// Lists the applications of the user (live-connect#application-requests).
     ///
     /// # Errors
-    /// The [errors of every request](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn applications(
         &self,
         cx: &Context,
@@ -222,8 +231,8 @@ impl Client {
     /// Returns an application by its id (live-connect#application-requests).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn application(&self, cx: &Context, id: &str) -> Result<Application> {
         self.account_object(cx, id, "{application}").await
     }
@@ -231,7 +240,9 @@ impl Client {
     /// Creates an application (live-connect#application-requests).
     ///
     /// # Errors
-    /// `InvalidInput` without a name or a redirect URI. See also [`Client`](Client#errors).
+    /// `InvalidInput` without a name or a redirect URI. Otherwise `NotFound`, `PermissionDenied`,
+    /// `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every
+    /// request](Client#errors).
     pub async fn add_application(
         &self,
         cx: &Context,
@@ -243,8 +254,8 @@ impl Client {
     /// Changes an application (live-connect#application-requests).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn update_application(
         &self,
         cx: &Context,
@@ -257,8 +268,8 @@ impl Client {
     /// Deletes an application (live-connect#application-requests).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn delete_application(&self, cx: &Context, id: &str) -> Result<()> {
         self.delete_account_object(cx, id, "{application}").await
     }
@@ -266,7 +277,8 @@ impl Client {
     /// Lists a collection.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     async fn account_objects<T: DeserializeOwned>(
         &self,
         cx: &Context,
@@ -291,7 +303,8 @@ impl Client {
     /// Returns an object by its id.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     async fn account_object<T: DeserializeOwned>(
         &self,
         cx: &Context,
@@ -304,7 +317,8 @@ impl Client {
     /// Adds an object to a collection.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     async fn add_account_object<T: DeserializeOwned>(
         &self,
         cx: &Context,
@@ -323,7 +337,8 @@ impl Client {
     /// Changes an object.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     async fn update_account_object<T: DeserializeOwned>(
         &self,
         cx: &Context,
@@ -340,7 +355,8 @@ impl Client {
     /// Deletes an object.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     async fn delete_account_object(
         &self,
         cx: &Context,

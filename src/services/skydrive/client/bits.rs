@@ -115,8 +115,10 @@ impl Client {
     /// Create-Session: opens an upload session (live-connect#bits-create-session).
     ///
     /// # Errors
-    /// `PermissionDenied` for another user's folder, `InvalidInput` for a name that the cloud rejects or that a
-    /// folder has, `NotFound` for a missing folder. See also [`Client`](Client#errors).
+    /// `PermissionDenied` for another user's folder, `InvalidInput` for a name that the cloud
+    /// rejects or that a folder has, `NotFound` for a missing folder. Otherwise `NotFound`,
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn bits_create(&self, cx: &Context, to: &BitsTarget) -> Result<BitsSession> {
         let response = self
             .send_signed_packet(cx, || {
@@ -136,8 +138,9 @@ impl Client {
     /// enough.
     ///
     /// # Errors
-    /// `NotFound` if the session does not exist, `QuotaExceeded` if the drive is full. See also
-    /// [`Client`](Client#errors).
+    /// `NotFound` if the session does not exist, `QuotaExceeded` if the drive is full. Otherwise
+    /// `NotFound`, `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or
+    /// `Unexpected`, as for [every request](Client#errors).
     pub async fn bits_fragment(
         &self,
         cx: &Context,
@@ -171,7 +174,9 @@ impl Client {
     ///
     /// # Errors
     /// `NotFound` if the session does not exist; a closed session does not exist any more.
-    /// `InvalidInput` if bytes are missing. See also [`Client`](Client#errors).
+    /// `InvalidInput` if bytes are missing. Otherwise `NotFound`, `PermissionDenied`,
+    /// `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every
+    /// request](Client#errors).
     pub async fn bits_close(
         &self,
         cx: &Context,
@@ -190,7 +195,9 @@ impl Client {
     /// (live-connect#bits-cancel-session).
     ///
     /// # Errors
-    /// `NotFound` if the session does not exist. See also [`Client`](Client#errors).
+    /// `NotFound` if the session does not exist. Otherwise `NotFound`, `PermissionDenied`,
+    /// `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every
+    /// request](Client#errors).
     pub async fn bits_cancel(&self, cx: &Context, to: &BitsTarget, session: &Secret) -> Result<()> {
         let request = self.packet(to, "Cancel-Session").header(SESSION_ID, session.expose());
         let response = self.http(cx).send(request).await?;

@@ -29,7 +29,8 @@ impl Client {
     /// Returns the scopes that the account's owner has granted (live-connect#permissions-object).
     ///
     /// # Errors
-    /// The [errors of every request](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn permissions(&self, cx: &Context) -> Result<Vec<String>> {
         let template = "me/permissions";
         let request = || self.request(Operation::Info, Method::GET, template, template);
@@ -41,7 +42,8 @@ impl Client {
     /// Lists the account's albums (live-connect#op-list-albums).
     ///
     /// # Errors
-    /// The [errors of every request](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn albums(&self, cx: &Context, query: &ListQuery) -> Result<Collection> {
         self.list(cx, "me/albums", "me/albums", query).await
     }
@@ -49,7 +51,9 @@ impl Client {
     /// Creates an album (live-connect#op-create-album).
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use. See also [`Client`](Client#errors).
+    /// `AlreadyExists` if the name is in use. Otherwise `NotFound`, `PermissionDenied`,
+    /// `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every
+    /// request](Client#errors).
     pub async fn create_album(
         &self,
         cx: &Context,
@@ -65,8 +69,8 @@ impl Client {
     /// Lists the photos in the folder or album with the id `folder` (live-connect#op-list-photos).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn photos(
         &self,
         cx: &Context,
@@ -79,8 +83,8 @@ impl Client {
     /// Lists the videos in the folder or album with the id `folder` (live-connect#op-list-photos).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn videos(
         &self,
         cx: &Context,
@@ -95,8 +99,8 @@ impl Client {
     /// `query` is replaced.
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn audio(&self, cx: &Context, folder: &str, query: &ListQuery) -> Result<Collection> {
         let query = ListQuery { filter: vec![ListFilter::Audio], ..query.clone() };
         self.files(cx, folder, &query).await
@@ -105,7 +109,8 @@ impl Client {
     /// Lists the documents that were changed last (live-connect#op-recent-docs).
     ///
     /// # Errors
-    /// The [errors of every request](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn recent_docs(&self, cx: &Context, query: &ListQuery) -> Result<Collection> {
         let template = "me/skydrive/recent_docs";
         self.list(cx, template, template, query).await
@@ -114,7 +119,8 @@ impl Client {
     /// Lists objects that other users share with the account (live-connect#op-shared-with-me).
     ///
     /// # Errors
-    /// The [errors of every request](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn shared(
         &self,
         cx: &Context,
@@ -128,8 +134,8 @@ impl Client {
     /// `words` are separated by spaces. Without a limit a page has 100 objects.
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn search(
         &self,
         cx: &Context,
@@ -149,7 +155,8 @@ impl Client {
     /// form without ids for logs.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     async fn list(
         &self,
         cx: &Context,

@@ -25,8 +25,9 @@ impl Client {
     /// (live-connect#op-download).
     ///
     /// # Errors
-    /// `RangeNotSatisfied` if the range begins after the end of the file. See also
-    /// [`Client`](Client#errors).
+    /// `RangeNotSatisfied` if the range begins after the end of the file. Otherwise `NotFound`,
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn content(&self, cx: &Context, id: &str, range: &ByteRange) -> Result<Download> {
         let path = format!("{}/content", path(id));
         let request = |range: &ByteRange| {
@@ -46,8 +47,8 @@ impl Client {
     /// `suppress_redirects` (live-connect#op-download, live-connect#param-suppress-redirects).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn content_location(&self, cx: &Context, id: &str) -> Result<Secret> {
         let path = format!("{}/content", path(id));
         let response: LocationResponse = self
@@ -65,7 +66,9 @@ impl Client {
     ///
     /// # Errors
     /// `RangeNotSatisfied` if the range begins after the end of the file. `PermissionDenied` or
-    /// `NotFound`, by status, if the URL has expired. See also [`Client`](Client#errors).
+    /// `NotFound`, by status, if the URL has expired. Otherwise `NotFound`, `PermissionDenied`,
+    /// `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every
+    /// request](Client#errors).
     pub async fn source(
         &self,
         cx: &Context,
@@ -93,8 +96,9 @@ impl Client {
     /// (live-connect#op-upload-put, live-connect#upload-max-size).
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use and `options` do not allow to overwrite the file. See
-    /// also [`Client`](Client#errors).
+    /// `AlreadyExists` if the name is in use and `options` do not allow to overwrite the file.
+    /// Otherwise `NotFound`, `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or
+    /// `Unexpected`, as for [every request](Client#errors).
     pub async fn put_file(
         &self,
         cx: &Context,
@@ -111,8 +115,8 @@ impl Client {
     /// (live-connect#op-overwrite-content, live-connect#upload-max-size).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn put_content(
         &self,
         cx: &Context,

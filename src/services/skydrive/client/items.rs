@@ -25,8 +25,8 @@ impl Client {
     /// live-connect#op-get-object).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn object(&self, cx: &Context, id: &str) -> Result<Object> {
         self.send_json(cx, || self.request(Operation::Stat, Method::GET, &path(id), "{id}")).await
     }
@@ -34,8 +34,8 @@ impl Client {
     /// Lists the objects in the folder with the id `folder` (live-connect#op-list-files).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn files(&self, cx: &Context, folder: &str, query: &ListQuery) -> Result<Collection> {
         let path = format!("{}/files", path(folder));
         self.send_json(cx, || {
@@ -47,7 +47,9 @@ impl Client {
     /// Creates a folder in the folder with the id `parent` (live-connect#op-create-folder).
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use. See also [`Client`](Client#errors).
+    /// `AlreadyExists` if the name is in use. Otherwise `NotFound`, `PermissionDenied`,
+    /// `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every
+    /// request](Client#errors).
     pub async fn create_folder(
         &self,
         cx: &Context,
@@ -65,7 +67,9 @@ impl Client {
     /// (live-connect#op-update).
     ///
     /// # Errors
-    /// `AlreadyExists` if the new name is in use. See also [`Client`](Client#errors).
+    /// `AlreadyExists` if the new name is in use. Otherwise `NotFound`, `PermissionDenied`,
+    /// `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every
+    /// request](Client#errors).
     pub async fn update(
         &self,
         cx: &Context,
@@ -82,8 +86,8 @@ impl Client {
     /// (live-connect#op-delete).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn delete(&self, cx: &Context, id: &str) -> Result<()> {
         let request = || self.request(Operation::Delete, Method::DELETE, &path(id), "{id}");
         self.send(cx, request).await.map(drop)
@@ -93,7 +97,9 @@ impl Client {
     /// (live-connect#op-move, live-connect#move-destination-id-only).
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use there. See also [`Client`](Client#errors).
+    /// `AlreadyExists` if the name is in use there. Otherwise `NotFound`, `PermissionDenied`,
+    /// `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every
+    /// request](Client#errors).
     pub async fn move_into(&self, cx: &Context, id: &str, destination: &str) -> Result<Object> {
         self.transfer(cx, Operation::Rename, b"MOVE", id, destination).await
     }
@@ -102,7 +108,9 @@ impl Client {
     /// not accepted (live-connect#op-copy, live-connect#move-destination-id-only).
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use there. See also [`Client`](Client#errors).
+    /// `AlreadyExists` if the name is in use there. Otherwise `NotFound`, `PermissionDenied`,
+    /// `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every
+    /// request](Client#errors).
     pub async fn copy_into(&self, cx: &Context, id: &str, destination: &str) -> Result<Object> {
         self.transfer(cx, Operation::Copy, b"COPY", id, destination).await
     }
@@ -111,7 +119,9 @@ impl Client {
     /// `COPY`.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is in use there. See also [`Client`](Client#errors).
+    /// `AlreadyExists` if the name is in use there. Otherwise `NotFound`, `PermissionDenied`,
+    /// `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every
+    /// request](Client#errors).
     async fn transfer(
         &self,
         cx: &Context,

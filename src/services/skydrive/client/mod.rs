@@ -49,8 +49,7 @@ pub const STORAGE_ENDPOINT: &str = "https://cid-{cid}.users.storage.live.com";
 /// access token that the cloud rejects (401), and repeats that request once.
 ///
 /// ```no_run
-/// use drivedal::{auth::TokenSource, drive::Context, services::skydrive::{Client, ListQuery,
-/// ROOT}};
+/// use drivedal::{auth::TokenSource, drive::Context, services::skydrive::{Client, ListQuery, ROOT}};
 ///
 /// # async fn example(context: &Context) -> drivedal::drive::Result<()> {
 /// let client = Client::new("https://apis.live.net/v5.0/", TokenSource::fixed("EwA…".into()))?;
@@ -166,7 +165,8 @@ impl Client {
     /// `GET me`: returns the account's owner.
     ///
     /// # Errors
-    /// The [errors of every request](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn me(&self, cx: &Context) -> Result<User> {
         self.send_json(cx, || self.request(Operation::Info, Method::GET, "me", "me")).await
     }
@@ -174,7 +174,8 @@ impl Client {
     /// Returns capacity and free space of the drive (live-connect#op-quota).
     ///
     /// # Errors
-    /// The [errors of every request](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn quota(&self, cx: &Context) -> Result<Quota> {
         let template = "me/skydrive/quota";
         self.send_json(cx, || self.request(Operation::Info, Method::GET, template, template)).await
@@ -203,7 +204,8 @@ impl Client {
     /// attempt.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     async fn send_json<T: DeserializeOwned>(
         &self,
         cx: &Context,
@@ -216,7 +218,8 @@ impl Client {
     /// builds the request, once for each attempt.
     ///
     /// # Errors
-    /// See [`Client`](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     async fn send(
         &self,
         cx: &Context,

@@ -141,9 +141,11 @@ impl Client {
     /// after an error, pass the last progress as [`BitsOptions::resume`].
     ///
     /// # Errors
-    /// `NotFound` if the session does not exist any more; start a new upload. `RangeNotSatisfied` if the cloud
-    /// expects bytes that the source cannot return again. `InvalidInput` if `resume` belongs to another
-    /// file, or the source is too short. See also [`Client`](Client#errors).
+    /// `NotFound` if the session does not exist any more; start a new upload. `RangeNotSatisfied`
+    /// if the cloud expects bytes that the source cannot return again. `InvalidInput` if `resume`
+    /// belongs to another file, or the source is too short. Otherwise `NotFound`,
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn put_bits(
         &self,
         cx: &Context,

@@ -26,8 +26,9 @@ impl Client {
     /// For repeated resolutions prefer the [`Operator`](opendal::Operator), which caches ids.
     ///
     /// # Errors
-    /// `NotFound` if a folder does not contain the next name; the message has the folder's id and the
-    /// rest of the path. See also [`Client`](Client#errors).
+    /// `NotFound` if a folder does not contain the next name; the message has the folder's id and
+    /// the rest of the path. Otherwise `NotFound`, `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn resolve(&self, cx: &Context, from: &str, path: &str) -> Result<String> {
         if path.starts_with(ROOT) {
             return Ok(path.to_owned());
@@ -77,7 +78,8 @@ impl Client {
     ///
     /// # Errors
     /// `NotFound` if the folder does not exist, `Unexpected` if it has more than [`PAGES_MAX`]
-    /// pages. See also [`Client`](Client#errors).
+    /// pages. Otherwise `NotFound`, `PermissionDenied`, `RateLimited`, `QuotaExceeded`,
+    /// `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     async fn find_child(&self, cx: &Context, folder: &str, name: &str) -> Result<Option<String>> {
         for number in 0..PAGES_MAX {
             let query = ListQuery::with_range(number * PAGE, PAGE);

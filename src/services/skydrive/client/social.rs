@@ -30,8 +30,8 @@ impl Client {
     /// without a token.
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn link(&self, cx: &Context, id: &str, kind: LinkType) -> Result<Secret> {
         let path = format!("{}/{}", path(id), kind.segment());
         let request = || self.request(Operation::Presign, Method::GET, &path, "{id}/{link}");
@@ -42,8 +42,8 @@ impl Client {
     /// Lists the comments on the object with this id (live-connect#op-list-comments).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn comments(&self, cx: &Context, id: &str) -> Result<Vec<Comment>> {
         let path = format!("{}/comments", path(id));
         let request = || self.request(Operation::List, Method::GET, &path, "{id}/comments");
@@ -54,8 +54,8 @@ impl Client {
     /// (live-connect#op-comment).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn add_comment(&self, cx: &Context, id: &str, message: &str) -> Result<Comment> {
         let path = format!("{}/comments", path(id));
         self.send_json(cx, || {
@@ -69,8 +69,8 @@ impl Client {
     /// Returns a comment by its id (live-connect#op-comment).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn comment(&self, cx: &Context, id: &str) -> Result<Comment> {
         self.send_json(cx, || self.request(Operation::Stat, Method::GET, &path(id), "{comment}"))
             .await
@@ -79,8 +79,8 @@ impl Client {
     /// Deletes the comment with this id (live-connect#op-comment).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn delete_comment(&self, cx: &Context, id: &str) -> Result<()> {
         let request = || self.request(Operation::Delete, Method::DELETE, &path(id), "{comment}");
         self.send(cx, request).await.map(drop)
@@ -89,8 +89,8 @@ impl Client {
     /// Lists the tags of the photo or video with this id (live-connect#op-tags).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn tags(&self, cx: &Context, id: &str) -> Result<Vec<Tag>> {
         let path = format!("{}/tags", path(id));
         let request = || self.request(Operation::List, Method::GET, &path, "{id}/tags");
@@ -100,8 +100,8 @@ impl Client {
     /// Returns a tag by its id (live-connect#op-tags).
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn tag(&self, cx: &Context, id: &str) -> Result<Tag> {
         self.send_json(cx, || self.request(Operation::Stat, Method::GET, &path(id), "{tag}")).await
     }
@@ -111,8 +111,8 @@ impl Client {
     /// [`source`](Self::source) downloads the picture.
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn picture(&self, cx: &Context, id: &str, size: PictureSize) -> Result<Secret> {
         let path = format!("{}/picture", path(id));
         let response: LocationResponse = self
@@ -129,7 +129,8 @@ impl Client {
     /// (live-connect#op-item-preview).
     ///
     /// # Errors
-    /// The [errors of every request](Client#errors).
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn preview(
         &self,
         cx: &Context,
@@ -153,8 +154,8 @@ impl Client {
     /// `me/skydrive/recent_docs`. The document may contain pre-authenticated URLs.
     ///
     /// # Errors
-    /// `NotFound` if the object does not exist; otherwise the [errors of every
-    /// request](Client#errors).
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn document(
         &self,
         cx: &Context,
@@ -178,7 +179,8 @@ impl Client {
     ///
     /// # Errors
     /// `InvalidInput` if `fields` is not a JSON object, `AlreadyExists` if the new name is in use.
-    /// See also [`Client`](Client#errors).
+    /// Otherwise `NotFound`, `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or
+    /// `Unexpected`, as for [every request](Client#errors).
     pub async fn update_document(&self, cx: &Context, id: &str, fields: &Value) -> Result<Value> {
         require_object(fields)?;
         let request = || self.request(Operation::Rename, Method::PUT, &path(id), "{id}");
@@ -189,8 +191,9 @@ impl Client {
     /// (live-connect#op-create-folder). `fields` contains its `name` and any other fields.
     ///
     /// # Errors
-    /// `InvalidInput` if `fields` is not a JSON object, `AlreadyExists` if the name is in use. See
-    /// also [`Client`](Client#errors).
+    /// `InvalidInput` if `fields` is not a JSON object, `AlreadyExists` if the name is in use.
+    /// Otherwise `NotFound`, `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or
+    /// `Unexpected`, as for [every request](Client#errors).
     pub async fn create_document(
         &self,
         cx: &Context,
