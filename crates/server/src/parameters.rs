@@ -15,7 +15,7 @@ pub(super) enum Values {
     Any,
     /// `true` or `false`, in any case.
     Flag,
-    /// A whole number.
+    /// A whole number from 0, without a decimal point.
     Number,
     /// One of these, in any case.
     OneOf(&'static [&'static str]),
@@ -29,8 +29,8 @@ impl Parameter {
         Self { name, values }
     }
 
-    /// Returns whether a value is one of the parameter's values, in any case. Numbers are whole and
-    /// not negative.
+    /// Returns whether a value is one of the parameter's values, in any case. Numbers are whole, not
+    /// negative, and fit into 64 bits.
     fn admits(self, value: &str) -> bool {
         let is = |known: &&str| value.eq_ignore_ascii_case(known);
         match self.values {
@@ -43,8 +43,8 @@ impl Parameter {
     }
 }
 
-/// Returns the first declared parameter with an invalid value, and the value; `None` if all are
-/// valid. `get` returns a parameter's value. An empty value counts as missing.
+/// Returns the first declared parameter whose value is not one of its values, and the value; `None`
+/// if there is none. `get` returns a parameter's value. An empty value counts as missing.
 pub(super) fn invalid<'q>(
     declared: &[&'static [Parameter]],
     get: impl Fn(&str) -> Option<&'q str>,

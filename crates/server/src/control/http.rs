@@ -219,7 +219,8 @@ async fn add_to_directory(State(control): State<Control>, body: Bytes) -> Respon
     changed_directory(added.and_then(|added| control.add_to_directory(added)))
 }
 
-/// Serves `DELETE directory`: removes all tenants, users and applications.
+/// Serves `DELETE directory`: removes all tenants, users and applications, so that the sign-in
+/// accepts all.
 async fn clear_directory(State(control): State<Control>) -> Response {
     changed_directory(control.set_directory(None))
 }

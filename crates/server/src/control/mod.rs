@@ -194,8 +194,9 @@ impl Control {
     /// Adds users and applications to the sign-in. An entry replaces the one with the same name or id.
     ///
     /// # Errors
-    /// [`DirectoryError`] with the key of the first fault of the result: an id or name that is
-    /// malformed or used twice, or an unknown tenant. Nothing is added then.
+    /// [`DirectoryError`] with the key of the first entry of the result that breaks one of the
+    /// [rules](Directory#rules), or of the first user whose tenant cannot be determined for the
+    /// server's kind of accounts. Nothing is added then.
     pub fn add_to_directory(&self, added: Directory) -> Result<(), DirectoryError> {
         let directory = self.directory().unwrap_or_default().merge(added)?;
         self.set_directory(Some(directory))

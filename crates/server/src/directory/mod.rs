@@ -38,6 +38,27 @@ pub(crate) const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 /// redirect_uris = ["http://localhost"]
 /// scopes = ["Files.Read", "offline_access"]
 /// ```
+///
+/// # Rules
+///
+/// [`from_toml`](Self::from_toml), [`from_json`](Self::from_json) and [`merge`](Self::merge) check
+/// the following. Texts that differ only in the case of ASCII letters are equal.
+///
+/// - The ids of tenants and users are GUIDs with dashes. No tenant has the id of the Microsoft
+///   accounts, `9188040d-6c67-4c5b-b112-36a304b66dad`.
+/// - A domain contains a dot, and no slash, `@` or space.
+/// - No two tenants have the same id or domain, no two users the same name or address, and no two
+///   applications the same id.
+/// - The name of a user, with a dot and the kind if it has one, consists of 1 to 64 ASCII letters,
+///   digits, dots, dashes and underscores. An address contains one `@`.
+/// - A user of a personal kind has neither an id nor a tenant. A user of another kind may omit the
+///   tenant only if the directory has exactly one. Users without a kind are checked for the server's
+///   kind when the server gets the directory.
+/// - The tenant of a user or application is the id or a domain of a tenant of the directory.
+/// - The id of an application is not empty and has no white space, its secrets are not empty, its
+///   certificates are X.509 certificates in PEM, and its redirect URLs are absolute, with `http` or
+///   `https`.
+/// - An application with redirect URLs has a secret or a certificate, or is a public client.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Directory {
@@ -116,8 +137,7 @@ impl Directory {
     ///
     /// # Errors
     /// [`DirectoryError`] with the line and the key of the first fault: of the syntax, an unknown
-    /// or missing key, a malformed or repeated id or name, or a tenant that the directory does not
-    /// have.
+    /// or missing key, or an entry that breaks one of the [rules](Self#rules).
     pub fn from_toml(text: &str) -> Result<Self, DirectoryError> {
         parse::from_toml(text)
     }
@@ -126,8 +146,7 @@ impl Directory {
     ///
     /// # Errors
     /// [`DirectoryError`] with the position of a syntax error or of an unknown or missing member,
-    /// or with the key of the first fault: a malformed or repeated id or name, or a tenant that the
-    /// directory does not have.
+    /// or with the key of the first entry that breaks one of the [rules](Self#rules).
     pub fn from_json(bytes: &[u8]) -> Result<Self, DirectoryError> {
         parse::from_json(bytes)
     }
@@ -155,8 +174,8 @@ impl Directory {
     /// tenants in any case, or the same user name.
     ///
     /// # Errors
-    /// [`DirectoryError`] with the key of the first fault of the result: a malformed or repeated id
-    /// or name, or a tenant that the directory does not have.
+    /// [`DirectoryError`] with the key of the first entry of the result that breaks one of the
+    /// [rules](Self#rules).
     pub fn merge(mut self, other: Self) -> Result<Self, DirectoryError> {
         let Self { tenants, users, applications } = other;
         self.tenants.retain(|it| !tenants.iter().any(|new| new.id.eq_ignore_ascii_case(&it.id)));

@@ -97,8 +97,8 @@ fn fault<T>(key: &str, reason: impl Into<String>) -> Result<T, Fault> {
 /// Checks a directory.
 ///
 /// # Errors
-/// [`DirectoryError`] with the key of the first fault: a value that is malformed, reserved or used
-/// twice, or a tenant that the directory does not have.
+/// [`DirectoryError`] with the key of the first entry that breaks one of the
+/// [rules](Directory#rules).
 pub(super) fn check(directory: &Directory) -> Result<(), DirectoryError> {
     let mut names = HashSet::new();
     for (at, tenant) in directory.tenants.iter().enumerate() {
@@ -137,7 +137,8 @@ fn in_entry(list: &str, at: usize) -> impl Fn(Fault) -> DirectoryError {
 /// one.
 ///
 /// # Errors
-/// The fault of the first key whose value is malformed, reserved or in use.
+/// The fault of the id if it is no GUID, that of the Microsoft accounts or in `names`; of the first
+/// domain without a dot, with a slash, `@` or space, or in `names`.
 fn check_tenant(tenant: &TenantRecord, names: &mut HashSet<String>) -> Result<(), Fault> {
     if !is_guid(&tenant.id) {
         return fault("id", format!("`{}` is no GUID", tenant.id));
@@ -163,8 +164,8 @@ fn check_tenant(tenant: &TenantRecord, names: &mut HashSet<String>) -> Result<()
 /// Checks a user, and returns its profile on a server of personal accounts.
 ///
 /// # Errors
-/// The fault of the first key that is malformed, or names a tenant that the directory does not
-/// have.
+/// The fault of the name if the account's name is not allowed, of the address if it has not exactly
+/// one `@`, of the id if it is no GUID or the kind is personal, or that of [`profile`].
 fn check_user(directory: &Directory, user: &UserRecord) -> Result<UserProfile, Fault> {
     if !is_account_name(&account_name(user)) {
         return fault(
@@ -259,8 +260,7 @@ fn find_tenant<'d>(directory: &'d Directory, name: &str) -> Result<&'d TenantRec
 /// Checks an application.
 ///
 /// # Errors
-/// The fault of the first key that is malformed, or names a tenant that the directory does not
-/// have.
+/// The fault of the first key that breaks one of the [rules](Directory#rules) of applications.
 fn check_application(directory: &Directory, application: &ApplicationRecord) -> Result<(), Fault> {
     if application.id.is_empty() || application.id.contains(char::is_whitespace) {
         return fault("id", format!("`{}` is no client id", application.id));
@@ -303,7 +303,8 @@ fn check_application(directory: &Directory, application: &ApplicationRecord) -> 
     Ok(())
 }
 
-/// Returns whether a text is a GUID.
+/// Returns whether a text is a GUID: 32 hexadecimal digits in any case, with dashes between them
+/// and without braces.
 pub(super) fn is_guid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {

@@ -99,7 +99,9 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Creates a rule for an operation, whose name may contain `*`. It needs at least one effect.
+    /// Creates a rule for an operation, such as `live.files.put`. `*` in the name matches any run
+    /// of characters, also an empty one; letters must have the same case. A rule without an effect
+    /// is rejected when it is added.
     pub fn on(operation: impl Into<String>) -> Self {
         Self { operation: Some(operation.into()), ..Self::default() }
     }
@@ -230,7 +232,7 @@ impl Fault {
         self.with_effect(Effect::Corrupt(side))
     }
 
-    /// Limits the bandwidth.
+    /// Limits the bandwidth of the request's connection, in place of an earlier limit of this rule.
     pub fn bandwidth(self, bandwidth: Bandwidth) -> Self {
         self.with_effect(Effect::Bandwidth(bandwidth))
     }

@@ -67,8 +67,9 @@ fn base(path: &str) -> Option<(&'static str, Dialect, &str)> {
     })
 }
 
-/// Returns the effective method of a request. A POST may name another method in a header
-/// (onedrive-graph#verb-tunneling).
+/// Returns the effective method of a request. A POST may name another method in the header
+/// `X-HTTP-Method-Override` (onedrive-graph#verb-tunneling); a value that cannot be a method's name
+/// is ignored.
 fn method(parts: &Parts) -> Method {
     let tunnelled = || {
         let value = parts.headers.get("x-http-method-override")?;

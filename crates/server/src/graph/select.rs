@@ -180,8 +180,9 @@ fn is_wanted(wanted: &[String], property: &str) -> bool {
     wanted.iter().any(|name| plain(name) == property)
 }
 
-/// Returns the names in `$select`. An unknown name selects nothing (inferred: clients of the cloud
-/// select `title`, `driveId`, `siteId`).
+/// Returns the names in `$select`, separated by commas; of a path such as `file/hashes`, the first
+/// one. An unknown name selects nothing (inferred: clients of the cloud select `title`, `driveId`,
+/// `siteId`).
 pub(super) fn properties(text: &str) -> Vec<String> {
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
     names

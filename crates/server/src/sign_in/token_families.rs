@@ -162,7 +162,8 @@ impl TokenFamilies {
     }
 }
 
-/// Returns a cache that forgets the entries that were not used for the longest time.
+/// Returns a cache of at most [`MAX_FAMILIES`] entries. Beyond them, it forgets those that were not
+/// used for the longest time.
 fn cache<V: Clone + Send + Sync + 'static>() -> Cache<String, V> {
     let builder = Cache::builder().max_capacity(MAX_FAMILIES);
     builder.eviction_policy(EvictionPolicy::lru()).build()
