@@ -67,8 +67,9 @@ pub(super) struct ConnectionSettings {
 
 /// Accepts and serves connections until the server is stopped and its connections have ended.
 ///
-/// Near the limit, each new connection closes the one that has been idle for longest. At the limit,
-/// nothing is accepted until a connection ends or has been idle for a moment.
+/// From [`Limits::requests`] connections on, each new one closes the one that has been idle for
+/// longest. At [`Limits::connections`], nothing is accepted until a connection ends or has been idle
+/// for [`Limits::settle`].
 pub(super) async fn accept(listener: Listener, serving: ConnectionSettings) {
     let limits = Arc::clone(&serving.limits);
     let mut connections = JoinSet::new();

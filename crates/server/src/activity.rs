@@ -124,7 +124,8 @@ impl Activity {
         InProgress { activity: self.clone(), number, _permit: permit }
     }
 
-    /// Completes when the client has been idle or slow for too long. Returns the reason.
+    /// Completes when the client has been idle or slow for longer than the connection's limits
+    /// allow. Returns the reason.
     pub(super) async fn expired(&self) -> &'static str {
         loop {
             let (next, reason) = self.deadline();

@@ -170,9 +170,10 @@ impl Builder {
         Self { listen: Listen::Address(address), insecure: false, ..self }
     }
 
-    /// Listens on a Unix socket instead of a port. Only this user can connect to it. A path that is
-    /// too long for a socket is replaced by one in a private folder for temporary files; see
-    /// [`Server::running_at`]. On other systems than Unix, [`start`](Self::start) fails.
+    /// Listens on a Unix socket instead of a port. Only this user can connect to it. A path of more
+    /// than 103 bytes, the maximum of all Unix systems, is replaced by one in a private folder for
+    /// temporary files; see [`Server::running_at`]. On other systems than Unix,
+    /// [`start`](Self::start) fails.
     pub fn socket(self, path: impl Into<PathBuf>) -> Self {
         Self { listen: Listen::Socket(path.into()), insecure: false, ..self }
     }

@@ -16,7 +16,7 @@ use futures::Stream;
 /// hundred; hyper limits one line of a request to 16 KiB too.
 const MAX_PART_HEADERS: usize = 16 << 10;
 
-/// The body of a form. It fails if the headers of a part are too long.
+/// The body of a form. It fails if the headers of a part are longer than [`MAX_PART_HEADERS`].
 pub(super) struct FormBody {
     body: BodyDataStream,
     scanner: HeaderScanner,
@@ -25,7 +25,7 @@ pub(super) struct FormBody {
 /// The reason why the body of a form cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FormError {
-    /// The headers of a part are too long.
+    /// The headers of a part are longer than [`MAX_PART_HEADERS`].
     #[error("the headers of a part are longer than {MAX_PART_HEADERS} bytes")]
     HeadersTooLong,
     /// The request's body failed.
@@ -40,7 +40,8 @@ impl FormBody {
     }
 }
 
-/// Returns whether `multer` failed because the headers of a part are too long.
+/// Returns whether `multer` failed because the headers of a part are longer than
+/// [`MAX_PART_HEADERS`].
 pub(super) fn has_too_long_headers(error: &multer::Error) -> bool {
     let multer::Error::StreamReadFailed(error) = error else { return false };
     matches!(error.downcast_ref(), Some(FormError::HeadersTooLong))
@@ -103,7 +104,8 @@ impl HeaderScanner {
         Self { delimiter, position, matched: 2, length: 0 }
     }
 
-    /// Scans a piece of the body. Returns `false` if the headers of a part are too long.
+    /// Scans a piece of the body. Returns `false` if the headers of a part are longer than
+    /// [`MAX_PART_HEADERS`].
     fn scan(&mut self, mut piece: &[u8]) -> bool {
         use FormPosition as At;
         while !piece.is_empty() {

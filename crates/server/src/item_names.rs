@@ -29,8 +29,8 @@ pub(crate) struct NameError {
 ///
 /// # Errors
 /// [`NameError`] if the name is empty, has a character that accounts of this kind do not allow,
-/// begins or ends with one that they do not allow there, or is reserved, and if the name or the
-/// path is too long.
+/// begins or ends with one that they do not allow there, or is reserved, if the name has more than
+/// [`MAX_NAME`] UTF-16 units, and if the path has more than [`MAX_PATH`] characters.
 pub(crate) fn check(
     name: &str,
     is_folder: bool,

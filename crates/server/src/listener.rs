@@ -56,7 +56,7 @@ impl Listener {
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// The folder that replaces a path that is too long for a socket.
+    /// The folder that replaces a path longer than [`SOCKET_PATH_MAX`].
     _folder: Option<TempDir>,
 }
 
@@ -77,7 +77,7 @@ impl Drop for SocketFile {
 }
 
 /// Listens on a Unix socket that only this user can connect to. The socket is at `path`, or in a
-/// new private temporary folder if `path` is too long for a socket.
+/// new private temporary folder if `path` is longer than [`SOCKET_PATH_MAX`].
 ///
 /// The caller must hold the lock of the data folder. An existing file at `path` is a leftover and
 /// is replaced.

@@ -286,8 +286,8 @@ fn parse_metadata(text: Vec<u8>) -> Result<Metadata> {
     })
 }
 
-/// Converts an error of the form parser to 400. A form whose part headers are too long has its own
-/// message; all others are a body that cannot be read.
+/// Converts an error of the form parser to 400. A form with a part whose headers are longer than 16
+/// KiB has its own message; all others are a body that cannot be read.
 fn form_error(error: &multer::Error) -> AmazonError {
     tracing::debug!(%error, "cannot read an upload form");
     if form::has_too_long_headers(error) {

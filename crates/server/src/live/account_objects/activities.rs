@@ -32,8 +32,8 @@ const MAX_LENGTH: usize = 512;
 /// The maximum length of `source`, in characters.
 const MAX_SOURCE: usize = 487;
 
-/// The structures of an activity. A `link` or `source` that is too long is an error; other texts are
-/// truncated.
+/// The structures of an activity. A `link` of more than [`MAX_LENGTH`] characters or a `source` of
+/// more than [`MAX_SOURCE`] is an error; other texts are truncated.
 pub(super) const ACTIVITY: &[Structure] = &[
     Structure::read_only("from", StructureType::Object(FROM)),
     Structure::writable("message", StructureType::Text).required().truncated(MAX_LENGTH),
@@ -49,8 +49,9 @@ pub(super) const ACTIVITY: &[Structure] = &[
 ///
 /// # Errors
 /// 400 if the body is neither JSON nor a form, `message` is missing or empty, a member is read-only
-/// or has another type, `link` or `source` is too long, or a member needs a `link`; 413 for a body
-/// over 1 MiB; 507 if the disk of the storage is full; 500 if the storage fails.
+/// or has another type, `link` has more than [`MAX_LENGTH`] characters or `source` more than
+/// [`MAX_SOURCE`], or a member needs a `link`; 413 for a body over 1 MiB; 507 if the disk of the
+/// storage is full; 500 if the storage fails.
 pub(super) async fn share(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let activity = new(request.accept(ACTIVITY, ValidationMode::Create, parts, body).await?)?;
     request.store(activity.clone()).await?;

@@ -117,7 +117,8 @@ async fn access_token(context: &RequestContext, grant: &Grant) -> Result<String,
 /// # Errors
 /// AADSTS900561 for a form that cannot be read; AADSTS900144 without the client id or the scope;
 /// those of [`client::find`] and [`check_scopes`]; `invalid_client` if the application is not a
-/// public client and does not authenticate; `temporarily_unavailable` if too many codes are in use.
+/// public client and does not authenticate; `temporarily_unavailable` if
+/// [`DeviceCodes::issue`](super::device::DeviceCodes::issue) returns none.
 pub(super) async fn device_code(
     context: &RequestContext,
     tenant: &Tenant,
