@@ -180,8 +180,9 @@ impl RemoteSource {
     /// shares no state with an open remote, except the token file.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the URI cannot be parsed, for example because it has no scheme, or an
-    /// option is invalid or missing.
+    /// `ConfigInvalid` if the URI cannot be parsed, for example because it has no scheme, if the
+    /// drive does not have an option, if no option gives a token, or if `client_id` is missing for
+    /// a refresh.
     pub fn token_source(&self) -> Result<Option<TokenSource>> {
         let uri = self.parsed()?;
         match uri.scheme() {
@@ -310,7 +311,8 @@ impl Remotes {
     /// Adds a remote. It replaces another remote with this name.
     ///
     /// # Errors
-    /// `ConfigInvalid` if the name is invalid: see [`is_name`].
+    /// `ConfigInvalid` if the name does not have at least two letters, digits, `-`, `_` or `.`, the
+    /// first a letter or digit: see [`is_name`].
     pub fn insert(&mut self, name: impl Into<String>, config: RemoteSource) -> Result<()> {
         let name = name.into();
         if !is_name(&name) {

@@ -51,8 +51,8 @@ impl FragmentSizer {
         self.set(self.size / 2);
     }
 
-    /// Halves the size because the cloud rejected the fragment as too large. Returns whether the
-    /// size has changed; it does not once it is at its minimum.
+    /// Halves the size because the cloud rejected the fragment for its size (413). Returns whether
+    /// the size has changed; it does not once it is at its minimum.
     pub(super) fn shrink(&mut self) -> bool {
         let before = self.size;
         self.set(self.size / 2);

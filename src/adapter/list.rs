@@ -48,7 +48,8 @@ pub struct DriveLister {
     cx: Context,
     /// The start of the listing; `None` once its folder is resolved.
     start: Option<Result<ListStart>>,
-    /// The start, as long as its folder may have been resolved by a stale id.
+    /// The start, as long as its folder may have been resolved by the id of an item that is
+    /// elsewhere now.
     cached_start: Option<ListStart>,
     recursive: bool,
     /// The caller's limit for the number of entries of a page.

@@ -34,8 +34,8 @@ pub enum ErrorKind {
     NotAFolder,
     /// The operation needs a file, and the item is a folder.
     IsAFolder,
-    /// An argument is invalid: for example a name that the cloud rejects, or a cursor of another
-    /// drive.
+    /// The drive or the cloud rejects an argument: for example a name with a character that it does
+    /// not accept, or a cursor or session of another drive.
     InvalidInput,
     /// The configured drive, site or library does not exist. Never used for an item.
     DriveNotFound,

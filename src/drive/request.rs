@@ -65,8 +65,8 @@ impl<'a> ListRequest<'a> {
 pub struct DownloadRequest<'a> {
     /// The file to read.
     pub file: &'a ItemRef,
-    /// The file's metadata, as far as the caller knows it. It may be stale. The drive uses its
-    /// download URL, if that still works.
+    /// The file's metadata, as far as the caller knows it. The file may have changed since. The
+    /// drive uses its download URL, if that still works.
     pub known: Option<&'a Item>,
     /// The bytes to read.
     pub range: ByteRange,
@@ -105,7 +105,7 @@ impl<'a> DownloadRequest<'a> {
 pub struct CopyRequest<'a> {
     /// The file to copy.
     pub source: &'a ItemRef,
-    /// The source's metadata, as far as the caller knows it. It may be stale.
+    /// The source's metadata, as far as the caller knows it. The source may have changed since.
     pub known: Option<&'a Item>,
     /// Folder and name of the copy.
     pub target: &'a Target,

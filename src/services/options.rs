@@ -152,7 +152,8 @@ impl ConnectionFields<'_> {
     /// Returns the connection with these options. `None` if none is set.
     ///
     /// # Errors
-    /// `ConfigInvalid` if an option is invalid.
+    /// `ConfigInvalid` if the file of certificates cannot be read or has none, or if the proxy is
+    /// neither an HTTP URL nor `none`.
     pub(super) fn connection(&self) -> Result<Option<Connection>> {
         let timeouts = [self.connect_timeout, self.response_timeout, self.idle_timeout];
         let default = Timeouts::default();

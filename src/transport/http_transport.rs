@@ -82,7 +82,8 @@ impl NetworkClients {
     /// proxy of the system.
     ///
     /// # Errors
-    /// Fails if a certificate or the proxy is invalid.
+    /// An error of the builder if a certificate is damaged, the proxy cannot be used, or TLS cannot
+    /// be set up.
     pub(super) fn new(
         timeouts: Timeouts,
         roots: Vec<CertificateDer<'static>>,

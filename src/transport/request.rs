@@ -250,7 +250,9 @@ impl ApiRequest {
     /// among the extensions.
     ///
     /// # Errors
-    /// The first error of the builder; `InvalidInput` if the URL is invalid.
+    /// The first error of the builder: `InvalidInput` for a header with a character that HTTP does
+    /// not allow there, or for a URL that the policy rejects, of the policy's kind. `InvalidInput`
+    /// if the URL cannot be parsed.
     pub(super) fn into_request(self) -> Result<Request<Buffer>> {
         if let Some(build_error) = self.build_error {
             return Err(build_error);

@@ -63,8 +63,9 @@ impl App {
     /// that the command will create.
     ///
     /// # Errors
-    /// `Usage` if the configuration is invalid or cannot be read; [`Failure::local`] if the HAR
-    /// file cannot be created.
+    /// Those of [`Configuration::load`]: `Usage` if the file, an environment variable or an
+    /// argument of `--remote` cannot be parsed. [`Failure::local`] if the file cannot be read or
+    /// the HAR file cannot be created.
     pub(super) fn new(
         global: GlobalOptions,
         output: Arc<Output>,

@@ -131,8 +131,9 @@ impl AmazonDriveConfig {
     /// With `oauth_endpoint`, the page of the sign-in is expected there too.
     ///
     /// # Errors
-    /// `ConfigInvalid` if `oauth_endpoint` is not an HTTP URL, or `allow_http` or an option of the
-    /// connection is invalid.
+    /// `ConfigInvalid` if `oauth_endpoint` is not an HTTP URL, `allow_http` is not a list of hosts,
+    /// the file of certificates cannot be read or has none, or the proxy is neither an HTTP URL nor
+    /// `none`.
     pub fn sign_in_provider(&self) -> Result<SignInProvider> {
         let provider = match &self.oauth_endpoint {
             Some(url) => SignInProvider::amazon_at(url, url),

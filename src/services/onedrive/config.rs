@@ -202,7 +202,7 @@ impl OneDriveConfig {
     ///
     /// # Errors
     /// `ConfigInvalid` if more than one of `drive_id`, `user`, `group` and `site` is set, or `site`
-    /// is invalid.
+    /// is neither an id, a path, `host:/path` nor a URL.
     pub(super) fn configured_drive(&self) -> Result<ConfiguredDrive> {
         let drives = [
             self.drive_id.as_deref().map(|id| Ok(ConfiguredDrive::Drive(DriveRef::Id(id.into())))),

@@ -26,8 +26,9 @@ impl OneDriveConfig {
     /// The scopes are those for a user's own files, see [`SignInProvider::microsoft`].
     ///
     /// # Errors
-    /// `ConfigInvalid` if `oauth_endpoint` is not an HTTP URL, or `tenant`, `allow_http` or an
-    /// option of the connection is invalid.
+    /// `ConfigInvalid` if `oauth_endpoint` is not an HTTP URL, `tenant` is empty, `allow_http` is
+    /// not a list of hosts, the file of certificates cannot be read or has none, or the proxy is
+    /// neither an HTTP URL nor `none`.
     pub fn sign_in_provider(&self) -> Result<SignInProvider> {
         let authority = self.oauth_endpoint.as_deref().unwrap_or(self.national_cloud().login_url());
         let provider = SignInProvider::microsoft_at(authority, self.tenant_or_common());

@@ -28,8 +28,8 @@ impl SkyDriveConfig {
     /// Creates a sign-in to the application with these options.
     ///
     /// # Errors
-    /// `ConfigInvalid` if `client_id` is missing or an option is invalid, and if the `lcrc` file
-    /// cannot be read.
+    /// `ConfigInvalid` if `client_id` is missing, if the `lcrc` file cannot be read or parsed, and
+    /// as for [`sign_in_provider`](Self::sign_in_provider).
     pub fn sign_in(&self) -> Result<SignIn> {
         let (client_id, client_secret) = self.application()?;
         let provider = self.sign_in_provider()?;
@@ -49,8 +49,9 @@ impl SkyDriveConfig {
     /// Returns the endpoints of the sign-in, for the flows of [`auth::flows`](crate::auth::flows).
     ///
     /// # Errors
-    /// `ConfigInvalid` if `oauth_endpoint` is not an HTTP URL, or `allow_http` or an option of the
-    /// connection is invalid.
+    /// `ConfigInvalid` if `oauth_endpoint` is not an HTTP URL, `allow_http` is not a list of hosts,
+    /// the file of certificates cannot be read or has none, or the proxy is neither an HTTP URL nor
+    /// `none`.
     pub fn sign_in_provider(&self) -> Result<SignInProvider> {
         let provider = SignInProvider::live_at(self.oauth()).map_err(invalid)?;
         let plain_http = options::plain_http(SKYDRIVE_SCHEME, self.allow_http.as_deref())?;

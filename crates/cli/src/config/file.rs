@@ -107,7 +107,9 @@ impl ConfigFile {
     /// Returns the remotes of the file by name. `None` if the file does not exist.
     ///
     /// # Errors
-    /// [`Failure::local`] if the file cannot be read, and `Usage` if its content is invalid.
+    /// [`Failure::local`] if the file cannot be read, and `Usage` if it is not TOML, or a remote in
+    /// it does not have exactly one of `uri` and `type`, has an option that is a list, a table or a
+    /// time, or `account` without `account_id`.
     pub(super) fn read(&self) -> Result<Option<BTreeMap<String, FileEntry>>> {
         match self.text()? {
             Some(text) => self.parse(&text).map(Some),
@@ -118,7 +120,8 @@ impl ConfigFile {
     /// Parses the text of this file, and returns its entries by the remote's name.
     ///
     /// # Errors
-    /// `Usage` with the file and the line or the remote that is invalid.
+    /// `Usage` with the file, and the line that is not TOML or the remote that cannot be used, as
+    /// in [`read`](Self::read).
     fn parse(&self, text: &str) -> Result<BTreeMap<String, FileEntry>> {
         parse(text).map_err(|failure| failure.doing("read").about(self.path.display()))
     }
@@ -141,8 +144,9 @@ impl ConfigFile {
     /// Waits for other processes that change the file. If `change` fails, the file stays as it is.
     ///
     /// # Errors
-    /// The error of `change`, an error if the file cannot be read or written, and `Usage` if
-    /// its content is invalid before or after the change.
+    /// The error of `change`; [`Failure::local`] if the file or its folder cannot be read, locked,
+    /// created or written; `Usage` if the content before or after the change cannot be parsed, as
+    /// in [`read`](Self::read).
     pub(crate) fn edit<T>(
         &self,
         change: impl FnOnce(&mut RemoteEntries<'_>) -> Result<T>,
@@ -236,8 +240,11 @@ fn syntax_failure(text: &str, span: Option<std::ops::Range<usize>>, problem: &st
 }
 
 impl RemoteConfig {
+    /// Returns the entry of a remote: its source, the keys of its options, and its account.
+    ///
     /// # Errors
-    /// The reason why the entry is invalid.
+    /// A message for the user if `uri` and `type` are both set or both missing, if an option is a
+    /// list, a table or a time, and if `account` is set without `account_id`.
     fn parse(self) -> Result<FileEntry, String> {
         let source = match (self.uri, self.scheme) {
             (Some(uri), None) => RemoteSource::from_uri(uri),

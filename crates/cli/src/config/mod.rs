@@ -83,8 +83,10 @@ impl Configuration {
     /// command will create: environment variables may name its options already.
     ///
     /// # Errors
-    /// `Usage` if the file named by `--config` does not exist although the command reads
-    /// it, if a file cannot be read or is invalid, and if an environment variable is invalid.
+    /// `Usage` if the file named by `--config` does not exist although the command reads it, if the
+    /// file cannot be parsed, if a name in `uris` is not that of a remote, and if an environment
+    /// variable is not Unicode, names no remote or several. [`Failure::local`] if the file cannot
+    /// be read.
     pub(crate) fn load(
         path: Option<&Path>,
         uris: &[(String, String)],

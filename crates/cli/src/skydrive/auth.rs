@@ -60,7 +60,8 @@ impl Auth {
     /// input or by a local port, and stores the tokens for it in the remote's token file.
     ///
     /// # Errors
-    /// * `Usage` if the remote has no file for tokens, or if its options are invalid.
+    /// * `Usage` if no remote has the name, it has no file for tokens, or the service rejects an
+    ///   option.
     /// * `Unsupported` if the remote is not a SkyDrive, or if the address has no code.
     /// * `Denied` if the sign-in refuses access, `TryLater` if it is not available.
     /// * `Failed` or `Denied` if the tokens cannot be stored.

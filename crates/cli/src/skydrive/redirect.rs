@@ -67,8 +67,9 @@ impl RedirectListener {
         }
     }
 
-    /// Reads the head of a GET request and returns its URL. `None` if the request is invalid,
-    /// incomplete or longer than `MAX_REQUEST`.
+    /// Reads the head of a GET request and returns its URL, with the query. `None` if the request
+    /// has another method, is not UTF-8, ends before its empty line, or has `MAX_REQUEST` bytes
+    /// without one.
     async fn read_request_url(&self, stream: &mut TcpStream) -> Option<Url> {
         let mut request = Vec::new();
         while !request.windows(4).any(|end| end == b"\r\n\r\n") {

@@ -115,8 +115,8 @@ impl ChangesReader {
     ///
     /// # Errors
     /// `Unexpected`: temporary if the response ends without its marker or the cloud reports an
-    /// error for a set, permanent for a line that is too long or cannot be decoded. Those of the
-    /// stream.
+    /// error for a set, permanent for a line that exceeds the maximum or cannot be decoded. Those
+    /// of the stream.
     async fn next_set(&mut self) -> Result<Option<ChangeSet>> {
         loop {
             let Some(line) = self.next_line().await? else {

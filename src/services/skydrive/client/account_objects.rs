@@ -168,9 +168,10 @@ impl Client {
     /// calendar (live-connect#event-requests).
     ///
     /// # Errors
-    /// `InvalidInput` if a required property is missing, or if a property is too long. Otherwise
-    /// `NotFound`, `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or
-    /// `Unexpected`, as for [every request](Client#errors).
+    /// `InvalidInput` if a required property is missing, or if a property exceeds the maximum
+    /// length that the cloud documents (live-connect#event-rules). Otherwise `NotFound`,
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn add_event(
         &self,
         cx: &Context,
@@ -208,9 +209,9 @@ impl Client {
     /// Shares an activity (live-connect#activity-requests).
     ///
     /// # Errors
-    /// `InvalidInput` if a required member is missing, or if a URL is too long. Otherwise
-    /// `NotFound`, `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or
-    /// `Unexpected`, as for [every request](Client#errors).
+    /// `InvalidInput` if a required member is missing, or if a URL exceeds the maximum length that
+    /// the cloud documents. Otherwise `NotFound`, `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn share(&self, cx: &Context, activity: &NewActivity) -> Result<SharedActivity> {
         self.add_account_object(cx, "me/share", "me/share", activity).await
     }
