@@ -27,7 +27,8 @@ impl Drive for NodeDrive {
     /// response contains the user's name.
     ///
     /// # Errors
-    /// Those of [`root_folder`](Self::root_folder).
+    /// Those of [`root_folder`](Self::root_folder): `DriveNotFound` if the account has no root
+    /// folder, and [request errors](crate::drive::Error#request-errors).
     async fn account(&self, cx: &Context) -> Result<Account> {
         let root = self.root_folder(cx).await?;
         let id = root.created_by.clone().unwrap_or_else(|| root.id.to_string());
@@ -46,7 +47,8 @@ impl Drive for NodeDrive {
     /// Returns the id of the root folder, requested once.
     ///
     /// # Errors
-    /// Those of [`root_folder`](Self::root_folder).
+    /// Those of [`root_folder`](Self::root_folder): `DriveNotFound` if the account has no root
+    /// folder, and [request errors](crate::drive::Error#request-errors).
     async fn root(&self, cx: &Context) -> Result<ItemId> {
         Ok(self.root_folder(cx).await?.id.clone())
     }
@@ -93,7 +95,9 @@ impl Drive for NodeDrive {
     /// Returns a page of a folder's children, or of the whole drive.
     ///
     /// # Errors
-    /// Those of [`page`](Self::page).
+    /// Those of [`page`](Self::page): `NotFound` if the folder does not exist, `Unsupported` for a
+    /// reference by path, `Unexpected` if the cursor has expired, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
         self.page(cx, request).await
     }
@@ -101,7 +105,9 @@ impl Drive for NodeDrive {
     /// Downloads a range of a file.
     ///
     /// # Errors
-    /// Those of [`NodeDownload::start`].
+    /// Those of [`NodeDownload::start`]: `NotFound`, `ConditionNotMatch` if a condition does not
+    /// hold, `IsAFolder`, `RangeNotSatisfied` if the range begins after the end, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download> {
         let is_checked = !self.unchecked_reads;
         let download = NodeDownload::new(&self.client, cx, id_of(request.file)?, is_checked);
@@ -111,7 +117,11 @@ impl Drive for NodeDrive {
     /// Writes a file in one request, whatever its size.
     ///
     /// # Errors
-    /// Those of [`write`](Self::write).
+    /// Those of [`write`](Self::write): `Unsupported` for conditions and a name that the cloud
+    /// chooses, `AlreadyExists` or `IsAFolder` if the name is in use, `NotFound` if the folder does
+    /// not exist, `Conflict` if the file was moved meanwhile or for duplicate content, `Unexpected`
+    /// if size or MD5 of the result differ, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn upload(
         &self,
         cx: &Context,
@@ -135,7 +145,10 @@ impl Drive for NodeDrive {
     /// Changes the name of an item, its folder, or both.
     ///
     /// # Errors
-    /// Those of [`rename::update`].
+    /// Those of [`rename::update`]: `NotFound` if the item or the new folder does not exist,
+    /// `Unsupported` for a modification time, `Conflict` for a folder that would move into itself,
+    /// `AlreadyExists` or `IsAFolder` if the name is in use, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn update(
         &self,
         cx: &Context,
@@ -149,13 +162,17 @@ impl Drive for NodeDrive {
     /// Returns all changes after `since`, in one page.
     ///
     /// # Errors
-    /// Those of [`changes::page`].
+    /// Those of [`changes::page`]: `Unexpected` if the response is incomplete or has no checkpoint,
+    /// and [request errors](crate::drive::Error#request-errors).
     async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<ChangePage> {
         changes::page(&self.client, cx, since).await
     }
 
-    /// Deletes items concurrently. Returns one result per item, in their order; see
-    /// [`delete::delete`] for its errors.
+    /// Deletes items concurrently. Returns one result per item, in their order.
+    ///
+    /// # Errors
+    /// Each item: those of [`delete::delete`], such as `NotFound` if it does not exist, and
+    /// [request errors](crate::drive::Error#request-errors).
     async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let deletions = items.iter().map(|item| delete::delete(&self.client, cx, item));
         futures::future::join_all(deletions).await

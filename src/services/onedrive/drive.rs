@@ -158,7 +158,10 @@ impl Drive for GraphDrive {
     /// Returns one page of a folder's children, or of everything below it.
     ///
     /// # Errors
-    /// Those of [`list::page`] and [`recursive_list::page`].
+    /// Those of [`list::page`] and [`recursive_list::page`]: `NotFound` if the folder does not
+    /// exist, `NotAFolder` for a locked Personal Vault, `Conflict` if a later page does not exist
+    /// any more, `InvalidInput` for a cursor of another listing, `DriveNotFound`, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
         match request.depth {
             Depth::Children => list::page(self, cx, request).await,
@@ -169,7 +172,10 @@ impl Drive for GraphDrive {
     /// Downloads bytes of a file.
     ///
     /// # Errors
-    /// Those of [`download::download`].
+    /// Those of [`download::download`]: `NotFound`, `ConditionNotMatch` if a condition does not
+    /// hold, `IsAFolder`, `Unsupported` for an item without content, `RangeNotSatisfied` if the
+    /// range begins after the end, `Conflict` if the file was replaced meanwhile, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download> {
         download::download(self, cx, &request).await
     }
@@ -177,7 +183,10 @@ impl Drive for GraphDrive {
     /// Uploads a file in one request.
     ///
     /// # Errors
-    /// Those of [`upload::upload`].
+    /// Those of [`upload::upload`]: `AlreadyExists`, `IsAFolder` or `Conflict` if the name is in
+    /// use, `ConditionNotMatch` if an etag does not match, `NotAFolder` if a file is in the path,
+    /// `Unexpected` if the cloud has other content, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn upload(
         &self,
         cx: &Context,
@@ -191,7 +200,9 @@ impl Drive for GraphDrive {
     /// Opens an upload session for a file of `total` bytes.
     ///
     /// # Errors
-    /// Those of [`session::open`].
+    /// Those of [`session::open`]: `InvalidInput` for an empty file, the kinds of
+    /// [`upload`](Drive::upload) for the target, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn open_session(
         &self,
         cx: &Context,
@@ -205,7 +216,10 @@ impl Drive for GraphDrive {
     /// Sends the fragment that starts at `offset`.
     ///
     /// # Errors
-    /// Those of [`session::send`].
+    /// Those of [`session::send`]: `NotFound` if the session does not exist any more,
+    /// `InvalidInput` if it belongs to another service, `RangeNotSatisfied` if it expects other
+    /// bytes, and [request errors](crate::drive::Error#request-errors). The last fragment can also
+    /// fail with the kinds of [`upload`](Drive::upload).
     async fn send_fragment(
         &self,
         cx: &Context,
@@ -219,7 +233,7 @@ impl Drive for GraphDrive {
     /// Adds bytes that the cloud has received, from `offset` on, to the hash of the file.
     ///
     /// # Errors
-    /// Those of [`session::acknowledge`].
+    /// Those of [`session::acknowledge`]: `InvalidInput` if the session belongs to another service.
     async fn acknowledge(
         &self,
         session: &mut UploadSession,
@@ -232,7 +246,9 @@ impl Drive for GraphDrive {
     /// Requests the progress of a session.
     ///
     /// # Errors
-    /// Those of [`session::status`].
+    /// Those of [`session::status`]: `NotFound` if the session does not exist any more,
+    /// `InvalidInput` if it belongs to another service, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn session_status(
         &self,
         cx: &Context,
@@ -244,7 +260,10 @@ impl Drive for GraphDrive {
     /// Creates the file of a session that has all bytes.
     ///
     /// # Errors
-    /// Those of [`session::commit`].
+    /// Those of [`session::commit`]: `NotFound` if the session does not exist any more,
+    /// `InvalidInput` if it belongs to another service, `AlreadyExists`, `IsAFolder` or `Conflict`
+    /// if the name is in use, `Unexpected` if the cloud has other content, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn commit_session(&self, cx: &Context, session: &UploadSession) -> Result<Item> {
         session::commit(self, cx, session).await
     }
@@ -252,7 +271,7 @@ impl Drive for GraphDrive {
     /// Deletes a session. Succeeds if the session does not exist.
     ///
     /// # Errors
-    /// Those of [`session::cancel`].
+    /// Those of [`session::cancel`]: [request errors](crate::drive::Error#request-errors).
     async fn cancel_session(&self, cx: &Context, session: &UploadSession) -> Result<()> {
         session::cancel(self, cx, session).await
     }
@@ -275,7 +294,10 @@ impl Drive for GraphDrive {
     /// Changes name, folder or modification time of an item in one request.
     ///
     /// # Errors
-    /// Those of [`rename::update`].
+    /// Those of [`rename::update`]: `NotFound` if the item or the new folder does not exist,
+    /// `Conflict` for a folder that would move below itself, `Unsupported` for the root,
+    /// `AlreadyExists` if the new name is in use, `NotAFolder` if the new folder is a file, and
+    /// [request errors](crate::drive::Error#request-errors).
     async fn update(
         &self,
         cx: &Context,
@@ -289,7 +311,10 @@ impl Drive for GraphDrive {
     /// Starts a copy of a file.
     ///
     /// # Errors
-    /// Those of [`copy::start`].
+    /// Those of [`copy::start`]: `NotFound` if the source or the folder does not exist,
+    /// `AlreadyExists` if the name is in use and must not be replaced, `IsAFolder` if a folder has
+    /// it, `NotAFolder` if the target folder is a file, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn copy(&self, cx: &Context, request: CopyRequest<'_>) -> Result<CopyStatus> {
         copy::start(self, cx, request).await
     }
@@ -297,7 +322,9 @@ impl Drive for GraphDrive {
     /// Polls a copy once.
     ///
     /// # Errors
-    /// Those of [`copy::status`].
+    /// Those of [`copy::status`]: `InvalidInput` if the job belongs to another service, the error
+    /// with which the copy failed in the cloud, the kinds of [`copy`](Drive::copy), and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn copy_status(&self, cx: &Context, job: &CopyJob) -> Result<CopyStatus> {
         copy::status(self, cx, job).await
     }
@@ -305,7 +332,8 @@ impl Drive for GraphDrive {
     /// Returns one page of changes after `since`.
     ///
     /// # Errors
-    /// Those of [`changes::page`].
+    /// Those of [`changes::page`]: `Unexpected` if a page has no link to continue, `DriveNotFound`
+    /// if the drive does not exist, and [request errors](crate::drive::Error#request-errors).
     async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<ChangePage> {
         changes::page(self, cx, since).await
     }
@@ -326,8 +354,11 @@ impl Drive for GraphDrive {
         ParsedId::parse(id).is_shortcut()
     }
 
-    /// Deletes items, each with everything below it. Returns one result per item, in their order;
-    /// see [`delete_one`](Self::delete_one) for its errors.
+    /// Deletes items, each with everything below it. Returns one result per item, in their order.
+    ///
+    /// # Errors
+    /// Each item: `NotFound` if it does not exist, `Conflict` if it is locked, `Unsupported` for
+    /// the root, and [request errors](crate::drive::Error#request-errors).
     async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let deletes: Vec<_> = items.iter().map(|target| self.delete_one(cx, target)).collect();
         stream::iter(deletes).buffered(CONCURRENT_DELETES).collect().await

@@ -127,7 +127,9 @@ impl Drive for LiveDrive {
     /// folder in one response.
     ///
     /// # Errors
-    /// `Unsupported` for a recursive listing and for a reference by path; those of [`list::page`].
+    /// `Unsupported` for a recursive listing and for a reference by path; those of [`list::page`]:
+    /// `NotFound` if the folder does not exist, `NotAFolder` for a file, `InvalidInput` for a
+    /// cursor of another service, and [request errors](crate::drive::Error#request-errors).
     async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
         match request.depth {
             Depth::Children => list::page(self, cx, id_of(request.folder)?, request.cursor).await,
@@ -138,7 +140,9 @@ impl Drive for LiveDrive {
     /// Downloads a range of a file.
     ///
     /// # Errors
-    /// Those of [`download::download`].
+    /// Those of [`download::download`]: `NotFound`, `IsAFolder`, `Unsupported` for a notebook and
+    /// for conditions, `RangeNotSatisfied` if the range begins after the end, `Conflict` if the
+    /// file was replaced meanwhile, and [request errors](crate::drive::Error#request-errors).
     async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download> {
         download::download(self, cx, request).await
     }
@@ -146,7 +150,10 @@ impl Drive for LiveDrive {
     /// Writes a file in one request. The returned item has no size.
     ///
     /// # Errors
-    /// Those of [`upload::upload`].
+    /// Those of [`upload::upload`]: `IsAFolder` if a folder has the name, `AlreadyExists` if the
+    /// name is in use and must not be replaced, `NotFound` if the folder does not exist,
+    /// `InvalidInput` for a body above 100 MB, `Unsupported` for conditions, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn upload(
         &self,
         cx: &Context,
@@ -160,7 +167,10 @@ impl Drive for LiveDrive {
     /// Opens a session for a file of `total` bytes.
     ///
     /// # Errors
-    /// Those of [`session::open`].
+    /// Those of [`session::open`]: `AlreadyExists` if the name is in use and must not be replaced,
+    /// `IsAFolder` if a folder has it, `NotFound` if the folder does not exist, `Unsupported` for
+    /// conditions and for a name that the cloud chooses, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn open_session(
         &self,
         cx: &Context,
@@ -174,7 +184,9 @@ impl Drive for LiveDrive {
     /// Sends the bytes that start at `offset`.
     ///
     /// # Errors
-    /// Those of [`session::send`].
+    /// Those of [`session::send`]: `NotFound` if the session does not exist any more,
+    /// `InvalidInput` if it belongs to another service, and [request
+    /// errors](crate::drive::Error#request-errors), among them `QuotaExceeded`.
     async fn send_fragment(
         &self,
         cx: &Context,
@@ -188,7 +200,7 @@ impl Drive for LiveDrive {
     /// Records bytes in the session that the cloud has received, from `offset` on.
     ///
     /// # Errors
-    /// Those of [`session::acknowledge`].
+    /// Those of [`session::acknowledge`]: `InvalidInput` if the session belongs to another service.
     async fn acknowledge(
         &self,
         session: &mut UploadSession,
@@ -201,7 +213,9 @@ impl Drive for LiveDrive {
     /// Requests the offset that the cloud expects next.
     ///
     /// # Errors
-    /// Those of [`session::status`].
+    /// Those of [`session::status`]: `NotFound` if neither the session nor its file exists,
+    /// `InvalidInput` if it belongs to another service, `AlreadyExists` if it is closed and the
+    /// name is in use now, and [request errors](crate::drive::Error#request-errors).
     async fn session_status(
         &self,
         cx: &Context,
@@ -213,7 +227,9 @@ impl Drive for LiveDrive {
     /// Creates the file of a session that has all bytes. The returned item has no size.
     ///
     /// # Errors
-    /// Those of [`session::commit`].
+    /// Those of [`session::commit`]: `NotFound` if neither the session nor its file exists,
+    /// `InvalidInput` if it belongs to another service, `AlreadyExists` if the name is in use now
+    /// and must not be replaced, and [request errors](crate::drive::Error#request-errors).
     async fn commit_session(&self, cx: &Context, session: &UploadSession) -> Result<Item> {
         session::commit(self, cx, session).await
     }
@@ -221,7 +237,8 @@ impl Drive for LiveDrive {
     /// Cancels a session. A missing session is no error.
     ///
     /// # Errors
-    /// Those of [`session::cancel`].
+    /// Those of [`session::cancel`]: `InvalidInput` if the session belongs to another service, and
+    /// [request errors](crate::drive::Error#request-errors).
     async fn cancel_session(&self, cx: &Context, session: &UploadSession) -> Result<()> {
         session::cancel(self, cx, session).await
     }
@@ -242,7 +259,11 @@ impl Drive for LiveDrive {
     /// Changes the name of an item, its folder, or both.
     ///
     /// # Errors
-    /// Those of [`rename::update`].
+    /// Those of [`rename::update`]: `NotFound` if the item or the new folder does not exist,
+    /// `Conflict` for the root and for a folder that would move into itself, `AlreadyExists` or
+    /// `IsAFolder` if the name is in use, `Unsupported` for a modification time, `Unexpected` if a
+    /// failed sequence could not be reverted, and [request
+    /// errors](crate::drive::Error#request-errors).
     async fn update(
         &self,
         cx: &Context,
@@ -256,7 +277,10 @@ impl Drive for LiveDrive {
     /// Copies a file. The result is always complete.
     ///
     /// # Errors
-    /// Those of [`copy::copy`]; `NotFound` if the source does not exist.
+    /// Those of [`copy::copy`]: `NotFound` if the source or the folder does not exist,
+    /// `Unsupported` for a folder or a notebook, `Conflict` for a copy onto the file itself,
+    /// `AlreadyExists` or `IsAFolder` if the name is in use, `Unexpected` if a failed sequence
+    /// could not be reverted, and [request errors](crate::drive::Error#request-errors).
     async fn copy(&self, cx: &Context, request: CopyRequest<'_>) -> Result<CopyStatus> {
         let source = match request.known {
             Some(item) => item.clone(),
@@ -266,8 +290,11 @@ impl Drive for LiveDrive {
         Ok(CopyStatus::Done(Some(Box::new(copied))))
     }
 
-    /// Deletes items one after the other. Returns one result per item, in their order; see
-    /// [`delete_item`](Self::delete_item) for its errors.
+    /// Deletes items one after the other. Returns one result per item, in their order.
+    ///
+    /// # Errors
+    /// Each item: `NotFound` if it does not exist, `IsAFolder` for a folder if the caller expects a
+    /// file, `Conflict` for the root, and [request errors](crate::drive::Error#request-errors).
     async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let mut results = Vec::with_capacity(items.len());
         for target in items {
