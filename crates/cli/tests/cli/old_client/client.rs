@@ -268,14 +268,12 @@ async fn sign_in_with_the_last_url_of_the_browser() {
     let code = sign_in.code(&ended_at).expect("a code");
     let tokens = sign_in.tokens(&setup.cx(), &code, true).await.expect("tokens");
     assert_eq!(tokens.scopes.len(), SCOPES.len());
-    let again = sign_in.tokens(&setup.cx(), &code, true).await.expect_err("a code is good once");
-    assert_eq!(again.kind(), ErrorKind::PermissionDenied);
     tokens.save_to(config.token_storage().expect("a file")).await.expect("kept");
 
     let (service, handle) = builder.build_with_handle().expect("a drive");
     drop(service);
     let client = Client::from_handle(&handle).expect("a SkyDrive");
-    assert!(client.me(&setup.cx()).await.is_ok());
+    client.me(&setup.cx()).await.expect("the owner");
     let StoredTokens { access_token: before, .. } =
         TokenFile::lcrc(&lcrc).read().expect("read").expect("kept");
     client.renew_token(&setup.cx()).await.expect("renewed");
@@ -284,4 +282,10 @@ async fn sign_in_with_the_last_url_of_the_browser() {
     assert!(before.is_some() && before != after);
     let text = std::fs::read_to_string(&lcrc).expect("read");
     assert!(text.contains("id: '0000000062000012'"), "{text}");
+
+    // A second use of the code also revokes the tokens of the first.
+    let again = sign_in.tokens(&setup.cx(), &code, true).await.expect_err("a code is good once");
+    assert_eq!(again.kind(), ErrorKind::PermissionDenied);
+    let revoked = client.renew_token(&setup.cx()).await.expect_err("a revoked token");
+    assert_eq!(revoked.kind(), ErrorKind::PermissionDenied);
 }
