@@ -151,7 +151,8 @@ impl DriveLookup {
     /// supports: the user's own drive, or a drive by id.
     ///
     /// # Errors
-    /// As [`by_id`](Self::by_id).
+    /// `DriveNotFound` or `NotFound` if the drive does not exist; [request
+    /// errors](crate::drive::Error#request-errors).
     pub(super) async fn for_reference_path(
         &self,
         client: &Client,

@@ -90,7 +90,10 @@ impl Client {
     /// and the path without ids, for logs.
     ///
     /// # Errors
-    /// As [`upload`](Self::upload).
+    /// Those of [`upload`](Self::upload) or [`overwrite`](Self::overwrite): `AlreadyExists` if the
+    /// name is in use, `NotFound` if the file to overwrite does not exist, `Conflict` for duplicate
+    /// content. Otherwise `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or
+    /// `Unexpected`, as for [every request](Client#errors).
     async fn send_form(
         &self,
         cx: &Context,

@@ -125,7 +125,10 @@ impl Client {
     /// `PATCH nodes/{id}`: changes a node's metadata and returns the node.
     ///
     /// # Errors
-    /// As [`create`](Self::create), and `NotFound` if the node does not exist.
+    /// `AlreadyExists` if the name is in use; [`Error::existing`](crate::drive::Error::existing) is
+    /// the node with the name. `NotFound` if the node does not exist. Otherwise `PermissionDenied`,
+    /// `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every
+    /// request](Client#errors).
     pub async fn patch(&self, cx: &Context, id: &str, patch: &NodePatch) -> Result<Node> {
         let path = format!("nodes/{}", segment(id));
         let response = self
@@ -140,7 +143,10 @@ impl Client {
     /// The node remains in its other folders.
     ///
     /// # Errors
-    /// As [`create`](Self::create), and `NotFound` if one of the nodes does not exist.
+    /// `AlreadyExists` if the name is in use; [`Error::existing`](crate::drive::Error::existing) is
+    /// the node with the name. `NotFound` if one of the nodes does not exist. Otherwise
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn move_child(
         &self,
         cx: &Context,
@@ -163,7 +169,10 @@ impl Client {
     /// folder.
     ///
     /// # Errors
-    /// As [`create`](Self::create), and `NotFound` if one of the nodes does not exist.
+    /// `AlreadyExists` if the name is in use; [`Error::existing`](crate::drive::Error::existing) is
+    /// the node with the name. `NotFound` if one of the nodes does not exist. Otherwise
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
     pub async fn add_child(&self, cx: &Context, parent: &str, child: &str) -> Result<Node> {
         self.change_edge(cx, Method::PUT, parent, child).await
     }
@@ -229,7 +238,10 @@ impl Client {
     /// `POST trash/{id}/restore`: moves a node from the trash back to its folders.
     ///
     /// # Errors
-    /// As [`create`](Self::create), and `NotFound` if the node does not exist.
+    /// `AlreadyExists` if the name is in use; [`Error::existing`](crate::drive::Error::existing) is
+    /// the node with the name. `NotFound` if the node does not exist. Otherwise `PermissionDenied`,
+    /// `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every
+    /// request](Client#errors).
     pub async fn restore(&self, cx: &Context, id: &str) -> Result<Node> {
         let path = format!("trash/{}/restore", segment(id));
         let response = self

@@ -81,7 +81,8 @@ impl Client {
     /// removes the token if the host changes.
     ///
     /// # Errors
-    /// As [`download`](Self::download).
+    /// `NotFound` if the item does not exist; `RangeNotSatisfied` if the range starts behind the
+    /// end of the file; [request errors](crate::drive::Error#request-errors).
     pub async fn content(
         &self,
         cx: &Context,

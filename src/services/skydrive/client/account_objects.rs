@@ -168,8 +168,8 @@ impl Client {
     /// calendar (live-connect#event-requests).
     ///
     /// # Errors
-    /// `InvalidInput` if a required property is missing, or if a property exceeds the maximum
-    /// length that the cloud documents (live-connect#event-rules). Otherwise `NotFound`,
+    /// `InvalidInput` if a required property is missing, or if a name exceeds 255 characters, a
+    /// description 32,768 or a location 1,000 (live-connect#event-rules). Otherwise `NotFound`,
     /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
     /// [every request](Client#errors).
     pub async fn add_event(

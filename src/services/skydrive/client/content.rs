@@ -131,7 +131,9 @@ impl Client {
     /// `template` its form without ids for logs.
     ///
     /// # Errors
-    /// As [`put_file`](Self::put_file).
+    /// `AlreadyExists` if the name is in use and the options do not allow to overwrite the file.
+    /// Otherwise `NotFound`, `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or
+    /// `Unexpected`, as for [every request](Client#errors).
     async fn put(
         &self,
         cx: &Context,
@@ -165,7 +167,9 @@ impl Client {
     /// them.
     ///
     /// # Errors
-    /// As [`put_file`](Self::put_file).
+    /// `AlreadyExists` if the name is in use and the options do not allow to overwrite the file.
+    /// Otherwise `NotFound`, `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or
+    /// `Unexpected`, as for [every request](Client#errors).
     pub async fn post_file(
         &self,
         cx: &Context,

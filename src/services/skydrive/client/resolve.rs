@@ -52,7 +52,9 @@ impl Client {
     /// [`resolve`](Self::resolve).
     ///
     /// # Errors
-    /// As [`resolve`](Self::resolve).
+    /// `NotFound` if a folder does not contain the next name. Otherwise `PermissionDenied`,
+    /// `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every
+    /// request](Client#errors).
     pub async fn resolve_object(&self, cx: &Context, from: &str, path: &str) -> Result<Object> {
         let id = self.resolve(cx, from, path).await?;
         self.object(cx, &id).await
