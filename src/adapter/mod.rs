@@ -236,7 +236,7 @@ impl Service for DriveService {
     ///
     /// # Errors
     /// `Unsupported` for a path with the name `.` or `..`, for user metadata that
-    /// [`Announce`](crate::Announce) did not create, and for an announced size above the drive's
+    /// [`Announce`] did not create, and for an announced size above the drive's
     /// `max_file_size`.
     fn write(&self, ctx: &OperationContext, path: &str, args: OpWrite) -> Result<DriveWriter> {
         DriveWriter::new(Arc::clone(&self.state), Context::from(ctx), path, &args)

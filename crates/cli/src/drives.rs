@@ -3,7 +3,10 @@
 use drivedal::{
     adapter::DriveHandle,
     drive::{self, Context, Error, ErrorKind},
-    services::onedrive::{Client, DriveRef, configured_drive, model::DriveResource},
+    services::onedrive::{
+        Client, DriveRef, OneDriveConfig, configured_drive,
+        model::{DriveResource, Identity},
+    },
 };
 use serde::Serialize;
 
@@ -113,7 +116,13 @@ impl Drives {
         let cx = DriveHandle::context(&remote.operator);
         let own = configured_drive(handle, &cx).await.map_err(|error| failed(error, &at))?;
         let own = own.unwrap_or_default();
-        let mut records = self.list(app, client, &cx).await.map_err(|error| failed(error, &at))?;
+        let options = app.options(&self.name).await?.onedrive_config()?.unwrap_or_default();
+        let owner = match acts_for_a_user(&options) {
+            true => DriveRef::Mine,
+            false => owner_of(&own),
+        };
+        let records = self.list(app, client, &cx, &owner).await;
+        let mut records = records.map_err(|error| failed(error, &at))?;
         for record in &mut records {
             record.used = Some(record.id == own.id);
         }
@@ -123,7 +132,7 @@ impl Drives {
         Ok(Exit::Done)
     }
 
-    /// Returns the drives of the user, or of the sites that the options name.
+    /// Returns the drives of `owner`, or of the sites that the options name.
     ///
     /// # Errors
     /// The error of a request, such as `NotFound` for an unknown site.
@@ -132,18 +141,19 @@ impl Drives {
         app: &App,
         client: &Client,
         cx: &Context,
+        owner: &DriveRef,
     ) -> drive::Result<Vec<DriveRecord>> {
         let mut records = Vec::new();
         let found = match (&self.site, &self.find_site) {
             (Some(site), _) => {
-                let mut config = drivedal::services::onedrive::OneDriveConfig::default();
+                let mut config = OneDriveConfig::default();
                 config.site = Some(site.clone());
                 let owner = config.owner(client, cx).await?;
                 return Ok(records_of(drives_of(client, cx, &owner).await?, Some(site)));
             }
             (None, Some(text)) => sites(client, cx, text).await?,
             (None, None) => {
-                let found = drives_of(client, cx, &DriveRef::Mine).await?;
+                let found = drives_of(client, cx, owner).await?;
                 return Ok(records_of(found, None));
             }
         };
@@ -239,6 +249,27 @@ pub(crate) async fn sites(
 fn too_many_pages(kind: &str) -> Error {
     let text = format!("cannot list the {kind}: the list has more than {MAX_PAGES} pages");
     Error::new(ErrorKind::Unexpected, text)
+}
+
+/// Returns whether the tokens of these options are a user's. Otherwise they are the application's
+/// own, which has no `/me`.
+fn acts_for_a_user(options: &OneDriveConfig) -> bool {
+    options.access_token.is_some()
+        || options.refresh_token.is_some()
+        || options.refresh_token_env.is_some()
+        || options.token_file.is_some()
+}
+
+/// Returns the user or group that a drive belongs to, as their default drive; the drive itself if
+/// the cloud reports no owner.
+fn owner_of(drive: &DriveResource) -> DriveRef {
+    let owner = drive.owner.clone().unwrap_or_default();
+    let id = |identity: Option<Identity>| identity.and_then(|it| it.id).filter(|id| !id.is_empty());
+    match (id(owner.user), id(owner.group)) {
+        (Some(user), _) => DriveRef::User(user.into()),
+        (None, Some(group)) => DriveRef::Group(group.into()),
+        (None, None) => DriveRef::Id(drive.id.as_str().into()),
+    }
 }
 
 /// Returns the account that a drive belongs to, as the library does.

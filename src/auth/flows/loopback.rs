@@ -44,7 +44,7 @@ pub(super) struct RedirectListener {
 }
 
 /// The result of a sign-in, which the task of a connection sets.
-type Received = Arc<Mutex<Option<Result<Secret>>>>;
+type RedirectResult = Arc<Mutex<Option<Result<Secret>>>>;
 
 impl RedirectListener {
     /// Listens on a port of 127.0.0.1. 0 selects a free port. `path` is that of the redirect URI,
@@ -73,7 +73,7 @@ impl RedirectListener {
     /// # Errors
     /// `PermissionDenied` if the redirect contains an error of the cloud.
     pub(super) async fn receive_code(&self, state: &Secret) -> Result<Secret> {
-        let received = Received::default();
+        let received = RedirectResult::default();
         // Dropping the set closes all connections.
         let mut connections = JoinSet::new();
         loop {
@@ -110,7 +110,7 @@ impl RedirectListener {
 struct Redirect {
     path: String,
     state: Secret,
-    received: Received,
+    received: RedirectResult,
 }
 
 /// Serves one request of a connection.

@@ -132,7 +132,7 @@ fn target_id(remote: &RemoteItem) -> Option<IdInDrive<'_>> {
     Some(IdInDrive { drive: Some(drive.filter(|drive| !drive.is_empty())?), id })
 }
 
-/// Returns the hashes that can be decoded, as bytes.
+/// Returns the hashes that can be decoded, as bytes. An empty text is no hash.
 fn hashes(wire: &Hashes) -> Vec<(HashKind, Box<[u8]>)> {
     let quick_xor = wire.quick_xor_hash.as_ref().and_then(|text| BASE64_STANDARD.decode(text).ok());
     [
@@ -141,11 +141,12 @@ fn hashes(wire: &Hashes) -> Vec<(HashKind, Box<[u8]>)> {
         (HashKind::Sha256, wire.sha256_hash.as_deref().and_then(decode_hex)),
     ]
     .into_iter()
-    .filter_map(|(kind, bytes)| Some((kind, bytes?.into_boxed_slice())))
+    .filter_map(|(kind, bytes)| Some((kind, bytes.filter(|it| !it.is_empty())?.into_boxed_slice())))
     .collect()
 }
 
-/// Decodes a hexadecimal number; `None` if the text is none.
+/// Decodes hexadecimal digits of either case, two for each byte; `None` if another character occurs
+/// or a digit is missing.
 fn decode_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
@@ -161,6 +162,17 @@ mod tests {
 
     fn parse_entry(wire: Value) -> Option<Item> {
         from_complete_entry(serde_json::from_value(wire).unwrap(), None)
+    }
+
+    #[test]
+    fn an_empty_or_malformed_hash_is_no_hash() {
+        let wire = |text: &str| {
+            let hashes = json!({"sha1Hash": text, "quickXorHash": text, "sha256Hash": text});
+            super::hashes(&serde_json::from_value(hashes).unwrap())
+        };
+        assert_eq!(wire(""), []);
+        assert_eq!(wire("~"), []);
+        assert_eq!(wire("0aFF").len(), 3);
     }
 
     #[test]

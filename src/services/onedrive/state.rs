@@ -62,8 +62,10 @@ impl GraphDrive {
         }
     }
 
-    /// Sets the options of upload sessions: the size of the first fragment in bytes, and whether
-    /// files are created by a commit. `None` keeps the default size.
+    /// Sets the options of upload sessions. `fragment` is the size in bytes of the first fragment,
+    /// and the size from which a file is uploaded in a session. It is rounded down to a multiple of
+    /// 320 KiB and limited to the cloud's range; `None` keeps the default. `defer_commit` is whether
+    /// the file is created only by a commit after the last fragment.
     pub(super) fn with_sessions(mut self, fragment: Option<u64>, defer_commit: bool) -> Self {
         if let Some(fragment) = fragment {
             set_first_fragment(Arc::make_mut(&mut self.capabilities), fragment);

@@ -30,7 +30,7 @@ const DRIVE: [&str; 7] =
 
 /// The right that an operation requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Requirement {
+enum ScopeRequirement {
     /// The path is no operation.
     Nothing,
     /// Any scope of Cloud Drive.
@@ -41,10 +41,10 @@ enum Requirement {
     Write,
 }
 
-use Requirement::{Any, Nothing, Read, Write};
+use ScopeRequirement::{Any, Nothing, Read, Write};
 
 /// The requirement of every operation.
-static REQUIREMENTS: &[(&str, Requirement)] = &[
+static REQUIREMENTS: &[(&str, ScopeRequirement)] = &[
     ("amazon.account.endpoint", Any),
     ("amazon.account.info", Any),
     ("amazon.account.quota", Any),

@@ -11,7 +11,7 @@ use crate::grant::{Audience, Grant};
 
 /// The right that a route requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Requirement {
+pub(super) enum ScopeRequirement {
     /// The URL authorizes the request, or the request contains others that are checked one by one.
     Nothing,
     /// Reading the profile of a user.
@@ -138,15 +138,15 @@ impl Permissions {
     ///
     /// # Errors
     /// 403 if the token does not have the permission.
-    pub(super) fn check(&self, requirement: Requirement) -> Result<FileScope> {
+    pub(super) fn check(&self, requirement: ScopeRequirement) -> Result<FileScope> {
         let files = match requirement {
-            Requirement::Nothing => return Ok(FileScope::All),
-            Requirement::User if self.has_one(&USERS) => return Ok(FileScope::Nothing),
-            Requirement::Sites if self.has_one(&READ_SITES) => return Ok(FileScope::Nothing),
-            Requirement::User => return Err(no_privilege()),
-            Requirement::Sites => FileScope::Nothing,
-            Requirement::Read => self.readable(),
-            Requirement::Write => self.writable(),
+            ScopeRequirement::Nothing => return Ok(FileScope::All),
+            ScopeRequirement::User if self.has_one(&USERS) => return Ok(FileScope::Nothing),
+            ScopeRequirement::Sites if self.has_one(&READ_SITES) => return Ok(FileScope::Nothing),
+            ScopeRequirement::User => return Err(no_privilege()),
+            ScopeRequirement::Sites => FileScope::Nothing,
+            ScopeRequirement::Read => self.readable(),
+            ScopeRequirement::Write => self.writable(),
         };
         if files == FileScope::Nothing { Err(Error::access_denied()) } else { Ok(files) }
     }

@@ -6,7 +6,7 @@
 
 use super::{
     contract::{BodyRule, Contract, Members, UnknownMembers},
-    scopes::Requirement,
+    scopes::ScopeRequirement,
     select::ITEM_PROPERTIES,
 };
 
@@ -19,7 +19,7 @@ pub(super) struct GraphRoute {
     /// see [`super::cost`].
     pub(super) cost: u32,
     /// The right that the request's token must grant.
-    pub(super) requirement: Requirement,
+    pub(super) requirement: ScopeRequirement,
     pub(super) contract: Contract,
     /// A request of this route, for the test of all contracts.
     #[cfg_attr(not(test), expect(dead_code, reason = "read by the test of all contracts"))]
@@ -58,7 +58,7 @@ macro_rules! routes {
             pub(super) static $name: GraphRoute = GraphRoute {
                 operation: $operation,
                 cost: $cost,
-                requirement: Requirement::$requirement,
+                requirement: ScopeRequirement::$requirement,
                 contract: $contract,
                 example: $example,
             };

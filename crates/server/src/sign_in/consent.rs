@@ -89,6 +89,10 @@ fn required(status: StatusCode, message: impl Into<String>) -> Consent {
 /// Returns the user's decision in the page's form: `Denied`, `Allowed` with the account's name, or
 /// `Required` with 403 for a wrong server token or password, and 400 for a malformed account name
 /// or a user who does not exist or cannot sign in to `realm`.
+///
+/// Every form without `decision=deny` is a consent, an empty one too: callers pass only forms that
+/// were submitted. Without a directory an empty name is the default account. The server token is
+/// required unless the development tokens are valid.
 pub(crate) fn decision(state: &ServerState, realm: &Realm, form: &Form) -> Consent {
     if form.get("decision") == Some("deny") {
         return Consent::Denied;

@@ -35,6 +35,9 @@ async fn an_application_signs_in_with_a_secret_from_standard_input() {
     assert_eq!(user.out(&["ls", "ci:"]).await, "a\n");
     let shown = user.out(&["remotes", "show", "ci"]).await;
     assert!(shown.contains("client_secret: (set)") && !shown.contains("hunter2"), "{shown}");
+    // An application has no `/me`: the drives are those of the owner of its drive.
+    let drives = user.run(&["drives", "--json", "ci"]).await;
+    assert_eq!((drives.code, &drives.json()[0]["id"]), (0, &id.as_str().into()), "{drives:?}");
     // A new secret replaces the old one.
     user.shell.write("secret", "hunter3\n");
     user.out(&["login", "ci", "--app-only", "--client-secret-file", "secret"]).await;

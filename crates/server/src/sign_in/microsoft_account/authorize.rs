@@ -5,15 +5,17 @@ use axum::{
     http::{Method, StatusCode, request::Parts},
     response::Response,
 };
+use url::Url;
 
 use super::{SCOPE, error::OAuthError, issue};
 use crate::{
+    base_url::DESKTOP_PAGE,
     grant::{Audience, Grant},
     protocol::RequestContext,
     responses::text,
     sign_in::{
         Form,
-        clients::Client,
+        clients::{Client, ClientError},
         code_for,
         consent::{self, Consent, ConsentRequest, Realm},
         pages, redirect_to,
@@ -63,7 +65,7 @@ pub(super) async fn authorize(context: &RequestContext, parts: &Parts, body: Bod
         Ok(client) => client,
         Err(error) => return text(StatusCode::BAD_REQUEST, error.description),
     };
-    let target = match client.redirect(&context.base_url, redirect) {
+    let target = match redirect_target(context, &client, redirect) {
         Ok(target) => target,
         Err(error) if client.registered.is_some() => {
             return text(StatusCode::BAD_REQUEST, error.to_string());
@@ -88,6 +90,25 @@ pub(super) async fn authorize(context: &RequestContext, parts: &Parts, body: Bod
         parameters.push(("state", state.to_owned()));
     }
     redirect_to(target, &parameters, implicit)
+}
+
+/// Returns the URL that a sign-in redirects to. A public client has the cloud's page for desktop
+/// programs without registering it (live-connect#oauth-mobile-redirect).
+///
+/// # Errors
+/// [`ClientError::Redirect`] if the URL is neither registered nor that page, or without a directory
+/// if it does not lead to this machine.
+fn redirect_target(
+    context: &RequestContext,
+    client: &Client,
+    redirect: &str,
+) -> Result<Url, ClientError> {
+    let is_public = client.registered.as_ref().is_some_and(|it| it.public_client);
+    let own = context.base_url.redirect_target(redirect);
+    match own.filter(|url| is_public && url.path() == DESKTOP_PAGE) {
+        Some(page) => Ok(page),
+        None => client.redirect(&context.base_url, redirect),
+    }
 }
 
 /// The reason why an authorization request has no code or token yet.

@@ -126,15 +126,16 @@ async fn make_in(
     Ok(Written { node, created: true })
 }
 
-/// Creates a file, and the missing folders of [`NewItem::folders`] above it. With
-/// [`OnConflict::Replace`] the bytes of an existing file are replaced, if it meets the
-/// precondition.
+/// Creates a file with the name in `to`, in the folder of `to` or in the last of
+/// [`NewItem::folders`] below it, which are created if they do not exist. `new` has the other
+/// properties. With [`OnConflict::Replace`] the bytes of an existing file are replaced, if it meets
+/// the precondition, which holds if there is no file.
 ///
 /// # Errors
 /// `TreeError::NotFound` or `NotAFolder` for the parent; `BadName`; `NameTaken` with
-/// [`OnConflict::Fail`], or if a file has the name of one of [`NewItem::folders`]; `NotAFile` if a
-/// folder or a notebook is to be replaced; `Changed` if the precondition fails; `QuotaExceeded`;
-/// `Storage` and `NoRoom` if the database fails.
+/// [`OnConflict::Fail`], or if a file or a notebook has the name of one of [`NewItem::folders`];
+/// `NotAFile` if a folder or a notebook is to be replaced; `Changed` if the precondition fails;
+/// `QuotaExceeded`; `Storage` and `NoRoom` if the database fails.
 pub(super) async fn put(
     tx: &mut Tx,
     mut to: To,

@@ -290,10 +290,18 @@ async fn a_directory_restricts_the_sign_in_and_the_logout_returns_to_the_client(
         "users": [{"name": "anna", "kind": "personal"}, {"name": "work", "kind": "business"}],
         "applications": [
             {"id": "app", "redirect_uris": ["http://localhost/cb"], "public_client": true},
+            {"id": "web", "redirect_uris": ["http://localhost/cb"], "secrets": ["s3cret"]},
         ],
     });
     let directory = drivedal_server::Directory::from_json(directory.to_string().as_bytes());
     let rig = Rig::with(|builder| builder.directory(directory.expect("valid"))).await;
+    for (id, status) in [("app", 200), ("web", 400)] {
+        let path = format!(
+            "/oauth20_authorize.srf?client_id={id}&response_type=code&scope=wl.skydrive\
+             &redirect_uri=https%3A%2F%2Flogin.live.com%2Foauth20_desktop.srf"
+        );
+        assert_eq!(rig.bare("GET", &path).send().await.status, status, "{id}");
+    }
     let path = "/oauth20_authorize.srf?client_id=app&response_type=code&scope=wl.skydrive\
                 &redirect_uri=http://localhost/cb";
     let page = rig.bare("GET", path).send().await;
