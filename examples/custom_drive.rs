@@ -19,9 +19,9 @@ use async_trait::async_trait;
 use drivedal::{
     adapter::{DriveService, ServiceSettings},
     drive::{
-        Account, Body, Capabilities, Conditions, Context, DeleteTarget, Download, DownloadRequest,
-        Drive, Error, ErrorKind, IfExists, Item, ItemId, ItemKind, ItemRef, ItemUpdate,
-        ListRequest, Page, Quota, Result, SiblingSearch, Target, WriteOptions,
+        Account, Body, Capabilities, Conditions, Context, DeleteTarget, Depth, Download,
+        DownloadRequest, Drive, Error, ErrorKind, IfExists, Item, ItemId, ItemKind, ItemRef,
+        ItemUpdate, ListRequest, Page, Quota, Result, SiblingSearch, Target, WriteOptions,
     },
     layers::{LoggingLayer, Policy, RetryLayer},
     rate_limit::AccountLimiter,
@@ -156,8 +156,10 @@ impl Drive for FileDrive {
     }
 
     async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
-        let ListRequest { folder, .. } = request;
-        let path = path_of(folder);
+        if request.depth == Depth::Recursive {
+            return Err(Error::unsupported("a recursive listing"));
+        }
+        let path = path_of(request.folder);
         let request = self.request(Operation::List, Method::GET, "list", &path, "list/{path}");
         let entries: Vec<Entry> = self.send(cx, request).await?.json()?;
         Ok(Page::new(entries.into_iter().map(Item::from).collect(), None))

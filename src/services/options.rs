@@ -183,16 +183,24 @@ pub(super) fn plain_http(scheme: &'static str, hosts: Option<&str>) -> Result<Pl
 }
 
 /// Returns a source that keeps its tokens in the store of the options: a file, or the environment
-/// variable of `refresh_token_env`. It has no store if neither is set.
+/// variable with the name `variable`, the option `refresh_token_env`. It has no store if neither is
+/// set. `refresh_token` is the option of that name.
 ///
 /// # Errors
-/// `ConfigInvalid` if both are set.
+/// `ConfigInvalid` if the variable is set together with a file or with `refresh_token`.
 pub(super) fn token_source_with_store(
     scheme: &'static str,
     tokens: TokenSource,
+    refresh_token: Option<&str>,
     file: Option<TokenFile>,
     variable: Option<&str>,
 ) -> Result<TokenSource> {
+    if refresh_token.is_some() && variable.is_some() {
+        return Err(invalid_option(
+            scheme,
+            "cannot choose the refresh token: both refresh_token and refresh_token_env are set",
+        ));
+    }
     match (file, variable) {
         (Some(_), Some(_)) => Err(invalid_option(
             scheme,

@@ -173,3 +173,18 @@ fn an_invalid_option_is_named() {
         }
     }
 }
+
+#[test]
+fn a_refresh_token_has_one_source() {
+    for scheme in ["onedrive", "skydrive", "amazon-drive"] {
+        let source = RemoteSource::from_scheme(scheme)
+            .option("client_id", "app")
+            .option("refresh_token", "SECRET")
+            .option("refresh_token_env", "DRIVEDAL_TEST_REFRESH_TOKEN");
+        let error = source.open().expect_err("two sources");
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("both refresh_token and refresh_token_env"), "{text}");
+        assert!(!text.contains("SECRET"), "{text}");
+    }
+}

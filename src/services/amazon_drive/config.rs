@@ -175,7 +175,8 @@ impl AmazonDriveConfig {
         };
         let tokens = TokenSource::refreshing(client, refresh, access);
         let file = self.token_file.as_ref().map(TokenFile::new);
-        token_source_with_store(AMAZON_DRIVE_SCHEME, tokens, file, variable)
+        let configured = self.refresh_token.as_deref();
+        token_source_with_store(AMAZON_DRIVE_SCHEME, tokens, configured, file, variable)
     }
 
     /// Returns the connection of these options. `None` if none of them is set.

@@ -50,7 +50,14 @@ impl OneDriveConfig {
         if refresh.is_some() || self.token_file.is_some() || variable.is_some() {
             let tokens = TokenSource::refreshing(self.token_client()?, refresh, access);
             let file = self.token_file.as_ref().map(TokenFile::new);
-            return options::token_source_with_store(ONEDRIVE_SCHEME, tokens, file, variable);
+            let configured = self.refresh_token.as_deref();
+            return options::token_source_with_store(
+                ONEDRIVE_SCHEME,
+                tokens,
+                configured,
+                file,
+                variable,
+            );
         }
         if let Some(access) = access {
             return Ok(TokenSource::fixed(access));

@@ -105,7 +105,8 @@ impl SkyDriveConfig {
             _ => client,
         };
         let tokens = TokenSource::refreshing(client, refresh, access);
-        options::token_source_with_store(SKYDRIVE_SCHEME, tokens, storage, variable)
+        let configured = self.refresh_token.as_deref();
+        options::token_source_with_store(SKYDRIVE_SCHEME, tokens, configured, storage, variable)
     }
 
     /// Reads the `lcrc` file; returns no defaults if the option is not set.
