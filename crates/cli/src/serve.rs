@@ -105,10 +105,11 @@ pub(crate) struct Serve {
     #[arg(long, conflicts_with = "ephemeral")]
     repair: bool,
 
-    /// Copy the files of this folder to the default drive at the start; repeatable for JSON files
+    /// Copy the files of this folder, or the objects of this JSON file, at the start
     ///
-    /// Names that the drive does not allow, and links out of the folder, are skipped and reported.
-    /// A JSON file has objects of Live Connect, such as contacts and calendars: a list of
+    /// Files are copied to the default drive. Names that the drive does not allow, and links out of
+    /// the folder, are skipped and reported. The option may be repeated for JSON files. A JSON file
+    /// has objects of Live Connect, such as contacts and calendars: a list of
     /// `{"account": "", "type": "contact", "first_name": "Henrik"}`.
     #[arg(long, value_name = "DIR|FILE.json")]
     seed: Vec<PathBuf>,
