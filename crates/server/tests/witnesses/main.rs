@@ -11,6 +11,7 @@ mod opendal;
 mod python_onedrive;
 mod rclone;
 mod rclone_amazon;
+mod script;
 
 use libtest_mimic::Arguments;
 use tokio::runtime::Runtime;

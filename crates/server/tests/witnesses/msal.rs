@@ -5,17 +5,15 @@
 //! msal==1.39.0 azure-identity==1.27.0`). If a library is missing, the tests are ignored; if
 //! `DRIVEDAL_REQUIRE_CLIENTS` is set, they fail.
 
-use std::{
-    ffi::OsString,
-    process::{Command, Output},
-    sync::Arc,
-};
+use std::{ffi::OsString, process::Command, sync::Arc};
 
 use drivedal_server::Server;
 use libtest_mimic::Trial;
 use tokio::runtime::Runtime;
 
 use drivedal_test_support::witness::{TrialResult, trial};
+
+use crate::script;
 
 /// The supported versions of MSAL and azure-identity.
 const VERSIONS: &str = "1.39.0 1.27.0";
@@ -73,26 +71,11 @@ fn run(server: &Server, test: &str) -> TrialResult {
     for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY", "no_proxy"] {
         command.env_remove(name);
     }
-    let Output { status, stdout, stderr } = command
+    let output = command
         .env("HTTPS_PROXY", server.url().as_str())
         .env("NO_PROXY", "localhost")
         .env("REQUESTS_CA_BUNDLE", &authority)
         .args([script, test, server.url().as_str()])
         .output()?;
-    if status.success() {
-        return Ok(());
-    }
-    let requests: Vec<String> = server
-        .control()
-        .requests()
-        .iter()
-        .map(|one| format!("{} {} {:?}", one.method, one.path, one.status))
-        .collect();
-    Err(format!(
-        "{status}\n{}{}\nrequests:\n{}",
-        String::from_utf8_lossy(&stdout),
-        String::from_utf8_lossy(&stderr),
-        requests.join("\n")
-    )
-    .into())
+    script::check(&output, server.control().requests())
 }

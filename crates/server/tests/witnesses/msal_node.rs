@@ -24,6 +24,8 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use crate::script;
+
 /// The tests of the script. Those in a browser begin with `browser`.
 const TESTS: [&str; 9] = [
     "client_secret",
@@ -130,30 +132,14 @@ impl Rig {
         for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"] {
             command.env_remove(name);
         }
-        let Output { status, stdout, stderr } = command
+        let output = command
             .env("NODE_EXTRA_CA_CERTS", self.folder.path().join("ca.pem"))
             .env("DRIVEDAL_NODE_CLIENTS", std::path::absolute(&self.clients)?)
             .env("DRIVEDAL_NODE_KEY", self.folder.path())
             .env("DRIVEDAL_CHROMIUM", which(&self.chromium))
             .args([script, test, self.server.url().as_str()])
             .output()?;
-        if status.success() {
-            return Ok(());
-        }
-        let requests: Vec<String> = self
-            .server
-            .control()
-            .requests()
-            .iter()
-            .map(|one| format!("{} {} {:?}", one.method, one.path, one.status))
-            .collect();
-        Err(format!(
-            "{status}\n{}{}\nrequests:\n{}",
-            String::from_utf8_lossy(&stdout),
-            String::from_utf8_lossy(&stderr),
-            requests.join("\n")
-        )
-        .into())
+        script::check(&output, self.server.control().requests())
     }
 }
 

@@ -5,17 +5,15 @@
 //! o365==2.1.10`). If the library is missing, the tests are ignored; if `DRIVEDAL_REQUIRE_CLIENTS`
 //! is set, they fail.
 
-use std::{
-    ffi::OsString,
-    process::{Command, Output},
-    sync::Arc,
-};
+use std::{ffi::OsString, process::Command, sync::Arc};
 
 use drivedal_server::{AccountKind, Server};
 use libtest_mimic::Trial;
 use tokio::runtime::Runtime;
 
 use drivedal_test_support::witness::{TrialResult, trial};
+
+use crate::script;
 
 /// The supported version.
 const VERSION: &str = "2.1.10";
@@ -65,21 +63,9 @@ fn look_for_it() -> Result<(), String> {
 fn run(server: &Server, test: &str, kind: AccountKind) -> TrialResult {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witnesses/o365.py");
     let account = format!("{test}.{kind}");
-    let Output { status, stdout, stderr } = python()
+    let output = python()
         .args([script, test, server.url().as_str(), &format!("drivedal-dev-{account}")])
         .output()?;
-    if status.success() {
-        return Ok(());
-    }
-    let control = server.control();
-    let asked = control.requests().into_iter().filter(|one| one.drive.as_ref() == Some(&account));
-    let asked: Vec<String> =
-        asked.map(|one| format!("{} {} {:?}", one.method, one.path, one.status)).collect();
-    Err(format!(
-        "{status}\n{}{}\nit asked for:\n{}",
-        String::from_utf8_lossy(&stdout),
-        String::from_utf8_lossy(&stderr),
-        asked.join("\n")
-    )
-    .into())
+    let requests = server.control().requests().into_iter();
+    script::check(&output, requests.filter(|one| one.drive.as_ref() == Some(&account)))
 }
