@@ -22,7 +22,7 @@ impl ExtensionProbe {
 }
 
 /// Returns whether a transport supports the extensions of this crate.
-pub(super) async fn supports_extensions(transport: &HttpTransporter) -> bool {
+pub(crate) async fn supports_extensions(transport: &HttpTransporter) -> bool {
     let probe = ExtensionProbe::default();
     let mut request = Request::new(Buffer::new());
     *request.uri_mut() = http::Uri::from_static("drivedal://probe/");

@@ -20,6 +20,8 @@ use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter
 use rustls::pki_types::CertificateDer;
 use tokio::time::timeout;
 
+#[cfg(feature = "services-onedrive")]
+use super::gather::Gather;
 use super::{
     connection::{Connection, ConnectionClients, ProxyChoice},
     extension_probe::ExtensionProbe,
@@ -209,7 +211,7 @@ impl HttpTransport for Transport {
     /// redirects of `GET` and `HEAD`, without credentials on another origin. A `BodySource` among
     /// the extensions replaces the buffer. A [`Connection`] replaces the HTTP clients of a
     /// transport that uses the network. A request with an `ExtensionProbe` is confirmed and not
-    /// sent.
+    /// sent. A request with a `Gather` may be sent together with others.
     ///
     /// # Errors
     /// `Unexpected` for a URL that cannot be parsed, a redirect that is not followed, or no
@@ -218,6 +220,11 @@ impl HttpTransport for Transport {
         if let Some(probe) = request.extensions().get::<ExtensionProbe>() {
             probe.confirm();
             return Ok(Response::new(HttpBody::new(stream::empty(), Some(0))));
+        }
+        #[cfg(feature = "services-onedrive")]
+        if let Some(gather) = request.extensions().get::<Gather>().cloned() {
+            let transport = self.for_connection(request.extensions().get()).into_owned();
+            return gather.send(request, HttpTransporter::new(transport)).await;
         }
         let (parts, buffer) = request.into_parts();
         // The error of reqwest would repeat the URL.

@@ -19,6 +19,8 @@ mod file;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "services-onedrive")]
+mod gather;
 mod http_transport;
 mod local;
 mod range;
@@ -52,4 +54,9 @@ pub use self::{
     response_limit::ResponseLimit,
     timeouts::Timeouts,
     url_policy::{PlainHttpHosts, UrlPolicy},
+};
+#[cfg(feature = "services-onedrive")]
+pub(crate) use self::{
+    extension_probe::supports_extensions,
+    gather::{Gather, RequestGatherer},
 };

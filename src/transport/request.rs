@@ -11,6 +11,8 @@ use opendal::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
+#[cfg(feature = "services-onedrive")]
+use super::gather::Gather;
 use super::{
     file::{BodyObserver, BodySource},
     response_limit::ResponseLimit,
@@ -50,6 +52,9 @@ pub struct ApiRequest {
     meta: RequestMeta,
     /// Limit of a response that is read into memory.
     limit: ResponseLimit,
+    /// `None` if the request is always sent alone.
+    #[cfg(feature = "services-onedrive")]
+    gather: Option<Gather>,
     /// The first error of the builder, reported when the request is sent.
     build_error: Option<Error>,
 }
@@ -81,6 +86,8 @@ impl ApiRequest {
             observer: None,
             meta: RequestMeta::default(),
             limit: ResponseLimit::for_operation(operation),
+            #[cfg(feature = "services-onedrive")]
+            gather: None,
             build_error: None,
         }
     }
@@ -152,6 +159,14 @@ impl ApiRequest {
                 });
             }
         }
+        self
+    }
+
+    /// Allows the request to be sent together with others, if the transport is that of this crate.
+    /// Its body must be in memory.
+    #[cfg(feature = "services-onedrive")]
+    pub(crate) fn gathered_by(mut self, gather: &Gather) -> Self {
+        self.gather = Some(gather.clone());
         self
     }
 
@@ -267,6 +282,10 @@ impl ApiRequest {
         request.extensions_mut().insert(self.operation);
         request.extensions_mut().insert(ServiceOperation(self.template));
         request.extensions_mut().insert(self.meta);
+        #[cfg(feature = "services-onedrive")]
+        if let Some(gather) = self.gather {
+            request.extensions_mut().insert(gather);
+        }
         let (prefix, suffix) = (self.prefix, self.suffix);
         match self.body {
             Body::File { file, len: file_len } => {

@@ -15,12 +15,12 @@ use crate::{
     options::AddressingArgs,
     remote::RemotePath,
     transfer::{
-        JOBS,
         local::{SymlinkPolicy, blocking},
         names::NameRules,
         report::TransferReport,
         survey::{Survey, UploadSource},
         upload::{FolderGroup, TreeUpload, UploadTask},
+        upload_pool,
     },
 };
 
@@ -69,9 +69,9 @@ pub(crate) struct Put {
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
     links: SymlinkPolicy,
 
-    /// Upload this many files at the same time
-    #[arg(short, long, value_name = "N", default_value = JOBS)]
-    jobs: NonZeroUsize,
+    /// Upload this many files at the same time (default: 16; OneDrive: 60)
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
 
     #[command(flatten)]
     addressing: AddressingArgs,
@@ -137,7 +137,8 @@ impl Put {
             rules,
             refused: refused.paths,
         };
-        Arc::new(upload).run(self.jobs.get(), work).await?;
+        let jobs = upload_pool(target.remote.scheme(), self.jobs);
+        Arc::new(upload).run(jobs, work).await?;
         drop(progress);
         report.finish("put", many)
     }

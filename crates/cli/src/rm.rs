@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use drivedal::services::onedrive::ONEDRIVE_SCHEME;
 use futures::{StreamExt, stream};
 use opendal::EntryMode;
 use serde::Serialize;
@@ -52,11 +53,28 @@ struct RemovedRecord<'a> {
     result: &'static str,
 }
 
-/// Maximum number of concurrent removals.
-const CONCURRENT_REMOVALS: usize = 16;
+/// Limits of what a command does at the same time.
+#[derive(Clone, Copy)]
+struct Concurrency {
+    removals: usize,
+    folders: usize,
+}
 
-/// Maximum number of folders that are worked on concurrently.
-const CONCURRENT_FOLDERS: usize = 4;
+impl Concurrency {
+    const DEFAULT: Self = Self { removals: 16, folders: 4 };
+
+    /// For drives that take 20 requests in a batch. The library sends at most 16 batches and single
+    /// requests at a time.
+    const WITH_BATCHES: Self = Self { removals: 40, folders: 20 };
+
+    /// Returns the limits for items of these remotes.
+    fn for_folders(folders: &[(RemotePath, Vec<RemotePath>)]) -> Self {
+        match folders.iter().all(|(folder, _)| folder.remote.scheme() == ONEDRIVE_SCHEME) {
+            true => Self::WITH_BATCHES,
+            false => Self::DEFAULT,
+        }
+    }
+}
 
 /// From this many items of one folder, one listing replaces the request for each item's metadata.
 const LISTING_THRESHOLD: usize = 4;
@@ -101,10 +119,11 @@ impl Rm {
                 Err(failure) => all_done &= self.report(app, Err(failure))?,
             }
         }
-        let (permits, trees) = (Semaphore::new(CONCURRENT_REMOVALS), Mutex::default());
+        let limits = Concurrency::for_folders(&folders);
+        let (permits, trees) = (Semaphore::new(limits.removals), Mutex::default());
         let mut removals = stream::iter(folders)
             .map(|(folder, items)| self.remove_files(app, folder, items, &permits, &trees))
-            .buffer_unordered(CONCURRENT_FOLDERS);
+            .buffer_unordered(limits.folders);
         while let Some(done) = removals.next().await {
             all_done &= done?;
         }
@@ -148,7 +167,7 @@ impl Rm {
                 trees.lock().unwrap_or_else(PoisonError::into_inner).push(at);
                 Ok(())
             })
-            .buffered(CONCURRENT_REMOVALS);
+            .buffered(Concurrency::WITH_BATCHES.removals);
         let mut all_done = true;
         while let Some(removed) = removals.next().await {
             all_done &= self.report(app, removed)?;

@@ -14,6 +14,7 @@ use futures::{StreamExt, stream};
 use super::{
     Client,
     address::{ParsedId, Shortcut, root_id},
+    batch::MAX_REQUESTS,
     changes, conflict, copy, download, item, list,
     model::{ConflictBehavior, DriveResource},
     recursive_list, rename, session,
@@ -28,10 +29,11 @@ use crate::{
         ErrorKind, Item, ItemId, ItemRef, ItemUpdate, ListRequest, Page, Quota, Result,
         SessionProgress, SiblingSearch, Target, UploadSession, WriteOptions,
     },
+    transport::supports_extensions,
 };
 
-/// Maximum number of concurrent requests to delete items. More than 16 requests at a time get a
-/// client blocked (onedrive-graph#concurrency-limit).
+/// Maximum number of concurrent requests to delete items, over a transport that sends each of them
+/// alone. More than 16 requests at a time get a client blocked (onedrive-graph#concurrency-limit).
 const CONCURRENT_DELETES: usize = 8;
 
 /// Returns the drive of an open remote as Graph describes it, with its owner and quota. `None` if
@@ -360,7 +362,11 @@ impl Drive for GraphDrive {
     /// Each item: `NotFound` if it does not exist, `Conflict` if it is locked, `Unsupported` for
     /// the root, and [request errors](crate::drive::Error#request-errors).
     async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
+        let concurrency = match supports_extensions(cx.operation().http_transport()).await {
+            true => MAX_REQUESTS,
+            false => CONCURRENT_DELETES,
+        };
         let deletes: Vec<_> = items.iter().map(|target| self.delete_one(cx, target)).collect();
-        stream::iter(deletes).buffered(CONCURRENT_DELETES).collect().await
+        stream::iter(deletes).buffered(concurrency).collect().await
     }
 }

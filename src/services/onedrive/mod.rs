@@ -26,6 +26,9 @@
 //!   otherwise.
 //! * **Uploads.** Files below 10 MiB are uploaded in one request. Larger files, and files with an
 //!   announced modification time, are uploaded in a session.
+//! * **Batches.** Concurrent requests for metadata, folders, upload sessions and deletions are gathered
+//!   into `$batch`, at most 20 in one. This needs the transport of this crate. A gateway that refuses
+//!   batches gets them one by one.
 //! * **Verification.** After an upload, size and quickXorHash ([`QuickXor`]) are compared with those
 //!   in the response, if it has them. SharePoint rewrites Office and HTML files, so these cannot be
 //!   compared; the service logs a warning if they differ.
@@ -46,6 +49,7 @@
 
 mod account_kind;
 mod address;
+mod batch;
 mod capabilities;
 mod changes;
 mod client;

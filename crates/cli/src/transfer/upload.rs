@@ -17,7 +17,7 @@ use std::{
 use drivedal::adapter::known_size;
 
 use super::{
-    jobs::run_pool,
+    jobs::{PoolSize, run_pool},
     journal::Journal,
     local::{self, LocalEntry, SymlinkPolicy, blocking},
     names::NameRules,
@@ -103,12 +103,12 @@ impl FolderGroup {
 }
 
 impl TreeUpload {
-    /// Runs all tasks, `jobs` concurrently. Failures of items are added to the report.
+    /// Runs all tasks in a pool of this size. Failures of items are added to the report.
     ///
     /// # Errors
     /// `Interrupted` or `Terminated` after a signal; `ClosedPipe` or `Failed` if results cannot be
     /// written.
-    pub(crate) async fn run(self: Arc<Self>, jobs: usize, work: Vec<UploadTask>) -> Result {
+    pub(crate) async fn run(self: Arc<Self>, jobs: PoolSize, work: Vec<UploadTask>) -> Result {
         let interrupt = self.interrupt.clone();
         run_pool(jobs, &interrupt, work, move |piece| Arc::clone(&self).perform(piece)).await
     }

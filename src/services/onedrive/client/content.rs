@@ -129,7 +129,9 @@ impl Client {
             };
             hash.observe(with_conditions(request, conditions))
         };
+        let permit = self.upload_permit().await;
         let item = self.send(cx, &request).await?.json()?;
+        drop(permit);
         Ok(Uploaded { item, hash: hash.finish().await? })
     }
 }

@@ -31,7 +31,7 @@ impl Client {
                 .query("$select", ITEM_PROPERTIES);
             with_header(request, header::IF_NONE_MATCH, if_none_match)
         };
-        self.send(cx, &request).await?.json()
+        self.send_gathered(cx, &request).await?.json()
     }
 
     /// Sends `POST {parent}/children` (onedrive-graph#create-folder). Creates a folder, and the
@@ -52,7 +52,7 @@ impl Client {
             ApiRequest::new(Operation::CreateDir, Method::POST, &*url, "{item}/children")
                 .json(&body)
         };
-        self.send(cx, &request).await?.json()
+        self.send_gathered(cx, &request).await?.json()
     }
 
     /// Sends `PATCH {item}` (onedrive-graph#update-item). Changes name, parent folder and times in
@@ -73,7 +73,7 @@ impl Client {
                 .query(CONFLICT_BEHAVIOR, behavior.as_str())
                 .json(patch)
         };
-        self.send(cx, &request).await?.json()
+        self.send_gathered(cx, &request).await?.json()
     }
 
     /// Sends `DELETE {item}` (onedrive-graph#delete). Moves the item, and everything below it, to
@@ -84,6 +84,6 @@ impl Client {
     pub async fn delete(&self, cx: &Context, item: &Address) -> Result<()> {
         let url = self.url(item, "");
         let request = || ApiRequest::new(Operation::Delete, Method::DELETE, &*url, "{item}");
-        self.send(cx, &request).await.map(drop)
+        self.send_gathered(cx, &request).await.map(drop)
     }
 }

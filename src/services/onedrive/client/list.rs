@@ -26,7 +26,7 @@ impl Client {
                 .query("$select", ITEM_PROPERTIES)
                 .query("$top", top.to_string())
         };
-        self.send(cx, &request).await?.json()
+        self.send_gathered(cx, &request).await?.json()
     }
 
     /// Sends `GET {folder}/delta` (onedrive-graph#delta). Returns the first page of all items below

@@ -1,8 +1,9 @@
 //! Client of Microsoft Graph's drives: one method per request of the protocol, which returns the
 //! decoded response. The methods are in the submodules; this module signs and sends the requests.
 //!
-//! The client makes no decisions. It has no fallbacks and sends no additional requests, with one
-//! exception: it refreshes a token that Graph rejects, once. Download URLs, upload sessions and copy
+//! The client makes no decisions. It has no fallbacks and sends no additional requests, with two
+//! exceptions: it refreshes a token that Graph rejects, once, and it sends concurrent requests for
+//! metadata in [`batch`](super::batch)es. Download URLs, upload sessions and copy
 //! monitors are pre-authenticated URLs of other hosts, and are requested without a token
 //! (onedrive-graph#download-url-no-authorization, onedrive-graph#session-fragments,
 //! onedrive-graph#copy-monitor).
@@ -17,10 +18,12 @@ mod session;
 use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use self::{content::Uploaded, copy::CopyProgress, session::FragmentOutcome};
 use super::{
     address::{Address, PathStyle},
+    batch::BatchGatherer,
     error::response_error,
     resource_units::resource_units,
 };
@@ -36,6 +39,10 @@ use crate::{
 
 /// Maximum number of items in a page (onedrive-graph#page-size).
 pub const PAGE_MAX: usize = 1000;
+
+/// Maximum number of concurrent requests that send content. Other uploads wait, with their sessions
+/// open. More than 16 requests at a time get a client blocked (onedrive-graph#concurrency-limit).
+const CONCURRENT_UPLOADS: usize = 16;
 
 /// Name of the property, and of the query parameter, for a [`ConflictBehavior`](super::model::ConflictBehavior).
 const CONFLICT_BEHAVIOR: &str = "@microsoft.graph.conflictBehavior";
@@ -65,6 +72,10 @@ pub struct Client {
     /// Additional headers of signed requests.
     headers: Arc<HeaderMap>,
     limiter: AccountLimiter,
+    /// Gathers requests into batches.
+    batches: BatchGatherer,
+    /// A permit for each request that sends content.
+    uploads: Arc<Semaphore>,
     path_style: PathStyle,
     /// `None`: the connections of the operator's transport.
     connection: Option<Connection>,
@@ -76,10 +87,13 @@ impl Client {
     /// # Errors
     /// `InvalidInput` if `endpoint` is not an HTTP URL without user, query and fragment.
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
-        let endpoint = base_url("the API's endpoint", endpoint)?;
+        let url = base_url("the API's endpoint", endpoint)?;
+        let endpoint: Arc<str> = url.trim_end_matches('/').into();
         Ok(Self {
-            urls: Arc::new(UrlPolicy::for_endpoint(&endpoint)?),
-            endpoint: endpoint.trim_end_matches('/').into(),
+            urls: Arc::new(UrlPolicy::for_endpoint(&url)?),
+            batches: BatchGatherer::new(Arc::clone(&endpoint)),
+            uploads: Arc::new(Semaphore::new(CONCURRENT_UPLOADS)),
+            endpoint,
             tokens,
             headers: Arc::default(),
             limiter: AccountLimiter::new(),
@@ -112,6 +126,12 @@ impl Client {
     pub fn with_connection(mut self, connection: Option<Connection>) -> Self {
         self.connection = connection;
         self
+    }
+
+    /// Waits until the content of a file may be sent. The permit is held until the response.
+    async fn upload_permit(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.uploads.acquire().await.ok()
     }
 
     /// Returns the HTTP client for the requests of an operation.
@@ -165,6 +185,20 @@ impl Client {
         }
         let token = self.tokens.renew(cx, &token).await?;
         Ok((self.http(cx).fetch(signed(&token)).await?, token))
+    }
+
+    /// Sends a signed request, possibly together with others in a batch, and reads the response.
+    /// `request` builds the request, once for each attempt. Its body is empty or JSON.
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send).
+    async fn send_gathered(
+        &self,
+        cx: &Context,
+        request: &(dyn Fn() -> ApiRequest + Sync),
+    ) -> Result<ApiResponse> {
+        let gather = self.batches.extension();
+        self.send(cx, &|| request().gathered_by(&gather)).await
     }
 
     /// Sends a signed request and reads the response. `request` builds the request, once for each

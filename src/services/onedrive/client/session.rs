@@ -56,7 +56,7 @@ impl Client {
                 ApiRequest::new(Operation::Write, Method::POST, &*url, template).json(&body);
             with_conditions(request, conditions)
         };
-        self.send(cx, &request).await?.json()
+        self.send_gathered(cx, &request).await?.json()
     }
 
     /// Sends `PUT` with one fragment to the session (onedrive-graph#session-fragments). `offset` is
@@ -83,7 +83,9 @@ impl Client {
                 format!("bytes {offset}-{}/{total}", end.saturating_sub(1)),
             )
             .body(body);
+        let permit = self.upload_permit().await;
         let response = check_status(self.http(cx).send(request).await?, session)?;
+        drop(permit);
         match response.status {
             StatusCode::ACCEPTED => response.json().map(FragmentOutcome::Incomplete),
             _ => response.json().map(FragmentOutcome::Complete),
