@@ -55,7 +55,7 @@ impl Cloud {
     }
 
     async fn root(&self) -> ItemId {
-        let query = ListQuery::with_filter(Filter::equals("isRoot", "true"));
+        let query = ListQuery::with_filter(Filter::is_root());
         self.client.nodes(&self.cx, &query).await.unwrap().data[0].id.as_str().into()
     }
 
@@ -113,7 +113,7 @@ async fn the_server_accepts_every_request_of_the_client() {
     let removed = client.remove_child(cx, other.as_str(), file).await.unwrap();
     assert_eq!(parents(removed), [folder.as_str()]);
 
-    let mut query = ListQuery::with_filter(Filter::equals("kind", "FOLDER"));
+    let mut query = ListQuery::with_filter(Filter::kind(NodeKind::Folder));
     query.sort = Some(r#"["name ASC"]"#.to_owned());
     query.limit = Some(1);
     let page = client.children(cx, root.as_str(), &query).await.unwrap();

@@ -67,6 +67,7 @@ pub struct Builder {
     bin_size: Option<u64>,
     /// `None`: derived from the system's limit of open files.
     limits: Option<Limits>,
+    allow_purge: bool,
     private: bool,
     directory: Option<Directory>,
     sign_in: SignInOptions,
@@ -118,6 +119,7 @@ impl Default for Builder {
             bin_age: None,
             bin_size: None,
             limits: None,
+            allow_purge: false,
             private: false,
             directory: None,
             sign_in: SignInOptions::default(),
@@ -280,6 +282,12 @@ impl Builder {
     /// are removed to make room for a write in any case.
     pub fn bin_size(self, bytes: u64) -> Self {
         Self { bin_size: Some(bytes), ..self }
+    }
+
+    /// Sets whether applications may remove nodes of Amazon Cloud Drive for good (`DELETE
+    /// nodes/{id}`). By default that is 403: the cloud allowed it to its own applications only.
+    pub fn allow_purge(self, allow: bool) -> Self {
+        Self { allow_purge: allow, ..self }
     }
 
     /// Reads everything in the data folder without starting a server, and reports the files that

@@ -19,8 +19,6 @@ pub(super) enum Values {
     Number,
     /// One of these, in any case.
     OneOf(&'static [&'static str]),
-    /// None: the reference describes the parameter, but the server does not implement it.
-    Unsupported,
 }
 
 impl Parameter {
@@ -38,7 +36,6 @@ impl Parameter {
             Values::Flag => ["true", "false"].iter().any(is),
             Values::Number => value.parse::<u64>().is_ok(),
             Values::OneOf(known) => known.iter().any(is),
-            Values::Unsupported => false,
         }
     }
 }

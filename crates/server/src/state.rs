@@ -26,6 +26,8 @@ pub(super) struct Settings {
     pub download_url_life: Duration,
     /// The lifetime of an upload session after its last fragment.
     pub session_life: Duration,
+    /// Whether applications may remove nodes of Amazon Cloud Drive for good.
+    pub allow_purge: bool,
     /// Hosts and origins that the server accepts besides its own.
     pub allowed: Allowed,
 }

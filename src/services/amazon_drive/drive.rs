@@ -1,5 +1,7 @@
 //! The drive: the requests of the client as the verbs of [`Drive`].
 
+use std::any::Any;
+
 use async_trait::async_trait;
 
 use super::{
@@ -20,6 +22,11 @@ use crate::drive::{
 impl Drive for NodeDrive {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// Returns the [`Client`](super::Client).
+    fn native_client(&self) -> Option<&(dyn Any + Send + Sync)> {
+        Some(self.client.as_ref())
     }
 
     /// Returns `createdBy` of the root folder as the account's id: it contains the application's

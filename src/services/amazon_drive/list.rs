@@ -2,9 +2,9 @@
 
 use super::{
     client::{ListQuery, PAGE_MAX},
-    filter::Filter,
+    filter::{Filter, FilterField},
     item::{from_node, has_path, id_of, is_live},
-    model::{Node, NodeList},
+    model::{Node, NodeList, NodeStatus},
     names::fold,
     state::{NodeDrive, RootFolder},
 };
@@ -19,7 +19,7 @@ impl NodeDrive {
     pub(super) async fn root_folder(&self, cx: &Context) -> Result<&RootFolder> {
         self.root
             .get_or_try_init(|| async {
-                let query = ListQuery::with_filter(Filter::equals("isRoot", "true"));
+                let query = ListQuery::with_filter(Filter::is_root());
                 let nodes = self.client.nodes(cx, &query).await?.data;
                 let root = nodes.into_iter().find(|node| node.is_root).ok_or_else(|| {
                     Error::new(
@@ -44,7 +44,8 @@ impl NodeDrive {
         folder: &ItemId,
         name: &str,
     ) -> Result<Option<Node>> {
-        let filter = Filter::equals("parents", folder.as_str()).and_equals("name", name);
+        let filter = Filter::equals(FilterField::Parents, folder.as_str())
+            .and(Filter::equals(FilterField::Name, name));
         let found = self.client.nodes(cx, &ListQuery::with_filter(filter)).await?;
         // The cloud also finds nodes whose name contains the words.
         let wanted = fold(name);
@@ -71,7 +72,7 @@ impl NodeDrive {
         let NodeList { data, next_token, .. } = match depth {
             Depth::Children => self.client.children(cx, folder.as_str(), &query).await?,
             Depth::Recursive => {
-                query.filter = Some(Filter::equals("status", "AVAILABLE"));
+                query.filter = Some(Filter::status(NodeStatus::Available));
                 self.client.nodes(cx, &query).await?
             }
         };

@@ -62,11 +62,12 @@ use self::state::NodeDrive;
 pub use self::{
     client::{ChangesQuery, Client, Deduplication, ListQuery, PAGE_MAX, UploadedNode},
     config::AmazonDriveConfig,
-    filter::Filter,
+    filter::{Filter, FilterDate, FilterField},
     md5::Md5Sum,
     model::{
-        AccountInfo, AccountQuota, AccountUsage, ChangeSet, ContentProperties, Endpoints, NewNode,
-        Node, NodeKind, NodeList, NodePatch, NodeStatus, Usage, UsageTotal,
+        AccountInfo, AccountQuota, AccountUsage, ChangeSet, ContentProperties, Endpoints,
+        ImageProperties, NewNode, Node, NodeKind, NodeList, NodePatch, NodeProperty, NodeStatus,
+        TokenInfo, Usage, UsageTotal, VideoProperties,
     },
 };
 use crate::{

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use crate::{
@@ -194,6 +194,16 @@ pub struct Node {
     /// Properties that applications have set, by owner, then by key.
     #[serde(default)]
     pub properties: HashMap<String, HashMap<String, String>>,
+    /// Renderings of the file, such as thumbnails: nodes of the kind [`NodeKind::Asset`]. Empty
+    /// unless the request had the parameter `asset`.
+    #[serde(default, deserialize_with = "nodes")]
+    pub assets: Vec<Node>,
+    /// Whether the content may not be downloaded. Always `false` in known responses.
+    #[serde(default)]
+    pub restricted: bool,
+    /// `false` even for a node that is shared (amazon-drive#node-is-shared).
+    #[serde(default)]
+    pub is_shared: bool,
 }
 
 /// Decodes a text as a secret; `None` for `null`.
@@ -204,8 +214,8 @@ fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Se
     Ok(Option::<String>::deserialize(deserializer)?.map(Secret::from))
 }
 
-/// Properties of a file's content.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+/// Properties of a file's content (amazon-drive#content-properties).
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct ContentProperties {
@@ -220,6 +230,108 @@ pub struct ContentProperties {
     pub content_type: Option<String>,
     /// Extension of the file's name, without the dot.
     pub extension: Option<String>,
+    /// When a photo was taken. `None` for other files.
+    #[serde(deserialize_with = "optional")]
+    pub content_date: Option<Timestamp>,
+    /// Properties of a picture. `None` for other files.
+    #[serde(deserialize_with = "optional")]
+    pub image: Option<ImageProperties>,
+    /// Properties of a video. `None` for other files.
+    #[serde(deserialize_with = "optional")]
+    pub video: Option<VideoProperties>,
+    /// Properties of a document, as the cloud extracts them. `None` for other files.
+    #[serde(deserialize_with = "optional")]
+    pub document: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// Decodes a value whose format is not fully documented; `None` if it has another one.
+///
+/// # Errors
+/// Only those of a text that is not JSON.
+fn optional<'de, D: serde::Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(serde_json::Value::deserialize(deserializer)?).ok())
+}
+
+/// Properties of a picture. A property is `None` if the file does not contain it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct ImageProperties {
+    /// Width in pixels.
+    #[serde(deserialize_with = "lenient::size")]
+    pub width: Option<u64>,
+    /// Height in pixels.
+    #[serde(deserialize_with = "lenient::size")]
+    pub height: Option<u64>,
+    /// Manufacturer of the camera.
+    pub make: Option<String>,
+    /// Model of the camera.
+    pub model: Option<String>,
+    /// When the photo was taken.
+    pub date_time_original: Option<Timestamp>,
+    /// Exposure time in seconds, as a fraction such as `1/60`.
+    pub exposure_time: Option<String>,
+    /// The f-number, as a fraction.
+    pub aperture_value: Option<String>,
+    /// Focal length in millimetres, as a fraction.
+    pub focal_length: Option<String>,
+}
+
+/// Properties of a video. A property is `None` if the file does not contain it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct VideoProperties {
+    /// Width in pixels.
+    #[serde(deserialize_with = "lenient::size")]
+    pub width: Option<u64>,
+    /// Height in pixels.
+    #[serde(deserialize_with = "lenient::size")]
+    pub height: Option<u64>,
+    /// Duration in seconds.
+    pub duration: Option<f64>,
+    /// Bits per second.
+    pub bitrate: Option<f64>,
+}
+
+/// A property of a node: a response to `PUT nodes/{id}/properties/{owner}/{key}`
+/// (amazon-drive#op-put-property).
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeProperty {
+    /// The key.
+    pub key: String,
+    /// The value, at most 500 characters.
+    pub value: String,
+    /// URL of the property. `None` if the response omits it.
+    #[serde(default)]
+    pub location: Option<String>,
+}
+
+/// Response to `GET nodes/{id}/properties/{owner}`.
+#[derive(Debug, Deserialize)]
+pub(super) struct PropertyList {
+    #[serde(default)]
+    pub(super) data: std::collections::BTreeMap<String, String>,
+}
+
+/// Description of an access token (amazon-drive#oauth-token-info).
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct TokenInfo {
+    /// Remaining validity in seconds.
+    pub exp: Option<u64>,
+    /// Id of the application that the token was issued to.
+    pub aud: Option<String>,
+    /// Id of the user.
+    pub user_id: Option<String>,
+    /// Id of the application's registration.
+    pub app_id: Option<String>,
+    /// When the token was issued, in seconds since 1970.
+    pub iat: Option<u64>,
 }
 
 /// A page of nodes.
@@ -272,6 +384,9 @@ pub struct NewNode {
     /// Description of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// Properties by owner, then by key.
+    #[serde(skip_serializing_if = "HashMap::is_empty")]
+    pub properties: HashMap<String, HashMap<String, String>>,
 }
 
 impl NewNode {
@@ -283,6 +398,7 @@ impl NewNode {
             parents: vec![parent.to_string()],
             labels: Vec::new(),
             description: None,
+            properties: HashMap::new(),
         }
     }
 }
@@ -303,6 +419,9 @@ pub struct NodePatch {
     /// Description of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// [`NodeStatus::Available`] or [`NodeStatus::Trash`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<NodeStatus>,
 }
 
 /// One line of the changes stream (amazon-drive#changes-stream).

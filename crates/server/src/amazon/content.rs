@@ -84,8 +84,8 @@ pub(super) async fn upload(request: &AmazonRequest, parts: &Parts, body: Body) -
 ///
 /// # Errors
 /// 400 if the metadata is missing, its kind is not FILE, or its name is missing, empty or longer
-/// than 256 characters; 404 for a parent id that is not one of this account; 409 if another file
-/// has the content; 500 if the storage fails.
+/// than 256 characters; 404 for a parent id that is not one of this account; 409 if a linked
+/// folder has the name, or another file has the content; 500 if the storage fails.
 async fn check(
     request: &AmazonRequest,
     metadata: Option<Metadata>,
@@ -97,6 +97,7 @@ async fn check(
     }
     let name = metadata.name()?.to_owned();
     let parents = request.parents(&metadata).await?;
+    request.check_linked_names(&parents, &name, None).await?;
     check_duplicate(request, stored, None).await?;
     Ok((metadata, name, parents))
 }
@@ -132,14 +133,23 @@ pub(super) async fn overwrite(
     Ok(request.node_response(&node.map_err(|error| AmazonError::tree(error, id))?))
 }
 
-/// Handles `GET nodes/{id}/content`: returns the bytes of the file with the id, or the range that
-/// the request names. A range outside the file is the response 416, a match of `If-None-Match` is
-/// 304; both are `Ok`.
+/// Handles `GET nodes/{id}/content`: returns the bytes of the file or the asset with the id, or the
+/// range that the request names; with `viewBox` a thumbnail. A range outside the file is the
+/// response 416, a match of `If-None-Match` is 304; both are `Ok`. Thumbnails and assets are always
+/// returned whole.
 ///
 /// # Errors
-/// 400 for a folder; 404 if the node does not exist or is not visible to the token; 409 after
-/// [`MAX_ATTEMPTS`] concurrent overwrites; 500 if the storage fails.
+/// 400 for a folder, for an invalid `viewBox`, and with `viewBox` for a file without a picture; 404
+/// if the node does not exist or is not visible to the token; 409 after [`MAX_ATTEMPTS`] concurrent
+/// overwrites; 500 if the storage fails.
 pub(super) async fn download(request: &AmazonRequest, id: &str, parts: &Parts) -> Result<Response> {
+    let view_box = request.view_box()?;
+    if let Some(file) = request.find_file_of_asset(id).await? {
+        return request.asset_content(&file, id, view_box).await;
+    }
+    if let Some(frame) = view_box {
+        return request.thumbnail(&request.find_node(id).await?, frame).await;
+    }
     for _ in 0..MAX_ATTEMPTS {
         let node = request.find_node(id).await?;
         match content::serve(&request.state.tree, &node, parts, true, LongSuffix::Satisfied).await {

@@ -58,6 +58,16 @@ impl AmazonError {
         Self::invalid(format!("Node {id} is not a file"))
     }
 
+    /// Returns 400: the content of the node `id` has no picture that can be decoded. Inferred.
+    pub(super) fn no_thumbnail(id: &str) -> Self {
+        Self::invalid(format!("Node {id} has no content that a thumbnail can be created of"))
+    }
+
+    /// Returns 403: assets are created by the service, and cannot be changed.
+    pub(super) fn asset() -> Self {
+        Self::forbidden("Operation not allowed on an asset node")
+    }
+
     /// Returns 403: the operation is not available for nodes in the trash.
     pub(super) fn in_trash() -> Self {
         Self::forbidden("The node is in the trash")

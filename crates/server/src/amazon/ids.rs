@@ -7,7 +7,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::tree::{ItemKey, Node};
+use crate::tree::ItemKey;
 
 /// Length of every id, in characters.
 const LENGTH: usize = 22;
@@ -50,10 +50,10 @@ impl Ids {
     }
 }
 
-/// Returns the etag of a node, which changes with every change of the node: 11 characters, the
-/// base64 of 64 bits (amazon-drive#node-etag).
-pub(super) fn etag(node: &Node) -> String {
-    let value = scramble(node.no.0.cast_unsigned().rotate_left(32) ^ node.version.cast_unsigned());
+/// Returns the etag of a version of a node: 11 characters, the base64 of 64 bits
+/// (amazon-drive#node-etag).
+pub(super) fn etag(node: ItemKey, version: i64) -> String {
+    let value = scramble(node.0.cast_unsigned().rotate_left(32) ^ version.cast_unsigned());
     URL_SAFE_NO_PAD.encode(value.to_be_bytes())
 }
 

@@ -9,15 +9,14 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::{http::StatusCode, response::Response};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
+    assets::{file_of_asset, has_asset},
     error::{AmazonError, Result},
     filter::{Field, Filter},
     node::values,
+    page_token::PageToken,
     request::{AmazonRequest, BATCH},
     response::json_response,
     sort::{self, Sort, SortKey},
@@ -28,25 +27,6 @@ use crate::tree::{
 
 /// Maximum and default number of nodes per page.
 const MAX_PAGE: usize = 200;
-
-/// Validity of a page token.
-const TOKEN_LIFE: SignedDuration = SignedDuration::from_mins(10);
-
-/// The state of a list between two pages.
-#[derive(Debug, Serialize, Deserialize)]
-struct PageToken {
-    /// Position of the last node of the page: in its source, or its item key if the list is sorted.
-    at: i64,
-    /// Sort keys of the last node, if the list is sorted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    keys: Vec<SortKey>,
-    /// Total number of nodes in the list.
-    count: u64,
-    /// Hash of the query, see [`query_hash`].
-    query: u64,
-    /// Expiry time, in microseconds since the epoch.
-    expires: i64,
-}
 
 /// The part of the drive to search. It contains all nodes that match the filter, and possibly
 /// others.
@@ -66,12 +46,27 @@ enum NodeSource {
     Drive,
 }
 
-/// The nodes that a request lists.
+/// The nodes, or the assets of the nodes, that a request lists.
 struct NodeQuery {
     source: NodeSource,
     filter: Option<Filter>,
     /// Whether to exclude nodes in the trash: unless the filter has a condition on the status.
     exclude_trash: bool,
+    /// Whether the list consists of the assets of the source's files, instead of its nodes.
+    lists_assets: bool,
+}
+
+impl NodeQuery {
+    /// Creates a query. It lists assets if the filter requires their kind (amazon-drive#assets).
+    fn new(source: NodeSource, filter: Option<Filter>, exclude_trash: bool) -> Self {
+        let lists_assets = filter.as_ref().is_some_and(requires_assets);
+        Self { source, filter, exclude_trash, lists_assets }
+    }
+}
+
+/// Returns whether every node that matches a filter is an asset.
+fn requires_assets(filter: &Filter) -> bool {
+    filter.requires(Field::Kind).is_some_and(|kind| kind.eq_ignore_ascii_case("ASSET"))
 }
 
 /// Handles `GET nodes`: returns a page of all nodes of the drive that match the filter of the
@@ -85,7 +80,7 @@ pub(super) async fn nodes(request: &AmazonRequest) -> Result<Response> {
     let filter = filter.map(Filter::parse).transpose()?;
     let exclude_trash = !filter.as_ref().is_some_and(|filter| filter.mentions(Field::Status));
     let source = source(request, filter.as_ref()).await?;
-    list(request, NodeQuery { source, filter, exclude_trash }).await
+    list(request, NodeQuery::new(source, filter, exclude_trash)).await
 }
 
 /// Handles `GET nodes/{id}/children`: returns a page of the children of the folder with the id that
@@ -108,7 +103,7 @@ pub(super) async fn children(request: &AmazonRequest, id: &str) -> Result<Respon
     };
     let exclude_trash = !filter.mentions(Field::Status);
     let source = source(request, Some(&filter)).await?;
-    list(request, NodeQuery { source, filter: Some(filter), exclude_trash }).await
+    list(request, NodeQuery::new(source, Some(filter), exclude_trash)).await
 }
 
 /// Handles `GET trash`: the nodes that were moved to the trash themselves, without those below
@@ -120,7 +115,7 @@ pub(super) async fn children(request: &AmazonRequest, id: &str) -> Result<Respon
 pub(super) async fn trashed(request: &AmazonRequest) -> Result<Response> {
     let filter = request.query.get("filters").filter(|text| !text.is_empty());
     let filter = filter.map(Filter::parse).transpose()?;
-    list(request, NodeQuery { source: NodeSource::Trash, filter, exclude_trash: false }).await
+    list(request, NodeQuery::new(NodeSource::Trash, filter, false)).await
 }
 
 /// Returns the smallest source that contains all nodes that match `filter`; `None` is the whole
@@ -131,8 +126,17 @@ pub(super) async fn trashed(request: &AmazonRequest) -> Result<Response> {
 async fn source(request: &AmazonRequest, filter: Option<&Filter>) -> Result<NodeSource> {
     let Some(filter) = filter else { return Ok(NodeSource::Drive) };
     let requires = |field| filter.requires(field);
+    let node = |id| request.ids.item_key(id).map_or(NodeSource::Nothing, NodeSource::Node);
+    if requires_assets(filter) {
+        // The source of an asset is its file, which is its parent too.
+        let asset = requires(Field::Id).and_then(|id| request.ids.item_key(id));
+        if let Some(file) = asset.and_then(file_of_asset) {
+            return Ok(NodeSource::Node(file));
+        }
+        return Ok(requires(Field::Parents).map_or(NodeSource::Drive, node));
+    }
     if let Some(id) = requires(Field::Id) {
-        return Ok(request.ids.item_key(id).map_or(NodeSource::Nothing, NodeSource::Node));
+        return Ok(node(id));
     }
     if requires(Field::IsRoot).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return Ok(NodeSource::Node(ROOT));
@@ -172,19 +176,22 @@ async fn list(request: &AmazonRequest, node_query: NodeQuery) -> Result<Response
     let limit = limit(request)?;
     let query = query_hash(request, &node_query, sort.as_ref());
     let token = request.query.get("startToken").filter(|text| !text.is_empty());
-    let token = token.map(|text| decode_token(text, query)).transpose()?;
+    let token = token.map(|text| PageToken::decode(text, query)).transpose()?;
     let page = match &sort {
         Some(sort) => sorted(request, &node_query, sort, limit, token).await?,
         None => unsorted(request, &node_query, limit, token).await?,
     };
     let mut body = Map::new();
     body.insert("count".into(), page.count.into());
-    if let Some((keys, at)) = page.next {
-        let expires = (Timestamp::now() + TOKEN_LIFE).as_microsecond();
-        let token = PageToken { at, keys, count: page.count, query, expires };
-        body.insert("nextToken".into(), encode_token(&token).into());
+    if let Some(last) = page.next {
+        let token = PageToken::new(last, page.count, query);
+        body.insert("nextToken".into(), token.encode().into());
     }
-    let nodes: Vec<Value> = page.nodes.iter().map(|node| request.node_object(node)).collect();
+    let object = |node: &Node| match node_query.lists_assets {
+        true => request.asset_object(node),
+        false => Some(request.node_object(node)),
+    };
+    let nodes: Vec<Value> = page.nodes.iter().filter_map(object).collect();
     body.insert("data".into(), nodes.into());
     Ok(json_response(StatusCode::OK, &Value::Object(body)))
 }
@@ -296,14 +303,15 @@ impl NodeQuery {
             ItemState::Trashed => !self.exclude_trash,
             ItemState::Purged => false,
         };
+        let values = |field| match self.lists_assets {
+            true => request.asset_values(node, field),
+            false => values(node, field, request.ids, &request.account),
+        };
+        let folding = request.state.accounts.folding(&request.account);
         is_visible
             && request.shows(node)
-            && self.filter.as_ref().is_none_or(|filter| {
-                filter.matches(
-                    &|field| values(node, field, request.ids, &request.account),
-                    request.state.accounts.folding(&request.account),
-                )
-            })
+            && (has_asset(node) || !self.lists_assets)
+            && self.filter.as_ref().is_none_or(|filter| filter.matches(&values, folding))
     }
 }
 
@@ -349,10 +357,23 @@ async fn batch(
         NodeSource::Trash => tree.trashed(drive, ListOptions { descending: true, ..page }).await,
         NodeSource::Drive => tree.changes(drive, after, limit).await,
     };
-    let found = found.map_err(|error| AmazonError::tree(error, "?"))?;
+    let mut found = found.map_err(|error| AmazonError::tree(error, "?"))?;
     let is_paged =
         matches!(source, NodeSource::Children(_) | NodeSource::Trash | NodeSource::Drive);
     let more = is_paged && found.len() as u64 == limit;
+    match source {
+        NodeSource::Child(folder, _) if found.is_empty() && after < 0 => {
+            found = request.linked_children(*folder).await?;
+        }
+        NodeSource::Children(folder) => {
+            // Those up to the last child; the others belong to later batches.
+            let end = found.last().filter(|_| more).map_or(i64::MAX, |last| last.no.0);
+            let linked = request.linked_children(*folder).await?.into_iter();
+            found.extend(linked.filter(|child| (after + 1..=end).contains(&child.no.0)));
+            found.sort_by_key(|node| node.no);
+        }
+        _ => {}
+    }
     let positions = found.into_iter().map(|node| match source {
         NodeSource::Drive | NodeSource::Trash => (node.feed, node),
         _ => (node.no.0, node),
@@ -382,27 +403,4 @@ fn query_hash(request: &AmazonRequest, node_query: &NodeQuery, sort: Option<&Sor
     let text = format!("{:?} {:?} {sort:?}", node_query.source, node_query.filter);
     (request.drive(), text).hash(&mut hasher);
     hasher.finish()
-}
-
-/// Encodes a page token as clients receive it.
-fn encode_token(token: &PageToken) -> String {
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(token).unwrap_or_default())
-}
-
-/// Decodes a page token from the text of a URL, percent-decoded. `query` is the hash of this
-/// request's query.
-///
-/// # Errors
-/// 400 if the text is not a page token, its ten minutes are over, or it is of another query.
-fn decode_token(text: &str, query: u64) -> Result<PageToken> {
-    let invalid = || AmazonError::invalid("Invalid startToken");
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
-    let token: PageToken = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
-    if token.query != query {
-        return Err(invalid());
-    }
-    if token.expires < Timestamp::now().as_microsecond() {
-        return Err(AmazonError::invalid("Next token is expired"));
-    }
-    Ok(token)
 }

@@ -1,19 +1,23 @@
 #![doc = include_str!("amazon.md")]
 
 mod account;
+mod assets;
 mod changes;
 mod content;
+mod content_properties;
 mod error;
 mod filter;
 mod folders;
 #[cfg(fuzzing)]
 pub(super) mod fuzzing;
 mod ids;
+mod links;
 mod listing;
 mod metadata;
 mod node;
 mod node_object;
 mod nodes;
+mod page_token;
 mod properties;
 mod query;
 mod request;
@@ -21,6 +25,7 @@ mod response;
 mod route;
 mod scopes;
 mod sort;
+mod thumbnails;
 #[cfg(test)]
 mod walk;
 
@@ -32,7 +37,7 @@ use axum::{
 
 use super::{
     grant::Audience,
-    parameters::{self, Values},
+    parameters,
     protocol::{Declaration, OverBudget, Protocol, RequestContext, Routed},
     state::ServerState,
     upload,
@@ -96,8 +101,8 @@ impl Protocol for Amazon {
 ///
 /// # Errors
 /// 404 or 405 if the request has no action; 401 without a token, or with one that is unknown,
-/// expired or for another audience; 403 without a scope for the operation; 400 for an invalid or
-/// unsupported parameter; 411 without a declared length; 500 if the account cannot be opened; those
+/// expired or for another audience; 403 without a scope for the operation; 400 for an invalid
+/// parameter; 411 without a declared length; 500 if the account cannot be opened; those
 /// of the handler.
 async fn respond(
     action: Result<AmazonAction>,
@@ -115,10 +120,7 @@ async fn respond(
     let declared = [action.parameters()];
     if let Some((parameter, value)) = parameters::invalid(&declared, |name| query.get(name)) {
         let name = parameter.name;
-        return Err(AmazonError::invalid(match parameter.values {
-            Values::Unsupported => format!("{name} is not supported by this server"),
-            _ => format!("Invalid {name}: {value}"),
-        }));
+        return Err(AmazonError::invalid(format!("Invalid {name}: {value}")));
     }
     let has_body = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
     if has_body && !content::declares_length(&parts) {
@@ -134,7 +136,7 @@ async fn respond(
 /// Runs the handler of an action. Uploads run in a task of their own.
 ///
 /// # Errors
-/// Those of the handler; 403 for a purge.
+/// Those of the handler.
 async fn dispatch(
     request: AmazonRequest,
     action: AmazonAction,
@@ -150,7 +152,7 @@ async fn dispatch(
         AmazonAction::Create => nodes::create(&request, body).await,
         AmazonAction::Get(id) => nodes::get(&request, &id).await,
         AmazonAction::Patch(id) => nodes::patch(&request, &id, body).await,
-        AmazonAction::Purge(_) => Err(nodes::purge()),
+        AmazonAction::Purge(id) => nodes::purge(&request, &id).await,
         AmazonAction::Children(id) => listing::children(&request, &id).await,
         AmazonAction::MoveChild(to) => folders::move_child(&request, &to, body).await,
         AmazonAction::AddChild(parent, child) => {

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{filter::Field, ids::Ids};
+use super::{content_properties::content_date, filter::Field, ids::Ids, links::Placement};
 use crate::{
     account::Account,
     tree::{ItemState, Node, NodeKind, ROOT},
@@ -82,12 +82,13 @@ pub(super) fn values(node: &Node, field: Field, ids: Ids, account: &Account) -> 
         Field::IsRoot => single((node.no == ROOT).to_string()),
         Field::Name if node.no == ROOT => Vec::new(),
         Field::Name => single(node.name.clone()),
-        Field::Parents => node.parents.iter().map(|parent| ids.id(*parent)).collect(),
+        Field::Parents => Placement::from_node(node).all().map(|parent| ids.id(parent)).collect(),
         Field::Labels => labels(node),
         Field::Description => node.description.clone().into_iter().collect(),
         Field::CreatedBy => single(node.owner.clone().unwrap_or_else(|| creator(account))),
         Field::CreatedDate => single(time(node.created)),
         Field::ModifiedDate => single(time(node.modified)),
+        Field::ContentDate => single(time(content_date(node))),
         Field::Md5 => md5(node).into_iter().collect(),
         Field::Size if is_file => single(node.size.to_string()),
         Field::ContentType if is_file => node.media_type.clone().into_iter().collect(),

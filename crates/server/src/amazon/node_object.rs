@@ -1,10 +1,12 @@
 //! The JSON object of a node (amazon-drive#node-object).
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
+    content_properties::content_properties,
     ids::etag,
-    node::{creator, extension, facet, kind, labels, status, time},
+    links::Placement,
+    node::{creator, facet, kind, labels, status, time},
     request::AmazonRequest,
 };
 use crate::{
@@ -25,46 +27,45 @@ impl AmazonRequest {
         }
         put("kind", kind(node).into());
         put("version", node.version.into());
-        put("eTagResponse", etag(node).into());
+        put("eTagResponse", etag(node.no, node.version).into());
         put("status", status(node).into());
-        put("parents", node.parents.iter().map(|parent| self.ids.id(*parent)).collect());
+        put(
+            "parents",
+            Placement::from_node(node).all().map(|parent| self.ids.id(parent)).collect(),
+        );
         put("createdBy", node.owner.clone().unwrap_or_else(|| creator(&self.account)).into());
         put("createdDate", time(node.created).into());
         put("modifiedDate", time(node.modified).into());
         put("labels", labels(node).into());
         put("restricted", false.into());
         put("isShared", false.into());
-        if let Some(description) = &node.description {
-            put("description", description.clone().into());
-        }
+        put("description", node.description.clone().unwrap_or_default().into());
         if let Some(properties) = facet(node, "properties") {
             put("properties", properties.clone());
         }
         if let Some(content) = &node.content {
-            put(
-                "contentProperties",
-                json!({
-                    "version": node.content_version,
-                    "md5": hex::encode(content.hashes.md5),
-                    "size": content.size,
-                    "contentType": node.media_type,
-                    "extension": extension(&node.name).unwrap_or_default(),
-                }),
-            );
+            put("contentProperties", content_properties(node, content));
             if self.query.flag("tempLink")
                 && let Some(path) = download_urls::path(&self.state, &self.account, node, false)
             {
-                put(
-                    "tempLink",
-                    self.base_url.url_on("content-na.drive.amazonaws.com", &path).into(),
-                );
+                put("tempLink", self.content_host_url(&path).into());
             }
         }
-        let has_assets =
-            |value: &str| ["ALL", "FIRST"].iter().any(|is| value.eq_ignore_ascii_case(is));
-        if self.query.get("asset").is_some_and(has_assets) {
-            put("assets", json!([]));
+        if self.selects_assets() {
+            put("assets", self.asset_object(node).into_iter().collect());
         }
         Value::Object(object)
+    }
+
+    /// Returns whether node objects have the member `assets`.
+    pub(super) fn selects_assets(&self) -> bool {
+        let selects =
+            |value: &str| ["ALL", "FIRST"].iter().any(|is| value.eq_ignore_ascii_case(is));
+        self.query.get("asset").is_some_and(selects)
+    }
+
+    /// Returns the URL of a path that needs no token, on the host for content.
+    pub(super) fn content_host_url(&self, path: &str) -> String {
+        self.base_url.url_on("content-na.drive.amazonaws.com", path)
     }
 }

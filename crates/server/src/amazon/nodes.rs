@@ -2,13 +2,15 @@
 //! amazon-drive#requests-trash).
 
 use axum::{body::Body, http::StatusCode, response::Response};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     error::{AmazonError, Result},
+    folders::NodeChange,
+    links::Placement,
     metadata::{Metadata, check_name},
-    node::{FACET, facet},
-    request::{AmazonRequest, json_body},
+    node::facet,
+    request::{AmazonRequest, MAX_ATTEMPTS, json_body},
     response::json_response,
 };
 use crate::tree::{
@@ -16,14 +18,21 @@ use crate::tree::{
     TreeError,
 };
 
-/// Handles `GET nodes/{id}`: returns the metadata of the node with the id, also if it is in the
-/// trash.
+/// Handles `GET nodes/{id}`: returns the metadata of the node with the id, also of an asset and of a
+/// node in the trash.
 ///
 /// # Errors
 /// 404 if the node does not exist or is not visible to the token; 500 if the storage fails.
 pub(super) async fn get(request: &AmazonRequest, id: &str) -> Result<Response> {
+    if let Some(file) = request.find_file_of_asset(id).await? {
+        return request.asset_response(&file, id).await;
+    }
     let node = request.find_node(id).await?;
-    Ok(request.node_response(&node))
+    let mut object = request.node_object(&node);
+    if request.selects_assets() {
+        object["assets"] = request.whole_asset_object(&node).await?.into_iter().collect();
+    }
+    Ok(json_response(StatusCode::OK, &object))
 }
 
 /// Handles `POST nodes` of the metadata endpoint: creates a folder.
@@ -44,6 +53,7 @@ pub(super) async fn create(request: &AmazonRequest, body: Body) -> Result<Respon
     }
     let name = metadata.name()?.to_owned();
     let parents = request.parents(&metadata).await?;
+    request.check_linked_names(&parents, &name, None).await?;
     let local_id = request.local_id().await?;
     let new = metadata.new_item(local_id.as_deref());
     let result = request
@@ -71,7 +81,7 @@ pub(super) async fn create(request: &AmazonRequest, body: Body) -> Result<Respon
 /// node in the trash, the root folder is moved, renamed or trashed, a restored node does not fit
 /// into the drive's quota, or the disk of the storage is full; 404 if the node, a parent or every
 /// former folder of a restored node does not exist; 409 if the name is in use, or a folder would be
-/// below itself; 500 if the storage fails.
+/// only below itself; 500 if the storage fails.
 pub(super) async fn patch(request: &AmazonRequest, id: &str, body: Body) -> Result<Response> {
     let metadata: Metadata = json_body(body).await?;
     if metadata.content_properties.is_some() {
@@ -87,57 +97,39 @@ pub(super) async fn patch(request: &AmazonRequest, id: &str, body: Body) -> Resu
     if let Some(name) = &metadata.name {
         check_name(name)?;
     }
-    let parents = match &metadata.parents {
-        Some(_) => Some(request.parents(&metadata).await?),
-        None => None,
-    };
     if metadata.changes_anything_else() {
-        node = change(request, &node, &metadata, parents).await?;
+        node = change(request, node, metadata).await?;
     }
     Ok(request.node_response(&node))
 }
 
 /// Changes the metadata of a node, except its status. `node` is its state before, `metadata` the
-/// members to change, `parents` its new parent folders; `None` keeps them.
+/// members to change. The change is repeated after a concurrent one.
 ///
 /// # Errors
 /// 400 if the name cannot be stored or a parent is a file; 403 for a move or a new name of the root
 /// folder, and if the disk of the storage is full; 404 if the node or a parent does not exist; 409
-/// if the name is in use, or a folder would be below itself; 500 if the storage fails.
-async fn change(
-    request: &AmazonRequest,
-    node: &Node,
-    metadata: &Metadata,
-    parents: Option<Vec<ItemKey>>,
-) -> Result<Node> {
-    let mut facets = Map::new();
-    let changed = metadata.facet(None);
-    if !changed.is_empty() {
-        let mut merged = node.facets.get(FACET).and_then(Value::as_object).cloned();
-        merged.get_or_insert_default().extend(changed);
-        facets.insert(FACET.to_owned(), Value::Object(merged.unwrap_or_default()));
-    }
-    let change = Change {
-        name: metadata.name.clone(),
-        parents: parents.clone(),
-        description: metadata.description.clone().map(Some),
-        facets,
-        ..Change::default()
-    };
-    let name = metadata.name.as_deref().unwrap_or(&node.name);
-    let changed = request
-        .state
-        .tree
-        .update(request.drive(), node.no, change, OnConflict::Fail, Precondition::Any)
-        .await;
-    match changed {
-        Ok(node) => Ok(node),
-        Err(TreeError::NotFound) => Err(AmazonError::not_found(&request.ids.id(node.no))),
-        Err(error) => {
-            let folders = parents.as_deref().unwrap_or(&node.parents);
-            Err(request.tree_error(error, name, folders.first().copied().unwrap_or(ROOT)))
+/// if the name is in use, a folder would be only below itself, or after [`MAX_ATTEMPTS`] concurrent
+/// changes; 500 if the storage fails.
+async fn change(request: &AmazonRequest, mut node: Node, metadata: Metadata) -> Result<Node> {
+    let id = request.ids.id(node.no);
+    let facet = metadata.facet(None);
+    for _ in 0..MAX_ATTEMPTS {
+        let placement = match &metadata.parents {
+            Some(_) => Placement { folders: request.parents(&metadata).await?, links: Vec::new() },
+            None => Placement::from_node(&node),
+        };
+        let change = NodeChange {
+            name: metadata.name.clone(),
+            description: metadata.description.clone(),
+            facet: facet.clone(),
+        };
+        if let Some(node) = request.place(&node, placement, change).await? {
+            return Ok(node);
         }
+        node = request.find_node(&id).await?;
     }
+    Err(AmazonError::busy())
 }
 
 /// Applies a change of the status, and returns the changed node: `AVAILABLE` restores a node in the
@@ -188,10 +180,25 @@ pub(super) async fn restore(request: &AmazonRequest, id: &str) -> Result<Respons
     Ok(request.node_response(&node))
 }
 
-/// Returns 403, the response to `DELETE nodes/{id}`, which the cloud does not allow to any
-/// application.
-pub(super) fn purge() -> AmazonError {
-    AmazonError::forbidden("Insufficient permissions granted for operation: purgeNode")
+/// Handles `DELETE nodes/{id}`: removes the node with the id for good, a folder with everything
+/// below it that is in no other folder, and returns the node with the status `PURGED`. The cloud
+/// allowed it to its own applications only, so it needs
+/// [`Builder::allow_purge`](crate::Builder::allow_purge).
+///
+/// # Errors
+/// 403 unless the server allows it, and for the root folder; 404 if the node does not exist or is
+/// not visible to the token; 500 if the storage fails.
+pub(super) async fn purge(request: &AmazonRequest, id: &str) -> Result<Response> {
+    if !request.state.settings.allow_purge {
+        let message = "Insufficient permissions granted for operation: purgeNode";
+        return Err(AmazonError::forbidden(message));
+    }
+    let node = request.find_node(id).await?;
+    let tree = &request.state.tree;
+    let error = |error| AmazonError::tree(error, id);
+    tree.purge(request.drive(), node.no).await.map_err(error)?;
+    let purged = tree.any_node(request.drive(), node.no).await.map_err(error)?;
+    Ok(request.node_response(&purged))
 }
 
 impl AmazonRequest {
@@ -213,6 +220,7 @@ impl AmazonRequest {
     /// is no longer in the trash, or none of its folders exists; 409 if its name is in use in one
     /// of them, or one is now below it; 500 if the storage fails.
     async fn restore_from_trash(&self, node: &Node) -> Result<Node> {
+        self.check_linked_names(&node.parents, &node.name, Some(node.no)).await?;
         let restored = self.state.tree.restore(self.drive(), node.no, None, None).await;
         let folder = node.parents.first().copied().unwrap_or(ROOT);
         restored.map_err(|error| match error {

@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::{
     error::{AmazonError, Result},
-    node::{FACET, PROFILE, creator, facet},
-    request::{AmazonRequest, MAX_ATTEMPTS, json_body},
+    node::{PROFILE, creator, facet},
+    request::{AmazonRequest, json_body},
     response::json_response,
 };
-use crate::tree::{Change, Node, OnConflict, Precondition, TreeError};
+use crate::tree::Node;
 
 /// Returns whether the `{owner}` of a URL is this application: its security profile, with or
 /// without `-` and the account's id.
@@ -71,7 +71,7 @@ pub(super) async fn get(
 /// 400 if the body has no string `value`, the value has more than [`VALUE_MAX`] characters, or the
 /// node would have more than [`KEYS_MAX`] properties of the owner; 403 for another application's
 /// properties, and if the disk of the storage is full; 404 if the node does not exist or is in the
-/// trash; 409 after [`MAX_ATTEMPTS`] concurrent changes; 500 if the storage fails.
+/// trash; 409 after too many concurrent changes; 500 if the storage fails.
 pub(super) async fn put(
     request: &AmazonRequest,
     id: &str,
@@ -104,7 +104,7 @@ pub(super) async fn put(
 ///
 /// # Errors
 /// 403 for another application's properties, and if the disk of the storage is full; 404 if the
-/// node or the property does not exist, or the node is in the trash; 409 after [`MAX_ATTEMPTS`]
+/// node or the property does not exist, or the node is in the trash; 409 after too many
 /// concurrent changes; 500 if the storage fails.
 pub(super) async fn delete(
     request: &AmazonRequest,
@@ -134,7 +134,7 @@ fn property(request: &AmazonRequest, id: &str, owner: &str, key: &str, value: &V
 ///
 /// # Errors
 /// Those of `change`; 403 for another application's properties, and if the disk of the storage is
-/// full; 404 if the node does not exist or is in the trash; 409 after [`MAX_ATTEMPTS`] concurrent
+/// full; 404 if the node does not exist or is in the trash; 409 after too many concurrent
 /// changes; 500 if the storage fails.
 async fn set_properties(
     request: &AmazonRequest,
@@ -145,27 +145,15 @@ async fn set_properties(
     if !is_own(request, owner) {
         return Err(AmazonError::forbidden("The properties belong to another application"));
     }
-    for _ in 0..MAX_ATTEMPTS {
-        let node = request.find_node(id).await?;
-        let mut own = properties_of(&node, owner);
+    let changed = request.update_facet(id, |node, facet| {
+        let mut own = properties_of(node, owner);
         change(&mut own)?;
-        let facet_map = node.facets.get(FACET).and_then(Value::as_object).cloned();
-        let mut facet_map = facet_map.unwrap_or_default();
         // A fixture may contain any JSON here.
-        let all = facet_map.get("properties").and_then(Value::as_object).cloned();
+        let all = facet.get("properties").and_then(Value::as_object).cloned();
         let mut all = all.unwrap_or_default();
         all.insert(owner.to_owned(), Value::Object(own));
-        facet_map.insert("properties".to_owned(), Value::Object(all));
-        let mut facets = Map::new();
-        facets.insert(FACET.to_owned(), Value::Object(facet_map));
-        let change = Change { facets, ..Change::default() };
-        let precondition = Precondition::Version(node.version);
-        let tree = &request.state.tree;
-        match tree.update(request.drive(), node.no, change, OnConflict::Fail, precondition).await {
-            Ok(_) => return Ok(()),
-            Err(TreeError::Changed) => {}
-            Err(error) => return Err(AmazonError::tree(error, id)),
-        }
-    }
-    Err(AmazonError::busy())
+        facet.insert("properties".to_owned(), Value::Object(all));
+        Ok(())
+    });
+    changed.await.map(drop)
 }

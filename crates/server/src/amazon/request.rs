@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Limited};
 use serde::de::DeserializeOwned;
 
 use super::{
+    assets::file_of_asset,
     error::{AmazonError, Result},
     ids::Ids,
     node::is_shown,
@@ -68,11 +69,24 @@ impl AmazonRequest {
     /// Returns the node with the id `id`. It may be in the trash, or below a folder in the trash.
     ///
     /// # Errors
-    /// 404 if the id is not one of this account, or the node does not exist, was purged, is a
-    /// notebook, or is not covered by the token's scopes; 500 if the storage fails.
+    /// 403 for an asset, which no request changes; 404 if the id is not one of this account, or the
+    /// node does not exist, was purged, is a notebook, or is not covered by the token's scopes; 500
+    /// if the storage fails.
     pub(super) async fn find_node(&self, id: &str) -> Result<Node> {
-        let node = self.state.tree.any_node(self.drive(), self.item_key(id)?).await;
-        match node {
+        let key = self.item_key(id)?;
+        match file_of_asset(key) {
+            Some(_) => Err(AmazonError::asset()),
+            None => self.find_node_by_key(key, id).await,
+        }
+    }
+
+    /// Returns the node of an item. `id` is the id in the message of an error.
+    ///
+    /// # Errors
+    /// 404 if the node does not exist, was purged, is a notebook, or is not covered by the token's
+    /// scopes; 500 if the storage fails.
+    pub(super) async fn find_node_by_key(&self, key: ItemKey, id: &str) -> Result<Node> {
+        match self.state.tree.any_node(self.drive(), key).await {
             Ok(node) if node.state != ItemState::Purged && self.shows(&node) => Ok(node),
             Ok(_) | Err(TreeError::NotFound) => Err(AmazonError::not_found(id)),
             Err(error) => Err(AmazonError::tree(error, id)),

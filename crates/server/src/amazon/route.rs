@@ -97,8 +97,8 @@ const UPLOAD: &[Parameter] = &[
 
 const OVERWRITE: &[Parameter] = &[Parameter::new("suppress", Values::OneOf(&["deduplication"]))];
 
-/// This server has no thumbnails.
-const DOWNLOAD: &[Parameter] = &[Parameter::new("viewBox", Values::Unsupported)];
+/// The handler checks the number: it is limited.
+const DOWNLOAD: &[Parameter] = &[Parameter::new("viewBox", Values::Any)];
 
 impl AmazonAction {
     /// Returns the parameters that the reference documents for this action.

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    content_properties::content_date,
     error::{AmazonError, Result},
     filter::Field,
     node::{kind, md5},
@@ -81,6 +82,7 @@ fn key(node: &Node, field: Field) -> SortKey {
         Field::Kind => SortKey::Text(kind(node).to_owned()),
         Field::CreatedDate => SortKey::Number(node.created.as_microsecond()),
         Field::ModifiedDate => SortKey::Number(node.modified.as_microsecond()),
+        Field::ContentDate => SortKey::Number(content_date(node).as_microsecond()),
         Field::Size => SortKey::Number(i64::try_from(node.size).unwrap_or(i64::MAX)),
         Field::Md5 => SortKey::Text(md5(node).unwrap_or_default()),
         Field::ContentType => SortKey::Text(node.media_type.clone().unwrap_or_default()),

@@ -206,6 +206,7 @@ impl Builder {
                 latency: self.latency,
                 download_url_life: self.download_url_life,
                 session_life: self.session_life,
+                allow_purge: self.allow_purge,
                 allowed,
             },
             accounts: Accounts::new(Arc::clone(&tree), signer.clone(), accounts, self.sign_in),

@@ -12,7 +12,6 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use futures::TryStreamExt;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -34,7 +33,7 @@ use crate::{
     picture_urls::{self, LOGO, OWNER, PictureClaims},
     protocol::{Declaration, Protocol, RequestContext, Routed},
     state::ServerState,
-    tree::{AccountObjectKind, Content, ListOptions, Node, NodeKind, Order, Tree, TreeError},
+    tree::{AccountObjectKind, ListOptions, Node, NodeKind, Order, TreeError},
 };
 
 /// Number of an album's items that are searched for its cover.
@@ -121,20 +120,6 @@ pub(super) fn redirect(url: &str) -> Result<Response> {
         .map_err(|_| LiveError::url("The URL can't be sent in a header."))?;
     response.headers_mut().insert(header::LOCATION, location);
     Ok(response)
-}
-
-/// Returns a seekable reader of stored content, for media parsers.
-pub(super) fn reading(tree: &Arc<Tree>, content: &Content) -> Reading {
-    let (tree, whole) = (Arc::clone(tree), content.clone());
-    let fetch = Fetch::new(move |range| {
-        let (tree, whole) = (Arc::clone(&tree), whole.clone());
-        async move {
-            let bytes = tree.open_content(&whole, range).await.map_err(std::io::Error::other)?;
-            let chunks: Vec<_> = bytes.try_collect().await?;
-            Ok(chunks.concat().into())
-        }
-    });
-    Reading::new(content.size, fetch)
 }
 
 /// The protocol of signed picture URLs.
@@ -240,8 +225,10 @@ async fn respond(
         _ => ThumbnailSource::Cover,
     };
     let hash = content.hashes.sha256;
-    let thumbnail =
-        state.thumbnails.get(hash, source, frame, || reading(&state.tree, content)).await;
+    let thumbnail = state
+        .thumbnails
+        .get(hash, source, frame, || Reading::from_content(&state.tree, content))
+        .await;
     let picture = match thumbnail.map_err(undecodable)? {
         Some(picture) => picture,
         None => picture::plain(longer).await.map_err(undecodable)?,

@@ -9,6 +9,7 @@ mod contained;
 mod facts;
 pub(super) mod picture;
 mod reading;
+mod stored;
 mod thumbnails;
 
 use std::io;

@@ -76,14 +76,13 @@ impl Parameter {
         match self.values {
             Values::Any => None,
             Values::Flag | Values::Number | Values::OneOf(_) => Some("perhaps"),
-            Values::Unsupported => Some("1"),
         }
     }
 
     /// Returns a valid value, or `None` if no value is valid for every request.
     fn good(self) -> Option<&'static str> {
         match self.values {
-            Values::Any | Values::Unsupported => None,
+            Values::Any => None,
             Values::Flag => Some("TRUE"),
             Values::Number => Some("1"),
             Values::OneOf(known) => known.first().copied(),

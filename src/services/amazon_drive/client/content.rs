@@ -16,7 +16,7 @@ use crate::{
         body_hash::BodyHash,
         multipart::{FilePart, MultipartForm},
     },
-    transport::{ApiRequest, segment, set_range, slice_response},
+    transport::{ApiRequest, StreamResponse, segment, set_range, slice_response},
 };
 
 /// Result of an upload.
@@ -143,20 +143,48 @@ impl Client {
         range: &ByteRange,
         size: Option<u64>,
     ) -> Result<Download> {
-        let url = format!("{}nodes/{}/content", self.endpoints(cx).await?.content_url, segment(id));
-        let response = self
-            .send_signed(cx, || {
-                let request =
-                    ApiRequest::new(Operation::Read, Method::GET, &url, "nodes/{id}/content");
-                set_range(request, range)
-            })
-            .await?;
+        let complete = |request| set_range(request, range);
+        let response = self.request_content(cx, id, complete).await?;
         match response.status {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
                 slice_response(range, size, response)
             }
             _ => Err(error_of(&response.read().await?)),
         }
+    }
+}
+
+impl Client {
+    /// `GET nodes/{id}/content?viewBox=…`: downloads a picture of a photo or a video that fits into
+    /// a square with a side of `side` pixels.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the file has no thumbnail, or `side` is too large; `NotFound` if the file
+    /// does not exist. Otherwise `PermissionDenied`, `RateLimited`, `QuotaExceeded` or
+    /// `Unexpected`, as for [every request](Client#errors).
+    pub async fn thumbnail(&self, cx: &Context, id: &str, side: u32) -> Result<Download> {
+        let complete = |request: ApiRequest| request.query("viewBox", side.to_string());
+        let response = self.request_content(cx, id, complete).await?;
+        match response.status {
+            StatusCode::OK => slice_response(&ByteRange::Full, None, response),
+            _ => Err(error_of(&response.read().await?)),
+        }
+    }
+
+    /// Sends a request for the content of a node. `complete` adds a range or parameters. Returns the
+    /// response, whatever its status.
+    ///
+    /// # Errors
+    /// Those of [`endpoints`](Self::endpoints) and [`send_signed`](Self::send_signed).
+    async fn request_content(
+        &self,
+        cx: &Context,
+        id: &str,
+        complete: impl Fn(ApiRequest) -> ApiRequest,
+    ) -> Result<StreamResponse> {
+        let url = format!("{}nodes/{}/content", self.endpoints(cx).await?.content_url, segment(id));
+        let request = || ApiRequest::new(Operation::Read, Method::GET, &url, "nodes/{id}/content");
+        self.send_signed(cx, || complete(request())).await
     }
 }
 

@@ -3,6 +3,7 @@
 mod changes;
 mod content;
 mod nodes;
+mod properties;
 
 use std::{
     fmt,
@@ -25,6 +26,7 @@ use super::{
     model::{AccountInfo, AccountQuota, AccountUsage, EndpointResponse, Endpoints},
 };
 use crate::{
+    adapter::DriveHandle,
     auth::TokenSource,
     drive::{Context, Error, ErrorKind, Result, Secret},
     rate_limit::AccountLimiter,
@@ -98,6 +100,12 @@ impl Client {
             connection: None,
             endpoints: Mutex::default(),
         })
+    }
+
+    /// Returns the client of an Amazon Drive, or `None` if the handle belongs to another drive.
+    /// [`DriveHandle::context`] creates the context for its methods.
+    pub fn from_handle(handle: &DriveHandle) -> Option<&Self> {
+        handle.drive().native_client()?.downcast_ref()
     }
 
     /// Allows further hosts as base URLs of the account, which receive its token.

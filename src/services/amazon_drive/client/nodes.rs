@@ -10,7 +10,7 @@ use crate::{
     services::amazon_drive::{
         error::error_of,
         filter::Filter,
-        model::{NewNode, Node, NodeList, NodePatch},
+        model::{NewNode, Node, NodeList, NodePatch, NodeStatus},
     },
     transport::{ApiRequest, ApiResponse, segment},
 };
@@ -34,6 +34,8 @@ pub struct ListQuery {
     pub limit: Option<usize>,
     /// Whether the response contains [`Node::temp_link`].
     pub temp_link: bool,
+    /// Whether the response contains [`Node::assets`].
+    pub assets: bool,
 }
 
 impl ListQuery {
@@ -59,6 +61,9 @@ impl ListQuery {
         if self.temp_link {
             request = request.query("tempLink", "true");
         }
+        if self.assets {
+            request = request.query("asset", "ALL");
+        }
         request
     }
 }
@@ -76,6 +81,17 @@ impl Client {
             false => request,
         })
         .await
+    }
+
+    /// `GET nodes/{id}`: returns a node with its [assets](Node::assets).
+    ///
+    /// # Errors
+    /// `NotFound` if the node does not exist. Otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
+    pub async fn node_with_assets(&self, cx: &Context, id: &str) -> Result<Node> {
+        let path = format!("nodes/{}", segment(id));
+        self.get(cx, Operation::Stat, &path, "nodes/{id}", |request| request.query("asset", "ALL"))
+            .await
     }
 
     /// `GET nodes`: lists nodes of the whole drive.
@@ -137,6 +153,33 @@ impl Client {
             })
             .await?;
         decode(&response, StatusCode::OK)
+    }
+
+    /// `PATCH nodes/{id}`: makes a node available whose status is [`NodeStatus::Pending`], and
+    /// returns it. A node in the trash is restored.
+    ///
+    /// # Errors
+    /// Those of [`patch`](Self::patch): `AlreadyExists` if the name is in use, `NotFound` if the
+    /// node does not exist. Otherwise `PermissionDenied`, `RateLimited`, `QuotaExceeded`,
+    /// `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
+    pub async fn set_available(&self, cx: &Context, id: &str) -> Result<Node> {
+        let patch = NodePatch { status: Some(NodeStatus::Available), ..NodePatch::default() };
+        self.patch(cx, id, &patch).await
+    }
+
+    /// `DELETE nodes/{id}`: removes a node for good, and returns it with the status
+    /// [`NodeStatus::Purged`]. Amazon allowed this to its own applications only
+    /// (amazon-drive#op-purge).
+    ///
+    /// # Errors
+    /// `PermissionDenied` if the cloud does not allow it; `NotFound` if the node does not exist.
+    /// Otherwise `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every
+    /// request](Client#errors).
+    pub async fn purge(&self, cx: &Context, id: &str) -> Result<Node> {
+        let path = format!("nodes/{}", segment(id));
+        let request =
+            |url: &str| ApiRequest::new(Operation::Delete, Method::DELETE, url, "nodes/{id}");
+        decode(&self.send(cx, &path, request).await?, StatusCode::OK)
     }
 
     /// `POST nodes/{to}/children`: moves the node `child` from the folder `from` to the folder `to`.

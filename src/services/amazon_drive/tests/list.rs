@@ -91,7 +91,7 @@ async fn a_recursive_list_has_neither_the_root_nor_unreachable_nodes() {
     root["isRoot"] = true.into();
     root["name"] = Value::Null;
     let transport = expecting([(
-        "GET nodes?filters=status%3A%22AVAILABLE%22&limit=200",
+        "GET nodes?filters=status%3AAVAILABLE&limit=200",
         json_answer(
             200,
             list(&[

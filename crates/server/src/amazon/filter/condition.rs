@@ -26,6 +26,7 @@ pub(in crate::amazon) enum Field {
     CreatedBy,
     CreatedDate,
     ModifiedDate,
+    ContentDate,
     Md5,
     Size,
     ContentType,
@@ -51,9 +52,7 @@ impl Field {
             "contentProperties.size" => Self::Size,
             "contentProperties.contentType" => Self::ContentType,
             "contentProperties.extension" => Self::Extension,
-            // The date of a photo's metadata in the cloud. Here it is the creation date for all
-            // files.
-            "contentProperties.contentDate" => Self::CreatedDate,
+            "contentProperties.contentDate" => Self::ContentDate,
             _ => return None,
         })
     }
@@ -146,7 +145,9 @@ fn compare(
 ) -> Option<std::cmp::Ordering> {
     match field {
         Field::Size => Some(one.parse::<u64>().ok()?.cmp(&other.parse().ok()?)),
-        Field::CreatedDate | Field::ModifiedDate => Some(parse_time(one)?.cmp(&parse_time(other)?)),
+        Field::CreatedDate | Field::ModifiedDate | Field::ContentDate => {
+            Some(parse_time(one)?.cmp(&parse_time(other)?))
+        }
         _ => Some(comparable(field, one, folding).cmp(&comparable(field, other, folding))),
     }
 }

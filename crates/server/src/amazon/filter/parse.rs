@@ -160,7 +160,9 @@ impl Parser<'_> {
         for end in [&from, &to].into_iter().flatten() {
             let comparable = match field {
                 Field::Size => end.parse::<u64>().is_ok(),
-                Field::CreatedDate | Field::ModifiedDate => parse_time(end).is_some(),
+                Field::CreatedDate | Field::ModifiedDate | Field::ContentDate => {
+                    parse_time(end).is_some()
+                }
                 _ => true,
             };
             if !comparable {

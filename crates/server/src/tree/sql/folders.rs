@@ -3,6 +3,7 @@
 use super::{
     super::{DriveKey, ItemKey, Result, TreeError},
     items::now,
+    read,
     writer::Tx,
 };
 
@@ -84,16 +85,5 @@ pub(super) async fn is_above(
     item: ItemKey,
     folder: ItemKey,
 ) -> Result<bool> {
-    let found: i64 = sqlx::query_scalar(
-        "WITH RECURSIVE up(no) AS (SELECT CAST($2 AS BIGINT) UNION \
-         SELECT e.parent FROM up CROSS JOIN edge e \
-         WHERE e.drive = $1 AND e.item = up.no AND e.live = 1) \
-         SELECT count(*) FROM up WHERE no = $3",
-    )
-    .bind(drive)
-    .bind(folder)
-    .bind(item)
-    .fetch_one(tx.sql())
-    .await?;
-    Ok(found > 0)
+    read::contains(tx.sql(), drive, item, folder).await
 }

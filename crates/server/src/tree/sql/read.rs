@@ -80,6 +80,12 @@ const LINEAGE: &str = concat!(
     select_nodes!("up CROSS JOIN item i", "WHERE i.drive = $1 AND i.no = up.no ORDER BY up.height")
 );
 
+/// Counts the item `$3` among the folder `$2` and the folders above it, by any live edge.
+const IS_AMONG_FOLDERS: &str = "WITH RECURSIVE up(no) AS (SELECT CAST($2 AS BIGINT) UNION \
+    SELECT e.parent FROM up CROSS JOIN edge e \
+    WHERE e.drive = $1 AND e.item = up.no AND e.live = 1) \
+    SELECT count(*) FROM up WHERE no = $3";
+
 /// The children of a folder in an order. `$after` compares a child with the last one of the previous
 /// page, whose values are bound from `$6` on: see [`bind_place`].
 macro_rules! select_children {
@@ -296,6 +302,22 @@ pub(super) async fn lineage(
 ) -> Result<Vec<Node>> {
     let nodes: Vec<Node> = sqlx::query_as(LINEAGE).bind(drive).bind(item).fetch_all(sql).await?;
     if nodes.is_empty() { Err(TreeError::NotFound) } else { Ok(nodes) }
+}
+
+/// Returns whether `item` is the folder `top`, or below it by any live edges; `false` also if either
+/// does not exist.
+///
+/// # Errors
+/// `TreeError::Storage` if the database cannot be read.
+pub(super) async fn contains(
+    sql: &mut AnyConnection,
+    drive: DriveKey,
+    top: ItemKey,
+    item: ItemKey,
+) -> Result<bool> {
+    let query = sqlx::query_scalar(IS_AMONG_FOLDERS).bind(drive).bind(item).bind(top);
+    let found: i64 = query.fetch_one(sql).await?;
+    Ok(found > 0)
 }
 
 /// Returns the values for `LIMIT` and `OFFSET` of a listing.

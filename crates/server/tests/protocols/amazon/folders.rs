@@ -65,14 +65,111 @@ async fn a_child_is_moved_from_one_folder_to_another_and_keeps_its_others() {
 }
 
 #[tokio::test]
-async fn a_folder_below_itself_is_refused() {
+async fn a_folder_only_below_itself_is_refused() {
     let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let a = cloud.folder("a", &root).await;
     let b = cloud.folder("b", &a).await;
-    cloud.call("PUT", &format!("nodes/{b}/children/{a}"), None).await.amazon_error(409);
     let patch = json!({"parents": [b]});
     cloud.call("PATCH", &format!("nodes/{a}"), Some(patch)).await.amazon_error(409);
+    let body = json!({"fromParent": root, "childId": a});
+    let moved = cloud.call("POST", &format!("nodes/{b}/children"), Some(body)).await;
+    moved.amazon_error(409);
+    assert_eq!(parents(&cloud.get(&format!("nodes/{a}")).await), [root.as_str()]);
+}
+
+/// Creates `/a/b` and adds `a` to `b`. Returns the server and the ids of the root, `a` and `b`.
+async fn circle() -> (AmazonServer, String, String, String) {
+    let cloud = AmazonServer::start().await;
+    let root = cloud.root().await;
+    let a = cloud.folder("a", &root).await;
+    let b = cloud.folder("b", &a).await;
+    let added = cloud.call("PUT", &format!("nodes/{b}/children/{a}"), None).await;
+    assert_eq!(parents(&added.json_with_status(200)), [root.as_str(), &b]);
+    (cloud, root, a, b)
+}
+
+#[tokio::test]
+async fn a_folder_can_contain_itself_and_every_walk_ends() {
+    let (cloud, root, a, b) = circle().await;
+    cloud.file("f.txt", &b, "12345").await;
+    for query in [
+        format!("nodes/{b}/children"),
+        format!("nodes/{b}/children?sort=%5B%22name%20ASC%22%5D"),
+        format!("nodes?filters=parents:{b}"),
+    ] {
+        let list = cloud.get(&query).await;
+        assert_eq!((names(&list), &list["count"]), (vec!["a", "f.txt"], &json!(2)), "{query}");
+    }
+    let named = cloud.get(&format!("nodes?filters=parents:{b}%20AND%20name:A")).await;
+    assert_eq!(named["data"][0]["id"], a);
+    // One node per page: none is skipped or repeated.
+    let first = cloud.get(&format!("nodes/{b}/children?limit=1")).await;
+    let token = first["nextToken"].as_str().unwrap();
+    let second = cloud.get(&format!("nodes/{b}/children?limit=1&startToken={token}")).await;
+    assert_eq!([names(&first), names(&second)].concat(), ["a", "f.txt"]);
+    assert!(second.get("nextToken").is_none());
+    assert_eq!(cloud.get("nodes?filters=kind:FOLDER").await["count"], 3);
+    let changes = cloud.call("POST", "changes", Some(json!({}))).await;
+    assert_eq!(changes.text().matches("\"name\":\"a\"").count(), 1);
+    let quota = cloud.get("account/quota").await;
+    assert_eq!(
+        quota["quota"].as_u64().unwrap() - quota["available"].as_u64().unwrap(),
+        5,
+        "a file counts once"
+    );
+    // A walk through the tree of the other protocols ends too.
+    let everything = cloud.request("GET", "v1.0/me/drive/root/delta");
+    let everything = cloud.send(everything).await.json_with_status(200);
+    assert_eq!(everything["value"].as_array().unwrap().len(), 4);
+    // In the trash and out of it again.
+    cloud.call("PUT", &format!("trash/{a}"), None).await.json_with_status(200);
+    assert_eq!(names(&cloud.get(&format!("nodes/{root}/children")).await), Vec::<&str>::new());
+    let restored = cloud.call("POST", &format!("trash/{a}/restore"), None).await;
+    assert_eq!(parents(&restored.json_with_status(200)), [root.as_str(), &b]);
+    assert_eq!(names(&cloud.get(&format!("nodes/{b}/children")).await), ["a", "f.txt"]);
+}
+
+#[tokio::test]
+async fn a_link_to_a_folder_is_removed_like_any_other_parent() {
+    let (cloud, root, a, b) = circle().await;
+    let removed = cloud.call("DELETE", &format!("nodes/{b}/children/{a}"), None).await;
+    assert_eq!(parents(&removed.json_with_status(200)), [root.as_str()]);
+    assert_eq!(cloud.get(&format!("nodes/{b}/children")).await["count"], 0);
+    cloud.call("DELETE", &format!("nodes/{b}/children/{a}"), None).await.amazon_error(404);
+
+    // A folder that only folders below it contain moves to the root.
+    let shelf = cloud.folder("shelf", &root).await;
+    let body = json!({"fromParent": root, "childId": a});
+    cloud.call("POST", &format!("nodes/{shelf}/children"), Some(body)).await.json_with_status(200);
+    cloud.call("PUT", &format!("nodes/{b}/children/{a}"), None).await.json_with_status(200);
+    let left = cloud.call("DELETE", &format!("nodes/{shelf}/children/{a}"), None).await;
+    assert_eq!(parents(&left.json_with_status(200)), [root.as_str(), &b]);
+
+    // A link moves like any other edge, and a folder that is no longer below is a real parent.
+    let body = json!({"fromParent": b, "childId": a});
+    let moved = cloud.call("POST", &format!("nodes/{shelf}/children"), Some(body)).await;
+    assert_eq!(parents(&moved.json_with_status(200)), [root.as_str(), &shelf]);
+    cloud.call("PUT", &format!("nodes/{a}/children/{a}"), None).await.json_with_status(200);
+    assert_eq!(names(&cloud.get(&format!("nodes/{a}/children")).await), ["a", "b"]);
+    cloud.call("DELETE", &format!("nodes/{a}/children/{a}"), None).await.json_with_status(200);
+    assert_eq!(names(&cloud.get(&format!("nodes/{a}/children")).await), ["b"]);
+}
+
+#[tokio::test]
+async fn a_name_of_a_linked_folder_is_in_use() {
+    let (cloud, root, a, b) = circle().await;
+    let body = json!({"kind": "FOLDER", "name": "A", "parents": [b]});
+    let taken = cloud.call("POST", "nodes", Some(body)).await.json_with_status(409);
+    assert_eq!(taken["info"]["nodeId"], a);
+    cloud.upload("a", &b, "x", "").await.json_with_status(409);
+    let other = cloud.folder("other", &b).await;
+    let patch = |name: &str| Some(json!({"name": name}));
+    cloud.call("PATCH", &format!("nodes/{other}"), patch("a")).await.json_with_status(409);
+    cloud.call("PATCH", &format!("nodes/{a}"), patch("OTHER")).await.json_with_status(409);
+    cloud.call("PATCH", &format!("nodes/{a}"), patch("a2")).await.json_with_status(200);
+    cloud.call("PATCH", &format!("nodes/{other}"), patch("a")).await.json_with_status(200);
+    assert_eq!(parents(&cloud.get(&format!("nodes/{a}")).await), [root.as_str(), &b]);
 }
 
 #[tokio::test]

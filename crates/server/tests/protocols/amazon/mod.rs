@@ -6,6 +6,7 @@ mod cloud;
 mod content;
 mod folders;
 mod lists;
+mod media;
 mod nodes;
 mod scopes;
 mod trash;

@@ -69,6 +69,15 @@ impl Tree {
         read_tx!(self, |sql| read::lineage(sql, drive, item))
     }
 
+    /// Returns whether `item` is the folder `top`, or below it by any of its folders; `false` also if
+    /// either does not exist.
+    ///
+    /// # Errors
+    /// [`TreeError::Storage`] if the database cannot be read.
+    pub async fn contains(&self, drive: DriveKey, top: ItemKey, item: ItemKey) -> Result<bool> {
+        read_tx!(self, |sql| read::contains(sql, drive, top, item))
+    }
+
     /// Returns the live children of a folder that `which` selects, in its order.
     ///
     /// # Errors
