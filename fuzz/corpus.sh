@@ -52,7 +52,7 @@ for number in {1..16}; do
     head -c $((number * 200)) /dev/urandom >"corpus/client_responses/$number"
 done
 
-cp ../crates/test-support/media/*.ogg corpus/media/
+cp ../crates/test-support/media/* corpus/media/
 seed media '\377\330\377\340\0\020JFIF\0\1\1\0\0\1\0\1\0\0\377\300\0\021\10\0\1\0\1\3\1\42\0\2\21\1\3\21\1' jpeg
 seed media '\377\330\377\341\0\042Exif\0\0II*\0\10\0\0\0\1\0\17\1\2\0\4\0\0\0abc\0\0\0\0\0' exif
 seed media '\211PNG\r\n\32\n\0\0\0\15IHDR\0\0\0\1\0\0\0\1\10\6\0\0\0\37\25\304\211\0\0\0\nIDATx\234c\0\1\0\0\5\0\1\r\n-\264\0\0\0\0IEND\256B`\202' png

@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use jiff::{Timestamp, civil, tz::TimeZone};
@@ -34,6 +35,15 @@ pub struct Lcrc {
     pub client_secret: Option<Secret>,
     /// Headers to add to every request.
     pub headers: BTreeMap<String, String>,
+    /// Number of idle connections to keep per host: `pool_maxsize` of the old client's HTTP library.
+    /// `None` if the file does not set it.
+    pub pool_size: Option<usize>,
+    /// Maximum time to establish a connection, of the old client's `timeout`. `None` if the file does
+    /// not set it.
+    pub connect_timeout: Option<Duration>,
+    /// Maximum time without a byte of the response, of the old client's `timeout`. `None` if the file
+    /// does not set it.
+    pub read_timeout: Option<Duration>,
 }
 
 /// The sections of the file.
@@ -67,6 +77,47 @@ struct AuthSection {
 #[serde(default)]
 struct RequestSection {
     base_headers: Option<BTreeMap<String, String>>,
+    adapter_settings: Option<AdapterSection>,
+    extra_keywords: Option<KeywordSection>,
+}
+
+/// Arguments of each request of the old client's HTTP library. The others have no counterpart.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct KeywordSection {
+    timeout: Option<TimeoutSetting>,
+}
+
+/// A timeout of the old client's HTTP library, in seconds. Null is no timeout.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum TimeoutSetting {
+    /// For both.
+    Both(f64),
+    /// To connect, and to wait for a byte.
+    Each(Option<f64>, Option<f64>),
+}
+
+impl TimeoutSetting {
+    /// Returns the timeouts to connect and to wait for a byte. `None` for no timeout, and for a value
+    /// that is not a positive number.
+    fn durations(self) -> [Option<Duration>; 2] {
+        let (connect, read) = match self {
+            Self::Both(seconds) => (Some(seconds), Some(seconds)),
+            Self::Each(connect, read) => (connect, read),
+        };
+        [connect, read].map(|seconds| {
+            Duration::try_from_secs_f64(seconds?).ok().filter(|duration| !duration.is_zero())
+        })
+    }
+}
+
+/// Settings of the old client's HTTP library, `requests.adapters.HTTPAdapter`. The others have no
+/// counterpart.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct AdapterSection {
+    pool_maxsize: Option<usize>,
 }
 
 impl Lcrc {
@@ -86,10 +137,16 @@ impl Lcrc {
         })?;
         let file = parse(&text, path)?;
         let client = file.client.unwrap_or_default();
+        let request = file.request.unwrap_or_default();
+        let timeout = request.extra_keywords.unwrap_or_default().timeout;
+        let [connect_timeout, read_timeout] = timeout.map_or([None; 2], TimeoutSetting::durations);
         Ok(Self {
             client_id: client.id,
             client_secret: client.secret.map(Secret::from),
-            headers: file.request.and_then(|request| request.base_headers).unwrap_or_default(),
+            headers: request.base_headers.unwrap_or_default(),
+            pool_size: request.adapter_settings.unwrap_or_default().pool_maxsize,
+            connect_timeout,
+            read_timeout,
         })
     }
 }
@@ -242,6 +299,31 @@ other: [1, two]
         let kept = TokenFile::lcrc(&path).read().unwrap().unwrap();
         assert_eq!(kept.refresh_token.unwrap().expose(), "C1");
         assert_eq!(kept.renew_at.unwrap().to_string(), "2014-02-03T04:05:06.789012Z");
+    }
+
+    #[test]
+    fn timeouts_and_pool_size_are_those_of_the_old_http_library() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lcrc");
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        for (request, connect, read, pool) in [
+            ("{extra_keywords: {timeout: [20.0, 10]}}", seconds(20), seconds(10), None),
+            ("{extra_keywords: {timeout: 5}}", seconds(5), seconds(5), None),
+            ("{extra_keywords: {timeout: [null, 7]}}", None, seconds(7), None),
+            ("{extra_keywords: {timeout: null, verify: true}}", None, None, None),
+            ("{adapter_settings: {pool_maxsize: 50, max_retries: 2}}", None, None, Some(50)),
+            ("{}", None, None, None),
+        ] {
+            fs::write(&path, format!("request: {request}\n")).unwrap();
+            let read_file = Lcrc::read(&path).unwrap();
+            assert_eq!(
+                (read_file.connect_timeout, read_file.read_timeout, read_file.pool_size),
+                (connect, read, pool),
+                "{request}"
+            );
+        }
+        fs::write(&path, "request: {extra_keywords: {timeout: soon}}\n").unwrap();
+        assert_eq!(Lcrc::read(&path).unwrap_err().kind(), ErrorKind::InvalidInput);
     }
 
     #[test]

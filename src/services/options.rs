@@ -146,6 +146,7 @@ pub(super) struct ConnectionFields<'c> {
     pub(super) connect_timeout: Option<Duration>,
     pub(super) response_timeout: Option<Duration>,
     pub(super) idle_timeout: Option<Duration>,
+    pub(super) pool_size: Option<usize>,
 }
 
 impl ConnectionFields<'_> {
@@ -167,6 +168,7 @@ impl ConnectionFields<'_> {
             ca_cert: self.ca_cert.map(expand_home),
             proxy: self.proxy.map(str::to_owned),
             timeouts,
+            pool_size: self.pool_size,
         };
         Connection::for_options(&options)
             .map_err(|error| invalid_option(self.scheme, error.to_string()))

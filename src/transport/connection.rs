@@ -1,4 +1,4 @@
-//! Options of the connections of one drive: certificates, proxy and timeouts.
+//! Options of the connections of one drive: certificates, proxy, timeouts and pool size.
 //!
 //! An operator has one transport, but its process may use drives with different options. So the
 //! options belong to the requests: a request has its [`Connection`] as an extension, and this
@@ -38,6 +38,9 @@ pub struct ConnectionOptions {
     pub proxy: Option<String>,
     /// The timeouts. `None`: those of the operator's transport, by default [`Timeouts::default`].
     pub timeouts: Option<Timeouts>,
+    /// Number of idle connections that are kept per host for later requests; 0 closes each connection
+    /// after its request. `None`: no limit.
+    pub pool_size: Option<usize>,
 }
 
 impl fmt::Debug for ConnectionOptions {
@@ -47,6 +50,7 @@ impl fmt::Debug for ConnectionOptions {
             // The URL may contain a password.
             .field("has_proxy", &self.proxy.is_some())
             .field("timeouts", &self.timeouts)
+            .field("pool_size", &self.pool_size)
             .finish()
     }
 }
@@ -116,10 +120,11 @@ fn build(options: &ConnectionOptions, pem: &[u8]) -> Result<ConnectionClients> {
         None => Vec::new(),
     };
     let proxy = options.proxy.as_deref().map(parse_proxy).transpose()?;
-    let clients = NetworkClients::new(timeouts, roots, proxy).map_err(|error| {
-        let text = format!("cannot use the connection options: {error}");
-        Error::new(ErrorKind::InvalidInput, text)
-    })?;
+    let clients =
+        NetworkClients::new(timeouts, roots, proxy, options.pool_size).map_err(|error| {
+            let text = format!("cannot use the connection options: {error}");
+            Error::new(ErrorKind::InvalidInput, text)
+        })?;
     Ok(ConnectionClients { clients, timeouts })
 }
 

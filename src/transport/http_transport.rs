@@ -80,8 +80,9 @@ pub(super) struct NetworkClients {
 }
 
 impl NetworkClients {
-    /// Returns clients that trust `roots` in addition to the system's certificates. `None`: the
-    /// proxy of the system.
+    /// Returns clients that trust `roots` in addition to the system's certificates. `proxy` is `None`
+    /// for the proxy of the system. `pool_size` is the number of idle connections per host, `None` for
+    /// no limit.
     ///
     /// # Errors
     /// An error of the builder if a certificate is damaged, the proxy cannot be used, or TLS cannot
@@ -90,14 +91,16 @@ impl NetworkClients {
         timeouts: Timeouts,
         roots: Vec<CertificateDer<'static>>,
         proxy: Option<ProxyChoice>,
+        pool_size: Option<usize>,
     ) -> reqwest::Result<Self> {
-        let remote = client(timeouts, roots.clone());
+        let pool_size = pool_size.unwrap_or(usize::MAX);
+        let remote = client(timeouts, roots.clone()).pool_max_idle_per_host(pool_size);
         let remote = match proxy {
             None => remote,
             Some(ProxyChoice::Direct) => remote.no_proxy(),
             Some(ProxyChoice::Proxy(proxy)) => remote.proxy(*proxy),
         };
-        let loopback = client(timeouts, roots).no_proxy();
+        let loopback = client(timeouts, roots).no_proxy().pool_max_idle_per_host(pool_size);
         Ok(Self { remote: remote.build()?, loopback: loopback.build()? })
     }
 
@@ -136,7 +139,7 @@ impl Transport {
     /// Panics if the process has installed a cryptography provider that supports neither TLS 1.2
     /// nor 1.3.
     pub fn new(timeouts: Timeouts) -> Self {
-        let clients = NetworkClients::new(timeouts, Vec::new(), None);
+        let clients = NetworkClients::new(timeouts, Vec::new(), None, None);
         let clients = clients.expect("the configuration of the clients is valid");
         Self::with_route(RequestRoute::Network(clients), timeouts)
     }
@@ -257,7 +260,9 @@ impl HttpTransport for Transport {
             *result.version_mut() = response.version();
             *result.headers_mut() = found.clone();
             if followed > 0 {
-                result.extensions_mut().insert(Redirected);
+                result
+                    .extensions_mut()
+                    .insert(Redirected(url.origin().ascii_serialization().into()));
             }
             return Ok(result.map(|()| body_of(response, transport.timeouts.idle)));
         }
@@ -371,9 +376,20 @@ fn body_of(response: reqwest::Response, idle: Duration) -> HttpBody {
     HttpBody::new(Box::pin(body), len)
 }
 
-/// Extension of a response that another URL sent, after a redirect.
-#[derive(Clone, Copy)]
-pub(super) struct Redirected;
+/// Extension of a response that another URL sent, after a redirect: the origin of that URL, such as
+/// `https://host:8443`. Its path and query are secret.
+#[derive(Clone)]
+pub(super) struct Redirected(
+    // Only the log reads it.
+    #[cfg_attr(not(feature = "layers"), allow(dead_code))] Arc<str>,
+);
+
+/// Returns the origin that sent a response after a redirect; `None` without a redirect, or if another
+/// transport than this crate's sent the request.
+#[cfg(feature = "layers")]
+pub(crate) fn redirect_origin(parts: &http::response::Parts) -> Option<&str> {
+    parts.extensions.get::<Redirected>().map(|redirected| &*redirected.0)
+}
 
 /// Returns the error of a request to `url` without a response. It names only the host.
 fn send_error(url: &reqwest::Url, error: reqwest::Error) -> Error {

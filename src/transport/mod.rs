@@ -38,8 +38,6 @@ mod url_policy;
 
 #[cfg(any(feature = "services-amazon-drive", feature = "services-onedrive"))]
 pub(crate) use self::file::Observer;
-#[cfg(feature = "layers")]
-pub(crate) use self::file::len_in_file;
 pub(crate) use self::file::read_exact_at;
 #[cfg(feature = "services-amazon-drive")]
 pub(crate) use self::sync_stream::sync_stream;
@@ -60,3 +58,5 @@ pub(crate) use self::{
     extension_probe::supports_extensions,
     gather::{Gather, RequestGatherer},
 };
+#[cfg(feature = "layers")]
+pub(crate) use self::{file::len_in_file, http_transport::redirect_origin};

@@ -37,6 +37,12 @@ pub(crate) struct ConnectionOptions {
     /// The option idle_timeout of a remote.
     #[arg(long, value_name = "TIME", global = true, value_parser = duration)]
     idle_timeout: Option<String>,
+
+    /// Keep at most this many idle connections per host
+    ///
+    /// The option pool_size of a remote.
+    #[arg(long, value_name = "NUMBER", global = true)]
+    pool_size: Option<usize>,
 }
 
 impl ConnectionOptions {
@@ -48,12 +54,14 @@ impl ConnectionOptions {
         if !is_drive(&source.scheme()?) {
             return Ok(source);
         }
+        let pool_size = self.pool_size.map(|size| size.to_string());
         let options = [
             ("ca_cert", &self.ca_cert),
             ("proxy", &self.proxy),
             ("connect_timeout", &self.connect_timeout),
             ("response_timeout", &self.response_timeout),
             ("idle_timeout", &self.idle_timeout),
+            ("pool_size", &pool_size),
         ];
         Ok(options.into_iter().fold(source, |source, (key, value)| match value {
             Some(value) => source.option(key, value),

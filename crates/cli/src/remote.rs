@@ -11,7 +11,7 @@ use opendal::{ErrorKind, Metadata, Operator};
 use tokio::sync::OnceCell;
 
 use crate::{
-    failure::{Failure, Result},
+    failure::{Exit, Failure, Result},
     location::DrivePath,
     waiting::WaitNotifier,
 };
@@ -96,10 +96,22 @@ impl OpenRemote {
     /// Returns the path of the item with an id.
     ///
     /// # Errors
-    /// `NotFound` if no item below the root has it; `Unsupported` if the service is not a cloud
+    /// `NotFound` if no item below the root has it; `Exists` if its path is that of a newer item of
+    /// the same name, which only a SkyDrive can have; `Unsupported` if the service is not a cloud
     /// drive; the failure of the request ([`Failure::from`]).
     pub(crate) async fn path_of(&self, id: &str) -> Result<DrivePath> {
-        let path = self.drive("ids")?.path_of(&self.operator, &ItemId::from(id)).await?;
+        let handle = self.drive("ids")?;
+        let path = handle.path_of(&self.operator, &ItemId::from(id)).await?;
+        if self.scheme() == "skydrive" {
+            // The command would read or remove the other item. The lookup is cached for the command.
+            let shown = handle.item(&self.operator, &path).await?.id;
+            if shown != ItemId::from(id) && !path.is_empty() && path != "/" {
+                let reason = format!("the newer item {shown} has the same name and hides it");
+                let hint = "rename one of them: drivedal skydrive info-set -i REMOTE:ID \
+                            '{\"name\": \"…\"}'";
+                return Err(Failure::new(Exit::Exists, reason).hint(hint));
+            }
+        }
         DrivePath::parse(&path)
     }
 }

@@ -23,10 +23,12 @@ use crate::{
     disable_help_flag = true,
     after_help = "\
 With --json the tree is one document: items as in `ls --json`, folders with \"children\".
+With -k the tree is a mapping of names, as with -o yaml, of which one entry is printed.
 
 Examples:
   drivedal tree local-skydrive:photos
-  drivedal tree -h work:"
+  drivedal tree -h work:
+  drivedal tree -k '{SkyDrive[photos]}' local-skydrive:"
 )]
 pub(crate) struct Tree {
     /// The folder
@@ -71,7 +73,8 @@ impl Tree {
     /// ([`Failure::from`]); `Failed` if it is a file; `ClosedPipe` or `Failed` if results cannot be
     /// written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        if app.output.is_yaml() {
+        let is_old_form = app.output.is_yaml() || app.output.is_partial();
+        if is_old_form {
             let remote = app.remote(&self.folder, Workload::Bulk).await?;
             if let Some(live) = SkyDriveRemote::from_remote(&remote) {
                 let named = self.addressing.mode();
@@ -88,11 +91,11 @@ impl Tree {
         if !shown && failures.len() == 1 {
             return finish(app, shown, failures);
         }
-        if app.output.is_json() {
+        if app.output.is_json() && !is_old_form {
             app.output.json(&root)?;
             return finish(app, shown, failures);
         }
-        if app.output.is_yaml() {
+        if is_old_form {
             let name = at.path.name().unwrap_or(at.remote.display_name());
             app.output.value(&json!({ name: root.to_old_form() }))?;
             return finish(app, shown, failures);

@@ -7,6 +7,23 @@ use image::{DynamicImage, ImageEncoder, Rgb, RgbImage, codecs::jpeg::JpegEncoder
 pub const OPUS: [&[u8]; 2] =
     [include_bytes!("../media/opus-1.ogg"), include_bytes!("../media/opus-2.ogg")];
 
+// Files that ffmpeg 5.1 encoded: black pictures of 64 × 48 pixels and a tone. `-bitexact` was not set.
+
+/// A WMV of 1.02 s, 10 frames per second: `-c:v wmv2 -c:a wmav2`.
+pub const WMV: &[u8] = include_bytes!("../media/film.wmv");
+/// A WMA of 1.02 s with tags: `-c:a wmav2`.
+pub const WMA: &[u8] = include_bytes!("../media/song.wma");
+/// An AVI of 1.1 s, 10 frames per second: `-c:v mpeg4 -c:a libmp3lame -vtag XVID`.
+pub const AVI: &[u8] = include_bytes!("../media/film.avi");
+/// An MPEG-1 program stream of 2 s, 25 frames per second: `-c:v mpeg1video -c:a mp2 -f mpeg`.
+pub const MPEG_1: &[u8] = include_bytes!("../media/mpeg1.mpg");
+/// An MPEG-2 program stream of 2 s, 25 frames per second: `-c:v mpeg2video -bf 2 -c:a mp2 -f vob`.
+pub const MPEG_2: &[u8] = include_bytes!("../media/mpeg2.mpg");
+/// An MPEG-1 video stream without a container.
+pub const MPEG_VIDEO: &[u8] = include_bytes!("../media/bare.mpg");
+/// An AAC file of 2 s: `-c:a aac -f adts`.
+pub const AAC: &[u8] = include_bytes!("../media/song.aac");
+
 /// Returns a JPEG of that size with camera, exposure, location and time.
 pub fn photo(width: u32, height: u32) -> Vec<u8> {
     jpeg(width, height, Some(exif(1)))
@@ -221,4 +238,86 @@ pub fn matroska() -> Vec<u8> {
     .concat();
     [element(&[0x1a, 0x45, 0xdf, 0xa3], &head), element(&[0x18, 0x53, 0x80, 0x67], &segment)]
         .concat()
+}
+
+/// Returns a WMA that runs 225,000 ms, with tags and a cover. Its picture is in the header extension, as
+/// that of Windows Media Player.
+pub fn windows_media_song(cover: &[u8]) -> Vec<u8> {
+    let object = |guid: &[u8; 16], body: Vec<u8>| {
+        [&guid[..], &(body.len() as u64 + 24).to_le_bytes(), &body].concat()
+    };
+    let utf16 = |text: &str| -> Vec<u8> {
+        text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()
+    };
+    let length = |bytes: &[u8]| (bytes.len() as u16).to_le_bytes();
+    let file = [
+        &[0; 40][..],
+        &[2_253_000_u64 * 1_000, 0, 300].map(u64::to_le_bytes).concat(),
+        &[2_u32, 1, 1, 128_000].map(u32::to_le_bytes).concat(),
+    ]
+    .concat();
+    // WMA 2, two channels, 44.1 kHz, 128 kbit/s.
+    let format = [
+        &[0x161_u16, 2].map(u16::to_le_bytes).concat()[..],
+        &[44_100_u32, 16_000].map(u32::to_le_bytes).concat(),
+        &[1_u16, 16, 0].map(u16::to_le_bytes).concat(),
+    ]
+    .concat();
+    let stream = [
+        &b"\x40\x9e\x69\xf8\x4d\x5b\xcf\x11\xa8\xfd\x00\x80\x5f\x5c\x44\x2b"[..],
+        &[0; 24],
+        &(format.len() as u32).to_le_bytes(),
+        &[0; 10],
+        &format,
+    ]
+    .concat();
+    let (title, artist) = (utf16("Wildlife"), utf16("The Band"));
+    let description = [&length(&title)[..], &length(&artist), &[0; 6], &title, &artist].concat();
+    let attribute = |name: &str, kind: u16, value: &[u8]| {
+        let name = utf16(name);
+        [&length(&name)[..], &name, &kind.to_le_bytes(), &length(value), value].concat()
+    };
+    let attributes = [
+        5_u16.to_le_bytes().to_vec(),
+        attribute("WM/AlbumTitle", 0, &utf16("First Album")),
+        attribute("WM/AlbumArtist", 0, &utf16("Various")),
+        attribute("WM/Genre", 0, &utf16("Jazz")),
+        attribute("WM/Year", 0, &utf16("2011")),
+        attribute("WM/TrackNumber", 3, &7_u32.to_le_bytes()),
+    ]
+    .concat();
+    let (picture, name) = (
+        [
+            &b"\x03"[..],
+            &(cover.len() as u32).to_le_bytes(),
+            &utf16("image/jpeg"),
+            &utf16(""),
+            cover,
+        ]
+        .concat(),
+        utf16("WM/Picture"),
+    );
+    let library = [
+        &1_u16.to_le_bytes()[..],
+        &[0; 4],
+        &length(&name),
+        &1_u16.to_le_bytes(),
+        &(picture.len() as u32).to_le_bytes(),
+        &name,
+        &picture,
+    ]
+    .concat();
+    let library =
+        object(b"\x94\x1c\x23\x44\x98\x94\xd1\x49\xa1\x41\x1d\x13\x4e\x45\x70\x54", library);
+    let extension = [&[0; 18][..], &(library.len() as u32).to_le_bytes(), &library].concat();
+    let objects = [
+        object(b"\xa1\xdc\xab\x8c\x47\xa9\xcf\x11\x8e\xe4\x00\xc0\x0c\x20\x53\x65", file),
+        object(b"\x91\x07\xdc\xb7\xb7\xa9\xcf\x11\x8e\xe6\x00\xc0\x0c\x20\x53\x65", stream),
+        object(b"\xb5\x03\xbf\x5f\x2e\xa9\xcf\x11\x8e\xe3\x00\xc0\x0c\x20\x53\x65", extension),
+        object(b"\x33\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c", description),
+        object(b"\x40\xa4\xd0\xd2\x07\xe3\xd2\x11\x97\xf0\x00\xa0\xc9\x5e\xa8\x50", attributes),
+    ]
+    .concat();
+    let header = [&5_u32.to_le_bytes()[..], b"\x01\x02", &objects].concat();
+    object(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c", header)
 }

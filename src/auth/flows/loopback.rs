@@ -36,8 +36,12 @@ const MAX_CONNECTIONS: usize = 32;
 
 /// A listener for one redirect. It accepts connections only while [`receive_code`] runs.
 ///
+/// [`AuthorizationCodeFlow`](super::AuthorizationCodeFlow) has its own listener. This type is for
+/// sign-ins that are not a flow of this module.
+///
 /// [`receive_code`]: Self::receive_code
-pub(super) struct RedirectListener {
+#[derive(Debug)]
+pub struct RedirectListener {
     listener: TcpListener,
     port: u16,
     path: String,
@@ -52,7 +56,7 @@ impl RedirectListener {
     ///
     /// # Errors
     /// `Unexpected` if the port is in use or cannot be opened.
-    pub(super) async fn bind(port: u16, path: &str) -> Result<Self> {
+    pub async fn bind(port: u16, path: &str) -> Result<Self> {
         let failed = |error: std::io::Error| {
             let text = format!("cannot listen for the redirect on 127.0.0.1:{port}: {error}");
             Error::new(ErrorKind::Unexpected, text).with_source(error)
@@ -63,7 +67,7 @@ impl RedirectListener {
     }
 
     /// Returns the port.
-    pub(super) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
@@ -72,7 +76,7 @@ impl RedirectListener {
     ///
     /// # Errors
     /// `PermissionDenied` if the redirect contains an error of the cloud.
-    pub(super) async fn receive_code(&self, state: &Secret) -> Result<Secret> {
+    pub async fn receive_code(&self, state: &Secret) -> Result<Secret> {
         let received = RedirectResult::default();
         // Dropping the set closes all connections.
         let mut connections = JoinSet::new();

@@ -18,6 +18,7 @@ pub use self::{
     authorization_code::{AuthorizationCodeFlow, PendingSignIn},
     client_credentials::ClientCredentialsFlow,
     device_code::{DeviceCodeFlow, PendingDeviceSignIn},
+    loopback::RedirectListener,
 };
 use super::{SignInProvider, Tokens};
 use crate::drive::{Error, ErrorKind, Result};

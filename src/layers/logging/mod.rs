@@ -20,8 +20,9 @@
 //!
 //! Each event has the target `drivedal::wire` and the level DEBUG. It is emitted when the response
 //! body ends or the response is dropped. Fields: `service`, `account`, `operation`, `method`,
-//! `url`, `status`, `bytes_up`, `bytes_down`, `first_byte` and `total` in seconds, `attempt`,
-//! `request_id`, `ending`.
+//! `url`, `redirected_to`, `status`, `bytes_up`, `bytes_down`, `first_byte` and `total` in seconds, `attempt`,
+//! `request_id`, `ending`. `redirected_to` is the origin that sent the response, if the transport
+//! followed a redirect of the cloud.
 //!
 //! # No secrets
 //!

@@ -45,6 +45,9 @@ pub(super) struct HttpRecord {
     pub method: Method,
     /// Redacted URL.
     pub url: String,
+    /// The URL that sent the response after a redirect, redacted to its origin. `None` without a
+    /// redirect.
+    pub redirected_to: Option<String>,
     pub version: Version,
     /// Number of the attempt, from 1.
     pub attempt: u32,
@@ -74,6 +77,7 @@ impl HttpRecord {
             operation = self.operation,
             method = self.method.as_str(),
             url = self.url.as_str(),
+            redirected_to = self.redirected_to.as_deref(),
             status = self.status,
             bytes_up = self.up,
             bytes_down = self.down,
@@ -120,6 +124,7 @@ impl ActiveRequest {
             template: redact::template(request),
             method: request.method().clone(),
             url: redact::url(request),
+            redirected_to: None,
             version: request.version(),
             attempt: request.extensions().get::<Attempt>().map_or(1, |attempt| attempt.0),
             started: Timestamp::now(),
@@ -152,6 +157,7 @@ impl ActiveRequest {
             false => Some(0),
         };
         record.status = Some(parts.status.as_u16());
+        record.redirected_to = redirect_origin(parts).map(redact::redirect);
         record.version = parts.version;
         record.first_byte = Some(self.sent_at.elapsed());
         record.request_id = redact::request_id(&parts.headers).map(str::to_owned);
@@ -190,6 +196,14 @@ impl Drop for ActiveRequest {
         let whole = record.status.is_some() && self.expected == Some(record.down);
         self.end(if whole { Ending::Complete } else { Ending::Cancelled });
     }
+}
+
+/// Returns the origin that sent the response after a redirect; `None` without a redirect.
+fn redirect_origin(parts: &Parts) -> Option<&str> {
+    #[cfg(feature = "drive")]
+    return crate::transport::redirect_origin(parts);
+    #[cfg(not(feature = "drive"))]
+    return None;
 }
 
 /// Returns the length of the request body, which may be in a file.

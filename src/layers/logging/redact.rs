@@ -174,6 +174,11 @@ pub(super) fn url<T>(request: &Request<T>) -> String {
     redacted
 }
 
+/// Returns the URL of a redirect, of which only the origin is known: its path and query are secret.
+pub(super) fn redirect(origin: &str) -> String {
+    format!("{origin}/{REDACTED}")
+}
+
 /// Returns whether a path segment is a sharing link in Graph's encoding. It grants access without a
 /// token.
 fn is_sharing_link(segment: &str) -> bool {

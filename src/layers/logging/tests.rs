@@ -200,3 +200,35 @@ async fn a_har_write_error_is_reported_and_does_not_fail_the_request() {
     transport.send(signed("https://cloud.test/a")).await.expect("an answer");
     har.check().expect_err("the disk is full");
 }
+
+#[tokio::test]
+async fn the_origin_that_a_redirect_leads_to_is_logged_without_the_rest_of_its_url() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let origin = format!("http://{}", listener.local_addr().expect("an address"));
+    let target = format!("{origin}/s1phunter2/name");
+    let server = tokio::spawn(async move {
+        for status in [format!("302 Found\r\nlocation: {target}"), "200 OK".to_owned()] {
+            let (mut connection, _) = listener.accept().await.expect("a connection");
+            let mut request = [0; 4096];
+            let _ = connection.read(&mut request).await.expect("a request");
+            let response =
+                format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            connection.write_all(response.as_bytes()).await.expect("a response");
+        }
+    });
+    let events = CapturedEvents::default();
+    let _listening = tracing::subscriber::set_default(events.clone());
+    let network = HttpTransporter::new(crate::transport::Transport::default());
+    let inner = OperationContext::new().with_http_transport(network);
+    let (_, service) =
+        Operator::new(opendal::services::Memory::default()).expect("memory").into_parts();
+    let context = LoggingLayer::new().apply_context(service, inner);
+    let request = Request::get(format!("{origin}/content")).header("authorization", "Bearer x");
+    let request = request.body(Buffer::new()).expect("a request");
+    context.http_transport().send(request).await.expect("a response");
+    server.await.expect("both requests");
+    assert!(events.contains(&format!("redirected_to=\"{origin}/REDACTED\"")), "{:?}", events.0);
+    assert!(!events.contains("hunter2"));
+}

@@ -82,6 +82,10 @@ pub struct AmazonDriveConfig {
     /// Maximum time between two chunks of a body, in either direction. Default: 60 s.
     #[serde(with = "span", skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<Duration>,
+    /// Number of idle connections that are kept per host; 0 closes each connection after its request.
+    /// Default: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool_size: Option<usize>,
     /// Headers for every request. In a map of strings, one key for each: `header.NAME`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
@@ -192,6 +196,7 @@ impl AmazonDriveConfig {
             connect_timeout: self.connect_timeout,
             response_timeout: self.response_timeout,
             idle_timeout: self.idle_timeout,
+            pool_size: self.pool_size,
         };
         fields.connection()
     }
@@ -259,6 +264,7 @@ impl fmt::Debug for AmazonDriveConfig {
             .field("connect_timeout", &self.connect_timeout)
             .field("response_timeout", &self.response_timeout)
             .field("idle_timeout", &self.idle_timeout)
+            .field("pool_size", &self.pool_size)
             .finish()
     }
 }

@@ -109,6 +109,7 @@ setters! {
     refresh_token refresh_token_env token_file allow_http ca_cert proxy;
     upload_wait: Duration, index_ttl: Duration, deduplicate: bool, unchecked_reads: bool,
     connect_timeout: Duration, response_timeout: Duration, idle_timeout: Duration,
+    pool_size: usize,
 }
 
 impl AmazonDrive {

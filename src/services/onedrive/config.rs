@@ -124,6 +124,10 @@ pub struct OneDriveConfig {
     /// Maximum time between two chunks of a body, in either direction. Default: 60 s.
     #[serde(with = "options::span", skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<Duration>,
+    /// Number of idle connections that are kept per host; 0 closes each connection after its request.
+    /// Default: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool_size: Option<usize>,
     /// Creates files of upload sessions by a separate request, instead of the last fragment
     /// (onedrive-graph#session-defer-commit). This costs one more request. Default: `false`.
     pub defer_commit: bool,
@@ -169,6 +173,7 @@ impl OneDriveConfig {
             connect_timeout: self.connect_timeout,
             response_timeout: self.response_timeout,
             idle_timeout: self.idle_timeout,
+            pool_size: self.pool_size,
         };
         fields.connection()
     }
@@ -340,6 +345,7 @@ impl fmt::Debug for OneDriveConfig {
             .field("connect_timeout", &self.connect_timeout)
             .field("response_timeout", &self.response_timeout)
             .field("idle_timeout", &self.idle_timeout)
+            .field("pool_size", &self.pool_size)
             .field("defer_commit", &self.defer_commit)
             .finish()
     }

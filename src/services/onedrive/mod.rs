@@ -117,7 +117,7 @@ setters! {
     site library special allow_http ca_cert proxy;
     cloud: NationalCloud, account_kind: AccountKind, index_ttl: Duration, upload_fragment: u64,
     defer_commit: bool, connect_timeout: Duration, response_timeout: Duration,
-    idle_timeout: Duration,
+    idle_timeout: Duration, pool_size: usize,
 }
 
 impl OneDrive {

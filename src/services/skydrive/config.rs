@@ -75,16 +75,22 @@ pub struct SkyDriveConfig {
     /// URL of the proxy, such as `http://proxy:3128`, or `none`. Loopback addresses are connected
     /// to directly. Default: the proxy of the system.
     pub proxy: Option<String>,
-    /// Maximum time to establish a connection. The format is that of `index_ttl`. Default: 10 s.
+    /// Maximum time to establish a connection. The format is that of `index_ttl`. Default: `timeout` of
+    /// the `lcrc` file, else 10 s.
     #[serde(with = "options::span", skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<Duration>,
     /// Maximum time from the last byte of a request to the first byte of its response. Default:
-    /// 120 s.
+    /// `timeout` of the `lcrc` file, else 120 s.
     #[serde(with = "options::span", skip_serializing_if = "Option::is_none")]
     pub response_timeout: Option<Duration>,
-    /// Maximum time between two chunks of a body, in either direction. Default: 60 s.
+    /// Maximum time between two chunks of a body, in either direction. Default: `timeout` of the `lcrc`
+    /// file, else 60 s.
     #[serde(with = "options::span", skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<Duration>,
+    /// Number of idle connections that are kept per host; 0 closes each connection after its request.
+    /// Default: `pool_maxsize` of the `lcrc` file, else no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool_size: Option<usize>,
     /// Headers for every request to `endpoint`. In a map of strings, one key for each:
     /// `header.NAME`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -141,15 +147,17 @@ impl SkyDriveConfig {
     ///
     /// # Errors
     /// `ConfigInvalid` if the file of certificates cannot be read or has none, or the proxy is
-    /// neither an HTTP URL nor `none`.
+    /// neither an HTTP URL nor `none`; if the `lcrc` file cannot be read.
     pub(super) fn connection(&self) -> Result<Option<Connection>> {
+        let lcrc = self.lcrc_defaults()?;
         let fields = ConnectionFields {
             scheme: SKYDRIVE_SCHEME,
             ca_cert: self.ca_cert.as_deref(),
             proxy: self.proxy.as_deref(),
-            connect_timeout: self.connect_timeout,
-            response_timeout: self.response_timeout,
-            idle_timeout: self.idle_timeout,
+            connect_timeout: self.connect_timeout.or(lcrc.connect_timeout),
+            response_timeout: self.response_timeout.or(lcrc.read_timeout),
+            idle_timeout: self.idle_timeout.or(lcrc.read_timeout),
+            pool_size: self.pool_size.or(lcrc.pool_size),
         };
         fields.connection()
     }
@@ -224,6 +232,7 @@ impl fmt::Debug for SkyDriveConfig {
             .field("connect_timeout", &self.connect_timeout)
             .field("response_timeout", &self.response_timeout)
             .field("idle_timeout", &self.idle_timeout)
+            .field("pool_size", &self.pool_size)
             .finish()
     }
 }

@@ -119,6 +119,7 @@ setters! {
     access_token refresh_token refresh_token_env token_file lcrc allow_http ca_cert proxy;
     index_ttl: Duration, downsize_photo_uploads: bool, bits_from: u64, bits_fragment: u64,
     connect_timeout: Duration, response_timeout: Duration, idle_timeout: Duration,
+    pool_size: usize,
 }
 
 impl SkyDrive {

@@ -1,6 +1,6 @@
 //! The sign-in and the tokens that the options of the service describe.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use opendal::Result;
 
@@ -22,6 +22,9 @@ pub(super) struct LcrcDefaults {
     client_id: Option<String>,
     client_secret: Option<Secret>,
     pub(super) headers: BTreeMap<String, String>,
+    pub(super) pool_size: Option<usize>,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) read_timeout: Option<Duration>,
 }
 
 impl SkyDriveConfig {
@@ -117,8 +120,16 @@ impl SkyDriveConfig {
     pub(super) fn lcrc_defaults(&self) -> Result<LcrcDefaults> {
         let Some(path) = &self.lcrc else { return Ok(LcrcDefaults::default()) };
         let file = Lcrc::read(options::expand_home(path)).map_err(invalid)?;
-        let Lcrc { client_id, client_secret, headers } = file;
-        Ok(LcrcDefaults { client_id, client_secret, headers })
+        let Lcrc { client_id, client_secret, headers, pool_size, connect_timeout, read_timeout } =
+            file;
+        Ok(LcrcDefaults {
+            client_id,
+            client_secret,
+            headers,
+            pool_size,
+            connect_timeout,
+            read_timeout,
+        })
     }
 
     /// Returns no defaults.

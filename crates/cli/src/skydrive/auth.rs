@@ -4,12 +4,12 @@ use std::io::BufRead;
 
 use drivedal::{
     adapter::DriveHandle,
-    auth::TokenFile,
+    auth::{TokenFile, flows::RedirectListener},
     drive::{Context, Secret},
     services::skydrive::{SignIn, SkyDriveConfig},
 };
 
-use super::{SkyDriveRemote, failed, not_skydrive, redirect::RedirectListener};
+use super::{SkyDriveRemote, failed, not_skydrive};
 use crate::{
     app::{App, Workload},
     failure::{Exit, Failure, Result},
@@ -170,16 +170,15 @@ async fn prompt_for_code(app: &App, sign_in: &SignIn, at: &Location) -> Result<S
 ///
 /// # Errors
 /// `Failed` if no local port is available; `ClosedPipe` or `Failed` if the URL cannot be written;
-/// `Denied` if the redirect has the sign-in's refusal, `Unsupported` if it has no code.
+/// `Denied` if the redirect has the sign-in's refusal.
 async fn wait_for_redirect(app: &App, sign_in: SignIn, at: &Location) -> Result<(SignIn, Secret)> {
-    let listener = RedirectListener::new().await?;
-    let sign_in = sign_in.redirect_uri(listener.url());
+    let listener = RedirectListener::bind(0, "/").await.map_err(|error| failed(error, at))?;
+    let sign_in = sign_in.redirect_uri(format!("http://localhost:{}/", listener.port()));
     let state = format!("{:032x}", rand::random::<u128>());
     app.output
         .line("Visit the following URL in a web browser of this machine, sign in and agree.")?;
     app.output.line(format_args!("URL to visit: {}", sign_in.url(Some(&state))))?;
     app.output.flush()?;
-    let ended_at = listener.wait_for_redirect(&state).await?;
-    let code = sign_in.code(&ended_at).map_err(|error| failed(error, at))?;
+    let code = listener.receive_code(&state.into()).await.map_err(|error| failed(error, at))?;
     Ok((sign_in, code))
 }

@@ -66,8 +66,8 @@ impl SkyDriveRemote {
         Ok(objects)
     }
 
-    /// Returns the Live Connect objects in the folder with an id, or the range `part` of them, in
-    /// one request.
+    /// Returns the Live Connect objects in the folder with an id, of all pages. The range `part` is
+    /// requested as one page.
     ///
     /// # Errors
     /// The error of the request; `Unexpected` if the response has no list.
@@ -76,7 +76,13 @@ impl SkyDriveRemote {
         id: &str,
         part: Option<ListRange>,
     ) -> drivedal::drive::Result<Vec<Value>> {
-        let ListRange { offset, limit } = part.unwrap_or_default();
+        let client = self.client().map_err(|failure| {
+            drivedal::drive::Error::new(drivedal::drive::ErrorKind::Unsupported, failure.message)
+        })?;
+        let path = format!("{id}/files");
+        let Some(ListRange { offset, limit }) = part else {
+            return client.documents(&self.cx, &path, &[]).await;
+        };
         let numbers = [("offset", offset), ("limit", limit)].map(|(key, number)| {
             (key, number.map(|number| number.to_string()).unwrap_or_default())
         });
@@ -85,10 +91,7 @@ impl SkyDriveRemote {
             .filter(|(_, number)| !number.is_empty())
             .map(|(key, number)| (*key, number.as_str()))
             .collect();
-        let client = self.client().map_err(|failure| {
-            drivedal::drive::Error::new(drivedal::drive::ErrorKind::Unsupported, failure.message)
-        })?;
-        let mut response = client.document(&self.cx, &format!("{id}/files"), &query).await?;
+        let mut response = client.document(&self.cx, &path, &query).await?;
         match response["data"].take() {
             Value::Array(all) => Ok(all),
             _ => Err(drivedal::drive::Error::new(

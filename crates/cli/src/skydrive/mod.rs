@@ -8,7 +8,6 @@ pub(crate) mod comments;
 pub(crate) mod info;
 pub(crate) mod link;
 pub(crate) mod list;
-mod redirect;
 
 use std::sync::Arc;
 

@@ -316,3 +316,41 @@ async fn an_interrupted_transfer_prints_a_summary_and_leaves_no_incomplete_file(
     get.fails(130, "get: 1 file, 1 folder");
     assert_eq!(tree(&sky.shell.path("back")).len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_items_with_one_name_the_newest_is_shown_with_a_warning() {
+    let sky = Sky::new().await;
+    let items = [
+        FixtureItem::file("docs/a.txt", "older"),
+        FixtureItem::file("docs/a.txt", "newest").as_duplicate(),
+    ];
+    let control = sky.server.control();
+    let added = control.add_fixtures(items).await.expect("planted");
+    assert_ne!(added[0].live_id, added[1].live_id);
+    let listed = sky.run(&["ls", "sky:docs"]).await;
+    assert_eq!(listed.out.matches("a.txt").count(), 1, "{listed:?}");
+    assert!(listed.err.contains("same name") && listed.err.contains("a.txt"), "{listed:?}");
+    assert_eq!(sky.out(&["cat", "sky:docs/a.txt"]).await, "newest");
+    // Objects of the API are all listed, and the ids still name both.
+    let objects = sky.run(&["ls", "-k", "{name}", "sky:docs"]).await;
+    assert_eq!(objects.out.matches("a.txt").count(), 2, "{objects:?}");
+    let older = format!("sky:{}", added[0].live_id);
+    sky.run(&["cat", &older]).await.fails(5, "the newer item").fails(5, "has the same name");
+    sky.run(&["rm", &older]).await.fails(5, "has the same name");
+    let rename = ["skydrive", "info-set", &older, r#"{"name": "b.txt"}"#];
+    assert_eq!(sky.run(&rename).await.code, 0);
+    assert_eq!(sky.out(&["cat", &older]).await, "older");
+    let taken = control.add_fixtures([FixtureItem::file("docs/a.txt", "x")]).await;
+    assert!(taken.expect_err("no duplicate").to_string().contains("this name already"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_with_a_key_is_that_entry_of_the_mapping() {
+    let sky = Sky::new().await;
+    let items = [FixtureItem::file("Pics/a.jpg", "x"), FixtureItem::file("b.txt", "x")];
+    sky.server.control().add_fixtures(items).await.expect("planted");
+    let tree = sky.out(&["tree", "-k", "{SkyDrive[Pics][a.jpg]}", "sky:"]).await;
+    assert_eq!(tree.trim(), "photo");
+    assert_eq!(sky.out(&["tree", "-k", "{0[SkyDrive][b.txt]}", "sky:"]).await.trim(), "file");
+    assert_eq!(sky.out(&["tree", "-k", "missing", "sky:"]).await, "");
+}

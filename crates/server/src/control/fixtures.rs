@@ -23,7 +23,8 @@ use crate::{
 ///
 /// As JSON: `{"path": "Notes/Recipes", "kind": "notebook", "drive": "", "content": "text",
 /// "content_base64": "…", "media_type": "…", "description": "…", "owner": "…", "created":
-/// "2011-04-22T00:36:30Z", "modified": "…", "facets": {"live": {…}}}`. Only `path` is required.
+/// "2011-04-22T00:36:30Z", "modified": "…", "facets": {"live": {…}}, "duplicate": false}`. Only `path` is
+/// required.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -51,6 +52,9 @@ pub struct FixtureItem {
     pub modified: Option<Timestamp>,
     /// Properties that only one protocol has, by the name of the protocol.
     pub facets: serde_json::Map<String, serde_json::Value>,
+    /// Whether the item is created although another item of the folder has its name. Two items of one
+    /// name can exist in Live Connect (live-connect#duplicate-names), but no request creates them here.
+    pub duplicate: bool,
 }
 
 /// The kind of a fixture.
@@ -100,6 +104,11 @@ impl FixtureItem {
         Self { modified: Some(time), ..self }
     }
 
+    /// Creates the item although another item of the folder has its name.
+    pub fn as_duplicate(self) -> Self {
+        Self { duplicate: true, ..self }
+    }
+
     /// Returns the content of a file; no bytes if it has none.
     ///
     /// # Errors
@@ -124,6 +133,7 @@ impl FixtureItem {
             client_modified: self.modified,
             owner: self.owner.clone(),
             facets: self.facets.clone(),
+            is_duplicate: self.duplicate,
         }
     }
 }

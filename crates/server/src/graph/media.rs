@@ -4,22 +4,14 @@ use serde_json::{Map, Value, json};
 
 use super::timestamp::format_time;
 use crate::account_kind::AccountKind;
-use crate::media::{Audio, Media, Photo};
+use crate::media::{Audio, Media, Photo, Video};
 
 /// Returns the names and values of the facets of a media file, for an account kind.
 pub(super) fn facets(media: &Media, kind: AccountKind) -> Vec<(&'static str, Value)> {
     match media {
         Media::Photo(photo) => photo_facets(photo, kind),
         Media::Audio(audio) => vec![("audio", audio_facet(audio))],
-        Media::Video(video) => vec![(
-            "video",
-            json!({
-                "bitrate": video.bitrate,
-                "duration": video.duration,
-                "height": video.height,
-                "width": video.width,
-            }),
-        )],
+        Media::Video(video) => vec![("video", video_facet(video))],
     }
 }
 
@@ -54,9 +46,35 @@ fn audio_facet(audio: &Audio) -> Value {
         ("album", audio.album.as_deref().into()),
         ("albumArtist", audio.album_artist.as_deref().into()),
         ("artist", audio.artist.as_deref().into()),
+        // In kbit/s.
+        ("bitrate", audio.bitrate.map(|bitrate| bitrate / 1_000).into()),
+        ("composers", audio.composer.as_deref().into()),
+        ("copyright", audio.copyright.as_deref().into()),
+        ("disc", audio.disc.into()),
+        ("discCount", audio.disc_count.into()),
         ("duration", audio.duration.into()),
         ("genre", audio.genre.as_deref().into()),
         ("title", audio.title.as_deref().into()),
+        ("track", audio.track.into()),
+        ("trackCount", audio.track_count.into()),
+        ("year", audio.year.into()),
+    ])
+}
+
+/// Returns the facet of a video. Unknown properties are omitted.
+fn video_facet(video: &Video) -> Value {
+    let sound = video.sound.as_ref();
+    object_without_nulls([
+        ("audioBitsPerSample", sound.and_then(|sound| sound.bits_per_sample).into()),
+        ("audioChannels", sound.and_then(|sound| sound.channels).into()),
+        ("audioFormat", sound.and_then(|sound| sound.format.as_deref()).into()),
+        ("audioSamplesPerSecond", sound.and_then(|sound| sound.sample_rate).into()),
+        ("bitrate", video.bitrate.into()),
+        ("duration", video.duration.into()),
+        ("fourCC", video.four_cc.as_deref().into()),
+        ("frameRate", video.frame_rate.into()),
+        ("height", video.height.into()),
+        ("width", video.width.into()),
     ])
 }
 

@@ -116,8 +116,8 @@ impl Objects {
             }
             ObjectType::Video => {
                 let video = match media {
-                    Some(Media::Video(video)) => *video,
-                    _ => Video::default(),
+                    Some(Media::Video(video)) => video,
+                    _ => &Video::default(),
                 };
                 Some(Details::Video(VideoDetails::new(video, &pictures()?)))
             }
@@ -193,7 +193,13 @@ impl AudioDetails {
 
 impl VideoDetails {
     /// Creates the members of a video.
-    fn new(Video { width, height, duration, bitrate }: Video, pictures: &PictureUrls) -> Self {
-        Self { picture: pictures.url(PictureSize::Thumbnail), height, width, duration, bitrate }
+    fn new(video: &Video, pictures: &PictureUrls) -> Self {
+        Self {
+            picture: pictures.url(PictureSize::Thumbnail),
+            height: video.height,
+            width: video.width,
+            duration: video.duration,
+            bitrate: video.bitrate,
+        }
     }
 }

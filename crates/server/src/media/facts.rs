@@ -15,8 +15,9 @@ use nom_exif::{
 };
 
 use super::{
-    Audio, Family, Media, Photo, Place, Reading, Video, invalid,
+    Audio, Family, HEAD_SIZE, Media, Photo, Place, Reading, Sound, Video, asf, avi, invalid, mpeg,
     picture::{coefficients_per_pixel, memory},
+    tags,
 };
 
 /// Reads the metadata of a file of a family.
@@ -30,6 +31,9 @@ pub(super) fn read(family: Family, reading: Reading) -> std::io::Result<Media> {
         Family::OtherPicture => other_picture(reading).map(Media::Photo),
         Family::Audio => audio(reading).map(Media::Audio),
         Family::Video => video(reading),
+        Family::Asf => asf::read(reading),
+        Family::Avi => avi::read(reading).map(Media::Video),
+        Family::Mpeg => mpeg::read(reading).map(Media::Video),
     }
 }
 
@@ -171,7 +175,13 @@ fn tagged(reading: Reading, with_cover: bool) -> std::io::Result<TaggedFile> {
 ///
 /// # Errors
 /// `InvalidData` if the file is malformed or of an unknown type; otherwise the error of the read.
-pub(super) fn cover(reading: Reading) -> std::io::Result<Option<Vec<u8>>> {
+pub(super) fn cover(mut reading: Reading) -> std::io::Result<Option<Vec<u8>>> {
+    let mut head = Vec::new();
+    (&mut reading).take(HEAD_SIZE as u64).read_to_end(&mut head)?;
+    std::io::Seek::rewind(&mut reading)?;
+    if Family::from_head(&head) == Some(Family::Asf) {
+        return asf::cover(reading);
+    }
     let file = tagged(reading, true)?;
     let mut pictures = file.tags().iter().flat_map(|tag| tag.pictures());
     Ok(pictures.next().map(|picture| picture.data().to_vec()))
@@ -189,17 +199,26 @@ fn audio(reading: Reading) -> std::io::Result<Audio> {
         return Err(invalid("the file has neither tags nor frames"));
     }
     // The richest tag first; older ones may have values that it lacks.
-    let tags: Vec<_> = file.primary_tag().into_iter().chain(file.tags()).collect();
-    let text = |key| {
-        let text = tags.iter().find_map(|tag| tag.get_string(key))?.trim();
-        (!text.is_empty()).then(|| text.to_owned())
-    };
+    let sources: Vec<_> = file.primary_tag().into_iter().chain(file.tags()).collect();
+    let raw = |key| sources.iter().find_map(|tag| tag.get_string(key));
+    let text = |key| raw(key).and_then(tags::text);
+    let number = |key| raw(key).and_then(tags::number);
+    let bitrate = file.properties().audio_bitrate().filter(|bitrate| *bitrate > 0);
     Ok(Audio {
         title: text(ItemKey::TrackTitle),
         artist: text(ItemKey::TrackArtist),
         album: text(ItemKey::AlbumTitle),
         album_artist: text(ItemKey::AlbumArtist),
         genre: text(ItemKey::Genre),
+        composer: text(ItemKey::Composer),
+        copyright: text(ItemKey::CopyrightMessage),
+        track: number(ItemKey::TrackNumber),
+        track_count: number(ItemKey::TrackTotal),
+        disc: number(ItemKey::DiscNumber),
+        disc_count: number(ItemKey::DiscTotal),
+        year: number(ItemKey::RecordingDate).or_else(|| number(ItemKey::Year)),
+        // In kbit/s.
+        bitrate: bitrate.map(|bitrate| u64::from(bitrate) * 1_000),
         duration: u64::try_from(duration).unwrap_or(u64::MAX),
     })
 }
@@ -220,12 +239,28 @@ fn video(mut reading: Reading) -> std::io::Result<Media> {
         let untagged = Audio { duration, ..Audio::default() };
         return Ok(Media::Audio(audio(reading).unwrap_or(untagged)));
     }
+    std::io::Seek::rewind(&mut reading)?;
     Ok(Media::Video(Video {
         width: u32::try_from(width).unwrap_or(u32::MAX),
         height: u32::try_from(height).unwrap_or(u32::MAX),
         duration,
-        bitrate: (size.saturating_mul(8_000)).checked_div(duration).unwrap_or(0),
+        bitrate: super::bitrate(size, duration),
+        sound: sound(reading),
+        ..Video::default()
     }))
+}
+
+/// Reads the format of the sound of a video; `None` if it has none or its container is not MP4.
+fn sound(reading: Reading) -> Option<Sound> {
+    let file = tagged(reading, false).ok()?;
+    let properties = file.properties();
+    Some(Sound {
+        format: None,
+        channels: properties.channels().map(u32::from),
+        sample_rate: properties.sample_rate(),
+        bits_per_sample: properties.bit_depth().map(u32::from),
+    })
+    .filter(|sound| *sound != Sound::default())
 }
 
 /// Returns a number of a track; 0 if it is missing.

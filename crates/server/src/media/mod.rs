@@ -5,11 +5,18 @@
 //! read through [`Reading`], which limits the number of bytes. If a parser fails or panics, the file has
 //! no metadata, and nothing is printed.
 
+mod asf;
+mod avi;
 mod contained;
 mod facts;
+mod header;
+mod mpeg;
 pub(super) mod picture;
 mod reading;
 mod stored;
+mod tags;
+#[cfg(test)]
+mod tests;
 mod thumbnails;
 
 use std::io;
@@ -103,22 +110,80 @@ pub struct Audio {
     /// The genre.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub genre: Option<String>,
-    /// Duration in milliseconds.
+    /// The composer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub composer: Option<String>,
+    /// The copyright notice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copyright: Option<String>,
+    /// The number of the track on its disc, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub track: Option<u32>,
+    /// The number of tracks on the disc.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub track_count: Option<u32>,
+    /// The number of the disc in its set, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disc: Option<u32>,
+    /// The number of discs in the set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disc_count: Option<u32>,
+    /// The year of the recording.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub year: Option<u32>,
+    /// Bits of sound per second. `None`: unknown, or an earlier version stored the metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bitrate: Option<u64>,
+    /// Duration in milliseconds; 0 if it is unknown.
     pub duration: u64,
 }
 
 /// The metadata of a video.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Video {
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Duration in milliseconds.
+    /// Duration in milliseconds; 0 if it is unknown.
     pub duration: u64,
-    /// Bits of the file per second of its duration.
+    /// Bits of the file per second of its duration; 0 if that is unknown.
     pub bitrate: u64,
+    /// Frames per second. `None`: unknown, or an earlier version stored the metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame_rate: Option<f64>,
+    /// The four-character code of the encoding, such as `WMV3`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub four_cc: Option<String>,
+    /// The sound. `None`: the video has none, its format is not read, or an earlier version stored the
+    /// metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sound: Option<Sound>,
+}
+
+/// The sound of a video.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sound {
+    /// The name of the encoding, such as `WMA2`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// The number of channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<u32>,
+    /// Samples per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample_rate: Option<u32>,
+    /// Bits per sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits_per_sample: Option<u32>,
+}
+
+/// Returns the bits of a file of `size` bytes per second of its duration, which is in milliseconds; 0
+/// for a duration of 0.
+fn bitrate(size: u64, duration: u64) -> u64 {
+    size.saturating_mul(8_000).checked_div(duration).unwrap_or(0)
 }
 
 /// The family of a media file, by its first bytes.
@@ -129,7 +194,13 @@ enum Family {
     /// A picture of which only the EXIF data can be read.
     OtherPicture,
     Audio,
+    /// An MP4, QuickTime or Matroska file.
     Video,
+    /// Video or audio in Microsoft's container.
+    Asf,
+    Avi,
+    /// An MPEG program stream or video stream.
+    Mpeg,
 }
 
 impl Family {
@@ -150,10 +221,17 @@ impl Family {
             })
         } else if at(0, b"\x1a\x45\xdf\xa3") {
             Some(Self::Video)
+        } else if at(0, &asf::HEADER) {
+            Some(Self::Asf)
+        } else if at(0, b"RIFF") && at(8, b"AVI ") {
+            Some(Self::Avi)
+        } else if any(0, &[b"\0\0\x01\xba", b"\0\0\x01\xb3"]) {
+            Some(Self::Mpeg)
         } else if any(0, &[b"ID3", b"fLaC", b"OggS"])
             || at(0, b"RIFF") && at(8, b"WAVE")
             || at(0, b"FORM") && any(8, &[b"AIFF", b"AIFC"])
             || is_mpeg_frame(head)
+            || is_adts_frame(head)
         {
             Some(Self::Audio)
         } else {
@@ -162,10 +240,17 @@ impl Family {
     }
 }
 
-/// Returns whether a file starts with the header of an MPEG audio layer 3 frame.
+/// Returns whether a file starts with the header of an MPEG audio frame of layer 2 or 3.
 fn is_mpeg_frame(head: &[u8]) -> bool {
     matches!(head, [0xff, second, third, ..]
-        if second & 0xe6 == 0xe2 && third & 0xf0 != 0xf0 && third & 0x0c != 0x0c)
+        if matches!(second & 0xe6, 0xe2 | 0xe4) && third & 0xf0 != 0xf0 && third & 0x0c != 0x0c)
+}
+
+/// Returns whether a file starts with the header of an AAC frame in an ADTS stream (ISO/IEC 13818-7,
+/// 6.2).
+fn is_adts_frame(head: &[u8]) -> bool {
+    // The rates 13 to 15 are reserved.
+    matches!(head, [0xff, second, third, ..] if second & 0xf6 == 0xf0 && third >> 2 & 0x0f < 13)
 }
 
 /// Returns whether a file that starts with `head` may contain metadata. `true` may be wrong: the
@@ -189,85 +274,4 @@ pub(super) async fn read_media(head: &[u8], size: u64, fetch: Fetch) -> Option<M
 /// Returns an error about the content of a file.
 fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use drivedal_test_support::media::OPUS;
-
-    use super::*;
-
-    #[test]
-    fn the_first_bytes_show_the_family() {
-        for (head, family) in [
-            (&b"\xff\xd8\xff\xe0\0\x10JFIF"[..], Some(Family::Picture)),
-            (b"\0\0\0\x20ftypisom", Some(Family::Video)),
-            (b"\0\0\0\x20ftypM4A ", Some(Family::Audio)),
-            (b"\0\0\0\x20ftypheic", Some(Family::OtherPicture)),
-            (b"\x1a\x45\xdf\xa3\x01", Some(Family::Video)),
-            (b"ID3\x03", Some(Family::Audio)),
-            (b"\xff\xfb\x90\0", Some(Family::Audio)),
-            (b"RIFF\0\0\0\0WAVE", Some(Family::Audio)),
-            (b"RIFF\0\0\0\0AVI ", None),
-            (b"hello", None),
-            (b"\xff\xff\xff\xff", None),
-            (b"", None),
-        ] {
-            assert_eq!(Family::from_head(head), family, "{head:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn malicious_files_have_no_metadata() {
-        let boxes = |kind: &[u8; 4]| {
-            let mut file = b"\0\0\0\x10ftypisom\0\0\0\0".to_vec();
-            for depth in (1..100_000_u32).rev() {
-                file.extend((depth * 8).to_be_bytes());
-                file.extend(kind);
-            }
-            file
-        };
-        // Elements of unknown length, each in the one before.
-        let elements = |id: &[u8]| {
-            let mut file = b"\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xff".to_vec();
-            (0..100_000)
-                .for_each(|_| file.extend([id, b"\x01\xff\xff\xff\xff\xff\xff\xff"].concat()));
-            file
-        };
-        for panics in OPUS {
-            let file = Bytes::from_static(panics);
-            assert_eq!(
-                read_media(&panics[..HEAD_SIZE], file.len() as u64, Fetch::from_bytes(file)).await,
-                None
-            );
-        }
-        for file in [
-            boxes(b"moov"),
-            boxes(b"meta"),
-            boxes(b"udta"),
-            boxes(b"trak"),
-            elements(b"\x18\x53\x80\x67"),
-            elements(b"\x16\x54\xae\x6b"),
-        ] {
-            let (head, size) = (file[..HEAD_SIZE].to_vec(), file.len() as u64);
-            // Whatever is found, the stack does not overflow.
-            let _ = read_media(&head, size, Fetch::from_bytes(file.into())).await;
-        }
-    }
-
-    #[tokio::test]
-    async fn malformed_media_files_have_no_metadata() {
-        for head in [
-            &b"\xff\xd8\xff\xe0"[..],
-            b"BM",
-            b"ID3\x03\0\0\x7f\x7f\x7f\x7f",
-            b"\0\0\0\x20ftypisom",
-            b"\x1a\x45\xdf\xa3",
-        ] {
-            let bytes = Bytes::from([head, &[0x5a; 5_000]].concat());
-            let size = bytes.len() as u64;
-            assert_eq!(read_media(head, size, Fetch::from_bytes(bytes)).await, None, "{head:?}");
-        }
-    }
 }

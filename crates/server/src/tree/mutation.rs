@@ -44,6 +44,9 @@ pub struct NewItem {
     pub owner: Option<String>,
     /// See [`Node::facets`].
     pub facets: serde_json::Map<String, serde_json::Value>,
+    /// Whether the item may have the name of another item in the folder. No request creates such an
+    /// item; only fixtures do.
+    pub is_duplicate: bool,
 }
 
 /// The effect of a name that is taken.

@@ -1,6 +1,7 @@
 //! Objects outside the drive: contacts, friends, calendars, events, activities and applications
 //! (live-connect#non-storage-objects).
 
+use bytes::Bytes;
 use http::Method;
 use jiff::Timestamp;
 use opendal::raw::Operation;
@@ -8,12 +9,13 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Client, path};
 use crate::{
-    drive::{Context, Result},
+    drive::{Body, Context, Result, Secret},
     rate_limit::Repeat,
     services::skydrive::{
         model::{
             AccountObjectPage, Application, ApplicationProperties, Calendar, CalendarProperties,
-            Contact, Event, EventProperties, Friend, NewActivity, NewContact, SharedActivity, User,
+            Contact, Event, EventProperties, Friend, LocationResponse, NewActivity, NewContact,
+            SharedActivity, User,
         },
         options::ListQuery,
     },
@@ -264,6 +266,39 @@ impl Client {
         changes: &ApplicationProperties,
     ) -> Result<Application> {
         self.update_account_object(cx, id, "{application}", changes).await
+    }
+
+    /// Replaces the logo of the application with the id `id`: a PNG or GIF picture of 48 × 48 pixels
+    /// (live-connect#application-logo).
+    ///
+    /// # Errors
+    /// `InvalidInput` for another picture. Otherwise `NotFound`, `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
+    pub async fn put_logo(&self, cx: &Context, id: &str, logo: Bytes) -> Result<()> {
+        let path = format!("{}/picture", path(id));
+        let body = Body::Memory(logo.into());
+        let request = || {
+            self.request(Operation::Write, Method::PUT, &path, "{application}/picture")
+                .body(body.clone())
+        };
+        self.send(cx, request).await.map(drop)
+    }
+
+    /// Returns the pre-authenticated URL of the logo of the application with the id `id`
+    /// (live-connect#application-logo). An application without a logo has a default picture.
+    ///
+    /// # Errors
+    /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
+    pub async fn logo_location(&self, cx: &Context, id: &str) -> Result<Secret> {
+        let path = format!("{}/picture", path(id));
+        let response: LocationResponse = self
+            .send_json(cx, || {
+                self.request(Operation::Read, Method::GET, &path, "{application}/picture")
+                    .query("suppress_redirects", "true")
+            })
+            .await?;
+        Ok(response.location.into())
     }
 
     /// Deletes an application (live-connect#application-requests).

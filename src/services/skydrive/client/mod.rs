@@ -20,12 +20,13 @@ pub use self::{
 };
 use super::{
     error::error_of,
-    model::{Quota, User},
+    model::{AccountObjectPage, Quota, User},
+    options::ListQuery,
 };
 use crate::{
     adapter::DriveHandle,
     auth::TokenSource,
-    drive::{Context, Result, Secret},
+    drive::{Context, PageGuard, Result, Secret},
     rate_limit::AccountLimiter,
     services::options::base_url,
     transport::{
@@ -198,6 +199,41 @@ impl Client {
                 Operation::List => ResponseLimit::FOLDER,
                 _ => ResponseLimit::for_operation(operation),
             })
+    }
+
+    /// Requests all pages of a list. `path` is that of the list below the endpoint, encoded, and
+    /// `template` its form without ids for logs; `query` is sent with each request.
+    ///
+    /// # Errors
+    /// `Unexpected` if the cloud repeats a page, or the list has more pages than [`PageGuard`]
+    /// accepts; otherwise `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or
+    /// `Unexpected`, as for [every request](Client#errors).
+    async fn all_pages<T: DeserializeOwned>(
+        &self,
+        cx: &Context,
+        path: &str,
+        template: &'static str,
+        query: &[(&'static str, &str)],
+    ) -> Result<Vec<T>> {
+        let (mut all, mut guard) = (Vec::new(), PageGuard::default());
+        let mut range = ListQuery::default();
+        loop {
+            let page: AccountObjectPage<T> = self
+                .send_json(cx, || {
+                    let request = self.request(Operation::List, Method::GET, path, template);
+                    query.iter().fold(range.add_to(request), |request, &(name, value)| {
+                        request.query(name, value)
+                    })
+                })
+                .await?;
+            let next = page.paging.as_ref().and_then(|paging| paging.next.as_ref());
+            guard.record(page.data.len(), next)?;
+            all.extend(page.data);
+            match page.paging.map(|paging| paging.next_page()).transpose()?.flatten() {
+                Some(next) => range = next,
+                None => return Ok(all),
+            }
+        }
     }
 
     /// Sends a signed request and decodes the response. `request` builds the request, once for each

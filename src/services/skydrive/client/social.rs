@@ -12,7 +12,7 @@ use crate::{
     rate_limit::Repeat,
     services::skydrive::{
         error::error_of,
-        model::{Comment, DataResponse, LinkResponse, LocationResponse, Tag},
+        model::{Comment, LinkResponse, LocationResponse, Tag},
         options::{LinkType, PictureSize},
     },
     transport::{ApiRequest, ResponseLimit, set_range, slice_response},
@@ -39,15 +39,13 @@ impl Client {
         Ok(response.link.into())
     }
 
-    /// Lists the comments on the object with this id (live-connect#op-list-comments).
+    /// Lists the comments on the object with this id (live-connect#op-list-comments), of all pages.
     ///
     /// # Errors
     /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
     /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn comments(&self, cx: &Context, id: &str) -> Result<Vec<Comment>> {
-        let path = format!("{}/comments", path(id));
-        let request = || self.request(Operation::List, Method::GET, &path, "{id}/comments");
-        self.send_json(cx, request).await.map(|response: DataResponse<Comment>| response.data)
+        self.all_pages(cx, &format!("{}/comments", path(id)), "{id}/comments", &[]).await
     }
 
     /// Adds a comment of at most 10,000 characters to the object with this id
@@ -86,15 +84,13 @@ impl Client {
         self.send(cx, request).await.map(drop)
     }
 
-    /// Lists the tags of the photo or video with this id (live-connect#op-tags).
+    /// Lists the tags of the photo or video with this id (live-connect#op-tags), of all pages.
     ///
     /// # Errors
     /// `NotFound` if the object does not exist; otherwise `PermissionDenied`, `RateLimited`,
     /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
     pub async fn tags(&self, cx: &Context, id: &str) -> Result<Vec<Tag>> {
-        let path = format!("{}/tags", path(id));
-        let request = || self.request(Operation::List, Method::GET, &path, "{id}/tags");
-        self.send_json(cx, request).await.map(|response: DataResponse<Tag>| response.data)
+        self.all_pages(cx, &format!("{}/tags", path(id)), "{id}/tags", &[]).await
     }
 
     /// Returns a tag by its id (live-connect#op-tags).
@@ -172,6 +168,23 @@ impl Client {
                 .fold(request, |request: ApiRequest, &(name, value)| request.query(name, value))
         };
         self.send_json(cx, request).await
+    }
+
+    /// Returns the objects of a list undecoded, of all pages. `path` is that of the list, such as
+    /// `me/contacts`; `query` is sent with each request. The objects may contain pre-authenticated
+    /// URLs.
+    ///
+    /// # Errors
+    /// `NotFound` if the list does not exist, `Unexpected` if the cloud repeats a page; otherwise
+    /// `PermissionDenied`, `RateLimited`, `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for
+    /// [every request](Client#errors).
+    pub async fn documents(
+        &self,
+        cx: &Context,
+        path: &str,
+        query: &[(&'static str, &str)],
+    ) -> Result<Vec<Value>> {
+        self.all_pages(cx, &super::path(path), "{documents}", query).await
     }
 
     /// Changes any fields of an object and returns the object undecoded (live-connect#op-update).

@@ -152,3 +152,36 @@ async fn bytes_are_not_fetched_without_tls() {
     assert!(text.contains("files.test") && !text.contains("secret"), "{text}");
     assert!(transport.sent().is_empty());
 }
+
+#[tokio::test]
+async fn lists_are_requested_page_by_page() {
+    let first = r#"{"data":[{"id":"a"}],"paging":{"next":"me/contacts?limit=1&offset=1"}}"#;
+    let transport = Scripted::expecting([
+        (&*format!("GET {API}/me/contacts?x=y"), answer(200, first)),
+        (
+            &*format!("GET {API}/me/contacts?limit=1&offset=1&x=y"),
+            answer(200, r#"{"data":[{"id":"b"}],"paging":{"previous":"me/contacts?limit=1"}}"#),
+        ),
+    ]);
+    let cx = transport.context();
+    let all = client().documents(&cx, "me/contacts", &[("x", "y")]).await.unwrap();
+    assert_eq!(serde_json::Value::from(all), serde_json::json!([{"id": "a"}, {"id": "b"}]));
+
+    let endless = Scripted::by(move |_| answer(200, first));
+    let error = client().documents(&endless.context(), "me/contacts", &[]).await.unwrap_err();
+    assert!(error.to_string().contains("repeats a page"), "{error}");
+
+    let transport = Scripted::by(|sent| match sent.url.contains("offset=1") {
+        true => answer(
+            200,
+            r#"{"data":[{"id":"2","message":"b","created_time":"2011-04-21T23:21:28+0000"}]}"#,
+        ),
+        false => answer(
+            200,
+            r#"{"data":[{"id":"1","message":"a","created_time":"2011-04-21T23:21:28+0000"}],
+                "paging":{"next":"https://apis.live.net/v5.0/x/comments?offset=1"}}"#,
+        ),
+    });
+    let comments = client().comments(&transport.context(), FILE).await.unwrap();
+    assert_eq!(comments.iter().map(|comment| &*comment.id).collect::<Vec<_>>(), ["1", "2"]);
+}

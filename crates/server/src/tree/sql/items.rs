@@ -110,7 +110,7 @@ async fn make_in(
         return Err(TreeError::Storage("cannot create a file without its bytes".into()));
     }
     let slot = names::slot(tx, to.drive, to.folder, &to.name).await?;
-    if let Some((occupant, occupant_kind)) = slot.occupant {
+    if let Some((occupant, occupant_kind)) = slot.occupant.filter(|_| !new.is_duplicate) {
         match on_conflict {
             OnConflict::Replace if occupant_kind == kind => {
                 let node = read::node(tx.sql(), to.drive, occupant).await?;
@@ -147,7 +147,7 @@ pub(super) async fn put(
     names::check(&to.name)?;
     to.folder = innermost(tx, to.drive, to.folder, std::mem::take(&mut new.folders)).await?;
     let slot = names::slot(tx, to.drive, to.folder, &to.name).await?;
-    if let Some((occupant, occupant_kind)) = slot.occupant {
+    if let Some((occupant, occupant_kind)) = slot.occupant.filter(|_| !new.is_duplicate) {
         match on_conflict {
             OnConflict::Replace if occupant_kind == NodeKind::File => {
                 let node = overwrite(tx, to.drive, occupant, bytes, new, precondition).await?;
@@ -167,8 +167,8 @@ pub(super) async fn put(
     Ok(Written { node, created: true })
 }
 
-/// Creates an item in a live folder in which its name is free, and counts it there. The caller has
-/// checked name and quota.
+/// Creates an item in a live folder, and counts it there. Its name must be free in the folder unless
+/// [`NewItem::is_duplicate`] is set. The caller has checked name and quota.
 ///
 /// # Errors
 /// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
@@ -204,7 +204,8 @@ pub(super) async fn add(
         facets: new.facets,
     };
     insert(tx.sql(), &node).await?;
-    insert_edge(tx.sql(), to.drive, no, to.folder, &node.name, NO_TWIN).await?;
+    let twin = if new.is_duplicate { no.0 } else { NO_TWIN };
+    insert_edge(tx.sql(), to.drive, no, to.folder, &node.name, twin).await?;
     touch(tx, to.drive, to.folder, signed(node.size), 1).await?;
     Ok(with_media_type(node))
 }

@@ -36,6 +36,40 @@ async fn media_facets_are_read_from_the_file() {
 }
 
 #[tokio::test]
+async fn facets_of_sound_and_videos_describe_the_streams() {
+    let cloud = GraphServer::new().await;
+    let drive = cloud.drive();
+    put(&drive, "song.wma", media::windows_media_song(&media::bare_photo(8, 8))).await;
+    put(&drive, "film.wmv", media::WMV.to_vec()).await;
+    put(&drive, "film.avi", media::AVI.to_vec()).await;
+    put(&drive, "film.mpg", media::MPEG_2.to_vec()).await;
+    let song = drive.get("/me/drive/root:/song.wma").await;
+    for (name, value) in [
+        ("bitrate", json!(128)),
+        ("duration", json!(225_000)),
+        ("track", json!(7)),
+        ("year", json!(2011)),
+        ("title", json!("Wildlife")),
+    ] {
+        assert_eq!(song["audio"][name], value, "{name}: {song}");
+    }
+    for (name, frame_rate, four_cc, format, sample_rate) in [
+        ("film.wmv", json!(null), json!("WMV2"), "WMA2", 16_000),
+        ("film.avi", json!(10.0), json!("XVID"), "MP3", 16_000),
+        ("film.mpg", json!(25.0), json!(null), "MP2", 32_000),
+    ] {
+        let film = drive.get(&format!("/me/drive/root:/{name}")).await;
+        let video = &film["video"];
+        assert_eq!(video["frameRate"], frame_rate, "{name}: {film}");
+        assert_eq!(video["fourCC"], four_cc, "{name}: {film}");
+        assert_eq!(video["audioFormat"], format, "{name}: {film}");
+        assert_eq!(video["audioSamplesPerSecond"], sample_rate, "{name}: {film}");
+        assert_eq!(video["audioChannels"], 1, "{name}: {film}");
+        assert_eq!((&video["width"], &video["height"]), (&json!(64), &json!(48)), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_photo_has_thumbnails_in_three_sizes_that_need_no_token() {
     let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {

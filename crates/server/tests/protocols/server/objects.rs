@@ -304,6 +304,53 @@ async fn a_song_has_all_reference_fields_and_its_tag_values() {
 }
 
 #[tokio::test]
+async fn songs_of_all_containers_have_their_tags() {
+    let rig = Rig::new().await;
+    let cover = media::bare_photo(50, 50);
+    let song = rig.file("me/skydrive", "a.wma", media::windows_media_song(&cover)).await;
+    complete(&song, &[COMMON, FILES, AUDIO]);
+    for (name, value) in [
+        ("title", json!("Wildlife")),
+        ("artist", json!("The Band")),
+        ("album", json!("First Album")),
+        ("album_artist", json!("Various")),
+        ("genre", json!("Jazz")),
+        ("duration", json!(225_000)),
+    ] {
+        assert_eq!(song[name], value, "{name}");
+    }
+    let picture = rig.bare("GET", song["picture"].as_str().unwrap()).send().await;
+    assert_eq!(image::load_from_memory(&picture.body).expect("a picture").width(), 50);
+    let encoded = rig.file("me/skydrive", "b.wma", media::WMA.to_vec()).await;
+    assert_eq!(
+        (&encoded["title"], &encoded["album"], &encoded["duration"]),
+        (&json!("Ein Lied"), &json!("Album"), &json!(1_024))
+    );
+    let aac = rig.file("me/skydrive", "c.aac", media::AAC.to_vec()).await;
+    let duration = aac["duration"].as_u64().expect("milliseconds");
+    assert!((1_900..2_300).contains(&duration), "{duration}");
+}
+
+#[tokio::test]
+async fn videos_of_all_containers_have_their_size_and_duration() {
+    let rig = Rig::new().await;
+    for (name, bytes, duration) in [
+        ("a.wmv", media::WMV, 1_024..1_065),
+        ("a.avi", media::AVI, 1_100..1_101),
+        ("a.mpg", media::MPEG_1, 2_000..2_001),
+        ("b.MPEG", media::MPEG_2, 1_960..2_041),
+        ("c.mpg", media::MPEG_VIDEO, 2_000..2_001),
+    ] {
+        let film = rig.file("me/skydrive", name, bytes.to_vec()).await;
+        complete(&film, &[COMMON, FILES, SEEN, VIDEO]);
+        assert_eq!((&film["width"], &film["height"]), (&json!(64), &json!(48)), "{name}");
+        let shown = film["duration"].as_u64().expect("milliseconds");
+        assert!(duration.contains(&shown), "{name}: {shown}");
+        assert_eq!(film["bitrate"], bytes.len() as u64 * 8_000 / shown, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_video_has_all_reference_fields_and_its_track_values() {
     let rig = Rig::new().await;
     let bytes = media::film();
