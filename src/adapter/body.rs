@@ -11,8 +11,9 @@ use tokio::{
 use super::{
     channel::{Aborted, UploadChannel},
     file_snapshot::FileSnapshot,
-    spool,
+    spool::{self, Spool},
     stream_buffer::StreamBuffer,
+    upload::UploadError,
 };
 use crate::drive::{Body, Error, Result};
 
@@ -159,6 +160,33 @@ impl UploadBody {
         if let Self::Stream { buffer, .. } = self {
             buffer.discard_before(at);
         }
+    }
+
+    /// Returns the whole body, to be sent in one request, and the snapshot of a local file of the
+    /// caller. Receives the remaining bytes of a stream, none of which may have been discarded, until
+    /// the writer closes the channel; `channel` is `None` if the upload has no writer.
+    ///
+    /// # Errors
+    /// `Unexpected` if bytes were discarded, or if the temporary file for a stream cannot be created
+    /// or written; [`Aborted`] if the writer aborts the upload.
+    pub(super) async fn into_whole(
+        self,
+        channel: Option<&UploadChannel>,
+        total: u64,
+    ) -> Result<(Body, Option<FileSnapshot>), UploadError> {
+        let (buffer, ended) = match self {
+            Self::Whole { body, snapshot, .. } => return Ok((body, snapshot)),
+            Self::Stream { buffer, ended } => (buffer, ended),
+        };
+        let mut spool = Spool::new(Some(total))?;
+        spool.push(buffer.slice(0, buffer.end())?).await?;
+        drop(buffer);
+        if let (Some(channel), false) = (channel, ended) {
+            while let Some(bytes) = channel.receive().await? {
+                spool.push(bytes).await?;
+            }
+        }
+        Ok((spool.into_body().await?, None))
     }
 
     /// Returns whether all bytes can be read at any time.

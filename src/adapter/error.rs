@@ -9,7 +9,9 @@ use crate::drive::{Error, ErrorKind, IfExists, Retry};
 pub(super) fn to_opendal(error: Error) -> opendal::Error {
     let kind = match error.kind() {
         ErrorKind::NotFound => OpendalKind::NotFound,
-        ErrorKind::PermissionDenied => OpendalKind::PermissionDenied,
+        ErrorKind::PermissionDenied | ErrorKind::SessionsUnavailable => {
+            OpendalKind::PermissionDenied
+        }
         ErrorKind::AlreadyExists => OpendalKind::AlreadyExists,
         ErrorKind::ConditionNotMatch => OpendalKind::ConditionNotMatch,
         ErrorKind::Conflict => OpendalKind::Conflict,

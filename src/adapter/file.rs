@@ -219,7 +219,7 @@ async fn send(
                 None => fragments.send(&mut upload).await.map(|item| (item, 0)),
             }
         }
-        None => send_at_once(&mut upload, file, snapshot).await.map(|item| (item, 0)),
+        None => send_file_at_once(&mut upload, file, snapshot).await.map(|item| (item, 0)),
     };
     match sent {
         Ok((item, resumed_at)) => Ok(UploadedFile {
@@ -272,7 +272,7 @@ async fn resumable(
 /// # Errors
 /// `Conflict` if the file is changed while it is sent; those of [`Upload::send_at_once`], such as
 /// `InvalidInput` if it exceeds `max_single_upload`.
-async fn send_at_once(
+pub(super) async fn send_file_at_once(
     upload: &mut Upload,
     file: Arc<File>,
     snapshot: FileSnapshot,

@@ -6,6 +6,9 @@
 //! provided that the bytes can still be read from the start. This holds for collected bytes and for
 //! files; for a stream only until the first bytes have been discarded. There are no retries here: a
 //! temporary failure is reported to the caller, and the caller decides.
+//!
+//! If the account may not use the drive's sessions, the file is sent in one request, if it is small
+//! enough and its bytes can still be read from the start.
 
 use std::time::Instant;
 
@@ -15,11 +18,14 @@ use super::{
     body::UploadBody,
     channel::MAX_CAPACITY,
     error::{as_condition, upload_aborted},
+    file::send_file_at_once,
     fragment_size::FragmentSizer,
     index::FolderKey,
     upload::{Upload, UploadError},
 };
-use crate::drive::{Error, ErrorKind, Item, Result, SessionLimits, SessionProgress, UploadSession};
+use crate::drive::{
+    Body, Error, ErrorKind, Item, Result, SessionLimits, SessionProgress, UploadSession,
+};
 
 /// The maximum number of sessions that are opened for one file to replace lost ones.
 const REOPENED_MAX: u32 = 3;
@@ -82,14 +88,21 @@ impl<'a> FragmentUploader<'a> {
     /// * `RangeNotSatisfied` if the cloud rejects a fragment but still expects it.
     /// * `Unexpected` if the cloud expects bytes that were never sent or are no longer available,
     ///   makes no progress, loses [`REOPENED_MAX`] sessions, or has another size of the file.
+    /// * `SessionsUnavailable` if the account may not use sessions, and the file cannot be sent in one
+    ///   request.
     /// * [Request errors](crate::drive::Error#request-errors), among them `QuotaExceeded`.
-    pub(super) async fn send(self, upload: &mut Upload) -> Result<Item, UploadError> {
-        self.run(upload, SessionProgress::Next(0)).await
+    pub(super) async fn send(mut self, upload: &mut Upload) -> Result<Item, UploadError> {
+        match self.run(upload, SessionProgress::Next(0)).await {
+            Err(UploadError::Failed(error)) if is_session_refusal(&error) => {
+                self.send_at_once(upload, error).await
+            }
+            sent => sent,
+        }
     }
 
     /// Continues an existing session, of which the caller knows that the cloud has `known` bytes.
     /// Returns the item of the file and the position at which the upload continued: 0 if the
-    /// session was lost and a new one was opened.
+    /// session was lost and a new one was opened, or if the file was sent in one request.
     ///
     /// # Errors
     /// Those of [`send`](Self::send); `InvalidInput` if another drive opened the session;
@@ -100,7 +113,12 @@ impl<'a> FragmentUploader<'a> {
         mut session: UploadSession,
         known: u64,
     ) -> Result<(Item, u64), UploadError> {
-        let progress = self.request_progress(upload, &mut session, known).await?;
+        let progress = match self.request_progress(upload, &mut session, known).await {
+            Err(UploadError::Failed(error)) if is_session_refusal(&error) => {
+                return Ok((self.send_at_once(upload, error).await?, 0));
+            }
+            progress => progress?,
+        };
         let (progress, position) = match progress {
             None => (SessionProgress::Next(0), 0),
             Some(SessionProgress::Next(next)) => (SessionProgress::Next(next), next),
@@ -110,7 +128,43 @@ impl<'a> FragmentUploader<'a> {
             upload.open_session = Some(session.clone());
             self.session = Some(session);
         }
-        Ok((self.run(upload, progress).await?, position))
+        match self.run(upload, progress).await {
+            Err(UploadError::Failed(error)) if is_session_refusal(&error) => {
+                Ok((self.send_at_once(upload, error).await?, 0))
+            }
+            sent => Ok((sent?, position)),
+        }
+    }
+
+    /// Sends the file in one request, because the account may not use sessions. `refusal` is the
+    /// drive's error.
+    ///
+    /// # Errors
+    /// `refusal` if the file is too large for one request or its first bytes were discarded; those of
+    /// [`Upload::send_at_once`]; `Conflict` if a local file is changed meanwhile; `InvalidInput` if
+    /// the writer writes another number of bytes than announced; `Aborted` if it ends the upload.
+    async fn send_at_once(self, upload: &mut Upload, refusal: Error) -> Result<Item, UploadError> {
+        let max = upload.state.capabilities().max_single_upload;
+        if self.total > max {
+            let note = format!("a file of more than {max} bytes can be uploaded in no other way");
+            return Err(refusal.with_note(&note).into());
+        }
+        if !self.body.is_available_from(0) {
+            let note = "the first bytes are no longer in memory: write the file again";
+            return Err(refusal.with_note(note).into());
+        }
+        let channel = upload.channel.clone();
+        let (body, snapshot) = self.body.into_whole(channel.as_deref(), self.total).await?;
+        upload.check_announced(body.len())?;
+        // The cloud discards the session after some time: cancelling it needs the same permission.
+        upload.open_session = None;
+        upload.bytes_sent = 0;
+        match (body, snapshot) {
+            (Body::File { file, .. }, Some(snapshot)) => {
+                send_file_at_once(upload, file, snapshot).await
+            }
+            (body, _) => upload.send_at_once(body).await,
+        }
     }
 
     /// Requests the progress of a session that an earlier process opened. `known` is the number of
@@ -162,7 +216,7 @@ impl<'a> FragmentUploader<'a> {
     /// # Errors
     /// Those of [`send`](Self::send).
     async fn run(
-        mut self,
+        &mut self,
         upload: &mut Upload,
         mut progress: SessionProgress,
     ) -> Result<Item, UploadError> {
@@ -431,6 +485,11 @@ impl<'a> FragmentUploader<'a> {
             on_progress(session, position);
         }
     }
+}
+
+/// Returns whether an error means that the account may not use the drive's upload sessions.
+fn is_session_refusal(error: &Error) -> bool {
+    error.kind() == ErrorKind::SessionsUnavailable
 }
 
 /// Reads the bytes in `from..to` of the body (end exclusive) and reports to `session` that the

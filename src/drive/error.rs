@@ -30,6 +30,9 @@ pub enum ErrorKind {
     RangeNotSatisfied,
     /// The drive does not support the operation.
     Unsupported,
+    /// The account may not use the drive's upload sessions. A file of at most
+    /// [`max_single_upload`](super::Capabilities::max_single_upload) bytes can be sent in one request.
+    SessionsUnavailable,
     /// The operation needs a folder, and the item is a file.
     NotAFolder,
     /// The operation needs a file, and the item is a folder.

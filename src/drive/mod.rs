@@ -183,7 +183,9 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// The kinds of [`upload`](Self::upload), if the cloud checks the target before the first
     /// fragment. `InvalidInput` if `total` is 0 and the cloud has no sessions for empty files, or
     /// over [`Capabilities::max_file_size`]. `Unsupported` if [`Capabilities::session`] is `None`,
-    /// or if the cloud cannot apply one of the options to a session.
+    /// or if the cloud cannot apply one of the options to a session. `SessionsUnavailable` if the
+    /// account may not use sessions and the drive knows it: the caller then sends the file with
+    /// [`upload`](Self::upload) if it is small enough.
     async fn open_session(
         &self,
         cx: &Context,
@@ -207,6 +209,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// whose response contains the expected offset returns it as [`SessionProgress::Next`] instead.
     /// `InvalidInput` if another drive opened the session, or if the cloud rejects the fragment's
     /// size. The last fragment can also fail with the kinds of [`upload`](Self::upload).
+    /// `SessionsUnavailable` if the drive notices only now that the account may not use sessions: see
+    /// [`open_session`](Self::open_session).
     /// `Unsupported` without upload sessions; [request errors](crate::drive::Error#request-errors).
     async fn send_fragment(
         &self,
@@ -241,6 +245,7 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// `NotFound` if the session does not exist: the cloud has discarded it, or it has ended and
     /// the drive does not recognize its file. `InvalidInput` if another drive opened the session.
+    /// `SessionsUnavailable` as in [`send_fragment`](Self::send_fragment).
     /// `Unsupported` without upload sessions; [request errors](crate::drive::Error#request-errors).
     async fn session_status(
         &self,

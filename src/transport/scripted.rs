@@ -126,6 +126,11 @@ impl Scripted {
         })
     }
 
+    /// Returns the outcome of the script for a request that another script received.
+    pub(crate) fn outcome(&self, sent: &Sent) -> Outcome {
+        (self.script.lock().unwrap())(sent)
+    }
+
     /// Returns a context that uses this transport.
     pub(crate) fn context(&self) -> Context {
         Context::from(

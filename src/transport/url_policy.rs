@@ -108,9 +108,19 @@ impl UrlPolicy {
     }
 
     /// Returns the hosts that may receive the token without TLS.
-    #[cfg(feature = "services-skydrive")]
+    #[cfg(any(feature = "services-skydrive", feature = "services-onedrive"))]
     pub(crate) fn plain_http(&self) -> &PlainHttpHosts {
         &self.plain_http
+    }
+
+    /// Returns whether a URL is below the endpoint: it has the endpoint's origin, and its path begins
+    /// with the endpoint's path.
+    #[cfg(feature = "services-onedrive")]
+    pub(crate) fn is_below_endpoint(&self, url: &str) -> bool {
+        let Ok(url) = Url::parse(url) else { return false };
+        let base = self.endpoint.path().trim_end_matches('/');
+        url.origin() == self.endpoint.origin()
+            && url.path().strip_prefix(base).is_some_and(|rest| rest.starts_with('/'))
     }
 
     /// Returns whether the endpoint's host matches a pattern, on the scheme's default port.
@@ -348,6 +358,27 @@ mod tests {
         }
         let error = PlainHttpHosts::parse("http://h").expect_err("a URL");
         assert!(error.to_string().contains("option allow_http"), "{error}");
+    }
+
+    #[cfg(feature = "services-onedrive")]
+    #[test]
+    fn a_url_below_the_endpoint_has_its_origin_and_its_path() {
+        let policy = UrlPolicy::for_endpoint("https://graph.test/v1.0").expect("a policy");
+        for (url, expected) in [
+            ("https://graph.test/v1.0/drives/D/items/I/contentStream", true),
+            ("https://GRAPH.test:443/v1.0/x?y", true),
+            ("https://graph.test/v1.0", false),
+            ("https://graph.test/v1.00/x", false),
+            ("https://graph.test/v1.0/../download", false),
+            ("https://graph.test/download/x", false),
+            ("http://graph.test/v1.0/x", false),
+            ("https://graph.test:8443/v1.0/x", false),
+            ("https://graph.test.evil.test/v1.0/x", false),
+            ("https://graph.test@evil.test/v1.0/x", false),
+            ("nowhere", false),
+        ] {
+            assert_eq!(policy.is_below_endpoint(url), expected, "{url}");
+        }
     }
 
     #[test]

@@ -45,6 +45,11 @@ pub struct OneDriveConfig {
     /// `*` matches any part of a name up to the next dot. Needed if `endpoint` is a gateway to
     /// Graph. Default: only the host of `endpoint`.
     pub allowed_hosts: Option<String>,
+    /// Audience of the access tokens for upload sessions and copy monitors on the host of `endpoint` and
+    /// on `allowed_hosts`, such as `https://contoso-my.sharepoint.com`. Needed for a drive server
+    /// without pre-authenticated URLs. Hosts of SharePoint always get tokens of their own audience.
+    /// Default: other hosts get no such token.
+    pub sharepoint_audience: Option<String>,
     /// Base URL of the sign-in service. Default: that of the cloud, such as
     /// `https://login.microsoftonline.com`.
     pub oauth_endpoint: Option<String>,
@@ -153,7 +158,10 @@ impl OneDriveConfig {
                 client.with_allowed_hosts(self.allowed_hosts.as_deref().unwrap_or_default())
             })
             .map_err(invalid)?;
-        let client = client.with_plain_http(plain_http).with_connection(self.connection()?);
+        let client = client
+            .with_plain_http(plain_http)
+            .with_sharepoint_audience(self.sharepoint_audience.clone())
+            .with_connection(self.connection()?);
         Ok(client.with_headers(headers).with_path_style(match cloud {
             NationalCloud::China => PathStyle::Parameter,
             _ => PathStyle::Colons,
@@ -320,6 +328,7 @@ impl fmt::Debug for OneDriveConfig {
             .field("cloud", &self.cloud)
             .field("endpoint", &self.endpoint)
             .field("allowed_hosts", &self.allowed_hosts)
+            .field("sharepoint_audience", &self.sharepoint_audience)
             .field("oauth_endpoint", &self.oauth_endpoint)
             .field("tenant", &self.tenant)
             .field("client_id", &self.client_id)

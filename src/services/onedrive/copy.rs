@@ -4,32 +4,42 @@
 //! replace a file by a copy. There the copy gets a temporary name first, and is then renamed to
 //! replace the file. The old file exists until the new one takes its place. If the process ends in
 //! between, the copy remains under its temporary name, `drivedal-….tmp`.
+//!
+//! A monitor may need a token for SharePoint, which the account does not have
+//! (onedrive-graph#pre-auth-retirement). Then the client polls the item at the target's name. The copy
+//! is complete when that item has the content of the source.
 
 use std::{
     hash::{BuildHasher, RandomState},
     time::Duration,
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountKind,
+    AccountKind, SHAREPOINT_TOKEN_REQUIRED,
     address::{Address, Shortcut},
     client::CopyProgress,
-    conflict, item,
+    conflict, download,
+    error::has_code,
+    item,
     model::{ConflictBehavior, ItemPatch},
     rename,
     state::GraphDrive,
 };
 use crate::drive::{
-    Context, CopyJob, CopyRequest, CopyStatus, Error, ErrorKind, IfExists, ItemKind, ItemRef,
-    Result, Secret,
+    Conditions, Context, CopyJob, CopyRequest, CopyStatus, Error, ErrorKind, HashKind, IfExists,
+    Item, ItemKind, ItemRef, Result, Secret,
 };
 
 /// Delay before the first poll; doubled for each further one (onedrive-graph#copy-poll-backoff).
 const POLL_DELAY: Duration = Duration::from_millis(50);
 /// Maximum delay between two polls.
 const POLL_DELAY_MAX: Duration = Duration::from_secs(2);
+/// How long the target of a copy without a monitor is polled. Its failure is not visible.
+const BLIND_COPY_MAX: SignedDuration = SignedDuration::from_mins(30);
 
 /// Content of [`CopyJob::state`], as JSON.
 #[derive(Clone, Deserialize, Serialize)]
@@ -44,6 +54,20 @@ struct CopyState {
     is_temporary: bool,
     /// Number of polls so far.
     polls: u32,
+    /// Present if the monitor cannot be polled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blind: Option<BlindCopy>,
+}
+
+/// A copy whose monitor cannot be polled.
+#[derive(Clone, Deserialize, Serialize)]
+struct BlindCopy {
+    /// When the target was first polled.
+    since: Timestamp,
+    /// Size of the source in bytes.
+    size: Option<u64>,
+    /// quickXorHash of the source in base64.
+    hash: Option<String>,
 }
 
 /// A serializable [`ItemRef`].
@@ -66,7 +90,7 @@ enum SavedIfExists {
 /// # Errors
 /// `AlreadyExists` if the name is in use and is not to be replaced, `IsAFolder` if a folder has the
 /// name, `NotAFolder` if the target folder is a file, `QuotaExceeded` if the drive is full. Some
-/// drives report these only in [`status`]. `NotFound` if the source or the folder does not exist;
+/// drives report these only in [`status`], except a name that is in use at the start. `NotFound` if the source or the folder does not exist;
 /// `DriveNotFound` if the drive does not; [request errors](crate::drive::Error#request-errors).
 pub(super) async fn start(
     drive: &GraphDrive,
@@ -89,7 +113,11 @@ pub(super) async fn start(
             && target.occupant.is_some()
             && if_exists == IfExists::Replace,
         polls: 0,
+        blind: None,
     };
+    if if_exists == IfExists::Fail {
+        state.check_target_is_free(drive, cx).await?;
+    }
     state.start(drive, cx).await
 }
 
@@ -97,13 +125,28 @@ pub(super) async fn start(
 ///
 /// # Errors
 /// `InvalidInput` if the job belongs to another service, the error with which the copy failed in
-/// the cloud, and those of [`start`].
+/// the cloud, and those of [`start`]. `PermissionDenied` if the monitor needs a token for SharePoint,
+/// which the account does not have, and the target does not show the result.
 pub(super) async fn status(drive: &GraphDrive, cx: &Context, job: &CopyJob) -> Result<CopyStatus> {
     let mut state: CopyState = serde_json::from_str(&job.state).map_err(|_| {
         let text = "cannot poll the copy: the job belongs to another service";
         Error::new(ErrorKind::InvalidInput, text)
     })?;
-    match drive.client.copy_progress(cx, &job.url).await? {
+    if state.blind.is_some() {
+        return state.poll_target(drive, cx, &job.url).await;
+    }
+    let progress = match drive.client.sharepoint_refusal() {
+        Some(refusal) => Err(refusal),
+        None => drive.client.copy_progress(cx, &job.url).await,
+    };
+    let progress = match progress {
+        Err(refusal) if has_code(&refusal, SHAREPOINT_TOKEN_REQUIRED) => {
+            state.blind = Some(state.begin_blind(drive, cx, refusal).await?);
+            return state.poll_target(drive, cx, &job.url).await;
+        }
+        progress => progress?,
+    };
+    match progress {
         CopyProgress::Running => {
             state.polls += 1;
             Ok(state.running(job.url.clone()))
@@ -168,6 +211,103 @@ impl CopyState {
         }
     }
 
+    /// Checks before the copy that no item has the target's name. The cloud checks it again, but some
+    /// drives report a name in use only when the copy has failed.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if an item has the name; [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn check_target_is_free(&self, drive: &GraphDrive, cx: &Context) -> Result<()> {
+        let folder = drive.address(cx, &self.folder.item_ref(), Shortcut::Follow).await?;
+        match drive.client.item(cx, &folder.below(&self.name), None).await {
+            Ok(_) => {
+                let text = format!("cannot copy to {:?}: an item has this name", self.name);
+                Err(Error::new(ErrorKind::AlreadyExists, text))
+            }
+            // The request for the copy explains a file in the path.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns whether the target may have another content before the copy.
+    fn may_replace(&self) -> bool {
+        self.if_exists == SavedIfExists::Replace && !self.is_temporary
+    }
+
+    /// Returns the state of a copy whose monitor needs a token for SharePoint, which the account does
+    /// not have. `refusal` is the error of the monitor. Requests the source, with which the target is
+    /// compared.
+    ///
+    /// # Errors
+    /// `refusal` if the name or the content of the copy cannot be recognized; [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn begin_blind(
+        &self,
+        drive: &GraphDrive,
+        cx: &Context,
+        refusal: Error,
+    ) -> Result<BlindCopy> {
+        if self.if_exists == SavedIfExists::Rename && !self.is_temporary {
+            return Err(refusal.with_note("the cloud chooses the name of the copy"));
+        }
+        let source = drive.address(cx, &self.source.item_ref(), Shortcut::Follow).await?;
+        let source = download::get_item(drive, cx, &source, Conditions::NONE).await?;
+        let hash = quick_xor(&source);
+        if hash.is_none() && self.may_replace() {
+            return Err(refusal.with_note(
+                "the cloud reports no hash of the source, so the copy cannot be recognized",
+            ));
+        }
+        Ok(BlindCopy { since: Timestamp::now(), size: source.size, hash })
+    }
+
+    /// Requests the item at the name of a copy whose monitor cannot be polled.
+    ///
+    /// # Errors
+    /// `PermissionDenied` if the copy is not there after [`BLIND_COPY_MAX`]; `AlreadyExists` if
+    /// another item has taken a name that must be free; those of
+    /// [`replace_target`](Self::replace_target); [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn poll_target(
+        mut self,
+        drive: &GraphDrive,
+        cx: &Context,
+        monitor: &Secret,
+    ) -> Result<CopyStatus> {
+        let Some(blind) = &self.blind else { return Ok(self.running(monitor.clone())) };
+        let name = if self.is_temporary { &self.temporary_name } else { &self.name };
+        let folder = drive.address(cx, &self.folder.item_ref(), Shortcut::Follow).await?;
+        let address = folder.below(name);
+        match download::get_item(drive, cx, &address, Conditions::NONE).await {
+            Ok(target) if blind.is_copy(&target, self.may_replace()) => {
+                return match self.is_temporary {
+                    true => self.replace_target(drive, cx, None).await,
+                    false => Ok(CopyStatus::Done(Some(Box::new(target)))),
+                };
+            }
+            Ok(target) if self.if_exists == SavedIfExists::Fail => {
+                let text = format!("cannot copy to {name:?}: another item has taken the name");
+                return Err(Error::new(ErrorKind::AlreadyExists, text).with_existing(target.id));
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+        if Timestamp::now().duration_since(blind.since) > BLIND_COPY_MAX {
+            let text = format!(
+                "cannot follow the copy: its monitor needs an access token for SharePoint, and                  {name:?} did not get the content of the source within {} minutes; the cloud may                  complete it later",
+                BLIND_COPY_MAX.as_mins()
+            );
+            return Err(
+                Error::new(ErrorKind::PermissionDenied, text).with_code(SHAREPOINT_TOKEN_REQUIRED)
+            );
+        }
+        self.polls += 1;
+        Ok(self.running(monitor.clone()))
+    }
+
     /// Starts the copy again, under the temporary name. `error` says that the target's name is in
     /// use; it is returned, with a refined kind, if the target is not a file.
     ///
@@ -230,6 +370,24 @@ impl CopyState {
         let item = item::from_response(renamed?, drive.foreign_drive(&copy))?;
         Ok(CopyStatus::Done(Some(Box::new(item))))
     }
+}
+
+impl BlindCopy {
+    /// Returns whether an item has the content of the source. If `needs_hash` is false, the name was
+    /// free before the copy: then the size decides if the cloud does not report a hash of both.
+    fn is_copy(&self, item: &Item, needs_hash: bool) -> bool {
+        let same_hash = match (&self.hash, quick_xor(item)) {
+            (Some(source), Some(copy)) => *source == copy,
+            _ => !needs_hash,
+        };
+        item.kind == ItemKind::File && item.size == self.size && same_hash
+    }
+}
+
+/// Returns the quickXorHash of an item in base64. `None` if the cloud reports none.
+fn quick_xor(item: &Item) -> Option<String> {
+    let (_, hash) = item.hashes.iter().find(|(kind, _)| *kind == HashKind::QuickXor)?;
+    Some(BASE64_STANDARD.encode(hash))
 }
 
 impl SavedItemRef {

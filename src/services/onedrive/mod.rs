@@ -29,6 +29,11 @@
 //! * **Batches.** Concurrent requests for metadata, folders, upload sessions and deletions are gathered
 //!   into `$batch`, at most 20 in one. This needs the transport of this crate. A gateway that refuses
 //!   batches gets them one by one.
+//! * **URLs that need a token.** In tenants without pre-authenticated URLs, downloads get the token of
+//!   Graph. Upload sessions and the status of copies need a token for SharePoint, from the same refresh
+//!   token: the application needs the permission `AllSites.Write` of SharePoint. Without it, files of
+//!   at most 250 MB are uploaded in one request, and their times are set by a second one. Larger files
+//!   cannot be uploaded. The service notices this by a rejected request.
 //! * **Verification.** After an upload, size and quickXorHash ([`QuickXor`]) are compared with those
 //!   in the response, if it has them. SharePoint rewrites Office and HTML files, so these cannot be
 //!   compared; the service logs a warning if they differ.
@@ -85,7 +90,9 @@ use self::state::GraphDrive;
 pub use self::{
     account_kind::AccountKind,
     address::{Address, DriveRef, PathStyle},
-    client::{Client, CopyProgress, FragmentOutcome, PAGE_MAX, Uploaded},
+    client::{
+        Client, CopyProgress, FragmentOutcome, PAGE_MAX, SHAREPOINT_TOKEN_REQUIRED, Uploaded,
+    },
     cloud::NationalCloud,
     config::OneDriveConfig,
     drive::configured_drive,
@@ -114,7 +121,7 @@ setters! {
     OneDrive: OneDriveConfig;
     root name endpoint allowed_hosts oauth_endpoint tenant client_id client_secret
     client_certificate access_token refresh_token refresh_token_env token_file drive_id user group
-    site library special allow_http ca_cert proxy;
+    site library special sharepoint_audience allow_http ca_cert proxy;
     cloud: NationalCloud, account_kind: AccountKind, index_ttl: Duration, upload_fragment: u64,
     defer_commit: bool, connect_timeout: Duration, response_timeout: Duration,
     idle_timeout: Duration, pool_size: usize,

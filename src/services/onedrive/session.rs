@@ -9,8 +9,9 @@ use self::state::{SessionState, extend_hash};
 use super::{
     AccountKind, QuickXor,
     address::Address,
-    client::FragmentOutcome,
+    client::{FragmentOutcome, SHAREPOINT_TOKEN_REQUIRED},
     conflict, download,
+    error::has_code,
     model::{
         ConflictBehavior, DriveItem, FileSystemInfo, UploadSessionResource, UploadableProperties,
     },
@@ -35,6 +36,8 @@ const SESSION_LOST: [u16; 3] = [401, 404, 410];
 ///   it; `Conflict` if a notebook has it, or a file that the cloud does not replace.
 /// * `ConditionNotMatch` if an etag does not match, or if no file exists whose etag could match.
 /// * `NotAFolder` if a file is in the path; `DriveNotFound` if the drive does not exist.
+/// * `SessionsUnavailable` if an earlier session needed a token for SharePoint, which the account does
+///   not have.
 /// * `Unexpected` if the response has no URL; [request errors](crate::drive::Error#request-errors),
 ///   among them `QuotaExceeded`.
 pub(super) async fn open(
@@ -47,6 +50,9 @@ pub(super) async fn open(
     if total == 0 {
         let text = "cannot open an upload session: the file is empty";
         return Err(Error::new(ErrorKind::InvalidInput, text));
+    }
+    if let Some(refusal) = drive.client.sharepoint_refusal() {
+        return Err(refusal.with_kind(ErrorKind::SessionsUnavailable));
     }
     let destination = UploadDestination::new(drive, cx, target, options).await?;
     let UploadDestination { address, behavior, conditions, .. } = &destination;
@@ -98,6 +104,8 @@ pub(super) async fn open(
 /// other bytes, `InvalidInput` if the session belongs to another service. `Unexpected` if the bytes
 /// cannot be hashed. The last fragment can also fail with `AlreadyExists`, `IsAFolder`, `Conflict`
 /// or `ConditionNotMatch`, as in [`open`], and with `Unexpected` if the cloud has other content.
+/// `SessionsUnavailable` if the session needs a token for SharePoint, and the account has none that
+/// can write.
 /// [Request errors](crate::drive::Error#request-errors), among them `QuotaExceeded`.
 pub(super) async fn send(
     drive: &GraphDrive,
@@ -149,6 +157,15 @@ pub(super) async fn send(
             })
         }
         Err(error) if error.kind() == ErrorKind::RangeNotSatisfied => Err(error),
+        Err(error)
+            if offset == 0
+                && error.status() == Some(403)
+                && drive.client.uses_sharepoint_token() =>
+        {
+            let note = "the access token for SharePoint may lack the permission AllSites.Write \
+                        (Sites.ReadWrite.All without a user)";
+            Err(error.with_note(note).with_kind(ErrorKind::SessionsUnavailable))
+        }
         Err(error) => {
             let upload = OpenUpload { drive, cx, session, state: &state };
             if is_last
@@ -182,7 +199,8 @@ pub(super) async fn acknowledge(
 ///
 /// # Errors
 /// `NotFound` if the session does not exist any more, `InvalidInput` if it belongs to another
-/// service; [request errors](crate::drive::Error#request-errors).
+/// service, `SessionsUnavailable` if it needs a token for SharePoint, which the account does not have;
+/// [request errors](crate::drive::Error#request-errors).
 pub(super) async fn status(
     drive: &GraphDrive,
     cx: &Context,
@@ -364,9 +382,12 @@ impl OpenUpload<'_> {
         same.then_some(item)
     }
 
-    /// Refines the error of a request to the session: `NotFound` for a lost session, and for a name
-    /// in use the kind of the existing item.
+    /// Refines the error of a request to the session: `NotFound` for a lost session,
+    /// `SessionsUnavailable` for a missing token, and for a name in use the kind of the existing item.
     async fn explain(&self, error: Error) -> Error {
+        if has_code(&error, SHAREPOINT_TOKEN_REQUIRED) {
+            return error.with_kind(ErrorKind::SessionsUnavailable);
+        }
         match (error.kind(), error.status()) {
             (_, Some(status)) if SESSION_LOST.contains(&status) => {
                 error.with_kind(ErrorKind::NotFound)

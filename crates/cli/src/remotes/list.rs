@@ -38,7 +38,7 @@ pub(super) struct Show {
 }
 
 /// Options whose values are printed. The value of any other option may be a secret.
-const PUBLIC_OPTIONS: [&str; 42] = [
+const PUBLIC_OPTIONS: [&str; 43] = [
     "account_kind",
     "allow_http",
     "allowed_hosts",
@@ -70,6 +70,7 @@ const PUBLIC_OPTIONS: [&str; 42] = [
     "request_timeout",
     "root",
     "scopes",
+    "sharepoint_audience",
     "site",
     "special",
     "storage_endpoint",

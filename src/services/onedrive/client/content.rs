@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode, header};
 use opendal::raw::Operation;
+use url::Url;
 
 use super::{CONFLICT_BEHAVIOR, Client, with_conditions};
 use crate::{
@@ -18,6 +19,9 @@ use crate::{
     },
     transport::{ApiRequest, StreamResponse, rejects_long_suffix, set_range, slice_response},
 };
+
+/// The first segments of the paths of Microsoft Graph.
+const GRAPH_VERSIONS: [&str; 2] = ["/v1.0/", "/beta/"];
 
 /// The result of [`Client::put_content`].
 #[derive(Clone, Debug)]
@@ -37,8 +41,11 @@ impl BodyHasher for QuickXor {
 }
 
 impl Client {
-    /// Sends `GET` to a download URL (onedrive-graph#download-url-no-authorization), without a
-    /// token. Returns the bytes of `range` as a stream.
+    /// Sends `GET` to a download URL. Returns the bytes of `range` as a stream.
+    ///
+    /// A URL below the endpoint gets the token of Graph (onedrive-graph#graph-content-urls). Any other
+    /// URL is pre-authenticated, and its host gets no token
+    /// (onedrive-graph#download-url-no-authorization).
     ///
     /// `size` is the size of the file in bytes, if it is known. A host that ignores ranges is read
     /// from the beginning, and only the bytes of the range are returned.
@@ -53,32 +60,57 @@ impl Client {
         range: &ByteRange,
         size: Option<u64>,
     ) -> Result<Download> {
-        let request = |range: &ByteRange| {
-            let url = &download_url.url;
-            let request = ApiRequest::for_link(
-                Operation::Read,
-                Method::GET,
-                url,
-                "{download URL}",
-                &self.urls,
-            );
-            set_range(request.with_limiter(&self.limiter).cost(0), range)
-        };
-        let mut response = self.http(cx).fetch(request(range)).await?;
+        let url = &download_url.url;
+        let (mut response, mut secret) = self.fetch_url(cx, url, range).await?;
         if rejects_long_suffix(range, &response) {
-            response = self.http(cx).fetch(request(&ByteRange::Full)).await?;
+            (response, secret) = self.fetch_url(cx, url, &ByteRange::Full).await?;
         }
-        let mut download = read_content(response, range, size, &download_url.url).await?;
+        let mut download = read_content(response, range, size, &secret).await?;
         download.download_url = Some(download_url.clone());
         Ok(download)
+    }
+
+    /// Sends `GET` to a URL of content, with the token of Graph if it is a URL of Graph. Returns the
+    /// response, whatever its status, and the secret of the request.
+    ///
+    /// # Errors
+    /// `Unexpected` if no response arrives; for a URL of Graph those of [`fetch`](Self::fetch).
+    async fn fetch_url(
+        &self,
+        cx: &Context,
+        url: &Secret,
+        range: &ByteRange,
+    ) -> Result<(StreamResponse, Secret)> {
+        if self.is_graph_url(url) {
+            let link = url.expose();
+            let request = || ApiRequest::new(Operation::Read, Method::GET, link, "{download URL}");
+            return self.fetch(cx, &|| set_range(request(), range)).await;
+        }
+        let operation = Operation::Read;
+        let request =
+            ApiRequest::for_link(operation, Method::GET, url, "{download URL}", &self.urls);
+        let request = set_range(request.with_limiter(&self.limiter).cost(0), range);
+        Ok((self.http(cx).fetch(request).await?, url.clone()))
+    }
+
+    /// Returns whether a URL is one of Graph itself, which needs its token: a URL below the endpoint,
+    /// or below a version of Graph on a host that the configuration allows. Other URLs of the same
+    /// host are pre-authenticated.
+    pub(super) fn is_graph_url(&self, url: &Secret) -> bool {
+        let url = url.expose();
+        self.urls.is_below_endpoint(url)
+            || self.urls.check_token(url).is_ok()
+                && Url::parse(url).is_ok_and(|url| {
+                    GRAPH_VERSIONS.iter().any(|version| url.path().starts_with(version))
+                })
     }
 
     /// Sends `GET {item}/content` (onedrive-graph#download-redirect), for items without a download
     /// URL. Returns the bytes of `range` as a stream. `size` is the size of the file in bytes, if
     /// it is known.
     ///
-    /// Graph redirects to a download URL, which the transport follows. A transport over `reqwest`
-    /// removes the token if the host changes.
+    /// Graph responds with the bytes, or redirects to a download URL, which the transport follows. A
+    /// transport over `reqwest` removes the token if the host changes.
     ///
     /// # Errors
     /// `NotFound` if the item does not exist; `RangeNotSatisfied` if the range starts behind the

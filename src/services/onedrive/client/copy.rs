@@ -60,24 +60,27 @@ impl Client {
     }
 
     /// Sends `GET` to the URL from [`copy`](Self::copy) (onedrive-graph#copy-monitor), without a
-    /// token. Returns the state of the copy.
+    /// token, or with one for SharePoint if the host requires it. Returns the state of the copy.
     ///
     /// # Errors
-    /// `NotFound` if the cloud does not know the URL any more; `Unexpected` if no valid response
-    /// arrives. If the copy failed, the result is [`CopyProgress::Failed`] instead.
+    /// `NotFound` if the cloud does not know the URL any more; `PermissionDenied` with the code
+    /// [`SHAREPOINT_TOKEN_REQUIRED`](super::SHAREPOINT_TOKEN_REQUIRED) if the host requires a token
+    /// and none can be obtained; `Unexpected` if no valid response arrives. If the copy failed, the
+    /// result is [`CopyProgress::Failed`] instead.
     pub async fn copy_progress(&self, cx: &Context, monitor: &Secret) -> Result<CopyProgress> {
-        let operation = Operation::Copy;
-        let request =
+        let request = || {
+            let operation = Operation::Copy;
             ApiRequest::for_link(operation, Method::GET, monitor, "{copy monitor}", &self.urls)
                 .with_limiter(&self.limiter)
-                .cost(0);
-        let response = self.http(cx).send(request).await?;
+                .cost(0)
+        };
+        let (response, secrets) = self.fetch_direct(cx, monitor, &request).await?;
         // After completion, some hosts redirect to the new item, which responds 401 because the
         // request has no token.
         if response.redirected || response.status == StatusCode::SEE_OTHER {
             return Ok(CopyProgress::Completed(None));
         }
-        let response = check_status(response, monitor)?;
+        let response = check_status(response, &secrets)?;
         if response.body.is_empty() {
             return Ok(CopyProgress::Running);
         }

@@ -3,10 +3,13 @@
 //!
 //! The client makes no decisions. It has no fallbacks and sends no additional requests, with two
 //! exceptions: it refreshes a token that Graph rejects, once, and it sends concurrent requests for
-//! metadata in [`batch`](super::batch)es. Download URLs, upload sessions and copy
-//! monitors are pre-authenticated URLs of other hosts, and are requested without a token
-//! (onedrive-graph#download-url-no-authorization, onedrive-graph#session-fragments,
-//! onedrive-graph#copy-monitor).
+//! metadata in [`batch`](super::batch)es.
+//!
+//! Download URLs, upload sessions and copy monitors are pre-authenticated URLs of other hosts, and are
+//! requested without a token (onedrive-graph#download-url-no-authorization,
+//! onedrive-graph#session-fragments, onedrive-graph#copy-monitor). Tenants that retire these URLs have
+//! download URLs below the endpoint, which get the token of Graph, and sessions and monitors that need
+//! a token for SharePoint (onedrive-graph#pre-auth-retirement).
 
 mod content;
 mod copy;
@@ -14,13 +17,18 @@ mod drives;
 mod items;
 mod list;
 mod session;
+mod sharepoint;
 
 use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-pub use self::{content::Uploaded, copy::CopyProgress, session::FragmentOutcome};
+use self::sharepoint::SharePointAccess;
+pub use self::{
+    content::Uploaded, copy::CopyProgress, session::FragmentOutcome,
+    sharepoint::SHAREPOINT_TOKEN_REQUIRED,
+};
 use super::{
     address::{Address, PathStyle},
     batch::BatchGatherer,
@@ -69,6 +77,8 @@ pub struct Client {
     /// Decides which hosts receive the token.
     urls: Arc<UrlPolicy>,
     tokens: TokenSource,
+    /// Tokens for upload sessions and copy monitors.
+    sharepoint: Arc<SharePointAccess>,
     /// Additional headers of signed requests.
     headers: Arc<HeaderMap>,
     limiter: AccountLimiter,
@@ -95,6 +105,7 @@ impl Client {
             uploads: Arc::new(Semaphore::new(CONCURRENT_UPLOADS)),
             endpoint,
             tokens,
+            sharepoint: Arc::default(),
             headers: Arc::default(),
             limiter: AccountLimiter::new(),
             path_style: PathStyle::default(),
@@ -118,6 +129,15 @@ impl Client {
     /// Allows the token on these hosts without TLS. Loopback addresses are always allowed.
     pub fn with_plain_http(mut self, hosts: PlainHttpHosts) -> Self {
         self.urls = Arc::new(UrlPolicy::clone(&self.urls).with_plain_http(hosts));
+        self
+    }
+
+    /// Sets the audience of access tokens for upload sessions and copy monitors on the endpoint's own
+    /// host and on [allowed hosts](Self::with_allowed_hosts), such as
+    /// `https://contoso-my.sharepoint.com`. Without it, only hosts of SharePoint get such tokens, of
+    /// their own audience. A drive server without pre-authenticated URLs needs it.
+    pub fn with_sharepoint_audience(mut self, audience: Option<String>) -> Self {
+        self.sharepoint = Arc::new(SharePointAccess::with_audience(audience));
         self
     }
 

@@ -1,12 +1,15 @@
 //! Requests for upload sessions (onedrive-graph#upload-session).
 //!
-//! The URL of a session is pre-authenticated: only the request that creates the session has a token.
+//! The request that creates the session has the token of Graph. The URL of the session is
+//! pre-authenticated, or needs a token for SharePoint ([`sharepoint`](super::sharepoint)). The methods
+//! for a session fail with `PermissionDenied` and the code
+//! [`SHAREPOINT_TOKEN_REQUIRED`](super::SHAREPOINT_TOKEN_REQUIRED) if none can be obtained.
 
 use http::{Method, StatusCode, header};
 use opendal::raw::Operation;
 use serde_json::json;
 
-use super::{CONFLICT_BEHAVIOR, Client, check_status, with_conditions};
+use super::{CONFLICT_BEHAVIOR, Client, with_conditions};
 use crate::{
     drive::{Body, Conditions, Context, Result, Secret},
     rate_limit::Repeat,
@@ -74,17 +77,18 @@ impl Client {
         body: Body,
     ) -> Result<FragmentOutcome> {
         let end = offset.saturating_add(body.len());
-        let request = self
-            .session_request(Method::PUT, session)
-            // The session rejects a fragment that it already has.
-            .repeat(Repeat::IfRefused)
-            .header(
-                header::CONTENT_RANGE,
-                format!("bytes {offset}-{}/{total}", end.saturating_sub(1)),
-            )
-            .body(body);
+        let range = format!("bytes {offset}-{}/{total}", end.saturating_sub(1));
+        let request = || {
+            self.session_request(Method::PUT, session)
+                // The session rejects a fragment that it already has.
+                .repeat(Repeat::IfRefused)
+                .header(header::CONTENT_RANGE, &range)
+                .body(body.clone())
+        };
+        let status = || self.session_request(Method::GET, session);
+        self.detect_sharepoint_token(cx, session, &status).await?;
         let permit = self.upload_permit().await;
-        let response = check_status(self.http(cx).send(request).await?, session)?;
+        let response = self.send_direct(cx, session, &request).await?;
         drop(permit);
         match response.status {
             StatusCode::ACCEPTED => response.json().map(FragmentOutcome::Incomplete),
@@ -101,8 +105,8 @@ impl Client {
         cx: &Context,
         session: &Secret,
     ) -> Result<UploadSessionResource> {
-        let request = self.session_request(Method::GET, session);
-        check_status(self.http(cx).send(request).await?, session)?.json()
+        let request = || self.session_request(Method::GET, session);
+        self.send_direct(cx, session, &request).await?.json()
     }
 
     /// Sends `POST` to the session (onedrive-graph#session-defer-commit). Creates the file from the
@@ -112,8 +116,8 @@ impl Client {
     /// `NotFound` if the session does not exist any more, `AlreadyExists` if the name is in use,
     /// `RangeNotSatisfied` if bytes are missing.
     pub async fn commit_upload(&self, cx: &Context, session: &Secret) -> Result<DriveItem> {
-        let request = self.session_request(Method::POST, session);
-        check_status(self.http(cx).send(request).await?, session)?.json()
+        let request = || self.session_request(Method::POST, session);
+        self.send_direct(cx, session, &request).await?.json()
     }
 
     /// Sends `PUT {item}` with the session as the source of the content
@@ -150,8 +154,8 @@ impl Client {
     /// # Errors
     /// `NotFound` if the session does not exist any more.
     pub async fn cancel_upload(&self, cx: &Context, session: &Secret) -> Result<()> {
-        let request = self.session_request(Method::DELETE, session);
-        check_status(self.http(cx).send(request).await?, session).map(drop)
+        let request = || self.session_request(Method::DELETE, session);
+        self.send_direct(cx, session, &request).await.map(drop)
     }
 
     /// Returns an unsigned request to the URL of a session.

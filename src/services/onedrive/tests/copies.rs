@@ -131,13 +131,18 @@ async fn a_failed_copy_is_an_error_of_its_kind() {
 
 #[tokio::test]
 async fn a_copy_that_replaces_nothing_fails_if_the_name_is_in_use() {
+    let target = item_request("/me/drive/root:/b%20c/y.txt");
     let transport = Scripted::expecting([
+        (&*target, error_response(404, "itemNotFound")),
         (&*copy_line(Some("fail")), accepted()),
         (&*format!("GET {MONITOR}"), failed("nameAlreadyExists")),
     ]);
     let begun = begin(&drive(), &transport, IfExists::Fail).await.unwrap();
     let error = follow(&drive(), &transport, begun).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    let transport = Scripted::expecting([(&*target, ok(file("Y", "y.txt", b"old")))]);
+    let error = begin(&drive(), &transport, IfExists::Fail).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "before the copy is started");
 }
 
 /// A personal drive: it rejects a conflict behaviour, and `y.txt` exists.

@@ -10,6 +10,7 @@ mod recursive_list;
 mod secrets;
 mod service;
 mod sessions;
+mod sharepoint;
 mod writes;
 
 use serde_json::{Value, json};
@@ -58,6 +59,12 @@ fn drive_of_kind(kind: AccountKind) -> GraphDrive {
 
 fn drive_with(drive: DriveRef, kind: Option<AccountKind>) -> GraphDrive {
     GraphDrive::new(client(), DriveLookup::new(ConfiguredDrive::Drive(drive), None), None, kind)
+}
+
+/// The drive of the signed-in user, over this client.
+fn drive_over(client: Client) -> GraphDrive {
+    let lookup = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
+    GraphDrive::new(client, lookup, None, None)
 }
 
 fn at(path: &str) -> ItemRef {
