@@ -191,6 +191,7 @@ mod listener;
 mod live;
 mod media;
 mod parameters;
+mod permissions;
 mod picture_urls;
 mod pipeline;
 mod protocol;
@@ -216,8 +217,8 @@ pub use account_kind::{AccountKind, UnknownAccountKind};
 pub use budget::{Budget, BudgetError};
 pub use builder::Builder;
 pub use control::{
-    AddedFixture, Control, FixtureError, FixtureItem, FixtureKind, InvalidFixture, LiveObject,
-    LiveObjectError, LiveObjectType, NameConflict,
+    AddedFixture, Control, FixtureError, FixtureItem, FixtureKind, FixturePermission,
+    InvalidFixture, LiveObject, LiveObjectError, LiveObjectType, NameConflict,
 };
 pub use directory::{Directory, DirectoryError};
 pub use disk::{Durability, UnknownDurability};

@@ -7,13 +7,15 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::fixture_permissions::{FixturePermission, take_from_facets};
 use crate::{
     access::is_account_name,
+    account::Account,
     router,
     state::ServerState,
     tree::{
-        ChildName, DriveKey, ItemKey, NewItem, NodeKind, OnConflict, Precondition, ROOT, TreeError,
-        Written,
+        ChildName, DriveKey, ItemKey, NewItem, NodeKind, OnConflict, Permission, Precondition,
+        ROOT, TreeError, Written,
     },
 };
 
@@ -23,8 +25,8 @@ use crate::{
 ///
 /// As JSON: `{"path": "Notes/Recipes", "kind": "notebook", "drive": "", "content": "text",
 /// "content_base64": "…", "media_type": "…", "description": "…", "owner": "…", "created":
-/// "2011-04-22T00:36:30Z", "modified": "…", "facets": {"live": {…}}, "duplicate": false}`. Only `path` is
-/// required.
+/// "2011-04-22T00:36:30Z", "modified": "…", "facets": {"live": {…}}, "permissions": [{"account":
+/// "anna", "role": "write"}], "duplicate": false}`. Only `path` is required.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -55,6 +57,8 @@ pub struct FixtureItem {
     /// Whether the item is created although another item of the folder has its name. Two items of one
     /// name can exist in Live Connect (live-connect#duplicate-names), but no request creates them here.
     pub duplicate: bool,
+    /// The permissions that the item gets.
+    pub permissions: Vec<FixturePermission>,
 }
 
 /// The kind of a fixture.
@@ -97,6 +101,12 @@ impl FixtureItem {
     /// Sets the name of the account that owns the item.
     pub fn owned_by(self, name: impl Into<String>) -> Self {
         Self { owner: Some(name.into()), ..self }
+    }
+
+    /// Adds a permission.
+    pub fn shared(mut self, permission: FixturePermission) -> Self {
+        self.permissions.push(permission);
+        self
     }
 
     /// Sets the client's time of the last modification.
@@ -179,6 +189,9 @@ pub enum InvalidFixture {
     /// A folder or notebook with a content.
     #[error("only a file has content")]
     ContentOfFolder,
+    /// A permission is malformed.
+    #[error("a permission is malformed: {0}")]
+    Permission(String),
     /// The path has no names.
     #[error("the path is empty")]
     EmptyPath,
@@ -224,8 +237,8 @@ pub(super) async fn add(
 /// Creates a fixture, and missing folders above it.
 ///
 /// # Errors
-/// [`InvalidFixture`]: `AccountName`, `TwoContents`, `Base64`, `ContentOfFolder` or `EmptyPath` for
-/// an invalid fixture; `NameTaken` if another item has the name of the item or of a folder above
+/// [`InvalidFixture`]: `AccountName`, `TwoContents`, `Base64`, `ContentOfFolder`, `Permission` or
+/// `EmptyPath` for an invalid fixture; `NameTaken` if another item has the name of the item or of a folder above
 /// it; `Tree` with the tree's error, such as a full drive or a failed storage.
 async fn add_one(state: &ServerState, item: &FixtureItem) -> Result<AddedFixture, InvalidFixture> {
     if !(item.drive.is_empty() || is_account_name(&item.drive)) {
@@ -248,13 +261,45 @@ async fn add_one(state: &ServerState, item: &FixtureItem) -> Result<AddedFixture
         );
         folder = created.await?.node.no;
     }
-    let written = write(state, account.drive, folder, name, item, bytes).await?;
+    let mut item = item.clone();
+    let mut permissions = take_from_facets(&mut item.facets);
+    permissions.extend(std::mem::take(&mut item.permissions));
+    // Before the item is created: the permissions of an invalid fixture are reported without an effect.
+    for permission in &permissions {
+        permission.build(state, &account, ROOT)?;
+    }
+    let written = write(state, account.drive, folder, name, &item, bytes).await?;
+    share(state, &account, written.node.no, &permissions).await?;
     Ok(AddedFixture {
         drive: item.drive.clone(),
         path: item.path.clone(),
         number: written.node.no.0,
         live_id: router::live_item_id(&account.cid, &written.node),
     })
+}
+
+/// Adds permissions to an item.
+///
+/// # Errors
+/// Those of [`FixturePermission::build`]; [`InvalidFixture::Tree`] if the storage fails, or the item was
+/// deleted meanwhile.
+async fn share(
+    state: &ServerState,
+    account: &Account,
+    item: ItemKey,
+    permissions: &[FixturePermission],
+) -> Result<(), InvalidFixture> {
+    if permissions.is_empty() {
+        return Ok(());
+    }
+    let build = |permission: &FixturePermission| permission.build(state, account, item);
+    let new: Vec<_> = permissions.iter().map(build).collect::<Result<_, _>>()?;
+    let add = move |all: &mut Vec<Permission>| {
+        all.extend(new);
+        Ok::<_, TreeError>(())
+    };
+    state.tree.change_permissions(account.drive, item, add).await??;
+    Ok(())
 }
 
 /// Creates the item of a fixture in its folder. `bytes` is the content of a file.

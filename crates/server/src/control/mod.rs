@@ -1,6 +1,7 @@
 //! The control API: tests use it to inspect the server, and to change it in ways that no protocol
 //! offers.
 
+mod fixture_permissions;
 mod fixtures;
 mod http;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use fixture_permissions::FixturePermission;
 pub use fixtures::{AddedFixture, FixtureError, FixtureItem, FixtureKind, InvalidFixture};
 pub(super) use http::router;
 

@@ -38,6 +38,10 @@ pub(super) enum Address {
     Sites,
     /// A drive. `segments` is empty for the drive itself.
     Drive { drive: DriveRef, segments: Vec<PathSegment> },
+    /// A shared item by its sharing token, without the item itself.
+    Share { token: String, segments: Vec<PathSegment> },
+    /// The permissions of a site; `segments` are those after `permissions`.
+    SitePermissions { site: Site, segments: Vec<PathSegment> },
     /// An item, or a resource or action of it.
     Item(ItemAddress),
     /// `/$batch`.

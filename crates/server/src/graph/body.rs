@@ -11,10 +11,11 @@ use super::{
     drive_context::DriveContext,
     error::{Error, Result},
     query::QueryOptions,
+    shortcuts::RemoteItemBody,
 };
 use crate::{
     time,
-    tree::{ItemKey, OnConflict},
+    tree::{ItemKey, OnConflict, Role},
 };
 
 /// The item in a request that creates, changes or copies it.
@@ -26,6 +27,8 @@ pub(super) struct ItemBody {
     pub(super) folder: Option<Value>,
     pub(super) file: Option<Value>,
     pub(super) package: Option<Value>,
+    /// The target of a shortcut.
+    pub(super) remote_item: Option<RemoteItemBody>,
     pub(super) parent_reference: Option<ParentReference>,
     pub(super) file_system_info: Option<FileSystemInfo>,
     pub(super) file_size: Option<u64>,
@@ -121,7 +124,8 @@ impl ParentReference {
     ///
     /// # Errors
     /// 400 for another drive, the id `root` or a path that is no item's; 403 if the token does not
-    /// cover the item; 404 if it does not exist or is in the recycle bin; for a path also the other
+    /// cover the item, or the caller cannot write to it; 404 if it does not exist or is in the recycle
+    /// bin; for a path also the other
     /// errors of [`DriveContext::locate`]; 500 if the storage fails.
     pub(super) async fn folder(&self, context: &DriveContext<'_>) -> Result<Option<ItemKey>> {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -144,6 +148,7 @@ impl ParentReference {
             }
             let item = context.item_key(&id)?;
             context.check_covered(item).await?;
+            context.require(item, Role::Write).await?;
             return Ok(Some(context.tree().node(context.drive(), item).await?.no));
         }
         let Some(path) = given(&self.path) else { return Ok(None) };
@@ -151,7 +156,9 @@ impl ParentReference {
         if let DriveRef::Id { id, .. } = &address.drive {
             check_drive(id)?;
         }
-        Ok(Some(context.locate(&address).await?.node.no))
+        let folder = context.locate(&address).await?.node.no;
+        context.require(folder, Role::Write).await?;
+        Ok(Some(folder))
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
 use crate::tree::{ListOptions, ListingKey, Node, NodeKind};
 
 /// Returns a page of the children that `which` selects, and the sort key of the last one if more
-/// pages follow, else `None`. Without a limit a page has [`DEFAULT_PAGE_SIZE`] items.
+/// pages follow, else `None`. Children that the caller has no access to are left out. Without a limit a page has [`DEFAULT_PAGE_SIZE`] items.
 ///
 /// # Errors
 /// 404 if the folder was deleted meanwhile, 500 if the storage fails.
@@ -24,7 +24,7 @@ pub(super) async fn page(
     let more = nodes.len() as u64 > limit;
     nodes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let last = nodes.last().filter(|_| more).map(|node| ListingKey::new(node, order));
-    Ok((nodes, last))
+    Ok((context.visible(nodes).await?, last))
 }
 
 /// Like [`page`], with only the children for which `matches` returns true.
@@ -54,6 +54,7 @@ pub(super) async fn filtered_page(
         if last.is_none() || found.len() as u64 == wanted {
             return Ok((found, last));
         }
+        which.after = last;
     }
 }
 

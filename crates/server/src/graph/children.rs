@@ -100,13 +100,13 @@ fn order(context: &DriveContext<'_>, text: Option<&str>) -> Result<(Order, bool)
     }
 }
 
-/// `POST item/children`: creates a folder, or an empty file on business drives.
+/// `POST item/children`: creates a folder, a shortcut, or an empty file on business drives.
 ///
 /// # Errors
 /// The errors of the address, as of [`DriveContext::locate`], but folders of a path may be missing;
 /// 400 for a body without a name or a facet or with a member of another type, a name that is not
 /// allowed, an unknown conflict behavior, and if the address is that of a file; 409 if the name is
-/// taken; 501 for a package; 507 if the disk of the storage is full; 500 if the storage fails.
+/// taken; 403 or 404 for the target of a shortcut; 501 for a package; 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn create(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -117,6 +117,8 @@ pub(super) async fn create(
         return Err(Error::invalid("cannot create the item: it has no name"));
     };
     let kind = match (&body.folder, &body.package, &body.file) {
+        // A shortcut has no children of its own, and no content.
+        _ if body.remote_item.is_some() => NodeKind::File,
         (Some(_), ..) => NodeKind::Folder,
         (None, Some(_), _) => {
             return Err(Error::not_supported(
@@ -133,6 +135,10 @@ pub(super) async fn create(
         }
     };
     let on_conflict = body.on_conflict(&context.request.query)?.unwrap_or(OnConflict::Fail);
+    let facets = match &body.remote_item {
+        Some(target) => target.facets(context).await?,
+        None => serde_json::Map::new(),
+    };
     let NewItemLocation { folder, missing_folders, parent_path, name, .. } =
         location_in_folder(context, address, name, kind == NodeKind::Folder).await?;
     // The cloud ignores times in this request; clients set them afterwards
@@ -140,6 +146,7 @@ pub(super) async fn create(
     let new = NewItem {
         folders: missing_folders,
         description: body.description.clone(),
+        facets,
         ..NewItem::default()
     };
     let tree = context.tree();

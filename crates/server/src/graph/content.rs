@@ -16,6 +16,7 @@ use super::{
     item_response::written,
     request::GraphRequest,
     response,
+    shortcuts::REMOTE_ITEM,
     stored_facets::stored_facet,
 };
 use crate::{
@@ -42,6 +43,11 @@ pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Re
             "The file is blocked: malware was detected in it.",
         );
         return Err(error.header(infected, HeaderValue::from_static("true")));
+    }
+    if stored_facet(&node, REMOTE_ITEM).is_some() {
+        return Err(Error::invalid(
+            "cannot read the content: the item is a shortcut, address the item of its remoteItem",
+        ));
     }
     let Some(path) = download_urls::path(&context.request.state, &context.account, &node, true)
     else {

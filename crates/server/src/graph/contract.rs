@@ -17,6 +17,7 @@
 //! body are the same as absence.
 
 use axum::body::Body;
+use bytes::Bytes;
 use futures::TryStreamExt;
 use http::HeaderMap;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -56,6 +57,8 @@ pub(super) enum BodyRule {
     Bytes,
     /// A JSON object with these members.
     Json(Members),
+    /// A form in `application/x-www-form-urlencoded`.
+    Form,
 }
 
 /// Members of a JSON object. A nested member is written `outer.inner`, also if `outer` is an array
@@ -88,6 +91,8 @@ pub(super) enum Payload {
     None,
     Bytes(Body),
     Json(Value),
+    /// Names and values in their order.
+    Form(Vec<(String, String)>),
 }
 
 impl Contract {
@@ -177,6 +182,11 @@ impl Contract {
                 let value: Value = read_json(body, members.limit).await?;
                 members.check("", &value)?;
                 Ok(Payload::Json(value))
+            }
+            BodyRule::Form => {
+                let bytes = read_bytes(body, FORM_LIMIT).await?;
+                let form = url::form_urlencoded::parse(&bytes);
+                Ok(Payload::Form(form.into_owned().collect()))
             }
         }
     }
@@ -303,19 +313,40 @@ impl Payload {
     pub(super) fn parse<T: DeserializeOwned>(self) -> Result<T> {
         let value = match self {
             Self::Json(value) => value,
-            Self::None | Self::Bytes(_) => Value::Object(Map::new()),
+            Self::None | Self::Bytes(_) | Self::Form(_) => Value::Object(Map::new()),
         };
         serde_json::from_value(value)
             .map_err(|error| Error::bad_query(format!("cannot read the request body: {error}")))
+    }
+
+    /// Returns the first value with a name in a form; `None` if it has none, or the body is no form.
+    pub(super) fn form_value(&self, name: &str) -> Option<String> {
+        let Self::Form(values) = self else { return None };
+        values.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
     /// Returns the file's bytes; no bytes if the route does not accept a file.
     pub(super) fn into_stream(self) -> Bytestream {
         let body = match self {
             Self::Bytes(body) => body,
-            Self::None | Self::Json(_) => Body::empty(),
+            Self::None | Self::Json(_) | Self::Form(_) => Body::empty(),
         };
         Box::pin(TryStreamExt::map_err(body.into_data_stream(), std::io::Error::other))
+    }
+}
+
+/// Maximum size of a form in bytes. A form has a password only.
+const FORM_LIMIT: usize = 16 << 10;
+
+/// Reads a body of at most `limit` bytes.
+///
+/// # Errors
+/// 413 for a larger body; 400 if the body ends early.
+async fn read_bytes(body: Body, limit: usize) -> Result<Bytes> {
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Error::too_large(limit as u64)),
+        Err(error) => Err(Error::invalid(format!("cannot read the request body: {error}"))),
     }
 }
 
@@ -324,15 +355,7 @@ impl Payload {
 /// # Errors
 /// 413 for a larger body; 400 if the body ends early or is not JSON of the type.
 async fn read_json<T: DeserializeOwned>(body: Body, limit: usize) -> Result<T> {
-    let bytes = match Limited::new(body, limit).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            return Err(Error::too_large(limit as u64));
-        }
-        Err(error) => {
-            return Err(Error::invalid(format!("cannot read the request body: {error}")));
-        }
-    };
+    let bytes = read_bytes(body, limit).await?;
     let text: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { &bytes };
     serde_json::from_slice(text).map_err(|error| {
         Error::bad_query(format!(

@@ -159,6 +159,19 @@ impl RouteFixture<'_> {
             let copied = self.ok("POST", &format!("{item}/copy"), &json!({"name": "c"})).await;
             self.keep("{monitor}", &copied.location.into());
         }
+        if path.contains("{linkid}") || path.contains("{share}") {
+            let made =
+                self.ok("POST", &format!("{item}/createLink"), &json!({"type": "view"})).await;
+            self.keep("{linkid}", &made.body["id"]);
+            self.keep("{share}", &made.body["shareId"]);
+        }
+        if path.contains("{sitepermission}") {
+            let body = json!({
+                "roles": ["read"], "grantedToIdentities": [{"application": {"id": "app"}}],
+            });
+            let granted = self.ok("POST", "/sites/root/permissions", &body).await;
+            self.keep("{sitepermission}", &granted.body["id"]);
+        }
         if path == "{link}" {
             let body = json!({"type": "view", "scope": "anonymous"});
             let made = self.ok("POST", &format!("{item}/createLink"), &body).await;

@@ -25,7 +25,7 @@ use crate::{
     secret_urls::SecretUrl,
     signed_token::Purpose,
     state::ServerState,
-    tree::{ItemKey, ListOptions, Node, NodeKind, OnConflict, TreeError},
+    tree::{ItemKey, ListOptions, Node, NodeKind, OnConflict, Role, TreeError},
 };
 
 /// Prefix of the path of a monitor URL.
@@ -76,6 +76,7 @@ pub(super) async fn start(
     let into = folder
         .or(located.node.parents.first().copied())
         .ok_or_else(|| Error::invalid("Cannot copy the root folder."))?;
+    context.require(into, Role::Write).await?;
     if located.node.parents.is_empty() && !children_only {
         return Err(Error::invalid("Cannot copy the root folder."));
     }

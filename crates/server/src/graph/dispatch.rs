@@ -7,7 +7,7 @@ use super::{
     address::{Address, ItemAddress},
     batch, children, content,
     contract::Payload,
-    copy, cost, delta,
+    copy, cost, create_link, delta,
     dialect::Dialect,
     drive_context::DriveContext,
     drives,
@@ -17,17 +17,17 @@ use super::{
     recent,
     request::{GraphRequest, PathKind, RequestLine},
     response::RequestIds,
-    route::{DriveAction, GraphAction, ItemAction, OPERATIONS, UNKNOWN, session_route},
+    route::{DriveAction, GraphAction, ItemAction, OPERATIONS, UNKNOWN, link_route, session_route},
     search,
     select::Selection,
-    sessions,
+    sessions, shares, shortcuts, site_permissions,
     table::{self, GraphRoute},
     thumbnails, versions,
 };
 use crate::{
     protocol::{Declaration, OverBudget, Protocol, RequestContext, Routed},
     state::ServerState,
-    tree::ROOT,
+    tree::{ROOT, Role},
 };
 
 /// Microsoft Graph.
@@ -97,7 +97,9 @@ impl Protocol for Graph {
             }
             PathKind::Link => {
                 let link = links::FollowedLink::parse(state, path);
-                (link.account(), None, Ok((&table::LINK_GET, RequestTarget::Link(link))))
+                let account = link.account();
+                let target = link_route(&line.method);
+                (account, None, target.map(|route| (route, RequestTarget::Link(link))))
             }
             PathKind::Api => {
                 let action = match &query {
@@ -204,8 +206,8 @@ async fn serve(
             copy::monitor(&request, outcome)
         }
         RequestTarget::Link(link) => {
-            request.accept(contract, selection, body).await?;
-            links::follow(&request, link).await
+            let payload = request.accept(contract, selection, body).await?;
+            links::follow(&request, link, payload).await
         }
         RequestTarget::Action(action) => {
             request.authorize(route)?;
@@ -238,6 +240,12 @@ async fn serve_action(
         GraphAction::Drives(owner) => drives::drives(request, owner).await,
         GraphAction::Site(site) => drives::site(request, site).await,
         GraphAction::Sites => drives::sites(request).await,
+        GraphAction::Share { token, action } => {
+            shares::serve(request, token, action, payload).await
+        }
+        GraphAction::SitePermissions { site, action } => {
+            site_permissions::serve(request, site, action, payload).await
+        }
         GraphAction::Drive { drive, action } => {
             serve_drive(&DriveContext::open(request, &drive).await?, action).await
         }
@@ -251,17 +259,22 @@ async fn serve_action(
 /// Calls the handler of an action on a drive.
 ///
 /// # Errors
-/// 403 if the token covers only the application's own folder; those of the handler.
+/// 403 if the token covers only the application's own folder; 403 or 404 if the caller has no access to
+/// an item of the drive, or for a list to the root folder; those of the handler.
 async fn serve_drive(context: &DriveContext<'_>, action: DriveAction) -> Result<Response> {
-    if action != DriveAction::Get {
+    match action {
+        DriveAction::Get => context.require_any().await?,
         // The lists contain items of the whole drive.
-        context.check_covered(ROOT).await?;
+        DriveAction::Search(_) | DriveAction::Recent | DriveAction::Shared => {
+            context.check_covered(ROOT).await?;
+            context.require(ROOT, Role::Read).await?;
+        }
     }
     match action {
         DriveAction::Get => drives::drive(context).await,
         DriveAction::Search(segment) => search::below(context, ROOT, &segment).await,
         DriveAction::Recent => recent::recent(context).await,
-        DriveAction::Shared => recent::shared_with_me(context).await,
+        DriveAction::Shared => shortcuts::shared_with_me(context).await,
     }
 }
 
@@ -291,7 +304,7 @@ async fn serve_item(
         ItemAction::Copy => copy::start(context, address, payload).await,
         ItemAction::Delta(segment) => delta::list(context, address, &segment).await,
         ItemAction::Search(segment) => search::list(context, address, &segment).await,
-        ItemAction::CreateLink => permissions::create_link(context, address, payload).await,
+        ItemAction::CreateLink => create_link::create_link(context, address, payload).await,
         ItemAction::Invite => invitations::invite(context, address, payload).await,
         ItemAction::Permissions(action) => {
             permissions::serve(context, address, action, payload).await

@@ -8,7 +8,7 @@ use super::{
     address::{Anchor, DriveRef, ItemAddress, Owner},
     error::{Error, Result},
     ids::IdCodec,
-    links,
+    links::LinkTarget,
     request::GraphRequest,
     scopes::FileScope,
     special_folders::{self, OnMissing},
@@ -18,7 +18,8 @@ use crate::{
     account::Account,
     account_kind::AccountKind,
     item_names,
-    tree::{DriveKey, ItemKey, Node, Precondition, ROOT, Tree},
+    permissions::{PresentedLink, Principal},
+    tree::{DriveKey, ItemKey, Node, Precondition, ROOT, Role, Tree},
 };
 
 /// A request, and the drive that it addresses.
@@ -32,8 +33,15 @@ pub(super) struct DriveContext<'a> {
     /// Whether the request addressed the drive as the user's own, not by an id. Paths in responses
     /// begin in the same way (onedrive-graph#parent-reference-path).
     own: bool,
+    /// The user or application that the request acts for.
+    pub(super) principal: Principal,
+    /// Whether the caller has all rights: the owner of the drive, an application with a permission for
+    /// all drives, or a URL that authorizes the request.
+    pub(super) has_all_rights: bool,
     /// The item of the sharing token in the request; `None` if the request has no sharing token.
     shared: Option<ItemKey>,
+    /// The sharing link that the request uses.
+    pub(super) presented: Option<PresentedLink>,
 }
 
 /// An existing item and its path.
@@ -93,24 +101,52 @@ impl NewItemLocation {
 const NOT_ROOT: ItemKey = ItemKey(0);
 
 impl<'a> DriveContext<'a> {
-    /// Opens the drive that a request addresses. The account is found by the drive reference and
-    /// the request's token.
+    /// Opens the drive that a request addresses. The caller may have access to some items of it only:
+    /// [`require`](Self::require) checks each item.
     ///
     /// # Errors
     /// 400 for `/me` with an application's own token, a site of a personal account, and a sharing
     /// token that is no encoded URL; 401 if the token is missing, unknown, expired or for another
-    /// resource; 403 if the drive belongs to another tenant than the application's token; 404 if
-    /// the token's account does not own the drive, or no account does, and for a link that was not
-    /// issued by this server, was deleted, or whose item is deleted; 507 if the account's drive
-    /// cannot be created because the disk of the storage is full; 500 if the storage fails.
+    /// resource; 403 if the drive belongs to another tenant than the application's token, and if it is
+    /// another user's and the token is for the user's own files; 404 if no account owns the drive, and
+    /// for a link that was not issued by this server, was deleted or has expired, or whose item is
+    /// deleted; 507 if the account's drive cannot be created because the disk of the storage is full;
+    /// 500 if the storage fails.
     pub(super) async fn open(request: &'a GraphRequest, drive: &DriveRef) -> Result<Self> {
-        let account = request.account_of_drive(drive).await?;
-        let own = *drive == DriveRef::OwnedBy(Owner::Me);
-        let mut context = Self::for_account(request, account, own);
+        let account = request.account_with_drive(drive).await?;
+        let mut context = Self::for_caller(request, account).await?;
+        context.own = *drive == DriveRef::OwnedBy(Owner::Me);
         if let DriveRef::Share(token) = drive {
-            let item = links::item_of_token(request, &context.account, token).await?;
-            context.shared = Some(item);
+            let target = LinkTarget::from_token(request, token).await?;
+            context.shared = Some(target.item);
+            context.presented = target.redeem(request, &context.principal).await?;
+        } else if !context.has_all_rights
+            && !request.covers_others
+            && request.files != FileScope::Selected
+        {
+            return Err(Error::access_denied());
         }
+        Ok(context)
+    }
+
+    /// Returns the context of an account's drive for the caller of a request. The account need not be
+    /// that of the caller.
+    ///
+    /// # Errors
+    /// 401 if the token is missing, unknown, expired or for another resource; 507 if the caller's drive
+    /// cannot be created because the disk of the storage is full; 500 if the storage fails.
+    pub(super) async fn for_caller(
+        request: &'a GraphRequest,
+        account: Arc<Account>,
+    ) -> Result<Self> {
+        let principal = request.principal().await?;
+        let is_app = request.valid_grant()?.is_app;
+        let mut context = Self::for_account(request, account, false);
+        context.has_all_rights = match is_app {
+            true => request.files != FileScope::Selected,
+            false => principal.is_user(&context.account),
+        };
+        context.principal = principal;
         Ok(context)
     }
 
@@ -120,7 +156,18 @@ impl<'a> DriveContext<'a> {
     pub(super) fn for_account(request: &'a GraphRequest, account: Arc<Account>, own: bool) -> Self {
         let kind = request.kind(&account);
         let ids = IdCodec::new(kind, &account.cid);
-        Self { request, account, kind, ids, own, shared: None }
+        let principal = Principal::for_user(&request.state.accounts, &account);
+        Self {
+            request,
+            account,
+            kind,
+            ids,
+            own,
+            principal,
+            has_all_rights: true,
+            shared: None,
+            presented: None,
+        }
     }
 
     /// Returns the storage of all drives.
@@ -191,6 +238,7 @@ impl<'a> DriveContext<'a> {
     async fn special_folder(&self, name: &str) -> Result<ItemKey> {
         let create = match (&self.request.method, self.request.writable) {
             (&Method::HEAD, _) => OnMissing::NotFound,
+            _ if !self.has_all_rights => OnMissing::NotFound,
             (_, FileScope::All) => OnMissing::Create,
             (_, FileScope::AppFolder) if name == special_folders::APP_ROOT => OnMissing::Create,
             _ => OnMissing::Denied,
@@ -223,6 +271,17 @@ impl<'a> DriveContext<'a> {
             at = *node.parents.first().ok_or_else(Error::access_denied)?;
         }
         Ok(())
+    }
+
+    /// Returns the key of the item that an anchor names, if the caller has the role that the operation
+    /// needs. The item may not exist.
+    ///
+    /// # Errors
+    /// Those of [`anchor`](Self::anchor) and [`require`](Self::require).
+    pub(super) async fn item_at(&self, anchor: &Anchor) -> Result<ItemKey> {
+        let item = self.anchor(anchor).await?;
+        self.require(item, self.request.needs).await?;
+        Ok(item)
     }
 
     /// Returns a live item and its path.
@@ -261,8 +320,9 @@ impl<'a> DriveContext<'a> {
     ///
     /// # Errors
     /// These are the errors of an address in every request: 400 for an unknown special folder; 403
-    /// if the token does not cover the item, or cannot create the special folder; 404 if the anchor
-    /// or the item below it does not exist or is in the recycle bin; 409 or 507 if a missing
+    /// if the token does not cover the item, cannot create the special folder, or the caller does not
+    /// have the role that the operation needs; 404 if the anchor or the item below it does not exist or
+    /// is in the recycle bin, or the caller has no access to it; 409 or 507 if a missing
     /// special folder cannot be created, because a file has its name or the disk of the storage is
     /// full; 500 if the storage fails.
     pub(super) async fn locate(&self, address: &ItemAddress) -> Result<ItemWithPath> {
@@ -277,12 +337,17 @@ impl<'a> DriveContext<'a> {
     pub(super) async fn find(&self, address: &ItemAddress) -> Result<Option<ItemWithPath>> {
         let anchor = self.anchor(&address.anchor).await?;
         if address.path.is_empty() {
+            self.require(anchor, self.request.needs).await?;
             return self.item_by_key(anchor).await.map(Some);
         }
         let mut nodes = self.tree().walk(self.drive(), anchor, &address.path).await?;
+        let found = nodes.last().map_or(anchor, |node| node.no);
         if nodes.len() <= address.path.len() {
+            // Whether a name exists is shown only to those who can list the folder.
+            self.require(found, Role::Read).await?;
             return Ok(None);
         }
+        self.require(found, self.request.needs).await?;
         let mut parent_path = self.path(anchor).await?;
         let Some(node) = nodes.pop() else { return Ok(None) };
         parent_path.extend(nodes.into_iter().skip(1).map(|node| node.name));
@@ -294,7 +359,7 @@ impl<'a> DriveContext<'a> {
     ///
     /// # Errors
     /// Those of [`locate`](Self::locate) for the anchor of the address; 400 if the address names
-    /// the root folder; 500 if the storage fails.
+    /// the root folder; 403 or 404 if the caller may not write there; 500 if the storage fails.
     pub(super) async fn new_item_location(&self, address: &ItemAddress) -> Result<NewItemLocation> {
         let Some((name, folders)) = address.path.split_last() else {
             return self.own_location(address).await;
@@ -305,6 +370,7 @@ impl<'a> DriveContext<'a> {
         let existing = (nodes.len() > address.path.len()).then(|| nodes.pop()).flatten();
         parent_path.extend(nodes.iter().skip(1).map(|node| node.name.clone()));
         let folder = nodes.last().map_or(anchor, |node| node.no);
+        self.require(existing.as_ref().map_or(folder, |node| node.no), Role::Write).await?;
         let found = nodes.len().saturating_sub(1).min(folders.len());
         let missing_folders = folders[found..].to_vec();
         parent_path.extend(missing_folders.iter().cloned());
@@ -316,8 +382,8 @@ impl<'a> DriveContext<'a> {
     /// # Errors
     /// Those of [`locate`](Self::locate); 400 if it is the root folder.
     async fn own_location(&self, address: &ItemAddress) -> Result<NewItemLocation> {
-        let anchor = self.anchor(&address.anchor).await?;
-        let ItemWithPath { node, parent_path } = self.item_by_key(anchor).await?;
+        let item = self.item_at(&address.anchor).await?;
+        let ItemWithPath { node, parent_path } = self.item_by_key(item).await?;
         let folder = node.parents.first().copied().ok_or_else(|| {
             Error::invalid("cannot write to the root folder: address an item below it")
         })?;

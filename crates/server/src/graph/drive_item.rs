@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -19,7 +20,7 @@ use crate::{
     account_kind::AccountKind,
     content::encoded,
     download_urls,
-    tree::{Content, Node, NodeKind, ROOT},
+    tree::{Content, Node, NodeKind, ROOT, SharingAudience, SharingSummary},
 };
 
 /// The sort of response that an item appears in. It decides which properties the item has.
@@ -75,6 +76,9 @@ impl DriveContext<'_> {
         }
         if let Some(description) = &node.description {
             item["description"] = description.as_str().into();
+        }
+        if let Some(shared) = self.shared_facet(node) {
+            item["shared"] = shared;
         }
         self.add_facets(node, &mut item);
         if matches!(view, View::SearchResult) && !self.kind.is_personal() {
@@ -149,6 +153,22 @@ impl DriveContext<'_> {
         }
     }
 
+    /// Returns the facet `shared` of an item that has permissions of its own; `None` for other items.
+    fn shared_facet(&self, node: &Node) -> Option<Value> {
+        let summary = SharingSummary::from_node(node)?;
+        let scope = match summary.audience(Timestamp::now())? {
+            SharingAudience::Users => "users",
+            SharingAudience::Organization => "organization",
+            SharingAudience::Anonymous | SharingAudience::Everyone => "anonymous",
+        };
+        let owner = AccountIdentity::new(self.kind, &self.account).identity_set(None);
+        Some(json!({
+            "scope": scope,
+            "owner": owner,
+            "sharedDateTime": format_time(self.kind, summary.since),
+        }))
+    }
+
     /// Returns the name of the annotation that has the download URL.
     pub(super) fn download_url(&self) -> &'static str {
         match self.request.dialect {
@@ -209,7 +229,7 @@ impl DriveContext<'_> {
     }
 
     /// Returns a folder's path in percent-encoding (onedrive-graph#parent-reference-path).
-    fn path_of(&self, names: &[String]) -> String {
+    pub(super) fn path_of(&self, names: &[String]) -> String {
         let mut path = self.root_path();
         for name in names {
             // Writing to a String cannot fail.

@@ -11,7 +11,7 @@ use super::{
     address::{DriveRef, Owner},
     error::{Error, Result},
     ids::IdCodec,
-    links,
+    links::LinkTarget,
     owner::AccountIdentity,
     request::GraphRequest,
 };
@@ -55,7 +55,7 @@ impl GraphRequest {
             return Err(Error::bad_query(message));
         }
         let account = match drive {
-            DriveRef::Share(token) => links::account_of_token(self, token).await?,
+            DriveRef::Share(token) => LinkTarget::from_token(self, token).await?.account,
             _ => self.search_owner(drive, grant.tenant.as_deref()).await?,
         };
         match self.state.accounts.is_in_tenant(&account, grant.tenant.as_deref()) {
@@ -63,6 +63,45 @@ impl GraphRequest {
             // Inferred (onedrive-graph#token-rejections).
             false => Err(Error::access_denied()),
         }
+    }
+
+    /// Returns the account that owns a drive, whether or not the token opens it.
+    ///
+    /// # Errors
+    /// 400 for `/me` with an application's own token, a site of a personal account, and a sharing token
+    /// that is no encoded URL; 401 if the token is missing, unknown, expired or for another resource; 403
+    /// if the drive belongs to another tenant than the application's token; 404 if no account owns it;
+    /// 507 if the account's drive cannot be created because the disk of the storage is full; 500 if the
+    /// storage fails.
+    pub(super) async fn account_with_drive(&self, drive: &DriveRef) -> Result<Arc<Account>> {
+        let grant = self.valid_grant()?;
+        if grant.is_app {
+            return self.account_of_drive(drive).await;
+        }
+        let own = self.state.accounts.open(&grant.account).await?;
+        match drive {
+            DriveRef::Share(token) => Ok(LinkTarget::from_token(self, token).await?.account),
+            _ => match self.check_owner(&own, drive) {
+                Ok(()) => Ok(own),
+                Err(refusal) if refusal.status != StatusCode::NOT_FOUND => Err(refusal),
+                Err(refusal) => match self.search_owner(drive, None).await {
+                    // The account that is searched last must not decide the error.
+                    Err(error) if error.status.is_client_error() => Err(refusal),
+                    found => found,
+                },
+            },
+        }
+    }
+
+    /// Returns the account that owns the drive with an id; `None` if no account does.
+    ///
+    /// # Errors
+    /// 507 if an account's drive cannot be created because the disk of the storage is full; 500 if the
+    /// storage fails.
+    pub(super) async fn account_with_drive_id(&self, id: &str) -> Result<Option<Arc<Account>>> {
+        let is_owner =
+            |account: &Arc<Account>| IdCodec::new(self.kind(account), &account.cid).is_drive(id);
+        Ok(self.state.accounts.all().await?.into_iter().find(is_owner))
     }
 
     /// Returns the account that owns a drive, among all accounts of the server. Those of `tenant` are

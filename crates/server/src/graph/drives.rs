@@ -11,9 +11,13 @@ use super::{
     owner::{AccountIdentity, check_user_properties},
     request::GraphRequest,
     response,
+    scopes::FileScope,
     timestamp::format_time,
 };
-use crate::tree::{ListOptions, ListingKey, ROOT};
+use crate::{
+    account::Account,
+    tree::{ListOptions, ListingKey, ROOT, Role},
+};
 
 /// Maximum number of items of the recycle bin that one query of the tree reads.
 const SCAN_PAGE_SIZE: u64 = 1000;
@@ -62,11 +66,23 @@ pub(super) async fn drives(request: &GraphRequest, owner: Owner) -> Result<Respo
 ///
 /// # Errors
 /// 400 for a personal account; 401 if the token is missing, unknown, expired or for another
-/// resource; 403 for a site of another tenant; 404 for another site; 507 if the account's drive
+/// resource; 403 for a site of another tenant, or one that the application has no permission for; 404
+/// for another site; 507 if the account's drive
 /// cannot be created because the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn site(request: &GraphRequest, site: Site) -> Result<Response> {
     let account = request.account_of_drive(&DriveRef::OwnedBy(Owner::Site(site))).await?;
-    let identity = AccountIdentity::new(request.kind(&account), &account);
+    if request.files == FileScope::Selected {
+        DriveContext::for_caller(request, account.clone()).await?.require(ROOT, Role::Read).await?;
+    }
+    site_of(request, &account)
+}
+
+/// Returns the response with the site of an account.
+///
+/// # Errors
+/// Never: as the other handlers.
+pub(super) fn site_of(request: &GraphRequest, account: &Account) -> Result<Response> {
+    let identity = AccountIdentity::new(request.kind(account), account);
     let site = request.selection.project_resource(identity.site(request));
     Ok(response::json(StatusCode::OK, &site))
 }
@@ -85,6 +101,12 @@ pub(super) async fn sites(request: &GraphRequest) -> Result<Response> {
     for account in request.accounts().await? {
         let kind = request.kind(&account);
         let found = text == "*" || account.display_name().to_lowercase().contains(&text);
+        if request.files == FileScope::Selected {
+            let context = DriveContext::for_caller(request, account.clone()).await?;
+            if context.role(ROOT).await?.is_none() {
+                continue;
+            }
+        }
         if found && !kind.is_personal() {
             let site = AccountIdentity::new(kind, &account).site(request);
             sites.push(request.selection.project_resource(site));

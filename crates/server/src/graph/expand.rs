@@ -15,7 +15,8 @@ use super::{
 };
 use crate::tree::{ListOptions, Node, Order};
 
-/// Adds the relations that a selection expands to an item's JSON.
+/// Adds the relations that a selection expands to an item's JSON. A shortcut gets the current
+/// properties of its target.
 ///
 /// # Errors
 /// 400 for a thumbnail size outside of 1 to the maximum, 404 if the item no longer exists, 500 if
@@ -26,12 +27,13 @@ pub(super) async fn expand(
     selection: &Selection,
     item: &mut Value,
 ) -> Result<()> {
+    context.refresh_shortcut(&located.node, item).await?;
     for expansion in &selection.expanded {
         match expansion.name.as_str() {
             // Boxed, because children may have expanded relations too.
             "children" => Box::pin(expand_children(context, located, expansion, item)).await?,
             "permissions" => {
-                let all = permissions::permissions(context, &located.node).into_iter();
+                let all = permissions::permissions(context, &located.node).await?.into_iter();
                 item["permissions"] = all.map(|one| expansion.selection.project(one)).collect();
             }
             _ => {
@@ -54,6 +56,7 @@ pub(super) async fn expand_node(
     selection: &Selection,
     item: &mut Value,
 ) -> Result<()> {
+    context.refresh_shortcut(node, item).await?;
     if selection.expanded.is_empty() {
         return Ok(());
     }

@@ -56,7 +56,7 @@ async fn deleted(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Op
     else {
         return Ok(None);
     };
-    let item = context.anchor(&Anchor::Id(id.clone())).await?;
+    let item = context.item_at(&Anchor::Id(id.clone())).await?;
     let node = context.tree().any_node(context.drive(), item).await?;
     Ok(Some(node).filter(|node| matches!(node.state, ItemState::Trashed | ItemState::Hidden)))
 }
@@ -193,7 +193,7 @@ pub(super) async fn delete(context: &DriveContext<'_>, address: &ItemAddress) ->
 pub(super) async fn purge(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let item = match &address.anchor {
         Anchor::Id(_) if address.path.is_empty() => {
-            let item = context.anchor(&address.anchor).await?;
+            let item = context.item_at(&address.anchor).await?;
             let node = context.tree().any_node(context.drive(), item).await?;
             if node.state == ItemState::Purged {
                 return Err(Error::not_found());
@@ -225,7 +225,7 @@ pub(super) async fn restore(
         return Err(Error::not_supported("restore is not supported for this account."));
     }
     let body: ItemBody = payload.parse()?;
-    let item = context.anchor(&address.anchor).await?;
+    let item = context.item_at(&address.anchor).await?;
     let folder = match &body.parent_reference {
         Some(reference) => reference.folder(context).await?,
         None => None,

@@ -1,5 +1,4 @@
-//! Lists of a drive's recent files, and of items that other users share
-//! (onedrive-graph#shared-with-me).
+//! The list of a drive's recent files.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -12,12 +11,8 @@ use super::{
     error::Result,
     expand::expand_node,
     item_response::collection,
-    paging::{
-        SKIP_TOKEN, decode_listing_key, decode_position, encode_listing_key, encode_position,
-        page_size,
-    },
+    paging::{SKIP_TOKEN, decode_listing_key, encode_listing_key, page_size},
     response,
-    stored_facets::stored_facet,
 };
 use crate::tree::{ItemKey, ListingKey, Node, NodeKind, Order, ROOT};
 
@@ -64,33 +59,6 @@ pub(super) async fn recent(context: &DriveContext<'_>) -> Result<Response> {
         encode_listing_key(&key, Order::Modified)
     });
     list_response(context, &nodes, next).await
-}
-
-/// `GET drive/sharedWithMe`: returns the shortcuts to items in other drives. Only the control
-/// interface creates shortcuts.
-///
-/// # Errors
-/// 400 for a `$top` that is no number above 0, `$skip`, the page token of another listing, and a
-/// thumbnail size outside of 1 to the maximum; 404 if a listed item is deleted meanwhile; 500 if
-/// the storage fails.
-pub(super) async fn shared_with_me(context: &DriveContext<'_>) -> Result<Response> {
-    let query = &context.request.query;
-    let top = page_size(query)?;
-    let after = query.get("skiptoken").map(decode_position).transpose()?;
-    let mut shortcuts = Vec::new();
-    for_each_item(context, |node| {
-        let no = node.no.0.cast_unsigned();
-        if stored_facet(&node, "remoteItem").is_some() && after.is_none_or(|last| no > last) {
-            shortcuts.push(node);
-        }
-    })
-    .await?;
-    shortcuts.sort_by_key(|node| node.no);
-    let more = shortcuts.len() as u64 > top;
-    shortcuts.truncate(usize::try_from(top).unwrap_or(usize::MAX));
-    let last = shortcuts.last().filter(|_| more);
-    let next = last.map(|node| encode_position(node.no.0.cast_unsigned()));
-    list_response(context, &shortcuts, next).await
 }
 
 /// Calls `visit` with each live item of a drive.

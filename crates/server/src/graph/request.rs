@@ -24,8 +24,10 @@ use crate::{
     faults::Connection,
     grant::Grant,
     headers,
+    permissions::Principal,
     protocol::{RequestContext, ServeNested},
     state::ServerState,
+    tree::Role,
 };
 
 /// The base paths of the protocol, and their dialects.
@@ -43,6 +45,10 @@ pub(super) struct GraphRequest {
     pub(super) files: FileScope,
     /// The files that the token can change.
     pub(super) writable: FileScope,
+    /// The role that the operation needs for the item that it addresses.
+    pub(super) needs: Role,
+    /// Whether the token covers files of other users that the user has access to.
+    pub(super) covers_others: bool,
     /// The connection of the request.
     pub(super) connection: Connection,
     /// Serves a request of a batch.
@@ -141,6 +147,8 @@ impl GraphRequest {
             grant,
             files: FileScope::All,
             writable: FileScope::All,
+            needs: Role::Read,
+            covers_others: false,
             connection,
             nested,
             method,
@@ -195,6 +203,8 @@ impl GraphRequest {
         }
         self.files = permissions.check(route.requirement)?;
         self.writable = permissions.writable();
+        self.needs = route.needs();
+        self.covers_others = permissions.covers_others(self.needs > Role::Read);
         Ok(())
     }
 
@@ -208,6 +218,31 @@ impl GraphRequest {
             true => Ok(grant),
             false => Err(self.unauthenticated(AuthError::Audience)),
         }
+    }
+
+    /// Returns the user or the application that the request acts for.
+    ///
+    /// # Errors
+    /// 401 if the token is missing, unknown, expired or for another resource; 507 if the user's drive
+    /// cannot be created because the disk of the storage is full; 500 if the storage fails.
+    pub(super) async fn principal(&self) -> Result<Principal> {
+        let grant = self.valid_grant()?;
+        if grant.is_app {
+            let (client, tenant) = (grant.client.as_deref(), grant.tenant.as_deref());
+            return Ok(Principal::for_application(client, tenant));
+        }
+        let account = self.state.accounts.open(&grant.account).await?;
+        Ok(Principal::for_user(&self.state.accounts, &account))
+    }
+
+    /// Returns whether a `Prefer` header has a preference, in any case.
+    pub(super) fn prefers(&self, preference: &str) -> bool {
+        let values = self.headers.get_all("prefer").into_iter();
+        let values = values.filter_map(|value| value.to_str().ok());
+        values
+            .flat_map(|value| value.split(','))
+            .filter_map(|one| one.split(['=', ';']).next())
+            .any(|name| name.trim().eq_ignore_ascii_case(preference))
     }
 
     /// Returns the kind of an account: the one in its name, else the server's.

@@ -81,6 +81,16 @@ pub(super) fn json(status: StatusCode, body: &Value) -> Response {
     response
 }
 
+/// Returns a response with an HTML page.
+pub(super) fn html(status: StatusCode, page: &'static str) -> Response {
+    let mut response = Response::new(Body::from(page));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
 /// Returns a response without a body.
 pub(super) fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());

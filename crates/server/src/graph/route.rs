@@ -7,6 +7,7 @@ use http::Method;
 use super::{
     address::{Address, DriveRef, ItemAddress, Owner, PathSegment, Site},
     error::{Error, Result},
+    sharing_actions::{PermissionAction, ShareAction, SitePermissionAction},
     table::{self, GraphRoute},
 };
 
@@ -19,6 +20,8 @@ pub(super) enum GraphAction {
     Site(Site),
     Sites,
     Drive { drive: DriveRef, action: DriveAction },
+    Share { token: String, action: ShareAction },
+    SitePermissions { site: Site, action: SitePermissionAction },
     Item { address: ItemAddress, action: ItemAction },
 }
 
@@ -56,15 +59,6 @@ pub(super) enum DriveAction {
     Shared,
 }
 
-/// An action on the permissions of an item, or on the permission with an id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PermissionAction {
-    List,
-    Get(String),
-    Update(String),
-    Delete(String),
-}
-
 /// An action on the versions of a file, or on the version with an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum VersionAction {
@@ -83,6 +77,14 @@ impl GraphAction {
     pub(super) fn parse(method: &Method, address: Address) -> Result<Self> {
         let action = match address {
             Address::Item(address) => return Self::parse_item(method, address),
+            Address::Share { token, segments } => {
+                let action = ShareAction::parse(method, &segments)?;
+                return Ok(Self::Share { token, action });
+            }
+            Address::SitePermissions { site, segments } => {
+                let action = SitePermissionAction::parse(method, segments)?;
+                return Ok(Self::SitePermissions { site, action });
+            }
             Address::Batch if *method == Method::POST => return Ok(Self::Batch),
             Address::Batch => return Err(Error::method("POST")),
             Address::User(owner) => Self::User(owner),
@@ -132,6 +134,8 @@ impl GraphAction {
                 DriveAction::Recent => &table::RECENT,
                 DriveAction::Shared => &table::SHARED,
             },
+            Self::Share { action, .. } => action.route(),
+            Self::SitePermissions { action, .. } => action.route(),
             Self::Item { action, .. } => action.route(),
         }
     }
@@ -230,12 +234,7 @@ impl ItemAction {
             Self::Search(_) => &table::SEARCH,
             Self::CreateLink => &table::LINK_CREATE,
             Self::Invite => &table::INVITE,
-            Self::Permissions(action) => match action {
-                PermissionAction::List => &table::PERMISSIONS,
-                PermissionAction::Get(_) => &table::PERMISSION_GET,
-                PermissionAction::Update(_) => &table::PERMISSION_UPDATE,
-                PermissionAction::Delete(_) => &table::PERMISSION_DELETE,
-            },
+            Self::Permissions(action) => action.route(),
             Self::Thumbnails(segments) => match segments.len() {
                 0 => &table::THUMBNAILS,
                 1 => &table::THUMBNAIL_SET,
@@ -248,28 +247,6 @@ impl ItemAction {
                 VersionAction::Content(_) => &table::VERSION_CONTENT,
                 VersionAction::Delete(_) => &table::VERSION_DELETE,
             },
-        }
-    }
-}
-
-impl PermissionAction {
-    /// Returns the action of a method on `permissions` and `segments`, those after it.
-    ///
-    /// # Errors
-    /// 405 for a method that the resource does not have, 501 for a segment after the id.
-    fn parse(method: &Method, mut segments: Vec<PathSegment>) -> Result<Self> {
-        let rest = segments.split_off(segments.len().min(1));
-        let Some(PathSegment { name: id, .. }) = segments.pop() else {
-            return if is_read(method) { Ok(Self::List) } else { Err(Error::method("GET")) };
-        };
-        if let Some(PathSegment { name, .. }) = rest.first() {
-            return Err(Error::unsupported(format_args!("serve '{name}' of a permission")));
-        }
-        match *method {
-            Method::GET | Method::HEAD => Ok(Self::Get(id)),
-            Method::PATCH => Ok(Self::Update(id)),
-            Method::DELETE => Ok(Self::Delete(id)),
-            _ => Err(Error::method("GET, PATCH, DELETE")),
         }
     }
 }
@@ -326,8 +303,20 @@ pub(super) fn session_route(method: &Method) -> Result<&'static GraphRoute> {
     }
 }
 
+/// Returns the route of a request to the URL of a sharing link.
+///
+/// # Errors
+/// 405 for a method that links do not have.
+pub(super) fn link_route(method: &Method) -> Result<&'static GraphRoute> {
+    match *method {
+        Method::GET | Method::HEAD => Ok(&table::LINK_GET),
+        Method::POST => Ok(&table::LINK_OPEN),
+        _ => Err(Error::method("GET, POST")),
+    }
+}
+
 /// Returns whether a method only reads.
-fn is_read(method: &Method) -> bool {
+pub(super) fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
@@ -365,6 +354,13 @@ mod tests {
             (Method::POST, "/me/drive/root:/a:/preview", "graph.preview.get"),
             (Method::POST, "/me/drive/items/i/invite", "graph.permissions"),
             (Method::DELETE, "/me/drive/items/i/versions/1.0", "graph.versions"),
+            (Method::POST, "/me/drive/items/i/permissions/p/grant", "graph.permissions"),
+            (Method::GET, "/shares/u!x", "graph.share.get"),
+            (Method::GET, "/shares/u!x/driveItem", "graph.item.get"),
+            (Method::GET, "/shares/u!x/root:/a:/children", "graph.children.list"),
+            (Method::POST, "/shares/u!x/permission/grant", "graph.permissions"),
+            (Method::GET, "/sites/root/permissions", "graph.site.permissions"),
+            (Method::PATCH, "/sites/root/permissions/1", "graph.site.permissions"),
             (Method::GET, "/me/drives", "graph.drives.list"),
             (Method::POST, "/$batch", "graph.batch"),
         ] {

@@ -22,6 +22,8 @@ pub(super) enum ScopeRequirement {
     Read,
     /// Changing files.
     Write,
+    /// Managing the permissions of sites.
+    FullControl,
 }
 
 /// Permissions for a user's profile. Applications have only those that end in `.all`.
@@ -67,12 +69,24 @@ const WRITE_FILES: [&str; 11] = [
     "myfiles.write",
 ];
 
+/// Permissions for the user's own files. Those of other users need other permissions
+/// (onedrive-graph#scopes-of-shared-files), unless a sharing token addresses them.
+const OWN_FILES: [&str; 4] = ["files.read", "files.readwrite", "myfiles.read", "myfiles.write"];
+
+/// Permissions to manage the permissions of sites.
+const FULL_CONTROL: [&str; 2] = ["sites.fullcontrol.all", "allsites.fullcontrol"];
+
+/// Permissions of an application for the sites and items that it was given access to
+/// (onedrive-graph#site-permissions).
+const SELECTED: [&str; 2] = ["sites.selected", "files.selectedoperations.selected"];
+
 /// Permissions to read and change files in the application's own folder.
 const APP_FOLDER: [&str; 2] = ["files.readwrite.appfolder", "onedrive.appfolder"];
 
 /// Returns whether the server knows a permission, given in lower case.
 pub(crate) fn is_known_permission(permission: &str) -> bool {
-    let lists: [&[&str]; 5] = [&USERS, &READ_SITES, &READ_FILES, &WRITE_FILES, &APP_FOLDER];
+    let lists: [&[&str]; 6] =
+        [&USERS, &READ_SITES, &READ_FILES, &WRITE_FILES, &APP_FOLDER, &SELECTED];
     lists.iter().any(|list| list.contains(&permission))
 }
 
@@ -82,6 +96,8 @@ pub(super) enum FileScope {
     Nothing,
     /// The files below the special folder `approot`.
     AppFolder,
+    /// The files that the application has a permission for.
+    Selected,
     All,
 }
 
@@ -100,12 +116,14 @@ impl Permissions {
     }
 
     /// Returns whether the token has one of the permissions, which are in lower case. Of an
-    /// application's permissions, only those that end in `.all` count.
+    /// application's permissions, only those that end in `.all` or `.selected` count.
     fn has_one(&self, accepted: &[&str]) -> bool {
         let Some(granted) = &self.granted else { return true };
         granted.iter().any(|permission| {
             accepted.contains(&permission.as_str())
-                && (!self.is_app || permission.ends_with(".all"))
+                && (!self.is_app
+                    || permission.ends_with(".all")
+                    || permission.ends_with(".selected"))
         })
     }
 
@@ -128,9 +146,21 @@ impl Permissions {
             FileScope::All
         } else if self.has_one(&APP_FOLDER) {
             FileScope::AppFolder
+        } else if self.is_app && self.has_one(&SELECTED) {
+            FileScope::Selected
         } else {
             FileScope::Nothing
         }
+    }
+
+    /// Returns whether the token covers the files of other users that the user has access to.
+    pub(super) fn covers_others(&self, writes: bool) -> bool {
+        let lists: &[&[&str]] = match writes {
+            true => &[&WRITE_FILES],
+            false => &[&WRITE_FILES, &READ_FILES, &READ_SITES],
+        };
+        let others = lists.iter().flat_map(|list| list.iter()).filter(|it| !OWN_FILES.contains(it));
+        self.has_one(&others.copied().collect::<Vec<_>>())
     }
 
     /// Returns the files that a request may use, and checks the other rights that its route
@@ -143,6 +173,11 @@ impl Permissions {
             ScopeRequirement::Nothing => return Ok(FileScope::All),
             ScopeRequirement::User if self.has_one(&USERS) => return Ok(FileScope::Nothing),
             ScopeRequirement::Sites if self.has_one(&READ_SITES) => return Ok(FileScope::Nothing),
+            ScopeRequirement::Sites if self.is_app && self.has_one(&SELECTED) => {
+                FileScope::Selected
+            }
+            ScopeRequirement::FullControl if self.has_one(&FULL_CONTROL) => FileScope::All,
+            ScopeRequirement::FullControl => FileScope::Nothing,
             ScopeRequirement::User => return Err(no_privilege()),
             ScopeRequirement::Sites => FileScope::Nothing,
             ScopeRequirement::Read => self.readable(),
@@ -203,6 +238,18 @@ mod tests {
         assert!(!allows("Files.Read", &table::VERSION_DELETE));
         assert!(allows("Files.Read", &table::PERMISSION_GET));
         assert!(!allows("Files.Read", &table::INVITE));
+    }
+
+    #[test]
+    fn files_of_other_users_need_permissions_for_them() {
+        assert!(!permissions("Files.Read").covers_others(false));
+        assert!(permissions("Files.Read.All").covers_others(false));
+        assert!(!permissions("Files.Read.All Files.ReadWrite").covers_others(true));
+        assert!(permissions("Files.ReadWrite.All").covers_others(true));
+        assert!(permissions("Sites.Read.All").covers_others(false));
+        assert_eq!(roles("Sites.Selected").readable(), FileScope::Selected);
+        assert_eq!(permissions("Sites.Selected").readable(), FileScope::Nothing);
+        assert!(permissions("Sites.Read.All").check(ScopeRequirement::FullControl).is_err());
     }
 
     #[test]

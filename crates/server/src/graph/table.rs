@@ -9,6 +9,7 @@ use super::{
     scopes::ScopeRequirement,
     select::ITEM_PROPERTIES,
 };
+use crate::tree::Role;
 
 /// A method on a type of resource.
 #[derive(Debug)]
@@ -24,6 +25,18 @@ pub(super) struct GraphRoute {
     /// A request of this route, for the test of all contracts.
     #[cfg_attr(not(test), expect(dead_code, reason = "read by the test of all contracts"))]
     pub(super) example: RouteExample,
+}
+
+impl GraphRoute {
+    /// Returns the role that the operation needs for the item that it addresses. A copy only reads its
+    /// original. The handlers of copies and of permissions check further rights.
+    pub(super) fn needs(&self) -> Role {
+        let checks_further = [COPY.operation, PERMISSIONS.operation].contains(&self.operation);
+        match self.requirement {
+            ScopeRequirement::Write if !checks_further => Role::Write,
+            _ => Role::Read,
+        }
+    }
 }
 
 /// An example request. The test replaces `{file}` and `{folder}` with ids of items that it creates,
@@ -104,6 +117,9 @@ const UNIMPLEMENTED: [&str; 10] = [
 /// Members that are only refused in requests that create an item; in an update they are read-only.
 const UNIMPLEMENTED_IN_NEW_ITEM: [&str; 2] = ["package", "remoteItem"];
 
+/// Members of a driveItem that no request for a new child applies.
+const UNIMPLEMENTED_IN_CHILD: [&str; 1] = ["package"];
+
 /// Annotation with the URL of the bytes of a new file.
 const SOURCE_URL: &str = "@microsoft.graph.sourceUrl";
 
@@ -140,10 +156,17 @@ const UPDATE: Members = Members {
 /// Members of a driveItem that a request creates. Like the cloud, the server ignores times
 /// (onedrive-graph#create-folder-times).
 const CREATE: Members = Members {
-    implemented: &["name", "description", "folder", "file", "@microsoft.graph.conflictBehavior"],
-    unimplemented: &concat::<13>(
+    implemented: &[
+        "name",
+        "description",
+        "folder",
+        "file",
+        "remoteItem",
+        "@microsoft.graph.conflictBehavior",
+    ],
+    unimplemented: &concat::<12>(
         &UNIMPLEMENTED,
-        &concat::<3>(&UNIMPLEMENTED_IN_NEW_ITEM, &[SOURCE_URL]),
+        &concat::<2>(&UNIMPLEMENTED_IN_CHILD, &[SOURCE_URL]),
     ),
     read_only: ITEM_PROPERTIES,
     ..Members::NONE
@@ -168,9 +191,29 @@ const PUT: Members = Members {
 const ACTION: Members =
     Members { unknown: UnknownMembers::Refused("invalidRequest"), ..Members::NONE };
 
-/// Parameters of `createLink` and `invite` that restrict or announce access.
-const RESTRICTIONS: [&str; 4] =
-    ["expirationDateTime", "message", "password", "retainInheritedPermissions=true"];
+/// The contract of `grant`.
+const GRANT: Members = Members {
+    implemented: &[
+        "recipients",
+        "recipients.alias",
+        "recipients.email",
+        "recipients.objectId",
+        "roles",
+    ],
+    ..ACTION
+};
+
+/// The contract of a permission of a site.
+const SITE_GRANT: Members = Members {
+    implemented: &[
+        "grantedTo",
+        "grantedToIdentities",
+        "grantedToIdentitiesV2",
+        "grantedToV2",
+        "roles",
+    ],
+    ..Members::NONE
+};
 
 /// A listing of items in pages. The cloud refuses `$skip` (onedrive-graph#page-size).
 const LISTING: Contract =
@@ -289,11 +332,23 @@ routes! {
         personal("POST", "/me/drive/items/{file}/createLink",
             r#"{"type":"view","scope":"anonymous"}"#),
         json(&[], Members {
-            implemented: &["scope", "type"],
-            unimplemented: &concat::<6>(&RESTRICTIONS, &["recipients", "sendNotification=false"]),
+            implemented: &[
+                "expirationDateTime",
+                "password",
+                "recipients",
+                "recipients.alias",
+                "recipients.email",
+                "recipients.objectId",
+                "retainInheritedPermissions",
+                "scope",
+                "type",
+            ],
+            unimplemented: &["message", "sendNotification=false"],
             ..ACTION
         });
     LINK_GET = "graph.link.get", 0, Nothing, personal("GET", "{link}", ""), Contract::NONE;
+    LINK_OPEN = "graph.link.open", 0, Nothing, personal("POST", "{link}", ""),
+        Contract { body: BodyRule::Form, ..Contract::NONE };
     INVITE = "graph.permissions", 5, Write,
         personal("POST", "/me/drive/items/{file}/invite",
             r#"{"recipients":[{"email":"ann@example.org"}],"roles":["read"]}"#),
@@ -304,9 +359,12 @@ routes! {
                 "recipients.email",
                 "recipients.objectId",
                 "requireSignIn",
+                "retainInheritedPermissions",
+                "expirationDateTime",
                 "roles",
             ],
-            unimplemented: &concat::<5>(&RESTRICTIONS, &["sendInvitation=false"]),
+            // A message is part of the invitation that is sent.
+            unimplemented: &["message", "password", "sendInvitation=false"],
             ..ACTION
         });
     PERMISSIONS = "graph.permissions", 5, Read, personal("GET", "/me/drive/items/{file}/permissions", ""),
@@ -318,13 +376,38 @@ routes! {
         personal("PATCH", "/me/drive/items/{file}/permissions/{permission}",
             r#"{"roles":["write"]}"#),
         json(&["select"], Members {
-            implemented: &["roles"],
-            unimplemented: &["expirationDateTime", "password"],
+            implemented: &["expirationDateTime", "password", "roles"],
             ..Members::NONE
         });
+    PERMISSION_GRANT = "graph.permissions", 5, Write,
+        personal("POST", "/me/drive/items/{file}/permissions/{linkid}/grant",
+            r#"{"recipients":[{"email":"ann@example.org"}],"roles":["read"]}"#),
+        json(&[], GRANT);
     PERMISSION_DELETE = "graph.permissions", 5, Write,
         personal("DELETE", "/me/drive/items/{file}/permissions/{permission}", ""),
         Contract::NONE;
+    SHARE_PERMISSION = "graph.permissions", 5, Read, personal("GET", "/shares/{share}/permission", ""),
+        odata(&["select"]);
+    SHARE_GRANT = "graph.permissions", 5, Write,
+        personal("POST", "/shares/{share}/permission/grant",
+            r#"{"recipients":[{"email":"ann@example.org"}],"roles":["read"]}"#),
+        json(&[], GRANT);
+    SHARE = "graph.share.get", 1, Read, personal("GET", "/shares/{share}", ""), odata(&["select"]);
+    SHARE_SITE = "graph.share.get", 1, Read, business("GET", "/shares/{share}/site", ""),
+        odata(&["select"]);
+    SITE_PERMISSIONS = "graph.site.permissions", 5, FullControl,
+        business("GET", "/sites/root/permissions", ""), odata(&["select"]);
+    SITE_PERMISSION_CREATE = "graph.site.permissions", 5, FullControl,
+        business("POST", "/sites/root/permissions",
+            r#"{"roles":["read"],"grantedToIdentities":[{"application":{"id":"a"}}]}"#),
+        json(&[], SITE_GRANT);
+    SITE_PERMISSION_GET = "graph.site.permissions", 5, FullControl,
+        business("GET", "/sites/root/permissions/{sitepermission}", ""), odata(&["select"]);
+    SITE_PERMISSION_UPDATE = "graph.site.permissions", 5, FullControl,
+        business("PATCH", "/sites/root/permissions/{sitepermission}", r#"{"roles":["write"]}"#),
+        json(&[], SITE_GRANT);
+    SITE_PERMISSION_DELETE = "graph.site.permissions", 5, FullControl,
+        business("DELETE", "/sites/root/permissions/{sitepermission}", ""), Contract::NONE;
     THUMBNAILS = "graph.thumbnails.get", 1, Read, personal("GET", "/me/drive/items/{file}/thumbnails", ""),
         THUMBNAIL_METADATA;
     THUMBNAIL_SET = "graph.thumbnails.get", 1, Read,

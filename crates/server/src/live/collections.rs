@@ -4,20 +4,24 @@
 //! All lists except the albums scan everything below a folder in batches. Memory use is limited to
 //! one batch and the items of the response.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::response::Response;
 
 use super::{
     action::ListKind,
     error::{LiveError, Result},
-    listing::{self, PageOptions},
+    listing::{self, ListedNode, PHOTO_SCOPE_TYPES, PageOptions},
     object_access::ObjectAccess,
     object_type::ObjectType,
     request::LiveRequest,
     route::BASE,
+    scopes::OTHERS,
 };
-use crate::tree::{ItemKey, ListOptions, Media, Node, NodeKind, Order, ROOT, fold};
+use crate::{
+    account::Account,
+    tree::{DriveKey, ItemKey, ListOptions, Media, Node, NodeKind, Order, ROOT, fold},
+};
 
 /// Number of items per query to the tree.
 const BATCH: u64 = 1000;
@@ -26,7 +30,8 @@ const BATCH: u64 = 1000;
 /// (inferred).
 const DEFAULT_PAGE: u64 = 100;
 
-/// Handles `GET {user}/albums`: the albums in the root folder.
+/// Handles `GET {user}/albums`: the albums in the root folder. Those of another user are the ones that
+/// the caller has access to.
 ///
 /// # Errors
 /// 400 if a query parameter of [`PageOptions`] has an invalid value; 500 if the storage fails.
@@ -37,7 +42,17 @@ pub(super) async fn albums(request: &LiveRequest) -> Result<Response> {
     let children = request.state().tree.children(request.drive(), ROOT, by_name).await;
     let mut nodes = children.map_err(|error| LiveError::tree(error, request.subject_id()))?;
     nodes.retain(|node| options.includes(ObjectType::from_node(node)));
-    respond(request, &options, nodes, "me/albums").await
+    let nodes = request.visible(nodes, false).await?;
+    let path = match request.is_foreign() {
+        true => format!("{}/albums", request.objects.account.cid),
+        false => "me/albums".to_owned(),
+    };
+    respond(request, &options, own(nodes), &path).await
+}
+
+/// Returns items of the addressed drive as items of a list.
+fn own(nodes: Vec<Node>) -> Vec<(Node, Option<Arc<Account>>)> {
+    nodes.into_iter().map(|node| (node, None)).collect()
 }
 
 /// Handles `GET {user}/skydrive/recent_docs`: all files, sorted by the client's modification time,
@@ -64,10 +79,12 @@ pub(super) async fn recent(request: &LiveRequest) -> Result<Response> {
     })
     .await?;
     newest_first(&mut nodes);
-    respond(request, &options, nodes, "me/skydrive/recent_docs").await
+    respond(request, &options, own(nodes), "me/skydrive/recent_docs").await
 }
 
-/// Handles `GET {user}/skydrive/shared…`: the items on this drive that belong to another user.
+/// Handles `GET me/skydrive/shared…`: the items of other users that are shared with the caller, and the
+/// items on the caller's drive that belong to another user, which only fixtures do. With
+/// `wl.contacts_photos` alone, the list has only photos, videos and albums.
 ///
 /// # Errors
 /// 400 if a query parameter of [`PageOptions`] has an invalid value; 500 if the storage fails.
@@ -76,10 +93,18 @@ pub(super) async fn shared(request: &LiveRequest, kind: ListKind) -> Result<Resp
     if let Some(types) = kind.types() {
         options.narrow(types);
     }
-    let mut nodes = Vec::new();
+    if !request.scopes.has(OTHERS) {
+        options.narrow(PHOTO_SCOPE_TYPES);
+    }
+    let mut items: Vec<(Node, Option<Arc<Account>>)> = Vec::new();
+    for (owner, node) in request.shared_items().await? {
+        if options.includes(ObjectType::from_node(&node)) {
+            items.push((node, Some(owner)));
+        }
+    }
     scan(request, ROOT, |node| {
         if node.owner.is_some() && options.includes(ObjectType::from_node(&node)) {
-            nodes.push(node);
+            items.push((node, None));
         }
         true
     })
@@ -88,7 +113,7 @@ pub(super) async fn shared(request: &LiveRequest, kind: ListKind) -> Result<Resp
         ListKind::Files => "me/skydrive/shared".to_owned(),
         kind => format!("me/skydrive/shared/{}", kind.name()),
     };
-    respond(request, &options, nodes, &path).await
+    respond(request, &options, items, &path).await
 }
 
 /// Handles `GET {folder}/search?q=…`: files and folders whose name, description or audio metadata
@@ -111,7 +136,8 @@ pub(super) async fn search(request: &LiveRequest) -> Result<Response> {
         (nodes.len() as u64) < limit
     })
     .await?;
-    respond(request, &options, nodes, &format!("{folder_id}/search")).await
+    let nodes = request.visible(nodes, false).await?;
+    respond(request, &options, own(nodes), &format!("{folder_id}/search")).await
 }
 
 /// Returns whether the name, the description or the audio metadata contains `words`, which are
@@ -153,8 +179,9 @@ async fn scan(
     Ok(())
 }
 
-/// Responds with the page that `options` select from `nodes`. `path` is the path of the list below
-/// [`BASE`], for the URLs of the other pages.
+/// Responds with the page that `options` select from `items`, each with the account that owns its drive;
+/// `None` for the addressed drive. `path` is the path of the list below [`BASE`], for the URLs of the
+/// other pages.
 ///
 /// The access of each parent folder is looked up once.
 ///
@@ -163,14 +190,14 @@ async fn scan(
 async fn respond(
     request: &LiveRequest,
     options: &PageOptions,
-    nodes: Vec<Node>,
+    items: Vec<(Node, Option<Arc<Account>>)>,
     path: &str,
 ) -> Result<Response> {
-    let (nodes, more) = options.slice(nodes);
-    let mut cache: HashMap<Option<ItemKey>, ObjectAccess> = HashMap::new();
-    let mut with_access = Vec::with_capacity(nodes.len());
-    for node in nodes {
-        let folder = node.parents.first().copied();
+    let (items, more) = options.slice(items);
+    let mut cache: HashMap<(DriveKey, Option<ItemKey>), ObjectAccess> = HashMap::new();
+    let mut listed = Vec::with_capacity(items.len());
+    for (node, owner) in items {
+        let folder = (node.drive, node.parents.first().copied());
         let above = match cache.get(&folder) {
             Some(&above) => above,
             None => {
@@ -179,8 +206,8 @@ async fn respond(
                 above
             }
         };
-        with_access.push((node, above));
+        listed.push(ListedNode { node, above, owner });
     }
     let url = request.objects.base_url.url(&format!("{BASE}/{path}"));
-    Ok(listing::response(request, with_access, options.paging(&url, more)))
+    Ok(listing::response(request, listed, options.paging(&url, more)))
 }

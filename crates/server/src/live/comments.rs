@@ -141,7 +141,7 @@ pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Res
             facets.last_comment += 1;
             let comment = Comment {
                 number: facets.last_comment,
-                from: request.objects.account.name.clone(),
+                from: request.caller.name.clone(),
                 message: message.to_owned(),
                 created,
             };

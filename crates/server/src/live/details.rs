@@ -104,7 +104,8 @@ impl Objects {
                     Some(Media::Photo(photo)) => photo.clone(),
                     _ => Photo::default(),
                 };
-                let details = PhotoDetails::new(photo, &pictures()?, node.owner.is_none());
+                let is_own = node.owner.is_none() && !view.is_foreign;
+                let details = PhotoDetails::new(photo, &pictures()?, is_own);
                 Some(Details::Photo(Box::new(details)))
             }
             ObjectType::Audio => {

@@ -1,21 +1,21 @@
-//! The item data that only Live Connect has: links, comments, tags, albums, edited audio metadata.
+//! The item data that only Live Connect has: comments, tags, albums, edited audio metadata.
 //! The tree stores it as the facet `live` of the item.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{
-    sharing_links::{FACET, LinkKeys, deserialize_keys},
-    tree::{ItemKey, Node},
-};
+use crate::tree::{ItemKey, Node};
+
+/// Name of the facet.
+const FACET: &str = "live";
 
 /// The item data that only Live Connect has. The facet `live` of a
 /// [`FixtureItem`](crate::FixtureItem) has the same members.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct LiveFacets {
-    /// The item that the links, comments and tags belong to. A copied item carries the data of its
+    /// The item that the comments and tags belong to. A copied item carries the data of its
     /// original, which [`from_node`](Self::from_node) discards. `None`: they belong to the item
     /// that has the facet.
     #[serde(rename = "of", skip_serializing_if = "Option::is_none")]
@@ -26,13 +26,6 @@ pub(super) struct LiveFacets {
     /// The order of the folder's lists that request no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sort_by: Option<SortBy>,
-    /// Whether everyone can see the item and everything below it.
-    #[serde(skip_serializing_if = "is_false")]
-    pub public: bool,
-    /// The sharing links of the item, each with its key. A link whose key is not stored here is
-    /// revoked.
-    #[serde(skip_serializing_if = "LinkKeys::is_empty", deserialize_with = "deserialize_keys")]
-    pub links: LinkKeys,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub comments: Vec<Comment>,
     /// The number of the newest comment, including deleted ones.
@@ -131,7 +124,6 @@ impl LiveFacets {
             Self::default()
         });
         if facets.item.is_some_and(|item| item != node.no) {
-            facets.links.clear();
             facets.comments.clear();
             facets.last_comment = 0;
             facets.tags.clear();
@@ -146,11 +138,6 @@ impl LiveFacets {
     /// of its lists, unless a request sets another.
     pub(super) fn for_folder(album: bool, sort_by: Option<SortBy>) -> Self {
         Self { album, sort_by, ..Self::default() }
-    }
-
-    /// Returns the data of a folder that everyone can see.
-    pub(super) fn for_public_folder() -> Self {
-        Self { public: true, ..Self::default() }
     }
 
     /// Returns whether an item is an album.

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::tree::{
     Change, ChildName, DriveInfo, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, ROOT,
+    Role,
 };
 
 /// Returns the drive of the request's account.
@@ -250,8 +251,8 @@ pub(super) async fn copy_to(request: &LiveRequest, parts: &Parts, body: Body) ->
 ///
 /// # Errors
 /// 400 if the body is neither JSON nor a form, or `destination` is missing or not the id of a
-/// folder: well-known names are not accepted; 404 if the folder belongs to another user; 413 for a
-/// body over 1 MiB.
+/// folder: well-known names are not accepted; 403 or 404 if the caller cannot write to the folder; 404
+/// if it belongs to another user than the item; 413 for a body over 1 MiB.
 async fn destination(
     request: &LiveRequest,
     parts: &Parts,
@@ -268,6 +269,7 @@ async fn destination(
     if id.cid != request.objects.account.cid {
         return Err(LiveError::not_found(text));
     }
+    request.require_role(id.number, Role::Write).await?;
     Ok((id.number, text.to_owned()))
 }
 

@@ -3,6 +3,8 @@
 //! Pages are offsets, as in the reference. If a client adds or removes objects between two pages,
 //! other objects are skipped or repeated.
 
+use std::sync::Arc;
+
 use axum::{body::Body, http::StatusCode, response::Response};
 use bytes::Bytes;
 use serde::Serialize;
@@ -19,7 +21,10 @@ use super::{
     response_format::ResponseFormat,
     route::BASE,
 };
-use crate::tree::{self, Node, Order};
+use crate::{
+    account::Account,
+    tree::{self, Node, Order},
+};
 
 /// Number of objects that are serialized per chunk of the response.
 const CHUNK: usize = 64;
@@ -252,10 +257,10 @@ pub(super) async fn list(request: &LiveRequest, kind: ListKind) -> Result<Respon
     if let Some(types) = kind.types() {
         options.narrow(types);
     }
-    if !request.scopes.reads_all() {
+    if !request.reads_all() {
         options.narrow(PHOTO_SCOPE_TYPES);
     }
-    let (above, own_order) = request.access_and_order(folder).await?;
+    let (above, own_order) = request.access_and_order(request.drive(), folder).await?;
     if let (Some(order), None) = (own_order, request.query.get("sort_by")) {
         (options.order, options.by_update_time) = tree_order(order);
     }
@@ -263,14 +268,24 @@ pub(super) async fn list(request: &LiveRequest, kind: ListKind) -> Result<Respon
     let children = children.map_err(|error| LiveError::in_folder(error, "", &folder_id))?;
     let (nodes, more) = options.page(children);
     let url = request.objects.base_url.url(&format!("{BASE}/{folder_id}/{}", kind.name()));
-    let nodes = nodes.into_iter().map(|node| (node, above)).collect();
+    let nodes = request.visible(nodes, true).await?;
+    let nodes = nodes.into_iter().map(|node| ListedNode { node, above, owner: None }).collect();
     Ok(response(request, nodes, options.paging(&url, more)))
 }
 
-/// Responds with a list. Each item is paired with the access of its parent folder.
+/// An item of a list.
+pub(super) struct ListedNode {
+    pub(super) node: Node,
+    /// The access to the item's folder.
+    pub(super) above: ObjectAccess,
+    /// The account that owns the item's drive; `None` for that of the list.
+    pub(super) owner: Option<Arc<Account>>,
+}
+
+/// Responds with a list.
 pub(super) fn response(
     request: &LiveRequest,
-    nodes: Vec<(Node, ObjectAccess)>,
+    nodes: Vec<ListedNode>,
     paging: Option<Paging>,
 ) -> Response {
     let body = body(&request.format, &request.objects, nodes, paging, request.view);
@@ -281,7 +296,7 @@ pub(super) fn response(
 fn body(
     format: &ResponseFormat,
     objects: &Objects,
-    nodes: Vec<(Node, ObjectAccess)>,
+    nodes: Vec<ListedNode>,
     paging: Option<Paging>,
     view: ObjectView,
 ) -> Body {
@@ -293,9 +308,9 @@ fn body(
     let chunks = std::iter::from_fn(move || {
         let mut chunk = std::mem::take(&mut first);
         let has_begun = !chunk.is_empty();
-        for (at, (node, above)) in nodes.by_ref().take(CHUNK).enumerate() {
+        for (at, listed) in nodes.by_ref().take(CHUNK).enumerate() {
             writer.separate(&mut chunk, has_begun && at == 0);
-            chunk.extend(writer.object(&node, above));
+            chunk.extend(writer.object(&listed));
         }
         (!chunk.is_empty()).then(|| Bytes::from(chunk))
     })
@@ -333,8 +348,14 @@ impl ListWriter {
     }
 
     /// Serializes an object of the list.
-    fn object(&self, node: &Node, above: ObjectAccess) -> Vec<u8> {
-        self.format.serialize(&self.objects.object(node, self.view, above), 2)
+    fn object(&self, listed: &ListedNode) -> Vec<u8> {
+        let ListedNode { node, above, owner } = listed;
+        let Some(owner) = owner else {
+            return self.format.serialize(&self.objects.object(node, self.view, *above), 2);
+        };
+        let objects = Objects { account: Arc::clone(owner), ..self.objects.clone() };
+        let view = ObjectView { is_foreign: true, ..self.view };
+        self.format.serialize(&objects.object(node, view, *above), 2)
     }
 
     /// Returns everything after the last object. `empty`: the list has no objects.

@@ -11,6 +11,7 @@ mod details;
 mod error;
 mod facets;
 mod fields;
+mod foreign_access;
 #[cfg(fuzzing)]
 pub(super) mod fuzzing;
 mod ids;
@@ -44,6 +45,7 @@ use axum::{
 use super::{
     cross_site::CrossSite,
     parameters,
+    permissions::Principal,
     protocol::{Declaration, Protocol, RequestContext, Routed},
     state::ServerState,
     upload,
@@ -147,19 +149,34 @@ async fn respond(
         attachment: query.flag("download")?.unwrap_or(false),
         full: scopes.has(READ),
         locale: Locale::parse(query.get("locale"))?,
+        is_foreign: false,
     };
     let base_url = match query.flag("return_ssl_resources")? {
         Some(false) => context.base_url.with_plain_resources(),
         Some(true) | None => context.base_url,
     };
+    let principal = Principal::for_user(&state.accounts, &account);
+    let caller = Arc::clone(&account);
     let objects = Objects { state: Arc::clone(&state), base_url, account };
-    let format = format.clone();
-    let mut request =
-        LiveRequest { objects, query, format, subject, scopes, view, client_id, is_public };
-    if !action.is_across_users() {
-        request.require_own()?;
+    let mut request = LiveRequest {
+        objects,
+        query,
+        format: format.clone(),
+        subject,
+        scopes,
+        view,
+        client_id,
+        is_public,
+        caller,
+        principal,
+    };
+    if action.is_across_users() || !request.is_foreign() {
+        request.scopes.check_action(&action)?;
+    } else {
+        request.open_foreign(&action).await?;
+        request.view.full = request.reads_all();
+        request.view.is_foreign = true;
     }
-    request.scopes.check_action(&action)?;
     if let Subject::WellKnownFolder(_, name) = request.subject {
         let folder =
             well_known_folders::find_or_create(&state, &request.objects.account, name).await?;

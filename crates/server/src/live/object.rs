@@ -68,7 +68,7 @@ impl Objects {
         let object_type = ObjectType::from_node(node);
         let is_folder = node.kind == NodeKind::Folder;
         let has_tags = matches!(object_type, ObjectType::Photo | ObjectType::Video);
-        let access = above.max(ObjectAccess::from_facets(&facets));
+        let access = ObjectAccess::from_node(node, above);
         Object {
             id: self.id(node).to_string(),
             from: self.from(node),

@@ -1,15 +1,17 @@
 //! The access level of items: the member `shared_with`, and its translations.
 
-use super::{
-    error::{LiveError, Result},
-    facets::LiveFacets,
-};
+use jiff::Timestamp;
+
+use super::error::{LiveError, Result};
+use crate::tree::{Node, SharingAudience, SharingSummary};
 
 /// Who can see an item, in ascending order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ObjectAccess {
     #[default]
     Owner,
+    /// Users whom the owner selected.
+    Selected,
     /// Everyone who has a sharing link.
     Link,
     Everyone,
@@ -53,21 +55,29 @@ impl Locale {
 }
 
 impl ObjectAccess {
-    /// Returns the access that the item itself grants, without its parent folders.
-    pub(super) fn from_facets(facets: &LiveFacets) -> Self {
-        if facets.public {
-            Self::Everyone
-        } else if facets.links.is_empty() {
-            Self::Owner
-        } else {
-            Self::Link
-        }
+    /// Returns the access to an item. `above` is the access to its folder, which the item inherits
+    /// unless its own permissions end that.
+    pub(super) fn from_node(node: &Node, above: Self) -> Self {
+        let Some(summary) = SharingSummary::from_node(node) else { return above };
+        let own = match summary.audience(Timestamp::now()) {
+            None => Self::Owner,
+            Some(SharingAudience::Users) => Self::Selected,
+            Some(SharingAudience::Organization | SharingAudience::Anonymous) => Self::Link,
+            Some(SharingAudience::Everyone) => Self::Everyone,
+        };
+        if summary.is_boundary { own } else { own.max(above) }
     }
 
     /// Returns the localized name. The English names are those of the reference.
     pub(super) fn name(self, locale: Locale) -> &'static str {
         let [english, german, french, spanish] = match self {
             Self::Owner => ["Just me", "Nur ich", "Moi uniquement", "Solo yo"],
+            Self::Selected => [
+                "People I selected",
+                "Von mir ausgewählte Personen",
+                "Personnes que j'ai sélectionnées",
+                "Personas que he seleccionado",
+            ],
             Self::Link => [
                 "People with a link",
                 "Personen mit einem Link",

@@ -41,6 +41,8 @@ pub(super) struct ObjectView {
     pub full: bool,
     /// The language of translated members.
     pub locale: Locale,
+    /// Whether the objects belong to another user than the one who sends the request.
+    pub is_foreign: bool,
 }
 
 /// The URLs of a picture. They need no token, and expire.

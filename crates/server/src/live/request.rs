@@ -1,5 +1,7 @@
 //! A request of an authenticated account, and the lookups that its handlers share.
 
+use std::sync::Arc;
+
 use super::{
     error::{LiveError, Result},
     facets::{LiveFacets, SortBy},
@@ -10,11 +12,15 @@ use super::{
     query::LiveQuery,
     response_format::ResponseFormat,
     route::{DriveOwner, Subject},
-    scopes::{READ, Scopes},
+    scopes::{OTHERS, READ, Scopes},
 };
 use crate::{
+    account::Account,
+    permissions::Principal,
     state::ServerState,
-    tree::{Change, DriveKey, ItemKey, Node, OnConflict, Precondition, ROOT, TreeError},
+    tree::{
+        Change, DriveKey, ItemKey, Node, OnConflict, Permission, Precondition, ROOT, TreeError,
+    },
 };
 
 /// Maximum number of attempts at an update that concurrent requests interfere with.
@@ -32,6 +38,10 @@ pub(super) struct LiveRequest {
     pub(super) client_id: String,
     /// Whether only public data may be shown: the request has no token of the account.
     pub(super) is_public: bool,
+    /// The account of the token. That of `objects` owns the addressed drive.
+    pub(super) caller: Arc<Account>,
+    /// The caller, for the model of permissions.
+    pub(super) principal: Principal,
 }
 
 impl LiveRequest {
@@ -40,7 +50,7 @@ impl LiveRequest {
         &self.objects.state
     }
 
-    /// Returns the drive of the account.
+    /// Returns the addressed drive.
     pub(super) fn drive(&self) -> DriveKey {
         self.objects.account.drive
     }
@@ -48,32 +58,18 @@ impl LiveRequest {
     /// Rejects a subject that belongs to another user.
     ///
     /// # Errors
-    /// 404 if the account's id in the subject is not that of the request's account.
+    /// 404 if the account's id in the subject is not that of the caller.
     pub(super) fn require_own(&self) -> Result<()> {
-        let owner = match &self.subject {
-            Subject::User(DriveOwner::Me)
-            | Subject::Root(DriveOwner::Me)
-            | Subject::WellKnownFolder(DriveOwner::Me, _)
-            // The objects of an account are found by the account, too.
-            | Subject::AccountObject(_) => return Ok(()),
-            Subject::User(DriveOwner::User(cid))
-            | Subject::Root(DriveOwner::User(cid))
-            | Subject::WellKnownFolder(DriveOwner::User(cid), _) => cid,
-            Subject::Item(id) => &id.cid,
-            Subject::Comment(id) => &id.cid,
-            Subject::Tag(id) => &id.cid,
-        };
-        if *owner == self.objects.account.cid {
-            Ok(())
-        } else {
-            Err(LiveError::not_found(self.subject_id()))
+        match self.is_foreign() {
+            false => Ok(()),
+            true => Err(LiveError::not_found(self.subject_id())),
         }
     }
 
     /// Returns the id of the subject as clients send it, for messages and URLs, with the account's
     /// id instead of `me`.
     pub(super) fn subject_id(&self) -> String {
-        let own_cid = &self.objects.account.cid;
+        let own_cid = &self.caller.cid;
         let cid = |owner: &DriveOwner| match owner {
             DriveOwner::Me => own_cid.clone(),
             DriveOwner::User(cid) => cid.clone(),
@@ -148,16 +144,24 @@ impl LiveRequest {
         }
     }
 
+    /// Returns whether the token's scopes allow to read items of all types of the addressed drive, and
+    /// not only photos, videos and albums.
+    pub(super) fn reads_all(&self) -> bool {
+        self.scopes.has(if self.is_foreign() { OTHERS } else { READ })
+    }
+
     /// Returns the requested item if the scopes of the token allow to read it: `wl.skydrive` all
-    /// items, `wl.photos` only photos, videos and albums.
+    /// items, `wl.photos` only photos, videos and albums; for items of other users
+    /// `wl.contacts_skydrive` and `wl.contacts_photos`.
     ///
     /// # Errors
     /// 403 without such a scope; 404 as of [`node`](Self::node); 500 if the storage fails.
     pub(super) async fn readable_node(&self) -> Result<Node> {
         let node = self.node().await?;
-        // `Scopes::check_action` has required `wl.skydrive` or `wl.photos`.
-        if !self.scopes.has(READ) && !ObjectType::from_node(&node).is_visual() {
-            return Err(LiveError::unauthorized(&[READ]));
+        // One of the two scopes was required before.
+        if !self.reads_all() && !ObjectType::from_node(&node).is_visual() {
+            let needed = if self.is_foreign() { OTHERS } else { READ };
+            return Err(LiveError::unauthorized(&[needed]));
         }
         Ok(node)
     }
@@ -170,7 +174,7 @@ impl LiveRequest {
         ))
     }
 
-    /// Returns the access to a folder and its contents (the users that can see them), and the
+    /// Returns the access to a folder of a drive and its contents (the users that can see them), and the
     /// folder's own sort order; `None` if it has none.
     ///
     /// A missing folder is [`ObjectAccess::Owner`] without an order: the caller reports it when it reads
@@ -180,14 +184,16 @@ impl LiveRequest {
     /// 500 if the storage fails.
     pub(super) async fn access_and_order(
         &self,
+        drive: DriveKey,
         folder: ItemKey,
     ) -> Result<(ObjectAccess, Option<SortBy>)> {
-        match self.state().tree.lineage(self.drive(), folder).await {
+        match self.state().tree.lineage(drive, folder).await {
             Ok(lineage) => {
-                let facets: Vec<_> = lineage.iter().map(LiveFacets::from_node).collect();
-                let order = facets.first().and_then(|folder| folder.sort_by);
-                let access = facets.iter().map(ObjectAccess::from_facets).max();
-                Ok((access.unwrap_or_default(), order))
+                let order =
+                    lineage.first().and_then(|folder| LiveFacets::from_node(folder).sort_by);
+                let inherit = |above, node: &Node| ObjectAccess::from_node(node, above);
+                let access = lineage.iter().rev().fold(ObjectAccess::Owner, inherit);
+                Ok((access, order))
             }
             Err(TreeError::NotFound) => Ok((ObjectAccess::Owner, None)),
             Err(error) => Err(LiveError::tree(error, self.subject_id())),
@@ -200,9 +206,26 @@ impl LiveRequest {
     /// 500 if the storage fails.
     pub(super) async fn access_above(&self, node: &Node) -> Result<ObjectAccess> {
         match node.parents.first() {
-            Some(&folder) => Ok(self.access_and_order(folder).await?.0),
+            Some(&folder) => Ok(self.access_and_order(node.drive, folder).await?.0),
             None => Ok(ObjectAccess::Owner),
         }
+    }
+
+    /// Changes the permissions of an item of the addressed drive in one transaction. Returns the item as
+    /// it is afterwards and the result of `change`.
+    ///
+    /// # Errors
+    /// 404 if the item no longer exists; 507 if the disk of the storage is full; 500 if the storage
+    /// fails.
+    pub(super) async fn change_permissions<T: Send + 'static>(
+        &self,
+        item: ItemKey,
+        change: impl FnOnce(&mut Vec<Permission>) -> T + Send + 'static,
+    ) -> Result<(Node, T)> {
+        let change = |all: &mut Vec<Permission>| Ok::<_, TreeError>(change(all));
+        let changed = self.state().tree.change_permissions(self.drive(), item, change).await;
+        let changed = changed.and_then(|changed| changed);
+        changed.map_err(|error| LiveError::tree(error, self.subject_id()))
     }
 
     /// Changes the Live Connect data of `node`, and returns the item as it is afterwards and the

@@ -15,9 +15,9 @@ pub(super) const WRITE: &str = "wl.skydrive_update";
 /// Read access to photos, videos and albums.
 pub(super) const PHOTOS: &str = "wl.photos";
 /// Read access to items that other users share.
-const OTHERS: &str = "wl.contacts_skydrive";
+pub(super) const OTHERS: &str = "wl.contacts_skydrive";
 /// Read access to photos, videos and albums that other users share.
-const OTHERS_PHOTOS: &str = "wl.contacts_photos";
+pub(super) const OTHERS_PHOTOS: &str = "wl.contacts_photos";
 
 /// Scopes that include others (live-connect#scopes).
 const INCLUDED: &[(&str, &[&str])] =
@@ -91,12 +91,6 @@ impl Scopes {
         }
     }
 
-    /// Returns whether the token can read items of all types, and not only photos, videos and
-    /// albums.
-    pub(super) fn reads_all(&self) -> bool {
-        self.has(READ)
-    }
-
     /// Rejects an action that the token's scopes allow for no item. Checks that depend on the type
     /// of the item follow after the lookup.
     ///
@@ -135,6 +129,27 @@ impl Scopes {
             | LiveAction::PutContent
             | LiveAction::AddComment
             | LiveAction::DeleteComment => self.require_one(&[WRITE]),
+        }
+    }
+
+    /// Rejects an action on an item of another user that the token's scopes allow for no item.
+    ///
+    /// # Errors
+    /// 403 if a scope that the action requires is missing, with the message of the reference.
+    pub(super) fn check_foreign(&self, action: &LiveAction) -> Result<()> {
+        match action {
+            LiveAction::Get
+            | LiveAction::List(_)
+            | LiveAction::ListAlbums
+            | LiveAction::GetContent
+            | LiveAction::GetPicture
+            | LiveAction::ListComments
+            | LiveAction::GetComment
+            | LiveAction::ListTags
+            | LiveAction::GetTag => self.require_one(&[OTHERS, OTHERS_PHOTOS]),
+            LiveAction::Search => self.require_one(&[OTHERS]),
+            // All others change the item.
+            _ => self.require_one(&[WRITE]),
         }
     }
 

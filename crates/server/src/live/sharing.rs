@@ -14,11 +14,11 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::Response,
 };
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
     error::{LiveError, Result},
-    facets::LiveFacets,
     ids::LiveId,
     object_type::ObjectType,
     objects::Objects,
@@ -30,12 +30,12 @@ use super::{
 };
 use crate::{
     base_url::BaseUrl,
+    permissions::{NewLink, find_or_add},
     protocol::{Declaration, Protocol, RequestContext, Routed},
     secret_urls::SecretUrl,
     sharing_links::{self, LinkClaims, LinkKind, PATHS},
-    signed_token::random_name,
     state::ServerState,
-    tree::{ItemKey, ListOptions, Node, NodeKind},
+    tree::{ItemKey, ListOptions, Node, NodeKind, Permission, SharingSummary},
 };
 
 /// Width and height of an embedded item in pixels, as in the reference's sample.
@@ -59,8 +59,7 @@ impl Objects {
 /// it does not exist.
 ///
 /// # Errors
-/// 400 for a notebook; 404 if the item does not exist; 503 if other requests change the item at the
-/// same time; 507 if the disk of the storage is full; 500 if the storage fails.
+/// 400 for a notebook; 404 if the item does not exist; 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn link(request: &LiveRequest, kind: LinkKind) -> Result<Response> {
     let node = request.node().await?;
     if node.kind == NodeKind::Notebook {
@@ -71,12 +70,11 @@ pub(super) async fn link(request: &LiveRequest, kind: LinkKind) -> Result<Respon
         };
         return Err(request.unsupported(&node, path));
     }
-    let add_key = |facets: &mut LiveFacets| {
-        let is_new = !facets.links.contains_key(&kind);
-        Ok((facets.links.entry(kind).or_insert_with(random_name).clone(), is_new))
-    };
-    let (node, key) = request.change_facets(node, add_key).await?;
-    let claims = LinkClaims(request.objects.account.name.clone(), node.no, kind, key);
+    let (state, account) = (request.state(), &request.objects.account);
+    let new = NewLink::anonymous(kind.link_type()).into_permission(state, account, node.no);
+    let find_or_add = |all: &mut Vec<Permission>| find_or_add(all, new, Timestamp::now()).0;
+    let (node, link) = request.change_permissions(node.no, find_or_add).await?;
+    let claims = LinkClaims::from_permission(account, &link);
     let link = request.objects.link_url(&node, &claims);
     let body = match kind {
         LinkKind::Read | LinkKind::Edit => json!({ "link": link }),
@@ -126,8 +124,10 @@ pub(super) async fn preview(
 /// mark; its `resid` may name an item below the shared one.
 ///
 /// # Errors
-/// 404 if `claims` is `None`, the shared item no longer has the link's key, the shared item or the
-/// target does not exist, or the target is not below the shared item; 500 if the storage fails.
+/// 403 if the link has a password, which Live Connect cannot present; 404 if `claims` is `None`, the
+/// shared item no longer has the link, the link has expired, the shared item or the target does not
+/// exist, or the target is not below the shared item or does not inherit its permissions; 500 if the
+/// storage fails.
 async fn follow(
     state: &Arc<ServerState>,
     base_url: &BaseUrl,
@@ -137,19 +137,25 @@ async fn follow(
     let not_found = || LiveError::not_found("link");
     let failed = |error| LiveError::tree(error, "link");
     let claims = claims.ok_or_else(not_found)?;
-    let LinkClaims(account, shared, kind, key) = &claims;
+    let LinkClaims(account, shared, ..) = &claims;
     let account = state.accounts.open(account).await.map_err(failed)?;
     let tree = &state.tree;
     let holder = tree.node(account.drive, *shared).await.map_err(failed)?;
-    if LiveFacets::from_node(&holder).links.get(kind) != Some(key) {
-        return Err(not_found());
+    let all = tree.permissions(account.drive, *shared).await.map_err(failed)?;
+    let now = Timestamp::now();
+    let link = all.iter().find(|link| claims.is_of(link) && link.is_valid(now));
+    if link.ok_or_else(not_found)?.details.password.is_some() {
+        return Err(LiveError::forbidden("The link requires a password."));
     }
     let node = match linked_item(&account.cid, query) {
         Some(item) if item != *shared => {
             let node = tree.node(account.drive, item).await.map_err(failed)?;
             let above = tree.lineage(account.drive, item).await.map_err(failed)?;
             // The lineage only follows the first parent of an item.
-            let is_below = above.iter().any(|node| node.no == *shared);
+            let is_below = above
+                .iter()
+                .take_while(|node| !is_boundary(node))
+                .any(|node| node.no == *shared || node.parents.first() == Some(shared));
             if !is_below && !node.parents.contains(shared) {
                 return Err(not_found());
             }
@@ -159,6 +165,11 @@ async fn follow(
     };
     let objects = Objects { state: Arc::clone(state), base_url: base_url.clone(), account };
     Ok(Followed { objects, node, claims })
+}
+
+/// Returns whether an item does not inherit the permissions of its folder.
+fn is_boundary(node: &Node) -> bool {
+    SharingSummary::from_node(node).is_some_and(|summary| summary.is_boundary)
 }
 
 /// Returns the key of the item that the `resid` in the query of a link names. `cid` is the id of

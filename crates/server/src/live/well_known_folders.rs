@@ -1,15 +1,13 @@
 //! Folders that have a well-known name in the API (live-connect#op-friendly-folders).
 
-use serde_json::Map;
-
-use super::{
-    error::{LiveError, Result},
-    facets::LiveFacets,
-};
+use super::error::{LiveError, Result};
 use crate::{
     account::Account,
     state::ServerState,
-    tree::{ChildName, ItemKey, NewItem, NodeKind, OnConflict, ROOT},
+    tree::{
+        ChildName, ItemKey, NewItem, NodeKind, OnConflict, Permission, PermissionKind, ROOT, Role,
+        TreeError,
+    },
 };
 
 /// Well-known names and the paths of their folders. The folder names are inferred: they are those
@@ -44,29 +42,63 @@ pub(super) async fn find_or_create(
     let path =
         FOLDERS.iter().find(|(candidate, _)| *candidate == name).map_or(&[][..], |(_, path)| path);
     let failed = |error| LiveError::tree(error, format!("me/skydrive/{name}"));
-    let nodes = state.tree.walk(account.drive, ROOT, path).await.map_err(failed)?;
-    if let Some(folder) = nodes.get(path.len()) {
-        return match folder.kind {
-            NodeKind::Folder => Ok(folder.no),
-            NodeKind::File | NodeKind::Notebook => {
-                Err(LiveError::not_found(format!("me/skydrive/{name}")))
-            }
-        };
+    if let Some(folder) = existing(state, account, name).await? {
+        return Ok(folder);
     }
     let mut folder = ROOT;
     for step in path {
-        let facets = match name == PUBLIC_FOLDER {
-            true => LiveFacets::for_public_folder().to_map(),
-            false => Map::new(),
-        };
-        let new = NewItem { facets, ..NewItem::default() };
         let created = state.tree.make(
             ChildName::new(account.drive, folder, step),
             NodeKind::Folder,
-            new,
+            NewItem::default(),
             OnConflict::Replace,
         );
         folder = created.await.map_err(failed)?.node.no;
     }
+    if name == PUBLIC_FOLDER {
+        let everyone = Permission::new(folder, "everyone", PermissionKind::Everyone, Role::Read);
+        let publish = |all: &mut Vec<Permission>| {
+            if all.is_empty() {
+                all.push(everyone);
+            }
+            Ok::<_, TreeError>(())
+        };
+        let published = state.tree.change_permissions(account.drive, folder, publish).await;
+        published.and_then(|published| published).map_err(failed)?;
+    }
     Ok(folder)
+}
+
+/// Returns the folder of a well-known name, without creating it.
+///
+/// # Errors
+/// 404 if it does not exist or is a file; 500 if the storage fails.
+pub(super) async fn find(
+    state: &ServerState,
+    account: &Account,
+    name: &'static str,
+) -> Result<ItemKey> {
+    let path = || format!("{}/skydrive/{name}", account.cid);
+    existing(state, account, name).await?.ok_or_else(|| LiveError::not_found(path()))
+}
+
+/// Returns the folder of a well-known name; `None` if it does not exist.
+///
+/// # Errors
+/// 404 if the last step of the path is a file; 500 if the storage fails.
+async fn existing(
+    state: &ServerState,
+    account: &Account,
+    name: &'static str,
+) -> Result<Option<ItemKey>> {
+    let subject = || format!("me/skydrive/{name}");
+    let path =
+        FOLDERS.iter().find(|(candidate, _)| *candidate == name).map_or(&[][..], |(_, path)| path);
+    let nodes = state.tree.walk(account.drive, ROOT, path).await;
+    let nodes = nodes.map_err(|error| LiveError::tree(error, subject()))?;
+    match nodes.get(path.len()) {
+        None => Ok(None),
+        Some(folder) if folder.kind == NodeKind::Folder => Ok(Some(folder.no)),
+        Some(_) => Err(LiveError::not_found(subject())),
+    }
 }

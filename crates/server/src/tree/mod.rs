@@ -25,6 +25,7 @@ mod hash;
 mod item;
 mod key;
 mod mutation;
+mod permission;
 mod quick_xor;
 mod sql;
 mod upload;
@@ -41,6 +42,9 @@ pub use self::{
     },
     key::{DriveKey, ItemKey},
     mutation::{Change, ChildName, NewItem, OnConflict, Precondition, Written},
+    permission::{
+        LinkAudience, Permission, PermissionKind, Role, SharedItem, SharingAudience, SharingSummary,
+    },
     sql::{
         CheckReport, DamagedFile, LostItem, MOVES_KEPT, MovedItem, OpenError, Recovery, Tree,
         TreeOptions,

@@ -106,21 +106,45 @@ impl<'a> AddressParser<'a> {
                     self.drive(DriveRef::Id { id, site })
                 }
             },
+            "permissions" => match owner {
+                Owner::Site(site) => {
+                    Ok(Address::SitePermissions { site, segments: self.segments(None)? })
+                }
+                _ => Err(not_served("permissions")),
+            },
             other => Err(not_served(other)),
         }
+    }
+
+    /// Consumes the rest of the path as segments, after `first`.
+    ///
+    /// # Errors
+    /// As of [`Self::segment`].
+    fn segments(mut self, first: Option<RawSegment>) -> Result<Vec<PathSegment>> {
+        let mut segments = Vec::from_iter(first.map(RawSegment::into_path_segment));
+        while let Some(segment) = self.segment()? {
+            segments.push(segment.into_path_segment());
+        }
+        Ok(segments)
     }
 
     /// Parses the rest of the path after a sharing token.
     ///
     /// # Errors
-    /// 400 for a segment other than `driveItem`, `root` and `items`, and as of [`Self::item`]; 501
-    /// for `items` without a key.
+    /// 400 for a segment that a shared item does not have, and as of [`Self::item`]; 501 for `items`
+    /// without a key.
     fn share(mut self, token: String) -> Result<Address> {
-        let drive = DriveRef::Share(token);
-        let Some(segment) = self.segment()? else { return self.item(drive, Anchor::Shared, false) };
+        let Some(segment) = self.segment()? else {
+            return Ok(Address::Share { token, segments: Vec::new() });
+        };
         match segment.name.as_str() {
-            "driveItem" | "root" => self.item(drive, Anchor::Shared, segment.colon),
-            "items" => self.items(drive, &segment),
+            "driveItem" | "root" => {
+                self.item(DriveRef::Share(token), Anchor::Shared, segment.colon)
+            }
+            "items" => self.items(DriveRef::Share(token), &segment),
+            "permission" | "site" | "list" | "listItem" => {
+                Ok(Address::Share { token, segments: self.segments(Some(segment))? })
+            }
             other => Err(unknown(other)),
         }
     }
@@ -140,13 +164,7 @@ impl<'a> AddressParser<'a> {
                 let (name, colon) = self.key(&segment)?;
                 self.item(drive, Anchor::Special(name), colon)
             }
-            _ => {
-                let mut segments = vec![segment.into_path_segment()];
-                while let Some(segment) = self.segment()? {
-                    segments.push(segment.into_path_segment());
-                }
-                Ok(Address::Drive { drive, segments })
-            }
+            _ => Ok(Address::Drive { drive, segments: self.segments(Some(segment))? }),
         }
     }
 

@@ -97,6 +97,8 @@ pub(super) async fn reset(tx: &mut Tx) -> Result<()> {
     for table in [
         "DELETE FROM session",
         "DELETE FROM account_object",
+        "DELETE FROM grantee",
+        "DELETE FROM permission",
         "DELETE FROM segment",
         "DELETE FROM media",
         "DELETE FROM content",

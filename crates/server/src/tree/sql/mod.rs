@@ -23,6 +23,8 @@ mod names;
 mod open;
 mod open_error;
 mod options;
+mod permission_migration;
+mod permissions;
 mod read;
 mod recycle_bin;
 mod refold;

@@ -235,13 +235,17 @@ pub(super) async fn purge(tx: &mut Tx, drive: DriveKey, item: ItemKey) -> Result
     .bind(first - 1)
     .execute(tx.sql())
     .await?;
-    for edges in [
+    for rows in [
         "DELETE FROM edge WHERE drive = $1 \
          AND item IN (SELECT item FROM subtree WHERE kept = 0)",
         "DELETE FROM edge WHERE drive = $1 AND live = 1 \
          AND parent IN (SELECT item FROM subtree WHERE kept = 0)",
+        "DELETE FROM permission WHERE drive = $1 \
+         AND item IN (SELECT item FROM subtree WHERE kept = 0)",
+        "DELETE FROM grantee WHERE drive = $1 \
+         AND item IN (SELECT item FROM subtree WHERE kept = 0)",
     ] {
-        sqlx::query(edges).bind(drive).execute(tx.sql()).await?;
+        sqlx::query(rows).bind(drive).execute(tx.sql()).await?;
     }
     if some_kept {
         subtree::settle_primaries(tx, drive).await?;

@@ -9,31 +9,35 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::future::BoxFuture;
 use sqlx::AnyConnection;
 
-use super::dialect;
+use super::{dialect, permission_migration::PERMISSION_STEPS};
 
 /// One step of a migration.
-enum MigrationStep {
+pub(super) enum MigrationStep {
     /// SQL statements, in this order.
     Sql(&'static [&'static str]),
     /// A change of rows that SQL cannot express.
     Code(for<'c> fn(&'c mut AnyConnection) -> BoxFuture<'c, sqlx::Result<()>>),
 }
 
+/// The steps of a migration, in groups.
+type Migration = &'static [&'static [MigrationStep]];
+
 /// The migrations. The one at index `n` turns version `n` into version `n + 1`; version 0 is an empty
 /// database. A released migration is never changed: a change of the tables is a new migration at the
 /// end. All missing migrations run in the transaction that opens the database, so a failed start
 /// leaves the version as it was.
-const MIGRATIONS: [&[MigrationStep]; 5] = [
-    &[MigrationStep::Sql(&VERSION_1)],
-    &[MigrationStep::Sql(&VERSION_2)],
-    &[MigrationStep::Sql(&VERSION_3)],
-    &[
+const MIGRATIONS: [Migration; 6] = [
+    &[&[MigrationStep::Sql(&VERSION_1)]],
+    &[&[MigrationStep::Sql(&VERSION_2)]],
+    &[&[MigrationStep::Sql(&VERSION_3)]],
+    &[&[
         MigrationStep::Sql(&VERSION_4_TABLES),
         MigrationStep::Code(|sql| Box::pin(decode_contents(sql))),
         MigrationStep::Code(|sql| Box::pin(decode_segments(sql))),
         MigrationStep::Sql(&VERSION_4_NAMES),
-    ],
-    &[MigrationStep::Sql(&VERSION_5)],
+    ]],
+    &[&[MigrationStep::Sql(&VERSION_5)]],
+    &[PERMISSION_STEPS],
 ];
 
 /// The version of the tables that this code reads and writes.
@@ -326,8 +330,8 @@ pub(super) async fn prepare_connection(sql: &mut AnyConnection) -> sqlx::Result<
 ///
 /// # Errors
 /// `sqlx::Error` if a statement fails.
-async fn migrate(sql: &mut AnyConnection, steps: &[MigrationStep]) -> sqlx::Result<()> {
-    for step in steps {
+async fn migrate(sql: &mut AnyConnection, migration: Migration) -> sqlx::Result<()> {
+    for step in migration.iter().copied().flatten() {
         match step {
             MigrationStep::Sql(statements) => {
                 for statement in *statements {

@@ -17,6 +17,7 @@ mod options;
 mod permissions;
 mod pictures;
 mod sessions;
+mod shared_folders;
 mod sharing;
 mod sign_in;
 

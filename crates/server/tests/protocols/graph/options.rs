@@ -70,19 +70,11 @@ async fn body_members_that_are_not_implemented_are_refused_by_name_and_without_e
         body[member] = value;
         body
     };
-    let later = || json!("2030-01-01T00:00:00Z");
     for (method, action, body, named) in [
-        ("POST", ":/createLink", link("password", json!("p")), "password"),
-        ("POST", ":/createLink", link("expirationDateTime", later()), "expirationDateTime"),
-        (
-            "POST",
-            ":/createLink",
-            link("retainInheritedPermissions", json!(false)),
-            "retainInheritedPermissions",
-        ),
+        ("POST", ":/createLink", link("sendNotification", json!(true)), "sendNotification"),
         ("POST", ":/invite", invite("message", json!("m")), "message"),
         ("POST", ":/invite", invite("sendInvitation", json!(true)), "sendInvitation"),
-        ("POST", ":/invite", invite("expirationDateTime", later()), "expirationDateTime"),
+        ("POST", ":/invite", invite("password", json!("p")), "password"),
         ("POST", ":/copy", json!({"name": "g", "includeAllVersionHistory": true}), "History"),
         ("POST", ":/createUploadSession", json!({"item": {"mediaSource": {}}}), "mediaSource"),
         ("POST", ":/preview", json!({"zoom": 2}), "zoom"),

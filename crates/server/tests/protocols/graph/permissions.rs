@@ -1,6 +1,6 @@
 //! The permissions, the audience and the tenant of a token decide which requests it allows.
 
-use drivedal_server::AccountKind;
+use drivedal_server::{AccountKind, Directory};
 use serde_json::{Value, json};
 
 use crate::graph::harness::{GraphServer, TestRequest, TestResponse, id};
@@ -27,6 +27,15 @@ impl GraphServer {
             "client_id=app&grant_type=authorization_code&redirect_uri=http://localhost:9/&code={code}"
         );
         let url = self.url("/common/oauth2/v2.0/token");
+        access_token(&self.send("POST", &url).form(&form).await)
+    }
+
+    /// Returns the own access token of an application, by its id, with all of its roles.
+    async fn token_of_app(&self, id: &str) -> String {
+        let url = self.url(&format!("/{TENANT}/oauth2/v2.0/token"));
+        let scope = "https://graph.microsoft.com/.default";
+        let form =
+            format!("client_id={id}&client_secret=s&grant_type=client_credentials&scope={scope}");
         access_token(&self.send("POST", &url).form(&form).await)
     }
 
@@ -206,7 +215,91 @@ async fn an_application_has_no_user_and_opens_all_drives() {
     cloud.call(&token, "GET", "/v1.0/users/nobody@a.example").await.refusal();
     let delegated = cloud.user_token("https://graph.microsoft.com/.default").await;
     let other = format!("/v1.0/drives/{drive}");
-    cloud.call(&delegated, "GET", &other).refused(404, "itemNotFound").await;
+    cloud.call(&delegated, "GET", &other).refused(403, "accessDenied").await;
+}
+
+#[tokio::test]
+async fn an_application_with_selected_sites_opens_those_it_was_given() {
+    let application = |id: &str, role: &str| json!({"id": id, "secrets": ["s"], "roles": [role]});
+    let directory = json!({
+        "tenants": [{"id": "5c5e3a4e-7c5b-4b7a-9a2f-0c8f0e0a1b2c", "domains": [TENANT]}],
+        "users": [{"name": "team", "kind": "library"}, {"name": "other", "kind": "library"}],
+        "applications": [
+            application("app", "Sites.Selected"),
+            application("admin", "Sites.FullControl.All"),
+            application("writer", "Sites.ReadWrite.All"),
+        ],
+    });
+    let directory = Directory::from_json(directory.to_string().as_bytes()).expect("valid");
+    let cloud = GraphServer::with(|builder| builder.directory(directory)).await;
+    let (team, other) = (cloud.named("team.library"), cloud.named("other.library"));
+    team.put("a.txt", "a").await;
+    other.put("b.txt", "b").await;
+    let site = id(&team.get("/sites/root").await).to_owned();
+    let (granted, hidden) = (team.id().await, other.id().await);
+    let selected = cloud.token_of_app("app").await;
+    let file = format!("/v1.0/drives/{granted}/root:/a.txt");
+    cloud.call(&selected, "GET", &file).refused(403, "accessDenied").await;
+    let permissions = format!("/v1.0/sites/{site}/permissions");
+    let grant = json!({
+        "roles": ["read"],
+        "grantedToIdentities": [{"application": {"id": "app", "displayName": "Reader"}}],
+    });
+    let create = |token: &str, body: &Value| {
+        cloud.send("POST", &cloud.url(&permissions)).token(token).json(body)
+    };
+    let admin = cloud.token_of_app("admin").await;
+    let writer = cloud.token_of_app("writer").await;
+    for token in [&selected, &writer] {
+        create(token, &grant).refused(403, "accessDenied").await;
+    }
+    let created = create(&admin, &grant).await;
+    let permission = created.json_with_status(201);
+    assert_eq!(permission["grantedToIdentitiesV2"][0]["application"]["displayName"], "Reader");
+    cloud.call(&selected, "GET", &file).ok().await;
+    cloud.call(&selected, "GET", &format!("/v1.0/sites/{site}")).ok().await;
+    let sites = cloud.call(&selected, "GET", "/v1.0/sites?search=*").ok().await.json();
+    assert_eq!(sites["value"].as_array().unwrap().len(), 1, "{sites}");
+    let elsewhere = format!("/v1.0/drives/{hidden}/root:/b.txt");
+    cloud.call(&selected, "GET", &elsewhere).refused(403, "accessDenied").await;
+    let put = format!("/v1.0/drives/{granted}/root:/new.txt:/content");
+    cloud.call(&selected, "PUT", &put).refused(403, "accessDenied").await;
+    let one = format!("{permissions}/{}", id(&permission));
+    let change = cloud.send("PATCH", &cloud.url(&one)).token(&admin);
+    change.json(json!({"roles": ["write"]})).ok().await;
+    cloud.call(&selected, "PUT", &put).ok().await;
+    let listed = cloud.call(&admin, "GET", &permissions).ok().await.json();
+    assert_eq!(listed["value"][0]["roles"], json!(["write"]));
+    assert_eq!(cloud.call(&admin, "DELETE", &one).await.status, 204);
+    cloud.call(&admin, "GET", &one).refused(404, "itemNotFound").await;
+    cloud.call(&selected, "GET", &file).refused(403, "accessDenied").await;
+    for body in [json!({"roles": ["read"]}), json!({"roles": ["king"], "grantedTo": {}})] {
+        create(&admin, &body).refused(400, "invalidRequest").await;
+    }
+}
+
+#[tokio::test]
+async fn files_of_other_users_need_a_permission_for_all_files() {
+    let cloud = GraphServer::new().await;
+    let file = cloud.named("anna").put("a.txt", "a").await;
+    let drive = cloud.named("anna").id().await;
+    let invitation = json!({"recipients": [{"email": "bea@drivedal.example"}], "roles": ["write"]});
+    let invite = cloud.named("anna").request("POST", "/me/drive/root:/a.txt:/invite");
+    invite.json(invitation).ok().await;
+    let path = format!("/v1.0/drives/{drive}/items/{}", id(&file));
+    for (scope, reads, writes) in [
+        ("Files.Read", false, false),
+        ("Files.ReadWrite", false, false),
+        ("Files.Read.All", true, false),
+        ("Files.ReadWrite.All", true, true),
+    ] {
+        let token = cloud.token_of("bea", scope).await;
+        let status = |allowed| if allowed { 200 } else { 403 };
+        assert_eq!(cloud.call(&token, "GET", &path).await.status, status(reads), "{scope}");
+        let url = cloud.url(&path);
+        let change = cloud.send("PATCH", &url).token(&token).json(json!({"description": scope}));
+        assert_eq!(change.await.status, status(writes), "{scope}");
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod moves;
 mod objects;
 mod rig;
 mod sharing;
+mod sharing_between_users;
 mod signin;
 mod stand_in;
 mod uploads;

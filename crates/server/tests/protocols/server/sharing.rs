@@ -1,6 +1,7 @@
 //! Links, pictures and previews without a token; access to shared items; scopes of tokens; lists of
 //! items from several folders.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use drivedal_server::FixtureItem;
 use serde_json::{Value, json};
 
@@ -333,7 +334,7 @@ async fn led_to(rig: &Rig, url: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_link_is_revoked_by_its_owner_as_a_permission_of_graph() {
+async fn a_link_is_the_same_permission_in_graph_and_is_revoked_there() {
     let rig = Rig::new().await;
     let folder = rig.folder("me/skydrive", "Docs").await;
     rig.file(id(&folder), "a.txt", "hello").await;
@@ -343,28 +344,38 @@ async fn a_link_is_revoked_by_its_owner_as_a_permission_of_graph() {
         let ids = all["value"].as_array().expect("a list").iter().map(id).map(str::to_owned);
         ids.collect::<Vec<_>>()
     };
-    let graph = json!({"type": "view"});
-    let graph = rig.graph("POST", "/me/drive/root:/Docs:/createLink").json(&graph).send().await;
-    for revoked in ["live!view".to_owned(), graph.member("id")] {
-        let read = link(&rig, id(&folder), "shared_read_link").await;
-        let edit = link(&rig, id(&folder), "shared_edit_link").await;
-        let [inner] = &led_to(&rig, &read).await[..] else { panic!("one file") };
-        assert_eq!(rig.bare("GET", inner).send().await.status, 302);
-        assert_eq!(listed().await, [&graph.member("id"), "live!view", "live!edit"]);
-        let one = rig.graph("GET", &format!("{permissions}/live!view")).send().await.json();
-        assert_eq!(one["link"]["webUrl"], read.as_str());
-        let deleted = rig.graph("DELETE", &format!("{permissions}/{revoked}")).send().await;
-        assert_eq!(deleted.status, 204);
-        // The items that it linked to are not accessible either.
-        for url in [&read, inner] {
-            refused!(rig.bare("GET", url).send().await, 404, "resource_not_found");
-        }
-        assert_eq!(rig.bare("GET", &edit).send().await.status, 200);
-        let again = link(&rig, id(&folder), "shared_read_link").await;
-        assert_ne!(again, read);
-        refused!(rig.bare("GET", &read).send().await, 404, "resource_not_found");
+    let read = link(&rig, id(&folder), "shared_read_link").await;
+    let edit = link(&rig, id(&folder), "shared_edit_link").await;
+    let [inner] = &led_to(&rig, &read).await[..] else { panic!("one file") };
+    assert_eq!(rig.bare("GET", inner).send().await.status, 302);
+    let create = rig.graph("POST", "/me/drive/root:/Docs:/createLink");
+    let graph = create.json(json!({"type": "view"})).send().await;
+    assert_eq!(graph.status, 200, "Live Connect created it");
+    let graph = graph.json();
+    let before = listed().await;
+    assert_eq!((before.len(), &*before[0]), (2, id(&graph)));
+    // The link of Graph leads to the page of the folder.
+    let url = graph["link"]["webUrl"].as_str().expect("a URL");
+    let followed = rig.bare("GET", url).send().await;
+    assert_eq!(followed.status, 302, "{followed:?}");
+    assert_eq!(led_to(&rig, followed.header("location")).await.len(), 1);
+    // Graph's requests for shared items accept the URL of Live Connect.
+    let encoded = URL_SAFE_NO_PAD.encode(&read);
+    let shared = rig.graph("GET", &format!("/shares/u!{encoded}/driveItem")).send().await;
+    assert_eq!(shared.member("name"), "Docs");
+
+    let one = format!("{permissions}/{}", id(&graph));
+    assert_eq!(rig.graph("DELETE", &one).send().await.status, 204);
+    // The items that it linked to are not accessible either.
+    for url in [&read, inner] {
+        refused!(rig.bare("GET", url).send().await, 404, "resource_not_found");
     }
-    assert_eq!(listed().await, ["live!view", "live!edit"]);
+    refused!(rig.bare("GET", url).send().await, 404, "itemNotFound");
+    assert_eq!(rig.bare("GET", &edit).send().await.status, 200);
+    let again = link(&rig, id(&folder), "shared_read_link").await;
+    assert_ne!(again, read);
+    refused!(rig.bare("GET", &read).send().await, 404, "resource_not_found");
+    assert_eq!(listed().await.len(), 2);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod account_objects;
 mod content;
 mod drives;
+mod permissions;
 mod read;
 mod upload;
 mod write;

@@ -86,6 +86,8 @@ pub(super) async fn settle_drives(
         "DELETE FROM session",
         "DELETE FROM moved",
         "DELETE FROM account_object",
+        "DELETE FROM grantee",
+        "DELETE FROM permission",
     ] {
         let stray = format!("{table} WHERE drive NOT IN (SELECT no FROM drive)");
         sqlx::query(sqlx::AssertSqlSafe(stray)).execute(&mut *sql).await?;

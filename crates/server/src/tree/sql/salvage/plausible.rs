@@ -1,10 +1,10 @@
 //! Values of rows that this program could not read.
 
 use jiff::Timestamp;
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, FromRow, Row};
 
 use super::super::row::{self, HASHES, hashes_from_bytes};
-use crate::tree::AccountObjectKind;
+use crate::tree::{AccountObjectKind, Permission};
 
 /// The largest plausible size of a content, in bytes.
 const SIZE_MAX: i64 = 1 << 53;
@@ -25,6 +25,7 @@ pub(super) async fn make_plausible(sql: &mut AnyConnection, now: i64) -> sqlx::R
         "UPDATE session SET expires = $1 WHERE expires < $2 OR expires > $3",
         "UPDATE account_object SET created = $1 WHERE created < $2 OR created > $3",
         "UPDATE account_object SET modified = $1 WHERE modified < $2 OR modified > $3",
+        "UPDATE permission SET created = $1 WHERE created < $2 OR created > $3",
     ] {
         let (first, last) = (Timestamp::MIN.as_microsecond(), Timestamp::MAX.as_microsecond());
         let replace = sqlx::query(text).bind(now).bind(first).bind(last);
@@ -77,10 +78,40 @@ pub(super) async fn make_plausible(sql: &mut AnyConnection, now: i64) -> sqlx::R
         }
     }
     replaced += remove_unreadable_objects(sql).await?;
+    replaced += remove_unreadable_permissions(sql).await?;
     let ended = sqlx::query("DELETE FROM session WHERE content NOT IN (SELECT no FROM content)")
         .execute(&mut *sql)
         .await?;
     Ok(replaced + ended.rows_affected())
+}
+
+/// Removes permissions whose kind, role, grantees, end or details cannot be read, and grantees without
+/// a permission. A permission without its end would not expire. Returns the number of removed
+/// permissions.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails.
+async fn remove_unreadable_permissions(sql: &mut AnyConnection) -> sqlx::Result<u64> {
+    let permissions = sqlx::query(
+        "SELECT p.drive, p.item, p.id, p.kind, p.role, p.grantees, p.created, p.expires, p.details \
+         FROM permission p",
+    );
+    let permissions = permissions.fetch_all(&mut *sql).await?;
+    let mut removed = 0;
+    for row in permissions.iter().filter(|row| Permission::from_row(row).is_err()) {
+        let (drive, item): (i64, i64) = (row.try_get("drive")?, row.try_get("item")?);
+        let id: String = row.try_get("id")?;
+        let remove = "DELETE FROM permission WHERE drive = $1 AND item = $2 AND id = $3";
+        let remove = sqlx::query(remove).bind(drive).bind(item).bind(id);
+        removed += remove.execute(&mut *sql).await?.rows_affected();
+    }
+    sqlx::query(
+        "DELETE FROM grantee WHERE NOT EXISTS (SELECT 1 FROM permission p \
+         WHERE p.drive = grantee.drive AND p.item = grantee.item AND p.id = grantee.permission)",
+    )
+    .execute(&mut *sql)
+    .await?;
+    Ok(removed)
 }
 
 /// Removes objects of accounts whose kind, times or fields cannot be read. Returns their number.

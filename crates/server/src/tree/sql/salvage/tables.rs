@@ -51,7 +51,7 @@ struct Table {
 }
 
 /// The tables, but for `server`: see [`Copied`].
-const TABLES: [Table; 9] = [
+const TABLES: [Table; 11] = [
     Table {
         name: "drive",
         columns: &[
@@ -179,6 +179,29 @@ const TABLES: [Table; 9] = [
             ("data", MaybeBytes(Encoding::Base64)),
         ],
         first: 11,
+        newest: None,
+    },
+    Table {
+        name: "permission",
+        columns: &[
+            ("drive", Int),
+            ("item", Int),
+            ("id", Text),
+            ("no", Int),
+            ("kind", Int),
+            ("role", Int),
+            ("grantees", Text),
+            ("created", Int),
+            ("expires", MaybeInt),
+            ("details", Text),
+        ],
+        first: 10,
+        newest: None,
+    },
+    Table {
+        name: "grantee",
+        columns: &[("grantee", Text), ("drive", Int), ("item", Int), ("permission", Text)],
+        first: 4,
         newest: None,
     },
 ];
