@@ -292,8 +292,10 @@ async fn share(
     if permissions.is_empty() {
         return Ok(());
     }
-    let build = |permission: &FixturePermission| permission.build(state, account, item);
-    let new: Vec<_> = permissions.iter().map(build).collect::<Result<_, _>>()?;
+    let mut new = Vec::with_capacity(permissions.len());
+    for permission in permissions {
+        new.push(permission.build(state, account, item)?);
+    }
     let add = move |all: &mut Vec<Permission>| {
         all.extend(new);
         Ok::<_, TreeError>(())

@@ -98,7 +98,7 @@ async fn idle_connections_do_not_prevent_the_redirect() {
 async fn a_dropped_sign_in_closes_the_port() {
     let listener = RedirectListener::bind(0, "/").await.expect("a listener");
     let port = listener.port();
-    let error = RedirectListener::bind(port, "/").await.err().expect("the port is in use");
+    let error = RedirectListener::bind(port, "/").await.expect_err("the port is in use");
     assert!(error.to_string().contains(&port.to_string()), "{error}");
     drop(listener);
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.expect_err("closed");

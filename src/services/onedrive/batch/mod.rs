@@ -94,7 +94,7 @@ struct WaitingRequest {
 /// How a request is sent.
 enum Admission {
     /// At once and alone.
-    Alone(Request<Buffer>),
+    Alone(Box<Request<Buffer>>),
     /// In a batch, whose response this receives.
     Waits(oneshot::Receiver<Result<Response<HttpBody>>>),
 }
@@ -133,7 +133,7 @@ impl BatchGatherer {
         state.in_flight += 1;
         let is_refused = state.refused_until.is_some_and(|until| Instant::now() < until);
         if is_refused || !can_gather || !(has_company || state.is_busy) {
-            return Admission::Alone(request);
+            return Admission::Alone(Box::new(request));
         }
         state.is_busy = true;
         let (reply, receiver) = oneshot::channel();
@@ -281,7 +281,7 @@ impl RequestGatherer for BatchGatherer {
         let admission = self.admit(request, &transport);
         let _in_flight = InFlight(self);
         match admission {
-            Admission::Alone(request) => self.send_alone(request, &transport).await,
+            Admission::Alone(request) => self.send_alone(*request, &transport).await,
             Admission::Waits(receiver) => receiver.await.unwrap_or_else(|_| {
                 let text = "cannot send the request: its batch was dropped with the runtime";
                 Err(Error::new(ErrorKind::Unexpected, text))

@@ -331,7 +331,9 @@ pub(super) async fn prepare_connection(sql: &mut AnyConnection) -> sqlx::Result<
 /// # Errors
 /// `sqlx::Error` if a statement fails.
 async fn migrate(sql: &mut AnyConnection, migration: Migration) -> sqlx::Result<()> {
-    for step in migration.iter().copied().flatten() {
+    // Not flattened: the compiler does not see that a future with that iterator is `Send`.
+    let steps: Vec<_> = migration.iter().flat_map(|steps| steps.iter()).collect();
+    for step in steps {
         match step {
             MigrationStep::Sql(statements) => {
                 for statement in *statements {
