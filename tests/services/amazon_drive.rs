@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 use drivedal::{
     drive::{Body, ByteRange, Context, ItemId},
     services::amazon_drive::{
-        AmazonDrive, Client, Deduplication, Filter, ListQuery, NewNode, NodeKind, NodePatch,
-        NodeStatus,
+        AmazonDrive, Client, Deduplication, Filter, FilterDate, FilterField, ListQuery, NewNode,
+        NodeKind, NodePatch, NodeStatus, ResumableDownload,
     },
     transport::Transport,
 };
@@ -245,4 +245,224 @@ async fn a_file_on_disk_streams_and_its_hash_is_checked() {
     assert_eq!(cloud.op.stat("large.bin").await.unwrap().content_length(), 20 << 20);
     let read = cloud.op.read("large.bin").await.unwrap();
     assert!(read.len() == 20 << 20 && read.to_vec().iter().all(|byte| *byte == 7));
+}
+
+#[tokio::test]
+async fn properties_are_stored_with_a_node() {
+    let cloud = Cloud::start().await;
+    let (client, cx) = (&cloud.client, &cloud.cx);
+    cloud.op.write("f.txt", "x").await.unwrap();
+    let id = cloud.id("f.txt").await;
+    let id = id.as_str();
+    let owner = client.owner_id(cx).await.unwrap();
+    let trashed = client.trashed(cx, &ListQuery::default()).await.unwrap().data;
+    assert_eq!(trashed[0].created_by.as_deref(), Some(owner.as_str()));
+    let set = client.set_property(cx, id, &owner, "a key/with %", "v 1").await.unwrap();
+    assert_eq!((set.key.as_str(), set.value.as_str()), ("a key/with %", "v 1"));
+    client.set_property(cx, id, &owner, "b", "2").await.unwrap();
+    assert_eq!(client.property(cx, id, &owner, "a key/with %").await.unwrap().value, "v 1");
+    let all = client.properties(cx, id, &owner).await.unwrap();
+    assert_eq!(all.into_iter().collect::<Vec<_>>().len(), 2);
+    assert!(client.properties(cx, id, "somebody").await.unwrap().is_empty());
+    client.delete_property(cx, id, &owner, "b").await.unwrap();
+    let missing = client.property(cx, id, &owner, "b").await.unwrap_err();
+    assert_eq!(missing.kind(), drivedal::drive::ErrorKind::NotFound);
+    client.delete_properties(cx, id, &owner).await.unwrap();
+    assert!(client.properties(cx, id, &owner).await.unwrap().is_empty());
+    let empty = client.set_property(cx, id, "", "k", "v").await.unwrap_err();
+    assert_eq!(empty.kind(), drivedal::drive::ErrorKind::NotFound);
+    let mut new = NewNode::new(NodeKind::Folder, "with properties", &cloud.root().await);
+    new.properties = [(owner.clone(), [("k".to_owned(), "v".to_owned())].into())].into();
+    let made = client.create(cx, &new).await.unwrap();
+    assert_eq!(made.properties[&owner]["k"], "v");
+}
+
+#[tokio::test]
+async fn pictures_have_thumbnails_assets_and_properties() {
+    let cloud = Cloud::start().await;
+    let (client, cx) = (&cloud.client, &cloud.cx);
+    let photo = drivedal_test_support::media::photo(400, 300);
+    cloud.op.write("photo.jpg", photo).await.unwrap();
+    cloud.op.write("film.mp4", drivedal_test_support::media::film()).await.unwrap();
+    let id = cloud.id("photo.jpg").await;
+    let node = client.node_with_assets(cx, id.as_str()).await.unwrap();
+    let image = node.content_properties.unwrap().image.unwrap();
+    assert_eq!((image.width, image.height), (Some(400), Some(300)));
+    assert_eq!(image.exposure_time.as_deref(), Some("1/15"));
+    let [asset] = &node.assets[..] else { panic!("{:?}", node.assets) };
+    assert_eq!((asset.kind, asset.parents.as_deref()), (NodeKind::Asset, Some(&[node.id][..])));
+    let assets = client.nodes(cx, &ListQuery::with_filter(Filter::kind(NodeKind::Asset))).await;
+    assert_eq!(assets.unwrap().data[0].id, asset.id);
+    for (id, size) in [(id.as_str(), 64), (asset.id.as_str(), 100)] {
+        let bytes: Vec<Buffer> =
+            client.thumbnail(cx, id, size).await.unwrap().bytes.try_collect().await.unwrap();
+        let bytes = bytes.into_iter().flatten().collect::<Buffer>().to_vec();
+        assert_eq!(bytes[..3], [0xff, 0xd8, 0xff], "a JPEG");
+    }
+    let film = cloud.id("film.mp4").await;
+    let node = client.node(cx, film.as_str(), false).await.unwrap();
+    let video = node.content_properties.unwrap().video.unwrap();
+    assert_eq!((video.width, video.duration), (Some(640), Some(12.5)));
+    let none = client.thumbnail(cx, film.as_str(), 64).await.unwrap_err();
+    assert_eq!(none.kind(), drivedal::drive::ErrorKind::InvalidInput);
+    // An asset has no path.
+    let mut paths = cloud.paths("/").await;
+    paths.remove("/");
+    assert_eq!(paths, BTreeSet::from(["film.mp4", "photo.jpg"].map(String::from)));
+}
+
+#[tokio::test]
+async fn filters_with_or_ranges_and_wildcards_select_nodes() {
+    let cloud = Cloud::start().await;
+    for (name, size) in [("a (1).txt", 5), ("a 2.txt", 50), ("b.txt", 500)] {
+        cloud.op.write(name, vec![0; size]).await.unwrap();
+    }
+    let names = async |filter: Filter| {
+        let query = ListQuery::with_filter(filter);
+        let found = cloud.client.nodes(&cloud.cx, &query).await.unwrap().data;
+        let mut names: Vec<_> = found.into_iter().filter_map(|node| node.name).collect();
+        names.sort();
+        names
+    };
+    let name = |name| Filter::equals(FilterField::Name, name);
+    assert_eq!(names(name("a (1).txt").or(name("B.TXT"))).await, ["a (1).txt", "b.txt"]);
+    assert_eq!(names(Filter::starts_with(FilterField::Name, "a ")).await, ["a (1).txt", "a 2.txt"]);
+    assert_eq!(names(Filter::size(6..=50)).await, ["a 2.txt"]);
+    assert_eq!(names(Filter::size(500..)).await, ["b.txt"]);
+    assert_eq!(names(Filter::size(..0)).await, Vec::<String>::new());
+    let both = Filter::kind(NodeKind::File)
+        .and(name("b.txt").or(Filter::starts_with(FilterField::Extension, "t")))
+        .and(Filter::size(..100));
+    assert_eq!(names(both).await, ["a (1).txt", "a 2.txt"]);
+    let past = "2015-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
+    assert_eq!(names(name("b.txt").and(Filter::date(FilterDate::Created, past..))).await.len(), 1);
+    assert_eq!(names(Filter::date(FilterDate::Modified, ..past)).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_node_is_purged_only_if_the_cloud_allows_it() {
+    let cloud = Cloud::start().await;
+    cloud.op.write("f.txt", "x").await.unwrap();
+    let id = cloud.id("f.txt").await;
+    let refused = cloud.client.purge(&cloud.cx, id.as_str()).await.unwrap_err();
+    assert_eq!(refused.kind(), drivedal::drive::ErrorKind::PermissionDenied);
+    let available = cloud.client.set_available(&cloud.cx, id.as_str()).await.unwrap();
+    assert_eq!(available.status, Some(NodeStatus::Available));
+    let server = Server::builder().ephemeral().allow_purge(true).start().await.unwrap();
+    let tokens = drivedal::auth::TokenSource::fixed("drivedal-dev".into());
+    let client = Client::new(&format!("{}drive/v1/", server.url()), tokens).unwrap();
+    let root = client.nodes(&cloud.cx, &ListQuery::with_filter(Filter::is_root())).await.unwrap();
+    let new = NewNode::new(NodeKind::Folder, "d", &root.data[0].id.as_str().into());
+    let id = client.create(&cloud.cx, &new).await.unwrap().id;
+    let purged = client.purge(&cloud.cx, &id).await.unwrap();
+    assert_eq!(purged.status, Some(NodeStatus::Purged));
+}
+
+#[tokio::test]
+async fn the_client_of_an_operator_is_reached_from_its_handle() {
+    let server = Server::builder().ephemeral().start().await.unwrap();
+    let endpoint = format!("{}drive/v1/", server.url());
+    let builder = AmazonDrive::default().endpoint(&endpoint).oauth_endpoint(server.url().as_str());
+    let (_, handle) = builder.access_token("drivedal-dev").build_with_handle().unwrap();
+    let cx = Context::from(&own_transport());
+    let client = Client::from_handle(&handle).expect("the client");
+    assert_eq!(client.account_info(&cx).await.unwrap().status.as_deref(), Some("ACTIVE"));
+    let builder = AmazonDrive::default().endpoint(&endpoint).oauth_endpoint(server.url().as_str());
+    let (_, handle) = builder.access_token("Atza|hunter2").build_with_handle().unwrap();
+    let client = Client::from_handle(&handle).expect("the client");
+    let error = client.token_info(&cx).await.unwrap_err();
+    assert_eq!(error.kind(), drivedal::drive::ErrorKind::InvalidInput);
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_issued_token_is_described() {
+    let server = Server::builder().ephemeral().start().await.unwrap();
+    let endpoint = format!("{}drive/v1/", server.url());
+    let builder = AmazonDrive::default().endpoint(&endpoint).oauth_endpoint(server.url().as_str());
+    let builder = builder.client_id("app").refresh_token("drivedal-dev-refresh");
+    let (_, handle) = builder.build_with_handle().unwrap();
+    let client = Client::from_handle(&handle).expect("the client");
+    let info = client.token_info(&Context::from(&own_transport())).await.unwrap();
+    assert!((3_500..=3_600).contains(&info.exp.unwrap()), "{info:?}");
+    assert!(info.user_id.is_some() && info.iat.is_some(), "{info:?}");
+}
+
+#[tokio::test]
+async fn endpoints_are_requested_once_by_all_processes_that_share_a_file() {
+    let server = Server::builder().ephemeral().start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("endpoints.json");
+    let endpoint = format!("{}drive/v1/", server.url());
+    let context = own_transport();
+    for content in ["one", "two", "three"] {
+        let drive = AmazonDrive::default().endpoint(&endpoint).access_token("drivedal-dev");
+        let drive = drive.endpoint_file(file.to_str().unwrap());
+        let op = Operator::new(drive).unwrap().with_context(context.clone());
+        op.write("f.txt", content).await.unwrap();
+    }
+    assert_eq!(server.control().counters().count("amazon.account.endpoint"), 1);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(!text.contains("drivedal-dev") && text.contains("exp_time"), "{text}");
+    // The file must not lead the token to a host that is not allowed.
+    let other = text.replace("127.0.0.1", "attacker.example");
+    let other = other.replacen("attacker.example", "127.0.0.1", 1);
+    std::fs::write(&file, other).unwrap();
+    let drive = AmazonDrive::default().endpoint(&endpoint).access_token("drivedal-dev");
+    let drive = drive.endpoint_file(file.to_str().unwrap());
+    let op = Operator::new(drive).unwrap().with_context(context);
+    assert_eq!(op.read("f.txt").await.unwrap().to_vec(), b"three");
+    assert_eq!(server.control().counters().count("amazon.account.endpoint"), 2);
+}
+
+#[tokio::test]
+async fn a_download_to_a_file_is_resumed_and_checked() {
+    let cloud = Cloud::start().await;
+    let (client, cx) = (&cloud.client, &cloud.cx);
+    let bytes: Vec<u8> = (0..700_000_u32).map(|n| (n ^ n >> 9) as u8).collect();
+    cloud.op.write("f.bin", bytes.clone()).await.unwrap();
+    let id = cloud.id("f.bin").await;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, part) = (folder.path().join("f.bin"), folder.path().join("f.bin.__incomplete"));
+    let mut options = ResumableDownload::default();
+    options.chunk_size = 100_000;
+    let reads = || cloud.server.control().counters().count("amazon.content.get");
+    // The first 131,072 bytes before the end are requested again.
+    std::fs::write(&part, &bytes[..431_072]).unwrap();
+    std::fs::write(&path, "an older file").unwrap();
+    client.download_file(cx, id.as_str(), &path, options).await.unwrap();
+    assert!(std::fs::read(&path).unwrap() == bytes && !part.exists());
+    assert_eq!(reads(), 4, "300,000 to 700,000 in chunks of 100,000");
+    // An incomplete file of other bytes is detected, and the next call starts again.
+    std::fs::write(&part, vec![7; 400_000]).unwrap();
+    let damaged = client.download_file(cx, id.as_str(), &path, options).await.unwrap_err();
+    assert!(damaged.to_string().contains("MD5") && !part.exists(), "{damaged}");
+    client.download_file(cx, id.as_str(), &path, options).await.unwrap();
+    assert!(std::fs::read(&path).unwrap() == bytes);
+    // Without resuming, an incomplete file has no effect.
+    std::fs::write(&part, vec![7; 400_000]).unwrap();
+    options.resume = false;
+    client.download_file(cx, id.as_str(), &path, options).await.unwrap();
+    assert!(std::fs::read(&path).unwrap() == bytes);
+    let nowhere = folder.path().join("none/f.bin");
+    let error = client.download_file(cx, id.as_str(), &nowhere, options).await.unwrap_err();
+    assert!(error.to_string().contains("cannot download to"), "{error}");
+    cloud.op.write("empty", "").await.unwrap();
+    let empty = cloud.id("empty").await;
+    client.download_file(cx, empty.as_str(), &path, options).await.unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"");
+}
+
+#[tokio::test]
+async fn a_recursive_listing_of_a_folder_in_itself_ends() {
+    let cloud = Cloud::start().await;
+    cloud.op.write("a/b/f.txt", "x").await.unwrap();
+    let (a, b) = (cloud.id("a").await, cloud.id("a/b").await);
+    cloud.client.add_child(&cloud.cx, b.as_str(), a.as_str()).await.unwrap();
+    let all = cloud.paths("/").await;
+    for path in ["a/", "a/b/", "a/b/f.txt"] {
+        assert!(all.contains(path), "{all:?}");
+    }
+    assert!(all.len() < 10, "{all:?}");
+    assert_eq!(cloud.op.read("a/b/f.txt").await.unwrap().to_vec(), b"x");
 }

@@ -3,6 +3,7 @@
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
+    amazon,
     app::App,
     cat, cp, drives,
     failure::{Exit, Result},
@@ -78,6 +79,7 @@ pub(crate) enum Command {
     Drives(drives::Drives),
     Token(token::Token),
     Skydrive(skydrive::SkyDriveArgs),
+    Amazon(amazon::AmazonArgs),
     /// The names of the SkyDrive commands before `drivedal skydrive` existed.
     #[command(flatten)]
     Hidden(skydrive::SkyDriveCommand),
@@ -116,6 +118,7 @@ impl Command {
                     Self::Drives(drives) => drives.run(app).await,
                     Self::Token(token) => token.run(app).await,
                     Self::Skydrive(skydrive) => skydrive.command.run(app).await,
+                    Self::Amazon(amazon) => amazon.command.run(app).await,
                     Self::Hidden(command) => command.run(app).await,
                     Self::Serve(_) | Self::Get(_) | Self::Put(_) => unreachable!("handled above"),
                 }
@@ -152,6 +155,7 @@ impl Command {
             Self::Drives(_) => "list the drives of",
             Self::Token(_) => "refresh the token of",
             Self::Skydrive(skydrive) => skydrive.command.action(),
+            Self::Amazon(amazon) => amazon.command.action(),
             Self::Hidden(command) => command.action(),
         }
     }
@@ -201,7 +205,7 @@ fn with_global_options(command: clap::Command, global: &[Arg]) -> clap::Command 
 mod tests {
     use super::*;
 
-    /// All commands, with those of `drivedal skydrive`.
+    /// All commands, with those of `drivedal skydrive` and `drivedal amazon`.
     fn commands() -> Vec<clap::Command> {
         let mut found = Vec::new();
         let mut pending = vec![grammar()];

@@ -11,6 +11,7 @@
 //! - `progress`, `waiting`: messages while a command runs;
 //! - `failure`: failures and exit codes.
 
+mod amazon;
 mod app;
 mod args;
 mod cat;

@@ -91,6 +91,12 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     bin_size: Option<u64>,
 
+    /// Allow applications to remove nodes of Amazon Cloud Drive for good
+    ///
+    /// The cloud allowed it to its own applications only, so it is refused by default.
+    #[arg(long)]
+    allow_purge: bool,
+
     /// List the damaged files of the data folder instead of serving
     ///
     /// It reads all data. The exit code is 1 if a file is damaged.
@@ -364,7 +370,7 @@ impl Serve {
             Some(address) => builder.insecure_listen(address),
             None => builder.listen(self.http),
         };
-        builder = builder.durability(self.durability);
+        builder = builder.durability(self.durability).allow_purge(self.allow_purge);
         if let Some(age) = self.bin_age {
             builder = builder.bin_age(age);
         }

@@ -10,8 +10,8 @@ use crate::{
     auth::{SignInProvider, TokenFile, TokenSource},
     drive::Secret,
     services::options::{
-        ConnectionFields, from_pairs, header_map, invalid_option, plain_http, root_and_name, span,
-        token_source_with_store,
+        ConnectionFields, expand_home, from_pairs, header_map, invalid_option, plain_http,
+        root_and_name, span, token_source_with_store,
     },
     transport::Connection,
 };
@@ -61,6 +61,9 @@ pub struct AmazonDriveConfig {
     /// Path of a file that stores tokens for later processes; see
     /// [`TokenFile`](crate::auth::TokenFile).
     pub token_file: Option<String>,
+    /// Path of a file that stores the base URLs of the account for 3 days, so that later processes
+    /// need not request them; `~/` is the user's home. It contains no secret.
+    pub endpoint_file: Option<String>,
     /// Hosts that may receive tokens over plain HTTP, in addition to this machine.
     ///
     /// A comma-separated list of names, with a port unless it is 80. `*` matches any part of a name
@@ -123,6 +126,14 @@ impl AmazonDriveConfig {
             })
             .map_err(invalid)?;
         let client = client.with_plain_http(plain_http).with_connection(self.connection()?);
+        let client = match &self.oauth_endpoint {
+            Some(url) => client.with_sign_in(url).map_err(invalid)?,
+            None => client,
+        };
+        let client = match &self.endpoint_file {
+            Some(path) => client.with_endpoint_file(expand_home(path)),
+            None => client,
+        };
         Ok(client.with_headers(header_map(AMAZON_DRIVE_SCHEME, &self.headers)?))
     }
 
@@ -253,6 +264,7 @@ impl fmt::Debug for AmazonDriveConfig {
             .field("refresh_token", &hidden(&self.refresh_token))
             .field("refresh_token_env", &self.refresh_token_env)
             .field("token_file", &self.token_file)
+            .field("endpoint_file", &self.endpoint_file)
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .field("index_ttl", &self.index_ttl)
             .field("upload_wait", &self.upload_wait)

@@ -33,6 +33,7 @@
 //! * [To replace a file by a rename](AmazonDrive#renaming) takes several requests.
 //!
 //! [`Client`] is the protocol itself, with one method per request, for users who do not need paths.
+//! [`acdcli`] compares it with the former library in Python.
 
 mod changes;
 mod client;
@@ -60,7 +61,9 @@ use opendal::{Builder, OperatorRegistry, Result, raw::Service};
 
 use self::state::NodeDrive;
 pub use self::{
-    client::{ChangesQuery, Client, Deduplication, ListQuery, PAGE_MAX, UploadedNode},
+    client::{
+        ChangesQuery, Client, Deduplication, ListQuery, PAGE_MAX, ResumableDownload, UploadedNode,
+    },
     config::AmazonDriveConfig,
     filter::{Filter, FilterDate, FilterField},
     md5::Md5Sum,
@@ -74,6 +77,9 @@ use crate::{
     adapter::{DriveHandle, DriveService},
     services::options::settings,
 };
+
+#[doc = include_str!("acdcli.md")]
+pub mod acdcli {}
 
 /// The scheme of this service in OpenDAL.
 pub const AMAZON_DRIVE_SCHEME: &str = "amazon-drive";
@@ -106,7 +112,7 @@ pub struct AmazonDrive {
 setters! {
     AmazonDrive: AmazonDriveConfig;
     root name endpoint allowed_hosts oauth_endpoint client_id client_secret redirect_uri access_token
-    refresh_token refresh_token_env token_file allow_http ca_cert proxy;
+    refresh_token refresh_token_env token_file endpoint_file allow_http ca_cert proxy;
     upload_wait: Duration, index_ttl: Duration, deduplicate: bool, unchecked_reads: bool,
     connect_timeout: Duration, response_timeout: Duration, idle_timeout: Duration,
     pool_size: usize,

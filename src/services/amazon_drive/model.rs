@@ -3,107 +3,24 @@
 //!
 //! A member that real drives have been seen to omit is an `Option`, or empty by default.
 
+mod account;
+mod content;
+
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+pub(super) use self::account::EndpointResponse;
+pub use self::{
+    account::{AccountInfo, AccountQuota, AccountUsage, Endpoints, TokenInfo, Usage, UsageTotal},
+    content::{ContentProperties, ImageProperties, VideoProperties},
+};
 use crate::{
     drive::{ItemId, Secret},
     services::lenient,
 };
-
-/// Base URLs of an account (amazon-drive#endpoint-discovery). Both end with `/`
-/// (amazon-drive#endpoint-trailing-slash).
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Endpoints {
-    /// For uploads and downloads.
-    pub content_url: String,
-    /// For all other requests.
-    pub metadata_url: String,
-}
-
-impl Endpoints {
-    /// Creates the base URLs of an account. Both must end with a slash.
-    pub(super) fn new(content_url: String, metadata_url: String) -> Self {
-        Self { content_url, metadata_url }
-    }
-}
-
-/// Response to `GET account/endpoint`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct EndpointResponse {
-    pub(super) customer_exists: Option<bool>,
-    pub(super) content_url: Option<String>,
-    pub(super) metadata_url: Option<String>,
-}
-
-/// Response to `GET account/info`.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase", default)]
-#[non_exhaustive]
-pub struct AccountInfo {
-    /// Version of the terms of use that the user has accepted.
-    pub terms_of_use: Option<String>,
-    /// State of the account; normally `ACTIVE`.
-    pub status: Option<String>,
-}
-
-/// Response to `GET account/quota`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct AccountQuota {
-    /// Capacity of the drive in bytes.
-    pub quota: u64,
-    /// Free space in bytes.
-    pub available: u64,
-    /// When the cloud calculated the free space.
-    #[serde(default)]
-    pub last_calculated: Option<Timestamp>,
-}
-
-/// Response to `GET account/usage`: the space that files use, by type of content.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase", default)]
-#[non_exhaustive]
-pub struct AccountUsage {
-    /// When the cloud calculated the usage.
-    pub last_calculated: Option<Timestamp>,
-    /// Files of any other type.
-    pub other: Usage,
-    /// Documents.
-    pub doc: Usage,
-    /// Photos.
-    pub photo: Usage,
-    /// Videos.
-    pub video: Usage,
-}
-
-/// Space that the files of one type use.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct Usage {
-    /// All files of the type.
-    pub total: UsageTotal,
-    /// The files that count towards the quota.
-    pub billable: UsageTotal,
-}
-
-/// Size and number of a set of files.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct UsageTotal {
-    /// Size of all files in bytes.
-    pub bytes: u64,
-    /// Number of files.
-    pub count: u64,
-}
 
 /// The kind of a node.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -214,88 +131,6 @@ fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Se
     Ok(Option::<String>::deserialize(deserializer)?.map(Secret::from))
 }
 
-/// Properties of a file's content (amazon-drive#content-properties).
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-#[serde(rename_all = "camelCase", default)]
-#[non_exhaustive]
-pub struct ContentProperties {
-    /// Version of the content; grows with each change of it.
-    pub version: Option<u64>,
-    /// MD5 of the content, as 32 hexadecimal digits.
-    pub md5: Option<String>,
-    /// Size in bytes.
-    #[serde(deserialize_with = "lenient::size")]
-    pub size: Option<u64>,
-    /// Media type.
-    pub content_type: Option<String>,
-    /// Extension of the file's name, without the dot.
-    pub extension: Option<String>,
-    /// When a photo was taken. `None` for other files.
-    #[serde(deserialize_with = "optional")]
-    pub content_date: Option<Timestamp>,
-    /// Properties of a picture. `None` for other files.
-    #[serde(deserialize_with = "optional")]
-    pub image: Option<ImageProperties>,
-    /// Properties of a video. `None` for other files.
-    #[serde(deserialize_with = "optional")]
-    pub video: Option<VideoProperties>,
-    /// Properties of a document, as the cloud extracts them. `None` for other files.
-    #[serde(deserialize_with = "optional")]
-    pub document: Option<serde_json::Map<String, serde_json::Value>>,
-}
-
-/// Decodes a value whose format is not fully documented; `None` if it has another one.
-///
-/// # Errors
-/// Only those of a text that is not JSON.
-fn optional<'de, D: serde::Deserializer<'de>, T: DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    Ok(serde_json::from_value(serde_json::Value::deserialize(deserializer)?).ok())
-}
-
-/// Properties of a picture. A property is `None` if the file does not contain it.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase", default)]
-#[non_exhaustive]
-pub struct ImageProperties {
-    /// Width in pixels.
-    #[serde(deserialize_with = "lenient::size")]
-    pub width: Option<u64>,
-    /// Height in pixels.
-    #[serde(deserialize_with = "lenient::size")]
-    pub height: Option<u64>,
-    /// Manufacturer of the camera.
-    pub make: Option<String>,
-    /// Model of the camera.
-    pub model: Option<String>,
-    /// When the photo was taken.
-    pub date_time_original: Option<Timestamp>,
-    /// Exposure time in seconds, as a fraction such as `1/60`.
-    pub exposure_time: Option<String>,
-    /// The f-number, as a fraction.
-    pub aperture_value: Option<String>,
-    /// Focal length in millimetres, as a fraction.
-    pub focal_length: Option<String>,
-}
-
-/// Properties of a video. A property is `None` if the file does not contain it.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
-#[serde(rename_all = "camelCase", default)]
-#[non_exhaustive]
-pub struct VideoProperties {
-    /// Width in pixels.
-    #[serde(deserialize_with = "lenient::size")]
-    pub width: Option<u64>,
-    /// Height in pixels.
-    #[serde(deserialize_with = "lenient::size")]
-    pub height: Option<u64>,
-    /// Duration in seconds.
-    pub duration: Option<f64>,
-    /// Bits per second.
-    pub bitrate: Option<f64>,
-}
-
 /// A property of a node: a response to `PUT nodes/{id}/properties/{owner}/{key}`
 /// (amazon-drive#op-put-property).
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -315,23 +150,6 @@ pub struct NodeProperty {
 pub(super) struct PropertyList {
     #[serde(default)]
     pub(super) data: std::collections::BTreeMap<String, String>,
-}
-
-/// Description of an access token (amazon-drive#oauth-token-info).
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct TokenInfo {
-    /// Remaining validity in seconds.
-    pub exp: Option<u64>,
-    /// Id of the application that the token was issued to.
-    pub aud: Option<String>,
-    /// Id of the user.
-    pub user_id: Option<String>,
-    /// Id of the application's registration.
-    pub app_id: Option<String>,
-    /// When the token was issued, in seconds since 1970.
-    pub iat: Option<u64>,
 }
 
 /// A page of nodes.

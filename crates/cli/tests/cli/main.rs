@@ -1,6 +1,7 @@
 //! The command line as a process: output and exit codes.
 
 mod account_objects;
+mod acd_cli;
 mod clashes;
 mod data_folder;
 mod drives;

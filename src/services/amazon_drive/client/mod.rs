@@ -2,11 +2,14 @@
 
 mod changes;
 mod content;
+mod endpoint_file;
+mod file;
 mod nodes;
 mod properties;
 
 use std::{
     fmt,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,14 +19,16 @@ use opendal::raw::Operation;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
+use self::endpoint_file::EndpointFile;
 pub use self::{
     changes::ChangesQuery,
     content::{Deduplication, UploadedNode},
+    file::ResumableDownload,
     nodes::{ListQuery, PAGE_MAX},
 };
 use super::{
     error::error_of,
-    model::{AccountInfo, AccountQuota, AccountUsage, EndpointResponse, Endpoints},
+    model::{AccountInfo, AccountQuota, AccountUsage, EndpointResponse, Endpoints, TokenInfo},
 };
 use crate::{
     adapter::DriveHandle,
@@ -39,6 +44,9 @@ use crate::{
 /// How long the response to `account/endpoint` is cached: the minimum that the documents demand
 /// (amazon-drive#endpoint-cache-time).
 const ENDPOINTS_TTL: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// Default base URL of Login with Amazon (amazon-drive#oauth-token-info).
+const SIGN_IN: &str = "https://api.amazon.com/";
 
 /// Amazon's host for `account/endpoint`.
 const LOOKUP_HOST: &str = "drive.amazonaws.com";
@@ -70,9 +78,13 @@ pub struct Client {
     limiter: AccountLimiter,
     /// `None`: the connections of the operator's transport.
     connection: Option<Connection>,
-    /// Base URLs of the account, and when they were requested. Locked during the request, so that
+    /// Base URLs of the account, and when they expire. Locked during the request, so that
     /// concurrent callers share it.
     endpoints: Mutex<Option<(Arc<Endpoints>, Instant)>>,
+    /// Where the base URLs are stored for later processes. `None`: in memory only.
+    endpoint_file: Option<EndpointFile>,
+    /// Base URL of Login with Amazon. It receives the token.
+    sign_in: String,
 }
 
 impl fmt::Debug for Client {
@@ -99,6 +111,8 @@ impl Client {
             limiter: AccountLimiter::new(),
             connection: None,
             endpoints: Mutex::default(),
+            endpoint_file: None,
+            sign_in: SIGN_IN.to_owned(),
         })
     }
 
@@ -133,6 +147,23 @@ impl Client {
         self
     }
 
+    /// Stores the account's base URLs in a file for later processes. Its folder must exist; the file
+    /// need not. It contains no secret, and belongs to one account.
+    pub fn with_endpoint_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.endpoint_file = Some(EndpointFile::new(path.into(), &self.endpoint));
+        self
+    }
+
+    /// Replaces the base URL of Login with Amazon, `https://api.amazon.com`, for
+    /// [`token_info`](Self::token_info).
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is not an `http` or `https` URL, or has a query.
+    pub fn with_sign_in(mut self, endpoint: &str) -> Result<Self> {
+        self.sign_in = base_url("oauth_endpoint", endpoint)?;
+        Ok(self)
+    }
+
     /// Returns the HTTP client for the requests of an operation.
     fn http<'c>(&'c self, cx: &'c Context) -> transport::Client<'c> {
         transport::Client::new(cx).with_connection(self.connection.as_ref())
@@ -152,10 +183,15 @@ impl Client {
     /// or `Unexpected`, as for [every request](Client#errors).
     pub async fn endpoints(&self, cx: &Context) -> Result<Arc<Endpoints>> {
         let mut cached = self.endpoints.lock().await;
-        if let Some((endpoints, since)) = &*cached
-            && since.elapsed() < ENDPOINTS_TTL
+        if let Some((endpoints, expires)) = &*cached
+            && Instant::now() < *expires
         {
             return Ok(Arc::clone(endpoints));
+        }
+        if let Some((endpoints, left)) = self.stored_endpoints().await {
+            let endpoints = Arc::new(endpoints);
+            *cached = Some((Arc::clone(&endpoints), Instant::now() + left));
+            return Ok(endpoints);
         }
         let url = format!("{}account/endpoint", self.endpoint);
         let response = self
@@ -182,8 +218,43 @@ impl Client {
         // A forbidden host must not be cached for three days.
         self.urls.check_token(&endpoints.content_url)?;
         self.urls.check_token(&endpoints.metadata_url)?;
-        *cached = Some((Arc::clone(&endpoints), Instant::now()));
+        *cached = Some((Arc::clone(&endpoints), Instant::now() + ENDPOINTS_TTL));
+        if let Some(file) = &self.endpoint_file {
+            file.save(&endpoints).await;
+        }
         Ok(endpoints)
+    }
+
+    /// Returns the base URLs that an earlier process has stored, and how long they remain valid.
+    /// `None` if there are none that the client may use.
+    async fn stored_endpoints(&self) -> Option<(Endpoints, Duration)> {
+        let (endpoints, left) = self.endpoint_file.as_ref()?.load().await?;
+        for url in [&endpoints.content_url, &endpoints.metadata_url] {
+            if let Err(error) = self.urls.check_token(url) {
+                tracing::warn!(%error, "a stored endpoint of the account is not used");
+                return None;
+            }
+        }
+        Some((endpoints, left))
+    }
+
+    /// `GET auth/o2/tokeninfo` of Login with Amazon: describes the access token of the client
+    /// (amazon-drive#oauth-token-info).
+    ///
+    /// # Errors
+    /// `InvalidInput` if the token is invalid or has expired; `PermissionDenied` if no token can be
+    /// obtained. Otherwise `RateLimited` or `Unexpected`, as for [every request](Client#errors).
+    pub async fn token_info(&self, cx: &Context) -> Result<TokenInfo> {
+        let url = format!("{}auth/o2/tokeninfo", self.sign_in);
+        let urls = UrlPolicy::for_endpoint(&self.sign_in)?;
+        let urls = urls.with_plain_http(self.urls.plain_http().clone());
+        // The token is a parameter, so the client checks the host itself.
+        urls.check_token(&url)?;
+        let token = self.tokens.token(cx).await?;
+        let request = ApiRequest::new(Operation::Info, Method::GET, &url, "auth/o2/tokeninfo");
+        let request = request.headers(&self.headers).query("access_token", token.expose());
+        let response = self.http(cx).fetch(request).await?.read().await?;
+        decode(&response, StatusCode::OK)
     }
 
     /// `GET account/info`: returns the state of the account.

@@ -94,6 +94,29 @@ impl Client {
             .await
     }
 
+    /// `GET nodes/{id}`: returns a node as the cloud describes it, with members that [`Node`] lacks.
+    /// `assets` and `temp_link` select the members `assets` and `tempLink`. The link is a secret.
+    ///
+    /// # Errors
+    /// `NotFound` if the node does not exist. Otherwise `PermissionDenied`, `RateLimited`,
+    /// `QuotaExceeded`, `InvalidInput` or `Unexpected`, as for [every request](Client#errors).
+    pub async fn node_document(
+        &self,
+        cx: &Context,
+        id: &str,
+        assets: bool,
+        temp_link: bool,
+    ) -> Result<serde_json::Value> {
+        let path = format!("nodes/{}", segment(id));
+        let value = |flag, on| if flag { on } else { "" };
+        let selected = [("asset", value(assets, "ALL")), ("tempLink", value(temp_link, "true"))];
+        self.get(cx, Operation::Stat, &path, "nodes/{id}", |request| {
+            let selected = selected.iter().filter(|(_, value)| !value.is_empty());
+            selected.fold(request, |request, (name, value)| request.query(name, value))
+        })
+        .await
+    }
+
     /// `GET nodes`: lists nodes of the whole drive.
     ///
     /// # Errors
@@ -155,8 +178,8 @@ impl Client {
         decode(&response, StatusCode::OK)
     }
 
-    /// `PATCH nodes/{id}`: makes a node available whose status is [`NodeStatus::Pending`], and
-    /// returns it. A node in the trash is restored.
+    /// `PATCH nodes/{id}`: sets the status of a node to [`NodeStatus::Available`], and returns the
+    /// node. Its status was [`NodeStatus::Pending`] before. A node in the trash is restored.
     ///
     /// # Errors
     /// Those of [`patch`](Self::patch): `AlreadyExists` if the name is in use, `NotFound` if the

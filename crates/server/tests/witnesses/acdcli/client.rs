@@ -173,11 +173,7 @@ impl AcdCli {
 }
 
 /// Returns the interpreter of acd_cli.
-pub fn python<I: AsRef<OsStr>>(
-    client: &AcdCli,
-    script: &str,
-    arguments: impl IntoIterator<Item = I>,
-) -> TrialResult<String> {
+pub fn interpreter() -> TrialResult<String> {
     let program = acd_cli()?;
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let program = match program.components().count() {
@@ -190,11 +186,16 @@ pub fn python<I: AsRef<OsStr>>(
     let script_of_acd_cli = fs::read_to_string(program)?;
     let first = script_of_acd_cli.lines().next().unwrap_or_default();
     let interpreter = first.strip_prefix("#!").ok_or("acd_cli is no script")?;
-    let output = client
-        .command(interpreter.split_whitespace().next().unwrap_or("python3"))
-        .args(["-c", script])
-        .args(arguments)
-        .output()?;
+    Ok(interpreter.split_whitespace().next().unwrap_or("python3").to_owned())
+}
+
+/// Runs a script with acd_cli's interpreter. Returns its output.
+pub fn python<I: AsRef<OsStr>>(
+    client: &AcdCli,
+    script: &str,
+    arguments: impl IntoIterator<Item = I>,
+) -> TrialResult<String> {
+    let output = client.command(interpreter()?).args(["-c", script]).args(arguments).output()?;
     match output.status.success() {
         true => Ok(String::from_utf8(output.stdout)?),
         false => Err(String::from_utf8_lossy(&output.stderr).into_owned().into()),

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, ffi::OsString, fs, path::Path};
 
+use drivedal_test_support::media;
+
 use crate::acdcli::{
     client::{AcdCli, python},
     witness::{TrialResult, check},
@@ -205,4 +207,82 @@ pub fn usage(client: &AcdCli) -> TrialResult {
     check("photos", line("Photos"), "Photos: 1, 7.0 B".to_owned())?;
     let quota = client.acd_cli("quota")?;
     check("quota", quota.contains("\"available\": 1099511627764"), true)
+}
+
+pub fn listed(client: &AcdCli) -> TrialResult {
+    client.acd_cli("create -p /d/e")?;
+    client.write("f.txt", b"hello")?;
+    client.write("photo.jpg", &media::photo(40, 30))?;
+    client.acd_cli("upload f.txt photo.jpg /d")?;
+    client.acd_cli("sync -f")?;
+    let names = |said: String| -> Vec<String> {
+        said.lines().filter_map(|line| Some(line.split_once("] [A] ")?.1.to_owned())).collect()
+    };
+    check(
+        "children",
+        names(client.acd_cli("children /d")?),
+        ["e/", "f.txt", "photo.jpg"].map(str::to_owned).to_vec(),
+    )?;
+    check("long", client.acd_cli("children -l -b /d")?.contains(" 5 "), true)?;
+    check("recursive", client.acd_cli("children -r /")?.contains("photo.jpg"), true)?;
+    let found = vec!["/d/f.txt".to_owned()];
+    check("found", names(client.acd_cli("find F.TX")?), found.clone())?;
+    check("by a pattern", names(client.acd_cli("find-regex ^f.*t$")?), found)?;
+    check("none", client.try_run(["find", "nobody"], None)?.0, 2)?;
+    let metadata = |line: &str| -> TrialResult<serde_json::Value> {
+        Ok(serde_json::from_str(&client.acd_cli(line)?)?)
+    };
+    let node = metadata("metadata /d/photo.jpg")?;
+    check("kind", node["kind"].as_str(), Some("FILE"))?;
+    check("width", node["contentProperties"]["image"]["width"].as_u64(), Some(40))?;
+    let node = metadata("metadata -a /d/photo.jpg")?;
+    check("assets", node["assets"][0]["kind"].as_str(), Some("ASSET"))?;
+    client.acd_cli("trash /d/e")?;
+    client.acd_cli("trash /d/f.txt")?;
+    client.acd_cli("sync -f")?;
+    check("trash", client.acd_cli("list-trash -r")?.contains('['), false)
+}
+
+pub fn synced_otherwise(client: &AcdCli) -> TrialResult {
+    client.acd_cli("create -p /d/e")?;
+    client.write("f.txt", b"hello")?;
+    client.acd_cli("upload f.txt /d")?;
+    let expected = ["d/", "e/", "f.txt"].map(str::to_owned).to_vec();
+    client.acd_cli("clear-cache")?;
+    client.acd_cli("old-sync")?;
+    check("lists", client.tree()?, expected.clone())?;
+    client.acd_cli("clear-cache")?;
+    client.acd_cli("sync --to-file changes")?;
+    client.acd_cli("sync --from-file changes")?;
+    check("a file", client.tree()?, expected.clone())?;
+    client.acd_cli("init")?;
+    check("an initialisation", client.tree()?, expected)?;
+    check("version", client.acd_cli("version")?.starts_with("acd_cli 0.3.2"), true)
+}
+
+pub fn replaced(client: &AcdCli) -> TrialResult {
+    client.write("f.txt", b"old")?;
+    client.acd_cli("upload f.txt /")?;
+    client.acd_cli("sync")?;
+    client.write("f.txt", b"newer")?;
+    client.acd_cli("upload f.txt /")?;
+    check("kept", client.acd_cli("cat /f.txt")?, "old".to_owned())?;
+    client.acd_cli("upload -f f.txt /")?;
+    client.acd_cli("sync -f")?;
+    check("forced", client.acd_cli("cat /f.txt")?, "newer".to_owned())?;
+    let (code, said) = client.try_run(["stream", "-o", "f.txt", "/"], Some(b"streamed"))?;
+    check(&said, code, 0)?;
+    client.acd_cli("sync -f")?;
+    check("streamed", client.acd_cli("cat /f.txt")?, "streamed".to_owned())
+}
+
+pub fn circular(client: &AcdCli) -> TrialResult {
+    client.acd_cli("create -p /a/b")?;
+    client.acd_cli("add-child /a/b /a")?;
+    let other = client.other()?;
+    let listed = other.acd_cli("tree -L 3")?;
+    check("tree", listed.matches("a/").count() >= 1, true)?;
+    client.acd_cli("remove-child /a/b /a")?;
+    client.acd_cli("sync -f")?;
+    check("tree", client.tree()?, ["a/", "b/"].map(str::to_owned).to_vec())
 }

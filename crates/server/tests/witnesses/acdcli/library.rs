@@ -1,8 +1,16 @@
 //! Functions of acd_cli's library that no command uses.
 
-use crate::acdcli::{
-    client::{AcdCli, python},
-    witness::{TrialResult, check},
+use std::{fs, path::Path, process::Command};
+
+use drivedal_server::Server;
+use drivedal_test_support::media;
+
+use crate::{
+    acdcli::{
+        client::{AcdCli, interpreter, python},
+        witness::{TrialResult, check},
+    },
+    script,
 };
 
 /// Properties, lists page by page, metadata by id.
@@ -55,4 +63,30 @@ print(acd.fs_sizes())
 "#;
     let said = python(client, SCRIPT, [] as [&str; 0])?;
     check("quota and what is left", said.trim(), "(1099511627776, 1099511627776)")
+}
+
+/// Number of public functions and properties of `acdcli.api` that the script calls.
+const FUNCTIONS: &str = "68 functions";
+
+/// Every public function of `acdcli.api`, with the hosts of the cloud: the server is the proxy.
+pub fn every_function(server: &Server) -> TrialResult {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("ca.pem"), server.authority().ok_or("the server has no authority")?)?;
+    fs::write(path("photo.jpg"), media::photo(400, 300))?;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witnesses/acdcli/api.py");
+    let mut command = Command::new(interpreter()?);
+    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY", "no_proxy"] {
+        command.env_remove(name);
+    }
+    let output = command
+        .env("HTTPS_PROXY", server.url().as_str())
+        .env("NO_PROXY", "localhost")
+        .env("REQUESTS_CA_BUNDLE", path("ca.pem"))
+        .env("PYTHONIOENCODING", "utf-8")
+        .env("ACD_CLI_CACHE_PATH", path("cache"))
+        .args([Path::new(script), &path("photo.jpg")])
+        .output()?;
+    script::check(&output, server.control().requests())?;
+    check("functions", String::from_utf8(output.stdout)?.trim(), FUNCTIONS)
 }

@@ -37,16 +37,25 @@ const TESTS: &[Test] = &[
     ("learns_what_others_changed_and_begins_anew_after_a_reset", commands::synced),
     ("uses_the_rest_of_the_interface_as_a_library", library::library),
     ("tells_how_full_the_drive_is", commands::usage),
+    ("lists_finds_and_shows_nodes", commands::listed),
+    ("syncs_by_lists_and_by_files", commands::synced_otherwise),
+    ("replaces_files_only_if_told_to", commands::replaced),
+    ("survives_a_folder_that_contains_itself", commands::circular),
 ];
 
 /// Returns the tests; they share a server.
 pub fn trials(runtime: &Runtime) -> Vec<Trial> {
     let missing = acd_cli().err();
     let server = Arc::new(runtime.block_on(Server::builder().start()).expect("a server"));
+    let stand_in = Server::builder().stand_in().allow_purge(true).start();
+    let stand_in = runtime.block_on(stand_in).expect("a server");
+    let name = "acd_cli_every_function_of_the_interface".to_owned();
+    let every_function =
+        trial(name, missing.as_deref(), move || library::every_function(&stand_in));
     let trials = TESTS.iter().map(|(name, test)| {
         let server = Arc::clone(&server);
         let run = move || test(&AcdCli::new(server, name)?);
         trial(format!("acd_cli_{name}"), missing.as_deref(), run)
     });
-    trials.collect()
+    trials.chain([every_function]).collect()
 }
