@@ -155,7 +155,7 @@ fn find(bytes: &[u8], text: &[u8], matched: &mut usize) -> (usize, bool) {
     let mut at = 0;
     while at < bytes.len() {
         if *matched == 0 {
-            let Some(next) = bytes[at..].iter().position(|byte| *byte == b'\r') else {
+            let Some(next) = memchr::memchr(b'\r', &bytes[at..]) else {
                 return (bytes.len(), false);
             };
             at += next;
