@@ -130,6 +130,21 @@ impl RemoteSource {
         Ok(self.parsed()?.scheme().to_owned())
     }
 
+    /// Returns the folder of OpenDAL's `fs` service, as it is configured. `None` if this is another
+    /// service, or if no folder is configured. Opening the remote creates the folder if it does not
+    /// exist; a program that must not do so checks this path first.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the URI cannot be parsed, for example because it has no scheme.
+    pub fn local_root(&self) -> Result<Option<String>> {
+        let uri = self.parsed()?;
+        if !matches!(uri.scheme(), "fs" | "file") {
+            return Ok(None);
+        }
+        let of_path = uri.root().filter(|root| !root.is_empty()).map(|root| format!("/{root}"));
+        Ok(uri.option("root").map(str::to_owned).or(of_path))
+    }
+
     /// Returns the options of a SkyDrive. `None` if this is another service.
     ///
     /// # Errors
@@ -388,6 +403,15 @@ mod tests {
         }
         let unknown = remotes.open("nobody").expect_err("no such remote");
         assert!(unknown.to_string().contains("configured: scratch"), "{unknown}");
+    }
+
+    #[test]
+    fn only_local_folders_have_a_local_root() {
+        let root = |source: RemoteSource| source.local_root().expect("a URI");
+        assert_eq!(root(RemoteSource::from_uri("fs:///srv/data")).as_deref(), Some("/srv/data"));
+        let by_option = RemoteSource::from_scheme("fs").option("root", "/srv");
+        assert_eq!(root(by_option).as_deref(), Some("/srv"));
+        assert_eq!(root(RemoteSource::from_uri("memory:///a")), None);
     }
 
     #[cfg(feature = "services-skydrive")]

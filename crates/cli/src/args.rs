@@ -5,11 +5,11 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::{
     amazon,
     app::App,
-    cat, cp, drives,
+    cat, completions, cp, drives,
     failure::{Exit, Result},
     get, login, logout, ls, mkdir, mv,
     options::GlobalOptions,
-    put, quota, remotes, rm, serve, skydrive, stat, token, tree, user,
+    put, quota, remotes, rm, serve, skydrive, stat, sync, token, tree, user,
 };
 
 /// Use cloud drives from the shell: OneDrive, SkyDrive and Amazon Cloud Drive
@@ -42,12 +42,14 @@ configuration file:
 Arguments are visible in the process list: put tokens into the file.
 
 Exit codes:
-    0  success                           6  some of several items failed, the others are done
-    1  failure                           7  no connection, or the cloud is busy: try again later
-    2  invalid arguments, configuration  8  the remote does not support the operation
-    3  the item does not exist         130  stopped by Ctrl-C
-    4  permission denied               141  standard output was closed
-    5  an item of that name exists     143  stopped by SIGTERM
+    0  success                           7  no connection, or the cloud is busy: try again later
+    1  failure                           8  the remote does not support the operation
+    2  invalid arguments, configuration  9  nothing to transfer (--error-on-no-transfer)
+    3  the item does not exist          10  a check found differences
+    4  permission denied                11  more deletions than --max-delete allows
+    5  an item of that name exists     130  stopped by Ctrl-C
+    6  some of several items failed,   141  standard output was closed
+       the others are done             143  stopped by SIGTERM
 
 Examples:
   drivedal put -r photos local-skydrive:photos
@@ -67,6 +69,10 @@ pub(crate) enum Command {
     Cat(cat::Cat),
     Get(get::Get),
     Put(put::Put),
+    Copy(Box<sync::CopyCommand>),
+    Sync(Box<sync::SyncCommand>),
+    Move(Box<sync::MoveCommand>),
+    Check(Box<sync::CheckCommand>),
     Cp(cp::Cp),
     Mv(mv::Mv),
     Rm(rm::Rm),
@@ -80,6 +86,8 @@ pub(crate) enum Command {
     Token(token::Token),
     Skydrive(skydrive::SkyDriveArgs),
     Amazon(amazon::AmazonArgs),
+    Completions(completions::Completions),
+    Manual(completions::Manual),
     /// The names of the SkyDrive commands before `drivedal skydrive` existed.
     #[command(flatten)]
     Hidden(skydrive::SkyDriveCommand),
@@ -106,6 +114,10 @@ impl Command {
                     Self::Tree(tree) => tree.run(app).await,
                     Self::Stat(stat) => stat.run(app).await,
                     Self::Cat(cat) => cat.run(app).await,
+                    Self::Copy(copy) => copy.run(app).await,
+                    Self::Sync(sync) => sync.run(app).await,
+                    Self::Move(moving) => moving.run(app).await,
+                    Self::Check(check) => check.run(app).await,
                     Self::Cp(cp) => cp.run(app).await,
                     Self::Mv(mv) => mv.run(app).await,
                     Self::Rm(rm) => rm.run(app).await,
@@ -119,6 +131,8 @@ impl Command {
                     Self::Token(token) => token.run(app).await,
                     Self::Skydrive(skydrive) => skydrive.command.run(app).await,
                     Self::Amazon(amazon) => amazon.command.run(app).await,
+                    Self::Completions(completions) => completions.run(app),
+                    Self::Manual(manual) => manual.run(),
                     Self::Hidden(command) => command.run(app).await,
                     Self::Serve(_) | Self::Get(_) | Self::Put(_) => unreachable!("handled above"),
                 }
@@ -143,8 +157,10 @@ impl Command {
             Self::Cat(_) => "read",
             Self::Get(_) => "get",
             Self::Put(_) => "put",
-            Self::Cp(_) => "copy",
-            Self::Mv(_) => "move",
+            Self::Copy(_) | Self::Cp(_) => "copy",
+            Self::Sync(_) => "sync",
+            Self::Move(_) | Self::Mv(_) => "move",
+            Self::Check(_) => "check",
             Self::Rm(_) => "remove",
             Self::Mkdir(_) => "create",
             Self::Quota(_) => "read the quota of",
@@ -156,6 +172,8 @@ impl Command {
             Self::Token(_) => "refresh the token of",
             Self::Skydrive(skydrive) => skydrive.command.action(),
             Self::Amazon(amazon) => amazon.command.action(),
+            Self::Completions(_) => "print",
+            Self::Manual(_) => "write",
             Self::Hidden(command) => command.action(),
         }
     }
@@ -172,7 +190,7 @@ impl Cli {
 
 /// Builds the parser. The help of a command lists its own options only, and the old names of the
 /// SkyDrive commands are hidden.
-fn grammar() -> clap::Command {
+pub(crate) fn grammar() -> clap::Command {
     let command = Cli::command();
     let global: Vec<Arg> = command
         .get_arguments()

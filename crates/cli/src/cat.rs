@@ -39,36 +39,36 @@ impl Cat {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         app.for_each_argument(&self.files, async |file| {
             let at = app.resolve(file, self.addressing.mode(), Workload::Interactive).await?;
-            self.copy(app, &at).await
+            print_file(app, &at, self.range).await
         })
         .await
     }
+}
 
-    /// Writes a file, or the selected part of it, to standard output.
-    ///
-    /// # Errors
-    /// `Failed` if it is a folder or the range starts after its end; the failure of the request
-    /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
-    async fn copy(&self, app: &App, at: &RemotePath) -> Result {
-        let fail = |error| Failure::from(error).about(at);
-        let path = at.file_path()?;
-        let reader = at.operator().reader(&path).await.map_err(fail)?;
-        let mut bytes = match self.range {
-            None => reader.into_stream(..).await,
-            Some(span) => {
-                let range = part_of(at, span).await?;
-                if range.is_empty() {
-                    return Ok(());
-                }
-                reader.into_stream(range).await
+/// Writes a file, or a part of it, to standard output.
+///
+/// # Errors
+/// `Failed` if it is a folder or the range starts after its end; the failure of the request
+/// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
+pub(crate) async fn print_file(app: &App, at: &RemotePath, part: Option<ByteSpan>) -> Result {
+    let fail = |error| Failure::from(error).about(at);
+    let path = at.file_path()?;
+    let reader = at.operator().reader(&path).await.map_err(fail)?;
+    let mut bytes = match part {
+        None => reader.into_stream(..).await,
+        Some(span) => {
+            let range = part_of(at, span).await?;
+            if range.is_empty() {
+                return Ok(());
             }
+            reader.into_stream(range).await
         }
-        .map_err(fail)?;
-        while let Some(piece) = bytes.try_next().await.map_err(fail)? {
-            app.output.bytes(piece).await?;
-        }
-        app.output.flush()
     }
+    .map_err(fail)?;
+    while let Some(piece) = bytes.try_next().await.map_err(fail)? {
+        app.output.bytes(piece).await?;
+    }
+    app.output.flush()
 }
 
 /// Returns the bytes of a file that a range selects, cut at the end of the file.

@@ -9,15 +9,17 @@ use crate::{
     location::Location,
     options::AddressingArgs,
     remote::{EntryInfo, RemotePath},
+    sync::{self, ItemScope},
     transfer::send::{WriteParams, writer},
 };
 
-/// Copy a file within a remote
+/// Copy a file or folder, within a remote or to another one
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The cloud copies the file if it can. Otherwise this computer downloads and uploads it, and a message
 says so. An existing file of the new name is replaced. A target with a slash at its end, or the root
-of the remote, is the folder to copy into.
+of the remote, is the folder to copy into. A copy to another remote passes through this computer; files
+that are equal there are not sent again, as with `drivedal copy`.
 
 With --json: {\"from\", \"to\", \"result\": \"copied\", \"by\": \"cloud\"|\"client\"}.
 
@@ -25,13 +27,17 @@ Examples:
   drivedal cp local-skydrive:notes.txt local-skydrive:old/notes.txt
   drivedal cp work:report.pdf work:archive/")]
 pub(crate) struct Cp {
-    /// The file to copy
+    /// The file or folder to copy
     #[arg(value_name = "REMOTE:PATH", value_parser = Location::parse)]
     from: Location,
 
-    /// The new file, or a folder with a slash at its end
+    /// The new path, or a folder with a slash at its end
     #[arg(value_name = "REMOTE:PATH", value_parser = Location::parse)]
     to: Location,
+
+    /// Copy folders with everything below them
+    #[arg(short, long)]
+    recursive: bool,
 
     #[command(flatten)]
     addressing: AddressingArgs,
@@ -56,16 +62,21 @@ pub(crate) struct MoveRecord<'a> {
 
 impl Cp {
     /// Copies a file within a remote: by the cloud if it can copy, otherwise through this computer.
+    /// Folders, and copies to another remote, are transfers.
     ///
     /// # Errors
     /// `Usage` if no remote has the name, a path has a segment `.` or `..`, or both paths are the
-    /// same or on different remotes; `Unsupported` for a folder; the failure of the copy
+    /// same; `Unsupported` for a folder without `-r`; those of [`sync::copy_between`]; the failure of the copy
     /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        if self.recursive || self.from.remote != self.to.remote {
+            let kind = if self.recursive { ItemScope::Any } else { ItemScope::File };
+            return sync::copy_between(app, (&self.from, &self.to), self.addressing, kind).await;
+        }
         let (from, to) = resolve_pair(app, &self.from, &self.to, self.addressing).await?;
         let EntryInfo::File(file) = from.stat().await? else {
             let failure = Failure::is_folder().with_exit(Exit::Unsupported);
-            return Err(failure.hint("use get -r and put -r to copy folders").about(&from));
+            return Err(failure.hint("use -r to copy folders").about(&from));
         };
         let by = match from.operator().info().capability().copy {
             true => {
@@ -101,7 +112,7 @@ pub(crate) async fn resolve_pair(
 ) -> Result<(RemotePath, RemotePath)> {
     if from.remote != to.remote {
         let failure = Failure::usage("source and target are on different remotes");
-        return Err(failure.hint("use get, then put").about(from));
+        return Err(failure.hint("use drivedal move").about(from));
     }
     let from = app.resolve(from, addressing.mode(), Workload::Interactive).await?;
     let to = app

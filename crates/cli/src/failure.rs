@@ -32,6 +32,12 @@ pub(crate) enum Exit {
     TryLater = 7,
     /// The remote does not support the operation.
     Unsupported = 8,
+    /// Nothing had to be transferred, and `--error-on-no-transfer` was given.
+    NothingToDo = 9,
+    /// A check found differences.
+    Differences = 10,
+    /// Nothing was deleted, because more files would be deleted than `--max-delete` allows.
+    MaxDelete = 11,
     /// Ctrl-C.
     Interrupted = 130,
     /// The reader of standard output closed it.

@@ -12,6 +12,7 @@ use crate::{
     listing::{Depth, Listed, list},
     location::Location,
     options::AddressingArgs,
+    pipe,
     remote::RemotePath,
     transfer::{
         JOBS,
@@ -31,6 +32,8 @@ use crate::{
 DIR that PATH does not have stay. If the target ends with a slash, the items are put below it, and so
 are a file and several items if the target is an existing folder. Without a target, items are put
 below the current folder.
+
+`get REMOTE:PATH -` writes a file to standard output.
 
 A download is written to a hidden .partial file. It replaces the target once its size and hash equal
 those that the remote lists. SharePoint rewrites Office and HTML files: those are accepted with a
@@ -85,6 +88,12 @@ impl Get {
     /// folder; the failure of a single source; `Interrupted` or `Terminated` after a signal;
     /// `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        if let [source, target] = &*self.arguments
+            && target == Path::new(pipe::DASH)
+            && let Some(source) = source.to_str().and_then(Location::detect)
+        {
+            return pipe::get(app, &source, self.addressing.mode()).await;
+        }
         let (sources, target) = self.sources()?;
         if sources.len() > 1 && !target.is_folder() {
             return Err(Failure::several_sources().doing("write").about(target.path.display()));

@@ -7,7 +7,8 @@
 //! - `args`: the grammar of the command line, and global options;
 //! - `config`: the configured remotes; `prompt`: questions to the user;
 //! - `location`: how arguments name items;
-//! - `transfer`: the upload and download of files and folders;
+//! - `transfer`: the upload and download of files and folders; `sync`: transfers between any two
+//!   places;
 //! - `progress`, `waiting`: messages while a command runs;
 //! - `failure`: failures and exit codes.
 
@@ -15,6 +16,7 @@ mod amazon;
 mod app;
 mod args;
 mod cat;
+mod completions;
 mod config;
 mod connection;
 mod cp;
@@ -34,6 +36,7 @@ mod mkdir;
 mod mv;
 mod options;
 mod output;
+mod pipe;
 mod progress;
 mod prompt;
 mod put;
@@ -47,6 +50,7 @@ mod sign_in_arguments;
 mod skydrive;
 mod stat;
 mod storage;
+mod sync;
 mod text;
 mod token;
 mod transfer;

@@ -13,6 +13,7 @@ use crate::{
     failure::{Exit, Failure, Result},
     location::Location,
     options::AddressingArgs,
+    pipe,
     remote::RemotePath,
     transfer::{
         local::{SymlinkPolicy, blocking},
@@ -30,6 +31,8 @@ use crate::{
 `put FILE REMOTE:PATH` uploads FILE to PATH. `put -r DIR REMOTE:PATH` makes PATH a copy of DIR; files
 in PATH that DIR does not have stay. If the target ends with a slash, or is the root of the remote,
 the items are put below it: `put a.txt REMOTE:docs/` creates docs/a.txt.
+
+`put - REMOTE:PATH` uploads standard input. The file exists once the input has ended.
 
 The size of every file is compared with the size that the drive lists. If an item fails, the others
 are still uploaded, and the exit code is 6. Items that would get the same name on the drive (README
@@ -78,7 +81,7 @@ pub(crate) struct Put {
 }
 
 impl Put {
-    /// Uploads the sources.
+    /// Uploads the sources, or standard input if the only source is `-`.
     ///
     /// # Errors
     /// * `Usage` if no remote has the name, the service rejects an option, the path has a segment
@@ -90,6 +93,11 @@ impl Put {
     /// * `Interrupted` or `Terminated` after a signal; `ClosedPipe` or `Failed` if results cannot
     ///   be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        if let [source] = &*self.sources
+            && source == Path::new(pipe::DASH)
+        {
+            return pipe::put(app, &self.target, self.addressing.mode(), self.no_overwrite).await;
+        }
         let sources = self.sources()?;
         let workload = if self.recursive || sources.len() > 1 {
             Workload::Bulk

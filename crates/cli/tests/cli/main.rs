@@ -21,6 +21,7 @@ mod sign_in;
 mod small;
 mod stand_in;
 mod stops;
+mod syncs;
 mod transfers;
 mod waits;
 mod wire;

@@ -5,6 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    time::{Duration, SystemTime},
 };
 
 use serde_json::Value;
@@ -31,6 +32,13 @@ impl Shell {
         fs::create_dir_all(path.parent().expect("it is in the home")).expect("made");
         fs::write(&path, bytes).expect("written");
         path
+    }
+
+    /// Writes a file that was modified an hour ago: a service that lists the times of uploads lists a
+    /// later time, also if it lists whole seconds.
+    pub fn write_old(&self, path: &str, bytes: impl AsRef<[u8]>) {
+        let file = fs::File::options().write(true).open(self.write(path, bytes)).expect("opened");
+        file.set_modified(SystemTime::now() - Duration::from_secs(3_600)).expect("set");
     }
 
     pub fn read(&self, path: &str) -> Vec<u8> {

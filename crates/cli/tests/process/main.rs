@@ -1,6 +1,6 @@
 //! Tests of the program `drivedal` that need separate processes: kills, a full disk, a disk that
-//! ignores case, many clients, many processes with one account, the sync client `onedrive`, an
-//! import from rclone, and a client's memory.
+//! ignores case, many clients, killed syncs, S3 and WebDAV, many processes with one account, the sync
+//! client `onedrive`, an import from rclone, and a client's memory.
 
 #[cfg(target_os = "linux")]
 mod case_insensitive_disk;
@@ -14,12 +14,16 @@ mod kills;
 mod many_clients;
 mod onedrive;
 #[cfg(target_os = "linux")]
+mod other_services;
+#[cfg(target_os = "linux")]
 mod rclone_import;
 mod shared_account;
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the tests of the command line need more of it")]
 #[path = "../cli/shell.rs"]
 mod shell;
+#[cfg(target_os = "linux")]
+mod sync_kills;
 
 use drivedal_test_support::child::in_child_process;
 use futures::future::LocalBoxFuture;
@@ -46,6 +50,9 @@ fn main() {
         test("many_clients::every_one_of_many_clients_is_served", || {
             Box::pin(many_clients::every_one_of_many_clients_is_served())
         }),
+        test("sync_kills::a_killed_sync_is_continued_and_loses_nothing", || {
+            Box::pin(sync_kills::a_killed_sync_is_continued_and_loses_nothing())
+        }),
         Trial::ignorable_test(
             "full_disk::a_full_disk_loses_no_acknowledged_file",
             full_disk::a_full_disk_loses_no_acknowledged_file,
@@ -55,6 +62,8 @@ fn main() {
             Ok(())
         }),
     ]);
+    #[cfg(target_os = "linux")]
+    trials.extend(other_services::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }
 

@@ -26,7 +26,7 @@ pub fn trial_of_import() -> Trial {
 }
 
 /// Returns the path of the program, or the reason why it is missing.
-fn program() -> Result<PathBuf, String> {
+pub fn program() -> Result<PathBuf, String> {
     let program = env::var_os("DRIVEDAL_RCLONE").unwrap_or_else(|| "rclone".into());
     match Command::new(&program).arg("version").output() {
         Ok(output) if output.status.success() => Ok(program.into()),

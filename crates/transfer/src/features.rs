@@ -1,0 +1,131 @@
+//! Properties of a service that OpenDAL has no word for: times, names, hashes.
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::Timestamp;
+use opendal::{Metadata, options::WriteOptions};
+
+use crate::hash::{ContentDigest, HashAlgorithm};
+
+/// The meaning of the modification times that a service lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoredTimes {
+    /// The service lists no times.
+    None,
+    /// The time when the file was uploaded. A writer cannot set it.
+    UploadTime,
+    /// The time that the writer set, rounded or truncated to this precision.
+    Set {
+        /// Two times that differ by less than this are equal.
+        precision: Duration,
+    },
+}
+
+/// An entry that a listing left out, because the service cannot address it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OmittedEntry {
+    /// The path of the entry within the operator.
+    pub path: String,
+    /// The reason, for a person.
+    pub reason: String,
+}
+
+impl OmittedEntry {
+    /// Returns an omitted entry.
+    pub fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { path: path.into(), reason: reason.into() }
+    }
+}
+
+/// Properties of the service behind an operator. The defaults fit an object store.
+pub trait EndpointFeatures: fmt::Debug + Send + Sync {
+    /// Returns the meaning of the listed modification times.
+    fn times(&self) -> StoredTimes {
+        StoredTimes::UploadTime
+    }
+
+    /// Returns whether folders are items of the service. If not, a file `a` and files below `a/`
+    /// can exist at the same time, and empty folders are not created.
+    fn has_folders(&self) -> bool {
+        false
+    }
+
+    /// Returns a key that two names in one folder share if the service may treat them as one name.
+    fn collision_key<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        Cow::Borrowed(name)
+    }
+
+    /// Returns the reason why the service rejects a name. `None` if it accepts the name.
+    fn reject_name(&self, name: &str) -> Option<&'static str> {
+        let _ = name;
+        None
+    }
+
+    /// Returns the size of a listed file in bytes. `None` if the service did not report it.
+    fn size(&self, metadata: &Metadata) -> Option<u64> {
+        metadata.is_file().then(|| metadata.content_length())
+    }
+
+    /// Returns the modification time of a listed file. `None` if the service did not report it.
+    fn modified(&self, metadata: &Metadata) -> Option<Timestamp> {
+        metadata.last_modified().map(opendal::raw::Timestamp::into_inner)
+    }
+
+    /// Returns the hashes of the listed file at `path`, which is a path within the operator. Sends
+    /// no request.
+    fn digests(&self, path: &str, metadata: &Metadata) -> Vec<ContentDigest> {
+        let _ = path;
+        let md5 = metadata.content_md5().and_then(|text| BASE64_STANDARD.decode(text).ok());
+        md5.map(|md5| ContentDigest::new(HashAlgorithm::MD5, md5)).into_iter().collect()
+    }
+
+    /// Returns the hash functions that the service uses in addition to MD5, SHA-1 and SHA-256.
+    fn algorithms(&self) -> Vec<HashAlgorithm> {
+        Vec::new()
+    }
+
+    /// Returns the options for writing a file of `size` bytes with a modification time. They are
+    /// `None` if unknown.
+    fn write_options(&self, size: Option<u64>, modified: Option<Timestamp>) -> WriteOptions {
+        let _ = (size, modified);
+        WriteOptions::default()
+    }
+
+    /// Removes and returns the entries that listings have left out since the last call.
+    fn take_omitted(&self) -> Vec<OmittedEntry> {
+        Vec::new()
+    }
+}
+
+/// The features of an OpenDAL service of which only the scheme is known.
+#[derive(Clone, Copy, Debug)]
+pub struct StandardFeatures {
+    times: StoredTimes,
+    has_folders: bool,
+}
+
+impl StandardFeatures {
+    /// Returns the features of the services that have this scheme.
+    pub fn for_scheme(scheme: &str) -> Self {
+        match scheme {
+            "memory" | "http" => Self { times: StoredTimes::None, has_folders: false },
+            "webdav" | "sftp" | "ftp" | "webhdfs" | "hdfs" | "hdfs-native" => {
+                Self { times: StoredTimes::UploadTime, has_folders: true }
+            }
+            _ => Self { times: StoredTimes::UploadTime, has_folders: false },
+        }
+    }
+}
+
+impl EndpointFeatures for StandardFeatures {
+    fn times(&self) -> StoredTimes {
+        self.times
+    }
+
+    fn has_folders(&self) -> bool {
+        self.has_folders
+    }
+}

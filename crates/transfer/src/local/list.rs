@@ -1,0 +1,199 @@
+//! Listing of a local folder.
+
+use std::{
+    fs::{self, DirEntry, File, Metadata},
+    io,
+    path::Path,
+};
+
+use super::{modified, partial};
+use crate::{
+    entry::{EntryType, TreeEntry},
+    error::FailureCause,
+};
+
+/// The handling of symbolic links in a local source. At a target they are never followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkHandling {
+    /// Report each link as a failure.
+    #[default]
+    Fail,
+    /// Leave links out.
+    Skip,
+    /// Transfer the file or folder that the link points to.
+    Follow,
+}
+
+/// The entries of a local folder.
+#[derive(Debug, Default)]
+pub(crate) struct LocalListing {
+    pub(crate) entries: Vec<TreeEntry>,
+    /// The names of entries that could not be read, with the reasons.
+    pub(crate) failed: Vec<(String, FailureCause)>,
+}
+
+/// Lists the folder at `root` joined with `relative`. Links are followed if `follow`. Partial files
+/// are left out; if `sweep`, those that no run uses are removed.
+///
+/// # Errors
+/// The operating system's error if the folder cannot be read, also if it does not exist.
+pub(crate) fn list_folder(
+    root: &Path,
+    relative: &str,
+    follow: bool,
+    sweep: bool,
+) -> io::Result<LocalListing> {
+    let folder = root.join(relative);
+    let mut listing = LocalListing::default();
+    for entry in fs::read_dir(&folder)? {
+        let entry = entry?;
+        let name = match entry.file_name().into_string() {
+            Ok(name) => name,
+            Err(name) => {
+                let cause = FailureCause::refused("the name is not UTF-8");
+                listing.failed.push((name.to_string_lossy().into_owned(), cause));
+                continue;
+            }
+        };
+        if partial::is_partial(&name) {
+            if sweep && partial::is_swept(&name) {
+                remove_if_unused(&entry.path());
+            }
+            continue;
+        }
+        match read_entry(root, &folder, &entry, name.clone(), follow) {
+            Ok(Some(found)) => listing.entries.push(found),
+            Ok(None) => {}
+            Err(cause) => listing.failed.push((name, cause)),
+        }
+    }
+    Ok(listing)
+}
+
+/// Returns an entry of a folder. `None` if it was removed meanwhile.
+///
+/// # Errors
+/// `Disk` if its metadata cannot be read; `Refused` for a followed link to a folder above it.
+fn read_entry(
+    root: &Path,
+    folder: &Path,
+    entry: &DirEntry,
+    name: String,
+    follow: bool,
+) -> Result<Option<TreeEntry>, FailureCause> {
+    let metadata = match entry.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    if !metadata.is_symlink() || !follow {
+        return Ok(Some(from_metadata(name, &metadata)));
+    }
+    let target = fs::metadata(entry.path())?;
+    if target.is_dir() {
+        let real = fs::canonicalize(entry.path())?;
+        let is_above = |above: &Path| fs::canonicalize(above).is_ok_and(|above| above == real);
+        if folder.ancestors().take_while(|above| above.starts_with(root)).any(is_above) {
+            let reason = "it is a symbolic link to a folder above it";
+            return Err(FailureCause::refused(reason));
+        }
+    }
+    Ok(Some(from_metadata(name, &target)))
+}
+
+/// Returns the entry of an item with this metadata.
+pub(super) fn from_metadata(name: String, metadata: &Metadata) -> TreeEntry {
+    let kind = if metadata.is_dir() {
+        EntryType::Folder
+    } else if metadata.is_file() {
+        EntryType::File
+    } else {
+        EntryType::Other
+    };
+    let size = metadata.is_file().then_some(metadata.len());
+    TreeEntry { size, modified: modified(metadata), ..TreeEntry::new(name, kind) }
+}
+
+/// Returns the entry at a path, following links. `None` if it does not exist.
+///
+/// # Errors
+/// The operating system's error.
+pub(crate) fn stat(path: &Path) -> io::Result<Option<TreeEntry>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(from_metadata(String::new(), &metadata))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a partial file that no process has locked. It stays if it cannot be removed; the next
+/// run tries again.
+fn remove_if_unused(path: &Path) {
+    let is_unused = File::open(path).is_ok_and(|file| file.try_lock().is_ok());
+    if is_unused {
+        let _ = fs::remove_file(path);
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::{ffi::OsStrExt, fs::symlink};
+
+    use super::*;
+
+    fn words(root: &Path, relative: &str, follow: bool) -> String {
+        let listing = list_folder(root, relative, follow, false).expect("listed");
+        let mut words: Vec<_> = listing
+            .entries
+            .iter()
+            .map(|entry| format!("{} {:?}", entry.name, entry.kind))
+            .collect();
+        words.extend(listing.failed.iter().map(|(name, _)| format!("{name} failed")));
+        words.sort();
+        words.join(", ")
+    }
+
+    #[test]
+    fn every_entry_of_a_folder_is_returned() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = dir.path();
+        fs::write(root.join("file"), "x").expect("written");
+        fs::write(root.join(".drivedal-abc123.partial"), "x").expect("written");
+        fs::create_dir(root.join("folder")).expect("created");
+        symlink("file", root.join("link")).expect("linked");
+        symlink("..", root.join("folder/up")).expect("linked");
+        symlink("nowhere", root.join("lost")).expect("linked");
+        fs::write(root.join(std::ffi::OsStr::from_bytes(b"\xff")), "x").expect("written");
+        assert_eq!(
+            words(root, "", false),
+            "file File, folder Folder, link Other, lost Other, \u{fffd} failed"
+        );
+        assert_eq!(
+            words(root, "", true),
+            "file File, folder Folder, link File, lost failed, \u{fffd} failed"
+        );
+        assert_eq!(words(root, "folder/", true), "up failed");
+        let missing = list_folder(root, "missing/", true, false).expect_err("no folder");
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_sweep_removes_partial_files_that_no_run_uses() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let unused = dir.path().join(".drivedal-sync0123456789.partial");
+        let used = dir.path().join(".drivedal-syncABCDEFGHIJ.partial");
+        let foreign = dir.path().join(".drivedal-abc123.partial");
+        for path in [&unused, &used, &foreign] {
+            fs::write(path, "x").expect("written");
+        }
+        let locked = File::open(&used).expect("opened");
+        locked.lock().expect("locked");
+        list_folder(dir.path(), "", false, false).expect("listed");
+        assert!(unused.exists(), "without a sweep it stays");
+        let listing = list_folder(dir.path(), "", false, true).expect("listed");
+        assert!(listing.entries.is_empty());
+        assert!(!unused.exists());
+        assert!(used.exists() && foreign.exists());
+    }
+}

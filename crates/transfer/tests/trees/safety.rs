@@ -1,0 +1,91 @@
+//! Runs that are interrupted, and plans that are refused.
+
+use std::{fs, time::Duration};
+
+use drivedal_transfer::{Endpoint, Plan, PlanError, RunLimits, SyncEvent, SyncOutcome};
+use futures::StreamExt;
+
+use super::{Folder, memory, run};
+
+#[tokio::test]
+async fn a_source_that_does_not_exist_is_an_error_and_not_an_empty_folder() {
+    let source = Folder::new();
+    let target = Folder::with(&[("a", "1")]);
+    let missing = Plan::sync(source.endpoint_at("missing"), target.endpoint()).run().await;
+    assert!(matches!(missing, Err(PlanError::SourceMissing { .. })));
+    let missing = Plan::sync(Endpoint::new(memory(), "missing"), target.endpoint()).run().await;
+    let error = missing.unwrap_err();
+    assert_eq!(error.to_string(), "cannot read memory:missing: it does not exist");
+    assert_eq!(target.tree(), ["a=1"]);
+}
+
+#[tokio::test]
+async fn one_endpoint_inside_the_other_is_refused() {
+    let folder = Folder::with(&[("d/a", "1")]);
+    for (from, to) in [("", "d"), ("d", ""), ("d", "d"), ("d", "d/new")] {
+        let plan = Plan::sync(folder.endpoint_at(from), folder.endpoint_at(to));
+        assert!(matches!(plan.run().await, Err(PlanError::Overlap { .. })), "{from} {to}");
+    }
+    let plan = Plan::sync(folder.endpoint_at("d"), folder.endpoint_at("e"))
+        .backup_folder(folder.endpoint_at("e/backup"));
+    assert!(matches!(plan.run().await, Err(PlanError::Overlap { .. })));
+    let plan = Plan::sync(folder.endpoint_at("d"), folder.endpoint_at("e"))
+        .backup_folder(Endpoint::new(memory(), ""));
+    assert!(matches!(plan.run().await, Err(PlanError::BackupElsewhere { .. })));
+    assert_eq!(folder.tree(), ["d/a=1"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_folder_that_cannot_be_read_prevents_all_deletions() {
+    use std::os::unix::ffi::OsStrExt;
+    let source = Folder::with(&[("a", "1")]);
+    let unreadable = source.path("").join(std::ffi::OsStr::from_bytes(b"\xff"));
+    fs::write(&unreadable, "x").unwrap();
+    let target = Folder::with(&[("old", "2")]);
+    let plan = || Plan::sync(source.endpoint(), target.endpoint()).ignore_errors(true);
+    let report = plan().run().await.unwrap();
+    assert_eq!((report.outcome(), report.deleted), (SyncOutcome::Failed, 0));
+    assert_eq!(target.tree(), ["a=1", "old=2"]);
+    fs::remove_file(unreadable).unwrap();
+    run(plan()).await;
+    assert_eq!(target.tree(), ["a=1"]);
+}
+
+#[tokio::test]
+async fn a_cancelled_run_leaves_the_old_file_and_the_next_run_completes() {
+    let big = "x".repeat(20 << 20);
+    let source = Folder::with(&[("big", &big)]);
+    let target = Folder::with(&[("big", "old")]);
+    let plan = || {
+        let mut limits = RunLimits::default();
+        // Slow enough that the run does not end before it is cancelled.
+        limits.bandwidth = Some(3 << 20);
+        Plan::sync(source.endpoint(), target.endpoint()).limits(limits)
+    };
+    let mut active = plan().start();
+    let progress = active.progress();
+    assert!(matches!(active.next().await, Some(SyncEvent::Begin { .. })));
+    let partial = async {
+        let is_partial = |entry: std::io::Result<fs::DirEntry>| {
+            entry.unwrap().file_name().to_str().unwrap().starts_with(".drivedal-sync")
+        };
+        while !fs::read_dir(target.path("")).unwrap().any(is_partial) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), partial).await.expect("a partial file");
+    assert_eq!(progress.snapshot().active[0].path, "big");
+    drop(active);
+    let removed = async {
+        while fs::read_dir(target.path("")).unwrap().count() > 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), removed).await.expect("the file is removed");
+    assert_eq!(target.tree(), ["big=old"]);
+    // A process that was killed cannot remove its file. The next run does.
+    fs::write(target.path(".drivedal-sync0123456789.partial"), "half").unwrap();
+    run(plan().limits(RunLimits::default())).await;
+    assert_eq!(target.tree(), source.tree());
+}
