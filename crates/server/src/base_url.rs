@@ -17,7 +17,7 @@ pub(super) const CLOUD_HOSTS: &[&str] = &[
     "1drv.com",
     "my.microsoftpersonalcontent.com",
     "amazonaws.com",
-    "api.amazon.com",
+    "amazon.com",
     "tensile-runway-92512.appspot.com",
 ];
 

@@ -83,6 +83,14 @@ async fn every_cloud_and_its_sign_in_are_served() {
         let answer = asked.send().await.expect("an answer");
         assert_eq!(answer.status(), StatusCode::OK, "{url}");
     }
+    // The sign-in page of Amazon is on the host of the shop.
+    for host in ["amazon.com", "www.amazon.com"] {
+        let page = format!(
+            "https://{host}/ap/oa?client_id=app&response_type=code&redirect_uri=http://localhost"
+        );
+        let answer = client.get(&page).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::FOUND, "{page}");
+    }
 }
 
 #[tokio::test]
