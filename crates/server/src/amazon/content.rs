@@ -148,7 +148,7 @@ pub(super) async fn download(request: &AmazonRequest, id: &str, parts: &Parts) -
         return request.asset_content(&file, id, view_box).await;
     }
     if let Some(frame) = view_box {
-        return request.thumbnail(&request.find_node(id).await?, frame).await;
+        return request.thumbnail(id, frame).await;
     }
     for _ in 0..MAX_ATTEMPTS {
         let node = request.find_node(id).await?;

@@ -70,15 +70,28 @@ fn image(photo: &Photo) -> Value {
     Value::Object(image)
 }
 
-/// Returns the metadata of a video: its size in pixels, its duration in seconds, and its bits per
-/// second.
+/// Returns the metadata of a video. Members that the file does not have are left out. The duration is
+/// in seconds, the bit rate per second, and the sample rate in Hz.
 fn video(video: &Video) -> Value {
-    json!({
-        "width": video.width,
-        "height": video.height,
-        "duration": video.duration as f64 / 1_000.0,
-        "bitrate": video.bitrate,
-    })
+    let mut members = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            members.insert(name.to_owned(), value);
+        }
+    };
+    let known = |number: u64| (number > 0).then_some(number);
+    put("width", Some(video.width.into()));
+    put("height", Some(video.height.into()));
+    put("duration", known(video.duration).map(|millis| (millis as f64 / 1_000.0).into()));
+    put("bitrate", known(video.bitrate).map(Value::from));
+    put("frameRate", video.frame_rate.map(Value::from));
+    put("videoCodec", video.four_cc.clone().map(Value::from));
+    if let Some(sound) = &video.sound {
+        put("audioCodec", sound.format.clone().map(Value::from));
+        put("audioChannels", sound.channels.map(Value::from));
+        put("audioSampleRate", sound.sample_rate.map(Value::from));
+    }
+    Value::Object(members)
 }
 
 /// Returns a decimal number as a reduced fraction, such as `17/4`, exact to four digits; `None` if

@@ -142,6 +142,9 @@ impl AmazonRequest {
         change: NodeChange,
     ) -> Result<Option<Node>> {
         let before = Placement::from_node(node);
+        if node.no == ROOT && placement != before {
+            return Err(AmazonError::tree(TreeError::Root, &self.ids.id(ROOT)));
+        }
         let placement = match placement == before {
             true => placement,
             false => self.resolve_links(node, placement).await?,

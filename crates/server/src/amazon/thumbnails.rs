@@ -11,7 +11,7 @@ use axum::{
 
 use super::{
     error::{AmazonError, Result},
-    request::AmazonRequest,
+    request::{AmazonRequest, MAX_ATTEMPTS},
 };
 use crate::{
     media::{
@@ -19,7 +19,7 @@ use crate::{
         picture::{Frame, Picture},
     },
     state::ServerState,
-    tree::{Content, Node},
+    tree::Content,
 };
 
 impl AmazonRequest {
@@ -39,18 +39,30 @@ impl AmazonRequest {
         })
     }
 
-    /// Responds with the thumbnail of a file.
+    /// Responds with the thumbnail of the file with the id `id`. It is created again if the content
+    /// is replaced meanwhile.
     ///
     /// # Errors
-    /// 400 for a folder, for a file that is neither a picture, a video nor a song, for one that
-    /// contains no picture that can be decoded; 500 if the content cannot be read.
-    pub(super) async fn thumbnail(&self, node: &Node, frame: Frame) -> Result<Response> {
-        let id = self.ids.id(node.no);
-        let content = node.content.as_ref().ok_or_else(|| AmazonError::not_a_file(&id))?;
-        match decoded(&self.state, content, frame).await? {
-            Some(picture) => Ok(picture_response(picture)),
-            None => Err(AmazonError::no_thumbnail(&id)),
+    /// 400 for a folder, for a file that is neither a picture, a video nor a song, and for one that
+    /// contains no picture that can be decoded; 404 if the node does not exist or is not visible to
+    /// the token; 409 after [`MAX_ATTEMPTS`] concurrent overwrites; 500 if the content cannot be
+    /// read.
+    pub(super) async fn thumbnail(&self, id: &str, frame: Frame) -> Result<Response> {
+        for _ in 0..MAX_ATTEMPTS {
+            let node = self.find_node(id).await?;
+            let content = node.content.as_ref().ok_or_else(|| AmazonError::not_a_file(id))?;
+            match decoded(&self.state, content, frame).await {
+                Ok(Some(picture)) => return Ok(picture_response(picture)),
+                Ok(None) => return Err(AmazonError::no_thumbnail(id)),
+                Err(error) => {
+                    let version = self.find_node(id).await?.content_version;
+                    if version == node.content_version {
+                        return Err(error);
+                    }
+                }
+            }
         }
+        Err(AmazonError::busy())
     }
 }
 

@@ -76,6 +76,10 @@ async fn a_folder_only_below_itself_is_refused() {
     let moved = cloud.call("POST", &format!("nodes/{b}/children"), Some(body)).await;
     moved.amazon_error(409);
     assert_eq!(parents(&cloud.get(&format!("nodes/{a}")).await), [root.as_str()]);
+    // The root has no parents.
+    cloud.call("PUT", &format!("nodes/{a}/children/{root}"), None).await.amazon_error(403);
+    let patch = json!({"parents": [b]});
+    cloud.call("PATCH", &format!("nodes/{root}"), Some(patch)).await.amazon_error(403);
 }
 
 /// Creates `/a/b` and adds `a` to `b`. Returns the server and the ids of the root, `a` and `b`.

@@ -149,12 +149,19 @@ async fn pictures_and_videos_have_their_properties() {
     assert_eq!((&video["width"], &video["height"]), (&json!(640), &json!(360)));
     assert_eq!(video["duration"], 12.5);
     assert!(video["bitrate"].as_u64().unwrap() > 30_000, "{video}");
+    for (name, bytes, codec) in [("film.wmv", media::WMV, "WMV2"), ("film.avi", media::AVI, "XVID")]
+    {
+        let film = upload(&cloud, name, bytes).await;
+        let video = &film["contentProperties"]["video"];
+        assert_eq!((&video["width"], &video["videoCodec"]), (&json!(64), &json!(codec)), "{name}");
+        assert!(video["audioSampleRate"].is_u64() && video["audioCodec"].is_string(), "{video}");
+    }
     // The date of a photo is that of its content, for filters and sort orders too.
     let old = "nodes?filters=contentProperties.contentDate:[2008-01-01%20TO%202009-01-01]";
     assert_eq!(names(&cloud.get(old).await), ["photo.jpg"]);
     let sort = "sort=%5B'contentProperties.contentDate%20ASC'%5D";
     let sorted = cloud.get(&format!("nodes?filters=kind:FILE&{sort}")).await;
-    assert_eq!(names(&sorted), ["photo.jpg", "bare.png", "film.mp4"]);
+    assert_eq!(names(&sorted), ["photo.jpg", "bare.png", "film.mp4", "film.wmv", "film.avi"]);
 }
 
 #[tokio::test]

@@ -4,6 +4,10 @@
 //! `DRIVEDAL_ACD_CLI` names the program, by default `acd_cli` in the PATH (`pip install
 //! acdcli==0.3.2 'setuptools<81'`). If it is missing, the tests are ignored; if
 //! `DRIVEDAL_REQUIRE_CLIENTS` is set, they fail.
+//!
+//! `api.py` calls every public function of `acdcli.api`, the tests of `commands` every command that sends
+//! requests to the cloud, except these: `mount` needs FUSE, `debug` is for developers of acd_cli, and
+//! `tou` reads a help page of the shop.
 
 mod client;
 mod commands;
