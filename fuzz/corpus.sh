@@ -2,7 +2,7 @@
 # Writes the first corpus of the fuzz targets to fuzz/corpus/.
 set -euo pipefail
 cd "$(dirname "$0")"
-for target in amazon_filter client_headers client_responses client_tokens fault_rules graph_filter media \
+for target in amazon_filter calendar_file client_headers client_responses client_tokens fault_rules graph_filter media \
     server_headers server_request server_routes; do
     mkdir -p "corpus/$target"
 done
@@ -28,6 +28,7 @@ seed server_request 'POST /drive/v1/changes\ncontent-type: application/json\n\n{
 
 seed amazon_filter 'kind:FILE AND (name:"a b*" OR name:a\\\\ b) AND createdDate:[* TO 2015-01-01T00:00:00.000Z]' 1
 seed amazon_filter '["name ASC", "contentProperties.size DESC"]' 2
+seed calendar_file 'BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nSUMMARY:a\r\nDTSTART;TZID=Europe/Berlin:20110420T010000\r\nDURATION:PT1H\r\nRRULE:FREQ=WEEKLY;BYDAY=MO,TU;COUNT=9\r\nEXDATE:20110421T010000Z\r\nBEGIN:VALARM\r\nTRIGGER:-PT15M\r\nEND:VALARM\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n' 1
 seed graph_filter "/me/drive/root:/a%%20b:/children?\$filter=not (startswith(name,'a''b') and size ge 5) or folder ne null" 1
 seed graph_filter "/drives/x/items/y/children?\$select=id,name&\$expand=children(\$select=id;\$top=5),thumbnails&\$orderby=name desc&\$top=5" 2
 seed graph_filter "/sites/h:/a/b:/lists/x/drive/root/search(q='a')" 3

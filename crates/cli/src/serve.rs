@@ -66,6 +66,12 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
 
+    /// Fetch subscribed calendars from other machines too
+    ///
+    /// By default the server fetches them from this machine only.
+    #[arg(long)]
+    fetch_from_any_host: bool,
+
     /// Keep all data in memory and discard it at the end
     #[arg(long)]
     ephemeral: bool,
@@ -379,6 +385,9 @@ impl Serve {
         }
         builder = self.allow_host.iter().fold(builder, Builder::allow_host);
         builder = self.allow_origin.iter().fold(builder, Builder::allow_origin);
+        if self.fetch_from_any_host {
+            builder = builder.fetch_from_any_host();
+        }
         if let Some(seed) = self.fault_seed {
             builder = builder.fault_seed(seed);
         }

@@ -75,6 +75,7 @@ pub struct Builder {
     hosts: Vec<String>,
     /// Accepted origins of web pages.
     origins: Vec<String>,
+    fetches_from_any_host: bool,
 }
 
 /// Where the server keeps its data.
@@ -125,6 +126,7 @@ impl Default for Builder {
             sign_in: SignInOptions::default(),
             hosts: Vec::new(),
             origins: Vec::new(),
+            fetches_from_any_host: false,
         }
     }
 }
@@ -362,5 +364,11 @@ impl Builder {
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
         self
+    }
+
+    /// Lets the server fetch subscribed calendars (Live Connect) from any host. By default it fetches
+    /// them from this machine only: a client could read other machines of the network by the server.
+    pub fn fetch_from_any_host(self) -> Self {
+        Self { fetches_from_any_host: true, ..self }
     }
 }

@@ -36,6 +36,11 @@ pub fn graph(text: &str) {
     super::graph::fuzzing::parse(text);
 }
 
+/// Parses a file of a subscribed calendar of Live Connect.
+pub fn calendar_file(text: &str) {
+    super::live::fuzzing::calendar_file(text);
+}
+
 /// Parses a Live Connect or BITS request line.
 pub fn live(method: &str, target: &str) {
     if let Some(parts) = parts(method, target) {

@@ -30,6 +30,8 @@ pub(super) struct Settings {
     pub allow_purge: bool,
     /// Hosts and origins that the server accepts besides its own.
     pub allowed: Allowed,
+    /// Whether the server fetches subscribed calendars from other machines.
+    pub fetches_from_any_host: bool,
 }
 
 /// The state that all requests of a server share.

@@ -208,6 +208,7 @@ impl Builder {
                 session_life: self.session_life,
                 allow_purge: self.allow_purge,
                 allowed,
+                fetches_from_any_host: self.fetches_from_any_host,
             },
             accounts: Accounts::new(Arc::clone(&tree), signer.clone(), accounts, self.sign_in),
             tree,

@@ -13,6 +13,7 @@ use multer::{Constraints, Multipart, SizeLimit};
 use serde_json::json;
 
 use super::{
+    account_objects::applications,
     error::{LiveError, MAX_BODY, Result},
     names,
     object_type::ObjectType,
@@ -173,8 +174,8 @@ pub(super) async fn post(request: &LiveRequest, parts: &Parts, body: Body) -> Re
 /// (live-connect#upload-html-mode). Without `redirect_uri` it is [`post`].
 ///
 /// # Errors
-/// 400 if `redirect_uri` leads to another host than that of the request, or the response exceeds
-/// [`MAX_RESULT`]. The errors of [`post`] are in the page, whose status is 200. Without
+/// 400 if `redirect_uri` leads to another domain than that of the application, or the response exceeds
+/// [`MAX_RESULT`]; 500 if the storage fails. The errors of [`post`] are in the page, whose status is 200. Without
 /// `redirect_uri`, those of [`post`].
 pub(super) async fn post_from_page(
     request: &LiveRequest,
@@ -184,8 +185,7 @@ pub(super) async fn post_from_page(
     let Some(redirect) = request.query.get("redirect_uri") else {
         return post(request, parts, body).await;
     };
-    // The cloud compares with the domain of the application; this server only knows its own host.
-    let mut target = request.objects.base_url.redirect_target(redirect).ok_or_else(|| {
+    let mut target = applications::redirect_target(request, redirect).await?.ok_or_else(|| {
         LiveError::parameter("The 'redirect_uri' doesn't lead to the application's domain.")
     })?;
     let response = match post(request, parts, body).await {

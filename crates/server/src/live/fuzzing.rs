@@ -3,13 +3,18 @@
 use axum::http::request::Parts;
 
 use super::{
-    account_objects::ids::AccountObjectId,
+    account_objects::{ids::AccountObjectId, subscription},
     bits,
     ids::{CommentId, LiveId, TagId},
     names,
     query::LiveQuery,
     route::LiveTarget,
 };
+
+/// Parses a file of a subscribed calendar, and computes the occurrences of its events.
+pub(crate) fn calendar_file(text: &str) {
+    subscription::fuzzing(text);
+}
 
 /// Parses a request and the ids and names in its path with every parser. Fuzz targets check that
 /// none of them panics.

@@ -89,7 +89,7 @@ impl Objects {
             link: self.link(node),
             object_type,
             shared_with: (view.full || !is_folder)
-                .then(|| SharedWith { access: access.name(view.locale) }),
+                .then(|| SharedWith { access: view.locale.access_name(access) }),
             created_time: time(node.created),
             updated_time: time(node.modified),
             client_updated_time: time(node.client_modified),

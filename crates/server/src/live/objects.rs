@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{ids::LiveId, object_access::Locale, picture_size::PictureSize, route::BASE};
+use super::{ids::LiveId, locale::Locale, picture_size::PictureSize, route::BASE};
 use crate::{
     account::Account,
     base_url::BaseUrl,

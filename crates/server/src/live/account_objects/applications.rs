@@ -6,6 +6,7 @@ use axum::{
     response::Response,
 };
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use super::{
     AccountObjectId,
@@ -25,8 +26,9 @@ use crate::{
         response_format::no_content,
         route::BASE,
     },
+    sign_in::clients::Client,
     signed_token::random_name,
-    tree::{AccountObject, AccountObjectKind, AccountObjectQuery},
+    tree::{AccountObject, AccountObjectKind, AccountObjectQuery, TreeError},
 };
 
 /// The only type of a redirect URI.
@@ -143,7 +145,7 @@ pub(super) async fn delete(request: &LiveRequest, id: &AccountObjectId) -> Resul
 fn check_links(fields: &Map<String, Value>) -> Result<()> {
     for name in LINKS {
         if let Some(link) = fields.get(name).and_then(Value::as_str) {
-            let is_page = url::Url::parse(link)
+            let is_page = Url::parse(link)
                 .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
             if !is_page {
                 return Err(LiveError::invalid_value(name, link));
@@ -151,6 +153,40 @@ fn check_links(fields: &Map<String, Value>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Returns the URL to which the page of an upload may redirect: one in a domain of the application's
+/// redirect URIs, or on this machine if the application is not registered. `None` for any other URL.
+///
+/// # Errors
+/// 500 if the storage fails.
+pub(in crate::live) async fn redirect_target(
+    request: &LiveRequest,
+    redirect: &str,
+) -> Result<Option<Url>> {
+    let client = Client::find(request.state(), &request.client_id).ok();
+    let mut registered: Vec<String> = client
+        .and_then(|client| client.registered)
+        .map(|application| application.redirect_uris.clone())
+        .unwrap_or_default();
+    let id = AccountObjectId::for_client(&request.client_id);
+    let tree = &request.state().tree;
+    match tree.account_object(request.drive(), id.kind, id.as_str()).await {
+        Ok(application) => {
+            let uri = application.fields.get("uri").and_then(Value::as_str);
+            registered.extend(uri.map(str::to_owned));
+        }
+        Err(TreeError::NotFound) => {}
+        Err(error) => return Err(LiveError::tree(error, &id)),
+    }
+    if registered.is_empty() {
+        return Ok(request.objects.base_url.redirect_target(redirect));
+    }
+    let is_registered = |url: &Url| {
+        registered.iter().any(|uri| Url::parse(uri).is_ok_and(|uri| uri.host() == url.host()))
+    };
+    let target = Url::parse(redirect).ok();
+    Ok(target.filter(|url| matches!(url.scheme(), "http" | "https") && is_registered(url)))
 }
 
 /// Returns an application as its developer sees it.

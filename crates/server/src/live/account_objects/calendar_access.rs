@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     action::{CALENDARS, OTHERS_CALENDARS},
+    birthdays,
     calendars::{all, is_default, shared_role},
 };
 use crate::{
@@ -92,6 +93,12 @@ impl CalendarAccess {
         let failed = |error| LiveError::tree(error, id);
         let account = &request.objects.account;
         let tree = &request.state().tree;
+        if birthdays::is_birthday_calendar(account, id) {
+            let calendar = birthdays::calendar(request.state(), account).await?;
+            let access = Self::own(request, calendar);
+            access.require_readable(request)?;
+            return Ok(access);
+        }
         match tree.account_object(account.drive, AccountObjectKind::Calendar, id).await {
             Ok(calendar) => {
                 let access = Self::own(request, calendar);

@@ -8,14 +8,17 @@ use axum::{
 use serde_json::{Map, Value};
 
 use super::{
-    AccountObjectId,
+    AccountObjectId, birthdays,
     calendar_access::{CalendarAccess, CalendarRole, accessible, role_of},
-    created, object_page_of, owner,
+    created,
+    events::zone,
+    object_page_of, owner,
     structure::{
         FROM, Structure, StructureType,
         input::ValidationMode,
         output::{ShownObject, Viewer},
     },
+    subscription::{self, FETCHED},
 };
 use crate::{
     account::Account,
@@ -49,6 +52,8 @@ pub(super) const CALENDAR: &[Structure] = &[
     Structure::read_only("permissions", StructureType::Choice(&CalendarRole::NAMES)),
     // The reference's name of the description in requests.
     Structure::writable("summary", StructureType::Text).hidden(),
+    // The time at which a subscribed calendar was fetched. A fixture may set it.
+    Structure::read_only(FETCHED, StructureType::Time).hidden(),
     // Only fixtures share a calendar.
     Structure::read_only("shared_with", StructureType::Objects(SHARED_WITH)).hidden(),
 ];
@@ -81,13 +86,19 @@ pub(super) async fn get(request: &LiveRequest, id: &AccountObjectId) -> Result<R
 /// # Errors
 /// 400 if the body is neither JSON nor a form, the name is missing or empty, a member is read-only
 /// or has another type, both `summary` and `description` are given, or the subscription is not a
-/// URL; 413 for a body over 1 MiB; 507 if the disk of the storage is full; 500 if the storage
+/// URL or its calendar cannot be fetched; 413 for a body over 1 MiB; 507 if the disk of the storage is full; 500 if the storage
 /// fails.
 pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
     let fields = request.accept(CALENDAR, ValidationMode::Create, parts, body).await?;
     let id = AccountObjectId::random(AccountObjectKind::Calendar);
-    let access = CalendarAccess::own(request, new(id, fields)?);
+    let mut calendar = new(id, fields)?;
+    let zone = zone(request.state(), &request.objects.account).await?;
+    let events = subscription::fetch_new(request, &mut calendar, &zone).await?;
+    let access = CalendarAccess::own(request, calendar);
     request.store(access.calendar.clone()).await?;
+    for event in events {
+        request.store(event).await?;
+    }
     Ok(created(request, &access.calendar.id, &shown(request, &access)))
 }
 
@@ -127,6 +138,10 @@ pub(super) async fn update(
     }
     access.calendar = request
         .change(&access.owner, id, move |calendar| {
+            if changes.contains_key("subscription_location") {
+                // The next request for events fetches the new calendar.
+                calendar.fields.remove(FETCHED);
+            }
             merge(&mut calendar.fields, changes);
             Ok(())
         })
@@ -177,14 +192,10 @@ fn normalize(fields: &mut Map<String, Value>) -> Result<()> {
 /// Returns whether a text is the URL of an online calendar: `http`, `https`, `webcal`, `webcals` or
 /// no scheme, a host with a dot or `localhost`, and a path. The reference's sample has no scheme.
 fn is_calendar_url(location: &str) -> bool {
-    let with_scheme = match location.contains("://") {
-        true => location.to_owned(),
-        false => format!("http://{location}"),
-    };
-    url::Url::parse(&with_scheme).is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https" | "webcal" | "webcals")
-            && url.host_str().is_some_and(|host| host.contains('.') || host == "localhost")
-            && url.path().len() > 1
+    subscription::url_of(location).is_ok_and(|url| {
+        let is_host =
+            |host: &str| host.contains('.') || host == "localhost" || host.starts_with('[');
+        url.host_str().is_some_and(is_host) && url.path().len() > 1
     })
 }
 
@@ -199,11 +210,11 @@ pub(super) fn merge(fields: &mut Map<String, Value>, changes: Map<String, Value>
     }
 }
 
-/// Returns the own calendars of an account. It creates the default calendar if
-/// it does not exist.
+/// Returns the own calendars of an account, the birthday calendar last. It creates the default calendar
+/// if it does not exist.
 ///
 /// # Errors
-/// 507 if the default calendar cannot be created because the disk of the storage is full; 500 if
+/// 404 if the drive was removed meanwhile; 507 if the default calendar cannot be created because the disk of the storage is full; 500 if
 /// the storage fails.
 pub(super) async fn all(state: &ServerState, account: &Account) -> Result<Vec<AccountObject>> {
     let failed = |error: TreeError| LiveError::tree(error, &account.cid);
@@ -218,13 +229,15 @@ pub(super) async fn all(state: &ServerState, account: &Account) -> Result<Vec<Ac
         state.tree.put_account_object(account.drive, calendar.clone()).await.map_err(failed)?;
         calendars.push(calendar);
     }
+    calendars.push(birthdays::calendar(state, account).await?);
     Ok(calendars)
 }
 
 /// Returns the default calendar of an account. It is created if it does not exist.
 ///
 /// # Errors
-/// 507 if it cannot be created because the disk of the storage is full; 500 if the storage fails.
+/// 404 if the drive was removed meanwhile; 507 if it cannot be created because the disk of the storage
+/// is full; 500 if the storage fails.
 pub(super) async fn default(state: &ServerState, account: &Account) -> Result<AccountObject> {
     let calendars = all(state, account).await?;
     calendars.into_iter().find(is_default).ok_or_else(LiveError::busy)

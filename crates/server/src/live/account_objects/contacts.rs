@@ -186,7 +186,7 @@ fn language(request: &LiveRequest) -> &str {
 /// it has none. Empty if there is nothing of these.
 ///
 /// Inferred: the family name is first in Chinese, Hungarian, Japanese and Korean.
-fn name(fields: &Map<String, Value>, language: &str) -> String {
+pub(super) fn name(fields: &Map<String, Value>, language: &str) -> String {
     let text = |name| fields.get(name).and_then(Value::as_str).unwrap_or_default().trim();
     let (first, last) = (text("first_name"), text("last_name"));
     let names = match language.to_ascii_lowercase().as_str() {

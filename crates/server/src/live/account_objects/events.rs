@@ -5,22 +5,26 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::Response,
 };
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Map, Value};
 
 use super::{
     AccountObjectId,
     action::{CALENDARS_UPDATE, EVENTS_CREATE},
+    birthdays,
     calendar_access::{CalendarAccess, CalendarRole, accessible},
     calendars::{self, merge},
-    created, object_page_of, owner,
+    created,
+    event_times::{period, set_end, span},
+    object_page_of, owner,
+    recurrence::Recurrence,
     series::{REPEAT, Series},
     structure::{
         FROM, Structure, StructureType,
-        input::{ValidationMode, parse_time},
+        input::ValidationMode,
         output::{ShownObject, Viewer},
     },
-    user,
+    subscription, user,
 };
 use crate::{
     account::Account,
@@ -34,12 +38,6 @@ use crate::{
     state::ServerState,
     tree::{AccountObject, AccountObjectKind, AccountObjectQuery},
 };
-
-/// The duration of an event without an end.
-const DEFAULT_DURATION: SignedDuration = SignedDuration::from_mins(30);
-
-/// The period of a list without other times: it begins now.
-const DEFAULT_PERIOD: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// The values of `availability`. The first one is the default.
 const AVAILABILITIES: &[&str] = &["free", "busy", "tentative", "out_of_office"];
@@ -96,13 +94,7 @@ pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
     let period = period(request, &zone)?;
     let mut occurrences = Vec::new();
     for access in &calendars {
-        let query = AccountObjectQuery {
-            parent: Some(access.calendar.id.clone()),
-            during: Some(period),
-            ..AccountObjectQuery::all(AccountObjectKind::Event)
-        };
-        let events = request.state().tree.account_objects(access.owner.drive, query).await;
-        for event in events.map_err(|error| LiveError::tree(error, &access.calendar.id))? {
+        for event in stored(request, access, period, &zone).await? {
             for span in spans(&event, period) {
                 occurrences.push((access, AccountObject { span: Some(span), ..event.clone() }));
             }
@@ -114,36 +106,36 @@ pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
     })
 }
 
-/// Returns the times of an event, or of the occurrences of a series, in a period.
-fn spans(event: &AccountObject, period: (Timestamp, Timestamp)) -> Vec<(Timestamp, Timestamp)> {
-    match Series::from_fields(&event.fields) {
-        Some(series) => series.during(period),
-        None => event.span.into_iter().collect(),
-    }
-}
-
-/// Returns the start and the end of the period that a list covers, of `start_time` and `end_time`
-/// in the query. Times without an offset are in `zone`.
+/// Returns the events of a calendar in a period. A subscribed calendar is fetched before, if it is due.
+/// The birthday calendar has all its events.
 ///
 /// # Errors
-/// 400 if one of them is not in ISO 8601 format, or the end is before the start.
-fn period(request: &LiveRequest, zone: &TimeZone) -> Result<(Timestamp, Timestamp)> {
-    let parameter = |name: &str| match request.query.get(name) {
-        Some(text) => {
-            let time = parse_time(text, zone);
-            time.map(Some).ok_or_else(|| LiveError::invalid_value(name, text))
-        }
-        None => Ok(None),
-    };
-    let from = parameter("start_time")?.unwrap_or_else(Timestamp::now);
-    let to = match parameter("end_time")? {
-        Some(to) => to,
-        None => from.checked_add(DEFAULT_PERIOD).unwrap_or(Timestamp::MAX),
-    };
-    if from > to {
-        return Err(LiveError::parameter("The value of 'end_time' is before 'start_time'."));
+/// 507 if the disk of the storage is full; 500 if the storage fails.
+async fn stored(
+    request: &LiveRequest,
+    access: &CalendarAccess,
+    period: (Timestamp, Timestamp),
+    zone: &TimeZone,
+) -> Result<Vec<AccountObject>> {
+    if birthdays::is_birthday_calendar(&access.owner, &access.calendar.id) {
+        return birthdays::events(request.state(), &access.owner, zone).await;
     }
-    Ok((from, to))
+    subscription::refresh(request, access, zone).await?;
+    let query = AccountObjectQuery {
+        parent: Some(access.calendar.id.clone()),
+        during: Some(period),
+        ..AccountObjectQuery::all(AccountObjectKind::Event)
+    };
+    let events = request.state().tree.account_objects(access.owner.drive, query).await;
+    events.map_err(|error| LiveError::tree(error, &access.calendar.id))
+}
+
+/// Returns the times of an event, or of the occurrences of a recurring one, in a period.
+fn spans(event: &AccountObject, period: (Timestamp, Timestamp)) -> Vec<(Timestamp, Timestamp)> {
+    match Recurrence::from_fields(&event.fields) {
+        Some(recurrence) => recurrence.during(period),
+        None => event.span.into_iter().collect(),
+    }
 }
 
 /// Handles `GET {event}`: returns the event with this id. For a series, the times are those of the
@@ -231,7 +223,7 @@ pub(super) async fn update(
     let (access, _) = find(request, id).await?;
     access.require_writable_events()?;
     let change = move |event: &mut AccountObject| {
-        if Series::from_fields(&event.fields).is_some() {
+        if Recurrence::from_fields(&event.fields).is_some() {
             return Err(LiveError::url("A recurring event can't be updated."));
         }
         let moves = changes.contains_key("start_time") && !changes.contains_key("end_time");
@@ -281,36 +273,16 @@ async fn find(
         }
         error
     })?;
+    if birthdays::is_birthday_calendar(&access.owner, &calendar) {
+        let zone = zone(request.state(), &access.owner).await?;
+        let birthdays = birthdays::events(request.state(), &access.owner, &zone).await?;
+        let event = birthdays.into_iter().find(|event| event.id == id.as_str());
+        return Ok((access, event.ok_or_else(|| LiveError::not_found(id))?));
+    }
     let tree = &request.state().tree;
     let event =
         tree.account_object(access.owner.drive, AccountObjectKind::Event, id.as_str()).await;
     Ok((access, event.map_err(|error| LiveError::tree(error, id))?))
-}
-
-/// Returns the times of an event. The end is set if it is missing.
-///
-/// # Errors
-/// 400 if the start is missing, or if the event ends before it starts.
-fn span(fields: &mut Map<String, Value>) -> Result<(Timestamp, Timestamp)> {
-    let time = |fields: &Map<String, Value>, name| -> Option<Timestamp> {
-        fields.get(name)?.as_str()?.parse().ok()
-    };
-    let start = time(fields, "start_time").ok_or_else(|| LiveError::missing("start_time"))?;
-    if !fields.contains_key("end_time") {
-        set_end(fields, DEFAULT_DURATION);
-    }
-    match time(fields, "end_time") {
-        Some(end) if start <= end => Ok((start, end)),
-        _ => Err(LiveError::parameter("The value of 'end_time' is before 'start_time'.")),
-    }
-}
-
-/// Sets the end of an event by its duration.
-fn set_end(fields: &mut Map<String, Value>, duration: SignedDuration) {
-    let start = fields.get("start_time").and_then(|start| start.as_str()?.parse().ok());
-    let end = start.and_then(|start: Timestamp| start.checked_add(duration).ok());
-    let end = end.unwrap_or(Timestamp::MAX);
-    fields.insert("end_time".to_owned(), end.to_string().into());
 }
 
 /// Returns the time zone of a user: that of the profile, else UTC.
@@ -336,7 +308,8 @@ async fn respond(
     event: &AccountObject,
 ) -> Result<Response> {
     let zone = zone(request.state(), &request.objects.account).await?;
-    let span = Series::from_fields(&event.fields).map_or(event.span, |series| series.first());
+    let recurrence = Recurrence::from_fields(&event.fields);
+    let span = recurrence.map_or(event.span, |recurrence| recurrence.first());
     let event = AccountObject { span, ..event.clone() };
     Ok(request.format.json(status, &shown(request, access, &event, &zone)))
 }
@@ -381,29 +354,4 @@ fn shown(
 /// Formats a time as local time, with the offset without a colon.
 fn local(time: Timestamp, zone: &TimeZone) -> String {
     time.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%z").to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn spanned(fields: Value) -> Result<Value, String> {
-        let mut fields = fields.as_object().expect("fields").clone();
-        span(&mut fields).map_err(|error| error.message)?;
-        Ok(fields["end_time"].clone())
-    }
-
-    #[test]
-    fn an_event_lasts_30_minutes_unless_it_has_an_end() {
-        let start = "2011-04-20T01:00:00Z";
-        assert_eq!(spanned(json!({"start_time": start})), Ok(json!("2011-04-20T01:30:00Z")));
-        let end = "2011-04-20T02:00:00Z";
-        assert_eq!(spanned(json!({"start_time": start, "end_time": end})), Ok(json!(end)));
-        assert_eq!(spanned(json!({"start_time": start, "end_time": start})), Ok(json!(start)));
-        let error = spanned(json!({"start_time": end, "end_time": start})).expect_err("too early");
-        assert!(error.contains("before 'start_time'"), "{error}");
-        assert!(spanned(json!({})).is_err());
-    }
 }

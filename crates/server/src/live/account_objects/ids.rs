@@ -52,6 +52,11 @@ impl AccountObjectId {
         Self { kind: AccountObjectKind::Calendar, text: format!("calendar.{:0<16}{cid}", "") }
     }
 
+    /// Creates the id of the birthday calendar of the account with the id `cid`. It is always the same.
+    pub(super) fn birthday_calendar(cid: &str) -> Self {
+        Self { kind: AccountObjectKind::Calendar, text: format!("calendar.{:0>16}{cid}", 1) }
+    }
+
     /// Creates a new id of a contact or a calendar.
     pub(super) fn random(kind: AccountObjectKind) -> Self {
         let prefix = if kind == AccountObjectKind::Contact { "contact" } else { "calendar" };
@@ -60,11 +65,14 @@ impl AccountObjectId {
 
     /// Creates a new id of an event in the calendar with the id `calendar`.
     pub(super) fn random_event(calendar: &str) -> Self {
+        Self::for_event(calendar, &digits(DIGITS))
+    }
+
+    /// Creates the id of an event in the calendar with the id `calendar`. `event` has 32 hexadecimal
+    /// digits, which are not checked.
+    pub(super) fn for_event(calendar: &str, event: &str) -> Self {
         let calendar = calendar.trim_start_matches("calendar.");
-        Self {
-            kind: AccountObjectKind::Event,
-            text: format!("event.{calendar}.{}", digits(DIGITS)),
-        }
+        Self { kind: AccountObjectKind::Event, text: format!("event.{calendar}.{event}") }
     }
 
     /// Creates a new id of an application. The first digits are zeros, as in the reference.
@@ -131,6 +139,7 @@ mod tests {
         for id in [
             AccountObjectId::random(AccountObjectKind::Contact),
             AccountObjectId::default_calendar("8c8ce076ca27823f"),
+            AccountObjectId::birthday_calendar("8c8ce076ca27823f"),
             AccountObjectId::random_application(),
             calendar.clone(),
             event,

@@ -6,16 +6,20 @@
 
 pub(super) mod action;
 mod activities;
-mod applications;
+pub(super) mod applications;
+mod birthdays;
 mod calendar_access;
 mod calendars;
 mod contacts;
+mod event_times;
 mod events;
 pub(crate) mod fixtures;
 pub(super) mod ids;
 pub(super) mod logos;
+mod recurrence;
 mod series;
 pub(super) mod structure;
+pub(super) mod subscription;
 pub(super) mod user;
 
 use axum::{

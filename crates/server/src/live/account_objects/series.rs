@@ -7,7 +7,10 @@
 use jiff::{Span, Timestamp, Zoned, tz::TimeZone};
 use serde_json::{Map, Value};
 
-use super::structure::{Structure, StructureType};
+use super::{
+    recurrence::overlaps,
+    structure::{Structure, StructureType},
+};
 use crate::live::error::{LiveError, Result};
 
 /// The maximum number of occurrences.
@@ -96,11 +99,9 @@ impl Series {
 
     /// Returns the start and the end of each occurrence that overlaps with a period, whose end is
     /// excluded.
-    pub(super) fn during(&self, (from, to): (Timestamp, Timestamp)) -> Vec<(Timestamp, Timestamp)> {
-        let overlaps = |&(start, end): &(Timestamp, Timestamp)| {
-            start < to && (end > from || end == start && start >= from)
-        };
-        (0..self.count).map_while(|index| self.occurrence(index)).filter(overlaps).collect()
+    pub(super) fn during(&self, period: (Timestamp, Timestamp)) -> Vec<(Timestamp, Timestamp)> {
+        let occurrences = (0..self.count).map_while(|index| self.occurrence(index));
+        occurrences.filter(|occurrence| overlaps(*occurrence, period)).collect()
     }
 
     /// Returns the start and the end of the occurrence with an index, from 0; `None` beyond the

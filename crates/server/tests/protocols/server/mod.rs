@@ -17,6 +17,7 @@ mod lifecycle;
 mod lists;
 mod moves;
 mod objects;
+mod reference;
 mod rig;
 mod sharing;
 mod sharing_between_users;

@@ -7,7 +7,7 @@ use drivedal_server::{LiveObject, LiveObjectType};
 use image::{ImageFormat, RgbImage};
 use serde_json::{Value, json};
 
-use super::{annas_cid, as_anna, as_scoped, lacks_scope, plant_all, without_times};
+use super::{annas_cid, as_anna, as_scoped, lacks_scope, plant_all, token_of, without_times};
 use crate::server::{
     refused,
     rig::{Rig, TestResponse},
@@ -207,4 +207,29 @@ async fn applications_belong_to_their_developer() {
     assert_eq!(read.send().await.status, 200);
     let create = as_scoped(&rig, "wl.applications_create", "GET", &format!("/{id}")).await;
     lacks_scope(&create.send().await, &["wl.applications"]);
+}
+
+#[tokio::test]
+async fn the_page_of_an_upload_redirects_to_the_domain_of_its_application() {
+    let rig = Rig::new().await;
+    let client = add(&rig).await.member("client_id");
+    let token = token_of(&rig, &client, "wl.skydrive_update").await;
+    let form = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nhi\r\n--x--\r\n";
+    let post = async |redirect: &str| {
+        let redirect =
+            url::form_urlencoded::byte_serialize(redirect.as_bytes()).collect::<String>();
+        let path = format!("/v5.0/me/skydrive/files?redirect_uri={redirect}");
+        let request = rig.bare("POST", &path).token(&token);
+        request.header("content-type", "multipart/form-data; boundary=x").body(form).send().await
+    };
+    let page = post("http://www.contoso.com/callback.htm").await;
+    let text = String::from_utf8_lossy(&page.body);
+    assert!(
+        text.contains("window.location = \"http://www.contoso.com/callback.htm#result="),
+        "{text}"
+    );
+    for other in ["http://contoso.com.evil.example/", "http://localhost:9/", "javascript:alert(1)"]
+    {
+        refused!(post(other).await, 400, "request_parameter_invalid");
+    }
 }

@@ -7,6 +7,7 @@ mod calendars;
 mod contacts;
 mod control;
 mod events;
+mod subscriptions;
 mod users;
 
 use drivedal_server::{LiveObject, LiveObjectType};
@@ -20,8 +21,13 @@ const CLIENT: &str = "0000000603DB0F";
 
 /// Returns an access token of the default account with these scopes, separated by spaces.
 async fn scoped(rig: &Rig, scopes: &str) -> String {
+    token_of(rig, CLIENT, scopes).await
+}
+
+/// Returns an access token of the default account for a client, with these scopes.
+async fn token_of(rig: &Rig, client: &str, scopes: &str) -> String {
     let path = format!(
-        "/oauth20_authorize.srf?client_id={CLIENT}&response_type=token&scope={}\
+        "/oauth20_authorize.srf?client_id={client}&response_type=token&scope={}\
          &redirect_uri=http%3A%2F%2Flocalhost%2Fdone",
         scopes.replace(' ', "%20")
     );
