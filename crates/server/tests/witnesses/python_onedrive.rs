@@ -40,6 +40,8 @@ const TESTS: &[Test] = &[
     ("tells_and_sets_what_is_known_of_a_file", tells_and_sets),
     ("links_and_comments", links_and_comments),
     ("renews_an_expired_token", renews_an_expired_token),
+    ("lists_with_every_option", lists_with_every_option),
+    ("every_method_of_the_module", every_method),
 ];
 
 /// Returns the tests; they share a server.
@@ -281,6 +283,43 @@ fn links_and_comments(cli: &Cli) -> TrialResult {
     let id = format!("comment.{}", id.ok_or("the comment has no id")?);
     cli.run(["comment_delete", &id])?;
     check("comments left", cli.run(["comments", "file"])?.contains("message"), false)
+}
+
+fn lists_with_every_option(cli: &Cli) -> TrialResult {
+    cli.run(["mkdir", "-m", r#"{"description": "of tests"}"#, "one"])?;
+    cli.run(["mkdir", "one/two"])?;
+    check("metadata", cli.known("description", "one")?, "of tests".into())?;
+    for name in ["a", "b", "c"] {
+        fs::write(cli.path(name), name)?;
+        cli.run(["put", "-d", name, "one"])?;
+    }
+    let listed = cli.run(["-p", "ls", "-r", "1-2", "one"])?;
+    check("a range", listed.lines().count(), 2)?;
+    check("a limit", cli.run(["ls", "-r", "3", "one"])?.lines().count(), 3)?;
+    check("objects", cli.run(["ls", "-o", "one"])?.contains("upload_location: http"), true)?;
+    check("a tree", cli.run(["tree", "-o", "one"])?.contains("comments_count: 0"), true)?;
+    let key = cli.run(["-k", "{0[one][a]}", "tree", "one"])?;
+    check("an entry of a tree", key.trim(), "file")?;
+    let id = cli.known("id", "one/a")?;
+    check("by id", cli.run(["-i", "-k", "name", "info", &id])?.trim(), "a")?;
+    cli.run(["auth_refresh"])?;
+    check("it goes on", cli.names("one")?.len(), 4)
+}
+
+/// Calls every public method of the client's module.
+fn every_method(cli: &Cli) -> TrialResult {
+    fs::create_dir(cli.path("files"))?;
+    let output = python()
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witnesses/python_onedrive_api.py"))
+        .args([cli.path("lcrc"), cli.path("files")])
+        .env("DRIVE_SERVER", cli.url())
+        .env("NO_PROXY", "127.0.0.1")
+        .output()?;
+    let (done, error) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
+    match output.status.success() {
+        true => check("checks", String::from_utf8(done)?.lines().count(), 41),
+        false => Err(format!("after {}: {error}", String::from_utf8_lossy(&done)).into()),
+    }
 }
 
 fn renews_an_expired_token(cli: &Cli) -> TrialResult {
