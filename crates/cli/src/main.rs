@@ -15,6 +15,7 @@
 mod amazon;
 mod app;
 mod args;
+mod behavior_arguments;
 mod cat;
 mod completions;
 mod config;

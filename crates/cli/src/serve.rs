@@ -1,6 +1,6 @@
 //! `drivedal serve`
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use drivedal_server::{
     AccountKind, Budget, Builder, DamagedFile, Durability, Fault, FaultError, Recovery, Server,
@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::{
     app::App,
+    behavior_arguments::BehaviorArguments,
     config,
     failure::{Exit, Failure, Result},
     sign_in_arguments::SignInArguments,
@@ -103,6 +104,13 @@ pub(crate) struct Serve {
     #[arg(long)]
     allow_purge: bool,
 
+    /// Keep at most this many versions of a file; 1 keeps no earlier ones
+    ///
+    /// The default is 25 for personal drives and 500 for others. Versions count in the quota. Only
+    /// Microsoft Graph has requests for versions, and only its uploads keep them.
+    #[arg(long, value_name = "N")]
+    max_versions: Option<NonZeroU32>,
+
     /// List the damaged files of the data folder instead of serving
     ///
     /// It reads all data. The exit code is 1 if a file is damaged.
@@ -139,6 +147,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     sign_in: SignInArguments,
+
+    #[command(flatten)]
+    behavior: BehaviorArguments,
 
     /// Act as the hosts of the clouds, for clients with fixed hosts
     ///
@@ -361,7 +372,7 @@ impl Serve {
     /// `Usage` if the user has no home folder for the data and gave none, and for an option of the
     /// storage that cannot be used.
     fn builder(&self, app: &App) -> Result<Builder> {
-        let mut builder = self.sign_in.configure(Server::builder())?;
+        let mut builder = self.behavior.configure(self.sign_in.configure(Server::builder())?);
         if !self.ephemeral {
             let folder = data_folder(app).ok_or_else(|| {
                 Failure::usage("no home folder for the data").hint("use --data DIR or --ephemeral")
@@ -379,6 +390,9 @@ impl Serve {
         builder = builder.durability(self.durability).allow_purge(self.allow_purge);
         if let Some(age) = self.bin_age {
             builder = builder.bin_age(age);
+        }
+        if let Some(versions) = self.max_versions {
+            builder = builder.max_versions(versions);
         }
         if let Some(bytes) = self.bin_size {
             builder = builder.bin_size(bytes);

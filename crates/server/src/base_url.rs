@@ -7,6 +7,19 @@ use url::{Host, Url};
 
 /// Hosts of the clouds that the server can stand in for, including all hosts below them.
 pub(super) const CLOUD_HOSTS: &[&str] = &[
+    // The national clouds of Graph (onedrive-graph#cloud-hosts).
+    "graph.microsoft.us",
+    "dod-graph.microsoft.us",
+    "microsoftgraph.chinacloudapi.cn",
+    "graph.microsoft.de",
+    "login.microsoftonline.us",
+    "login.chinacloudapi.cn",
+    "login.partner.microsoftonline.cn",
+    "login.microsoftonline.de",
+    "sharepoint.us",
+    "sharepoint-mil.us",
+    "sharepoint.cn",
+    "sharepoint.de",
     "live.com",
     "live.net",
     "livefilestore.com",
@@ -19,6 +32,38 @@ pub(super) const CLOUD_HOSTS: &[&str] = &[
     "amazonaws.com",
     "amazon.com",
     "tensile-runway-92512.appspot.com",
+];
+
+/// The hosts of a national cloud.
+struct NationalCloud {
+    graph: &'static str,
+    login: &'static str,
+    sharepoint: &'static str,
+}
+
+/// The national clouds (onedrive-graph#cloud-hosts). The first two share a sign-in host, which leads
+/// to the first one's hosts.
+const NATIONAL_CLOUDS: [NationalCloud; 4] = [
+    NationalCloud {
+        graph: "graph.microsoft.us",
+        login: "login.microsoftonline.us",
+        sharepoint: "sharepoint.us",
+    },
+    NationalCloud {
+        graph: "dod-graph.microsoft.us",
+        login: "login.microsoftonline.us",
+        sharepoint: "sharepoint-mil.us",
+    },
+    NationalCloud {
+        graph: "microsoftgraph.chinacloudapi.cn",
+        login: "login.chinacloudapi.cn",
+        sharepoint: "sharepoint.cn",
+    },
+    NationalCloud {
+        graph: "graph.microsoft.de",
+        login: "login.microsoftonline.de",
+        sharepoint: "sharepoint.de",
+    },
 ];
 
 /// The path of the page to which desktop programs redirect after a sign-in.
@@ -85,8 +130,26 @@ impl BaseUrl {
     /// their tokens there.
     pub(super) fn url_on(&self, host: &str, path: &str) -> String {
         match self.is_cloud() {
-            true => format!("{}://{host}{path}", self.resources),
+            true => format!("{}://{}{path}", self.resources, self.cloud_host(host)),
             false => self.page_url(path),
+        }
+    }
+
+    /// Returns the host of the national cloud that the request was sent to, in place of `host`, one
+    /// of the global cloud; `host` itself for a request to the global cloud.
+    pub(super) fn cloud_host(&self, host: &str) -> String {
+        let national = NATIONAL_CLOUDS.iter().find(|cloud| {
+            let hosts = [cloud.graph, cloud.login, cloud.sharepoint];
+            hosts.iter().any(|parent| is_or_below(self.host(), parent))
+        });
+        let Some(cloud) = national else { return host.to_owned() };
+        match host {
+            "graph.microsoft.com" => cloud.graph.to_owned(),
+            "login.microsoftonline.com" => cloud.login.to_owned(),
+            host => match host.strip_suffix("sharepoint.com") {
+                Some(tenant) => format!("{tenant}{}", cloud.sharepoint),
+                None => host.to_owned(),
+            },
         }
     }
 
@@ -186,6 +249,22 @@ mod tests {
                 (base_url.url_on("c.1drv.com", "/x").as_str(), base_url.plain_url("/x").as_str()),
                 (on, plain)
             );
+        }
+    }
+
+    #[test]
+    fn a_national_cloud_has_hosts_of_its_own() {
+        for (host, graph, tenant) in [
+            ("graph.microsoft.com", "graph.microsoft.com", "t-my.sharepoint.com"),
+            ("graph.microsoft.us", "graph.microsoft.us", "t-my.sharepoint.us"),
+            ("dod-graph.microsoft.us", "dod-graph.microsoft.us", "t-my.sharepoint-mil.us"),
+            ("t-my.sharepoint.cn", "microsoftgraph.chinacloudapi.cn", "t-my.sharepoint.cn"),
+            ("graph.microsoft.de", "graph.microsoft.de", "t-my.sharepoint.de"),
+        ] {
+            let base_url = origin_by(true, "/", Some(host)).expect("an origin");
+            assert_eq!(base_url.cloud_host("graph.microsoft.com"), graph);
+            let url = base_url.url_on("t-my.sharepoint.com", "/x");
+            assert_eq!(url, format!("https://{tenant}/x"));
         }
     }
 

@@ -6,6 +6,7 @@ mod start;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     path::PathBuf,
     time::Duration,
 };
@@ -16,6 +17,7 @@ use crate::{
     Secret,
     account_kind::AccountKind,
     budget::Budget,
+    cloud_behavior::CloudBehavior,
     directory::Directory,
     disk::Durability,
     error::ServerError,
@@ -54,6 +56,8 @@ pub struct Builder {
     token_life: Duration,
     download_url_life: Duration,
     session_life: Duration,
+    behavior: CloudBehavior,
+    max_versions: Option<u32>,
     fault_seed: Option<u64>,
     kind: AccountKind,
     /// The folder whose files the default drive starts with.
@@ -109,6 +113,8 @@ impl Default for Builder {
             token_life: TOKEN_LIFE,
             download_url_life: DOWNLOAD_URL_LIFE,
             session_life: SESSION_LIFE,
+            behavior: CloudBehavior::default(),
+            max_versions: None,
             fault_seed: None,
             kind: AccountKind::default(),
             seed: None,
@@ -241,6 +247,19 @@ impl Builder {
     /// maximum 100 years.
     pub fn session_life(self, life: Duration) -> Self {
         Self { session_life: life.min(MAX_LIFE), ..self }
+    }
+
+    /// Sets the number of versions that a drive keeps of a file, with the current one. The default is
+    /// that of the clouds: 25 for a personal account, 500 for a business account or a library. With
+    /// 1 the bytes of a file are deleted when they are replaced. Only requests of Graph keep
+    /// versions; the other clouds have no requests for them.
+    pub fn max_versions(self, versions: NonZeroU32) -> Self {
+        Self { max_versions: Some(versions.get()), ..self }
+    }
+
+    /// Sets behaviour of the clouds that is switched off by default.
+    pub fn behavior(self, behavior: CloudBehavior) -> Self {
+        Self { behavior, ..self }
     }
 
     /// Sets the seed of the random numbers that fault rules draw, so that a run can be repeated.

@@ -107,6 +107,20 @@ pub(super) fn fingerprint(content: &Content) -> String {
     hex::encode(&content.hashes.sha256[..8])
 }
 
+/// The parts of a request that select a file's bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ContentRequest<'a> {
+    pub method: &'a Method,
+    pub headers: &'a HeaderMap,
+}
+
+impl<'a> From<&'a Parts> for ContentRequest<'a> {
+    /// Takes method and headers of a request.
+    fn from(parts: &'a Parts) -> Self {
+        Self { method: &parts.method, headers: &parts.headers }
+    }
+}
+
 /// Returns the response to a request for a file's bytes: 200, 206, 304 or 416. `attachment`:
 /// whether browsers should save the file. `long_suffix` is the response to a range of more last
 /// bytes than the file has.
@@ -118,16 +132,16 @@ pub(super) fn fingerprint(content: &Content) -> String {
 pub(super) async fn serve(
     tree: &Tree,
     node: &Node,
-    request: &Parts,
+    request: ContentRequest<'_>,
     attachment: bool,
     long_suffix: LongSuffix,
 ) -> Result<Response> {
     let content = node.content.as_ref().ok_or(TreeError::NotAFile(node.no))?;
     let mut headers = content_headers(node, content, attachment);
-    if not_modified(&request.headers, &etag(content)) {
+    if not_modified(request.headers, &etag(content)) {
         return Ok(response(StatusCode::NOT_MODIFIED, headers, Body::empty()));
     }
-    let (status, range) = match requested(&request.headers, node, content, long_suffix) {
+    let (status, range) = match requested(request.headers, node, content, long_suffix) {
         Wanted::Whole => (StatusCode::OK, 0..content.size),
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
         Wanted::Nothing => {
@@ -142,7 +156,7 @@ pub(super) async fn serve(
         insert(&mut headers, header::CONTENT_RANGE, &value);
     }
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
-    if request.method == Method::HEAD || range.is_empty() {
+    if *request.method == Method::HEAD || range.is_empty() {
         return Ok(response(status, headers, Body::empty()));
     }
     let bytes = tree.open_content(content, range).await?;

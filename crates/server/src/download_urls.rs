@@ -19,7 +19,7 @@ use crate::{
     secret_urls::SecretUrl,
     signed_token::{Purpose, TokenError},
     state::ServerState,
-    tree::{ItemKey, Node, TreeError},
+    tree::{ItemKey, ItemVersion, Node, TreeError},
 };
 
 /// The beginning of a download URL's path, as in the cloud.
@@ -36,6 +36,10 @@ struct Claims(
     String,
     /// Whether the response tells browsers to save the file rather than show it.
     bool,
+    /// The number of an earlier version of the file; 0 for the current one. URLs of earlier servers
+    /// do not have it.
+    #[serde(default)]
+    i64,
 );
 
 /// Returns the path of a download URL to a file's bytes, percent-encoded; `None` if the item has
@@ -48,10 +52,32 @@ pub(super) fn path(
     attachment: bool,
 ) -> Option<String> {
     let content = node.content.as_ref()?;
-    let claims = Claims(account.name.clone(), node.no, content::fingerprint(content), attachment);
+    let bytes = content::fingerprint(content);
+    let claims = Claims(account.name.clone(), node.no, bytes, attachment, CURRENT);
+    Some(signed_path(state, &claims, &node.name))
+}
+
+/// Returns the path of a download URL to the bytes of an earlier version of a file, percent-encoded.
+/// Browsers save the file.
+pub(super) fn version_path(
+    state: &ServerState,
+    account: &Account,
+    node: &Node,
+    version: &ItemVersion,
+) -> String {
+    let bytes = content::fingerprint(&version.content);
+    let claims = Claims(account.name.clone(), node.no, bytes, true, version.no);
+    signed_path(state, &claims, &node.name)
+}
+
+/// The number of the current version in [`Claims`].
+const CURRENT: i64 = 0;
+
+/// Returns the path of a download URL with claims. `name` is the name of the file.
+fn signed_path(state: &ServerState, claims: &Claims, name: &str) -> String {
     let expires = Timestamp::now() + state.settings.download_url_life;
-    let signed = state.signer.sign(Purpose::DownloadUrl, expires, &claims);
-    Some(format!("{PREFIX}{signed}/{}", content::encoded(&node.name)))
+    let signed = state.signer.sign(Purpose::DownloadUrl, expires, claims);
+    format!("{PREFIX}{signed}/{}", content::encoded(name))
 }
 
 /// The protocol of download URLs, which all clouds share.
@@ -119,15 +145,19 @@ impl Protocol for DownloadUrls {
 /// fails, or the bytes were replaced while they were opened.
 async fn download(
     state: &ServerState,
-    Claims(account, item, bytes, attachment): Claims,
+    Claims(account, item, bytes, attachment, version): Claims,
     request: &Parts,
 ) -> Result<Response, Response> {
     let account = state.accounts.open(&account).await.map_err(tree_error)?;
-    let node = state.tree.node(account.drive, item).await.map_err(tree_error)?;
+    let mut node = state.tree.node(account.drive, item).await.map_err(tree_error)?;
+    if version != CURRENT {
+        let version = state.tree.version(account.drive, item, version).await.map_err(tree_error)?;
+        (node.content, node.client_modified) = (Some(version.content), version.client_modified);
+    }
     if node.content.as_ref().map(content::fingerprint).as_ref() != Some(&bytes) {
         return Err(tree_error(TreeError::NotFound));
     }
-    content::serve(&state.tree, &node, request, attachment, LongSuffix::Refused)
+    content::serve(&state.tree, &node, request.into(), attachment, LongSuffix::Refused)
         .await
         .map_err(tree_error)
 }

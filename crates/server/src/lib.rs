@@ -163,6 +163,7 @@ mod blocks;
 mod body_tracking;
 mod budget;
 mod builder;
+mod cloud_behavior;
 mod content;
 mod content_range;
 mod control;
@@ -183,6 +184,7 @@ mod headers;
 mod in_process;
 mod instance_file;
 mod item_names;
+mod item_pictures;
 mod json;
 #[cfg(test)]
 mod limit_tests;
@@ -216,6 +218,7 @@ mod upload;
 pub use account_kind::{AccountKind, UnknownAccountKind};
 pub use budget::{Budget, BudgetError};
 pub use builder::Builder;
+pub use cloud_behavior::CloudBehavior;
 pub use control::{
     AddedFixture, Control, FixtureError, FixtureItem, FixtureKind, FixturePermission,
     InvalidFixture, LiveObject, LiveObjectError, LiveObjectType, NameConflict,

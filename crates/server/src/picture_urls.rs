@@ -63,7 +63,7 @@ pub(crate) fn thumbnails(
     state: &ServerState,
     account: &Account,
     node: &Node,
-) -> Option<Box<dyn Fn(Frame) -> String>> {
+) -> Option<Box<dyn Fn(Frame) -> String + Send + Sync>> {
     let class = FileClass::from_name(&node.name);
     let shows = node.kind == NodeKind::File && matches!(class, FileClass::Photo | FileClass::Video);
     let content = node.content.as_ref().filter(|_| shows)?;

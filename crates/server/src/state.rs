@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use crate::{
     account::Accounts,
     budget::Budgets,
+    cloud_behavior::CloudBehavior,
     cross_site::Allowed,
     faults::FaultEngine,
     instance_file::Instance,
@@ -28,6 +29,10 @@ pub(super) struct Settings {
     pub session_life: Duration,
     /// Whether applications may remove nodes of Amazon Cloud Drive for good.
     pub allow_purge: bool,
+    /// The number of versions that a drive keeps of a file; `None` for that of its cloud.
+    pub max_versions: Option<u32>,
+    /// Behaviour of the clouds that is switched off by default.
+    pub behavior: CloudBehavior,
     /// Hosts and origins that the server accepts besides its own.
     pub allowed: Allowed,
     /// Whether the server fetches subscribed calendars from other machines.

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose,
     GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
@@ -69,29 +70,30 @@ impl Authority {
         create().map_err(|error: rcgen::Error| io::Error::other(error))
     }
 
-    /// Loads the authority of a data folder. A new one is created if the folder has none, or one
-    /// that has passed half of its lifetime.
+    /// Loads the authority of a data folder. A new one is created if the folder has none, one that
+    /// has passed half of its lifetime, or one that does not permit all hosts of the clouds.
     ///
     /// # Errors
     /// `Other` if the key file contains no key; the operating system's error if a file cannot be
     /// read or written. The message contains its path.
     pub(super) fn load_or_create(folder: &Path) -> io::Result<Self> {
         let (key_file, pem_file) = (folder.join(KEY), folder.join(CERTIFICATE));
-        let pem = match std::fs::metadata(&pem_file).and_then(|file| file.modified()) {
+        let stored = match std::fs::metadata(&pem_file).and_then(|file| file.modified()) {
             Ok(created) if SystemTime::now() < created + AUTHORITY_LIFE / 2 => {
-                std::fs::read_to_string(&pem_file).map_err(with_path(&pem_file))?
+                Some(std::fs::read_to_string(&pem_file).map_err(with_path(&pem_file))?)
             }
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(with_path(&pem_file)(error));
             }
-            _ => {
-                let new = Self::new()?;
-                let key = new.issuer.key().serialize_pem();
-                write_private(&key_file, key.as_bytes()).map_err(with_path(&key_file))?;
-                // Written last: where the certificate exists, the key does too.
-                write_private(&pem_file, new.pem.as_bytes()).map_err(with_path(&pem_file))?;
-                return Ok(new);
-            }
+            _ => None,
+        };
+        let Some(pem) = stored.filter(|pem| permits_all_hosts(pem)) else {
+            let new = Self::new()?;
+            let key = new.issuer.key().serialize_pem();
+            write_private(&key_file, key.as_bytes()).map_err(with_path(&key_file))?;
+            // Written last: where the certificate exists, the key does too.
+            write_private(&pem_file, new.pem.as_bytes()).map_err(with_path(&pem_file))?;
+            return Ok(new);
         };
         let key = std::fs::read_to_string(&key_file).map_err(with_path(&key_file))?;
         let invalid = |error: rcgen::Error| with_path(&key_file)(io::Error::other(error));
@@ -197,6 +199,16 @@ fn params() -> Result<CertificateParams, rcgen::Error> {
         Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() });
     set_validity(&mut params, AUTHORITY_LIFE);
     Ok(params)
+}
+
+/// Returns whether the certificate of an authority permits certificates for all hosts of the clouds.
+/// That of an earlier version of the server may lack some; clients then reject all certificates.
+fn permits_all_hosts(pem: &str) -> bool {
+    let text: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let Ok(der) = STANDARD.decode(text) else { return false };
+    // A name is stored as its bytes.
+    let has = |host: &&str| der.windows(host.len()).any(|bytes| bytes == host.as_bytes());
+    CLOUD_HOSTS.iter().all(has)
 }
 
 /// Sets the validity from now on for `life`, with a tolerance for wrong clocks.
@@ -307,6 +319,21 @@ mod tests {
         let (now, first) = (SystemTime::now(), resolver.certificate(SystemTime::now()));
         assert!(Arc::ptr_eq(&first, &resolver.certificate(now + LIFE / 4)));
         assert!(!Arc::ptr_eq(&first, &resolver.certificate(now + LIFE * 3 / 4)));
+    }
+
+    #[test]
+    fn an_authority_that_lacks_a_host_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Authority::load_or_create(folder.path()).unwrap();
+        let again = Authority::load_or_create(folder.path()).unwrap();
+        assert_eq!(first.pem(), again.pem());
+        let key = KeyPair::generate().unwrap();
+        let old = CertificateParams::new(["sharepoint.com".into()]).unwrap();
+        let old = old.self_signed(&key).unwrap().pem();
+        std::fs::write(folder.path().join(CERTIFICATE), &old).unwrap();
+        let replaced = Authority::load_or_create(folder.path()).unwrap();
+        assert_ne!(replaced.pem(), old);
+        assert!(permits_all_hosts(replaced.pem()));
     }
 
     /// Returns whether a client that trusts the authority accepts a certificate for `names` on

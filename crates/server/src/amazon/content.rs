@@ -152,7 +152,9 @@ pub(super) async fn download(request: &AmazonRequest, id: &str, parts: &Parts) -
     }
     for _ in 0..MAX_ATTEMPTS {
         let node = request.find_node(id).await?;
-        match content::serve(&request.state.tree, &node, parts, true, LongSuffix::Satisfied).await {
+        match content::serve(&request.state.tree, &node, parts.into(), true, LongSuffix::Satisfied)
+            .await
+        {
             // The content was replaced after the lookup of the node.
             Err(TreeError::Changed) => {}
             served => return served.map_err(|error| AmazonError::tree(error, id)),

@@ -207,6 +207,8 @@ impl Builder {
                 download_url_life: self.download_url_life,
                 session_life: self.session_life,
                 allow_purge: self.allow_purge,
+                max_versions: self.max_versions,
+                behavior: self.behavior.clone(),
                 allowed,
                 fetches_from_any_host: self.fetches_from_any_host,
             },

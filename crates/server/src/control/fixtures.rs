@@ -144,6 +144,7 @@ impl FixtureItem {
             owner: self.owner.clone(),
             facets: self.facets.clone(),
             is_duplicate: self.duplicate,
+            ..NewItem::default()
         }
     }
 }

@@ -46,6 +46,8 @@ pub(super) enum Address {
     Item(ItemAddress),
     /// `/$batch`.
     Batch,
+    /// `/search/query`.
+    SearchQuery,
 }
 
 /// The address of an item, and the rest of the path.

@@ -32,6 +32,8 @@ pub(super) struct ItemBody {
     pub(super) parent_reference: Option<ParentReference>,
     pub(super) file_system_info: Option<FileSystemInfo>,
     pub(super) file_size: Option<u64>,
+    /// Whether a copy has the earlier versions of files.
+    pub(super) include_all_version_history: Option<bool>,
     /// Whether a copy is of the folder's children and not of the folder itself.
     pub(super) children_only: Option<bool>,
     #[serde(rename = "@microsoft.graph.conflictBehavior", alias = "@name.conflictBehavior")]
@@ -119,6 +121,19 @@ pub(super) fn on_conflict(text: &str) -> Result<OnConflict> {
 }
 
 impl ParentReference {
+    /// Returns the context of the drive that the reference names; `None` if it is that of `context`.
+    ///
+    /// # Errors
+    /// As of [`DriveContext::open`]: 404 if the token does not open the drive.
+    pub(super) async fn other_drive<'c>(
+        &self,
+        context: &DriveContext<'c>,
+    ) -> Result<Option<DriveContext<'c>>> {
+        let named = self.drive_id.clone().filter(|id| !id.is_empty());
+        let Some(id) = named.filter(|id| !context.ids.is_drive(id)) else { return Ok(None) };
+        DriveContext::open(context.request, &DriveRef::Id { id, site: None }).await.map(Some)
+    }
+
     /// Returns the live item that the reference names by id or path; `None` if it names none. It
     /// does not check whether the item is a folder.
     ///

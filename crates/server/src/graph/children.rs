@@ -16,7 +16,7 @@ use super::{
     filter::ODataFilter,
     item_response::{collection, written},
     paging::{SKIP_TOKEN, decode_listing_key, encode_listing_key, page_size},
-    response,
+    remote_upload, response,
 };
 use crate::tree::{
     ChildName, ListOptions, NewItem, Node, NodeKind, OnConflict, Order, Precondition,
@@ -100,7 +100,8 @@ fn order(context: &DriveContext<'_>, text: Option<&str>) -> Result<(Order, bool)
     }
 }
 
-/// `POST item/children`: creates a folder, a shortcut, or an empty file on business drives.
+/// `POST item/children`: creates a folder, a shortcut, an empty file on business drives, or a file
+/// from a URL on personal drives.
 ///
 /// # Errors
 /// The errors of the address, as of [`DriveContext::locate`], but folders of a path may be missing;
@@ -113,6 +114,9 @@ pub(super) async fn create(
     payload: Payload,
 ) -> Result<Response> {
     let body: ItemBody = payload.parse()?;
+    if let Some(url) = &body.source_url {
+        return remote_upload::create(context, address, &body, url).await;
+    }
     let Some(name) = body.name.clone() else {
         return Err(Error::invalid("cannot create the item: it has no name"));
     };
@@ -127,9 +131,7 @@ pub(super) async fn create(
         }
         // Business drives create an empty file, personal drives do not
         // (onedrive-graph#create-empty-file).
-        (None, None, Some(_)) if !context.kind.is_personal() && body.source_url.is_none() => {
-            NodeKind::File
-        }
+        (None, None, Some(_)) if !context.kind.is_personal() => NodeKind::File,
         (None, None, _) => {
             return Err(Error::invalid("cannot create the item: the body has no folder facet"));
         }
@@ -147,6 +149,7 @@ pub(super) async fn create(
         folders: missing_folders,
         description: body.description.clone(),
         facets,
+        max_versions: context.max_versions(),
         ..NewItem::default()
     };
     let tree = context.tree();
@@ -169,7 +172,7 @@ pub(super) async fn create(
 /// # Errors
 /// The errors of the address's anchor, as of [`DriveContext::locate`]; 400 if a name is not
 /// allowed, or the path is longer than the account kind allows; 500 if the storage fails.
-async fn location_in_folder(
+pub(super) async fn location_in_folder(
     context: &DriveContext<'_>,
     address: &ItemAddress,
     name: String,

@@ -1,5 +1,5 @@
-//! A file's content: download URLs, upload in one request, previews (onedrive-graph#download,
-//! onedrive-graph#simple-upload).
+//! A file's content: download URLs, downloads, upload in one request, previews
+//! (onedrive-graph#download, onedrive-graph#simple-upload).
 
 use std::io;
 
@@ -14,26 +14,71 @@ use super::{
     drive_context::{DriveContext, ItemWithPath},
     error::{Error, Result},
     item_response::written,
+    office_rewriting,
     request::GraphRequest,
     response,
     shortcuts::REMOTE_ITEM,
     stored_facets::stored_facet,
 };
 use crate::{
+    content::{self, ContentRequest, LongSuffix},
     download_urls,
-    tree::{ChildName, NewItem, OnConflict, TreeError},
+    tree::{ChildName, NewItem, Node, OnConflict, TreeError},
 };
 
 /// Maximum size of the body of one PUT, in bytes (onedrive-graph#simple-upload-limit).
 pub(super) const MAX_PUT_SIZE: u64 = 250 * 1024 * 1024;
 
-/// `GET item/content`: redirects to the file's download URL.
+/// `GET item/content`: redirects to the file's download URL, or returns the bytes if the drive has
+/// no pre-authenticated URLs.
 ///
 /// # Errors
-/// The errors of the address, as of [`DriveContext::locate`]; 400 if the item is not a file, if
-/// `AVOverride` has an unknown value, or if the request's host cannot be part of a URL; 403 if
-/// malware was detected in the file and the client does not accept that.
+/// Those of [`stream`], and 400 if the request's host cannot be part of a URL.
 pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
+    if !context.pre_authenticates() {
+        return stream(context, address).await;
+    }
+    let node = readable(context, address).await?;
+    if context.if_none_match(&node) {
+        return Ok(response::empty(StatusCode::NOT_MODIFIED));
+    }
+    let path = download_urls::path(&context.request.state, &context.account, &node, true);
+    let path = path.ok_or(TreeError::NotAFile(node.no))?;
+    response::with_location(StatusCode::FOUND, &context.content_url(&path))
+}
+
+/// `GET item/contentStream`: returns the bytes of a file, or the range that the request wants.
+///
+/// # Errors
+/// The errors of the address, as of [`DriveContext::locate`]; 400 if the item is not a file, or
+/// `AVOverride` has an unknown value; 403 if malware was detected in the file and the client does
+/// not accept that; 412 if the content was replaced meanwhile; 500 if the storage fails.
+pub(super) async fn stream(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
+    let node = readable(context, address).await?;
+    if context.if_none_match(&node) {
+        return Ok(response::empty(StatusCode::NOT_MODIFIED));
+    }
+    bytes_response(context, &node).await
+}
+
+/// Returns the response with the bytes of a file, or the range that the request wants.
+///
+/// # Errors
+/// 400 if the item is not a file; 412 if the content was replaced meanwhile; 500 if the storage
+/// fails.
+pub(super) async fn bytes_response(context: &DriveContext<'_>, node: &Node) -> Result<Response> {
+    let request =
+        ContentRequest { method: &context.request.method, headers: &context.request.headers };
+    Ok(content::serve(context.tree(), node, request, true, LongSuffix::Refused).await?)
+}
+
+/// Returns the file at an address, if the client may download it.
+///
+/// # Errors
+/// The errors of the address, as of [`DriveContext::locate`]; 400 if the item is not a file, or
+/// `AVOverride` has an unknown value; 403 if malware was detected in the file and the client does
+/// not accept that.
+async fn readable(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Node> {
     let ItemWithPath { node, .. } = context.locate(address).await?;
     if stored_facet(&node, "malware").is_some() && !accepts_malware(context.request)? {
         let infected = HeaderName::from_static("x-virus-infected");
@@ -49,14 +94,10 @@ pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Re
             "cannot read the content: the item is a shortcut, address the item of its remoteItem",
         ));
     }
-    let Some(path) = download_urls::path(&context.request.state, &context.account, &node, true)
-    else {
-        return Err(Error::invalid("cannot read the content: the item is not a file"));
-    };
-    if context.if_none_match(&node) {
-        return Ok(response::empty(StatusCode::NOT_MODIFIED));
+    match node.content {
+        Some(_) => Ok(node),
+        None => Err(TreeError::NotAFile(node.no).into()),
     }
-    response::with_location(StatusCode::FOUND, &context.content_url(&path))
 }
 
 /// Returns whether a client accepts a file in which malware was detected. Older clients send
@@ -125,7 +166,11 @@ pub(super) async fn put(
         }
         error => error.into(),
     })?;
-    let new = NewItem { folders: location.missing_folders, ..NewItem::default() };
+    let new = NewItem {
+        folders: location.missing_folders,
+        max_versions: context.max_versions(),
+        ..NewItem::default()
+    };
     let parent_path = location.parent_path;
     match location.existing {
         // An item that is addressed by its id is replaced even if another request moved it
@@ -133,6 +178,7 @@ pub(super) async fn put(
         Some(node) if address.path.is_empty() => {
             let node =
                 context.tree().overwrite(context.drive(), node.no, stored, new, expect).await?;
+            let node = office_rewriting::rewrite(context, node).await?;
             written(context, &ItemWithPath { node, parent_path }, false).await
         }
         _ => {
@@ -140,13 +186,15 @@ pub(super) async fn put(
             let child = ChildName::new(context.drive(), location.folder, &location.name);
             let result = context.tree().put(child, stored, new, behavior, expect).await;
             let result = result.map_err(Error::from_write)?;
-            written(context, &ItemWithPath { node: result.node, parent_path }, result.created).await
+            let node = office_rewriting::rewrite(context, result.node).await?;
+            written(context, &ItemWithPath { node, parent_path }, result.created).await
         }
     }
 }
 
-/// `POST item/preview`: returns a short-lived download URL that needs no token. The server has no
-/// viewers: the browser decides whether it shows or saves the file.
+/// `POST item/preview`: returns a short-lived download URL that needs no token, or one at the
+/// drive's host that needs a token for SharePoint if the drive has no pre-authenticated URLs. The
+/// server has no viewers: the browser decides whether it shows or saves the file.
 ///
 /// # Errors
 /// The errors of the address, as of [`DriveContext::locate`]; 400 if the item is not a file.
@@ -158,7 +206,10 @@ pub(super) async fn preview(context: &DriveContext<'_>, address: &ItemAddress) -
     };
     let body = json!({
         "@odata.context": context.request.url("/$metadata#microsoft.graph.itemPreviewInfo"),
-        "getUrl": context.content_url(&path),
+        "getUrl": match context.pre_authenticates() {
+            true => context.content_url(&path),
+            false => context.direct_relation_url(node.no, "/contentStream"),
+        },
     });
     Ok(response::json(StatusCode::OK, &body))
 }

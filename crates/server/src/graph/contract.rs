@@ -350,6 +350,17 @@ async fn read_bytes(body: Body, limit: usize) -> Result<Bytes> {
     }
 }
 
+/// Parses JSON that is a part of a body, and checks its members.
+///
+/// # Errors
+/// 400 if it is not JSON or has a member that the cloud refuses; 501 for a member that is not
+/// implemented.
+pub(super) fn parse_json(text: &[u8], members: &Members) -> Result<Value> {
+    let value = json_from_slice(text)?;
+    members.check("", &value)?;
+    Ok(value)
+}
+
 /// Reads a JSON body of at most `limit` bytes; an empty body counts as `{}`.
 ///
 /// # Errors
@@ -357,6 +368,14 @@ async fn read_bytes(body: Body, limit: usize) -> Result<Bytes> {
 async fn read_json<T: DeserializeOwned>(body: Body, limit: usize) -> Result<T> {
     let bytes = read_bytes(body, limit).await?;
     let text: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { &bytes };
+    json_from_slice(text)
+}
+
+/// Parses a JSON text.
+///
+/// # Errors
+/// 400 if it is not JSON of the type.
+fn json_from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     serde_json::from_slice(text).map_err(|error| {
         Error::bad_query(format!(
             "Unable to read JSON request payload. Please ensure Content-Type header is set and \

@@ -3,13 +3,17 @@
 //!
 //! A copy shares the stored bytes with its original, so it is complete when the request returns. As
 //! in the cloud, the response has a monitor URL. The URL contains the signed outcome, so the server
-//! stores none.
+//! stores none. If copies [take time](crate::CloudBehavior::copy_duration), the new items are
+//! invisible until then, and the monitor reports progress.
+
+use std::time::Duration;
 
 use axum::response::Response;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{
     address::ItemAddress,
@@ -25,7 +29,7 @@ use crate::{
     secret_urls::SecretUrl,
     signed_token::Purpose,
     state::ServerState,
-    tree::{ItemKey, ListOptions, Node, NodeKind, OnConflict, Role, TreeError},
+    tree::{ItemCopy, ListOptions, Node, NodeKind, OnConflict, ROOT, Role, TreeError},
 };
 
 /// Prefix of the path of a monitor URL.
@@ -44,6 +48,60 @@ pub(super) enum CopyOutcome {
     Completed(String),
     /// Error code and message.
     Failed(String, String),
+}
+
+/// The claims of a monitor URL. Signed URLs contain it, so the serialized shape must not change.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct CopyMonitor(
+    /// The account's name.
+    String,
+    CopyOutcome,
+    /// The default in URLs of earlier versions.
+    #[serde(default)]
+    MonitorOptions,
+);
+
+/// Properties of a monitor URL that differ from those of a pre-authenticated one for a copy that is
+/// complete at once.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct MonitorOptions {
+    /// Whether requests need a token for SharePoint.
+    #[serde(default, rename = "t")]
+    needs_token: bool,
+    /// When the copy began and when it is complete; `None` if it is complete.
+    #[serde(default, rename = "r", skip_serializing_if = "Option::is_none")]
+    running: Option<(Timestamp, Timestamp)>,
+    #[serde(default, rename = "o")]
+    operation: MonitoredOperation,
+}
+
+/// The operation that a monitor reports. Signed URLs contain it, so the serialized names must not
+/// change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum MonitoredOperation {
+    #[default]
+    #[serde(rename = "c")]
+    Copy,
+    /// An upload from a URL.
+    #[serde(rename = "d")]
+    Download,
+}
+
+impl MonitoredOperation {
+    /// Returns the name in responses.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Copy => "ItemCopy",
+            Self::Download => "DownloadUrl",
+        }
+    }
+}
+
+impl CopyMonitor {
+    /// Returns the name of the account whose request began the copy.
+    pub(super) fn account(&self) -> &str {
+        &self.0
+    }
 }
 
 /// `POST item/copy`: copies an item, and responds with the monitor URL.
@@ -69,100 +127,151 @@ pub(super) async fn start(
     if children_only && name.is_some() {
         return Err(Error::invalid("Cannot use name parameter alongside childrenOnly."));
     }
-    let folder = match &body.parent_reference {
-        Some(reference) => reference.folder(context).await?,
+    let other = match &body.parent_reference {
+        Some(reference) => reference.other_drive(context).await?,
         None => None,
     };
-    let into = folder
-        .or(located.node.parents.first().copied())
-        .ok_or_else(|| Error::invalid("Cannot copy the root folder."))?;
-    context.require(into, Role::Write).await?;
+    let target = other.as_ref().unwrap_or(context);
+    if target.kind.folding() != context.kind.folding() {
+        // Inferred: Microsoft's services for consumers and for organizations are separate.
+        let message = "cannot copy between personal drives and those of organizations";
+        return Err(Error::new(StatusCode::BAD_REQUEST, "notSupported", message));
+    }
+    let folder = match &body.parent_reference {
+        Some(reference) => reference.folder(target).await?,
+        None => None,
+    };
+    let into = match (folder, &other) {
+        (Some(folder), _) => folder,
+        (None, Some(_)) => ROOT,
+        (None, None) => {
+            let own = located.node.parents.first().copied();
+            own.ok_or_else(|| Error::invalid("Cannot copy the root folder."))?
+        }
+    };
+    target.require(into, Role::Write).await?;
     if located.node.parents.is_empty() && !children_only {
         return Err(Error::invalid("Cannot copy the root folder."));
     }
     // Personal drives ignore conflictBehavior of a copy (onedrive-graph#copy-conflict).
     let requested =
         body.on_conflict(&context.request.query)?.filter(|_| !context.kind.is_personal());
-    let on_conflict = requested.unwrap_or(OnConflict::Fail);
+    let copy = ItemCopy {
+        drive: context.drive(),
+        item: located.node.no,
+        to_drive: target.drive(),
+        to: into,
+        name: name.map(str::to_owned),
+        on_conflict: requested.unwrap_or(OnConflict::Fail),
+        // Ignored for a copy with another name (onedrive-graph#copy-not-preserved).
+        with_versions: body.include_all_version_history.unwrap_or(false) && name.is_none(),
+        max_versions: target.max_versions(),
+    };
     let outcome = if children_only {
-        copy_children(context, &located.node, into, on_conflict).await?
+        copy_children(context, target, &located.node, copy).await?
     } else {
-        let parent_path = context.path(into).await?;
+        let parent_path = target.path(into).await?;
         let is_folder = located.node.kind == NodeKind::Folder;
         item_names::check(
             name.unwrap_or(&located.node.name),
             is_folder,
-            context.kind,
+            target.kind,
             into,
             &parent_path,
         )?;
-        match copy(context, &located.node, into, name, on_conflict).await {
-            Ok(node) => CopyOutcome::Completed(context.ids.item_id(node.no)),
+        match copy_one(context, &located.node, copy).await {
+            Ok(node) => CopyOutcome::Completed(target.ids.item_id(node.no)),
             Err(error) => CopyOutcome::failed(error),
         }
     };
-    let expires = Timestamp::now() + MONITOR_LIFETIME;
-    let claims = (&context.account.name, outcome);
-    let token = context.request.state.signer.sign(Purpose::Monitor, expires, &claims);
-    let url = context.request.base_url.plain_url(&format!("{PREFIX}{token}"));
+    let url = monitor_url(context, MonitoredOperation::Copy, outcome);
     response::with_location(StatusCode::ACCEPTED, &url)
+}
+
+/// Returns the URL of the monitor of an operation that begins now.
+pub(super) fn monitor_url(
+    context: &DriveContext<'_>,
+    operation: MonitoredOperation,
+    outcome: CopyOutcome,
+) -> String {
+    let now = Timestamp::now();
+    let duration = copy_duration(context);
+    let end = now + duration;
+    let needs_token = !context.pre_authenticates();
+    let running = (!duration.is_zero()).then_some((now, end));
+    let options = MonitorOptions { needs_token, running, operation };
+    let claims = CopyMonitor(context.account.name.clone(), outcome, options);
+    let signer = &context.request.state.signer;
+    let token = signer.sign(Purpose::Monitor, end + MONITOR_LIFETIME, &claims);
+    let path = format!("{PREFIX}{token}");
+    match needs_token {
+        true => context.content_url(&path),
+        false => context.request.base_url.plain_url(&path),
+    }
+}
+
+/// Returns how long copies take.
+fn copy_duration(context: &DriveContext<'_>) -> Duration {
+    context.request.state.settings.behavior.copy_duration
 }
 
 impl CopyOutcome {
     /// Returns the outcome of a copy that failed, with the code and message of the error.
-    fn failed(error: impl Into<Error>) -> Self {
+    pub(super) fn failed(error: impl Into<Error>) -> Self {
         let error = error.into();
         Self::Failed(error.code.into(), error.message)
     }
 }
 
-/// Copies one item, with its descendants, into a folder. `name` is the name of the copy; `None`
-/// keeps that of the item.
+/// Copies one item, with its descendants. The copy is invisible as long as copies take.
 ///
 /// # Errors
-/// Those of [`Tree::copy`](crate::tree::Tree::copy): `NotFound` if the item or the folder is not
-/// live, `NotAFolder`, `Root`, `BadName`, `NameTaken`, `QuotaExceeded`, `NoRoom` if the disk is
-/// full, and `Storage`. The monitor reports them.
-async fn copy(
+/// Those of [`Tree::copy_item`](crate::tree::Tree::copy_item): `NotFound` if the item or the folder
+/// is not live, `NotAFolder`, `Root`, `BadName`, `NameTaken`, `QuotaExceeded`, `NoRoom` if the disk
+/// is full, and `Storage`. The monitor reports them.
+async fn copy_one(
     context: &DriveContext<'_>,
     node: &Node,
-    into: ItemKey,
-    name: Option<&str>,
-    on_conflict: OnConflict,
+    mut copy: ItemCopy,
 ) -> Result<Node, TreeError> {
-    let on_conflict = match on_conflict {
-        // Folders cannot be overwritten.
-        OnConflict::Replace if node.kind != NodeKind::File => OnConflict::Fail,
-        behavior => behavior,
-    };
-    context.tree().copy(context.drive(), node.no, into, name, on_conflict).await
+    // Folders cannot be overwritten.
+    if copy.on_conflict == OnConflict::Replace && node.kind != NodeKind::File {
+        copy.on_conflict = OnConflict::Fail;
+    }
+    let to_drive = copy.to_drive;
+    let copied = context.tree().copy_item(copy).await?;
+    let duration = copy_duration(context);
+    if !duration.is_zero() {
+        context.tree().hide(to_drive, copied.no, Instant::now() + duration);
+    }
+    Ok(copied)
 }
 
-/// Copies the children of `folder` into the folder `into`. Stops at the first child that fails; the
-/// children copied before it remain. The outcome names the target folder, or the failure.
+/// Copies the children of `folder` to the folder that `copy` names. Stops at the first child that
+/// fails; the children copied before it remain. The outcome names the target folder, or the failure.
 ///
 /// # Errors
 /// 404 if the folder does not exist, 500 if it cannot be listed.
 async fn copy_children(
     context: &DriveContext<'_>,
+    target: &DriveContext<'_>,
     folder: &Node,
-    into: ItemKey,
-    on_conflict: OnConflict,
+    copy: ItemCopy,
 ) -> Result<CopyOutcome> {
     // The list is complete before the first copy, because the target may be the same folder.
     let all = context.tree().children(context.drive(), folder.no, ListOptions::default()).await?;
     for child in &all {
-        if let Err(error) = copy(context, child, into, None, on_conflict).await {
+        let one = ItemCopy { item: child.no, ..copy.clone() };
+        if let Err(error) = copy_one(context, child, one).await {
             return Ok(CopyOutcome::failed(error));
         }
     }
-    Ok(CopyOutcome::Completed(context.ids.item_id(into)))
+    Ok(CopyOutcome::Completed(target.ids.item_id(copy.to)))
 }
 
-/// Opens the path of a monitor URL, with its prefix. Returns the account's name and the outcome of
-/// the copy; `None` if the path has another prefix, the signature is not one of this server, or the
-/// URL has expired.
-pub(super) fn open(state: &ServerState, path: &str) -> Option<(String, CopyOutcome)> {
+/// Opens the path of a monitor URL, with its prefix. Returns its claims; `None` if the path has
+/// another prefix, the signature is not one of this server, or the URL has expired.
+pub(super) fn open(state: &ServerState, path: &str) -> Option<CopyMonitor> {
     let signed = path.strip_prefix(PREFIX)?;
     state.signer.verify(Purpose::Monitor, signed, Timestamp::now()).ok()
 }
@@ -170,15 +279,27 @@ pub(super) fn open(state: &ServerState, path: &str) -> Option<(String, CopyOutco
 /// `GET` of a monitor URL: returns the state of the copy that the URL names.
 ///
 /// # Errors
-/// 404 if `outcome` is `None`, which [`open`] returns for a URL that is unsigned or expired.
-pub(super) fn monitor(request: &GraphRequest, outcome: Option<CopyOutcome>) -> Result<Response> {
-    let outcome = outcome.ok_or_else(Error::not_found)?;
-    let (status, mut body) = match outcome {
-        CopyOutcome::Completed(id) => (
+/// 404 if `monitor` is `None`, which [`open`] returns for a URL that is unsigned or expired; for a
+/// URL that is not pre-authenticated those of [`GraphRequest::authorize_at_drive`].
+pub(super) async fn status(
+    request: &mut GraphRequest,
+    monitor: Option<CopyMonitor>,
+) -> Result<Response> {
+    let CopyMonitor(account, outcome, options) = monitor.ok_or_else(Error::not_found)?;
+    if options.needs_token {
+        let account = request.state.accounts.open(&account).await?;
+        request.authorize_at_drive(&account, Role::Read, None).await?;
+    }
+    let (status, mut body) = match (options.running.and_then(progress), outcome) {
+        (Some(percentage), _) => (
+            StatusCode::ACCEPTED,
+            json!({"percentageComplete": percentage, "status": "inProgress"}),
+        ),
+        (None, CopyOutcome::Completed(id)) => (
             StatusCode::OK,
             json!({"percentageComplete": 100.0, "resourceId": id, "status": "completed"}),
         ),
-        CopyOutcome::Failed(code, message) => (
+        (None, CopyOutcome::Failed(code, message)) => (
             StatusCode::OK,
             json!({
                 "percentageComplete": 0.0,
@@ -187,8 +308,19 @@ pub(super) fn monitor(request: &GraphRequest, outcome: Option<CopyOutcome>) -> R
             }),
         ),
     };
-    body["operation"] = "ItemCopy".into();
+    body["operation"] = options.operation.name().into();
     body["@odata.context"] =
         request.base_url.url("/_api/v2.0/$metadata#oneDrive.asynchronousOperationStatus").into();
     Ok(response::json(status, &body))
+}
+
+/// Returns the percentage of a copy that is complete now, from 0 to 100 without fraction; `None` if
+/// all of it is. `start` and `end` are the times of its begin and end.
+fn progress((start, end): (Timestamp, Timestamp)) -> Option<f64> {
+    let now = Timestamp::now();
+    if now >= end {
+        return None;
+    }
+    let (whole, done) = (end.duration_since(start), now.duration_since(start));
+    Some((100.0 * done.as_secs_f64() / whole.as_secs_f64()).floor().clamp(0.0, 99.0))
 }

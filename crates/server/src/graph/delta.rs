@@ -9,6 +9,9 @@
 //! onedrive-graph#delta-item-left-folder). If a folder moved in or out, its whole contents follow
 //! on separate pages.
 //!
+//! On business drives and libraries a time is a token too: it returns the items that the server
+//! changed since then.
+//!
 //! Tokens are signed and expire. An invalid token is refused with 410.
 
 mod ancestors;
@@ -16,10 +19,12 @@ mod token;
 
 use axum::response::Response;
 use http::StatusCode;
+use jiff::Timestamp;
 use serde_json::Value;
 
+pub(super) use self::ancestors::AncestorCache;
 use self::{
-    ancestors::{AncestorCache, ParentPaths, PathVisibility, merge_ancestors},
+    ancestors::{ParentPaths, PathVisibility, merge_ancestors},
     token::{DeltaToken, MovedFolder},
 };
 use super::{
@@ -34,7 +39,10 @@ use super::{
     response,
     select::Selection,
 };
-use crate::tree::{ItemState, Moves, Node, NodeKind, ROOT, TreeError};
+use crate::{
+    time,
+    tree::{FeedRange, ItemState, Moves, Node, NodeKind, ROOT, TreeError},
+};
 
 /// Maximum number of items on a page with deleted items: a limitation of the cloud
 /// (onedrive-graph#delta-deletion-page-size).
@@ -72,9 +80,19 @@ pub(super) async fn list(
     let top = page_size(query)?;
     let folder = context.locate(address).await?.node;
     let drive = context.tree().drive_info(context.drive()).await?;
-    let latest = DeltaToken::latest(&drive, &folder);
+    let mut latest = DeltaToken::latest(&drive, &folder);
+    if let Some(horizon) = horizon(context) {
+        let known = context.tree().feed_at(context.drive(), horizon).await?;
+        latest.feed = latest.feed.min(known);
+    }
     let paths = PathVisibility::for_address(address);
-    let page = match token(query, segment) {
+    let given = token(query, segment);
+    let time = given.and_then(|token| time_token(context, token));
+    let page = match given {
+        _ if time.is_some() => {
+            let token = DeltaToken { feed: 0, changed_since: time, ..latest };
+            changes(context, paths, token, latest.feed, &folder, top).await?
+        }
         None => enumerate(context, paths, latest, &folder, 0, top).await?,
         Some("latest") => DeltaPage { items: Vec::new(), next: latest, complete: true },
         Some(signed) => match DeltaToken::open(context, signed, latest)? {
@@ -84,7 +102,7 @@ pub(super) async fn list(
             }
             token => match token.moved {
                 Some(moved) => contents_of_moved(context, paths, token, moved, top).await?,
-                None => changes(context, paths, token, &folder, top).await?,
+                None => changes(context, paths, token, latest.feed, &folder, top).await?,
             },
         },
     };
@@ -97,6 +115,31 @@ pub(super) async fn list(
     let link = if page.complete { "@odata.deltaLink" } else { "@odata.nextLink" };
     body[link] = context.request.link("token", &page.next.sign(context)).into();
     Ok(response::json(StatusCode::OK, &body))
+}
+
+/// Returns the time of the last changes that the feed reports, in microseconds since 1970; `None` if
+/// the feed does not lag.
+fn horizon(context: &DriveContext<'_>) -> Option<i64> {
+    let lag = context.request.state.settings.behavior.feed_lag;
+    (!lag.is_zero()).then(|| (Timestamp::now() - lag).as_microsecond())
+}
+
+/// Returns the time that a token is, in microseconds since 1970; `None` for any other token, and on
+/// personal drives, which accept no time (onedrive-graph#delta-timestamp).
+fn time_token(context: &DriveContext<'_>, token: &str) -> Option<i64> {
+    if context.kind.is_personal() {
+        return None;
+    }
+    let parsed = time::parse(token).or_else(|| time::parse(&with_two_digits(token)?))?;
+    Some(parsed.as_microsecond())
+}
+
+/// Returns a time whose offset has an hour of one digit, such as `+8:00`, with two digits; `None` for
+/// a text that does not end in such an offset.
+fn with_two_digits(time: &str) -> Option<String> {
+    let (start, offset) = time.split_at_checked(time.len().checked_sub("+8:00".len())?)?;
+    let sign = offset.starts_with(['+', '-']);
+    sign.then(|| format!("{start}{}0{}", &offset[..1], &offset[1..]))
 }
 
 /// Adds the relations that a selection expands to an entry of the feed. Deleted items have none.
@@ -142,7 +185,10 @@ async fn enumerate(
         NodeKind::Folder => context.tree().below(context.drive(), folder.no, from, limit).await?,
         NodeKind::File | NodeKind::Notebook => (Vec::new(), None),
     };
-    for node in &nodes {
+    let horizon = horizon(context);
+    let is_known =
+        |node: &&Node| horizon.is_none_or(|horizon| node.created.as_microsecond() <= horizon);
+    for node in nodes.iter().filter(is_known) {
         let path = paths.get(context, node).await?;
         items.push(context.describe(node, View::Feed(path.as_deref())));
     }
@@ -150,9 +196,9 @@ async fn enumerate(
     Ok(DeltaPage { items, next: DeltaToken { enumeration: next, ..token }, complete })
 }
 
-/// Returns a page of at most `top` changes inside `folder` after the token's position. Items that
-/// left the folder are entries of deleted items. The page ends at a folder that moved in or out;
-/// its contents are the next page.
+/// Returns a page of at most `top` changes inside `folder` after the token's position, up to the
+/// feed number `end`. Items that left the folder are entries of deleted items. The page ends at a
+/// folder that moved in or out; its contents are the next page.
 ///
 /// # Errors
 /// 404 if a folder above a changed item no longer exists, 500 if the storage fails.
@@ -160,11 +206,14 @@ async fn changes(
     context: &DriveContext<'_>,
     visibility: PathVisibility,
     token: DeltaToken,
+    end: i64,
     folder: &Node,
     top: u64,
 ) -> Result<DeltaPage> {
     let since = token.since.unwrap_or(token.feed);
-    let mut changed = context.tree().changes(context.drive(), token.feed, top).await?;
+    let changed_since = token.changed_since.unwrap_or(i64::MIN);
+    let range = FeedRange { after: token.feed, end, changed_since };
+    let mut changed = context.tree().changes_in(context.drive(), range, top).await?;
     let mut complete = (changed.len() as u64) < top;
     if changed.len() > MAX_ITEMS_WITH_DELETED
         && changed.iter().any(|node| node.state != ItemState::Live)
@@ -208,7 +257,11 @@ async fn changes(
         .collect();
     items.extend(left);
     let since = (!complete).then_some(since);
-    let next = DeltaToken { feed, enumeration: None, since, moved, ..token };
+    let changed_since = token.changed_since.filter(|_| !complete);
+    if complete {
+        feed = end;
+    }
+    let next = DeltaToken { feed, enumeration: None, since, moved, changed_since, ..token };
     Ok(DeltaPage { items, next, complete })
 }
 

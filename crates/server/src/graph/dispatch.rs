@@ -5,20 +5,20 @@ use http::{HeaderMap, StatusCode, request::Parts};
 
 use super::{
     address::{Address, ItemAddress},
-    batch, children, content,
+    batch, check_out, children, content,
     contract::Payload,
     copy, cost, create_link, delta,
     dialect::Dialect,
     drive_context::DriveContext,
     drives,
     error::{Error, Result},
-    invitations, items, links, permissions,
+    following, invitations, items, links, multipart, permissions,
     query::QueryOptions,
     recent,
     request::{GraphRequest, PathKind, RequestLine},
     response::RequestIds,
     route::{DriveAction, GraphAction, ItemAction, OPERATIONS, UNKNOWN, link_route, session_route},
-    search,
+    search, search_query,
     select::Selection,
     sessions, shares, shortcuts, site_permissions,
     table::{self, GraphRoute},
@@ -55,7 +55,7 @@ enum RequestTarget {
     /// An upload session.
     Session,
     /// The monitor of a copy; `None` if the URL is invalid or has expired.
-    Monitor(Option<copy::CopyOutcome>),
+    Monitor(Option<copy::CopyMonitor>),
     /// A sharing link.
     Link(links::FollowedLink),
     /// An action on a path below one of the bases.
@@ -86,14 +86,15 @@ impl Protocol for Graph {
         let query = QueryOptions::parse(parts.uri.query());
         let (account, session, target) = match line.kind {
             PathKind::Session => {
-                let session = query.as_ref().ok().and_then(|query| query.get("tempauth"));
+                let session = query.as_ref().ok().and_then(sessions::id_in_query);
                 let route = session_route(&line.method);
                 let target = route.map(|route| (route, RequestTarget::Session));
                 (sessions::account_of(path), session.map(str::to_owned), target)
             }
             PathKind::Monitor => {
-                let (account, outcome) = copy::open(state, path).unzip();
-                (account, None, Ok((&table::COPY_STATUS, RequestTarget::Monitor(outcome))))
+                let monitor = copy::open(state, path);
+                let account = monitor.as_ref().map(|monitor| monitor.account().to_owned());
+                (account, None, Ok((&table::COPY_STATUS, RequestTarget::Monitor(monitor))))
             }
             PathKind::Link => {
                 let link = links::FollowedLink::parse(state, path);
@@ -107,6 +108,10 @@ impl Protocol for Graph {
                         .and_then(|address| GraphAction::parse(&line.method, address)),
                     // The query's error is returned below.
                     Err(_) => Err(Error::not_found()),
+                };
+                let action = match multipart::is_related(&parts.headers) {
+                    true => action.map(GraphAction::with_related_parts),
+                    false => action,
                 };
                 let target = action.map(|action| (action.route(), RequestTarget::Action(action)));
                 (None, None, target)
@@ -201,9 +206,9 @@ async fn serve(
             let payload = request.accept(contract, selection, body).await?;
             sessions::serve(&mut request, payload).await
         }
-        RequestTarget::Monitor(outcome) => {
+        RequestTarget::Monitor(monitor) => {
             request.accept(contract, selection, body).await?;
-            copy::monitor(&request, outcome)
+            copy::status(&mut request, monitor).await
         }
         RequestTarget::Link(link) => {
             let payload = request.accept(contract, selection, body).await?;
@@ -236,6 +241,7 @@ async fn serve_action(
 ) -> Result<Response> {
     match action {
         GraphAction::Batch => batch::serve(request, payload).await,
+        GraphAction::SearchQuery => search_query::serve(request, payload).await,
         GraphAction::User(owner) => drives::user(request, owner).await,
         GraphAction::Drives(owner) => drives::drives(request, owner).await,
         GraphAction::Site(site) => drives::site(request, site).await,
@@ -265,7 +271,10 @@ async fn serve_drive(context: &DriveContext<'_>, action: DriveAction) -> Result<
     match action {
         DriveAction::Get => context.require_any().await?,
         // The lists contain items of the whole drive.
-        DriveAction::Search(_) | DriveAction::Recent | DriveAction::Shared => {
+        DriveAction::Search(_)
+        | DriveAction::Recent
+        | DriveAction::Shared
+        | DriveAction::Following => {
             context.check_covered(ROOT).await?;
             context.require(ROOT, Role::Read).await?;
         }
@@ -275,6 +284,7 @@ async fn serve_drive(context: &DriveContext<'_>, action: DriveAction) -> Result<
         DriveAction::Search(segment) => search::below(context, ROOT, &segment).await,
         DriveAction::Recent => recent::recent(context).await,
         DriveAction::Shared => shortcuts::shared_with_me(context).await,
+        DriveAction::Following => following::list(context).await,
     }
 }
 
@@ -298,10 +308,17 @@ async fn serve_item(
         ItemAction::ListChildren => children::list(context, address).await,
         ItemAction::CreateChild => children::create(context, address, payload).await,
         ItemAction::GetContent => content::get(context, address).await,
+        ItemAction::StreamContent => content::stream(context, address).await,
         ItemAction::PutContent => content::put(context, address, payload).await,
         ItemAction::Preview => content::preview(context, address).await,
         ItemAction::CreateSession => sessions::create(context, address, payload).await,
         ItemAction::Copy => copy::start(context, address, payload).await,
+        ItemAction::CheckOut => check_out::check_out(context, address).await,
+        ItemAction::Follow => following::follow(context, address).await,
+        ItemAction::Unfollow => following::unfollow(context, address).await,
+        ItemAction::CheckIn => check_out::check_in(context, address, payload).await,
+        ItemAction::DiscardCheckOut => check_out::discard(context, address).await,
+        ItemAction::CreateMultipart => multipart::create(context, address, payload).await,
         ItemAction::Delta(segment) => delta::list(context, address, &segment).await,
         ItemAction::Search(segment) => search::list(context, address, &segment).await,
         ItemAction::CreateLink => create_link::create_link(context, address, payload).await,

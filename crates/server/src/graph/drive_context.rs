@@ -6,6 +6,7 @@ use http::{Method, StatusCode, header};
 
 use super::{
     address::{Anchor, DriveRef, ItemAddress, Owner},
+    check_out,
     error::{Error, Result},
     ids::IdCodec,
     links::LinkTarget,
@@ -13,6 +14,7 @@ use super::{
     scopes::FileScope,
     special_folders::{self, OnMissing},
     stored_facets::{LOCKED, stored_facet},
+    versions,
 };
 use crate::{
     account::Account,
@@ -168,6 +170,11 @@ impl<'a> DriveContext<'a> {
             shared: None,
             presented: None,
         }
+    }
+
+    /// Returns the number of versions that the drive keeps of a file, with the current one.
+    pub(super) fn max_versions(&self) -> u32 {
+        versions::max_versions(self.kind, self.request.state.settings.max_versions)
     }
 
     /// Returns the storage of all drives.
@@ -429,18 +436,28 @@ impl<'a> DriveContext<'a> {
         if found.no == node.no { Ok(()) } else { Err(Error::name_taken()) }
     }
 
-    /// Checks that an item is not locked. The control interface locks items.
+    /// Checks that an item is not locked, by the control interface or because another caller has
+    /// checked it out.
     ///
     /// # Errors
-    /// 423 if it is locked.
+    /// 423 if it is locked; 401 if it is checked out and the request has no valid token.
     pub(super) fn check_unlocked(&self, node: &Node) -> Result<()> {
         match stored_facet(node, LOCKED) {
-            Some(_) => Err(Error::new(
-                StatusCode::LOCKED,
-                "resourceLocked",
-                "The resource you are attempting to access is locked",
-            )),
-            None => Ok(()),
+            Some(_) => Err(Error::locked("The resource you are attempting to access is locked")),
+            None => check_out::check_not_by_another(self, node),
         }
+    }
+
+    /// Returns the caller: the name of the account of the token, or `app:` and the id of the
+    /// application for its own token.
+    ///
+    /// # Errors
+    /// 401 if the token is missing, unknown, expired or for another resource.
+    pub(super) fn caller(&self) -> Result<String> {
+        let grant = self.request.valid_grant()?;
+        Ok(match grant.is_app {
+            true => format!("app:{}", grant.client.as_deref().unwrap_or_default()),
+            false => grant.account.clone(),
+        })
     }
 }

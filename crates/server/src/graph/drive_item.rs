@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
+    check_out,
     dialect::Dialect,
     drive_context::DriveContext,
     media::facets,
@@ -81,6 +82,11 @@ impl DriveContext<'_> {
             item["shared"] = shared;
         }
         self.add_facets(node, &mut item);
+        let selects_publication =
+            self.request.selection.names().iter().any(|name| name == "publication");
+        if selects_publication && node.kind == NodeKind::File && !self.kind.is_personal() {
+            item["publication"] = check_out::publication(node);
+        }
         if matches!(view, View::SearchResult) && !self.kind.is_personal() {
             for absent in ["createdBy", "lastModifiedBy", "parentReference"] {
                 remove(&mut item, absent);
@@ -134,10 +140,8 @@ impl DriveContext<'_> {
                         item[name] = facet;
                     }
                 }
-                if let Some(path) =
-                    download_urls::path(&self.request.state, &self.account, node, true)
-                {
-                    item[self.download_url()] = self.content_url(&path).into();
+                if let Some(url) = self.content_download_url(node) {
+                    item[self.download_url()] = url.into();
                 }
             }
         }
@@ -167,6 +171,15 @@ impl DriveContext<'_> {
             "owner": owner,
             "sharedDateTime": format_time(self.kind, summary.since),
         }))
+    }
+
+    /// Returns the download URL of a file; `None` for an item without bytes.
+    fn content_download_url(&self, node: &Node) -> Option<String> {
+        if !self.pre_authenticates() {
+            return node.content.as_ref().map(|_| self.relation_url(node.no, "/contentStream"));
+        }
+        let path = download_urls::path(&self.request.state, &self.account, node, true)?;
+        Some(self.content_url(&path))
     }
 
     /// Returns the name of the annotation that has the download URL.

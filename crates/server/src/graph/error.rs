@@ -76,6 +76,11 @@ impl Error {
         )
     }
 
+    /// Returns 423 with `message`: the item is locked.
+    pub(super) fn locked(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::LOCKED, "resourceLocked", message)
+    }
+
     /// Returns 501: the cloud can do this and the server cannot. `action` completes "cannot …".
     pub(super) fn unsupported(action: impl std::fmt::Display) -> Self {
         Self::not_supported(format!("cannot {action}: this server does not support it"))

@@ -11,7 +11,7 @@ use super::{
     paging::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, SKIP_TOKEN, encode_listing_key},
     permissions,
     select::{Expansion, Selection},
-    thumbnails,
+    thumbnails, versions,
 };
 use crate::tree::{ListOptions, Node, Order};
 
@@ -35,6 +35,11 @@ pub(super) async fn expand(
             "permissions" => {
                 let all = permissions::permissions(context, &located.node).await?.into_iter();
                 item["permissions"] = all.map(|one| expansion.selection.project(one)).collect();
+            }
+            "versions" => {
+                let all = versions::all(context, &located.node).await?.into_iter();
+                let project = |(_, one)| expansion.selection.project_resource(one);
+                item["versions"] = all.map(project).collect();
             }
             _ => {
                 let sets = thumbnails::sets(context, &located.node, &expansion.selection)?;

@@ -110,6 +110,7 @@ pub(super) async fn update(
         client_created,
         client_modified,
         facets: serde_json::Map::new(),
+        max_versions: if context.kind.is_personal() { 0 } else { context.max_versions() },
     };
     let on_conflict = body.on_conflict(&context.request.query)?.unwrap_or(OnConflict::Fail);
     let node = context

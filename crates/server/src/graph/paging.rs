@@ -9,7 +9,7 @@ use super::{
     error::{Error, Result},
     query::QueryOptions,
 };
-use crate::tree::{ItemKey, ListingKey, Order};
+use crate::tree::{ItemKey, ListingKey, Order, SearchPosition};
 
 /// Number of items on a page without `$top` (onedrive-graph#page-size).
 pub(super) const DEFAULT_PAGE_SIZE: u64 = 200;
@@ -105,6 +105,29 @@ pub(super) fn decode_position(token: &str) -> Result<u64> {
     position.ok_or_else(foreign_token)
 }
 
+/// Returns the token for the page of a search after a position. Clients treat it as opaque.
+pub(super) fn encode_search_position(position: &SearchPosition) -> String {
+    let mut text = form_urlencoded::Serializer::new(String::new());
+    text.append_pair("p_Word", &position.word);
+    text.append_pair("p_ID", &position.item.to_string());
+    URL_SAFE_NO_PAD.encode(text.finish())
+}
+
+/// Returns the position in a token of [`encode_search_position`]. `token` is percent-decoded.
+///
+/// # Errors
+/// 400 for any other token.
+pub(super) fn decode_search_position(token: &str) -> Result<SearchPosition> {
+    let decode = || {
+        let text = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let fields: HashMap<String, String> = form_urlencoded::parse(&text).into_owned().collect();
+        // PostgreSQL cannot compare a text with NUL, and no word has one.
+        let word = fields.get("p_Word").filter(|word| !word.contains('\0'))?.clone();
+        Some(SearchPosition { word, item: ItemKey(fields.get("p_ID")?.parse().ok()?) })
+    };
+    decode().ok_or_else(foreign_token)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +137,16 @@ mod tests {
         assert_eq!(decode_position(&encode_position(7003)).unwrap(), 7003);
         for text in ["", "7003", "x", &URL_SAFE_NO_PAD.encode("p_ID=-1")] {
             assert!(decode_position(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_search_position_survives_its_token() {
+        let position = SearchPosition { word: "Ä&=B".into(), item: ItemKey(7) };
+        let token = encode_search_position(&position);
+        assert_eq!(decode_search_position(&token).unwrap(), position);
+        for text in ["", "x", &encode_position(7), &URL_SAFE_NO_PAD.encode("p_Word=%00&p_ID=1")] {
+            assert!(decode_search_position(text).is_err(), "{text}");
         }
     }
 

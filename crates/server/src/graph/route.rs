@@ -15,6 +15,7 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum GraphAction {
     Batch,
+    SearchQuery,
     User(Owner),
     Drives(Owner),
     Site(Site),
@@ -37,10 +38,17 @@ pub(super) enum ItemAction {
     ListChildren,
     CreateChild,
     GetContent,
+    StreamContent,
     PutContent,
     Preview,
     CreateSession,
     Copy,
+    CheckOut,
+    CheckIn,
+    DiscardCheckOut,
+    CreateMultipart,
+    Follow,
+    Unfollow,
     Delta(PathSegment),
     Search(PathSegment),
     CreateLink,
@@ -57,6 +65,7 @@ pub(super) enum DriveAction {
     Search(PathSegment),
     Recent,
     Shared,
+    Following,
 }
 
 /// An action on the versions of a file, or on the version with an id.
@@ -65,6 +74,7 @@ pub(super) enum VersionAction {
     List,
     Get(String),
     Content(String),
+    Restore(String),
     Delete(String),
 }
 
@@ -86,7 +96,8 @@ impl GraphAction {
                 return Ok(Self::SitePermissions { site, action });
             }
             Address::Batch if *method == Method::POST => return Ok(Self::Batch),
-            Address::Batch => return Err(Error::method("POST")),
+            Address::SearchQuery if *method == Method::POST => return Ok(Self::SearchQuery),
+            Address::Batch | Address::SearchQuery => return Err(Error::method("POST")),
             Address::User(owner) => Self::User(owner),
             Address::Drives(owner) => Self::Drives(owner),
             Address::Site(site) => Self::Site(site),
@@ -120,10 +131,22 @@ impl GraphAction {
         Ok(Self::Item { address, action })
     }
 
+    /// Returns the action for a request whose body is `multipart/related`. Only the creation of a
+    /// child differs.
+    pub(super) fn with_related_parts(self) -> Self {
+        match self {
+            Self::Item { address, action: ItemAction::CreateChild } => {
+                Self::Item { address, action: ItemAction::CreateMultipart }
+            }
+            other => other,
+        }
+    }
+
     /// Returns the action's route in the table.
     pub(super) fn route(&self) -> &'static GraphRoute {
         match self {
             Self::Batch => &table::BATCH,
+            Self::SearchQuery => &table::SEARCH_QUERY,
             Self::User(_) => &table::USER,
             Self::Drives(_) => &table::DRIVES,
             Self::Site(_) => &table::SITE,
@@ -133,6 +156,7 @@ impl GraphAction {
                 DriveAction::Search(_) => &table::SEARCH,
                 DriveAction::Recent => &table::RECENT,
                 DriveAction::Shared => &table::SHARED,
+                DriveAction::Following => &table::FOLLOWING,
             },
             Self::Share { action, .. } => action.route(),
             Self::SitePermissions { action, .. } => action.route(),
@@ -145,7 +169,7 @@ impl DriveAction {
     /// Returns the action on a drive that the segments after it name.
     ///
     /// # Errors
-    /// 501 for another segment than `search`, `recent`, `shared` and `sharedWithMe`, and for a
+    /// 501 for another segment than `search`, `recent`, `following`, `shared` and `sharedWithMe`, and for a
     /// segment after them.
     fn parse(mut segments: Vec<PathSegment>) -> Result<Self> {
         let rest = segments.split_off(segments.len().min(1));
@@ -153,6 +177,7 @@ impl DriveAction {
         match (segment.name.as_str(), rest.as_slice()) {
             ("search", []) => Ok(Self::Search(segment)),
             ("recent", []) => Ok(Self::Recent),
+            ("following", []) => Ok(Self::Following),
             // The first version of the API has the name `shared`.
             ("sharedWithMe" | "shared", []) => Ok(Self::Shared),
             (other, _) => Err(Error::unsupported(format_args!("serve '{other}' of a drive"))),
@@ -194,9 +219,15 @@ impl ItemAction {
             ("content", []) if *method == Method::PUT => Ok(Self::PutContent),
             ("content", []) if is_read(method) => Ok(Self::GetContent),
             ("content", []) => Err(Error::method("GET, PUT")),
+            ("contentStream", []) => get(Self::StreamContent),
             ("createUploadSession", []) => post(Self::CreateSession),
             ("preview", []) => post(Self::Preview),
             ("copy", []) => post(Self::Copy),
+            ("checkout", []) => post(Self::CheckOut),
+            ("checkin", []) => post(Self::CheckIn),
+            ("follow", []) => post(Self::Follow),
+            ("unfollow", []) => post(Self::Unfollow),
+            ("discardCheckout", []) => post(Self::DiscardCheckOut),
             ("permanentDelete", []) => post(Self::Purge),
             ("restore", []) => post(Self::Restore),
             ("createLink", []) => post(Self::CreateLink),
@@ -226,10 +257,17 @@ impl ItemAction {
             Self::ListChildren => &table::CHILDREN_LIST,
             Self::CreateChild => &table::CHILDREN_CREATE,
             Self::GetContent => &table::CONTENT_GET,
+            Self::StreamContent => &table::CONTENT_STREAM,
             Self::PutContent => &table::CONTENT_PUT,
             Self::Preview => &table::PREVIEW,
             Self::CreateSession => &table::SESSION_CREATE,
             Self::Copy => &table::COPY,
+            Self::CheckOut => &table::CHECK_OUT,
+            Self::CheckIn => &table::CHECK_IN,
+            Self::Follow => &table::FOLLOW,
+            Self::Unfollow => &table::UNFOLLOW,
+            Self::DiscardCheckOut => &table::DISCARD_CHECK_OUT,
+            Self::CreateMultipart => &table::CHILDREN_MULTIPART,
             Self::Delta(_) => &table::DELTA,
             Self::Search(_) => &table::SEARCH,
             Self::CreateLink => &table::LINK_CREATE,
@@ -245,6 +283,7 @@ impl ItemAction {
                 VersionAction::List => &table::VERSIONS,
                 VersionAction::Get(_) => &table::VERSION_GET,
                 VersionAction::Content(_) => &table::VERSION_CONTENT,
+                VersionAction::Restore(_) => &table::VERSION_RESTORE,
                 VersionAction::Delete(_) => &table::VERSION_DELETE,
             },
         }
@@ -270,6 +309,10 @@ impl VersionAction {
             [segment] if segment.name == "content" => match is_read(method) {
                 true => Ok(Self::Content(id)),
                 false => Err(Error::method("GET")),
+            },
+            [segment] if segment.name == "restoreVersion" => match *method {
+                Method::POST => Ok(Self::Restore(id)),
+                _ => Err(Error::method("POST")),
             },
             [segment, ..] => {
                 Err(Error::unsupported(format_args!("serve '{}' of a version", segment.name)))

@@ -1,26 +1,35 @@
 //! Search by name (onedrive-graph#search).
+//!
+//! A text is split into words, and so are the names. An item is found if, for each word of the text,
+//! a word of its name begins with it, without regard to case (inferred: the reference does not define
+//! the index). The contents of files are not searched. An empty text finds all items.
 
 use axum::response::Response;
 use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{
     address::{ItemAddress, PathSegment},
+    delta::AncestorCache,
     drive_context::DriveContext,
     drive_item::View,
     error::{Error, Result},
     expand::expand_node,
     filter::ODataFilter,
     item_response::collection,
-    paging::{SKIP_TOKEN, decode_position, encode_position, page_size},
+    paging::{
+        SKIP_TOKEN, decode_position, decode_search_position, encode_position,
+        encode_search_position, page_size,
+    },
     response,
 };
-use crate::tree::{ItemKey, NodeKind};
+use crate::tree::{ItemKey, ItemSearch, Node, NodeKind, ROOT, SearchPosition, words};
 
 /// Maximum number of items that one query of the tree reads.
 const SCAN_PAGE_SIZE: u64 = 1000;
 
-/// `GET item/search(q='text')`: returns the descendants whose name contains the text, without
-/// regard to case. An empty text matches all.
+/// `GET item/search(q='text')`: returns the descendants of a folder that the text finds.
 ///
 /// # Errors
 /// The errors of the address, as of [`DriveContext::locate`]; those of [`below`]; 400 for an item
@@ -51,12 +60,50 @@ pub(super) async fn below(
     segment: &PathSegment,
 ) -> Result<Response> {
     let query = &context.request.query;
-    let selection = &context.request.selection;
     let filter = ODataFilter::from_query(query)?;
     let top = page_size(query)?;
     let text = segment.argument("q").or(query.get("q")).unwrap_or_default();
-    let text = context.fold(text);
-    let mut at = match query.get("skiptoken") {
+    let (found, next) = match is_everything(text) {
+        true => all_below(context, folder, filter.as_ref(), top).await?,
+        false => {
+            let after = query.get("skiptoken").map(decode_search_position).transpose()?;
+            let (nodes, next) =
+                find(context, folder, words(text), after, filter.as_ref(), top).await?;
+            (nodes, next.map(|next| encode_search_position(&next)))
+        }
+    };
+    let found = context.visible(found).await?;
+    let selection = &context.request.selection;
+    let mut value = Vec::with_capacity(found.len());
+    for node in found {
+        let mut item = context.describe(&node, View::SearchResult);
+        expand_node(context, &node, selection, &mut item).await?;
+        value.push(selection.project(item));
+    }
+    let mut body = collection(context, value);
+    if let Some(token) = next {
+        body["@odata.nextLink"] = context.request.link(SKIP_TOKEN, &token).into();
+    }
+    Ok(response::json(StatusCode::OK, &body))
+}
+
+/// Returns whether a search text finds all items.
+pub(super) fn is_everything(text: &str) -> bool {
+    matches!(text.trim(), "" | "*")
+}
+
+/// Returns a page of the items below a folder that satisfy a filter, and the token of the next page.
+///
+/// # Errors
+/// 400 for the page token of another listing, 404 if the folder is deleted meanwhile, 500 if the
+/// storage fails.
+async fn all_below(
+    context: &DriveContext<'_>,
+    folder: ItemKey,
+    filter: Option<&ODataFilter>,
+    top: u64,
+) -> Result<(Vec<Node>, Option<String>)> {
+    let mut at = match context.request.query.get("skiptoken") {
         Some(token) => Some(decode_position(token)?.cast_signed()),
         None => Some(0),
     };
@@ -68,19 +115,53 @@ pub(super) async fn below(
         // that was read.
         let stride = SCAN_PAGE_SIZE.min(top - found.len() as u64);
         let (nodes, next) = context.tree().below(context.drive(), folder, from, stride).await?;
-        for node in nodes.iter().filter(|node| context.fold(&node.name).contains(&text)) {
-            let mut item = context.describe(node, View::SearchResult);
-            if filter.as_ref().is_none_or(|filter| filter.matches(&item)) {
-                expand_node(context, node, selection, &mut item).await?;
-                found.push(selection.project(item));
-            }
-        }
+        found.extend(nodes.into_iter().filter(|node| is_match(context, node, filter)));
         at = next;
     }
-    let mut body = collection(context, found);
-    if let Some(at) = at {
-        let token = encode_position(at.cast_unsigned());
-        body["@odata.nextLink"] = context.request.link(SKIP_TOKEN, &token).into();
+    Ok((found, at.map(|at| encode_position(at.cast_unsigned()))))
+}
+
+/// Returns a page of the items below a folder that have these words in their names and satisfy a
+/// filter, and the position of the next page; `None` on the last page. Without words it finds
+/// nothing.
+///
+/// # Errors
+/// 404 if a folder is deleted meanwhile, 500 if the storage fails.
+pub(super) async fn find(
+    context: &DriveContext<'_>,
+    folder: ItemKey,
+    words: Vec<String>,
+    after: Option<SearchPosition>,
+    filter: Option<&ODataFilter>,
+    top: u64,
+) -> Result<(Vec<Node>, Option<SearchPosition>)> {
+    if words.is_empty() {
+        return Ok((Vec::new(), None));
     }
-    Ok(response::json(StatusCode::OK, &body))
+    let lag = context.request.state.settings.behavior.search_lag;
+    let until = (!lag.is_zero()).then(|| (Timestamp::now() - lag).as_microsecond());
+    let mut search = ItemSearch { drive: context.drive(), words, until, after, limit: top };
+    let mut ancestors = AncestorCache::default();
+    let mut found = Vec::new();
+    loop {
+        search.limit = top - found.len() as u64;
+        let (nodes, next) = context.tree().search(search.clone()).await?;
+        for node in nodes {
+            let is_below =
+                folder == ROOT || ancestors.keys(context, &node).await?.contains(&folder);
+            if is_below && is_match(context, &node, filter) {
+                found.push(node);
+            }
+        }
+        if next.is_none() || found.len() as u64 == top {
+            return Ok((found, next));
+        }
+        search.after = next;
+    }
+}
+
+/// Returns whether an item satisfies a filter; true without one.
+fn is_match(context: &DriveContext<'_>, node: &Node, filter: Option<&ODataFilter>) -> bool {
+    let describe = || -> Value { context.describe(node, View::SearchResult) };
+    filter.is_none_or(|filter| filter.matches(&describe()))
 }

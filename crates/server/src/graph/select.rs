@@ -56,7 +56,7 @@ pub(super) const ITEM_PROPERTIES: &[&str] = &[
 ];
 
 /// Relations that this server expands.
-const EXPANDABLE: &[&str] = &["children", "permissions", "thumbnails"];
+const EXPANDABLE: &[&str] = &["children", "permissions", "thumbnails", "versions"];
 
 /// Maximum nesting depth of expansions: children, and the relations of the children.
 const MAX_DEPTH: usize = 2;

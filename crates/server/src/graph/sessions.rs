@@ -21,6 +21,7 @@ use super::{
     drive_context::{DriveContext, ItemWithPath, NewItemLocation},
     error::{Error, Result},
     item_response::written,
+    office_rewriting,
     query::QueryOptions,
     request::GraphRequest,
     response,
@@ -29,7 +30,7 @@ use super::{
 use crate::{
     secret_urls::SecretUrl,
     tree::{
-        Bytestream, CommitTarget, NewItem, NodeKind, OnConflict, Precondition, Session,
+        Bytestream, CommitTarget, NewItem, NodeKind, OnConflict, Precondition, Role, Session,
         UploadFragment,
     },
 };
@@ -37,8 +38,12 @@ use crate::{
 /// Prefix of the path of an upload URL.
 pub(super) const PREFIX: &str = "/rup/";
 
-/// Everybody who knows the session id can write the file, so logs must not contain it.
+/// The parameter of a pre-authenticated upload URL that has the session id. Its owner can write the
+/// file, so logs must not contain it.
 pub(super) const SECRET_URL: SecretUrl = SecretUrl::Parameter("tempauth");
+
+/// The parameter of an upload URL that needs a token, which has the session id.
+const GUID: &str = "guid";
 
 /// Maximum size of a file in bytes (onedrive-graph#file-size-limit).
 const MAX_FILE_SIZE: u64 = 250 * 1000 * 1000 * 1000;
@@ -71,6 +76,9 @@ struct SessionState {
     version: Option<i64>,
     /// The content version that `If-Match` requires.
     content_version: Option<i64>,
+    /// Whether requests to the upload URL need a token for SharePoint.
+    #[serde(default)]
+    needs_token: bool,
 }
 
 /// `POST item/createUploadSession`: begins the upload of a large file in fragments, and returns the
@@ -135,6 +143,7 @@ pub(super) async fn create(
             Precondition::ContentVersion(version) => Some(version),
             _ => None,
         },
+        needs_token: !context.pre_authenticates(),
     };
     let session = Session {
         id: String::new(),
@@ -151,7 +160,7 @@ pub(super) async fn create(
     let session = context.tree().open_session(session).await?;
     let mut body = progress(context, &session);
     body["@odata.context"] = context.request.url("/$metadata#microsoft.graph.uploadSession").into();
-    body["uploadUrl"] = upload_url(context, &session).into();
+    body["uploadUrl"] = upload_url(context, &session, state.needs_token).into();
     Ok(response::json(StatusCode::OK, &body))
 }
 
@@ -180,22 +189,21 @@ fn expiry(context: &DriveContext<'_>) -> Timestamp {
     Timestamp::now() + context.request.state.settings.session_life
 }
 
-/// Returns the pre-authenticated URL of a session. Like the cloud's, its query has options.
-fn upload_url(context: &DriveContext<'_>, session: &Session) -> String {
+/// Returns the upload URL of a session; with `needs_token` the one that is not pre-authenticated.
+/// Like the cloud's, its query has options.
+fn upload_url(context: &DriveContext<'_>, session: &Session, needs_token: bool) -> String {
+    let parameter = if needs_token { GUID } else { "tempauth" };
     let replace = session.on_conflict == OnConflict::Replace;
     let rename = session.on_conflict == OnConflict::Rename;
     context.content_url(&format!(
-        "{PREFIX}~{}/uploadSession?tempauth={}&overwrite={replace}&rename={rename}",
+        "{PREFIX}~{}/uploadSession?{parameter}={}&overwrite={replace}&rename={rename}",
         context.account.name, session.id,
     ))
 }
 
-/// Returns the session id in an upload URL's query.
-///
-/// # Errors
-/// 404 if it is missing.
-fn session_id(request: &GraphRequest) -> Result<&str> {
-    request.query.get("tempauth").ok_or_else(Error::no_session)
+/// Returns the session id in the query of an upload URL; `None` if it has none.
+pub(super) fn id_in_query(query: &QueryOptions) -> Option<&str> {
+    query.get("tempauth").or_else(|| query.get(GUID))
 }
 
 /// Returns the progress of a session as JSON. The expected range is `0-` at first and has an end,
@@ -222,16 +230,21 @@ pub(super) fn account_of(path: &str) -> Option<String> {
 /// Serves a request to an upload URL.
 ///
 /// # Errors
-/// 404 for a session that is unknown, ended or expired; 405 for another method; for a fragment and
+/// 404 for a session that is unknown, ended or expired; 401 and 403 for a URL that is not
+/// pre-authenticated, without a token for SharePoint that can write; 405 for another method; for a fragment and
 /// a commit the errors of the two: 400, 409, 411, 412, 416; 507 if the file does not fit into the
 /// drive's quota, or the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn serve(request: &mut GraphRequest, payload: Payload) -> Result<Response> {
     let tree = Arc::clone(&request.state.tree);
-    let session = tree.session(session_id(request)?).await?;
+    let id = id_in_query(&request.query).ok_or_else(Error::no_session)?;
+    let session = tree.session(id).await?;
     let state: SessionState =
         serde_json::from_value(session.state.clone()).map_err(|_| Error::no_session())?;
-    request.use_base(&state.base);
     let account = request.state.accounts.open(&state.account).await?;
+    if state.needs_token {
+        request.authorize_at_drive(&account, Role::Write, Some(session.parent)).await?;
+    }
+    request.use_base(&state.base);
     let context = DriveContext::for_account(request, account, state.own);
     match context.request.method {
         Method::GET => Ok(response::json(StatusCode::OK, &progress(&context, &session))),
@@ -298,6 +311,7 @@ async fn commit(
         description: state.description.clone(),
         client_created: state.created,
         client_modified: state.modified,
+        max_versions: context.max_versions(),
         ..NewItem::default()
     };
     let expect = match (state.version, state.content_version) {
@@ -307,8 +321,9 @@ async fn commit(
     };
     let result = context.tree().commit(&session.id, new, expect, target).await;
     let result = result.map_err(Error::from_write)?;
-    let parent_path = context.parent_path(&result.node).await?;
-    written(context, &ItemWithPath { node: result.node, parent_path }, result.created).await
+    let node = office_rewriting::rewrite(context, result.node).await?;
+    let parent_path = context.parent_path(&node).await?;
+    written(context, &ItemWithPath { node, parent_path }, result.created).await
 }
 
 /// `PUT item {"@microsoft.graph.sourceUrl": uploadUrl}`: commits a session under another name or
@@ -329,7 +344,7 @@ pub(super) async fn commit_as(
 ) -> Result<Response> {
     let query = url.split_once('?').map(|(_, query)| query);
     let query = QueryOptions::parse(query)?;
-    let id = query.get("tempauth").ok_or_else(Error::no_session)?;
+    let id = id_in_query(&query).ok_or_else(Error::no_session)?;
     let session = context.tree().session(id).await?;
     let state: SessionState =
         serde_json::from_value(session.state.clone()).map_err(|_| Error::no_session())?;

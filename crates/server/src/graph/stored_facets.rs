@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::check_out::CHECKED_OUT;
 use crate::tree::Node;
 
 /// Name of the object in `Node::facets` that has the facets of this protocol.
@@ -14,7 +15,7 @@ pub(super) const FACETS: &str = "graph";
 pub(super) const LOCKED: &str = "locked";
 
 /// Facets that never appear in a response.
-pub(super) const INTERNAL: [&str; 1] = [LOCKED];
+pub(super) const INTERNAL: [&str; 2] = [CHECKED_OUT, LOCKED];
 
 /// Returns a facet of an item, or `None` if the item does not have it.
 pub(super) fn stored_facet<'n>(node: &'n Node, name: &str) -> Option<&'n Value> {

@@ -40,7 +40,9 @@ impl GraphRoute {
 }
 
 /// An example request. The test replaces `{file}` and `{folder}` with ids of items that it creates,
-/// `{trashed}` with the id of an item in the recycle bin, `{permission}` with the id of a
+/// `{trashed}` with the id of an item in the recycle bin, `{versioned}` with the id of a file that
+/// has an earlier version, `{checkedOut}` and `{followed}` with
+/// those of files that are checked out and followed, `{permission}` with the id of a
 /// permission of `{file}`, and `{upload}`, `{monitor}` and `{link}` with URLs that need no token.
 #[derive(Debug)]
 #[cfg_attr(not(test), expect(dead_code, reason = "read by the test of all contracts"))]
@@ -120,7 +122,7 @@ const UNIMPLEMENTED_IN_NEW_ITEM: [&str; 2] = ["package", "remoteItem"];
 /// Members of a driveItem that no request for a new child applies.
 const UNIMPLEMENTED_IN_CHILD: [&str; 1] = ["package"];
 
-/// Annotation with the URL of the bytes of a new file.
+/// Annotation with the URL of the bytes of a new file: an upload session, or a URL of any host.
 const SOURCE_URL: &str = "@microsoft.graph.sourceUrl";
 
 /// Returns the concatenation of two lists. `N` must be the sum of their lengths.
@@ -155,7 +157,7 @@ const UPDATE: Members = Members {
 
 /// Members of a driveItem that a request creates. Like the cloud, the server ignores times
 /// (onedrive-graph#create-folder-times).
-const CREATE: Members = Members {
+pub(super) const CREATE: Members = Members {
     implemented: &[
         "name",
         "description",
@@ -163,11 +165,9 @@ const CREATE: Members = Members {
         "file",
         "remoteItem",
         "@microsoft.graph.conflictBehavior",
+        SOURCE_URL,
     ],
-    unimplemented: &concat::<12>(
-        &UNIMPLEMENTED,
-        &concat::<2>(&UNIMPLEMENTED_IN_CHILD, &[SOURCE_URL]),
-    ),
+    unimplemented: &concat::<11>(&UNIMPLEMENTED, &UNIMPLEMENTED_IN_CHILD),
     read_only: ITEM_PROPERTIES,
     ..Members::NONE
 };
@@ -232,6 +232,11 @@ routes! {
         odata(&["search", "select", "top"]);
     RECENT = "graph.recent.list", 2, Read, personal("GET", "/me/drive/recent", ""),
         LISTING;
+    FOLLOWING = "graph.following", 2, Read, business("GET", "/me/drive/following", ""), LISTING;
+    FOLLOW = "graph.following", 2, Write, business("POST", "/me/drive/items/{file}/follow", ""),
+        odata(SHAPE);
+    UNFOLLOW = "graph.following", 2, Write,
+        business("POST", "/me/drive/items/{followed}/unfollow", ""), Contract::NONE;
     // `allowexternal` has no effect: the server has no other organizations.
     SHARED = "graph.shared.list", 2, Read, personal("GET", "/me/drive/sharedWithMe", ""),
         Contract {
@@ -264,12 +269,19 @@ routes! {
     CHILDREN_CREATE = "graph.children.create", 2, Write,
         personal("POST", "/me/drive/items/{folder}/children", r#"{"name":"made","folder":{}}"#),
         json(SHAPE, CREATE);
+    CHILDREN_MULTIPART = "graph.children.create", 2, Write,
+        personal("POST", "/me/drive/items/{folder}/children", MULTIPART_EXAMPLE),
+        Contract { body: BodyRule::Bytes, ..odata(SHAPE) };
     CONTENT_GET = "graph.content.get", 1, Read, personal("GET", "/me/drive/items/{file}/content", ""),
         Contract {
             plain: &["AVOverride"],
             unimplemented: &["format", "width", "height"],
             ..Contract::NONE
         };
+    // Only the first version of the content's URL converts formats.
+    CONTENT_STREAM = "graph.content.get", 1, Read,
+        personal("GET", "/me/drive/items/{file}/contentStream", ""),
+        Contract { plain: &["AVOverride"], ..Contract::NONE };
     CONTENT_PUT = "graph.content.put", 2, Write, personal("PUT", "/me/drive/items/{file}/content", "bytes"),
         Contract { body: BodyRule::Bytes, preferences: BYPASS, ..odata(SHAPE) };
     PREVIEW = "graph.preview.get", 1, Read, personal("POST", "/me/drive/items/{file}/preview", ""),
@@ -305,13 +317,20 @@ routes! {
         json(&[], Members {
             implemented: &[
                 "childrenOnly",
+                "includeAllVersionHistory",
                 "name",
                 "parentReference",
                 "@microsoft.graph.conflictBehavior",
             ],
-            unimplemented: &["includeAllVersionHistory=false"],
             ..ACTION
         });
+    CHECK_OUT = "graph.checkout", 2, Write, business("POST", "/me/drive/items/{file}/checkout", ""),
+        Contract::NONE;
+    CHECK_IN = "graph.checkout", 2, Write,
+        business("POST", "/me/drive/items/{checkedOut}/checkin", r#"{"comment":"c"}"#),
+        json(&[], Members { implemented: &["checkInAs", "comment"], ..ACTION });
+    DISCARD_CHECK_OUT = "graph.checkout", 2, Write,
+        business("POST", "/me/drive/items/{checkedOut}/discardCheckout", ""), Contract::NONE;
     COPY_STATUS = "graph.copy.status", 0, Nothing, personal("GET", "{monitor}", ""), Contract::NONE;
     DELTA = "graph.delta.list", 2, Read, personal("GET", "/me/drive/root/delta", ""),
         Contract {
@@ -328,6 +347,36 @@ routes! {
             plain: &["q"],
             ..odata(&["select", "expand", "top", "skiptoken", "filter"])
         };
+    SEARCH_QUERY = "graph.search.query", 2, Read,
+        business("POST", "/search/query",
+            r#"{"requests":[{"entityTypes":["driveItem"],"query":{"queryString":"walk"}}]}"#),
+        json(&[], Members {
+            implemented: &[
+                "requests",
+                "requests.entityTypes",
+                "requests.query",
+                "requests.query.queryString",
+                "requests.from",
+                "requests.size",
+                // Where an application's own token searches: this server has one region.
+                "requests.region",
+            ],
+            unimplemented: &[
+                "requests.aggregationFilters",
+                "requests.aggregations",
+                "requests.collapseProperties",
+                "requests.contentSources",
+                "requests.enableTopResults=false",
+                "requests.fields",
+                "requests.query.queryTemplate",
+                "requests.queryAlterationOptions",
+                "requests.resultTemplateOptions",
+                "requests.sharePointOneDriveOptions",
+                "requests.sortProperties",
+                "requests.trimDuplicates=false",
+            ],
+            ..ACTION
+        });
     LINK_CREATE = "graph.link.create", 5, Write,
         personal("POST", "/me/drive/items/{file}/createLink",
             r#"{"type":"view","scope":"anonymous"}"#),
@@ -419,14 +468,17 @@ routes! {
     THUMBNAIL_CONTENT = "graph.thumbnails.get", 1, Read,
         personal("GET", "/me/drive/items/{file}/thumbnails/0/small/content", ""),
         Contract { unimplemented: &["originalOrientation=false"], ..Contract::NONE };
-    VERSIONS = "graph.versions", 2, Read, personal("GET", "/me/drive/items/{file}/versions", ""),
-        odata(&["select"]);
-    VERSION_GET = "graph.versions", 2, Read, personal("GET", "/me/drive/items/{file}/versions/1.0", ""),
-        odata(&["select"]);
+    VERSIONS = "graph.versions", 2, Read, personal("GET", "/me/drive/items/{versioned}/versions", ""),
+        odata(&["select", "top", "skiptoken"]);
+    VERSION_GET = "graph.versions", 2, Read,
+        personal("GET", "/me/drive/items/{versioned}/versions/1.0", ""), odata(&["select"]);
     VERSION_CONTENT = "graph.versions", 2, Read,
-        personal("GET", "/me/drive/items/{file}/versions/1.0/content", ""), Contract::NONE;
+        personal("GET", "/me/drive/items/{versioned}/versions/1.0/content", ""), Contract::NONE;
+    VERSION_RESTORE = "graph.versions", 2, Write,
+        personal("POST", "/me/drive/items/{versioned}/versions/1.0/restoreVersion", ""),
+        Contract::NONE;
     VERSION_DELETE = "graph.versions", 2, Write,
-        business("DELETE", "/me/drive/items/{file}/versions/1.0", ""), Contract::NONE;
+        business("DELETE", "/me/drive/items/{versioned}/versions/1.0", ""), Contract::NONE;
     BATCH = "graph.batch", 0, Nothing, personal("POST", "/$batch", r#"{"requests":[{"id":"1","method":"GET","url":"/me"}]}"#),
         json(&[], Members {
             implemented: &[
@@ -444,5 +496,12 @@ routes! {
         });
 }
 
+/// The body of the example of [`CHILDREN_MULTIPART`]; its media type is that of the test.
+const MULTIPART_EXAMPLE: &str = std::concat!(
+    "--walk\r\nContent-ID: <metadata>\r\nContent-Type: application/json\r\n\r\n",
+    r#"{"name":"parts","file":{},"@content.sourceUrl":"cid:content"}"#,
+    "\r\n--walk\r\nContent-ID: <content>\r\n\r\nbytes\r\n--walk--\r\n"
+);
+
 /// Query options of the URL of an upload session. Clients treat the URL as opaque.
-const UPLOAD_URL: &[&str] = &["tempauth", "overwrite", "rename"];
+const UPLOAD_URL: &[&str] = &["tempauth", "guid", "overwrite", "rename"];

@@ -1,6 +1,8 @@
-//! Thumbnails of photos and videos (onedrive-graph#thumbnails). This module lists their URLs, which
-//! need no token; the pictures are created when a client downloads them. Other files have no
-//! thumbnails.
+//! Thumbnails of photos and videos (onedrive-graph#thumbnails). This module lists their URLs. They
+//! need no token, unless the drive has no pre-authenticated URLs. The pictures are created when a
+//! client downloads them. Other files have no thumbnails.
+
+use std::io;
 
 use axum::response::Response;
 use http::StatusCode;
@@ -14,12 +16,14 @@ use super::{
     select::Selection,
 };
 use crate::{
+    content::encoded,
+    item_pictures,
     media::{
-        Media,
+        Media, ThumbnailSource,
         picture::{Frame, is_decodable},
     },
     picture_urls,
-    tree::Node,
+    tree::{ItemKey, Node, TreeError},
 };
 
 /// The id of the only thumbnail set of an item.
@@ -39,13 +43,12 @@ pub(super) async fn serve(
     let node = context.locate(address).await?.node;
     let selection = &context.request.selection;
     let ok = |body: &Value| Ok(response::json(StatusCode::OK, body));
-    let thumbnail_of_size = |size: &str| -> Result<Value> {
-        let frame = frame(size)?.ok_or_else(|| {
+    let frame_of_size = |size: &str| -> Result<Frame> {
+        frame(size)?.ok_or_else(|| {
             Error::invalid(format!("cannot create a thumbnail of size {size:?}: it is unknown"))
-        })?;
-        let source = FileThumbnails::for_node(context, &node).ok_or_else(Error::not_found)?;
-        Ok(source.thumbnail(context, frame))
+        })
     };
+    let source = || FileThumbnails::for_node(context, &node).ok_or_else(Error::not_found);
     match segments {
         [] => ok(&json!({
             "@odata.context": context.request.url("/$metadata#Collection(thumbnailSet)"),
@@ -56,13 +59,18 @@ pub(super) async fn serve(
             let set = set(context, &node, selection)?.ok_or_else(Error::not_found)?;
             ok(&selection.project(set))
         }
-        [_, size] => ok(&selection.project(thumbnail_of_size(&size.name)?)),
+        [_, size] => {
+            let frame = frame_of_size(&size.name)?;
+            ok(&selection.project(source()?.thumbnail(context, &size.name, frame)))
+        }
         [_, size, ..] => {
-            let thumbnail: Value = thumbnail_of_size(&size.name)?;
-            response::with_location(
-                StatusCode::FOUND,
-                thumbnail["url"].as_str().unwrap_or_default(),
-            )
+            let frame = frame_of_size(&size.name)?;
+            let source = source()?;
+            if context.pre_authenticates() {
+                let url = context.content_url(&(source.path)(frame));
+                return response::with_location(StatusCode::FOUND, &url);
+            }
+            source.picture(context, &node, frame).await
         }
     }
 }
@@ -91,7 +99,7 @@ fn set(context: &DriveContext<'_>, node: &Node, selection: &Selection) -> Result
     for size in DEFAULT_SIZES.into_iter().chain(names.iter().map(String::as_str)) {
         // Other names have no effect.
         if let Some(frame) = frame(size)? {
-            set[size] = source.thumbnail(context, frame);
+            set[size] = source.thumbnail(context, size, frame);
         }
     }
     Ok(Some(set))
@@ -133,33 +141,60 @@ fn frame(size: &str) -> Result<Option<Frame>> {
 
 /// A file with thumbnails.
 struct FileThumbnails {
+    item: ItemKey,
     /// Width and height in pixels; 0 if the file does not contain them.
     size: (u32, u32),
+    source: ThumbnailSource,
     /// Returns the URL path of the thumbnail in a frame.
-    path: Box<dyn Fn(Frame) -> String>,
+    path: Box<dyn Fn(Frame) -> String + Send + Sync>,
 }
 
 impl FileThumbnails {
     /// Returns the thumbnails of a file; `None` if it has none, because the item is no photo and no
     /// video, or the photo cannot be decoded.
     fn for_node(context: &DriveContext<'_>, node: &Node) -> Option<Self> {
-        let size = match node.content.as_ref()?.media.as_deref()? {
+        let (size, source) = match node.content.as_ref()?.media.as_deref()? {
             Media::Photo(photo) if !is_decodable(photo) => return None,
-            Media::Photo(photo) => (photo.width, photo.height),
-            Media::Video(video) => (video.width, video.height),
+            Media::Photo(photo) => ((photo.width, photo.height), ThumbnailSource::Whole),
+            Media::Video(video) => ((video.width, video.height), ThumbnailSource::Cover),
             Media::Audio(_) => return None,
         };
         let path = picture_urls::thumbnails(&context.request.state, &context.account, node)?;
-        Some(Self { size, path })
+        Some(Self { item: node.no, size, source, path })
     }
 
-    /// Returns the thumbnail resource for a frame.
-    fn thumbnail(&self, context: &DriveContext<'_>, frame: Frame) -> Value {
+    /// Returns the thumbnail resource for a frame; `name` is the name of its size.
+    fn thumbnail(&self, context: &DriveContext<'_>, name: &str, frame: Frame) -> Value {
         let (width, height) = match self.size {
             (0, _) | (_, 0) => (frame.width, frame.height),
             size => frame.fit(size),
         };
-        let url = context.content_url(&(self.path)(frame));
+        let url = match context.pre_authenticates() {
+            true => context.content_url(&(self.path)(frame)),
+            false => {
+                let relation = format!("/thumbnails/{SET}/{}/content", encoded(name));
+                context.relation_url(self.item, &relation)
+            }
+        };
         json!({"height": height, "width": width, "url": url})
+    }
+
+    /// Returns the response with the picture in a frame.
+    ///
+    /// # Errors
+    /// 404 if the item has no bytes or they cannot be decoded; 500 if the storage fails.
+    async fn picture(
+        &self,
+        context: &DriveContext<'_>,
+        node: &Node,
+        frame: Frame,
+    ) -> Result<Response> {
+        let content = node.content.as_ref().ok_or_else(Error::not_found)?;
+        let state = &context.request.state;
+        match item_pictures::thumbnail(state, content, self.source, frame).await {
+            Ok(picture) => Ok(item_pictures::response(picture, false)),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Error::not_found()),
+            Err(error) => Err(TreeError::Storage(error.into()).into()),
+        }
     }
 }

@@ -26,6 +26,7 @@ use super::{
 use crate::{
     account::Account,
     content::fingerprint,
+    item_pictures,
     media::{
         Fetch, Reading, ThumbnailSource,
         picture::{self, Frame, Picture},
@@ -212,7 +213,7 @@ async fn respond(
     }
     if item == OWNER {
         return match owner_picture(state, &account, longer).await? {
-            Some(picture) => Ok(picture_response(picture, attachment)),
+            Some(picture) => Ok(item_pictures::response(picture, attachment)),
             None => plain_response(longer, attachment).await,
         };
     }
@@ -224,16 +225,9 @@ async fn respond(
         ObjectType::Photo => ThumbnailSource::Whole,
         _ => ThumbnailSource::Cover,
     };
-    let hash = content.hashes.sha256;
-    let thumbnail = state
-        .thumbnails
-        .get(hash, source, frame, || Reading::from_content(&state.tree, content))
-        .await;
-    let picture = match thumbnail.map_err(undecodable)? {
-        Some(picture) => picture,
-        None => picture::plain(longer).await.map_err(undecodable)?,
-    };
-    Ok(picture_response(picture, attachment))
+    let picture = item_pictures::thumbnail(state, content, source, frame).await;
+    let picture = picture.map_err(undecodable)?;
+    Ok(item_pictures::response(picture, attachment))
 }
 
 /// Returns the picture of an account's owner in a size; `None` if there is none. If the picture is
@@ -268,25 +262,11 @@ async fn owner_picture(
 /// # Errors
 /// 400 if the picture cannot be encoded.
 async fn plain_response(pixels: u32, attachment: bool) -> Result<Response> {
-    Ok(picture_response(picture::plain(pixels).await.map_err(undecodable)?, attachment))
+    Ok(item_pictures::response(picture::plain(pixels).await.map_err(undecodable)?, attachment))
 }
 
 /// Returns 400 for content that has no picture, with the reason
 /// (live-connect#error-url-invalid).
 fn undecodable(error: std::io::Error) -> LiveError {
     LiveError::url(format!("The resource has no picture that can be shown: {error}."))
-}
-
-/// Returns a response with the picture, which browsers may cache for an hour. With `attachment`
-/// they save it instead of showing it.
-fn picture_response(picture: Picture, attachment: bool) -> Response {
-    let mut response = Response::new(Body::from(picture.bytes));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(picture.media_type));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600"));
-    if attachment {
-        headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
-    }
-    response
 }

@@ -60,17 +60,20 @@ pub enum AccountObjectKind {
     Activity,
     /// A registered application.
     Application,
+    /// A followed item of the drive. Its id is the key of the item.
+    FollowedItem,
 }
 
 impl AccountObjectKind {
     /// All kinds. The index is the code in the database.
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Profile,
         Self::Contact,
         Self::Calendar,
         Self::Event,
         Self::Activity,
         Self::Application,
+        Self::FollowedItem,
     ];
 
     /// Returns the code in the database.

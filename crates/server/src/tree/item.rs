@@ -75,6 +75,9 @@ pub struct Node {
     pub version: i64,
     /// Incremented by every change of the bytes; for a folder, by every change below it.
     pub content_version: i64,
+    /// The number of a file's current version, from 1. Earlier ones are
+    /// [`Tree::versions`](super::Tree::versions).
+    pub revision: i64,
     /// The feed's number at the last change of the item or of its visibility. It is unique among items,
     /// except for roots that never changed.
     pub feed: i64,
@@ -96,12 +99,23 @@ pub struct DriveInfo {
     pub cid: String,
     /// Maximum size of the live files, in bytes.
     pub quota: u64,
-    /// Size of the live files, in bytes.
+    /// Size of the live files and of the earlier versions of all files, in bytes.
     pub used: u64,
     /// The feed's last number.
     pub feed: i64,
     /// When the drive was created.
     pub created: Timestamp,
+}
+
+/// A part of a drive's feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedRange {
+    /// The feed number after which it begins.
+    pub after: i64,
+    /// The last feed number.
+    pub end: i64,
+    /// Only items that the server changed at this time or later, in microseconds since 1970.
+    pub changed_since: i64,
 }
 
 /// The order of children. Items that are equal in it are ordered by their key.

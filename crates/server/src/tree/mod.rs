@@ -10,6 +10,8 @@
 //!   [`Tree::name_conflicts`]. The first edge is the primary one, for protocols with one parent.
 //! * **Contents** are ordered segments, shared by a reference count: a fragment of an upload becomes
 //!   a segment when it arrives, and neither a commit nor a copy moves bytes.
+//! * **Versions**: the contents that a file had before, each with a reference to its content. They
+//!   count in the drive's used bytes.
 //! * **The feed** is a counter per drive, raised by the transaction that changes an item.
 //! * **Keys**: items are numbered per drive from [`FIRST_ITEM`]. Each protocol derives its ids from
 //!   the number by a bijection, so no table of ids is needed and no id is used twice.
@@ -23,10 +25,12 @@ mod error;
 mod folding;
 mod hash;
 mod item;
+mod item_version;
 mod key;
 mod mutation;
 mod permission;
 mod quick_xor;
+mod search;
 mod sql;
 mod upload;
 
@@ -37,14 +41,16 @@ pub use self::{
     error::{Result, TreeError},
     folding::{NameFolding, fold},
     item::{
-        DriveInfo, FIRST_ITEM, ItemState, ListOptions, ListingKey, Moves, NameConflict, Node,
-        NodeKind, Order, ROOT,
+        DriveInfo, FIRST_ITEM, FeedRange, ItemState, ListOptions, ListingKey, Moves, NameConflict,
+        Node, NodeKind, Order, ROOT,
     },
+    item_version::{ItemVersion, VERSION_COMMENT},
     key::{DriveKey, ItemKey},
-    mutation::{Change, ChildName, NewItem, OnConflict, Precondition, Written},
+    mutation::{Change, ChildName, ItemCopy, NewItem, OnConflict, Precondition, Written},
     permission::{
         LinkAudience, Permission, PermissionKind, Role, SharedItem, SharingAudience, SharingSummary,
     },
+    search::{ItemSearch, SearchPosition, words},
     sql::{
         CheckReport, DamagedFile, LostItem, MOVES_KEPT, MovedItem, OpenError, Recovery, Tree,
         TreeOptions,

@@ -47,6 +47,10 @@ pub struct NewItem {
     /// Whether the item may have the name of another item in the folder. No request creates such an
     /// item; only fixtures do.
     pub is_duplicate: bool,
+    /// The number of versions that a file may have, with the current one, when its bytes are
+    /// replaced: the bytes before become an earlier version, and the oldest ones are deleted. 0, the
+    /// default: the bytes before are deleted, and the versions stay.
+    pub max_versions: u32,
 }
 
 /// The effect of a name that is taken.
@@ -58,6 +62,27 @@ pub enum OnConflict {
     Fail,
     /// The first free name of `name 1.ext`, `name 2.ext`, … A folder's name has no extension.
     Rename,
+}
+
+/// A copy of an item, with everything below it.
+#[derive(Clone, Debug)]
+pub struct ItemCopy {
+    /// The drive of the item.
+    pub drive: DriveKey,
+    /// The item.
+    pub item: ItemKey,
+    /// The drive of the copy, which must compare names as the drive of the item does.
+    pub to_drive: DriveKey,
+    /// The folder of the copy.
+    pub to: ItemKey,
+    /// The name of the copy; `None` keeps that of the item.
+    pub name: Option<String>,
+    /// The effect of a name that is taken.
+    pub on_conflict: OnConflict,
+    /// Whether earlier versions of files are copied too.
+    pub with_versions: bool,
+    /// The number of versions of a file that the copy replaces: see [`NewItem::max_versions`].
+    pub max_versions: u32,
 }
 
 /// The version that an item must have for a change. It is compared inside the transaction.
@@ -96,4 +121,7 @@ pub struct Change {
     pub client_modified: Option<Timestamp>,
     /// Facets that replace those of the same name. A facet `null` removes one.
     pub facets: serde_json::Map<String, serde_json::Value>,
+    /// The number of versions that a file may have when a change of its times makes a new version,
+    /// as on SharePoint; 0, the default: it makes none.
+    pub max_versions: u32,
 }

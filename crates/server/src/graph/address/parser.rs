@@ -52,6 +52,12 @@ impl<'a> AddressParser<'a> {
         let Some(first) = self.segment()? else { return Err(unknown("")) };
         match first.name.as_str() {
             "$batch" => Ok(Address::Batch),
+            "search" => match self.segment()? {
+                Some(segment) if segment.name == "query" && self.rest.is_empty() => {
+                    Ok(Address::SearchQuery)
+                }
+                _ => Err(not_served("search")),
+            },
             "me" => self.owner(Owner::Me),
             "users" => {
                 let id = self.key(&first)?.0;
@@ -383,12 +389,11 @@ fn colon_in_name() -> Error {
 }
 
 /// Resources of Graph that this server does not serve, but that programs for drives may request.
-const OTHER_RESOURCES: [&str; 8] = [
+const OTHER_RESOURCES: [&str; 7] = [
     "applications",
     "communications",
     "directoryObjects",
     "organization",
-    "search",
     "servicePrincipals",
     "storage",
     "subscriptions",

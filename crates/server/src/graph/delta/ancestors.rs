@@ -82,14 +82,14 @@ impl ParentPaths {
 
 /// A cache of the folders above items. Each folder is looked up once.
 #[derive(Default)]
-pub(super) struct AncestorCache(HashMap<ItemKey, Node>);
+pub(in crate::graph) struct AncestorCache(HashMap<ItemKey, Node>);
 
 impl AncestorCache {
     /// Returns the keys of all folders above an item. An item may be in several folders.
     ///
     /// # Errors
     /// 404 if a folder does not exist, 500 if the storage fails.
-    pub(super) async fn keys(
+    pub(in crate::graph) async fn keys(
         &mut self,
         context: &DriveContext<'_>,
         node: &Node,

@@ -41,6 +41,10 @@ pub(super) struct DeltaToken {
     /// The moved folder whose contents are on the next page; `None` if the next page has changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) moved: Option<MovedFolder>,
+    /// Reports only items that the server changed at this time or later, in microseconds; `None`
+    /// unless the client gave a time and more pages of changes since it follow.
+    #[serde(default, rename = "time", skip_serializing_if = "Option::is_none")]
+    pub(super) changed_since: Option<i64>,
 }
 
 /// A folder that moved into or out of the followed folder.
@@ -65,6 +69,7 @@ impl DeltaToken {
             enumeration: None,
             since: None,
             moved: None,
+            changed_since: None,
         }
     }
 
@@ -83,8 +88,12 @@ impl DeltaToken {
     pub(super) fn open(context: &DriveContext<'_>, signed: &str, latest: Self) -> Result<Self> {
         let opened = context.request.state.signer.verify(Purpose::Feed, signed, Timestamp::now());
         let belongs_to_feed = |token: &Self| {
-            let same =
-                Self { feed: latest.feed, enumeration: None, since: None, moved: None, ..*token };
+            let same = Self {
+                drive: token.drive,
+                drive_created: token.drive_created,
+                folder: token.folder,
+                ..latest
+            };
             same == latest && token.feed <= latest.feed
         };
         opened.ok().filter(belongs_to_feed).ok_or_else(|| {

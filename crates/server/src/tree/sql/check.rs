@@ -9,15 +9,17 @@ use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 
 use super::{
-    super::{Content, DriveKey, Hashes, ItemKey, Result, TreeError},
+    super::{
+        Content, DriveKey, Hashes, ItemKey, ItemState, NewItem, Precondition, Result, TreeError,
+    },
     Tree,
     blob_location::OwnerMarker,
-    contents,
+    contents::{self, NewContent},
     failure::storage,
-    read, recycle_bin,
+    items, read, recycle_bin,
     row::{hashes_from_bytes, unsigned},
     salvage::Recovery,
-    session,
+    session, versions,
     writer::Tx,
 };
 
@@ -66,9 +68,10 @@ pub struct DamagedFile {
     pub saved: Vec<PathBuf>,
 }
 
-/// A file or an upload with a content.
+/// A file, an earlier version of a file or an upload with a content.
 enum ContentUser {
     Item { drive: DriveKey, no: ItemKey, account: String, trashed: bool },
+    Version { drive: DriveKey, no: ItemKey, version: i64, account: String, trashed: bool },
     Session { id: String, account: String, name: String },
 }
 
@@ -205,15 +208,17 @@ impl Tree {
         Ok(())
     }
 
-    /// Returns the contents that items name and that do not exist or have another size.
+    /// Returns the contents that items or versions name and that do not exist or have another size.
     ///
     /// # Errors
     /// `TreeError::Storage` if the database cannot be read.
     async fn without_content(&self) -> Result<Vec<Damage>> {
         let mut sql = self.db.reader().await?;
         let lost: Vec<(i64,)> = sqlx::query_as(
-            "SELECT DISTINCT i.content FROM item i LEFT JOIN content c ON c.no = i.content \
-             WHERE i.content IS NOT NULL AND i.state <> 3 AND (c.no IS NULL OR c.size <> i.size)",
+            "SELECT i.content FROM item i LEFT JOIN content c ON c.no = i.content \
+             WHERE i.content IS NOT NULL AND i.state <> 3 AND (c.no IS NULL OR c.size <> i.size) \
+             UNION SELECT v.content FROM item_version v LEFT JOIN content c ON c.no = v.content \
+             WHERE c.no IS NULL OR c.size <> v.size",
         )
         .fetch_all(&mut *sql)
         .await?;
@@ -221,8 +226,8 @@ impl Tree {
         Ok(lost.into_iter().map(|(content,)| Damage { content, reason: reason.into() }).collect())
     }
 
-    /// Returns the files and upload sessions that have the content with this number, including
-    /// files in the recycle bin.
+    /// Returns the files, versions and upload sessions that have the content with this number,
+    /// including files in the recycle bin.
     ///
     /// # Errors
     /// `TreeError::Storage` if the database cannot be read.
@@ -232,6 +237,15 @@ impl Tree {
             "SELECT i.drive, i.no, d.name, CAST(i.state AS BIGINT) \
              FROM item i JOIN drive d ON d.no = i.drive \
              WHERE i.content = $1 AND i.state <> 3 ORDER BY i.drive, i.no",
+        )
+        .bind(content)
+        .fetch_all(&mut *sql)
+        .await?;
+        let versions: Vec<(DriveKey, ItemKey, i64, String, i64)> = sqlx::query_as(
+            "SELECT v.drive, v.item, v.no, d.name, CAST(i.state AS BIGINT) \
+             FROM item_version v JOIN drive d ON d.no = v.drive \
+             JOIN item i ON i.drive = v.drive AND i.no = v.item \
+             WHERE v.content = $1 ORDER BY v.drive, v.item, v.no",
         )
         .bind(content)
         .fetch_all(&mut *sql)
@@ -249,10 +263,14 @@ impl Tree {
             account,
             trashed: state != 0,
         });
+        let versions = versions.into_iter().map(|(drive, no, version, account, state)| {
+            ContentUser::Version { drive, no, version, account, trashed: state != 0 }
+        });
         let sessions = sessions.into_iter();
         let sessions =
             sessions.map(|(id, account, name)| ContentUser::Session { id, account, name });
-        Ok(items.chain(sessions).collect())
+        // Versions first: a file whose bytes are removed gets those of a version that is left.
+        Ok(versions.chain(items).chain(sessions).collect())
     }
 
     /// Returns the report's entry for a file or upload whose content is damaged, with its path.
@@ -265,6 +283,11 @@ impl Tree {
                 let mut sql = self.db.reader().await?;
                 let path = read::path(&mut sql, *drive, *no).await?.join("/");
                 (account.clone(), path, *trashed)
+            }
+            ContentUser::Version { drive, no, version, account, trashed } => {
+                let mut sql = self.db.reader().await?;
+                let path = read::path(&mut sql, *drive, *no).await?.join("/");
+                (account.clone(), format!("{path} (version {version}.0)"), *trashed)
             }
             ContentUser::Session { account, name, .. } => {
                 (account.clone(), format!("{name} (an upload that is not complete)"), false)
@@ -306,14 +329,17 @@ impl Tree {
         Ok(saved)
     }
 
-    /// Purges a file, or cancels an upload. One that is removed already is no error.
+    /// Purges a file, deletes a version, or cancels an upload. One that is removed already is no error.
     ///
     /// # Errors
     /// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
     async fn remove_user(&self, user: ContentUser) -> Result<()> {
         let removed = match user {
             ContentUser::Item { drive, no, .. } => {
-                self.db.write(move |tx| Box::pin(recycle_bin::purge(tx, drive, no))).await
+                self.db.write(move |tx| Box::pin(remove_damaged(tx, drive, no))).await
+            }
+            ContentUser::Version { drive, no, version, .. } => {
+                self.db.write(move |tx| Box::pin(versions::delete(tx, drive, no, version))).await
             }
             ContentUser::Session { id, .. } => {
                 self.db.write(move |tx| Box::pin(session::cancel(tx, id))).await
@@ -379,4 +405,25 @@ impl Tree {
 async fn store_id(tx: &mut Tx, folder: String) -> Result<()> {
     sqlx::query("UPDATE server SET folder = $1").bind(folder).execute(tx.sql()).await?;
     Ok(())
+}
+
+/// Removes a file whose bytes are damaged. A live file with earlier versions gets the bytes of the
+/// latest one instead.
+///
+/// # Errors
+/// `TreeError::NotFound` if the item was purged before, and `Storage` and `NoRoom` if the database
+/// fails.
+async fn remove_damaged(tx: &mut Tx, drive: DriveKey, item: ItemKey) -> Result<()> {
+    let state = read::any_node(tx.sql(), drive, item).await?.state;
+    let latest = versions::list(tx.sql(), drive, item).await?.into_iter().next();
+    match latest.filter(|_| state == ItemState::Live) {
+        Some(version) => {
+            contents::share(tx, version.content.no).await?;
+            // First, so that its bytes do not count twice in the quota.
+            versions::delete(tx, drive, item, version.no).await?;
+            let (bytes, new) = (NewContent::Counted(version.content), NewItem::default());
+            items::overwrite(tx, drive, item, bytes, new, Precondition::Any).await.map(drop)
+        }
+        None => recycle_bin::purge(tx, drive, item).await,
+    }
 }

@@ -1,13 +1,16 @@
 //! Copies items. The copies share the contents of the originals.
 
 use super::{
-    super::{DriveKey, ItemKey, NewItem, Node, NodeKind, OnConflict, ROOT, Result, TreeError},
+    super::{
+        DriveKey, ItemCopy, ItemKey, NewItem, Node, NodeKind, OnConflict, ROOT, Result, TreeError,
+    },
     contents::{self, NewContent},
+    failure::storage,
     folders::{take_numbers, touch},
     items::{self, NO_TWIN, insert_edge, now},
     names, read,
     row::signed,
-    subtree,
+    search_index, subtree, versions,
     writer::Tx,
 };
 
@@ -16,7 +19,7 @@ use super::{
 const COPY_ITEMS: &str = "INSERT INTO item (drive, no, name, parent, kind, state, content, size, \
     children, media_type, description, created, modified, client_created, client_modified, \
     version, content_version, feed, rank, facets) \
-    SELECT i.drive, $2 + s.seq, \
+    SELECT $7, $2 + s.seq, \
     CASE WHEN s.seq = 1 THEN CAST($3 AS TEXT) ELSE i.name END, \
     CASE WHEN s.seq = 1 THEN CAST($4 AS BIGINT) ELSE $2 + COALESCE(p.seq, \
     (SELECT min(o.seq) FROM edge e JOIN subtree o ON o.item = e.parent \
@@ -27,7 +30,7 @@ const COPY_ITEMS: &str = "INSERT INTO item (drive, no, name, parent, kind, state
     WHERE i.drive = $1 AND i.no = s.item";
 
 const COPY_EDGES: &str = "INSERT INTO edge (drive, item, parent, folded, twin, live) \
-    SELECT e.drive, $2 + s.seq, $2 + p.seq, e.folded, \
+    SELECT $3, $2 + s.seq, $2 + p.seq, e.folded, \
     CASE WHEN e.twin = 0 THEN 0 ELSE $2 + s.seq END, 1 \
     FROM subtree s CROSS JOIN edge e CROSS JOIN subtree p \
     WHERE s.seq > 1 AND e.drive = $1 AND e.item = s.item AND e.live = 1 AND p.item = e.parent";
@@ -48,43 +51,43 @@ const SIZE_FOLDERS: &str = "UPDATE item SET size = x.size FROM ( \
     SELECT no, CAST(sum(size) AS BIGINT) AS size FROM up GROUP BY no) x \
     WHERE item.drive = $1 AND item.no > $2 AND item.no <= $2 + $3 AND item.no = x.no";
 
-/// Copies an item, and everything below it, to the folder `to`. The copies share the contents of
-/// the originals. `name` is the name of the copy; `None` keeps that of the original.
+/// Copies an item, and everything below it, to a folder. The copies share the contents of the
+/// originals.
 ///
 /// # Errors
 /// `TreeError::Root` for the root folder; `NotFound` if the item or the folder is not live;
 /// `NotAFolder` if `to` is a file; `BadName`; `NameTaken` if the name is taken and may not be
-/// replaced or changed; `QuotaExceeded`; `Storage` and `NoRoom` if the database fails.
-pub(super) async fn copy(
-    tx: &mut Tx,
-    drive: DriveKey,
-    item: ItemKey,
-    to: ItemKey,
-    name: Option<String>,
-    on_conflict: OnConflict,
-) -> Result<Node> {
+/// replaced or changed; `QuotaExceeded`; `Storage` and `NoRoom` if the database fails, and `Storage`
+/// if the drives compare names differently.
+pub(super) async fn copy(tx: &mut Tx, copy: ItemCopy) -> Result<Node> {
+    let ItemCopy { drive, item, to_drive, to, name, on_conflict, with_versions, max_versions } =
+        copy;
     if item == ROOT {
         return Err(TreeError::Root);
+    }
+    if drive != to_drive && names::folding(tx, drive).await? != names::folding(tx, to_drive).await?
+    {
+        return Err(storage("cannot copy to a drive that compares names differently"));
     }
     let from = read::node(tx.sql(), drive, item).await?;
     let mut name = name.unwrap_or_else(|| from.name.clone());
     names::check(&name)?;
-    let slot = names::slot(tx, drive, to, &name).await?;
+    let slot = names::slot(tx, to_drive, to, &name).await?;
     if let Some((occupant, occupant_kind)) = slot.occupant {
         match on_conflict {
             OnConflict::Replace
                 if (from.kind, occupant_kind) == (NodeKind::File, NodeKind::File) =>
             {
-                return copy_over(tx, from, occupant).await;
+                return copy_over(tx, from, to_drive, occupant, max_versions).await;
             }
             OnConflict::Replace | OnConflict::Fail => return Err(TreeError::NameTaken(occupant)),
             OnConflict::Rename => {
-                name = names::find_free(tx, drive, &[to], &name, from.kind).await?
+                name = names::find_free(tx, to_drive, &[to], &name, from.kind).await?
             }
         }
     }
     let gathered = subtree::gather(tx, drive, item).await?;
-    let (feed, first) = take_numbers(tx, drive, gathered, gathered).await?;
+    let (feed, first) = take_numbers(tx, to_drive, gathered, gathered).await?;
     let base = first.0 - 1;
     sqlx::query(COPY_ITEMS)
         .bind(drive)
@@ -93,30 +96,44 @@ pub(super) async fn copy(
         .bind(to)
         .bind(now().as_microsecond())
         .bind(feed - 1)
+        .bind(to_drive)
         .execute(tx.sql())
         .await?;
     sqlx::query(SHARE_CONTENTS).bind(drive).execute(tx.sql()).await?;
     if gathered > 1 {
-        sqlx::query(COPY_EDGES).bind(drive).bind(base).execute(tx.sql()).await?;
-        let sized = sqlx::query(SIZE_FOLDERS).bind(drive).bind(base).bind(gathered);
+        sqlx::query(COPY_EDGES).bind(drive).bind(base).bind(to_drive).execute(tx.sql()).await?;
+        let sized = sqlx::query(SIZE_FOLDERS).bind(to_drive).bind(base).bind(gathered);
         sized.execute(tx.sql()).await?;
+        search_index::copy_gathered(tx, drive, to_drive, base).await?;
     }
-    insert_edge(tx.sql(), drive, first, to, &name, NO_TWIN).await?;
-    let copied = read::node(tx.sql(), drive, first).await?;
-    slot.admit(signed(copied.size))?;
-    touch(tx, drive, to, signed(copied.size), 1).await?;
-    Ok(copied)
+    search_index::add(tx.sql(), to_drive, first, &name).await?;
+    insert_edge(tx.sql(), to_drive, first, to, &name, NO_TWIN).await?;
+    let copied = read::node(tx.sql(), to_drive, first).await?;
+    let version_bytes = match with_versions {
+        true => versions::copy_gathered(tx, drive, to_drive, base).await?,
+        false => 0,
+    };
+    slot.admit(signed(copied.size) + version_bytes)?;
+    touch(tx, to_drive, to, signed(copied.size), 1).await?;
+    read::node(tx.sql(), to_drive, first).await
 }
 
-/// Replaces the bytes of the file `over` by those of the file `from`.
+/// Replaces the bytes of the file `over` of a drive by those of the file `from`. `max_versions` is as
+/// of [`NewItem::max_versions`].
 ///
 /// # Errors
 /// `TreeError::NotAFile` if either is not a file, `QuotaExceeded`, `NotFound` if `over` is not
 /// live, and `Storage` and `NoRoom` if the database fails.
-async fn copy_over(tx: &mut Tx, from: Node, over: ItemKey) -> Result<Node> {
+async fn copy_over(
+    tx: &mut Tx,
+    from: Node,
+    drive: DriveKey,
+    over: ItemKey,
+    max_versions: u32,
+) -> Result<Node> {
     let content = from.content.ok_or(TreeError::NotAFile(from.no))?;
     contents::share(tx, content.no).await?;
-    let new = NewItem { media_type: from.media_type, ..NewItem::default() };
+    let new = NewItem { media_type: from.media_type, max_versions, ..NewItem::default() };
     let precondition = super::super::Precondition::Any;
-    items::overwrite(tx, from.drive, over, NewContent::Counted(content), new, precondition).await
+    items::overwrite(tx, drive, over, NewContent::Counted(content), new, precondition).await
 }

@@ -96,6 +96,8 @@ pub(super) async fn reset(tx: &mut Tx) -> Result<()> {
     }
     for table in [
         "DELETE FROM session",
+        "DELETE FROM item_version",
+        "DELETE FROM name_word",
         "DELETE FROM account_object",
         "DELETE FROM grantee",
         "DELETE FROM permission",

@@ -6,13 +6,14 @@ use sqlx::AnyConnection;
 use super::{
     super::{
         ChildName, Content, DriveKey, ItemKey, ItemState, NewItem, Node, NodeKind, OnConflict,
-        Precondition, Result, TreeError, Written,
+        Precondition, Result, TreeError, VERSION_COMMENT, Written,
     },
     contents::{self, NewContent},
     folders::{next_feed, take_numbers, touch},
     names::{self, NameSlot, folded},
     read,
     row::{kind_code, media_type, signed, text_of_facets},
+    search_index, versions,
     writer::Tx,
 };
 
@@ -199,6 +200,7 @@ pub(super) async fn add(
         client_modified: new.client_modified.map_or(now, truncate_time),
         version: 1,
         content_version: 1,
+        revision: 1,
         feed,
         owner: new.owner,
         facets: new.facets,
@@ -206,6 +208,7 @@ pub(super) async fn add(
     insert(tx.sql(), &node).await?;
     let twin = if new.is_duplicate { no.0 } else { NO_TWIN };
     insert_edge(tx.sql(), to.drive, no, to.folder, &node.name, twin).await?;
+    search_index::add(tx.sql(), to.drive, no, &node.name).await?;
     touch(tx, to.drive, to.folder, signed(node.size), 1).await?;
     Ok(with_media_type(node))
 }
@@ -297,12 +300,14 @@ pub(super) async fn overwrite(
     precondition: Precondition,
 ) -> Result<Node> {
     let old = read::node(tx.sql(), drive, item).await?;
-    admit_over(tx, &old, bytes.size(), precondition).await?;
+    let kept = versions::keep(tx, &old, new.max_versions).await?;
+    admit_over(tx, &old, bytes.size(), kept.bytes, precondition).await?;
     let content = bytes.insert(tx).await?;
-    replace(tx, old, content, new).await
+    replace(tx, old, content, new, kept.is_kept).await
 }
 
-/// Verifies that a file may be replaced by `size` bytes.
+/// Verifies that the bytes of a file may be replaced by `size` bytes. `version_bytes` is the number
+/// of bytes that the versions of the drive grew by in this transaction.
 ///
 /// # Errors
 /// `TreeError::NotAFile` if it is a folder, `Changed` if the precondition fails, `QuotaExceeded` if
@@ -311,6 +316,7 @@ pub(super) async fn admit_over(
     tx: &mut Tx,
     old: &Node,
     size: u64,
+    version_bytes: i64,
     precondition: Precondition,
 ) -> Result<()> {
     if old.kind != NodeKind::File {
@@ -318,12 +324,14 @@ pub(super) async fn admit_over(
     }
     precondition.check(old)?;
     let info = read::drive(tx.sql(), old.drive).await?;
-    let slot = NameSlot { occupant: None, quota: signed(info.quota), used: signed(info.used) };
-    slot.admit(signed(size) - signed(old.size))
+    let used = signed(info.used) - version_bytes;
+    let slot = NameSlot { occupant: None, quota: signed(info.quota), used };
+    slot.admit(signed(size) - signed(old.size) + version_bytes)
 }
 
 /// Replaces the content of a file, and the properties that `new` has. The new content has its
-/// reference already; the old one loses one. The caller has checked precondition and quota.
+/// reference already; the old one loses one, unless `is_kept` as a version. The caller has checked
+/// precondition and quota.
 ///
 /// # Errors
 /// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
@@ -332,6 +340,7 @@ pub(super) async fn replace(
     mut node: Node,
     content: Content,
     new: NewItem,
+    is_kept: bool,
 ) -> Result<Node> {
     let now = now();
     let grown = signed(content.size) - signed(node.size);
@@ -345,12 +354,15 @@ pub(super) async fn replace(
     node.client_modified = new.client_modified.map_or(now, truncate_time);
     node.version += 1;
     node.content_version += 1;
+    node.revision += 1;
     node.owner = new.owner.or(node.owner);
+    // It belongs to the version before.
+    node.facets.remove(VERSION_COMMENT);
     node.facets.extend(new.facets);
     node.facets.retain(|_, facet| !facet.is_null());
     node.feed = next_feed(tx, node.drive).await?;
     save(tx, &node, Some(sent_type)).await?;
-    if let Some(old) = old {
+    if let Some(old) = old.filter(|_| !is_kept) {
         contents::release(tx, old).await?;
     }
     for (i, folder) in node.parents.iter().enumerate() {
@@ -375,7 +387,8 @@ pub(super) async fn save(
         "UPDATE item SET name = $3, parent = $4, content = $5, size = $6, description = $7, \
          modified = $8, client_created = $9, client_modified = $10, version = $11, \
          content_version = $12, feed = $13, owner = $14, facets = $15, \
-         media_type = CASE WHEN $16 = 1 THEN CAST($17 AS TEXT) ELSE media_type END \
+         media_type = CASE WHEN $16 = 1 THEN CAST($17 AS TEXT) ELSE media_type END, \
+         revision = $18 \
          WHERE drive = $1 AND no = $2",
     )
     .bind(node.drive)
@@ -395,6 +408,7 @@ pub(super) async fn save(
     .bind(text_of_facets(&node.facets))
     .bind(i64::from(media_type.is_some()))
     .bind(media_type.flatten())
+    .bind(node.revision)
     .execute(tx.sql())
     .await?;
     Ok(())

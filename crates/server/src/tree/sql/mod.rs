@@ -32,10 +32,12 @@ mod reserve;
 mod row;
 mod salvage;
 mod schema;
+mod search_index;
 mod server;
 mod session;
 mod subtree;
 mod update;
+mod versions;
 mod visibility_delay;
 mod writer;
 

@@ -34,7 +34,7 @@ pub(super) fn folds(name: &str) -> (String, String) {
 /// # Errors
 /// `TreeError::NotFound` if the drive does not exist, and `TreeError::Storage` if the database
 /// cannot be read.
-async fn folding(tx: &mut Tx, drive: DriveKey) -> Result<NameFolding> {
+pub(super) async fn folding(tx: &mut Tx, drive: DriveKey) -> Result<NameFolding> {
     let code: Option<i64> =
         sqlx::query_scalar("SELECT CAST(folding AS BIGINT) FROM drive WHERE no = $1")
             .bind(drive)
@@ -97,7 +97,7 @@ pub(super) async fn slot(
     let (consumer, sharepoint) = folds(name);
     type Found = (i64, i64, i64, i64, Option<ItemKey>, Option<i64>);
     let found: Option<Found> = sqlx::query_as(concat!(
-        "SELECT p.kind, p.state, d.quota, r.size, o.no, o.kind AS its_kind \
+        "SELECT p.kind, p.state, d.quota, r.size + d.version_bytes AS used, o.no, o.kind AS its_kind \
          FROM item p JOIN drive d ON d.no = p.drive JOIN item r ON r.drive = p.drive AND r.no = 100 \
          LEFT JOIN edge e ON e.drive = p.drive AND e.parent = p.no AND e.folded = ",
         folded!("$3", "$4"),

@@ -5,8 +5,8 @@ use sqlx::AnyConnection;
 
 use super::{
     super::{
-        DriveInfo, DriveKey, ItemKey, ItemState, ListOptions, ListingKey, Node, NodeKind, Order,
-        ROOT, Result, TreeError,
+        DriveInfo, DriveKey, FeedRange, ItemKey, ItemState, ListOptions, ListingKey, Node,
+        NodeKind, Order, ROOT, Result, TreeError,
     },
     names::{folded, folds},
     row::{RankedNode, select_nodes, signed},
@@ -18,7 +18,7 @@ const STEPS: usize = 8;
 macro_rules! select_drive {
     ($column:literal) => {
         concat!(
-            "SELECT d.no, d.name, d.cid, d.quota, r.size AS used, d.feed, d.created FROM drive d \
+            "SELECT d.no, d.name, d.cid, d.quota, r.size + d.version_bytes AS used, d.feed, d.created FROM drive d \
              JOIN item r ON r.drive = d.no AND r.no = 100 WHERE d.",
             $column,
             " = $1"
@@ -132,8 +132,17 @@ const BELOW: &str = concat!(
     )
 );
 
-const CHANGES: &str =
-    select_nodes!("item i", "WHERE i.drive = $1 AND i.feed > $2 ORDER BY i.feed LIMIT $3");
+const CHANGES: &str = select_nodes!(
+    "item i",
+    "WHERE i.drive = $1 AND i.feed > $2 AND i.feed <= $4 AND i.modified >= $5 \
+         ORDER BY i.feed LIMIT $3"
+);
+
+/// The last feed number before all changes that the time `$2` precedes. The time of a folder's last
+/// change is also that of a change in it, so only its creation counts.
+const FEED_AT: &str = "SELECT COALESCE(min(i.feed) - 1, max(d.feed)) FROM drive d \
+    LEFT JOIN item i ON i.drive = d.no AND i.no <> 100 \
+    AND (i.modified > $2 AND (i.kind <> 0 OR i.state <> 0) OR i.created > $2) WHERE d.no = $1";
 
 /// A query for rows of [`select_nodes`].
 type ReadQuery<T = Node> = sqlx::query::QueryAs<'static, sqlx::Any, T, sqlx::any::AnyArguments>;
@@ -452,17 +461,28 @@ pub(super) async fn below(
     Ok((nodes, more.then_some(last)))
 }
 
-/// Returns at most `limit` items of any state whose feed number is above `after`, in the feed's
-/// order.
+/// Returns at most `limit` items of any state in a part of the feed, in the feed's order.
 ///
 /// # Errors
 /// `TreeError::Storage` if the database cannot be read.
 pub(super) async fn changes(
     sql: &mut AnyConnection,
     drive: DriveKey,
-    after: i64,
+    range: FeedRange,
     limit: u64,
 ) -> Result<Vec<Node>> {
-    let query = sqlx::query_as(CHANGES).bind(drive).bind(after).bind(signed(limit));
-    Ok(query.fetch_all(sql).await?)
+    let query = sqlx::query_as(CHANGES).bind(drive).bind(range.after).bind(signed(limit));
+    Ok(query.bind(range.end).bind(range.changed_since).fetch_all(sql).await?)
+}
+
+/// Returns the last feed number of a drive before all changes after a time, in microseconds since
+/// 1970. Changes of folders that only move or rename them do not count.
+///
+/// # Errors
+/// `TreeError::NotFound` if the drive does not exist, and `TreeError::Storage` if the database
+/// cannot be read.
+pub(super) async fn feed_at(sql: &mut AnyConnection, drive: DriveKey, time: i64) -> Result<i64> {
+    let feed: Option<i64> =
+        sqlx::query_scalar(FEED_AT).bind(drive).bind(time).fetch_one(sql).await?;
+    feed.ok_or(TreeError::NotFound)
 }

@@ -7,7 +7,7 @@ use super::{
     items::{NO_TWIN, insert_edge, now},
     moves, names, read,
     row::signed,
-    subtree,
+    search_index, subtree, versions,
     writer::Tx,
 };
 
@@ -106,6 +106,7 @@ pub(super) async fn restore(
     if node.state != ItemState::Trashed {
         return Err(TreeError::NotFound);
     }
+    let is_renamed = name.is_some();
     node.name = name.unwrap_or(node.name);
     names::check(&node.name)?;
     let (seen, unseen) = match to {
@@ -133,6 +134,9 @@ pub(super) async fn restore(
         .bind(node.parents.first().copied())
         .execute(tx.sql())
         .await?;
+    if is_renamed {
+        search_index::replace(tx, drive, item, &node.name).await?;
+    }
     let outranked = names::is_outranked(tx, &node).await?;
     if outranked || (node.kind == NodeKind::Folder && node.children > 0) {
         let gathered = subtree::gather(tx, drive, item).await?;
@@ -223,6 +227,8 @@ pub(super) async fn purge(tx: &mut Tx, drive: DriveKey, item: ItemKey) -> Result
         subtree::mark_kept(tx, drive, item, true).await?;
     }
     contents::release_gathered(tx, drive).await?;
+    versions::release_gathered(tx, drive).await?;
+    search_index::remove_gathered(tx, drive).await?;
     let (first, _) = take_numbers(tx, drive, gathered, 0).await?;
     sqlx::query(
         "UPDATE item SET state = 3, content = NULL, size = 0, children = 0, \

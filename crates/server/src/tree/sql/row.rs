@@ -18,7 +18,7 @@ macro_rules! select_nodes {
         concat!(
             "SELECT i.drive, i.no, i.name, i.parent, i.kind, i.state, i.size, i.children, \
              i.media_type, i.description, i.created, i.modified, i.client_created, \
-             i.client_modified, i.version, i.content_version, i.feed, i.owner, i.facets, \
+             i.client_modified, i.version, i.content_version, i.revision, i.feed, i.owner, i.facets, \
              i.content, c.hashes, i.rank, \
              (SELECT string_agg(CAST(o.parent AS TEXT), ',' ORDER BY o.parent) \
               FROM edge o JOIN item p ON p.drive = o.drive AND p.no = o.parent \
@@ -62,6 +62,7 @@ impl FromRow<'_, AnyRow> for Node {
             client_modified: time(row.try_get("client_modified")?)?,
             version: row.try_get("version")?,
             content_version: row.try_get("content_version")?,
+            revision: row.try_get("revision")?,
             feed: row.try_get("feed")?,
             owner: row.try_get("owner")?,
             facets: match facets {
@@ -127,7 +128,7 @@ fn parents(primary: Option<ItemKey>, others: Option<String>) -> sqlx::Result<Vec
 ///
 /// # Errors
 /// `sqlx::Error` if a column is absent or its value is malformed.
-fn content(row: &AnyRow, size: u64) -> sqlx::Result<Option<Content>> {
+pub(super) fn content(row: &AnyRow, size: u64) -> sqlx::Result<Option<Content>> {
     let no: Option<i64> = row.try_get("content")?;
     let hashes: Option<Vec<u8>> = row.try_get("hashes")?;
     match (no, hashes) {

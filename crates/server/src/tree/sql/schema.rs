@@ -9,7 +9,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::future::BoxFuture;
 use sqlx::AnyConnection;
 
-use super::{dialect, permission_migration::PERMISSION_STEPS};
+use super::{
+    dialect, permission_migration::PERMISSION_STEPS, search_index::SEARCH_STEPS,
+    versions::VERSION_STEPS,
+};
 
 /// One step of a migration.
 pub(super) enum MigrationStep {
@@ -37,7 +40,7 @@ const MIGRATIONS: [Migration; 6] = [
         MigrationStep::Sql(&VERSION_4_NAMES),
     ]],
     &[&[MigrationStep::Sql(&VERSION_5)]],
-    &[PERMISSION_STEPS],
+    &[PERMISSION_STEPS, VERSION_STEPS, SEARCH_STEPS],
 ];
 
 /// The version of the tables that this code reads and writes.

@@ -11,7 +11,7 @@ use super::{
     items::{NO_TWIN, insert_edge, now, save, truncate_time},
     moves, names, read, recycle_bin,
     row::signed,
-    subtree,
+    search_index, subtree, versions,
     writer::Tx,
 };
 
@@ -37,6 +37,7 @@ pub(super) async fn update(
         return Err(TreeError::Root);
     }
     let mut new = old.clone();
+    let max_versions = change.max_versions;
     apply(&mut new, &change);
     if let Some(name) = &change.name {
         names::check(name)?;
@@ -52,11 +53,18 @@ pub(super) async fn update(
         new.name = resolve_name(tx, &old, &new, on_conflict).await?;
         move_edges(tx, &old, &new).await?;
     }
+    if new.name != old.name {
+        search_index::replace(tx, drive, item, &new.name).await?;
+    }
     for folder in BTreeSet::from_iter(old.parents.iter().chain(&new.parents)) {
         let [was, is] = [&old, &new].map(|node| node.parents.first() == Some(folder));
         let [was_in, is_in] = [&old, &new].map(|node| node.parents.contains(folder));
         let bytes = signed(old.size) * (i64::from(is) - i64::from(was));
         touch(tx, drive, *folder, bytes, i64::from(is_in) - i64::from(was_in)).await?;
+    }
+    let times = |node: &Node| (node.client_created, node.client_modified);
+    if times(&new) != times(&old) && versions::repeat(tx, &old, max_versions).await? {
+        new.revision += 1;
     }
     new.modified = now();
     new.version += 1;

@@ -1,6 +1,6 @@
 //! Copies and their monitors.
 
-use drivedal_server::AccountKind;
+use drivedal_server::{AccountKind, CloudBehavior};
 use serde_json::{Value, json};
 
 use crate::graph::harness::{GraphServer, TestRequest, id, names};
@@ -100,4 +100,83 @@ async fn a_folder_can_be_copied_into_itself() {
     let copy = drive.request("POST", "/me/drive/root:/a:/copy").json(body);
     assert_eq!(outcome(&cloud, copy).await["status"], "completed");
     assert_eq!(names(&drive.get("/me/drive/root:/a/a:/children").await), ["f"]);
+}
+
+#[tokio::test]
+async fn a_copy_may_take_time() {
+    let duration = std::time::Duration::from_secs(3600);
+    let behavior = CloudBehavior::default().copy_duration(duration);
+    let cloud = GraphServer::with(|builder| builder.behavior(behavior)).await;
+    let drive = cloud.drive();
+    drive.put("f", "x").await;
+    let copy = drive.request("POST", "/me/drive/root:/f:/copy").json(json!({"name": "g"}));
+    let monitor = copy.ok().await.location();
+    let progress = cloud.send("GET", &monitor).await.json_with_status(202);
+    assert_eq!(progress["status"], "inProgress");
+    assert_eq!(progress["percentageComplete"], 0.0);
+    assert_eq!(names(&drive.get("/me/drive/root/children").await), ["f"]);
+    let behavior = CloudBehavior::default().copy_duration(std::time::Duration::from_millis(20));
+    let cloud = GraphServer::with(|builder| builder.behavior(behavior)).await;
+    let drive = cloud.drive();
+    drive.put("f", "x").await;
+    let copy = drive.request("POST", "/me/drive/root:/f:/copy").json(json!({"name": "g"}));
+    let monitor = copy.ok().await.location();
+    let done = loop {
+        let response = cloud.send("GET", &monitor).ok().await;
+        if response.status == 200 {
+            break response.json();
+        }
+    };
+    assert_eq!(done["status"], "completed");
+    assert_eq!(names(&drive.get("/me/drive/root/children").await), ["f", "g"]);
+}
+
+#[tokio::test]
+async fn a_copy_has_the_version_history_only_if_the_client_wants_it() {
+    let cloud = GraphServer::new().await;
+    let drive = cloud.of(AccountKind::Business);
+    drive.put("a/f", "one").await;
+    drive.put("a/f", "three").await;
+    for (target, history, expected) in
+        [("b", json!(true), &["2.0", "1.0"][..]), ("c", json!(false), &["1.0"])]
+    {
+        let folder = drive.mkdir(target).await;
+        let body =
+            json!({"parentReference": {"id": id(&folder)}, "includeAllVersionHistory": history});
+        let copy = drive.request("POST", "/me/drive/root:/a:/copy").json(body);
+        assert_eq!(outcome(&cloud, copy).await["status"], "completed");
+        let versions = drive.get(&format!("/me/drive/root:/{target}/a/f:/versions")).await;
+        let ids: Vec<_> = versions["value"].as_array().unwrap().iter().map(id).collect();
+        assert_eq!(ids, expected, "{target}");
+    }
+    assert_eq!(drive.get("/me/drive").await["quota"]["used"], 8 + 8 + 5);
+    let url = drive.request("GET", "/me/drive/root:/b/a/f:/versions/1.0/content").await.location();
+    assert_eq!(cloud.send("GET", &url).ok().await.text(), "one");
+}
+
+#[tokio::test]
+async fn a_copy_to_another_drive_needs_a_token_that_opens_it() {
+    let cloud = GraphServer::with(|builder| builder.kind(AccountKind::Business)).await;
+    let (anna, bert) = (cloud.named("anna"), cloud.named("bert"));
+    anna.put("a/b/f", "hello").await;
+    let target = bert.mkdir("in").await;
+    let reference = json!({"driveId": bert.id().await, "id": id(&target)});
+    let body = json!({"parentReference": reference});
+    let copy = anna.request("POST", "/me/drive/root:/a:/copy").json(&body);
+    copy.refused(403, "accessDenied").await;
+    let tenant = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    let form = "client_id=c&client_secret=s&grant_type=client_credentials\
+                &scope=https://graph.microsoft.com/.default";
+    let url = cloud.url(&format!("/{tenant}/oauth2/v2.0/token"));
+    let token = cloud.send("POST", &url).form(form).ok().await.member("access_token");
+    let path = format!("/v1.0/drives/{}/root:/a:/copy", anna.id().await);
+    let copy = cloud.send("POST", &cloud.url(&path)).token(&token).json(&body);
+    let done = outcome(&cloud, copy).await;
+    assert_eq!(done["status"], "completed");
+    let made = bert.get(&format!("/me/drive/items/{}", done["resourceId"].as_str().unwrap())).await;
+    assert_eq!((&made["name"], &made["size"]), (&json!("a"), &json!(5)));
+    assert_eq!(bert.read("in/a/b/f").await, "hello");
+    assert_eq!(names(&bert.get("/me/drive/root/search(q='f')").await), ["f"]);
+    anna.put("a/b/f", "changed").await;
+    assert_eq!(bert.read("in/a/b/f").await, "hello");
 }

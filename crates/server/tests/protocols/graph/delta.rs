@@ -433,3 +433,44 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn a_time_is_a_token_of_business_drives() {
+    let cloud = GraphServer::new().await;
+    let drive = cloud.of(AccountKind::Business);
+    drive.put("old", "x").await;
+    let deleted = drive.put("deleted", "x").await;
+    let time = jiff::Timestamp::now();
+    drive.put("d/new", "x").await;
+    drive.request("DELETE", "/me/drive/root:/deleted").ok().await;
+    let path = format!("/me/drive/root/delta?token={time}");
+    let page = drive.get(&path).await;
+    let entries = page["value"].as_array().unwrap();
+    let names: Vec<_> = entries.iter().filter_map(|item| item["name"].as_str()).collect();
+    assert!(names.contains(&"new") && names.contains(&"d"), "{names:?}");
+    assert!(!names.contains(&"old"), "{names:?}");
+    let gone: Vec<_> = entries.iter().filter(|item| item.get("deleted").is_some()).collect();
+    assert_eq!((gone.len(), &gone[0]["id"]), (1, &deleted["id"]));
+    let link = page["@odata.deltaLink"].as_str().expect("a link");
+    assert_eq!(drive.get(link).await["value"], serde_json::json!([]));
+    let later = "/me/drive/root/delta?token=2099-09-29T12%3A00%3A00%2B8%3A00";
+    assert_eq!(drive.get(later).await["value"], serde_json::json!([]));
+    let personal = cloud.of(AccountKind::Personal);
+    personal.request("GET", &path).refused(410, "resyncRequired").await;
+}
+
+#[tokio::test]
+async fn a_feed_may_lag() {
+    let lag = std::time::Duration::from_secs(3600);
+    let behavior = drivedal_server::CloudBehavior::default().feed_lag(lag);
+    let cloud = GraphServer::with(|builder| builder.behavior(behavior)).await;
+    let drive = cloud.drive();
+    let before = drive.get("/me/drive/root/delta?token=latest").await;
+    drive.put("d/f", "x").await;
+    let link = before["@odata.deltaLink"].as_str().expect("a link");
+    let page = drive.get(link).await;
+    assert_eq!(page["value"], serde_json::json!([]));
+    assert!(page["@odata.deltaLink"].is_string());
+    let enumerated = drive.get("/me/drive/root/delta").await;
+    assert_eq!(enumerated["value"].as_array().unwrap().len(), 1, "the root");
+}

@@ -306,22 +306,6 @@ async fn removes_for_good(kind: AccountKind) {
 }
 
 #[tokio::test]
-async fn the_current_version_is_listed_and_stays() {
-    let cloud = GraphServer::new().await;
-    let drive = cloud.of(AccountKind::Business);
-    drive.put("f", "x").await;
-    let file = drive.put("f", "yy").await;
-    let path = format!("/me/drive/items/{}/versions", id(&file));
-    let versions = drive.get(&path).await;
-    assert_eq!(versions["value"].as_array().unwrap().len(), 1);
-    assert_eq!(versions["value"][0]["size"], 2);
-    let current = format!("{path}/{}", versions["value"][0]["id"].as_str().unwrap());
-    drive.request("DELETE", &current).refused(400, "invalidRequest").await;
-    drive.request("GET", &format!("{current}/content")).refused(400, "invalidRequest").await;
-    drive.request("DELETE", &format!("{path}/99.0")).refused(404, "itemNotFound").await;
-}
-
-#[tokio::test]
 async fn a_method_may_be_tunnelled_through_post() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod batches;
+mod check_out;
 mod children;
 mod content;
 mod copies;
@@ -10,15 +11,22 @@ mod directory;
 mod drives;
 mod entra;
 mod folders;
+mod following;
 mod harness;
 mod items;
 mod names;
+mod office;
 mod options;
+mod parts;
 mod permissions;
 mod pictures;
+mod pre_authentication;
+mod remote_uploads;
+mod search;
 mod sessions;
 mod shared_folders;
 mod sharing;
 mod sign_in;
+mod versions;
 
 use drivedal_test_support::media;

@@ -14,7 +14,7 @@ impl GraphServer {
     }
 
     /// Returns an access token of an account with scopes, by an authorization code.
-    async fn token_of(&self, account: &str, scopes: &str) -> String {
+    pub async fn token_of(&self, account: &str, scopes: &str) -> String {
         let scopes = scopes.replace(' ', "%20");
         let authorize = self.url(&format!(
             "/common/oauth2/v2.0/authorize?client_id=app&response_type=code&scope={scopes}\

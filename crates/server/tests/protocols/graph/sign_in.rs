@@ -145,7 +145,7 @@ async fn unsupported_resources_are_refused_by_name() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     for path in
-        ["/me/drive/root/checkout", "/me/drive/bundles", "/me/messages", "/users", "/groups"]
+        ["/me/drive/root/workbook", "/me/drive/bundles", "/me/messages", "/users", "/groups"]
     {
         let refusal = drive.request("GET", path).refused(501, "notSupported").await;
         let last = path.rsplit('/').next().unwrap();

@@ -5,5 +5,7 @@ mod content;
 mod drives;
 mod permissions;
 mod read;
+mod search;
 mod upload;
+mod versions;
 mod write;

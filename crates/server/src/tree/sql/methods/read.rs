@@ -1,7 +1,7 @@
 //! Reads: each is one query, or a few on one connection.
 
 use super::super::{Tree, moves, read, read_tx};
-use crate::tree::{DriveKey, ItemKey, ListOptions, Moves, Node, Result, TreeError};
+use crate::tree::{DriveKey, FeedRange, ItemKey, ListOptions, Moves, Node, Result, TreeError};
 
 impl Tree {
     /// Returns a live item.
@@ -128,7 +128,31 @@ impl Tree {
     /// # Errors
     /// [`TreeError::Storage`] if the database cannot be read.
     pub async fn changes(&self, drive: DriveKey, after: i64, limit: u64) -> Result<Vec<Node>> {
-        read_tx!(self, |sql| read::changes(sql, drive, after, limit))
+        let range = FeedRange { after, end: i64::MAX, changed_since: i64::MIN };
+        self.changes_in(drive, range, limit).await
+    }
+
+    /// Like [`changes`](Self::changes), for a part of the feed.
+    ///
+    /// # Errors
+    /// [`TreeError::Storage`] if the database cannot be read.
+    pub async fn changes_in(
+        &self,
+        drive: DriveKey,
+        range: FeedRange,
+        limit: u64,
+    ) -> Result<Vec<Node>> {
+        read_tx!(self, |sql| read::changes(sql, drive, range, limit))
+    }
+
+    /// Returns the last feed number of a drive before all changes after a time, in microseconds
+    /// since 1970. Changes of folders that only move or rename them do not count.
+    ///
+    /// # Errors
+    /// [`TreeError::NotFound`] if the drive does not exist, and [`TreeError::Storage`] if the
+    /// database cannot be read.
+    pub async fn feed_at(&self, drive: DriveKey, time: i64) -> Result<i64> {
+        read_tx!(self, |sql| read::feed_at(sql, drive, time))
     }
 
     /// Returns the items that left a folder's tree or entered it, by a move or a restore, after a

@@ -9,8 +9,8 @@ use super::super::{
     recycle_bin, remove, update, write_tx,
 };
 use crate::tree::{
-    Change, ChildName, DriveKey, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition,
-    Result, Stored, TreeError, Written,
+    Change, ChildName, DriveKey, ItemCopy, ItemKey, NewItem, Node, NodeKind, OnConflict,
+    Precondition, Result, Stored, TreeError, Written,
 };
 
 impl Tree {
@@ -119,9 +119,27 @@ impl Tree {
         name: Option<&str>,
         on_conflict: OnConflict,
     ) -> Result<Node> {
-        let name = name.map(str::to_owned);
+        self.copy_item(ItemCopy {
+            drive,
+            item,
+            to_drive: drive,
+            to,
+            name: name.map(str::to_owned),
+            on_conflict,
+            with_versions: false,
+            max_versions: 0,
+        })
+        .await
+    }
+
+    /// Like [`copy`](Self::copy), also to another drive, and with earlier versions.
+    ///
+    /// # Errors
+    /// Those of [`copy`](Self::copy), and [`TreeError::Storage`] if the drives compare names
+    /// differently.
+    pub async fn copy_item(&self, copy: ItemCopy) -> Result<Node> {
         self.disk_space.ensure(ROW_MAX as u64).await;
-        write_tx!(self, |tx| copy::copy(tx, drive, item, to, name, on_conflict))
+        write_tx!(self, |tx| copy::copy(tx, copy))
     }
 
     /// Deletes an item and everything below it to the recycle bin: the item becomes

@@ -25,7 +25,7 @@ use self::{
     drives::settle_drives,
     pages::Pages,
     plausible::make_plausible,
-    references::{MISCOUNTED, find_doubtful_contents, save, save_unnamed},
+    references::{MISCOUNTED, find_doubtful_contents, save, save_unnamed, settle_versions},
 };
 use super::{
     super::Result,
@@ -36,6 +36,7 @@ use super::{
     open::url,
     open_error::{OpenError, failed, in_database},
     schema::{Begin, Prepared, prepare},
+    search_index,
 };
 use crate::disk::{self, Durability};
 
@@ -143,6 +144,9 @@ async fn find_contradiction(sql: &mut AnyConnection) -> sqlx::Result<Option<&'st
     }
     if make_plausible(&mut tx, 0).await? > 0 {
         return Ok(Some("it has values that are impossible"));
+    }
+    if settle_versions(&mut tx).await? {
+        return Ok(Some("it has versions without a file, or counts their bytes wrongly"));
     }
     if !sqlx::query(MISCOUNTED).fetch_all(&mut *tx).await?.is_empty() {
         return Ok(Some("it has contents with wrong reference counts"));
@@ -299,6 +303,7 @@ async fn fill(
         let lost = lost.map(|(path, reason)| LostItem { account: account(), path, reason });
         recovery.lost.extend(lost);
     }
+    search_index::fill(&mut tx).await?;
     recovery.saved = save_unnamed(&mut tx, files).await?;
     for (no, data) in copied.surplus {
         recovery.saved.push(save(files, &format!("content-{no:016x}-other"), &data)?);

@@ -7,12 +7,35 @@ use sqlx::AnyConnection;
 use super::super::folder::DataFiles;
 use crate::{disk, signed_token::write_private};
 
-/// Contents whose reference count is wrong: number, count, size, and the number of files and uploads
-/// that name them.
+/// Contents whose reference count is wrong: number, count, size, and the number of files, versions
+/// and uploads that name them.
 pub(super) const MISCOUNTED: &str = "SELECT c.no, c.refs, c.size, COALESCE(u.n, 0) FROM content c \
     LEFT JOIN (SELECT content, count(*) AS n FROM (SELECT content FROM item \
-    WHERE content IS NOT NULL UNION ALL SELECT content FROM session) x GROUP BY content) u \
+    WHERE content IS NOT NULL UNION ALL SELECT content FROM item_version \
+    UNION ALL SELECT content FROM session) x GROUP BY content) u \
     ON u.content = c.no WHERE c.refs <> COALESCE(u.n, 0)";
+
+/// Deletes the versions that have no file or no content, and counts the bytes of the others. Returns
+/// whether the database changed.
+///
+/// # Errors
+/// `sqlx::Error` if a statement fails.
+pub(super) async fn settle_versions(sql: &mut AnyConnection) -> sqlx::Result<bool> {
+    let mut changed = 0;
+    for text in [
+        "DELETE FROM item_version WHERE NOT EXISTS (SELECT 1 FROM item i \
+         WHERE i.drive = item_version.drive AND i.no = item_version.item AND i.kind = 1 \
+         AND i.state <> 3 AND i.revision > item_version.no) \
+         OR NOT EXISTS (SELECT 1 FROM content c \
+         WHERE c.no = item_version.content AND c.size = item_version.size)",
+        "UPDATE drive SET version_bytes = (SELECT COALESCE(sum(v.size), 0) FROM item_version v \
+         WHERE v.drive = drive.no) WHERE version_bytes <> (SELECT COALESCE(sum(v.size), 0) \
+         FROM item_version v WHERE v.drive = drive.no)",
+    ] {
+        changed += sqlx::query(text).execute(&mut *sql).await?.rows_affected();
+    }
+    Ok(changed > 0)
+}
 
 /// Finds contents with more files than references: one of the files names it wrongly. If exactly
 /// that file has another size, it loses the content; otherwise the content's number is returned.
@@ -64,6 +87,7 @@ pub(super) async fn save_unnamed(
     sql: &mut AnyConnection,
     files: &DataFiles,
 ) -> sqlx::Result<Vec<PathBuf>> {
+    settle_versions(sql).await?;
     let miscounted: Vec<(i64, i64, i64, i64)> =
         sqlx::query_as(MISCOUNTED).fetch_all(&mut *sql).await?;
     let mut saved = Vec::new();

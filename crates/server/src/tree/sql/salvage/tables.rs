@@ -51,7 +51,7 @@ struct Table {
 }
 
 /// The tables, but for `server`: see [`Copied`].
-const TABLES: [Table; 11] = [
+const TABLES: [Table; 12] = [
     Table {
         name: "drive",
         columns: &[
@@ -63,6 +63,7 @@ const TABLES: [Table; 11] = [
             ("next_item", Int),
             ("created", Int),
             ("folding", Int),
+            ("version_bytes", Int),
         ],
         first: 7,
         newest: Some("feed"),
@@ -91,6 +92,7 @@ const TABLES: [Table; 11] = [
             ("rank", Int),
             ("owner", MaybeText),
             ("facets", MaybeText),
+            ("revision", Int),
         ],
         first: 21,
         newest: Some("feed"),
@@ -164,6 +166,21 @@ const TABLES: [Table; 11] = [
         newest: None,
     },
     Table {
+        name: "item_version",
+        columns: &[
+            ("drive", Int),
+            ("item", Int),
+            ("no", Int),
+            ("content", Int),
+            ("size", Int),
+            ("client_modified", Int),
+            ("owner", MaybeText),
+            ("comment", MaybeText),
+        ],
+        first: 8,
+        newest: None,
+    },
+    Table {
         name: "account_object",
         columns: &[
             ("drive", Int),
@@ -212,6 +229,9 @@ const SERVER: [Type; 3] = [Int, Int, MaybeText];
 /// The columns of SQLite's table of tables.
 const SCHEMA: [Type; 5] = [Text, Text, Text, Int, MaybeText];
 
+/// The columns of the search index, which is filled again.
+const NAME_WORD: [Type; 3] = [Int, Text, Int];
+
 /// The result of a copy.
 #[derive(Debug, Default)]
 pub(super) struct Copied {
@@ -245,6 +265,7 @@ impl Indexed {
             "drive" | "content" | "media" => 0,
             "session" => 7,
             "moved" => 5,
+            "item_version" => 3,
             _ => return,
         };
         if let Some(ColumnValue::Int(key)) = row.values.get(key) {
@@ -294,7 +315,7 @@ pub(super) async fn copy(pages: &mut Pages, to: &mut AnyConnection) -> sqlx::Res
             } else if let Some(table) = TABLES.iter().find(|table| table.has(values)) {
                 indexed.add(table, &row);
                 copied.insert(table, row.values, to).await?;
-            } else if !matches(&SCHEMA, 5, values) {
+            } else if !matches(&SCHEMA, 5, values) && !matches(&NAME_WORD, 3, values) {
                 copied.unreadable += 1;
             }
         }

@@ -332,6 +332,7 @@ async fn facets_times_and_descriptions_are_kept() {
         owner: Some("someone".into()),
         facets: facets.as_object().expect("an object").clone(),
         is_duplicate: false,
+        ..NewItem::default()
     };
     let stored = tree.store(body(b"1"), 9).await.expect("stores");
     let put = tree

@@ -11,10 +11,12 @@ pub(super) mod on_postgres;
 mod postgres;
 mod recovery;
 mod repair;
+mod search;
 mod sessions;
 mod storage;
 mod together;
 mod upgrade;
+mod versions;
 
 use ::bytes::Bytes as Piece;
 use futures::{StreamExt, TryStreamExt, stream};
