@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use futures::{FutureExt, StreamExt, stream};
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio::fs;
 use tokio_util::io::ReaderStream;
@@ -293,8 +293,10 @@ impl Seeder<'_> {
         replaceable: &mut HashSet<ItemKey>,
     ) -> Result<(), ServerError> {
         let state = self.state;
-        // Boxed: the compiler cannot prove that a stream of unnamed futures is `Send`.
-        let stored = stream::iter(files).map(|file| store_entry(state, file).boxed());
+        let stored = stream::iter(files).map(|file| async {
+            let stored = store(state, &file.path).await;
+            (file, stored)
+        });
         let mut stored = std::pin::pin!(stored.buffered(CONCURRENCY));
         while let Some((file, stored)) = stored.next().await {
             let put = match stored {
@@ -380,12 +382,6 @@ impl Seeder<'_> {
         self.skip(&entry.path, &reason);
         Ok(None)
     }
-}
-
-/// Like [`store`], and returns the entry too.
-async fn store_entry(state: &ServerState, file: SeedEntry) -> (SeedEntry, TreeResult<Stored>) {
-    let stored = store(state, &file.path).await;
-    (file, stored)
 }
 
 /// Stores the bytes of a local file.

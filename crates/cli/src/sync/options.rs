@@ -150,27 +150,23 @@ impl FilterOptions {
             let is_path = |line: &&str| !line.is_empty() && !line.starts_with(['#', ';']);
             filter = filter.only(text.lines().map(str::trim_end).filter(is_path));
         }
-        let bounds: [(_, fn(PathFilterBuilder, u64) -> PathFilterBuilder); 2] = [
-            (self.min_size, PathFilterBuilder::min_size),
-            (self.max_size, PathFilterBuilder::max_size),
-        ];
-        for (bound, set) in bounds {
-            filter = match bound {
-                Some(bytes) => set(filter, bytes),
-                None => filter,
-            };
-        }
-        let ages: [(_, fn(PathFilterBuilder, Duration) -> PathFilterBuilder); 2] = [
-            (self.min_age, PathFilterBuilder::min_age),
-            (self.max_age, PathFilterBuilder::max_age),
-        ];
-        for (age, set) in ages {
-            filter = match age {
-                Some(age) => set(filter, age),
-                None => filter,
-            };
-        }
+        filter = with_bound(filter, self.min_size, PathFilterBuilder::min_size);
+        filter = with_bound(filter, self.max_size, PathFilterBuilder::max_size);
+        filter = with_bound(filter, self.min_age, PathFilterBuilder::min_age);
+        filter = with_bound(filter, self.max_age, PathFilterBuilder::max_age);
         filter.build().map_err(|error| Failure::usage(error.to_string()))
+    }
+}
+
+/// Returns the filter with a bound of sizes or ages, if the user gave one. `set` adds it.
+fn with_bound<T>(
+    filter: PathFilterBuilder,
+    bound: Option<T>,
+    set: impl FnOnce(PathFilterBuilder, T) -> PathFilterBuilder,
+) -> PathFilterBuilder {
+    match bound {
+        Some(bound) => set(filter, bound),
+        None => filter,
     }
 }
 

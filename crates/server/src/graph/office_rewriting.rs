@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use rand::Rng;
 
 use super::{drive_context::DriveContext, error::Result};
-use crate::tree::{Bytestream, NewItem, Node, Precondition};
+use crate::tree::{Bytestream, NewItem, Node, Precondition, TreeError};
 
 /// The extensions of the files that SharePoint rewrites, in lower case.
 const EXTENSIONS: [&str; 8] = ["docx", "docm", "xlsx", "xlsm", "pptx", "pptm", "htm", "html"];
@@ -21,22 +21,29 @@ const MAX_APPENDED: usize = 4096;
 /// or in a library. Returns the item as it then is: its etag changes, and the number of its versions
 /// does not.
 ///
+/// The upload itself has succeeded: a file that another request changed or deleted meanwhile, or that
+/// would exceed the quota, is returned as it was uploaded.
+///
 /// # Errors
-/// 404 if the file was deleted meanwhile; 412 if its content was replaced meanwhile; 507 if the file
-/// does not fit into the drive's quota, or the disk of the storage is full; 500 if the storage
-/// fails.
+/// 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn rewrite(context: &DriveContext<'_>, node: Node) -> Result<Node> {
     let is_rewritten = context.request.state.settings.behavior.rewrites_office_files
         && !context.kind.is_personal()
         && has_extension(&node.name);
     let Some(content) = node.content.as_ref().filter(|_| is_rewritten) else { return Ok(node) };
     let tree = context.tree();
-    let bytes = tree.open_content(content, 0..content.size).await?;
+    let bytes = match tree.open_content(content, 0..content.size).await {
+        Err(TreeError::Changed) => return Ok(node),
+        bytes => bytes?,
+    };
     let body: Bytestream = Box::pin(bytes.chain(stream::iter([Ok(appended())])));
     let stored = tree.store(body, u64::MAX).await?;
     let new = NewItem { client_modified: Some(node.client_modified), ..NewItem::default() };
     let unchanged = Precondition::Version(node.version);
-    Ok(tree.overwrite(context.drive(), node.no, stored, new, unchanged).await?)
+    match tree.overwrite(context.drive(), node.no, stored, new, unchanged).await {
+        Err(TreeError::Changed | TreeError::NotFound | TreeError::QuotaExceeded) => Ok(node),
+        rewritten => Ok(rewritten?),
+    }
 }
 
 /// Returns whether a file has the extension of one that SharePoint rewrites.

@@ -4,7 +4,11 @@
 //! [allows others](crate::CloudBehavior::fetch_from_any_host): a client must not reach hosts through
 //! the server that it cannot reach itself.
 
-use std::{io, net::Ipv4Addr, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use axum::response::Response;
 use futures::TryStreamExt;

@@ -66,7 +66,7 @@ impl FaultScript {
             return Effect::None;
         }
         self.0.failed.fetch_add(1, Relaxed);
-        if (value / 100) % 2 == 0 { Effect::Before } else { Effect::After }
+        if (value / 100).is_multiple_of(2) { Effect::Before } else { Effect::After }
     }
 
     /// Fails a call that changes nothing, or that is not complete.
