@@ -4,6 +4,7 @@
 //! is set, they fail. Each module names the program and its environment variable.
 
 mod acdcli;
+mod graph_sdks;
 mod msal;
 mod msal_node;
 mod o365;
@@ -21,6 +22,7 @@ fn main() {
     let runtime = Runtime::new().expect("a runtime");
     let mut trials = opendal::trials();
     trials.extend(acdcli::trials(&runtime));
+    trials.extend(graph_sdks::trials(&runtime));
     trials.extend(msal::trials(&runtime));
     trials.extend(msal_node::trials(&runtime));
     trials.extend(o365::trials(&runtime));

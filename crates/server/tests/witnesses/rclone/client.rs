@@ -83,6 +83,28 @@ impl Rclone {
         drive["id"].as_str().map(str::to_owned).ok_or_else(|| "the drive has no id".into())
     }
 
+    /// Sends a `GET` of Graph with the token of an account, and returns the status and the body.
+    fn get(&self, account: &str, path: &str) -> TrialResult<(u16, Value)> {
+        let url = self.server.url().join("v1.0/")?.join(path)?;
+        let token = format!("drivedal-dev-{account}");
+        let (status, body) = blocking(async move {
+            let client = drivedal_test_support::http::client();
+            let response = client.get(url).bearer_auth(token).send().await?;
+            Ok::<_, reqwest::Error>((response.status().as_u16(), response.bytes().await?))
+        })?;
+        Ok((status, serde_json::from_slice(&body)?))
+    }
+
+    /// Returns the response to a `GET` of Graph.
+    pub fn graph(&self, path: &str) -> TrialResult<Value> {
+        Ok(self.get(&self.account, path)?.1)
+    }
+
+    /// Returns the status of a `GET` of Graph by another account.
+    pub fn status_for(&self, account: &str, path: &str) -> TrialResult<u16> {
+        Ok(self.get(account, path)?.0)
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

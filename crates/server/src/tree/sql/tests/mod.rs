@@ -8,6 +8,7 @@ mod durable;
 mod full;
 mod items;
 pub(super) mod on_postgres;
+mod permissions;
 mod postgres;
 mod recovery;
 mod repair;
