@@ -182,7 +182,7 @@ async fn enumerate(
     }
     let limit = (top - items.len() as u64).max(1);
     let (nodes, next) = match folder.kind {
-        NodeKind::Folder => context.tree().below(context.drive(), folder.no, from, limit).await?,
+        NodeKind::Folder => context.below(folder.no, from, limit).await?,
         NodeKind::File | NodeKind::Notebook => (Vec::new(), None),
     };
     let horizon = horizon(context);
@@ -230,6 +230,9 @@ async fn changes(
     let (mut inside, mut left) = (Vec::new(), Vec::new());
     for node in changed {
         feed = node.feed;
+        if !context.is_visible(&node).await? {
+            continue;
+        }
         let has_contents = node.kind == NodeKind::Folder && node.state == ItemState::Live;
         let contents = MovedFolder { item: node.no, left: false, next: 0 };
         let above = ancestors.keys(context, &node).await?;
@@ -284,6 +287,7 @@ async fn contents_of_moved(
         Err(TreeError::NotFound) => (Vec::new(), None),
         Err(error) => return Err(error.into()),
     };
+    let nodes = context.visible(nodes).await?;
     let mut paths = ParentPaths::new(visibility);
     let mut ancestors = AncestorCache::default();
     let mut items = Vec::with_capacity(nodes.len());

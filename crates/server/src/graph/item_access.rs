@@ -1,5 +1,7 @@
 //! The caller's access to the items of a drive.
 
+use std::collections::HashMap;
+
 use super::{
     drive_context::DriveContext,
     error::{Error, Result},
@@ -51,8 +53,15 @@ impl DriveContext<'_> {
         }
     }
 
-    /// Returns the nodes that the caller has access to. They are in a folder that the caller has access
-    /// to, so only those with permissions of their own can be excluded.
+    /// Returns whether the caller has access to a node.
+    ///
+    /// # Errors
+    /// 500 if the storage fails.
+    pub(super) async fn is_visible(&self, node: &Node) -> Result<bool> {
+        Ok(self.has_all_rights || self.role(node.no).await?.is_some())
+    }
+
+    /// Returns the nodes that the caller has access to.
     ///
     /// # Errors
     /// 500 if the storage fails.
@@ -60,14 +69,39 @@ impl DriveContext<'_> {
         if self.has_all_rights {
             return Ok(nodes);
         }
+        let mut inherited = HashMap::new();
         let mut visible = Vec::with_capacity(nodes.len());
         for node in nodes {
-            let is_boundary = SharingSummary::from_node(&node).is_some_and(|it| it.is_boundary);
-            if !is_boundary || self.role(node.no).await?.is_some() {
+            // An item without permissions of its own has those of its folder, which is looked up once.
+            let has_own = SharingSummary::from_node(&node).is_some();
+            let holder = if has_own { None } else { node.parents.first().copied() };
+            let is_visible = match holder.and_then(|folder| inherited.get(&folder)) {
+                Some(known) => *known,
+                None => self.role(holder.unwrap_or(node.no)).await?.is_some(),
+            };
+            if let Some(folder) = holder {
+                inherited.insert(folder, is_visible);
+            }
+            if is_visible {
                 visible.push(node);
             }
         }
         Ok(visible)
+    }
+
+    /// Returns a page of the items below a folder that the caller has access to, as
+    /// [`Tree::below`](crate::tree::Tree::below).
+    ///
+    /// # Errors
+    /// 404 if the folder is not live, 400 for a file, 500 if the storage fails.
+    pub(super) async fn below(
+        &self,
+        folder: ItemKey,
+        from: i64,
+        limit: u64,
+    ) -> Result<(Vec<Node>, Option<i64>)> {
+        let (nodes, next) = self.tree().below(self.drive(), folder, from, limit).await?;
+        Ok((self.visible(nodes).await?, next))
     }
 
     /// Returns the error for an item that the caller has no access to, as if it did not exist. Inferred:

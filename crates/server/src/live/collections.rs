@@ -42,7 +42,7 @@ pub(super) async fn albums(request: &LiveRequest) -> Result<Response> {
     let children = request.state().tree.children(request.drive(), ROOT, by_name).await;
     let mut nodes = children.map_err(|error| LiveError::tree(error, request.subject_id()))?;
     nodes.retain(|node| options.includes(ObjectType::from_node(node)));
-    let nodes = request.visible(nodes, false).await?;
+    let nodes = request.visible(nodes).await?;
     let path = match request.is_foreign() {
         true => format!("{}/albums", request.objects.account.cid),
         false => "me/albums".to_owned(),
@@ -136,7 +136,7 @@ pub(super) async fn search(request: &LiveRequest) -> Result<Response> {
         (nodes.len() as u64) < limit
     })
     .await?;
-    let nodes = request.visible(nodes, false).await?;
+    let nodes = request.visible(nodes).await?;
     respond(request, &options, own(nodes), &format!("{folder_id}/search")).await
 }
 

@@ -3,7 +3,7 @@
 //! The member `shared_with` of an item describes this access: no access to an item of "Just me", and to a
 //! shared item the role of its permission. The scopes of the token restrict it further.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     action::LiveAction,
@@ -142,20 +142,30 @@ impl LiveRequest {
         }
     }
 
-    /// Returns the nodes that the caller has access to. If `is_inherited`, the caller has access to their
-    /// folder, so only those whose inheritance ends can be excluded.
+    /// Returns the nodes that the caller has access to.
     ///
     /// # Errors
     /// 500 if the storage fails.
-    pub(super) async fn visible(&self, nodes: Vec<Node>, is_inherited: bool) -> Result<Vec<Node>> {
+    pub(super) async fn visible(&self, nodes: Vec<Node>) -> Result<Vec<Node>> {
         if !self.is_foreign() {
             return Ok(nodes);
         }
+        let mut inherited = HashMap::new();
         let mut visible = Vec::with_capacity(nodes.len());
         for node in nodes {
-            let ends = SharingSummary::from_node(&node).is_some_and(|it| it.is_boundary);
-            let is_visible =
-                is_inherited && !ends || self.role(&self.objects.account, node.no).await?.is_some();
+            // An item without permissions of its own has those of its folder, which is looked up once.
+            let has_own = SharingSummary::from_node(&node).is_some();
+            let holder = if has_own { None } else { node.parents.first().copied() };
+            let is_visible = match holder.and_then(|folder| inherited.get(&folder)) {
+                Some(known) => *known,
+                None => {
+                    let item = holder.unwrap_or(node.no);
+                    self.role(&self.objects.account, item).await?.is_some()
+                }
+            };
+            if let Some(folder) = holder {
+                inherited.insert(folder, is_visible);
+            }
             if is_visible {
                 visible.push(node);
             }

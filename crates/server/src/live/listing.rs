@@ -268,7 +268,7 @@ pub(super) async fn list(request: &LiveRequest, kind: ListKind) -> Result<Respon
     let children = children.map_err(|error| LiveError::in_folder(error, "", &folder_id))?;
     let (nodes, more) = options.page(children);
     let url = request.objects.base_url.url(&format!("{BASE}/{folder_id}/{}", kind.name()));
-    let nodes = request.visible(nodes, true).await?;
+    let nodes = request.visible(nodes).await?;
     let nodes = nodes.into_iter().map(|node| ListedNode { node, above, owner: None }).collect();
     Ok(response(request, nodes, options.paging(&url, more)))
 }

@@ -382,6 +382,19 @@ async fn inherited_permissions_end_where_a_request_says_so() {
     bea.request("GET", &item).refused(403, "accessDenied").await;
     carl.request("GET", &item).ok().await;
     assert_eq!(names(&bea.get(&format!("{folder}/children")).await), ["public.txt"]);
+    // Nor does a list of the descendants show the contents of the private folder.
+    for list in ["search(q='txt')", "delta"] {
+        let listed = names(&bea.get(&format!("{folder}/{list}")).await);
+        assert!(listed.contains(&"public.txt".to_owned()), "{list}: {listed:?}");
+        assert!(!listed.contains(&"a.txt".to_owned()), "{list}: {listed:?}");
+    }
+    let delta = bea.get(&format!("{folder}/delta?token=latest")).await;
+    let delta = delta["@odata.deltaLink"].as_str().unwrap().to_owned();
+    anna.put("Plans/private/b.txt", "b").await;
+    anna.put("Plans/c.txt", "c").await;
+    let changed = names(&bea.get(&delta).await);
+    assert!(changed.contains(&"c.txt".to_owned()), "{changed:?}");
+    assert!(!changed.contains(&"b.txt".to_owned()), "{changed:?}");
     carl.request("GET", &folder).refused(403, "accessDenied").await;
     let seen = anna.get("/me/drive/root:/Plans/private:/permissions").await;
     assert_eq!(seen["value"].as_array().unwrap().len(), 2, "carl and the owner: {seen}");
