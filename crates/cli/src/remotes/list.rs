@@ -38,7 +38,7 @@ pub(super) struct Show {
 }
 
 /// Options whose values are printed. The value of any other option may be a secret.
-const PUBLIC_OPTIONS: [&str; 43] = [
+const PUBLIC_OPTIONS: [&str; 44] = [
     "account_kind",
     "allow_http",
     "allowed_hosts",
@@ -63,6 +63,7 @@ const PUBLIC_OPTIONS: [&str; 43] = [
     "name",
     "no_proxy",
     "oauth_endpoint",
+    "pool_size",
     "proxy",
     "read_timeout",
     "redirect_uri",

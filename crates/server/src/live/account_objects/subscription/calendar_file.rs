@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use icalendar::parser::{Component, Property, read_calendar, unfold};
 use jiff::{
     SignedDuration, Span, SpanRelativeTo, Timestamp,
-    civil::{Date, DateTime},
+    civil::{Date, DateTime, Time},
     tz::TimeZone,
 };
 use serde_json::{Map, Value};
@@ -215,9 +215,7 @@ impl EventTime {
         };
         let is_date = text.len() == 8;
         let local = match is_date {
-            true => {
-                Date::strptime("%Y%m%d", text).map_err(invalid)?.to_datetime(Default::default())
-            }
+            true => Date::strptime("%Y%m%d", text).map_err(invalid)?.to_datetime(Time::midnight()),
             false => {
                 DateTime::strptime("%Y%m%dT%H%M%S", text.trim_end_matches('Z')).map_err(invalid)?
             }

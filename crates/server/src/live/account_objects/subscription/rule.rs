@@ -107,8 +107,8 @@ const LAST: Timestamp = Timestamp::constant(253_402_207_200, 0);
 
 /// Returns a part of a rule, such as `FREQ`; `None` if the rule does not have it.
 fn part<'a>(rule: &'a str, name: &str) -> Option<&'a str> {
-    let parts = rule.trim().split(';').filter_map(|part| part.split_once('='));
-    parts.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    let mut parts = rule.trim().split(';').filter_map(|part| part.split_once('='));
+    parts.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
 /// Returns the description of a rule in the words of the reference: "Occurs every week on Tuesday".
