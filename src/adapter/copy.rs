@@ -21,10 +21,10 @@ use crate::drive::{
 };
 
 /// The maximum time to wait for a copy. Clouds queue large ones.
-const COPY_MAX: Duration = Duration::from_secs(6 * 60 * 60);
+pub(super) const COPY_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// The minimum time between two requests for the status of a copy.
-const POLL_MIN: Duration = Duration::from_millis(50);
+pub(super) const POLL_MIN: Duration = Duration::from_millis(50);
 
 /// A copy in progress. Each call sends at most one status request, so no call takes long and each
 /// can be repeated.

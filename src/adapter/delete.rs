@@ -8,11 +8,15 @@
 
 use std::sync::Arc;
 
-use opendal::raw::{OpDelete, oio};
+use opendal::{
+    Capability,
+    raw::{OpDelete, oio},
+};
 
 use super::{
     error::{is_a_folder, is_root, to_opendal},
     index::FolderKey,
+    options::check_delete,
     path::{Path, ResolvedPath},
     state::{AdapterState, DESTRUCTIVE_MAX_AGE},
 };
@@ -26,6 +30,8 @@ use crate::drive::{
 pub struct DriveDeleter {
     state: Arc<AdapterState>,
     cx: Context,
+    /// The capabilities of the service, which say which options are supported.
+    capability: Capability,
     pending: Vec<PendingDelete>,
 }
 
@@ -39,8 +45,26 @@ struct PendingDelete {
 
 impl DriveDeleter {
     /// Creates a deleter without items.
-    pub(super) fn new(state: Arc<AdapterState>, cx: Context) -> Self {
-        Self { state, cx, pending: Vec::new() }
+    pub(super) fn new(state: Arc<AdapterState>, cx: Context, capability: Capability) -> Self {
+        Self { state, cx, capability, pending: Vec::new() }
+    }
+
+    /// Deletes a version of the file at a path, at once. Succeeds if the file or the version does not
+    /// exist.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a path with the name `.` or `..`; [request
+    /// errors](crate::drive::Error#request-errors), also for the current version.
+    async fn delete_version(&self, path: &str, version: &str) -> Result<()> {
+        let path = self.state.path(path)?;
+        let resolved = match self.state.resolve(&self.cx, &path, DESTRUCTIVE_MAX_AGE).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            result => result?,
+        };
+        match self.state.drive.delete_version(&self.cx, &resolved.item_ref, version).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            deleted => deleted,
+        }
     }
 
     /// Adds the item at a path. Adds nothing if the item does not exist. If `recursive`, a folder
@@ -255,11 +279,16 @@ impl oio::Delete for DriveDeleter {
     ///
     /// # Errors
     /// Without `recursive`: `Conflict` for a folder that is not empty, `IsADirectory` for a folder
-    /// whose path has no slash at its end and for the operator's root. `Unsupported` for a path
-    /// with the name `.` or `..`. [Request errors](crate::drive::Error#request-errors), also those
+    /// whose path has no slash at its end and for the operator's root. `Unsupported` for an option
+    /// that the drive does not support and for a path with the name `.` or `..`. [Request errors](crate::drive::Error#request-errors), also those
     /// of the pending deletions.
     async fn delete(&mut self, path: &str, args: OpDelete) -> opendal::Result<()> {
-        self.add(path, args.recursive()).await.map_err(to_opendal)
+        check_delete(&args, &self.capability)?;
+        let deleted = match args.version() {
+            Some(version) => self.delete_version(path, version).await,
+            None => self.add(path, args.recursive()).await,
+        };
+        deleted.map_err(to_opendal)
     }
 
     /// Deletes the pending items.

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
+    conditions::TimeConditions,
     content_version::ContentVersion,
     error::is_a_folder,
     path::{Path, ResolvedPath},
@@ -31,6 +32,10 @@ pub(super) struct RemoteFile {
     /// A path with the name `.` or `..` is an error of the first download.
     pub(super) path: Result<Path>,
     pub(super) conditions: Conditions,
+    /// Checked on the item before the first download.
+    pub(super) times: TimeConditions,
+    /// The version to read; `None` for the current one.
+    pub(super) version: Option<String>,
 }
 
 impl RemoteFile {
@@ -44,6 +49,12 @@ impl RemoteFile {
     pub(super) async fn download(&self, range: ByteRange) -> Result<(Download, ContentVersion)> {
         let (state, cx) = (&self.state, &self.cx);
         let path = self.path.as_ref().map_err(Clone::clone)?;
+        if let Some(version) = &self.version {
+            return self.download_version(path, version, range).await;
+        }
+        if !self.times.is_empty() {
+            return self.download_at_time(path, range).await;
+        }
         let (mut resolved, url_lock) = self.resolve(path).await?;
         // Taken after the path is resolved, because the download returns more properties of the item
         // and has to replace the index entry.
@@ -60,6 +71,49 @@ impl RemoteFile {
         self.update_index(&resolved, &download, requested_at);
         drop(url_lock);
         self.check_size(&resolved, &download).await?;
+        let version = ContentVersion::from_download(&resolved, &download);
+        Ok((download, version))
+    }
+
+    /// Starts the download of a range of a version, which never changes.
+    ///
+    /// # Errors
+    /// `NotFound` if the file or the version does not exist; `IsAFolder`; `RangeNotSatisfied` if the
+    /// range starts after the end; [request errors](crate::drive::Error#request-errors).
+    async fn download_version(
+        &self,
+        path: &Path,
+        version: &str,
+        range: ByteRange,
+    ) -> Result<(Download, ContentVersion)> {
+        let (state, cx) = (&self.state, &self.cx);
+        let resolved = state.resolve(cx, path, state.settings.index_ttl).await?;
+        let download = state.drive.download_version(cx, &resolved.item_ref, version, range).await?;
+        let etag = Some(version.to_owned());
+        let content = ContentVersion { total: download.total, item: None, etag };
+        Ok((download, content))
+    }
+
+    /// Starts the download of a range if the conditions on the modification time hold. The bytes are
+    /// those of the item that was checked.
+    ///
+    /// # Errors
+    /// `ConditionNotMatch` if a condition does not hold or the file is replaced meanwhile; otherwise
+    /// those of [`download`](Self::download).
+    async fn download_at_time(
+        &self,
+        path: &Path,
+        range: ByteRange,
+    ) -> Result<(Download, ContentVersion)> {
+        let (state, cx) = (&self.state, &self.cx);
+        let (resolved, item) = state.request_item(cx, path, &self.conditions).await?;
+        self.times.check(&item)?;
+        let conditions = Conditions { if_match: item.etag.clone(), if_none_match: None };
+        let request = DownloadRequest::new(&resolved.item_ref)
+            .with_known(&item)
+            .with_range(range)
+            .with_conditions(&conditions);
+        let download = state.drive.download(cx, request).await?;
         let version = ContentVersion::from_download(&resolved, &download);
         Ok((download, version))
     }
@@ -101,7 +155,9 @@ impl RemoteFile {
         let (state, cx) = (&self.state, &self.cx);
         let path = self.path.as_ref().map_err(Clone::clone)?;
         let span = ByteRange::Span(range.clone());
-        let download = if let Some(expected) = &version.item {
+        let download = if let Some(id) = &self.version {
+            self.download_version(path, id, span).await?.0
+        } else if let Some(expected) = &version.item {
             let (resolved, item) = state.request_item(cx, path, &self.conditions).await?;
             expected.check(&item)?;
             let requested_at = Instant::now();

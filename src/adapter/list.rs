@@ -21,16 +21,14 @@ use std::{
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use opendal::{
-    MetadataBuilder,
-    raw::{OpList, oio},
-};
+use opendal::raw::{OpList, oio};
 
 use super::{
     error::{not_a_folder, to_opendal},
     failures::Failures,
     index::FolderKey,
     left_out::{Admission, admit},
+    list_entries::ListEntries,
     list_job::ListJob,
     metadata,
     path::Path,
@@ -63,7 +61,7 @@ pub struct DriveLister {
     returned_by_tree: HashSet<ItemId>,
     /// The entry of the folder itself was returned.
     is_self_returned: bool,
-    ready: VecDeque<oio::Entry>,
+    entries: ListEntries,
     failures: Failures,
 }
 
@@ -118,7 +116,7 @@ impl DriveLister {
             tree: None,
             returned_by_tree: HashSet::new(),
             is_self_returned: false,
-            ready: VecDeque::new(),
+            entries: ListEntries::new(args),
             failures: Failures::default(),
         }
     }
@@ -227,7 +225,7 @@ impl DriveLister {
         self.cached_start = None;
         if job.is_start && job.prefix.is_none() && !self.is_self_returned {
             self.is_self_returned = true;
-            self.ready.push_back(oio::Entry::new(&job.path, MetadataBuilder::dir().build()));
+            self.entries.push_folder(&job.path);
         }
         match self.tree.is_some() {
             true => self.add_tree_page(job, page),
@@ -320,9 +318,10 @@ impl DriveLister {
         let sets_modified = state.capabilities().set_modified;
         let mut known: HashMap<FolderKey, Vec<_>> = HashMap::new();
         let mut shortcuts = Vec::new();
+        let entries = &mut self.entries;
         let mut accept = |path: &str, parent: &ItemId, item: &Item| {
             state.returned_paths.record(path, &item.id);
-            self.ready.push_back(oio::Entry::new(path, metadata::from_item(item, sets_modified)));
+            entries.push(path, item, metadata::from_item(item, sets_modified));
             let key = match by_path {
                 true => match state.path(path) {
                     Ok(path) => state.path_key(path.parent().names()),
@@ -390,7 +389,7 @@ impl DriveLister {
         if !self.returned_by_tree.contains(&item.id) {
             let metadata = metadata::from_item(item, state.capabilities().set_modified);
             state.returned_paths.record(&path, &item.id);
-            self.ready.push_back(oio::Entry::new(&path, metadata));
+            self.entries.push(&path, item, metadata);
         }
         if self.recursive && item.is_folder() && !job.is_cycle(&item.id) {
             let (parent, ancestors) = (job.folder_id(), &job.ancestors);
@@ -398,6 +397,30 @@ impl DriveLister {
             self.waiting.push_back(child);
         }
         true
+    }
+}
+
+impl DriveLister {
+    /// Requests the versions of some files.
+    ///
+    /// # Errors
+    /// A temporary error of one file: the next call continues.
+    async fn add_versions(&mut self) -> Result<()> {
+        self.entries.add_versions(&self.state, &self.cx, &mut self.failures).await
+    }
+
+    /// Completes the listing and sorts its entries by path.
+    ///
+    /// # Errors
+    /// Those of [`advance`](Self::advance) and [`add_versions`](Self::add_versions); the next call
+    /// continues.
+    async fn complete_and_sort(&mut self) -> Result<()> {
+        while self.advance().await? {}
+        while self.entries.needs_versions() {
+            self.add_versions().await?;
+        }
+        self.entries.sort();
+        Ok(())
     }
 }
 
@@ -415,12 +438,19 @@ impl oio::List for DriveLister {
     /// Returns the next entry, or `None` at the end of the listing.
     ///
     /// # Errors
-    /// Those of `advance`. After all other entries, one error that names the
+    /// Those of `advance` and `add_versions`. After all other entries, one error that names the
     /// folders that could not be listed.
     async fn next(&mut self) -> opendal::Result<Option<oio::Entry>> {
+        if self.entries.needs_order() {
+            self.complete_and_sort().await.map_err(to_opendal)?;
+        }
         loop {
-            if let Some(entry) = self.ready.pop_front() {
+            if let Some(entry) = self.entries.pop() {
                 return Ok(Some(entry));
+            }
+            if self.entries.needs_versions() {
+                self.add_versions().await.map_err(to_opendal)?;
+                continue;
             }
             if !self.advance().await.map_err(to_opendal)? {
                 return match self.failures.take() {

@@ -17,6 +17,11 @@ pub fn known_size(metadata: &Metadata) -> Option<u64> {
     (metadata.is_file() && !is_unknown).then(|| metadata.content_length())
 }
 
+/// Returns the entry of user metadata of a file whose size is unknown.
+pub(super) fn unknown_size() -> (String, String) {
+    (SIZE.to_owned(), UNKNOWN.to_owned())
+}
+
 /// Returns the metadata of an item.
 ///
 /// If `sets_modified`, the drive stores the modification time that a writer sets. The metadata then

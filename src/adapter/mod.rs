@@ -11,8 +11,10 @@ mod body;
 #[cfg(feature = "layers-cache")]
 mod changes;
 mod channel;
+mod conditions;
 mod content_version;
 mod copy;
+mod copy_folder;
 mod delete;
 mod download;
 mod error;
@@ -26,11 +28,14 @@ mod index;
 pub(crate) mod key_locks;
 mod left_out;
 mod list;
+mod list_entries;
 mod list_job;
 mod metadata;
 mod operator;
+mod options;
 mod path;
 mod path_registry;
+mod presign;
 mod read;
 mod rename;
 mod resolve;
@@ -44,6 +49,7 @@ mod tests;
 mod tree_assembler;
 mod upload;
 mod upload_task;
+mod versions;
 mod walk;
 mod write;
 
@@ -74,6 +80,7 @@ pub use self::{
     write::DriveWriter,
 };
 use self::{
+    conditions::TimeConditions,
     error::to_opendal,
     state::{AdapterState, if_exists},
 };
@@ -154,11 +161,19 @@ impl Service for DriveService {
         let drive = self.state.capabilities();
         Capability {
             stat: true,
+            stat_with_if_match: drive.download_if_match,
             stat_with_if_none_match: drive.if_none_match,
+            stat_with_if_modified_since: true,
+            stat_with_if_unmodified_since: true,
+            stat_with_version: drive.extensions.versions,
             read: true,
             read_with_suffix: true,
             read_with_if_match: drive.download_if_match,
             read_with_if_none_match: drive.if_none_match,
+            // The etag of the item that was checked is a condition of the download.
+            read_with_if_modified_since: drive.download_if_match,
+            read_with_if_unmodified_since: drive.download_if_match,
+            read_with_version: drive.extensions.versions,
             write: true,
             write_can_multi: true,
             write_can_empty: true,
@@ -168,6 +183,7 @@ impl Service for DriveService {
             create_dir: true,
             delete: true,
             delete_with_recursive: true,
+            delete_with_version: drive.extensions.delete_versions,
             delete_max_size: Some(drive.delete_max_size.max(1)),
             copy: drive.copy_files,
             copy_with_if_not_exists: drive.copy_files && drive.if_not_exists,
@@ -175,7 +191,11 @@ impl Service for DriveService {
             rename_with_if_not_exists: drive.if_not_exists,
             list: true,
             list_with_limit: true,
+            list_with_start_after: true,
             list_with_recursive: true,
+            list_with_versions: drive.extensions.versions,
+            presign: drive.download_url_lifetime.is_some(),
+            presign_read: drive.download_url_lifetime.is_some(),
             shared: true,
             ..Capability::default()
         }
@@ -201,12 +221,18 @@ impl Service for DriveService {
     /// Requests the item at a path and returns its metadata.
     ///
     /// # Errors
-    /// `NotFound` if the item does not exist, or is a file although the path ends with a slash;
-    /// `ConditionNotMatch` if `if_match` differs from the etag or `if_none_match` equals it;
-    /// `Unsupported` for a path with the name `.` or `..`; [request
+    /// `NotFound` if the item or the version does not exist, or is a file although the path ends with
+    /// a slash; `ConditionNotMatch` if a condition does not hold; `Unsupported` for an option that the
+    /// drive does not support and for a path with the name `.` or `..`; [request
     /// errors](crate::drive::Error#request-errors).
     async fn stat(&self, ctx: &OperationContext, path: &str, args: OpStat) -> Result<RpStat> {
+        options::check_stat(&args, &self.capability())?;
         let (state, cx) = (&self.state, Context::from(ctx));
+        if let Some(version) = args.version() {
+            let path = state.path(path).map_err(to_opendal)?;
+            let metadata = state.stat_version(&cx, &path, version).await.map_err(to_opendal)?;
+            return Ok(RpStat::new(metadata));
+        }
         let conditions = Conditions {
             if_match: args.if_match().map(str::to_owned),
             if_none_match: args.if_none_match().map(str::to_owned),
@@ -214,6 +240,7 @@ impl Service for DriveService {
         let parsed = state.path(path).map_err(to_opendal)?;
         let requested = state.request_item(&cx, &parsed, &conditions).await;
         let (resolved, item) = requested.map_err(to_opendal)?;
+        TimeConditions::from_stat(&args).check(&item).map_err(to_opendal)?;
         let item = state.with_size(&cx, &resolved, item).await;
         state.returned_paths.record(path, &item.id);
         // OpenDAL checks only that a path without a slash is not a folder.
@@ -223,12 +250,16 @@ impl Service for DriveService {
                 "cannot find the folder: a file has this name",
             ));
         }
-        Ok(RpStat::new(metadata::from_item(&item, state.capabilities().set_modified)))
+        Ok(RpStat::new(state.metadata(&item)))
     }
 
     /// Creates a reader. Sends no request; a path with the name `.` or `..` is an error of the
     /// first read.
+    ///
+    /// # Errors
+    /// `Unsupported` for an option that the drive does not support.
     fn read(&self, ctx: &OperationContext, path: &str, args: OpRead) -> Result<DriveReader> {
+        options::check_read(&args, &self.capability())?;
         Ok(DriveReader::new(Arc::clone(&self.state), Context::from(ctx), path, &args))
     }
 
@@ -236,21 +267,27 @@ impl Service for DriveService {
     ///
     /// # Errors
     /// `Unsupported` for a path with the name `.` or `..`, for user metadata that
-    /// [`Announce`] did not create, and for an announced size above the drive's
-    /// `max_file_size`.
+    /// [`Announce`] did not create, for another option that the drive does not support, and for an
+    /// announced size above the drive's `max_file_size`.
     fn write(&self, ctx: &OperationContext, path: &str, args: OpWrite) -> Result<DriveWriter> {
+        options::check_write(&args, &self.capability())?;
         DriveWriter::new(Arc::clone(&self.state), Context::from(ctx), path, &args)
             .map_err(to_opendal)
     }
 
     /// Creates a deleter. Sends no request.
     fn delete(&self, ctx: &OperationContext) -> Result<DriveDeleter> {
-        Ok(DriveDeleter::new(Arc::clone(&self.state), Context::from(ctx)))
+        let (state, cx) = (Arc::clone(&self.state), Context::from(ctx));
+        Ok(DriveDeleter::new(state, cx, self.capability()))
     }
 
     /// Creates a lister. Sends no request; a path with the name `.` or `..` is an error of the
     /// first call.
+    ///
+    /// # Errors
+    /// `Unsupported` for an option that the drive does not support.
     fn list(&self, ctx: &OperationContext, path: &str, args: OpList) -> Result<DriveLister> {
+        options::check_list(&args, &self.capability())?;
         Ok(DriveLister::new(Arc::clone(&self.state), Context::from(ctx), path, &args))
     }
 
@@ -258,7 +295,8 @@ impl Service for DriveService {
     /// an error of the first call.
     ///
     /// # Errors
-    /// `Unsupported` if the cloud has no server-side copies.
+    /// `Unsupported` if the cloud has no server-side copies, and for an option that the drive does not
+    /// support.
     fn copy(
         &self,
         ctx: &OperationContext,
@@ -269,6 +307,7 @@ impl Service for DriveService {
         if !self.state.capabilities().copy_files {
             return Err(unsupported("copy: this cloud has no server-side copies"));
         }
+        options::check_copy(&args, &self.capability())?;
         let (state, cx) = (Arc::clone(&self.state), Context::from(ctx));
         Ok(DriveCopier::new(state, cx, from, to, if_exists(args.if_not_exists())))
     }
@@ -297,6 +336,7 @@ impl Service for DriveService {
         to: &str,
         args: OpRename,
     ) -> Result<RpRename> {
+        options::check_rename(&args, &self.capability())?;
         let from = self.state.path(from).map_err(to_opendal)?;
         let to = self.state.path(to).map_err(to_opendal)?;
         let if_exists = if_exists(args.if_not_exists());
@@ -313,12 +353,22 @@ impl Service for DriveService {
         Err(unsupported("restore: drives do not support it"))
     }
 
-    /// Drives sign no requests in advance.
+    /// Requests a URL of the file's content, as a request that another program can send. Only reads
+    /// have such URLs.
     ///
     /// # Errors
-    /// Always `Unsupported`.
-    async fn presign(&self, _: &OperationContext, _: &str, _: OpPresign) -> Result<RpPresign> {
-        Err(unsupported("presign: drives do not support it"))
+    /// `Unsupported` for another operation, for an option, for a longer validity than that of the
+    /// cloud's URLs, and for a file without such a URL; `NotFound`, `IsADirectory`, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn presign(
+        &self,
+        ctx: &OperationContext,
+        path: &str,
+        args: OpPresign,
+    ) -> Result<RpPresign> {
+        let (state, cx) = (&self.state, Context::from(ctx));
+        let path = state.path(path).map_err(to_opendal)?;
+        state.presign(&cx, &path, &args, &self.capability()).await
     }
 }
 

@@ -26,8 +26,8 @@ use opendal::{
 };
 
 use super::{
-    content_version::ContentVersion, download::RemoteFile, error::to_opendal, metadata,
-    state::AdapterState,
+    conditions::TimeConditions, content_version::ContentVersion, download::RemoteFile,
+    error::to_opendal, metadata, state::AdapterState,
 };
 use crate::drive::{
     ByteRange, ByteStream, Conditions, ContentCheck, Context, Download, Error, ErrorKind, Result,
@@ -50,7 +50,8 @@ impl DriveReader {
             if_none_match: args.if_none_match().map(str::to_owned),
         };
         let path = state.path(path);
-        Self(Arc::new(RemoteFile { state, cx, path, conditions }))
+        let (times, version) = (TimeConditions::from_read(args), args.version().map(str::to_owned));
+        Self(Arc::new(RemoteFile { state, cx, path, conditions, times, version }))
     }
 
     /// Starts the download of a range. Returns the size and the etag of the file, and the bytes of

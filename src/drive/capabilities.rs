@@ -1,6 +1,6 @@
 //! The capabilities of a drive.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use super::{Extensions, SessionLimits};
 
@@ -33,17 +33,23 @@ pub struct Capabilities {
     /// [`Drive::item`](super::Drive::item) and [`Drive::download`](super::Drive::download).
     pub if_none_match: bool,
     /// The drive supports [`Conditions::if_match`](super::Conditions::if_match) in
-    /// [`Drive::download`](super::Drive::download): it returns the bytes of that version, or an
-    /// error.
+    /// [`Drive::item`](super::Drive::item) and [`Drive::download`](super::Drive::download), which
+    /// returns the bytes of that version or an error.
     pub download_if_match: bool,
     /// The drive implements [`Drive::changes`](super::Drive::changes).
     pub changes: bool,
     /// The drive implements [`Drive::copy`](super::Drive::copy) for files. The target may have
     /// another name than the source, and it may exist.
     pub copy_files: bool,
+    /// The drive implements [`Drive::copy`](super::Drive::copy) for folders, with all their contents.
+    /// The target must not exist.
+    pub copy_folders: bool,
     /// Downloads need a [`DownloadUrl`](super::DownloadUrl). The drive returns the URL that it
     /// used, so that further ranges of the file can share it.
     pub download_urls: bool,
+    /// How long a new URL of [`Drive::download_url`](super::Drive::download_url) is valid. `None` if
+    /// the drive has no such URLs or the cloud does not document it.
+    pub download_url_lifetime: Option<Duration>,
     /// The folders that support [`Depth::Recursive`](super::Depth::Recursive).
     pub recursive_list: RecursiveList,
     /// Largest number of items in one call of [`Drive::delete`](super::Drive::delete).
@@ -84,7 +90,9 @@ impl Capabilities {
             download_if_match: false,
             changes: false,
             copy_files: false,
+            copy_folders: false,
             download_urls: false,
+            download_url_lifetime: None,
             recursive_list: RecursiveList::No,
             delete_max_size: 1,
             multi_parent: false,

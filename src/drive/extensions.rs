@@ -12,8 +12,16 @@ use super::{ItemId, ItemRef, Secret};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Extensions {
-    /// [`Drive::versions`](super::Drive::versions).
+    /// [`Drive::versions`](super::Drive::versions),
+    /// [`Drive::download_version`](super::Drive::download_version) and
+    /// [`Drive::restore_version`](super::Drive::restore_version).
     pub versions: bool,
+    /// [`Drive::delete_version`](super::Drive::delete_version).
+    pub delete_versions: bool,
+    /// [`Drive::download_url`](super::Drive::download_url).
+    pub download_urls: bool,
+    /// [`Drive::upload_url`](super::Drive::upload_url).
+    pub upload_urls: bool,
     /// [`Drive::search`](super::Drive::search).
     pub search: bool,
     /// [`Drive::deleted_items`](super::Drive::deleted_items) and
@@ -36,6 +44,9 @@ impl Extensions {
     /// No optional verbs.
     pub const NONE: Self = Self {
         versions: false,
+        delete_versions: false,
+        download_urls: false,
+        upload_urls: false,
         search: false,
         recycle_bin: false,
         thumbnails: false,
@@ -63,6 +74,27 @@ impl FileVersion {
     /// Returns a version of which only the cloud's id is known.
     pub fn new(id: impl Into<String>) -> Self {
         Self { id: id.into(), size: None, modified: None, is_current: false }
+    }
+}
+
+/// A URL to which another program can write a file, with one request and without a token.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct UploadUrl {
+    /// The URL. The bytes of the whole file are the body of a `PUT` request.
+    pub url: Secret,
+    /// Names and values of the headers that the request must have, besides `Content-Length`.
+    pub headers: Vec<(String, String)>,
+    /// Size of the file in bytes. The request must have exactly these.
+    pub size: u64,
+    /// Expiry of the URL. `None` if the cloud does not report it.
+    pub expires: Option<Timestamp>,
+}
+
+impl UploadUrl {
+    /// Returns a URL for a file of `size` bytes, without headers and without a known expiry.
+    pub fn new(url: impl Into<Secret>, size: u64) -> Self {
+        Self { url: url.into(), headers: Vec::new(), size, expires: None }
     }
 }
 

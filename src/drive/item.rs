@@ -74,7 +74,7 @@ pub struct Item {
     pub content_type: Option<String>,
     /// Hashes of a file's content.
     pub hashes: Vec<(HashKind, Box<[u8]>)>,
-    /// Pre-authenticated URL of a file's content.
+    /// URL of a file's content.
     pub download_url: Option<DownloadUrl>,
 }
 
@@ -117,11 +117,17 @@ pub enum HashKind {
     Sha256,
 }
 
-/// A pre-authenticated URL of an item's content. It gives access to the content without a token.
+/// A URL of an item's content.
+///
+/// It is usually pre-authenticated: it gives access to the content without a token. A drive may also
+/// use a URL of its API, to whose requests it adds the token. [`Drive::download_url`] returns only
+/// pre-authenticated URLs.
+///
+/// [`Drive::download_url`]: super::Drive::download_url
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DownloadUrl {
-    /// The URL. Requests to it carry no token.
+    /// The URL. Another program must not add a token to requests.
     pub url: Secret,
     /// Expiry of the URL. `None` if the cloud does not report it.
     pub expires: Option<Timestamp>,

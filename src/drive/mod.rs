@@ -54,7 +54,7 @@ pub use self::{
     error::{Error, ErrorKind, Result, Retry},
     extensions::{
         Access, Extensions, FileVersion, GrantRequest, Link, LinkAudience, LinkRequest, Permission,
-        Properties, PropertyChanges, SearchRequest, Thumbnail,
+        Properties, PropertyChanges, SearchRequest, Thumbnail, UploadUrl,
     },
     item::{DownloadUrl, HashKind, Item, ItemId, ItemKind},
     page::{ChangePage, Cursor, Page, SiblingSearch},
@@ -414,6 +414,47 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     async fn restore_version(&self, cx: &Context, file: &ItemRef, version: &str) -> Result<()> {
         let _ = (cx, file, version);
         Err(Error::unsupported("versions"))
+    }
+
+    /// Deletes an old version of a file. `version` is a [`FileVersion::id`].
+    ///
+    /// # Errors
+    /// `NotFound` if the file or version does not exist; `Unsupported` without
+    /// [`Extensions::delete_versions`]; [request errors](crate::drive::Error#request-errors), among
+    /// them those for the current version, which cannot be deleted.
+    async fn delete_version(&self, cx: &Context, file: &ItemRef, version: &str) -> Result<()> {
+        let _ = (cx, file, version);
+        Err(Error::unsupported("the deletion of versions"))
+    }
+
+    /// Requests a new URL from which another program can read a file without a token. The URL
+    /// supports byte ranges.
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist; `IsAFolder` for a folder; `Unsupported` without
+    /// [`Extensions::download_urls`] and for a file that has no such URL; [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn download_url(&self, cx: &Context, file: &ItemRef) -> Result<DownloadUrl> {
+        let _ = (cx, file);
+        Err(Error::unsupported("download URLs for other programs"))
+    }
+
+    /// Requests a URL to which another program can write a file of `total` bytes without a token.
+    /// Its request creates the file at the target as the options say.
+    ///
+    /// # Errors
+    /// The kinds of [`open_session`](Self::open_session); `InvalidInput` for a size that one request
+    /// cannot have; `Unsupported` without [`Extensions::upload_urls`] and if requests need a token;
+    /// [request errors](crate::drive::Error#request-errors).
+    async fn upload_url(
+        &self,
+        cx: &Context,
+        target: &Target,
+        total: u64,
+        options: &WriteOptions,
+    ) -> Result<UploadUrl> {
+        let _ = (cx, target, total, options);
+        Err(Error::unsupported("upload URLs for other programs"))
     }
 
     /// Returns one page of the items that match a search. `cursor` is [`Page::next`] of the

@@ -5,6 +5,7 @@ mod amazon_drive;
 mod connection;
 mod faults;
 mod layers;
+mod options;
 mod readme;
 mod shared_tokens;
 mod sign_in;

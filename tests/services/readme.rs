@@ -1,4 +1,6 @@
-//! The guide's table of capabilities must match those of the services.
+//! The guide's tables of capabilities must match those of the services.
+
+use std::fmt::Write as _;
 
 use drivedal::services::{
     amazon_drive::AmazonDriveConfig, onedrive::OneDriveConfig, skydrive::SkyDriveConfig,
@@ -28,6 +30,58 @@ fn row(name: &str, capability: &Capability) -> String {
         yes(capability.write_with_if_match),
         yes(capability.read_with_if_none_match),
     )
+}
+
+/// The lines of the guide before and after the table of all capabilities.
+const TABLE: [&str; 2] = ["<!-- capabilities: generated -->\n", "<!-- end of capabilities -->\n"];
+
+/// Returns the table of all capabilities of OpenDAL, with a column for each service. Sizes are in
+/// bytes.
+fn capability_table(services: &[(&str, Capability)]) -> String {
+    let values: Vec<_> = services
+        .iter()
+        .map(|(_, capability)| serde_json::to_value(capability).expect("plain values"))
+        .collect();
+    let names: Vec<_> = services.iter().map(|(name, _)| format!(" `{name}` |")).collect();
+    let mut table =
+        format!("| capability |{}\n|---|{}\n", names.concat(), "---|".repeat(names.len()));
+    let capabilities = values[0].as_object().expect("an object with a member for each capability");
+    for name in capabilities.keys() {
+        write!(table, "| `{name}` |").expect("a string");
+        for value in &values {
+            let text = match &value[name] {
+                serde_json::Value::Bool(true) => "yes".to_owned(),
+                serde_json::Value::Number(number) => number.to_string(),
+                _ => "–".to_owned(),
+            };
+            write!(table, " {text} |").expect("a string");
+        }
+        table.push('\n');
+    }
+    table
+}
+
+/// `DRIVEDAL_UPDATE_DOCS=1` writes the table into the guide.
+#[test]
+fn the_table_of_all_capabilities_is_true() {
+    let token = [("access_token", "t")];
+    let business = [("access_token", "t"), ("account_kind", "business")];
+    let table = capability_table(&[
+        ("onedrive", of::<OneDriveConfig>(&token)),
+        ("onedrive, business", of::<OneDriveConfig>(&business)),
+        ("skydrive", of::<SkyDriveConfig>(&token)),
+        ("amazon-drive", of::<AmazonDriveConfig>(&token)),
+    ]);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/library.md");
+    let guide = std::fs::read_to_string(path).expect("the guide");
+    let [start, end] = TABLE;
+    let (before, rest) = guide.split_once(start).expect("the line before the table");
+    let (current, after) = rest.split_once(end).expect("the line after the table");
+    if std::env::var_os("DRIVEDAL_UPDATE_DOCS").is_some() {
+        std::fs::write(path, format!("{before}{start}{table}{end}{after}")).expect("written");
+        return;
+    }
+    assert_eq!(current, table, "run this test with DRIVEDAL_UPDATE_DOCS=1");
 }
 
 #[test]

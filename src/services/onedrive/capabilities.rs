@@ -1,5 +1,7 @@
 //! Capabilities and limits of OneDrive.
 
+use std::time::Duration;
+
 use super::{AccountKind, names};
 use crate::drive::{Capabilities, Extensions, RecursiveList, SessionLimits};
 
@@ -8,6 +10,9 @@ const FRAGMENT_UNIT: u64 = 320 << 10;
 
 /// Default size of the first fragment, in bytes: 10 MiB. Smaller files need only one request.
 const DEFAULT_FRAGMENT: u64 = 32 * FRAGMENT_UNIT;
+
+/// Validity of a download URL (onedrive-graph#download-url-lifetime).
+pub(super) const DOWNLOAD_URL_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Returns the capabilities of a drive. `special_folder` says whether the service's root is a
 /// special folder. `kind` is `None` if the kind of account is unknown: then the capabilities are
@@ -41,14 +46,23 @@ pub(super) fn capabilities(special_folder: bool, kind: Option<AccountKind>) -> C
         download_if_match: true,
         changes: recursive_list != RecursiveList::No,
         copy_files: true,
+        copy_folders: true,
         recursive_list,
         delete_max_size: 20,
         download_urls: true,
+        download_url_lifetime: Some(DOWNLOAD_URL_LIFETIME),
         multi_parent: false,
         fold: names::fold_for(kind),
         collision_key: names::collision_key_for(kind),
         validate_name: names::validate_name,
-        extensions: Extensions::NONE,
+        extensions: Extensions {
+            versions: true,
+            // Personal drives do not have the request (onedrive-graph#versions).
+            delete_versions: kind.is_some() && !personal,
+            download_urls: true,
+            upload_urls: true,
+            ..Extensions::NONE
+        },
     }
 }
 

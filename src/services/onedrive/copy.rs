@@ -255,6 +255,9 @@ impl CopyState {
         }
         let source = drive.address(cx, &self.source.item_ref(), Shortcut::Follow).await?;
         let source = download::get_item(drive, cx, &source, Conditions::NONE).await?;
+        if source.kind != ItemKind::File {
+            return Err(refusal.with_note("the copy of a folder cannot be recognized"));
+        }
         let hash = quick_xor(&source);
         if hash.is_none() && self.may_replace() {
             return Err(refusal.with_note(

@@ -73,16 +73,21 @@ pub(super) async fn download(
     cx: &Context,
     request: &DownloadRequest<'_>,
 ) -> Result<Download> {
-    let mut download = open(drive, cx, request).await?;
+    let (mut download, received_etag) = open(drive, cx, request).await?;
     let item = download.item.as_deref().or(request.known);
     let hash = item.and_then(|item| Some((item, quick_xor(item)?)));
     if let Some((item, expected)) = hash
         && download.range == (0..download.total)
     {
-        let (drive, cx) = (drive.clone(), cx.clone());
-        let file = ItemRef::from_id(&item.id);
-        let hash = QuickXor::new();
-        download.check = Some(Box::new(HashCheck { drive, cx, file, expected, hash }));
+        download.check = Some(Box::new(HashCheck {
+            drive: drive.clone(),
+            cx: cx.clone(),
+            file: ItemRef::from_id(&item.id),
+            expected,
+            known_etag: item.etag.clone(),
+            received_etag,
+            hash: QuickXor::new(),
+        }));
     }
     Ok(download)
 }
@@ -94,6 +99,11 @@ struct HashCheck {
     file: ItemRef,
     /// The hash from the item, as it was known before the download.
     expected: [u8; 20],
+    /// The etag of that item.
+    known_etag: Option<String>,
+    /// The etag in the response to the download. A URL of Graph is one of the item, not of a version
+    /// (onedrive-graph#graph-content-urls): its bytes may be newer than the known item.
+    received_etag: Option<String>,
     /// Hash of the bytes so far.
     hash: QuickXor,
 }
@@ -108,7 +118,8 @@ impl ContentCheck for HashCheck {
     }
 
     /// Compares the hashes. The known item may be older than the content, so a difference is an
-    /// error only if the current item has another hash too.
+    /// error only if the current item has another hash too. Bytes of a version between them cannot be
+    /// compared; their response has an etag of neither.
     ///
     /// # Errors
     /// `Unexpected` if the hashes differ and SharePoint does not rewrite such files; those of the
@@ -123,6 +134,14 @@ impl ContentCheck for HashCheck {
         let Some(expected) = quick_xor(&current).filter(|hash| *hash != received) else {
             return Ok(());
         };
+        let is_neither = |etag: &String| {
+            self.known_etag.as_ref() != Some(etag) && current.etag.as_ref() != Some(etag)
+        };
+        let is_in_between =
+            current.etag != self.known_etag && self.received_etag.as_ref().is_some_and(is_neither);
+        if is_in_between {
+            return Ok(());
+        }
         let (received, expected) =
             (BASE64_STANDARD.encode(received), BASE64_STANDARD.encode(expected));
         if may_rewrite_content(&self.drive, &current) {
@@ -157,11 +176,15 @@ pub(super) fn may_rewrite_content(drive: &GraphDrive, file: &Item) -> bool {
 }
 
 /// Starts the download, by the known download URL or after a request for the item. Replaces an
-/// expired download URL.
+/// expired download URL. Also returns the etag of the response with the bytes; `None` if it has none.
 ///
 /// # Errors
 /// Those of [`download`].
-async fn open(drive: &GraphDrive, cx: &Context, request: &DownloadRequest<'_>) -> Result<Download> {
+async fn open(
+    drive: &GraphDrive,
+    cx: &Context,
+    request: &DownloadRequest<'_>,
+) -> Result<(Download, Option<String>)> {
     let DownloadRequest { file, known, range, conditions, .. } = request;
     // The host of a download URL does not know the item's etag, so conditions need an item request.
     let known = known.filter(|_| *conditions == Conditions::NONE);
@@ -170,8 +193,9 @@ async fn open(drive: &GraphDrive, cx: &Context, request: &DownloadRequest<'_>) -
         match drive.client.download(cx, url, range, known.size).await {
             Ok(download) => {
                 // The content may be newer than `known`, unless the host confirms the etag.
+                let received = download.etag.clone();
                 let etag = download.etag.filter(|etag| known.etag.as_ref() == Some(etag));
-                return Ok(Download { etag, ..download });
+                return Ok((Download { etag, ..download }, received));
             }
             Err(error) if error.status().is_some_and(|status| URL_EXPIRED.contains(&status)) => {
                 expired = Some((&known.id, url));
@@ -198,16 +222,16 @@ async fn open(drive: &GraphDrive, cx: &Context, request: &DownloadRequest<'_>) -
         // Malware has no download URL. The response to this request explains that.
         None => drive.client.content(cx, &address, range, item.size).await?,
     };
-    let etag = item.etag.clone();
+    let (received, etag) = (download.etag.clone(), item.etag.clone());
     let known = is_entry.then(|| Box::new(Item { download_url, ..item }));
-    Ok(Download { etag, item: known, ..download })
+    Ok((Download { etag, item: known, ..download }, received))
 }
 
 /// Checks that an item of this kind has content.
 ///
 /// # Errors
 /// `IsAFolder` for a folder, `Unsupported` for an opaque item.
-fn check_has_content(kind: ItemKind) -> Result<()> {
+pub(super) fn check_has_content(kind: ItemKind) -> Result<()> {
     match kind {
         ItemKind::File => Ok(()),
         ItemKind::Folder => {
@@ -227,7 +251,7 @@ fn check_has_content(kind: ItemKind) -> Result<()> {
 ///
 /// # Errors
 /// Those of [`get_item`] for the target of a shortcut.
-async fn content_source(
+pub(super) async fn content_source(
     drive: &GraphDrive,
     cx: &Context,
     address: Address,

@@ -17,17 +17,18 @@ use super::{
     batch::MAX_REQUESTS,
     changes, conflict, copy, download, item, list,
     model::{ConflictBehavior, DriveResource},
-    recursive_list, rename, session,
+    presign, recursive_list, rename, session,
     state::{GraphDrive, target_ref},
-    upload,
+    upload, versions,
 };
 use crate::{
     adapter::DriveHandle,
     drive::{
-        Account, Body, Capabilities, ChangePage, Conditions, Context, CopyJob, CopyRequest,
-        CopyStatus, Cursor, DeleteTarget, Depth, Download, DownloadRequest, Drive, Error,
-        ErrorKind, Item, ItemId, ItemRef, ItemUpdate, ListRequest, Page, Quota, Result,
-        SessionProgress, SiblingSearch, Target, UploadSession, WriteOptions,
+        Account, Body, ByteRange, Capabilities, ChangePage, Conditions, Context, CopyJob,
+        CopyRequest, CopyStatus, Cursor, DeleteTarget, Depth, Download, DownloadRequest,
+        DownloadUrl, Drive, Error, ErrorKind, FileVersion, Item, ItemId, ItemRef, ItemUpdate,
+        ListRequest, Page, Quota, Result, SessionProgress, SiblingSearch, Target, UploadSession,
+        UploadUrl, WriteOptions,
     },
     transport::supports_extensions,
 };
@@ -354,6 +355,72 @@ impl Drive for GraphDrive {
     /// Returns whether the id contains the target of a shortcut. Sends no request.
     fn is_shortcut_to_other_drive(&self, id: &ItemId) -> bool {
         ParsedId::parse(id).is_shortcut()
+    }
+
+    /// Returns the versions of a file, newest first.
+    ///
+    /// # Errors
+    /// Those of [`versions::list`]: `NotFound`, `IsAFolder`, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn versions(&self, cx: &Context, file: &ItemRef) -> Result<Vec<FileVersion>> {
+        versions::list(self, cx, file).await
+    }
+
+    /// Downloads bytes of a version.
+    ///
+    /// # Errors
+    /// Those of [`versions::download`]: `NotFound`, `IsAFolder`, `RangeNotSatisfied`, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn download_version(
+        &self,
+        cx: &Context,
+        file: &ItemRef,
+        version: &str,
+        range: ByteRange,
+    ) -> Result<Download> {
+        versions::download(self, cx, file, version, range).await
+    }
+
+    /// Makes a copy of a version the current one.
+    ///
+    /// # Errors
+    /// Those of [`versions::restore`]: `NotFound`, `Conflict` if the file is locked, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn restore_version(&self, cx: &Context, file: &ItemRef, version: &str) -> Result<()> {
+        versions::restore(self, cx, file, version).await
+    }
+
+    /// Deletes a version of a file. Personal drives cannot.
+    ///
+    /// # Errors
+    /// Those of [`versions::delete`]: `NotFound`, `Unsupported`, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn delete_version(&self, cx: &Context, file: &ItemRef, version: &str) -> Result<()> {
+        versions::delete(self, cx, file, version).await
+    }
+
+    /// Requests a download URL for another program.
+    ///
+    /// # Errors
+    /// Those of [`presign::download_url`]: `NotFound`, `IsAFolder`, `Unsupported` for an item without
+    /// such a URL, and [request errors](crate::drive::Error#request-errors).
+    async fn download_url(&self, cx: &Context, file: &ItemRef) -> Result<DownloadUrl> {
+        presign::download_url(self, cx, file).await
+    }
+
+    /// Opens an upload session that another program uses with one request.
+    ///
+    /// # Errors
+    /// Those of [`presign::upload_url`]: `InvalidInput` for the size, `Unsupported` if sessions need
+    /// a token, and those of [`open_session`](Drive::open_session).
+    async fn upload_url(
+        &self,
+        cx: &Context,
+        target: &Target,
+        total: u64,
+        options: &WriteOptions,
+    ) -> Result<UploadUrl> {
+        presign::upload_url(self, cx, target, total, options).await
     }
 
     /// Deletes items, each with everything below it. Returns one result per item, in their order.

@@ -47,6 +47,8 @@
 //!   file nor folder are listed but cannot be read. Shortcuts to folders of other users are listed
 //!   with the kind of their target. Reads and listings use the target; a delete deletes the shortcut.
 //!   Graph resolves paths that lead through a shortcut.
+//! * **Versions.** A listing with versions sends one request for each file. Only such a listing contains
+//!   the ids of versions.
 //! * **Copies.** In personal drives, a copy that replaces a file gets a temporary name first and is
 //!   then renamed.
 //!
@@ -70,6 +72,7 @@ mod item;
 mod list;
 pub mod model;
 mod names;
+mod presign;
 mod quick_xor;
 mod recursive_list;
 mod rename;
@@ -81,6 +84,7 @@ mod state;
 mod tests;
 mod upload;
 mod verify;
+mod versions;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

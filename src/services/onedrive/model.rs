@@ -58,7 +58,8 @@ pub struct DriveItem {
     /// The parent folder.
     pub parent_reference: Option<ItemReference>,
     /// Pre-authenticated URL of a file's content, valid for about an hour
-    /// (onedrive-graph#download-url-lifetime).
+    /// (onedrive-graph#download-url-lifetime), or a URL of Graph, which needs its token
+    /// (onedrive-graph#graph-content-urls).
     #[serde(
         rename = "@microsoft.graph.downloadUrl",
         alias = "@content.downloadUrl",
@@ -270,6 +271,32 @@ pub struct SitePage {
 pub struct DrivePage {
     /// The drives.
     pub value: Vec<DriveResource>,
+    /// URL of the next page; `None` on the last page.
+    #[serde(rename = "@odata.nextLink", default, deserialize_with = "secret")]
+    pub next: Option<Secret>,
+}
+
+/// A version of a file (onedrive-graph#versions).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct FileVersionResource {
+    /// Number of the version, such as `3.0`.
+    pub id: String,
+    /// Size in bytes.
+    #[serde(deserialize_with = "lenient::size")]
+    pub size: Option<u64>,
+    /// When the version was written.
+    #[serde(deserialize_with = "time")]
+    pub last_modified_date_time: Option<Timestamp>,
+}
+
+/// One page of the versions of a file, newest first.
+#[derive(Debug, Deserialize)]
+#[non_exhaustive]
+pub struct VersionPage {
+    /// The versions.
+    pub value: Vec<FileVersionResource>,
     /// URL of the next page; `None` on the last page.
     #[serde(rename = "@odata.nextLink", default, deserialize_with = "secret")]
     pub next: Option<Secret>,

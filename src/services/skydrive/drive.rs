@@ -22,8 +22,8 @@ use super::{
 };
 use crate::drive::{
     Account, Body, Capabilities, Conditions, Context, CopyRequest, CopyStatus, DeleteTarget, Depth,
-    Download, DownloadRequest, Drive, Error, ErrorKind, Item, ItemId, ItemKind, ItemRef,
-    ItemUpdate, ListRequest, Page, Quota, Result, SessionProgress, SiblingSearch, Target,
+    Download, DownloadRequest, DownloadUrl, Drive, Error, ErrorKind, Item, ItemId, ItemKind,
+    ItemRef, ItemUpdate, ListRequest, Page, Quota, Result, SessionProgress, SiblingSearch, Target,
     UploadSession, WriteOptions,
 };
 
@@ -50,6 +50,20 @@ impl LiveDrive {
 impl Drive for LiveDrive {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// Requests the pre-authenticated URL of a file's content. It should be used at once
+    /// (live-connect#source-url-lifetime).
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist; `IsAFolder` for a folder; `Unsupported` for a reference
+    /// by path; [request errors](crate::drive::Error#request-errors).
+    async fn download_url(&self, cx: &Context, file: &ItemRef) -> Result<DownloadUrl> {
+        let id = id_of(file)?;
+        if is_folder_id(id) {
+            return Err(Error::new(ErrorKind::IsAFolder, "a folder has no content"));
+        }
+        Ok(DownloadUrl::new(self.client.content_location(cx, id.as_str()).await?))
     }
 
     /// Returns the [`Client`](super::Client).

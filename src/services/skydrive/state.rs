@@ -50,14 +50,17 @@ const CAPABILITIES: Capabilities = Capabilities {
     download_if_match: false,
     changes: false,
     copy_files: true,
+    copy_folders: false,
     download_urls: true,
+    // It is not documented (live-connect#source-url-lifetime).
+    download_url_lifetime: None,
     recursive_list: RecursiveList::No,
     delete_max_size: 1,
     multi_parent: false,
     fold: names::fold,
     collision_key: names::fold,
     validate_name: names::validate,
-    extensions: Extensions::NONE,
+    extensions: Extensions { download_urls: true, ..Extensions::NONE },
 };
 
 impl LiveDrive {

@@ -29,6 +29,7 @@ cases! {
     a_prefix_in_a_missing_folder_shows_nothing;
     a_recursive_listing_of_a_prefix_has_everything_below_its_paths;
     a_limit_is_of_pages_not_of_the_listing: list_with_limit;
+    a_listing_after_a_path_has_the_paths_after_it_in_order: list_with_start_after;
     a_lister_gives_every_entry_once;
     a_listing_that_is_dropped_half_way_harms_nothing;
     two_thousand_children_are_all_listed;
@@ -392,6 +393,26 @@ async fn listed_paths_are_the_paths_of_the_items(test: &TestContext) -> CaseResu
     for entry in test.op.list_with("/").recursive(true).await? {
         assert_eq!(entry.path().ends_with('/'), entry.metadata().mode() == EntryMode::DIR);
         assert!(exists(&test.op, entry.path()).await?, "{}", entry.path());
+    }
+    Ok(())
+}
+
+/// Lists a folder after the path of one of its files, and a tree. The entries are those after it, in
+/// the order of their paths.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
+async fn a_listing_after_a_path_has_the_paths_after_it_in_order(test: &TestContext) -> CaseResult {
+    create_items(test, &["d/c", "d/a", "d/e/x", "d/b", "d/d", "z"]).await?;
+    let listed = test.op.list_with("d/").start_after("d/b").await?;
+    let paths: Vec<_> = listed.iter().map(opendal::Entry::path).collect();
+    assert_eq!(paths, ["d/c", "d/d", "d/e/"]);
+    let none = test.op.list_with("d/").start_after("d/z").await?;
+    assert!(none.is_empty(), "{none:?}");
+    if test.op.info().capability().list_with_recursive {
+        let listed = test.op.list_with("d/").recursive(true).start_after("d/d").await?;
+        let paths: Vec<_> = listed.iter().map(opendal::Entry::path).collect();
+        assert_eq!(paths, ["d/e/", "d/e/x"]);
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod others;
 mod read;
 mod rename;
 mod stat;
+mod versions;
 mod write;
 
 use crate::Group;
@@ -30,6 +31,7 @@ pub fn groups() -> Vec<Group> {
         Group { name: "copy", cases: copy::cases() },
         Group { name: "names", cases: names::cases() },
         Group { name: "concurrency", cases: concurrency::cases() },
+        Group { name: "versions", cases: versions::cases() },
         Group { name: "others", cases: others::cases() },
         Group { name: "model", cases: model::cases() },
     ]

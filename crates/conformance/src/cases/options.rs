@@ -1,6 +1,8 @@
 //! Options that not every service has: stored headers, and conditions of `stat`, reads and writes.
 
-use opendal::{ErrorKind, options::WriteOptions};
+use std::time::Duration;
+
+use opendal::{ErrorKind, options::WriteOptions, raw::Timestamp};
 
 use crate::{
     Case, CaseResult, TestContext, cases,
@@ -22,6 +24,10 @@ cases! {
     conditions_do_not_make_a_missing_file_anything_but_missing: stat_with_if_none_match;
     a_write_unless_changed_keeps_a_changed_file: write_with_if_match;
     a_write_unless_changed_makes_nothing_new: write_with_if_match;
+    a_stat_with_a_time_depends_on_the_last_change: stat_with_if_modified_since,
+        stat_with_if_unmodified_since;
+    a_read_with_a_time_depends_on_the_last_change: read_with_if_modified_since,
+        read_with_if_unmodified_since;
 }
 
 /// Advertised capabilities that do not affect an operator's operations.
@@ -209,5 +215,53 @@ async fn a_write_unless_changed_makes_nothing_new(test: &TestContext) -> CaseRes
     let refusal = test.op.write_options("missing", bytes(3, 50), unless).await;
     expect_error(refusal, &[ErrorKind::ConditionNotMatch])?;
     assert!(!exists(&test.op, "missing").await?);
+    Ok(())
+}
+
+/// Writes a file, and returns a time before its last change and one after it, with a wide margin: the
+/// clocks of the service and of this machine may differ.
+///
+/// # Errors
+/// `Failed` if the service returns no modification time.
+async fn times_around_the_change(test: &TestContext) -> CaseResult<(Timestamp, Timestamp)> {
+    test.op.write("file", bytes(1, 100)).await?;
+    match test.op.stat("file").await?.last_modified() {
+        Some(modified) => {
+            let day = Duration::from_secs(24 * 60 * 60);
+            Ok((modified - day, modified + day))
+        }
+        None => fail("conditions on times are advertised, but stat returns no modification time"),
+    }
+}
+
+/// Calls `stat` with a time before and one after the last change of a file. A condition that does not
+/// hold is a `ConditionNotMatch`.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
+async fn a_stat_with_a_time_depends_on_the_last_change(test: &TestContext) -> CaseResult {
+    let (before, after) = times_around_the_change(test).await?;
+    let refused = &[ErrorKind::ConditionNotMatch];
+    test.op.stat_with("file").if_modified_since(before).await?;
+    expect_error(test.op.stat_with("file").if_modified_since(after).await, refused)?;
+    test.op.stat_with("file").if_unmodified_since(after).await?;
+    expect_error(test.op.stat_with("file").if_unmodified_since(before).await, refused)?;
+    Ok(())
+}
+
+/// Reads with a time before and one after the last change of a file. A condition that does not hold
+/// is a `ConditionNotMatch`.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
+async fn a_read_with_a_time_depends_on_the_last_change(test: &TestContext) -> CaseResult {
+    let (before, after) = times_around_the_change(test).await?;
+    let refused = &[ErrorKind::ConditionNotMatch];
+    let read = test.op.read_with("file").if_modified_since(before).await?;
+    assert_eq!(read.to_vec(), bytes(1, 100));
+    expect_error(test.op.read_with("file").if_modified_since(after).await, refused)?;
+    let read = test.op.read_with("file").range(10..20).if_unmodified_since(after).await?;
+    assert_eq!(read.to_vec(), bytes(1, 100)[10..20]);
+    expect_error(test.op.read_with("file").if_unmodified_since(before).await, refused)?;
     Ok(())
 }

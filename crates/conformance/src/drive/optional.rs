@@ -88,6 +88,11 @@ async fn claimed_verbs_are_supported(test: &TestContext) -> CaseResult {
     let place = access.new_folder().await?;
     let file = by_id(&access.file(&place, "file", b"1").await?);
     check("versions", claims.versions, drive.versions(cx, &file).await)?;
+    let deleted = drive.delete_version(cx, &file, "none").await;
+    check("delete_version", claims.delete_versions, deleted)?;
+    check("download_url", claims.download_urls, drive.download_url(cx, &file).await)?;
+    let (new, options) = (target(&place, "new"), WriteOptions::default());
+    check("upload_url", claims.upload_urls, drive.upload_url(cx, &new, 1, &options).await)?;
     let search = SearchRequest::new("file");
     check("search", claims.search, drive.search(cx, &search, None).await)?;
     check("deleted_items", claims.recycle_bin, drive.deleted_items(cx, None).await)?;

@@ -96,7 +96,7 @@ impl Client {
     /// Returns whether a URL is one of Graph itself, which needs its token: a URL below the endpoint,
     /// or below a version of Graph on a host that the configuration allows. Other URLs of the same
     /// host are pre-authenticated.
-    pub(super) fn is_graph_url(&self, url: &Secret) -> bool {
+    pub(in super::super) fn is_graph_url(&self, url: &Secret) -> bool {
         let url = url.expose();
         self.urls.is_below_endpoint(url)
             || self.urls.check_token(url).is_ok()
@@ -126,6 +126,23 @@ impl Client {
         let request = |range: &ByteRange| {
             set_range(ApiRequest::new(Operation::Read, Method::GET, &*url, "{item}/content"), range)
         };
+        self.fetch_content(cx, &request, range, size).await
+    }
+
+    /// Sends a signed request for content, and returns the bytes of `range` as a stream. `request`
+    /// builds the request for a range, once for each attempt. `size` is the size of the content in
+    /// bytes, if it is known.
+    ///
+    /// # Errors
+    /// The error in the response; `RangeNotSatisfied` if the range starts behind the end; those of
+    /// [`fetch`](Self::fetch).
+    pub(super) async fn fetch_content(
+        &self,
+        cx: &Context,
+        request: &(dyn Fn(&ByteRange) -> ApiRequest + Sync),
+        range: &ByteRange,
+        size: Option<u64>,
+    ) -> Result<Download> {
         let (mut response, mut token) = self.fetch(cx, &|| request(range)).await?;
         if rejects_long_suffix(range, &response) {
             (response, token) = self.fetch(cx, &|| request(&ByteRange::Full)).await?;

@@ -18,6 +18,7 @@ mod items;
 mod list;
 mod session;
 mod sharepoint;
+mod versions;
 
 use std::{fmt, sync::Arc};
 

@@ -133,6 +133,11 @@ impl Client {
         self.sharepoint.needs_token.load(Ordering::Relaxed)
     }
 
+    /// Returns whether the URL of a session or monitor may need a token.
+    pub(in super::super) fn may_need_token(&self, url: &Secret) -> bool {
+        self.token_host(url).is_some()
+    }
+
     /// Returns the host of a URL if requests to it may need a token. `None` for a pre-authenticated
     /// URL and for hosts that never get one.
     fn token_host(&self, url: &Secret) -> Option<TokenHost> {

@@ -11,6 +11,7 @@ mod secrets;
 mod service;
 mod sessions;
 mod sharepoint;
+mod versions;
 mod writes;
 
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use opendal::Buffer;
 
 use super::*;
 use crate::{
-    drive::{ByteRange, Conditions, Download, DownloadRequest, Drive, ErrorKind, Result},
+    drive::{ByteRange, Conditions, Download, DownloadRequest, Drive, ErrorKind, HashKind, Result},
     transport::scripted::Scripted,
 };
 
@@ -210,4 +210,32 @@ async fn a_shortcut_addressed_by_id_is_read_from_its_target() {
         .unwrap();
     assert!(got.item.is_none(), "that is another item than the shortcut");
     assert_eq!(text(got).await, "0123456789");
+}
+
+#[tokio::test]
+async fn bytes_between_the_known_and_the_current_version_are_no_damage() {
+    // The etags of the known item, of the bytes and of the current item.
+    for (received, current, is_damage) in [
+        ("\"{F},2\"", "\"{F},3\"", false),
+        ("\"{F},1\"", "\"{F},3\"", true),
+        ("\"{F},3\"", "\"{F},3\"", true),
+        ("\"{F},2\"", "\"{F},1\"", true),
+    ] {
+        let transport = Scripted::by(move |sent| match sent.url.starts_with(API) {
+            true => {
+                let mut item = file("F", "a", b"other text");
+                item["eTag"] = current.into();
+                ok(item)
+            }
+            false => answer(200, TEN).header("etag", received),
+        });
+        let mut hash = super::super::QuickXor::new();
+        hash.update(b"old bytes!");
+        let hashes = vec![(HashKind::QuickXor, hash.finish().into())];
+        let item = Item { hashes, ..known("F", "https://t/F") };
+        let got = plain(&transport, Some(&item), ByteRange::Full).await.unwrap();
+        let mut check = got.check.expect("the item has a hash");
+        check.update(&Buffer::from(TEN.to_vec()));
+        assert_eq!(check.finish().await.is_err(), is_damage, "{received} {current}");
+    }
 }

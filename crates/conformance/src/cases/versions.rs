@@ -1,0 +1,157 @@
+//! Versions of files, and requests that are created for another program.
+
+use std::time::Duration;
+
+use http::Request;
+use opendal::{Buffer, Entry, ErrorKind};
+
+use crate::{
+    CaseResult, TestContext, cases,
+    data::{bytes, content},
+    expect_error, fail,
+};
+
+cases! {
+    a_listing_with_versions_has_one_current_version_of_each_file: list_with_versions;
+    each_version_of_a_file_can_be_read: list_with_versions, read_with_version;
+    the_metadata_of_a_version_is_that_of_the_listing: list_with_versions, stat_with_version;
+    a_version_that_does_not_exist_is_not_found: read_with_version, stat_with_version;
+    an_old_version_is_deleted_alone: list_with_versions, delete_with_version;
+    a_presigned_read_needs_no_token: presign_read;
+}
+
+/// Writes a file twice. Returns its entries in a listing with versions.
+///
+/// # Errors
+/// If a request fails.
+async fn versions(test: &TestContext) -> CaseResult<Vec<Entry>> {
+    test.op.write("d/file", bytes(1, 100)).await?;
+    test.op.write("d/file", bytes(2, 200)).await?;
+    list(test).await
+}
+
+/// Returns the entries of `d/file` in a listing with versions.
+///
+/// # Errors
+/// If the listing fails.
+async fn list(test: &TestContext) -> CaseResult<Vec<Entry>> {
+    let mut entries = test.op.list_with("d/").versions(true).await?;
+    entries.retain(|entry| entry.path() == "d/file");
+    Ok(entries)
+}
+
+/// Returns the id of a version of a listing.
+///
+/// # Errors
+/// `Failed` if the entry has none.
+fn version_of(entry: &Entry) -> CaseResult<&str> {
+    match entry.metadata().version() {
+        Some(version) => Ok(version),
+        None => fail("an entry of a listing with versions has no version"),
+    }
+}
+
+/// Lists a file that was written twice. Its versions differ, exactly one is current, and that one has
+/// the size of the file.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
+async fn a_listing_with_versions_has_one_current_version_of_each_file(
+    test: &TestContext,
+) -> CaseResult {
+    let entries = versions(test).await?;
+    let mut ids = entries.iter().map(version_of).collect::<CaseResult<Vec<_>>>()?;
+    let current: Vec<_> =
+        entries.iter().filter(|entry| entry.metadata().is_current() == Some(true)).collect();
+    assert_eq!(current.len(), 1, "{entries:?}");
+    assert_eq!(current[0].metadata().content_length(), 200);
+    ids.sort_unstable();
+    let count = ids.len();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "two versions have the same id");
+    Ok(())
+}
+
+/// Reads each version of a file, as a whole and a range of it. The bytes have the size that the
+/// listing names, and the current version has those of the file.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
+async fn each_version_of_a_file_can_be_read(test: &TestContext) -> CaseResult {
+    for entry in versions(test).await? {
+        let version = version_of(&entry)?;
+        let read = test.op.read_with("d/file").version(version).await?.to_vec();
+        assert_eq!(read.len() as u64, entry.metadata().content_length(), "{version}");
+        let expected = match entry.metadata().is_current() {
+            Some(true) => bytes(2, 200),
+            _ => bytes(1, 100),
+        };
+        assert_eq!(read, expected, "{version}");
+        let part = test.op.read_with("d/file").version(version).range(10..20).await?.to_vec();
+        assert_eq!(part, expected[10..20], "{version}");
+    }
+    Ok(())
+}
+
+/// Calls `stat` of each version. Size and currency are those of the listing.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
+async fn the_metadata_of_a_version_is_that_of_the_listing(test: &TestContext) -> CaseResult {
+    for entry in versions(test).await? {
+        let version = version_of(&entry)?;
+        let listed = entry.metadata();
+        let metadata = test.op.stat_with("d/file").version(version).await?;
+        assert_eq!(metadata.version(), Some(version));
+        assert_eq!(metadata.content_length(), listed.content_length(), "{version}");
+        assert_eq!(metadata.is_current(), listed.is_current(), "{version}");
+    }
+    Ok(())
+}
+
+/// Reads a version that a file does not have, and calls `stat` of it. Both are `NotFound`.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
+async fn a_version_that_does_not_exist_is_not_found(test: &TestContext) -> CaseResult {
+    test.op.write("d/file", bytes(1, 100)).await?;
+    let missing = &[ErrorKind::NotFound];
+    expect_error(test.op.stat_with("d/file").version("4711.0").await, missing)?;
+    expect_error(test.op.read_with("d/file").version("4711.0").await, missing)?;
+    expect_error(test.op.stat_with("d/missing").version("1.0").await, missing)?;
+    Ok(())
+}
+
+/// Deletes the old versions of a file. The current one stays.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
+async fn an_old_version_is_deleted_alone(test: &TestContext) -> CaseResult {
+    for entry in versions(test).await? {
+        if entry.metadata().is_current() != Some(true) {
+            test.op.delete_with("d/file").version(version_of(&entry)?).await?;
+        }
+    }
+    let left = list(test).await?;
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left[0].metadata().is_current(), Some(true));
+    assert_eq!(content(&test.op, "d/file").await?, bytes(2, 200));
+    Ok(())
+}
+
+/// Sends a presigned request without anything of the service. The response has the bytes.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
+async fn a_presigned_read_needs_no_token(test: &TestContext) -> CaseResult {
+    test.op.write("d/file", bytes(1, 100)).await?;
+    let presigned = test.op.presign_read("d/file", Duration::from_secs(60)).await?;
+    assert!(!presigned.header().contains_key("authorization"), "the URL alone gives access");
+    let request = Request::from(presigned);
+    let response = test.op.context().http_transport().send(request).await?;
+    let read: Buffer = response.into_body();
+    assert_eq!(read.to_vec(), bytes(1, 100));
+    let missing = test.op.presign_read("d/missing", Duration::from_secs(60)).await;
+    expect_error(missing.map(drop), &[ErrorKind::NotFound])?;
+    Ok(())
+}
