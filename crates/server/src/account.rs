@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     access::StaticTokens,
     account_kind::AccountKind,
-    directory::{Directory, DirectoryError, DirectoryIndex, UserProfile},
+    directory::{Directory, DirectoryError, DirectoryIndex, SiteLibrary, UserProfile},
     grant::Grant,
     headers::Authorization,
     secret_urls::SecretUrl,
@@ -51,6 +51,8 @@ pub(super) struct Account {
     pub cid: String,
     /// The user in the directory; `None` if the server has no directory, or not this user.
     pub profile: Option<Arc<UserProfile>>,
+    /// The document library in the directory; `None` if the account is not one of a site there.
+    pub library: Option<SiteLibrary>,
     /// The owner's name in the Live Connect profile; `None` if there is no profile with a name.
     pub owner_name: Option<String>,
 }
@@ -58,11 +60,12 @@ pub(super) struct Account {
 impl Account {
     /// Returns the displayed name of the owner.
     pub(super) fn display_name(&self) -> &str {
-        match (&self.owner_name, &self.profile) {
-            (Some(name), _) => name,
-            (None, Some(profile)) => &profile.display_name,
-            (None, None) if self.name.is_empty() => "Drivedal Developer",
-            (None, None) => &self.name,
+        match (&self.owner_name, &self.profile, &self.library) {
+            (Some(name), ..) => name,
+            (None, Some(profile), _) => &profile.display_name,
+            (None, None, Some(SiteLibrary { site, .. })) => &site.display_name,
+            (None, None, None) if self.name.is_empty() => "Drivedal Developer",
+            (None, None, None) => &self.name,
         }
     }
 
@@ -217,7 +220,9 @@ impl Accounts {
             return Ok(account);
         }
         let directory = self.directory();
+        let directory = directory.as_deref();
         let profile = directory.and_then(|directory| directory.user_of_account(name).cloned());
+        let library = directory.and_then(|directory| directory.library_of_account(name));
         let drive = self.tree.drive(name).await?;
         let quota = profile.as_ref().and_then(|it| it.quota).or(self.settings.quota);
         if let Some(quota) = quota.filter(|&quota| quota != drive.quota) {
@@ -232,7 +237,8 @@ impl Accounts {
                 Err(error) => return Err(error),
             };
         let (drive, cid) = (drive.no, drive.cid);
-        let account = Account { name: name.to_owned(), drive, cid, profile, owner_name };
+        let name = name.to_owned();
+        let account = Account { name, drive, cid, profile, library, owner_name };
         let account = Arc::new(account);
         self.opened().insert(account.name.clone(), Arc::clone(&account));
         Ok(account)
@@ -263,10 +269,11 @@ impl Accounts {
     /// Returns whether an account belongs to a tenant; `tenant` is an id, or `None` for a token that
     /// is valid for all tenants. The accounts of a server without a directory belong to all tenants.
     pub(super) fn is_in_tenant(&self, account: &Account, tenant: Option<&str>) -> bool {
-        match (&account.profile, tenant) {
-            (_, None) => true,
-            (Some(profile), Some(tenant)) => profile.tenant == tenant,
-            (None, Some(_)) => self.directory().is_none(),
+        match (&account.profile, &account.library, tenant) {
+            (_, _, None) => true,
+            (Some(profile), _, Some(tenant)) => profile.tenant == tenant,
+            (None, Some(library), Some(tenant)) => library.site.tenant == tenant,
+            (None, None, Some(_)) => self.directory().is_none(),
         }
     }
 

@@ -1,10 +1,11 @@
-//! The directory: the tenants, users and applications that the sign-in knows.
+//! The directory: the tenants, users, groups, sites and applications of a server.
 //!
 //! A server without a directory accepts every application, every secret and every account. With one,
 //! the sign-in refuses all others, as the clouds do. The static tokens remain valid.
 
 mod application;
 mod error;
+mod organization;
 mod parse;
 
 use std::sync::Arc;
@@ -15,11 +16,18 @@ use crate::{account_kind::AccountKind, secret::Secret};
 
 pub(crate) use self::application::ApplicationRecord;
 pub use self::error::DirectoryError;
+pub(crate) use self::organization::{
+    GroupProfile, LibraryProfile, SiteLibrary, SiteProfile, SiteRole,
+};
+use self::organization::{GroupRecord, Organization, SiteRecord};
 
 /// The tenant of all Microsoft accounts (onedrive-graph#sign-in).
 pub(crate) const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
-/// The tenants, users and applications of a server. It is read from TOML with
+/// The tenant of work accounts on a server without a directory. Invented.
+pub(crate) const ORGANIZATION: &str = "d21be5f1-a0a2-4b6e-9a51-6ed1c0de0001";
+
+/// The tenants, users, groups, sites and applications of a server. It is read from TOML with
 /// [`from_toml`](Self::from_toml), or from JSON with the same members.
 ///
 /// ```toml
@@ -31,6 +39,14 @@ pub(crate) const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 /// name = "anna"
 /// kind = "business"
 /// password = "secret"
+///
+/// [[groups]]
+/// name = "marketing"
+/// members = ["anna"]
+/// libraries = ["Documents", "Reports"]
+///
+/// [[sites]]
+/// path = "/sites/handbook"
 ///
 /// [[applications]]
 /// id = "photos"
@@ -54,7 +70,14 @@ pub(crate) const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 /// - A user of a personal kind has neither an id nor a tenant. A user of another kind may omit the
 ///   tenant only if the directory has exactly one. Users without a kind are checked for the server's
 ///   kind when the server gets the directory.
-/// - The tenant of a user or application is the id or a domain of a tenant of the directory.
+/// - The tenant of a user, group, site or application is the id or a domain of a tenant of the
+///   directory. A group or site may omit it only if the directory has exactly one.
+/// - The name of a group is like that of a user, and no two groups have the same. Its members and
+///   owners are names of users of its tenant, like the members and visitors of a site.
+/// - The path of a site is `/`, or begins with `/sites/` or `/teams/`, and no two sites of a tenant
+///   have the same. The site of a group has the path `/sites/NAME`.
+/// - The libraries of a site have different names, and the names of their accounts are different
+///   from those of all other accounts.
 /// - The id of an application is not empty and has no white space, its secrets are not empty, its
 ///   certificates are X.509 certificates in PEM, and its redirect URLs are absolute, with `http` or
 ///   `https`.
@@ -64,6 +87,10 @@ pub(crate) const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 pub struct Directory {
     tenants: Vec<TenantRecord>,
     users: Vec<UserRecord>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<GroupRecord>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sites: Vec<SiteRecord>,
     applications: Vec<ApplicationRecord>,
 }
 
@@ -76,6 +103,9 @@ pub(crate) struct TenantRecord {
     /// Names of the tenant in URLs.
     #[serde(default)]
     pub domains: Vec<String>,
+    /// The displayed name; by default the first domain, or the id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
 }
 
 /// A user and the properties of the user's drive.
@@ -129,6 +159,7 @@ pub(crate) struct UserProfile {
 pub(crate) struct DirectoryIndex {
     directory: Directory,
     users: Vec<Arc<UserProfile>>,
+    organization: Organization,
     applications: Vec<Arc<ApplicationRecord>>,
 }
 
@@ -171,18 +202,23 @@ impl Directory {
     }
 
     /// Adds the entries of another directory. An entry replaces the one with the same id, of
-    /// tenants in any case, or the same user name.
+    /// tenants in any case, the same name of a user or group, or the same path of a site.
     ///
     /// # Errors
     /// [`DirectoryError`] with the key of the first entry of the result that breaks one of the
     /// [rules](Self#rules).
     pub fn merge(mut self, other: Self) -> Result<Self, DirectoryError> {
-        let Self { tenants, users, applications } = other;
+        let Self { tenants, users, groups, sites, applications } = other;
         self.tenants.retain(|it| !tenants.iter().any(|new| new.id.eq_ignore_ascii_case(&it.id)));
         self.users.retain(|it| !users.iter().any(|new| new.name == it.name));
+        self.groups.retain(|it| !groups.iter().any(|new| new.name == it.name));
+        self.sites
+            .retain(|it| !sites.iter().any(|new| new.path == it.path && new.tenant == it.tenant));
         self.applications.retain(|it| !applications.iter().any(|new| new.id == it.id));
         self.tenants.extend(tenants);
         self.users.extend(users);
+        self.groups.extend(groups);
+        self.sites.extend(sites);
         self.applications.extend(applications);
         parse::check(&self)?;
         Ok(self)
@@ -194,16 +230,19 @@ impl DirectoryIndex {
     ///
     /// # Errors
     /// [`DirectoryError`] with the key of the first user whose tenant cannot be determined: the
-    /// kind needs one and there is none, or several.
+    /// kind needs one and there is none, or several; of the first group or site that has a user of
+    /// another tenant, or whose library has the name of another account.
     pub(crate) fn new(directory: Directory, kind: AccountKind) -> Result<Self, DirectoryError> {
         let profile = |(at, user): (usize, &UserRecord)| {
             parse::profile(&directory, user, kind)
                 .map(Arc::new)
                 .map_err(|(key, reason)| DirectoryError::at(format!("users[{at}].{key}"), reason))
         };
-        let users = directory.users.iter().enumerate().map(profile).collect::<Result<_, _>>()?;
+        let users =
+            directory.users.iter().enumerate().map(profile).collect::<Result<Vec<_>, _>>()?;
+        let organization = Organization::new(&directory, &users)?;
         let applications = directory.applications.iter().cloned().map(Arc::new).collect();
-        Ok(Self { directory, users, applications })
+        Ok(Self { directory, users, organization, applications })
     }
 
     /// Returns the directory as it was given.
@@ -214,6 +253,30 @@ impl DirectoryIndex {
     /// Returns all users.
     pub(crate) fn users(&self) -> &[Arc<UserProfile>] {
         &self.users
+    }
+
+    /// Returns all tenants, without that of the Microsoft accounts.
+    pub(crate) fn tenants(&self) -> &[TenantRecord] {
+        &self.directory.tenants
+    }
+
+    /// Returns all groups.
+    pub(crate) fn groups(&self) -> &[Arc<GroupProfile>] {
+        &self.organization.groups
+    }
+
+    /// Returns all sites: those of the directory, of its groups, and the root site of each tenant
+    /// that has another site.
+    pub(crate) fn sites(&self) -> &[Arc<SiteProfile>] {
+        &self.organization.sites
+    }
+
+    /// Returns the library whose drive an account has; `None` if it is no account of a library.
+    pub(crate) fn library_of_account(&self, account: &str) -> Option<SiteLibrary> {
+        self.sites().iter().find_map(|site| {
+            let library = site.libraries.iter().find(|library| library.account == account)?;
+            Some(SiteLibrary { site: Arc::clone(site), library: library.clone() })
+        })
     }
 
     /// Returns the user whose account has exactly the name `account`; `None` if the directory has

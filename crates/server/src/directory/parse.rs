@@ -1,13 +1,14 @@
 //! Parses a directory, and checks the rules that its types do not express.
 
-use std::{collections::HashSet, ops::Range};
+use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use toml::de::{DeTable, DeValue};
 use url::Url;
 
 use super::{
-    ApplicationRecord, CONSUMERS, Directory, DirectoryError, TenantRecord, UserProfile, UserRecord,
+    ApplicationRecord, CONSUMERS, Directory, DirectoryError, Organization, TenantRecord,
+    UserProfile, UserRecord,
 };
 use crate::{access::is_account_name, account::ADDRESS_DOMAIN, account_kind::AccountKind};
 
@@ -84,13 +85,13 @@ fn locate(table: &DeTable<'_>, key: &str) -> Option<Range<usize>> {
 }
 
 /// A fault of an entry: its key in the entry, and the reason.
-type Fault = (String, String);
+pub(super) type Fault = (String, String);
 
 /// Returns the fault of a key, with the reason.
 ///
 /// # Errors
 /// Always: the fault.
-fn fault<T>(key: &str, reason: impl Into<String>) -> Result<T, Fault> {
+pub(super) fn fault<T>(key: &str, reason: impl Into<String>) -> Result<T, Fault> {
     Err((key.to_owned(), reason.into()))
 }
 
@@ -116,6 +117,7 @@ pub(super) fn check(directory: &Directory) -> Result<(), DirectoryError> {
             fault("address", reason).map_err(in_entry("users", at))?;
         }
     }
+    check_organization(directory)?;
     let mut ids = HashSet::new();
     for (at, application) in directory.applications.iter().enumerate() {
         if !ids.insert(application.id.to_ascii_lowercase()) {
@@ -127,8 +129,27 @@ pub(super) fn check(directory: &Directory) -> Result<(), DirectoryError> {
     Ok(())
 }
 
+/// Checks the groups and sites. Users without a kind are business users if they can have a tenant.
+///
+/// # Errors
+/// [`DirectoryError`] with the key of the first group or site that breaks one of the
+/// [rules](Directory#rules).
+fn check_organization(directory: &Directory) -> Result<(), DirectoryError> {
+    let profile = |(at, user): (usize, &UserRecord)| {
+        profile(directory, user, AccountKind::Business)
+            .or_else(|_| profile(directory, user, AccountKind::default()))
+            .map(Arc::new)
+            .map_err(in_entry("users", at))
+    };
+    if directory.groups.is_empty() && directory.sites.is_empty() {
+        return Ok(());
+    }
+    let users = directory.users.iter().enumerate().map(profile).collect::<Result<Vec<_>, _>>()?;
+    Organization::new(directory, &users).map(drop)
+}
+
 /// Returns a function that adds the list and the position of an entry to a fault.
-fn in_entry(list: &str, at: usize) -> impl Fn(Fault) -> DirectoryError {
+pub(super) fn in_entry(list: &str, at: usize) -> impl Fn(Fault) -> DirectoryError {
     let entry = format!("{list}[{at}]");
     move |(key, reason)| DirectoryError::at(format!("{entry}.{key}"), reason)
 }
@@ -246,7 +267,10 @@ pub(super) fn profile(
 ///
 /// # Errors
 /// The fault of the key `tenant` if there is none.
-fn find_tenant<'d>(directory: &'d Directory, name: &str) -> Result<&'d TenantRecord, Fault> {
+pub(super) fn find_tenant<'d>(
+    directory: &'d Directory,
+    name: &str,
+) -> Result<&'d TenantRecord, Fault> {
     let is_named = |tenant: &&TenantRecord| {
         let mut names = tenant.domains.iter().chain([&tenant.id]);
         names.any(|it| it.eq_ignore_ascii_case(name))

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! drive  = /me/drive | /drive | /drives/me | /drives/ID | /users/ID/drive | /groups/ID/drive
-//!        | /sites/SITE/drive | /sites/SITE/drives/ID
+//!        | /sites/SITE/drive | /sites/SITE/drives/ID | /groups/ID/sites/root/drive
 //! item   = drive/root | drive/items/ID | drive/special/NAME | /shares/TOKEN/driveItem
 //! below  = item:/path[:]        a path relative to the item; the closing colon is optional
 //!        | item/children/NAME   | item/children('NAME')
@@ -36,6 +36,13 @@ pub(super) enum Address {
     Site(Site),
     /// `/sites?search=`.
     Sites,
+    /// A collection of the tenant.
+    Tenant(Collection),
+    /// The organization with an id.
+    Organization(String),
+    /// A group, or another resource of a user, group or site: `memberOf`, `lists`. `segments` is
+    /// empty for the group itself, and for the site of a group.
+    OfOwner { owner: Owner, segments: Vec<PathSegment> },
     /// A drive. `segments` is empty for the drive itself.
     Drive { drive: DriveRef, segments: Vec<PathSegment> },
     /// A shared item by its sharing token, without the item itself.
@@ -61,12 +68,26 @@ pub(super) struct ItemAddress {
     pub(super) segments: Vec<PathSegment>,
 }
 
+/// A collection of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Collection {
+    Users,
+    Groups,
+    Organizations,
+    /// `/sites/getAllSites`.
+    AllSites,
+}
+
 /// The owner of a drive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Me,
+    /// By id or address.
     User(String),
+    /// By id.
     Group(String),
+    /// The site of the group with an id: `/groups/ID/sites/root`.
+    GroupSite(String),
     Site(Site),
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Contract {
     /// Preferences (`Prefer`) that Microsoft describes for this route and that are not
     /// implemented.
     pub(super) preferences: &'static [&'static str],
+    /// Relations that `$expand` accepts; empty for those of a driveItem.
+    pub(super) relations: &'static [&'static str],
     pub(super) body: BodyRule,
 }
 
@@ -83,6 +85,8 @@ pub(super) enum UnknownMembers {
     Ignored,
     /// Refused with 400 and this code.
     Refused(&'static str),
+    /// Checked by the handler.
+    Handled,
 }
 
 /// A request's body that satisfies the contract of its route.
@@ -103,6 +107,7 @@ impl Contract {
         plain: &[],
         unimplemented: &[],
         preferences: &[],
+        relations: &[],
         body: BodyRule::None,
     };
 

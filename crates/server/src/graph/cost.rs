@@ -48,7 +48,7 @@ mod tests {
         let query = QueryOptions::parse(Some(query)).expect("a query");
         let address = Address::parse(path, &query).expect("an address");
         let action = GraphAction::parse(method, address).expect("an action");
-        let selection = Selection::from_query(&query).expect("a selection");
+        let selection = Selection::from_query(&query, &[]).expect("a selection");
         units(action.route(), &action, &query, &selection)
     }
 

@@ -12,7 +12,7 @@ use super::{
     drive_context::DriveContext,
     drives,
     error::{Error, Result},
-    following, invitations, items, links, multipart, permissions,
+    following, invitations, items, links, lists, multipart, permissions,
     query::QueryOptions,
     recent,
     request::{GraphRequest, PathKind, RequestLine},
@@ -22,7 +22,7 @@ use super::{
     select::Selection,
     sessions, shares, shortcuts, site_permissions,
     table::{self, GraphRoute},
-    thumbnails, versions,
+    tenant, thumbnails, versions,
 };
 use crate::{
     protocol::{Declaration, OverBudget, Protocol, RequestContext, Routed},
@@ -120,7 +120,7 @@ impl Protocol for Graph {
         let route = target.as_ref().ok().map(|(route, _)| *route);
         let parsed = query.and_then(|query| {
             let (route, target) = target?;
-            let selection = Selection::from_query(&query);
+            let selection = Selection::from_query(&query, route.contract.relations);
             Ok(ParsedCall { query, selection, route, target })
         });
         let cost = match &parsed {
@@ -242,18 +242,17 @@ async fn serve_action(
     match action {
         GraphAction::Batch => batch::serve(request, payload).await,
         GraphAction::SearchQuery => search_query::serve(request, payload).await,
-        GraphAction::User(owner) => drives::user(request, owner).await,
+        GraphAction::User(owner) => tenant::user(request, &owner).await,
         GraphAction::Drives(owner) => drives::drives(request, owner).await,
-        GraphAction::Site(site) => drives::site(request, site).await,
-        GraphAction::Sites => drives::sites(request).await,
         GraphAction::Share { token, action } => {
             shares::serve(request, token, action, payload).await
         }
         GraphAction::SitePermissions { site, action } => {
             site_permissions::serve(request, site, action, payload).await
         }
+        GraphAction::Tenant(action) => tenant::serve(request, action, payload).await,
         GraphAction::Drive { drive, action } => {
-            serve_drive(&DriveContext::open(request, &drive).await?, action).await
+            serve_drive(&DriveContext::open(request, &drive).await?, action, payload).await
         }
         GraphAction::Item { address, action } => {
             let context = DriveContext::open(request, &address.drive).await?;
@@ -267,7 +266,11 @@ async fn serve_action(
 /// # Errors
 /// 403 if the token covers only the application's own folder; 403 or 404 if the caller has no access to
 /// an item of the drive, or for a list to the root folder; those of the handler.
-async fn serve_drive(context: &DriveContext<'_>, action: DriveAction) -> Result<Response> {
+async fn serve_drive(
+    context: &DriveContext<'_>,
+    action: DriveAction,
+    payload: Payload,
+) -> Result<Response> {
     match action {
         DriveAction::Get => context.require_any().await?,
         // The lists contain items of the whole drive.
@@ -278,6 +281,10 @@ async fn serve_drive(context: &DriveContext<'_>, action: DriveAction) -> Result<
             context.check_covered(ROOT).await?;
             context.require(ROOT, Role::Read).await?;
         }
+        DriveAction::List(_) => {
+            context.check_covered(ROOT).await?;
+            context.require(ROOT, context.request.needs).await?;
+        }
     }
     match action {
         DriveAction::Get => drives::drive(context).await,
@@ -285,6 +292,7 @@ async fn serve_drive(context: &DriveContext<'_>, action: DriveAction) -> Result<
         DriveAction::Recent => recent::recent(context).await,
         DriveAction::Shared => shortcuts::shared_with_me(context).await,
         DriveAction::Following => following::list(context).await,
+        DriveAction::List(action) => lists::serve(context, action, payload).await,
     }
 }
 
@@ -322,6 +330,7 @@ async fn serve_item(
         ItemAction::Delta(segment) => delta::list(context, address, &segment).await,
         ItemAction::Search(segment) => search::list(context, address, &segment).await,
         ItemAction::CreateLink => create_link::create_link(context, address, payload).await,
+        ItemAction::ListItem(action) => lists::serve_item(context, address, action, payload).await,
         ItemAction::Invite => invitations::invite(context, address, payload).await,
         ItemAction::Permissions(action) => {
             permissions::serve(context, address, action, payload).await

@@ -146,7 +146,10 @@ impl<'a> DriveContext<'a> {
         let mut context = Self::for_account(request, account, false);
         context.has_all_rights = match is_app {
             true => request.files != FileScope::Selected,
-            false => principal.is_user(&context.account),
+            false => {
+                principal.is_user(&context.account)
+                    || request.has_site_access(&context.account).await?
+            }
         };
         context.principal = principal;
         Ok(context)

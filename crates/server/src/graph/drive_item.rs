@@ -256,7 +256,7 @@ impl DriveContext<'_> {
         let identity = AccountIdentity::new(self.kind, &self.account);
         match view {
             View::WithPath(parent_path) if !self.kind.is_personal() => {
-                let mut path = format!("{}/Documents", identity.site_path());
+                let mut path = identity.drive_path();
                 for name in parent_path.iter().chain(std::iter::once(&node.name)) {
                     let _ = write!(path, "/{}", encoded(name));
                 }

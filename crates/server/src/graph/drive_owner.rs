@@ -1,7 +1,8 @@
 //! The account that a request addresses.
 //!
-//! A user's token opens the drive of that user. An application's own token opens all drives of its
-//! tenant, except by `/me`, because it has no user (onedrive-graph#client-credentials).
+//! A user's token opens the drive of that user, and the libraries of the sites that the directory
+//! opens to the user. An application's own token opens all drives of its tenant, except by `/me`,
+//! because it has no user (onedrive-graph#client-credentials).
 
 use std::sync::Arc;
 
@@ -15,7 +16,46 @@ use super::{
     owner::AccountIdentity,
     request::GraphRequest,
 };
-use crate::account::Account;
+use crate::{
+    account::Account,
+    account_kind::AccountKind,
+    directory::{LibraryProfile, SiteLibrary, SiteProfile, SiteRole},
+    tree::cid,
+};
+
+/// The user or application that sends a request.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    /// The account of the user; `None` for an application's own token.
+    pub(super) user: Option<Arc<Account>>,
+    /// The id of the tenant; `None` for a user that the directory does not have, and for an
+    /// application's token that is valid for all tenants.
+    pub(super) tenant: Option<String>,
+}
+
+impl Caller {
+    /// Returns whether the caller belongs to a tenant. An application without a tenant belongs to
+    /// all.
+    pub(super) fn is_of(&self, tenant: &str) -> bool {
+        match &self.tenant {
+            Some(own) => own == tenant,
+            None => self.user.is_none(),
+        }
+    }
+
+    /// Returns the caller's rights on a site of the directory; `None` if it has none.
+    pub(super) fn role(&self, site: &SiteProfile) -> Option<SiteRole> {
+        let Some(user) = &self.user else {
+            return self.is_of(&site.tenant).then_some(SiteRole::Member);
+        };
+        let is_own = site.libraries.iter().any(|library| library.account == user.name);
+        match &user.profile {
+            _ if is_own => Some(SiteRole::Member),
+            Some(profile) => site.role(profile),
+            None => None,
+        }
+    }
+}
 
 impl GraphRequest {
     /// Returns the accounts whose drives the token opens: that of the user, or all of the tenant
@@ -40,13 +80,18 @@ impl GraphRequest {
     /// # Errors
     /// 400 for `/me` with an application's own token, a site of a personal account, and a sharing
     /// token that is no encoded URL; 401 if the token is missing, unknown, expired or for another
-    /// resource; 403 if the drive belongs to another tenant than the application's token; 404 if
-    /// the token's account does not own the drive, or no account does; 507 if the account's drive
+    /// resource; 403 if the drive belongs to another tenant than the application's token, and for a
+    /// library whose site is not open to the user, or only for reading; 404 if the token's account
+    /// does not own the drive, or no account does; 507 if the account's drive
     /// cannot be created because the disk of the storage is full; 500 if the storage fails.
     pub(super) async fn account_of_drive(&self, drive: &DriveRef) -> Result<Arc<Account>> {
         let grant = self.valid_grant()?;
-        if !grant.is_app {
-            let account = self.state.accounts.open(&grant.account).await?;
+        let caller = self.caller().await?;
+        if let Some(library) = self.directory_library(&caller, drive) {
+            self.check_site_access(&caller, &library.site)?;
+            return Ok(self.state.accounts.open(&library.library.account).await?);
+        }
+        if let Some(account) = caller.user {
             self.check_owner(&account, drive)?;
             return Ok(account);
         }
@@ -77,6 +122,11 @@ impl GraphRequest {
         let grant = self.valid_grant()?;
         if grant.is_app {
             return self.account_of_drive(drive).await;
+        }
+        // The rights of the caller in a library are checked for each item.
+        let caller = self.caller().await?;
+        if let Some(library) = self.directory_library(&caller, drive) {
+            return Ok(self.state.accounts.open(&library.library.account).await?);
         }
         let own = self.state.accounts.open(&grant.account).await?;
         match drive {
@@ -134,7 +184,7 @@ impl GraphRequest {
         match drive {
             DriveRef::OwnedBy(Owner::Me) | DriveRef::Share(_) => Ok(()),
             DriveRef::OwnedBy(Owner::User(id)) => identity.check_user(id),
-            DriveRef::OwnedBy(Owner::Group(id)) => identity.check_group(id),
+            DriveRef::OwnedBy(Owner::Group(id) | Owner::GroupSite(id)) => identity.check_group(id),
             DriveRef::OwnedBy(Owner::Site(site)) => identity.check_site(site, self),
             DriveRef::Id { id, site } => {
                 if let Some(site) = site {
@@ -146,6 +196,91 @@ impl GraphRequest {
                 }
             }
         }
+    }
+
+    /// Returns the user or application that the request's token belongs to.
+    ///
+    /// # Errors
+    /// 401 if the token is missing, unknown, expired or for another resource; 507 if the user's
+    /// drive cannot be created because the disk of the storage is full; 500 if the storage fails.
+    pub(super) async fn caller(&self) -> Result<Caller> {
+        let grant = self.valid_grant()?;
+        if grant.is_app {
+            return Ok(Caller { user: None, tenant: grant.tenant.clone() });
+        }
+        let user = self.state.accounts.open(&grant.account).await?;
+        let tenant = match (&user.profile, &user.library) {
+            (Some(profile), _) => Some(profile.tenant.clone()),
+            (None, Some(library)) => Some(library.site.tenant.clone()),
+            (None, None) => None,
+        };
+        Ok(Caller { user: Some(user), tenant })
+    }
+
+    /// Returns the library of the directory that a drive reference names; `None` if the reference
+    /// is of another sort, or no library of the caller's tenant has it.
+    fn directory_library(&self, caller: &Caller, drive: &DriveRef) -> Option<SiteLibrary> {
+        let directory = self.state.accounts.directory()?;
+        let mut sites = directory.sites().iter().filter(|site| caller.is_of(&site.tenant));
+        let of_group = |site: &SiteProfile, id: &str| {
+            site.group.as_ref().is_some_and(|group| id.eq_ignore_ascii_case(&group.guid()))
+        };
+        let (site, library) = match drive {
+            DriveRef::OwnedBy(Owner::Site(named)) => {
+                let site = sites.find(|site| site.is_named(named, self))?;
+                (site, site.default_library())
+            }
+            DriveRef::OwnedBy(Owner::Group(id) | Owner::GroupSite(id)) => {
+                let site = sites.find(|site| of_group(site, id))?;
+                (site, site.default_library())
+            }
+            DriveRef::Id { id, site: named } => sites
+                .filter(|site| named.as_ref().is_none_or(|named| site.is_named(named, self)))
+                .find_map(|site| {
+                    let has_id = |library: &&LibraryProfile| {
+                        IdCodec::new(AccountKind::Library, &cid(&library.account)).is_drive(id)
+                    };
+                    Some((site, site.libraries.iter().find(has_id)?))
+                })?,
+            DriveRef::OwnedBy(Owner::Me | Owner::User(_)) | DriveRef::Share(_) => return None,
+        };
+        Some(SiteLibrary { site: Arc::clone(site), library: library.clone() })
+    }
+
+    /// Checks that the caller can use a site of the directory for this request.
+    ///
+    /// # Errors
+    /// 403 for a user without access to the site, for one with read access if the request changes
+    /// something, and for an application of another tenant.
+    pub(super) fn check_site_access(&self, caller: &Caller, site: &SiteProfile) -> Result<()> {
+        match caller.role(site) {
+            Some(SiteRole::Member) => Ok(()),
+            Some(SiteRole::Visitor) if !self.changes_files => Ok(()),
+            Some(SiteRole::Visitor) | None => Err(Error::access_denied()),
+        }
+    }
+
+    /// Returns whether the caller has all rights in an account's drive that the request needs, because
+    /// the drive is a library of a site that is open to the user.
+    ///
+    /// # Errors
+    /// Those of [`caller`](Self::caller).
+    pub(super) async fn has_site_access(&self, account: &Account) -> Result<bool> {
+        let Some(library) = &account.library else { return Ok(false) };
+        let caller = self.caller().await?;
+        Ok(self.check_site_access(&caller, &library.site).is_ok())
+    }
+
+    /// Returns the site of an owner.
+    ///
+    /// # Errors
+    /// 400 for a site of a personal account; 401 if the token is missing, unknown, expired or for
+    /// another resource; 403 for a site that is not open to the user; 404 if there is none; 507 if
+    /// the account's drive cannot be created because the disk of the storage is full; 500 if the
+    /// storage fails.
+    pub(super) async fn site_of_owner(&self, owner: &Owner) -> Result<Arc<SiteProfile>> {
+        let account = self.account_of_drive(&DriveRef::OwnedBy(owner.clone())).await?;
+        Ok(AccountIdentity::new(self.kind(&account), &account).site())
     }
 
     /// Returns 401: the token is valid, but has neither scopes nor roles.

@@ -1,41 +1,23 @@
-//! Users, drives and sites (onedrive-graph#drive-requests).
+//! Drives (onedrive-graph#drive-requests).
 
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    address::{DriveRef, Owner, Site},
+    address::{DriveRef, Owner},
     drive_context::DriveContext,
     error::Result,
-    owner::{AccountIdentity, check_user_properties},
+    owner::AccountIdentity,
+    paging::{MAX_PAGE_SIZE, SKIP_TOKEN, decode_position, encode_position},
     request::GraphRequest,
     response,
-    scopes::FileScope,
     timestamp::format_time,
 };
-use crate::{
-    account::Account,
-    tree::{ListOptions, ListingKey, ROOT, Role},
-};
+use crate::tree::{ListOptions, ListingKey, ROOT};
 
 /// Maximum number of items of the recycle bin that one query of the tree reads.
 const SCAN_PAGE_SIZE: u64 = 1000;
-
-/// `GET /me`, `GET /users/ID`: returns the profile of a user.
-///
-/// # Errors
-/// 400 for `/me` with an application's own token, and for an unknown property; 401 if the token is
-/// missing, unknown, expired or for another resource; 403 for a user of another tenant; 404 for
-/// another user; 501 for a property that only the cloud has; 507 if the account's drive cannot be
-/// created because the disk of the storage is full; 500 if the storage fails.
-pub(super) async fn user(request: &GraphRequest, owner: Owner) -> Result<Response> {
-    let account = request.account_of_drive(&DriveRef::OwnedBy(owner)).await?;
-    let identity = AccountIdentity::new(request.kind(&account), &account);
-    request.query.get("select").map_or(Ok(()), check_user_properties)?;
-    let user = request.selection.project_resource(identity.user(request));
-    Ok(response::json(StatusCode::OK, &user))
-}
 
 /// `GET drive`: returns the properties and the quota of the drive.
 ///
@@ -47,72 +29,35 @@ pub(super) async fn drive(context: &DriveContext<'_>) -> Result<Response> {
     Ok(response::json(StatusCode::OK, &context.request.selection.project_resource(drive)))
 }
 
-/// `GET /me/drives`, `GET /sites/ID/drives` and so on: returns the owner's only drive.
+/// `GET /me/drives`, `GET /sites/ID/drives` and so on: returns the drives of the owner. A user has
+/// one, a site and its group one for each library.
 ///
 /// # Errors
 /// 400 for `/me` with an application's own token, a site of a personal account, and a `$top` that
 /// is no number above 0; 401 if the token is missing, unknown, expired or for another resource; 403
-/// for an owner in another tenant; 404 for another owner; 507 if the account's drive cannot be
-/// created because the disk of the storage is full; 500 if the storage fails.
+/// for an owner in another tenant, and a site that is not open to the user; 404 for another owner;
+/// 507 if an account's drive cannot be created because the disk of the storage is full; 500 if the
+/// storage fails.
 pub(super) async fn drives(request: &GraphRequest, owner: Owner) -> Result<Response> {
     let context = DriveContext::open(request, &DriveRef::OwnedBy(owner)).await?;
-    request.query.count("top")?;
-    let drive = request.selection.project_resource(describe_drive(&context).await?);
-    let body = json!({"@odata.context": request.url("/$metadata#drives"), "value": [drive]});
-    Ok(response::json(StatusCode::OK, &body))
-}
-
-/// `GET /sites/ID`: returns the properties of a site.
-///
-/// # Errors
-/// 400 for a personal account; 401 if the token is missing, unknown, expired or for another
-/// resource; 403 for a site of another tenant, or one that the application has no permission for; 404
-/// for another site; 507 if the account's drive
-/// cannot be created because the disk of the storage is full; 500 if the storage fails.
-pub(super) async fn site(request: &GraphRequest, site: Site) -> Result<Response> {
-    let account = request.account_of_drive(&DriveRef::OwnedBy(Owner::Site(site))).await?;
-    if request.files == FileScope::Selected {
-        DriveContext::for_caller(request, account.clone()).await?.require(ROOT, Role::Read).await?;
-    }
-    site_of(request, &account)
-}
-
-/// Returns the response with the site of an account.
-///
-/// # Errors
-/// Never: as the other handlers.
-pub(super) fn site_of(request: &GraphRequest, account: &Account) -> Result<Response> {
-    let identity = AccountIdentity::new(request.kind(account), account);
-    let site = request.selection.project_resource(identity.site(request));
-    Ok(response::json(StatusCode::OK, &site))
-}
-
-/// `GET /sites?search=TEXT`: returns the sites that the token opens and whose name contains the
-/// text, in any case; all for `*` and without the option.
-///
-/// # Errors
-/// 400 for a `$top` that is no number above 0; 401 if the token is missing, unknown, expired or for
-/// another resource; 507 if the account's drive cannot be created because the disk of the storage
-/// is full; 500 if the storage fails.
-pub(super) async fn sites(request: &GraphRequest) -> Result<Response> {
-    let text = request.query.get("search").unwrap_or("*").to_lowercase();
-    request.query.count("top")?;
-    let mut sites = Vec::new();
-    for account in request.accounts().await? {
-        let kind = request.kind(&account);
-        let found = text == "*" || account.display_name().to_lowercase().contains(&text);
-        if request.files == FileScope::Selected {
-            let context = DriveContext::for_caller(request, account.clone()).await?;
-            if context.role(ROOT).await?.is_none() {
-                continue;
-            }
-        }
-        if found && !kind.is_personal() {
-            let site = AccountIdentity::new(kind, &account).site(request);
-            sites.push(request.selection.project_resource(site));
+    let top = request.query.count("top")?.unwrap_or(MAX_PAGE_SIZE);
+    let mut drives = vec![describe_drive(&context).await?];
+    if let Some(library) = &context.account.library {
+        for library in library.site.libraries.iter().skip(1) {
+            let account = request.state.accounts.open(&library.account).await?;
+            drives.push(describe_drive(&DriveContext::for_account(request, account, false)).await?);
         }
     }
-    let body = json!({"@odata.context": request.url("/$metadata#sites"), "value": sites});
+    let after = request.query.get("skiptoken").map(decode_position).transpose()?.unwrap_or(0);
+    let next = after.saturating_add(top);
+    let all = drives.len() as u64;
+    let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    let page = drives.into_iter().skip(size(after)).take(size(top));
+    let value: Vec<_> = page.map(|drive| request.selection.project_resource(drive)).collect();
+    let mut body = json!({"@odata.context": request.url("/$metadata#drives"), "value": value});
+    if next < all {
+        body["@odata.nextLink"] = request.link(SKIP_TOKEN, &encode_position(next)).into();
+    }
     Ok(response::json(StatusCode::OK, &body))
 }
 
@@ -136,9 +81,9 @@ async fn describe_drive(context: &DriveContext<'_>) -> Result<Value> {
     Ok(json!({
         "id": context.ids.drive_id(),
         "driveType": context.kind.drive_type(),
-        "name": if context.kind.is_personal() { "OneDrive" } else { "Documents" },
+        "name": identity.drive_name(),
         "description": "",
-        "webUrl": context.content_url(&format!("{}/Documents", identity.site_path())),
+        "webUrl": context.content_url(&identity.drive_path()),
         "createdDateTime": time(info.created),
         "lastModifiedDateTime": time(root.modified),
         "createdBy": identity.identity_set(None),

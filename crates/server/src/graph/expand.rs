@@ -8,6 +8,7 @@ use super::{
     drive_context::{DriveContext, ItemWithPath},
     drive_item::View,
     error::Result,
+    lists,
     paging::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, SKIP_TOKEN, encode_listing_key},
     permissions,
     select::{Expansion, Selection},
@@ -40,6 +41,12 @@ pub(super) async fn expand(
                 let all = versions::all(context, &located.node).await?.into_iter();
                 let project = |(_, one)| expansion.selection.project_resource(one);
                 item["versions"] = all.map(project).collect();
+            }
+            "listItem" => {
+                // A personal drive has no list.
+                if !context.kind.is_personal() {
+                    item["listItem"] = lists::describe_item(context, located, &expansion.selection);
+                }
             }
             _ => {
                 let sets = thumbnails::sets(context, &located.node, &expansion.selection)?;

@@ -69,12 +69,31 @@ impl ODataFilter {
         let Some(text) = query.get("filter").filter(|text| !text.trim().is_empty()) else {
             return Ok(None);
         };
-        let mut parser = FilterParser { whole: text, rest: text, terms: 0 };
+        Self::parse(text, &select::check_property).map(Some)
+    }
+
+    /// Parses a filter. `check_property` checks the first name of each property.
+    ///
+    /// # Errors
+    /// 400 if the filter cannot be parsed, has more than [`MAX_TERMS`] comparisons, or parentheses
+    /// and `not` deeper than [`MAX_DEPTH`]; those of `check_property`.
+    pub(super) fn parse(text: &str, check_property: &dyn Fn(&str) -> Result<()>) -> Result<Self> {
+        let mut parser = FilterParser { whole: text, rest: text, terms: 0, check_property };
         let filter = parser.disjunction(0)?;
         match parser.rest.trim_start() {
-            "" => Ok(Some(filter)),
+            "" => Ok(filter),
             _ => Err(parser.error()),
         }
+    }
+
+    /// Returns whether the filter or a part of it satisfies `is_wanted`.
+    pub(super) fn any(&self, is_wanted: &dyn Fn(&Self) -> bool) -> bool {
+        is_wanted(self)
+            || match self {
+                Self::Not(filter) => filter.any(is_wanted),
+                Self::And(all) | Self::Or(all) => all.iter().any(|filter| filter.any(is_wanted)),
+                Self::Compare { .. } | Self::Text { .. } => false,
+            }
     }
 
     /// Returns whether an item's JSON satisfies the filter.
@@ -138,6 +157,8 @@ struct FilterParser<'a> {
     rest: &'a str,
     /// Number of comparisons so far.
     terms: usize,
+    /// Checks the first name of a property.
+    check_property: &'a dyn Fn(&str) -> Result<()>,
 }
 
 impl<'a> FilterParser<'a> {
@@ -257,7 +278,7 @@ impl<'a> FilterParser<'a> {
     fn property(&mut self) -> Result<Vec<String>> {
         let path: Vec<String> = self.take_token().split('/').map(str::to_owned).collect();
         match path.first().filter(|name| !name.is_empty()) {
-            Some(name) => select::check_property(name).map(|()| path),
+            Some(name) => (self.check_property)(name).map(|()| path),
             None => Err(self.error()),
         }
     }

@@ -12,6 +12,6 @@ pub(crate) fn parse(text: &str) {
     let _ = (
         Address::parse(address, &query),
         ODataFilter::from_query(&query),
-        Selection::from_query(&query),
+        Selection::from_query(&query, &[]),
     );
 }

@@ -1,5 +1,8 @@
-//! The owners of drives: users, groups and sites. Each account has one of each, and their ids are
-//! derived from the account's cid.
+//! The owners of drives: users, groups and sites. A library of the directory has the group and the
+//! site that the directory declares. Any other account has its own user, group and site,
+//! whose ids are derived from the account's cid.
+
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -10,14 +13,81 @@ use super::{
     request::GraphRequest,
     select::properties,
 };
-use crate::account::Account;
-use crate::account_kind::AccountKind;
+use crate::{
+    account::Account,
+    account_kind::AccountKind,
+    content::encoded,
+    directory::{GroupProfile, SiteProfile},
+    tree::cid,
+};
 
 /// Salts that make the ids of an account different from each other.
 const USER: u64 = 1;
 const GROUP: u64 = 2;
 const SITE: u64 = 3;
 const WEB: u64 = 4;
+const LIST: u64 = 5;
+
+/// Returns the number of an account's cid; `account` is its name.
+fn number_of(account: &str) -> u64 {
+    u64::from_str_radix(&cid(account), 16).unwrap_or_default()
+}
+
+impl SiteProfile {
+    /// Returns the GUID of the site.
+    pub(super) fn guid(&self) -> String {
+        let derived = || derive_guid(number_of(&self.default_library().account), SITE);
+        self.id.as_ref().map_or_else(derived, |id| id.to_ascii_lowercase())
+    }
+
+    /// Returns whether the site is the one of a user's OneDrive.
+    pub(super) fn is_personal(&self) -> bool {
+        self.path.starts_with("/personal/")
+    }
+
+    /// Returns the host of the site.
+    pub(super) fn host<'r>(&self, request: &'r GraphRequest) -> &'r str {
+        request.content_host(self.kind())
+    }
+
+    /// Returns the kind of the accounts that have the libraries.
+    fn kind(&self) -> AccountKind {
+        if self.is_personal() { AccountKind::Business } else { AccountKind::Library }
+    }
+
+    /// Returns the id of the site: `host,guid,guid`.
+    pub(super) fn full_id(&self, request: &GraphRequest) -> String {
+        let web = derive_guid(number_of(&self.default_library().account), WEB);
+        format!("{},{},{web}", self.host(request), self.guid())
+    }
+
+    /// Returns the URL of the site.
+    pub(super) fn web_url(&self, request: &GraphRequest) -> String {
+        request.content_url(self.kind(), self.path.trim_end_matches('/'))
+    }
+
+    /// Returns whether an address names the site, by id or by host and path in any case.
+    pub(super) fn is_named(&self, site: &Site, request: &GraphRequest) -> bool {
+        let is_host = site.id == "root" || site.id.eq_ignore_ascii_case(self.host(request));
+        let path = format!("/{}", site.path.join("/"));
+        let is_self = || {
+            site.id.eq_ignore_ascii_case(&self.full_id(request))
+                || site.id.eq_ignore_ascii_case(&self.guid())
+        };
+        match site.path.is_empty() {
+            true => (is_host && self.path == "/") || is_self(),
+            false => is_host && path.eq_ignore_ascii_case(&self.path),
+        }
+    }
+}
+
+impl GroupProfile {
+    /// Returns the GUID of the group.
+    pub(super) fn guid(&self) -> String {
+        let derived = || derive_guid(number_of(&format!("{}.library", self.name)), GROUP);
+        self.id.as_ref().map_or_else(derived, |id| id.to_ascii_lowercase())
+    }
+}
 
 /// An account as a user, group and site of Graph.
 #[derive(Debug)]
@@ -50,33 +120,77 @@ impl<'a> AccountIdentity<'a> {
         self.account.address()
     }
 
-    /// Returns the GUID of the account's group.
-    fn group_id(&self) -> String {
-        derive_guid(self.cid, GROUP)
+    /// Returns the group that owns the account's library; `None` if no group does.
+    pub(super) fn group(&self) -> Option<Arc<GroupProfile>> {
+        match (&self.account.library, self.kind) {
+            (Some(library), _) => library.site.group.clone(),
+            (None, AccountKind::Library) => Some(Arc::new(GroupProfile {
+                name: self.account.name.clone(),
+                address: self.address(),
+                display_name: self.account.display_name().to_owned(),
+                description: None,
+                id: Some(derive_guid(self.cid, GROUP)),
+                tenant: String::new(),
+                members: vec![self.account.name.clone()],
+                owners: vec![self.account.name.clone()],
+                is_public: false,
+            })),
+            (None, _) => None,
+        }
+    }
+
+    /// Returns the site that has the account's library. It has no meaning for personal accounts.
+    pub(super) fn site(&self) -> Arc<SiteProfile> {
+        match &self.account.library {
+            Some(library) => Arc::clone(&library.site),
+            None => Arc::new(SiteProfile::for_account(
+                &self.account.name,
+                self.site_path(),
+                self.account.display_name(),
+                self.group(),
+            )),
+        }
     }
 
     /// Returns the GUID of the site, for `parentReference.siteId`.
     pub(super) fn site_guid(&self) -> String {
-        derive_guid(self.cid, SITE)
+        match &self.account.library {
+            Some(library) => library.site.guid(),
+            None => derive_guid(self.cid, SITE),
+        }
     }
 
-    /// Returns the site's id: `host,guid,guid`.
-    fn site_id(&self, request: &GraphRequest) -> String {
-        format!(
-            "{},{},{}",
-            request.content_host(self.kind),
-            self.site_guid(),
-            derive_guid(self.cid, WEB)
-        )
+    /// Returns the GUID of the list of the account's library.
+    pub(super) fn list_id(&self) -> String {
+        derive_guid(self.cid, LIST)
     }
 
     /// Returns the server-relative path of the account's site.
-    pub(super) fn site_path(&self) -> String {
+    fn site_path(&self) -> String {
         let name = if self.account.name.is_empty() { "developer" } else { &self.account.name };
-        match self.kind {
-            AccountKind::Library => format!("/sites/{name}"),
-            _ => format!("/personal/{name}"),
+        match (&self.account.library, self.kind) {
+            (Some(library), _) => library.site.path.clone(),
+            (None, AccountKind::Library) => format!("/sites/{name}"),
+            (None, _) => format!("/personal/{name}"),
         }
+    }
+
+    /// Returns the displayed name of the account's drive.
+    pub(super) fn drive_name(&self) -> &str {
+        match &self.account.library {
+            Some(library) => &library.library.name,
+            None if self.kind.is_personal() => "OneDrive",
+            None => "Documents",
+        }
+    }
+
+    /// Returns the percent-encoded path of the account's drive on the host of its site.
+    pub(super) fn drive_path(&self) -> String {
+        let library = match &self.account.library {
+            Some(library) => library.library.name.as_str(),
+            None => "Documents",
+        };
+        format!("{}/{}", self.site_path().trim_end_matches('/'), encoded(library))
     }
 
     /// Checks that a user id or address, in any case, is the account's.
@@ -94,11 +208,12 @@ impl<'a> AccountIdentity<'a> {
     /// # Errors
     /// 404 if it is not.
     pub(super) fn check_group(&self, id: &str) -> Result<()> {
-        let known = self.kind == AccountKind::Library && id.eq_ignore_ascii_case(&self.group_id());
+        let known = self.group().is_some_and(|group| id.eq_ignore_ascii_case(&group.guid()));
         if known { Ok(()) } else { Err(unknown("group", id)) }
     }
 
-    /// Checks that a site, by id or by host and path in any case, is the account's.
+    /// Checks that a site, by id or by host and path in any case, is the account's. `root` and the
+    /// host alone name the site of every account that the directory does not have.
     ///
     /// # Errors
     /// 404 if it is not, 400 for personal accounts, which have no site.
@@ -106,14 +221,13 @@ impl<'a> AccountIdentity<'a> {
         if self.kind.is_personal() {
             return Err(Error::invalid("This account has no SharePoint sites."));
         }
-        let is_host =
-            site.id == "root" || site.id.eq_ignore_ascii_case(request.content_host(self.kind));
-        let path = format!("/{}", site.path.join("/"));
-        let known = match site.path.is_empty() {
-            true => is_host || site.id.eq_ignore_ascii_case(&self.site_id(request)),
-            false => is_host && path.eq_ignore_ascii_case(&self.site_path()),
-        };
-        if known { Ok(()) } else { Err(unknown("site", &site.id)) }
+        let own = self.site();
+        let is_host = site.id == "root" || site.id.eq_ignore_ascii_case(own.host(request));
+        let is_only = self.account.library.is_none() && is_host && site.path.is_empty();
+        match is_only || own.is_named(site, request) {
+            true => Ok(()),
+            false => Err(unknown("site", &site.id)),
+        }
     }
 
     /// Returns the value of `createdBy` and `lastModifiedBy`. `owner` is the name of another user
@@ -121,6 +235,7 @@ impl<'a> AccountIdentity<'a> {
     pub(super) fn identity_set(&self, owner: Option<&str>) -> Value {
         let user = match owner {
             Some(name) => json!({"displayName": name}),
+            None if self.account.library.is_some() => return system_account(),
             None => json!({
                 "displayName": self.account.display_name(),
                 "email": self.address(),
@@ -132,13 +247,14 @@ impl<'a> AccountIdentity<'a> {
 
     /// Returns the owner of the account's drive.
     pub(super) fn owner(&self) -> Value {
-        match self.kind {
-            AccountKind::Library => json!({"group": {
-                "displayName": self.account.display_name(),
-                "email": self.address(),
-                "id": self.group_id(),
+        match (self.group(), &self.account.library) {
+            (Some(group), _) => json!({"group": {
+                "displayName": group.display_name,
+                "email": group.address,
+                "id": group.guid(),
             }}),
-            _ => self.identity_set(None),
+            (None, Some(_)) => system_account(),
+            (None, None) => self.identity_set(None),
         }
     }
 
@@ -159,21 +275,15 @@ impl<'a> AccountIdentity<'a> {
             "surname": null,
         })
     }
+}
 
-    /// Returns the site resource.
-    pub(super) fn site(&self, request: &GraphRequest) -> Value {
-        json!({
-            "id": self.site_id(request),
-            "name": self.account.name,
-            "displayName": self.account.display_name(),
-            "webUrl": request.content_url(self.kind, &self.site_path()),
-            "siteCollection": {"hostname": request.content_host(self.kind)},
-        })
-    }
+/// Returns the identity of SharePoint itself, which creates the libraries of sites without a group.
+pub(super) fn system_account() -> Value {
+    json!({"user": {"displayName": "System Account"}})
 }
 
 /// Properties of a user that this server has.
-const USER_PROPERTIES: [&str; 12] = [
+pub(super) const USER_PROPERTIES: [&str; 12] = [
     "*",
     "businessPhones",
     "displayName",
@@ -189,7 +299,7 @@ const USER_PROPERTIES: [&str; 12] = [
 ];
 
 /// Properties of a user that only Graph has.
-const MORE_USER_PROPERTIES: [&str; 42] = [
+pub(super) const MORE_USER_PROPERTIES: [&str; 42] = [
     "aboutMe",
     "accountEnabled",
     "ageGroup",
@@ -256,7 +366,7 @@ pub(super) fn check_user_properties(select: &str) -> Result<()> {
 
 /// Returns 404 for an owner that is not the account's. `kind` is its type in the message, such as
 /// `user`.
-fn unknown(kind: &str, id: &str) -> Error {
+pub(super) fn unknown(kind: &str, id: &str) -> Error {
     Error::new(
         http::StatusCode::NOT_FOUND,
         "Request_ResourceNotFound",

@@ -12,7 +12,7 @@ use super::{
     error::{Error, Result},
     links,
     query::QueryOptions,
-    scopes::{self, FileScope, Permissions},
+    scopes::{self, FileScope, Permissions, ScopeRequirement},
     select::Selection,
     sessions,
     table::GraphRoute,
@@ -49,6 +49,8 @@ pub(super) struct GraphRequest {
     pub(super) needs: Role,
     /// Whether the token covers files of other users that the user has access to.
     pub(super) covers_others: bool,
+    /// Whether the request changes files. Set by [`authorize`](Self::authorize).
+    pub(super) changes_files: bool,
     /// The connection of the request.
     pub(super) connection: Connection,
     /// Serves a request of a batch.
@@ -149,6 +151,7 @@ impl GraphRequest {
             writable: FileScope::All,
             needs: Role::Read,
             covers_others: false,
+            changes_files: false,
             connection,
             nested,
             method,
@@ -205,7 +208,18 @@ impl GraphRequest {
         self.writable = permissions.writable();
         self.needs = route.needs();
         self.covers_others = permissions.covers_others(self.needs > Role::Read);
+        self.changes_files =
+            matches!(route.requirement, ScopeRequirement::Write | ScopeRequirement::WriteSites);
         Ok(())
+    }
+
+    /// Checks that the token has a permission for other users than its own.
+    ///
+    /// # Errors
+    /// 401 if the token is missing, unknown, expired or for another resource; 403 if it does not
+    /// have the permission.
+    pub(super) fn check_other_users(&self) -> Result<()> {
+        Permissions::from_grant(self.valid_grant()?).check(ScopeRequirement::Users).map(drop)
     }
 
     /// Returns the grant of the request's token.

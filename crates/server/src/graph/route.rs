@@ -7,8 +7,10 @@ use http::Method;
 use super::{
     address::{Address, DriveRef, ItemAddress, Owner, PathSegment, Site},
     error::{Error, Result},
+    lists::ListAction,
     sharing_actions::{PermissionAction, ShareAction, SitePermissionAction},
     table::{self, GraphRoute},
+    tenant::{self, TenantAction},
 };
 
 /// The action that a request performs.
@@ -18,8 +20,7 @@ pub(super) enum GraphAction {
     SearchQuery,
     User(Owner),
     Drives(Owner),
-    Site(Site),
-    Sites,
+    Tenant(TenantAction),
     Drive { drive: DriveRef, action: DriveAction },
     Share { token: String, action: ShareAction },
     SitePermissions { site: Site, action: SitePermissionAction },
@@ -56,6 +57,8 @@ pub(super) enum ItemAction {
     Permissions(PermissionAction),
     Thumbnails(Vec<PathSegment>),
     Versions(VersionAction),
+    /// An action on the item's listItem.
+    ListItem(ListAction),
 }
 
 /// An action on a drive.
@@ -66,6 +69,8 @@ pub(super) enum DriveAction {
     Recent,
     Shared,
     Following,
+    /// An action on the drive's list.
+    List(ListAction),
 }
 
 /// An action on the versions of a file, or on the version with an id.
@@ -100,9 +105,24 @@ impl GraphAction {
             Address::Batch | Address::SearchQuery => return Err(Error::method("POST")),
             Address::User(owner) => Self::User(owner),
             Address::Drives(owner) => Self::Drives(owner),
-            Address::Site(site) => Self::Site(site),
-            Address::Sites => Self::Sites,
+            Address::Site(site) => {
+                let action = TenantAction::of_owner(method, Owner::Site(site), Vec::new())?;
+                return Ok(Self::Tenant(action));
+            }
+            Address::Sites => Self::Tenant(TenantAction::Sites),
+            Address::Tenant(collection) => {
+                return TenantAction::List(collection).read(method).map(Self::Tenant);
+            }
+            Address::Organization(id) => {
+                return TenantAction::Organization(id).read(method).map(Self::Tenant);
+            }
+            Address::OfOwner { owner, segments } => {
+                return TenantAction::of_owner(method, owner, segments).map(Self::Tenant);
+            }
             Address::Drive { drive, segments } => {
+                if let Some(action) = DriveAction::parse_list(method, &segments)? {
+                    return Ok(Self::Drive { drive, action });
+                }
                 Self::Drive { drive, action: DriveAction::parse(segments)? }
             }
         };
@@ -149,14 +169,14 @@ impl GraphAction {
             Self::SearchQuery => &table::SEARCH_QUERY,
             Self::User(_) => &table::USER,
             Self::Drives(_) => &table::DRIVES,
-            Self::Site(_) => &table::SITE,
-            Self::Sites => &table::SITES,
+            Self::Tenant(action) => action.route(),
             Self::Drive { action, .. } => match action {
                 DriveAction::Get => &table::DRIVE,
                 DriveAction::Search(_) => &table::SEARCH,
                 DriveAction::Recent => &table::RECENT,
                 DriveAction::Shared => &table::SHARED,
                 DriveAction::Following => &table::FOLLOWING,
+                DriveAction::List(action) => action.route(),
             },
             Self::Share { action, .. } => action.route(),
             Self::SitePermissions { action, .. } => action.route(),
@@ -166,6 +186,22 @@ impl GraphAction {
 }
 
 impl DriveAction {
+    /// Returns the action on the list of a drive; `None` if the first segment is not `list`.
+    ///
+    /// # Errors
+    /// 405 for a method that the resource does not have, 501 for a segment that this server does not
+    /// serve.
+    fn parse_list(method: &Method, segments: &[PathSegment]) -> Result<Option<Self>> {
+        match segments.split_first() {
+            Some((first, rest)) if first.name == "list" => {
+                let rest = tenant::names(rest.to_vec());
+                let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+                ListAction::parse(method, &rest).map(|action| Some(Self::List(action)))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Returns the action on a drive that the segments after it name.
     ///
     /// # Errors
@@ -239,6 +275,7 @@ impl ItemAction {
                 Ok(Self::Thumbnails(rest))
             }
             ("thumbnails", _) => Err(Error::unsupported("serve custom thumbnails")),
+            ("listItem", _) => ListAction::parse_list_item(method, rest).map(Self::ListItem),
             ("permissions", _) => PermissionAction::parse(method, rest).map(Self::Permissions),
             ("versions", _) => VersionAction::parse(method, rest).map(Self::Versions),
             (other, _) => Err(Error::unsupported(format_args!("serve '{other}' of an item"))),
@@ -272,6 +309,7 @@ impl ItemAction {
             Self::Search(_) => &table::SEARCH,
             Self::CreateLink => &table::LINK_CREATE,
             Self::Invite => &table::INVITE,
+            Self::ListItem(action) => action.route(),
             Self::Permissions(action) => action.route(),
             Self::Thumbnails(segments) => match segments.len() {
                 0 => &table::THUMBNAILS,
@@ -406,6 +444,17 @@ mod tests {
             (Method::PATCH, "/sites/root/permissions/1", "graph.site.permissions"),
             (Method::GET, "/me/drives", "graph.drives.list"),
             (Method::POST, "/$batch", "graph.batch"),
+            (Method::GET, "/users", "graph.users.list"),
+            (Method::GET, "/users/a@b.example/memberOf", "graph.memberOf.list"),
+            (Method::GET, "/groups/g/members", "graph.members.list"),
+            (Method::GET, "/groups/g/sites/root", "graph.site.get"),
+            (Method::GET, "/groups/g/sites/root/drive/root", "graph.item.get"),
+            (Method::GET, "/sites/h:/sites/a:/lists/l/items/1/fields", "graph.fields.get"),
+            (Method::GET, "/sites/s/lists('l')/items('1')", "graph.listItem.get"),
+            (Method::GET, "/sites/s/getByPath(path='/sites/a')/drives", "graph.drives.list"),
+            (Method::GET, "/sites/s/sites/t/drive", "graph.drive.get"),
+            (Method::GET, "/me/photos/48x48/$value", "graph.photo.get"),
+            (Method::GET, "/drives/d/items/i/listItem", "graph.listItem.get"),
         ] {
             assert_eq!(operation(method, path).unwrap(), expected, "{path}");
         }

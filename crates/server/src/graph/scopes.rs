@@ -16,8 +16,20 @@ pub(super) enum ScopeRequirement {
     Nothing,
     /// Reading the profile of a user.
     User,
-    /// Reading sites.
+    /// Changing the profile of a user.
+    WriteUser,
+    /// Listing the users of the tenant.
+    Users,
+    /// Reading groups and their members.
+    Groups,
+    /// Reading the groups of a user.
+    MemberOf,
+    /// Reading the organization.
+    Organization,
+    /// Reading sites and their lists.
     Sites,
+    /// Changing lists of sites.
+    WriteSites,
     /// Reading files.
     Read,
     /// Changing files.
@@ -37,6 +49,41 @@ const USERS: [&str; 8] = [
     "directory.readwrite.all",
     "directory.accessasuser.all",
 ];
+
+/// Permissions to read the users of the tenant.
+const ALL_USERS: [&str; 6] = [
+    "user.readbasic.all",
+    "user.read.all",
+    "user.readwrite.all",
+    "directory.read.all",
+    "directory.readwrite.all",
+    "directory.accessasuser.all",
+];
+
+/// Permissions to change a user's profile or photo.
+const WRITE_USERS: [&str; 4] = [
+    "user.readwrite",
+    "user.readwrite.all",
+    "profilephoto.readwrite.all",
+    "directory.readwrite.all",
+];
+
+/// Permissions to read groups and their members.
+const GROUPS: [&str; 7] = [
+    "groupmember.read.all",
+    "groupmember.readwrite.all",
+    "group.read.all",
+    "group.readwrite.all",
+    "directory.read.all",
+    "directory.readwrite.all",
+    "directory.accessasuser.all",
+];
+
+/// Permissions to read the organization, besides [`USERS`].
+const ORGANIZATIONS: [&str; 2] = ["organization.read.all", "organization.readwrite.all"];
+
+/// Permissions to change sites and their lists.
+const WRITE_SITES: [&str; 3] = ["sites.readwrite.all", "sites.manage.all", "sites.fullcontrol.all"];
 
 /// Permissions for sites and their files.
 const READ_SITES: [&str; 4] =
@@ -85,8 +132,17 @@ const APP_FOLDER: [&str; 2] = ["files.readwrite.appfolder", "onedrive.appfolder"
 
 /// Returns whether the server knows a permission, given in lower case.
 pub(crate) fn is_known_permission(permission: &str) -> bool {
-    let lists: [&[&str]; 6] =
-        [&USERS, &READ_SITES, &READ_FILES, &WRITE_FILES, &APP_FOLDER, &SELECTED];
+    let lists: [&[&str]; 9] = [
+        &USERS,
+        &WRITE_USERS,
+        &GROUPS,
+        &ORGANIZATIONS,
+        &READ_SITES,
+        &READ_FILES,
+        &WRITE_FILES,
+        &APP_FOLDER,
+        &SELECTED,
+    ];
     lists.iter().any(|list| list.contains(&permission))
 }
 
@@ -169,19 +225,32 @@ impl Permissions {
     /// # Errors
     /// 403 if the token does not have the permission.
     pub(super) fn check(&self, requirement: ScopeRequirement) -> Result<FileScope> {
+        let directory: &[&[&str]] = match requirement {
+            ScopeRequirement::User => &[&USERS],
+            ScopeRequirement::WriteUser => &[&WRITE_USERS],
+            ScopeRequirement::Users => &[&ALL_USERS],
+            ScopeRequirement::Groups => &[&GROUPS],
+            ScopeRequirement::MemberOf => &[&USERS, &GROUPS],
+            ScopeRequirement::Organization => &[&USERS, &ORGANIZATIONS],
+            _ => &[],
+        };
+        if !directory.is_empty() {
+            let is_granted = directory.iter().any(|accepted| self.has_one(accepted));
+            return if is_granted { Ok(FileScope::Nothing) } else { Err(no_privilege()) };
+        }
         let files = match requirement {
             ScopeRequirement::Nothing => return Ok(FileScope::All),
-            ScopeRequirement::User if self.has_one(&USERS) => return Ok(FileScope::Nothing),
             ScopeRequirement::Sites if self.has_one(&READ_SITES) => return Ok(FileScope::Nothing),
             ScopeRequirement::Sites if self.is_app && self.has_one(&SELECTED) => {
                 FileScope::Selected
             }
             ScopeRequirement::FullControl if self.has_one(&FULL_CONTROL) => FileScope::All,
-            ScopeRequirement::FullControl => FileScope::Nothing,
-            ScopeRequirement::User => return Err(no_privilege()),
-            ScopeRequirement::Sites => FileScope::Nothing,
+            ScopeRequirement::WriteSites if self.has_one(&WRITE_SITES) => {
+                return Ok(FileScope::Nothing);
+            }
             ScopeRequirement::Read => self.readable(),
             ScopeRequirement::Write => self.writable(),
+            _ => FileScope::Nothing,
         };
         if files == FileScope::Nothing { Err(Error::access_denied()) } else { Ok(files) }
     }

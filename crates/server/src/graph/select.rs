@@ -56,7 +56,10 @@ pub(super) const ITEM_PROPERTIES: &[&str] = &[
 ];
 
 /// Relations that this server expands.
-const EXPANDABLE: &[&str] = &["children", "permissions", "thumbnails", "versions"];
+const EXPANDABLE: &[&str] = &["children", "listItem", "permissions", "thumbnails", "versions"];
+
+/// Relations of a listItem that this server expands within a driveItem.
+const LIST_ITEM_RELATIONS: &[&str] = &["fields"];
 
 /// Maximum nesting depth of expansions: children, and the relations of the children.
 const MAX_DEPTH: usize = 2;
@@ -88,15 +91,16 @@ pub(super) struct Expansion {
 }
 
 impl Selection {
-    /// Parses `$select` and `$expand`.
+    /// Parses `$select` and `$expand`. `relations` are those that can be expanded; if empty, those
+    /// of a driveItem.
     ///
     /// # Errors
     /// 400 for an unknown relation or option, a `$top` that is no number above 0, more than
     /// [`MAX_SELECTED`] names, and more than [`MAX_EXPANSIONS`] relations; 501 for a relation or
     /// option that this server does not implement at this place, and for relations deeper than
     /// [`MAX_DEPTH`].
-    pub(super) fn from_query(query: &QueryOptions) -> Result<Self> {
-        Self::parse(query.get("select"), query.get("expand"), 1)
+    pub(super) fn from_query(query: &QueryOptions, relations: &[&str]) -> Result<Self> {
+        Self::parse(query.get("select"), query.get("expand"), 1, relations)
     }
 
     /// Parses the values of `$select` and `$expand`. `depth` is the depth of this expansion, 1 for
@@ -107,7 +111,12 @@ impl Selection {
     /// [`MAX_SELECTED`] names, and more than [`MAX_EXPANSIONS`] relations; 501 for a relation or
     /// option that this server does not implement at this place, and for relations deeper than
     /// [`MAX_DEPTH`].
-    fn parse(select: Option<&str>, expand: Option<&str>, depth: usize) -> Result<Self> {
+    fn parse(
+        select: Option<&str>,
+        expand: Option<&str>,
+        depth: usize,
+        relations: &[&str],
+    ) -> Result<Self> {
         check_select(select)?;
         let properties = select.map(properties).filter(|all| !is_everything(all));
         let expanded = match expand {
@@ -115,9 +124,9 @@ impl Selection {
                 let message = format!("cannot expand more than {MAX_EXPANSIONS} relations");
                 return Err(Error::bad_query(message));
             }
-            Some(text) => {
-                split(text, ',').map(|text| Expansion::parse(text, depth)).collect::<Result<_>>()?
-            }
+            Some(text) => split(text, ',')
+                .map(|text| Expansion::parse(text, depth, relations))
+                .collect::<Result<_>>()?,
             None => Vec::new(),
         };
         Ok(Self { properties, expanded })
@@ -226,12 +235,15 @@ impl Expansion {
     /// 400 for an unknown relation or option, a `$top` that is no number above 0, and more than
     /// [`MAX_SELECTED`] names; 501 for a relation or option that this server does not implement at
     /// this place, and for relations deeper than [`MAX_DEPTH`].
-    fn parse(text: &str, depth: usize) -> Result<Self> {
+    fn parse(text: &str, depth: usize, relations: &[&str]) -> Result<Self> {
         let (name, options) = match text.split_once('(') {
             Some((name, rest)) => (name.trim(), rest.strip_suffix(')').unwrap_or(rest)),
             None => (text.trim(), ""),
         };
-        if !EXPANDABLE.contains(&name) {
+        if !relations.is_empty() && !relations.contains(&name) {
+            return Err(unsupported(name));
+        }
+        if relations.is_empty() && !EXPANDABLE.contains(&name) {
             check_property(name)?;
             return Err(unsupported(name));
         }
@@ -254,7 +266,7 @@ impl Expansion {
             let known = given.strip_prefix('$').unwrap_or(given);
             match (known, name) {
                 ("select", _) => select = Some(value),
-                ("expand", "children") => expand = Some(value),
+                ("expand", "children" | "listItem") => expand = Some(value),
                 ("top", "children") => {
                     let top = value.parse().ok().filter(|top| *top > 0);
                     let refuse = || {
@@ -277,7 +289,8 @@ impl Expansion {
             }
             expansion.options.push((known.into(), value.into()));
         }
-        expansion.selection = Selection::parse(select, expand, depth + 1)?;
+        let relations = if name == "listItem" { LIST_ITEM_RELATIONS } else { &[] };
+        expansion.selection = Selection::parse(select, expand, depth + 1, relations)?;
         Ok(expansion)
     }
 }
@@ -308,7 +321,7 @@ mod tests {
     use super::*;
 
     fn select(text: &str) -> Selection {
-        Selection::parse(Some(text), None, 1).unwrap()
+        Selection::parse(Some(text), None, 1, &[]).unwrap()
     }
 
     #[test]
@@ -328,15 +341,16 @@ mod tests {
     fn an_unknown_property_is_ignored_in_select_and_refused_in_expand() {
         let item = json!({"id": "1", "name": "a", "eTag": "e"});
         assert_eq!(select("id,colour").project(item), json!({"id": "1", "@odata.etag": "e"}));
-        let refused = |relation| Selection::parse(None, Some(relation), 1).unwrap_err();
+        let refused = |relation| Selection::parse(None, Some(relation), 1, &[]).unwrap_err();
         assert!(refused("activities").message.contains("'activities'"));
-        assert_eq!(refused("listItem").status, http::StatusCode::NOT_IMPLEMENTED);
+        assert_eq!(refused("retentionLabel").status, http::StatusCode::NOT_IMPLEMENTED);
     }
 
     #[test]
     fn an_expansion_has_options() {
         let selection =
-            Selection::parse(None, Some("children($select=id,name;$top=5),thumbnails"), 1).unwrap();
+            Selection::parse(None, Some("children($select=id,name;$top=5),thumbnails"), 1, &[])
+                .unwrap();
         assert_eq!(selection.expanded.len(), 2);
         assert_eq!(selection.expanded[0].top, Some(5));
         assert_eq!(selection.expanded[0].selection, select("id,name"));
@@ -355,22 +369,22 @@ mod tests {
     #[test]
     fn a_selection_has_a_limited_number_of_names() {
         let names = |count| vec!["id"; count].join(",");
-        assert!(Selection::parse(Some(&names(200)), None, 1).is_ok());
-        let error = Selection::parse(Some(&names(201)), None, 1).unwrap_err();
+        assert!(Selection::parse(Some(&names(200)), None, 1, &[]).is_ok());
+        let error = Selection::parse(Some(&names(201)), None, 1, &[]).unwrap_err();
         assert_eq!(error.status, http::StatusCode::BAD_REQUEST);
     }
 
     #[test]
     fn an_expanded_relation_does_not_depend_on_the_selection() {
         let item = json!({"id": "1", "name": "a", "children": [], "children@odata.nextLink": "u"});
-        let selection = Selection::parse(Some("id"), Some("children"), 1).unwrap();
+        let selection = Selection::parse(Some("id"), Some("children"), 1, &[]).unwrap();
         let expected = json!({"id": "1", "children": [], "children@odata.nextLink": "u"});
         assert_eq!(selection.project(item), expected);
     }
 
     #[test]
     fn an_expansion_nests_once_and_refuses_options_by_name() {
-        let expand = |text: &str| Selection::parse(None, Some(text), 1);
+        let expand = |text: &str| Selection::parse(None, Some(text), 1, &[]);
         let nested = expand("children($expand=thumbnails($select=c9x9))").unwrap();
         assert_eq!(nested.expanded[0].selection.expanded[0].selection.names(), ["c9x9"]);
         let deep = format!("{}children{}", "children($expand=".repeat(9000), ")".repeat(9000));

@@ -11,7 +11,6 @@ use super::{
     address::DriveRef,
     contract::Payload,
     drive_context::DriveContext,
-    drives,
     error::{Error, Result},
     invitations,
     links::LinkTarget,
@@ -19,6 +18,7 @@ use super::{
     request::GraphRequest,
     response,
     sharing_actions::ShareAction,
+    tenant,
 };
 use crate::tree::{ROOT, Role};
 
@@ -62,6 +62,6 @@ pub(super) async fn serve(
         ShareAction::Site if context.kind.is_personal() => {
             Err(Error::invalid("This account has no SharePoint sites."))
         }
-        ShareAction::Site => drives::site_of(request, &context.account),
+        ShareAction::Site => tenant::site_of_account(request, &context.account).await,
     }
 }

@@ -14,8 +14,11 @@ pub(super) const FACETS: &str = "graph";
 /// Facet of an item that refuses every change with 423.
 pub(super) const LOCKED: &str = "locked";
 
+/// Facet with the values of the library's columns.
+pub(super) const FIELDS: &str = "fields";
+
 /// Facets that never appear in a response.
-pub(super) const INTERNAL: [&str; 2] = [CHECKED_OUT, LOCKED];
+pub(super) const INTERNAL: [&str; 3] = [CHECKED_OUT, FIELDS, LOCKED];
 
 /// Returns a facet of an item, or `None` if the item does not have it.
 pub(super) fn stored_facet<'n>(node: &'n Node, name: &str) -> Option<&'n Value> {

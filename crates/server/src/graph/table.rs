@@ -33,7 +33,9 @@ impl GraphRoute {
     pub(super) fn needs(&self) -> Role {
         let checks_further = [COPY.operation, PERMISSIONS.operation].contains(&self.operation);
         match self.requirement {
-            ScopeRequirement::Write if !checks_further => Role::Write,
+            ScopeRequirement::Write | ScopeRequirement::WriteSites if !checks_further => {
+                Role::Write
+            }
             _ => Role::Read,
         }
     }
@@ -43,7 +45,9 @@ impl GraphRoute {
 /// `{trashed}` with the id of an item in the recycle bin, `{versioned}` with the id of a file that
 /// has an earlier version, `{checkedOut}` and `{followed}` with
 /// those of files that are checked out and followed, `{permission}` with the id of a
-/// permission of `{file}`, and `{upload}`, `{monitor}` and `{link}` with URLs that need no token.
+/// permission of `{file}`, `{number}` with the id of `{file}` in its list, `{group}` with the id of
+/// the account's group, `{unique}` in a body with a name, and `{upload}`, `{monitor}` and `{link}`
+/// with URLs that need no token.
 #[derive(Debug)]
 #[cfg_attr(not(test), expect(dead_code, reason = "read by the test of all contracts"))]
 pub(super) struct RouteExample {
@@ -57,6 +61,11 @@ pub(super) struct RouteExample {
 /// Returns an example with an account whose drive is personal. An empty `body` sends none.
 const fn personal(method: &'static str, path: &'static str, body: &'static str) -> RouteExample {
     RouteExample { account: "walk.personal", method, path, body }
+}
+
+/// Returns an example with an account whose drive is a library. An empty `body` sends none.
+const fn library(method: &'static str, path: &'static str, body: &'static str) -> RouteExample {
+    RouteExample { account: "walk.library", method, path, body }
 }
 
 /// Returns an example with an account whose drive is a business drive. An empty `body` sends none.
@@ -219,17 +228,106 @@ const SITE_GRANT: Members = Members {
 const LISTING: Contract =
     Contract { refused: &["skip"], ..odata(&["select", "expand", "top", "skiptoken"]) };
 
+/// Options on a collection of the directory.
+const COLLECTION: [&str; 7] =
+    ["select", "top", "skiptoken", "filter", "search", "orderby", "count"];
+
 /// Thumbnails as JSON.
 const THUMBNAIL_METADATA: Contract =
     Contract { unimplemented: &["originalOrientation=false"], ..odata(&["select"]) };
 
 routes! {
     USER = "graph.user.get", 1, User, personal("GET", "/me", ""), odata(&["select"]);
-    DRIVES = "graph.drives.list", 2, Read, personal("GET", "/me/drives", ""), odata(&["select", "top"]);
+    DRIVES = "graph.drives.list", 2, Read, personal("GET", "/me/drives", ""),
+        odata(&["select", "top", "skiptoken"]);
     DRIVE = "graph.drive.get", 1, Read, personal("GET", "/me/drive", ""), odata(&["select"]);
+    // The tenant: users, groups, the organization, sites and lists.
+    USERS = "graph.users.list", 2, Users, business("GET", "/users", ""), odata(&COLLECTION);
+    GROUPS = "graph.groups.list", 2, Groups, library("GET", "/groups", ""), odata(&COLLECTION);
+    GROUP = "graph.group.get", 1, Groups, library("GET", "/groups/{group}", ""), odata(&["select"]);
+    MEMBERS = "graph.members.list", 2, Groups, library("GET", "/groups/{group}/members", ""),
+        odata(&COLLECTION);
+    MEMBER_OF = "graph.memberOf.list", 2, MemberOf, business("GET", "/me/memberOf", ""),
+        odata(&COLLECTION);
+    ORGANIZATIONS = "graph.organization.list", 2, Organization, business("GET", "/organization", ""),
+        odata(&["select", "top", "skiptoken"]);
+    ORGANIZATION = "graph.organization.get", 1, Organization,
+        business("GET", "/organization/d21be5f1-a0a2-4b6e-9a51-6ed1c0de0001", ""),
+        odata(&["select"]);
+    PHOTO = "graph.photo.get", 1, User, library("GET", "/me/photo", ""), odata(&["select"]);
+    PHOTO_CONTENT = "graph.photo.get", 1, User, library("GET", "/me/photo/$value", ""),
+        Contract::NONE;
+    PHOTO_PUT = "graph.photo.put", 2, WriteUser, library("PUT", "/me/photo/$value", "{picture}"),
+        Contract { body: BodyRule::Bytes, ..Contract::NONE };
     SITE = "graph.site.get", 1, Sites, business("GET", "/sites/root", ""), odata(&["select"]);
     SITES = "graph.sites.list", 2, Sites, business("GET", "/sites?search=*", ""),
-        odata(&["search", "select", "top"]);
+        odata(&["search", "select", "top", "filter", "skiptoken"]);
+    ALL_SITES = "graph.sites.list", 2, Sites, business("GET", "/sites/getAllSites", ""),
+        odata(&["select", "top", "filter", "skiptoken"]);
+    SUBSITES = "graph.sites.list", 2, Sites, library("GET", "/sites/root/sites", ""),
+        odata(&["select", "top", "filter", "skiptoken"]);
+    LISTS = "graph.lists.list", 2, Sites, library("GET", "/sites/root/lists", ""),
+        odata(&["select", "top", "filter", "skiptoken"]);
+    LIST = "graph.list.get", 1, Sites, library("GET", "/sites/root/lists/Documents", ""),
+        odata(&["select"]);
+    LIST_ITEMS = "graph.listItems.list", 2, Sites,
+        library("GET", "/sites/root/lists/Documents/items", ""),
+        Contract {
+            refused: &["skip"],
+            relations: &["fields", "driveItem"],
+            ..odata(&["select", "expand", "top", "filter", "skiptoken"])
+        };
+    LIST_ITEM = "graph.listItem.get", 1, Sites,
+        library("GET", "/sites/root/lists/Documents/items/{number}", ""),
+        Contract { relations: &["fields", "driveItem"], ..odata(SHAPE) };
+    LIST_ITEM_DELETE = "graph.listItem.delete", 2, WriteSites,
+        library("DELETE", "/sites/root/lists/Documents/items/{number}", ""), Contract::NONE;
+    LIST_DRIVE_ITEM = "graph.listItem.driveItem", 1, Sites,
+        library("GET", "/sites/root/lists/Documents/items/{number}/driveItem", ""),
+        odata(&["select"]);
+    FIELDS = "graph.fields.get", 1, Sites,
+        library("GET", "/me/drive/items/{file}/listItem/fields", ""), odata(&["select"]);
+    FIELDS_UPDATE = "graph.fields.update", 2, WriteSites,
+        library("PATCH", "/me/drive/items/{file}/listItem/fields", r#"{"Title":"walk"}"#),
+        json(&[], Members { unknown: UnknownMembers::Handled, ..Members::NONE });
+    COLUMNS = "graph.columns.list", 2, Sites, library("GET", "/me/drive/list/columns", ""),
+        odata(&["select", "top", "filter", "skiptoken"]);
+    COLUMN = "graph.column.get", 1, Sites, library("GET", "/me/drive/list/columns/Title", ""),
+        odata(&["select"]);
+    COLUMN_CREATE = "graph.column.create", 2, WriteSites,
+        library("POST", "/me/drive/list/columns", r#"{"name":"{unique}","text":{}}"#),
+        json(&[], Members {
+            implemented: &[
+                "boolean",
+                "choice",
+                "dateTime",
+                "description",
+                "displayName",
+                "name",
+                "number",
+                "text",
+            ],
+            unimplemented: &[
+                "calculated",
+                "contentApprovalStatus",
+                "currency",
+                "defaultValue",
+                "enforceUniqueValues=false",
+                "geolocation",
+                "hidden=false",
+                "hyperlinkOrPicture",
+                "indexed=false",
+                "lookup",
+                "personOrGroup",
+                "readOnly=false",
+                "required=false",
+                "term",
+                "thumbnail",
+                "validation",
+            ],
+            ..Members::NONE
+        });
+    // Files.
     RECENT = "graph.recent.list", 2, Read, personal("GET", "/me/drive/recent", ""),
         LISTING;
     FOLLOWING = "graph.following", 2, Read, business("GET", "/me/drive/following", ""), LISTING;

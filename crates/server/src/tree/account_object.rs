@@ -62,11 +62,13 @@ pub enum AccountObjectKind {
     Application,
     /// A followed item of the drive. Its id is the key of the item.
     FollowedItem,
+    /// A column that a client added to a document library. Its id is its name.
+    Column,
 }
 
 impl AccountObjectKind {
     /// All kinds. The index is the code in the database.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Profile,
         Self::Contact,
         Self::Calendar,
@@ -74,6 +76,7 @@ impl AccountObjectKind {
         Self::Activity,
         Self::Application,
         Self::FollowedItem,
+        Self::Column,
     ];
 
     /// Returns the code in the database.

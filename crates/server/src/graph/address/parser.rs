@@ -1,6 +1,8 @@
 //! Parses the path of a URL into an address.
 
-use super::{Address, Anchor, Argument, DriveRef, ItemAddress, Owner, PathSegment, Site};
+use super::{
+    Address, Anchor, Argument, Collection, DriveRef, ItemAddress, Owner, PathSegment, Site,
+};
 use crate::graph::{
     error::{Error, Result},
     query::{QueryOptions, unquote},
@@ -47,7 +49,7 @@ impl<'a> AddressParser<'a> {
     /// # Errors
     /// 400 for a parenthesis without its end, more than [`MAX_ARGUMENTS`] arguments, `..`, a colon
     /// in a name, and a first segment that Graph does not have; 501 for a resource that this server
-    /// does not serve, and for a collection without a key.
+    /// does not serve, and for `shares`, `items` and `special` without a key.
     pub(super) fn address(mut self) -> Result<Address> {
         let Some(first) = self.segment()? else { return Err(unknown("")) };
         match first.name.as_str() {
@@ -59,14 +61,23 @@ impl<'a> AddressParser<'a> {
                 _ => Err(not_served("search")),
             },
             "me" => self.owner(Owner::Me),
-            "users" => {
-                let id = self.key(&first)?.0;
-                self.owner(Owner::User(id))
-            }
-            "groups" => {
-                let id = self.key(&first)?.0;
-                self.owner(Owner::Group(id))
-            }
+            "users" => match self.optional_key(&first)? {
+                None => Ok(Address::Tenant(Collection::Users)),
+                Some((id, _)) if ["delta", "$count"].contains(&&*id) => Err(not_served(&id)),
+                Some((id, _)) => self.owner(Owner::User(id)),
+            },
+            "groups" => match self.optional_key(&first)? {
+                None => Ok(Address::Tenant(Collection::Groups)),
+                Some((id, _)) if ["delta", "$count"].contains(&&*id) => Err(not_served(&id)),
+                Some((id, _)) => self.owner(Owner::Group(id)),
+            },
+            "organization" => Ok(match self.optional_key(&first)? {
+                None => Address::Tenant(Collection::Organizations),
+                Some((id, _)) => {
+                    self.end("organization")?;
+                    Address::Organization(id)
+                }
+            }),
             "drive" => self.drive(DriveRef::OwnedBy(Owner::Me)),
             "drives" => match self.optional_key(&first)? {
                 None => Ok(Address::Drives(Owner::Me)),
@@ -78,6 +89,14 @@ impl<'a> AddressParser<'a> {
                 let Some((id, colon)) = self.optional_key(&first)? else {
                     return Ok(Address::Sites);
                 };
+                match id.as_str() {
+                    "getAllSites" | "microsoft.graph.getAllSites" => {
+                        self.end("getAllSites")?;
+                        return Ok(Address::Tenant(Collection::AllSites));
+                    }
+                    "delta" | "add" | "remove" => return Err(not_served(&id)),
+                    _ => {}
+                }
                 let path = if colon { self.path()? } else { Vec::new() };
                 self.owner(Owner::Site(Site { id, path }))
             }
@@ -90,19 +109,56 @@ impl<'a> AddressParser<'a> {
         }
     }
 
-    /// Parses the rest of the path after an owner: nothing, `drive`, `drives` or `drives/ID`.
+    /// Checks that the path ends here. `resource` is the segment before.
     ///
     /// # Errors
-    /// 400 for a parenthesis without its end, too many arguments, `..`, and a colon in a name; 501
-    /// for a group itself and for another segment.
+    /// 400 as of [`Self::segment`], 501 for a further segment.
+    fn end(&mut self, resource: &str) -> Result<()> {
+        match self.segment()? {
+            None => Ok(()),
+            Some(segment) => Err(not_served(&format!("{resource}/{}", segment.name))),
+        }
+    }
+
+    /// Parses the rest of the path after an owner: nothing, `drive`, `drives`, `drives/ID`, another
+    /// site, or segments of the owner's other resources.
+    ///
+    /// # Errors
+    /// 400 for a parenthesis without its end, too many arguments, `..`, and a colon in a name.
     fn owner(mut self, owner: Owner) -> Result<Address> {
         let Some(segment) = self.segment()? else {
-            return match owner {
-                Owner::Site(site) => Ok(Address::Site(site)),
-                Owner::Group(_) => Err(Error::unsupported("serve a group itself, only its drives")),
-                owner => Ok(Address::User(owner)),
-            };
+            return Ok(match owner {
+                Owner::Site(site) => Address::Site(site),
+                owner @ (Owner::Group(_) | Owner::GroupSite(_)) => {
+                    Address::OfOwner { owner, segments: Vec::new() }
+                }
+                owner @ (Owner::Me | Owner::User(_)) => Address::User(owner),
+            });
         };
+        match (segment.name.as_str(), &owner) {
+            ("sites", Owner::Group(id)) => {
+                let id = id.clone();
+                return match self.key(&segment)? {
+                    (root, _) if root == "root" => self.owner(Owner::GroupSite(id)),
+                    (other, _) => Err(not_served(&format!("sites/{other}' of a group"))),
+                };
+            }
+            ("sites", Owner::Site(_)) => {
+                if let Some((id, colon)) = self.optional_key(&segment)? {
+                    let path = if colon { self.path()? } else { Vec::new() };
+                    return self.owner(Owner::Site(Site { id, path }));
+                }
+                return Ok(Address::OfOwner { owner, segments: vec![segment.into_path_segment()] });
+            }
+            ("getByPath" | "microsoft.graph.getByPath", Owner::Site(site)) => {
+                let [argument] = segment.arguments.as_deref().unwrap_or_default() else {
+                    return Err(Error::bad_query("getByPath needs the argument path='/sites/…'"));
+                };
+                let site = Site { id: site.id.clone(), path: names(&argument.value)? };
+                return self.owner(Owner::Site(site));
+            }
+            _ => {}
+        }
         match segment.name.as_str() {
             "drive" => self.drive(DriveRef::OwnedBy(owner)),
             "drives" => match self.optional_key(&segment)? {
@@ -116,9 +172,9 @@ impl<'a> AddressParser<'a> {
                 Owner::Site(site) => {
                     Ok(Address::SitePermissions { site, segments: self.segments(None)? })
                 }
-                _ => Err(not_served("permissions")),
+                owner => Ok(Address::OfOwner { owner, segments: self.segments(Some(segment))? }),
             },
-            other => Err(not_served(other)),
+            _ => Ok(Address::OfOwner { owner, segments: self.segments(Some(segment))? }),
         }
     }
 
@@ -393,7 +449,7 @@ const OTHER_RESOURCES: [&str; 7] = [
     "applications",
     "communications",
     "directoryObjects",
-    "organization",
+    "domains",
     "servicePrincipals",
     "storage",
     "subscriptions",

@@ -17,6 +17,7 @@ const CONTRACT: Contract = Contract {
     plain: &["token"],
     unimplemented: &["width", "original=false"],
     preferences: &["slow"],
+    relations: &[],
     body: BodyRule::Json(MEMBERS),
 };
 

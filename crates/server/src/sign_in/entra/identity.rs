@@ -11,7 +11,7 @@ use super::error::EntraError;
 use crate::{
     account::Account,
     base_url::BaseUrl,
-    directory::CONSUMERS,
+    directory::{CONSUMERS, ORGANIZATION},
     grant::{Audience, Grant},
     graph::AccountIdentity,
     protocol::RequestContext,
@@ -20,9 +20,6 @@ use crate::{
     signed_token::random_name,
     state::ServerState,
 };
-
-/// The tenant of work accounts that sign in without naming one. Invented.
-const ORGANIZATION: &str = "d21be5f1-a0a2-4b6e-9a51-6ed1c0de0001";
 
 /// The tenant in the path of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]

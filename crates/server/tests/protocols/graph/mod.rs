@@ -27,6 +27,7 @@ mod sessions;
 mod shared_folders;
 mod sharing;
 mod sign_in;
+mod tenant;
 mod versions;
 
 use drivedal_test_support::media;
