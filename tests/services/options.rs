@@ -61,7 +61,8 @@ macro_rules! each_option {
         $($option:ident: $value:expr => $flag:ident),+ $(,)?
     ) => {
         $({
-            let options = $options { $option: $value, ..$options::default() };
+            let mut options = $options::default();
+            options.$option = $value;
             let name = concat!($operation, " ", stringify!($option));
             check($service, name, $capability.$flag, $call(options).await);
         })+

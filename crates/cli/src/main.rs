@@ -20,6 +20,7 @@ mod cat;
 mod completions;
 mod config;
 mod connection;
+mod control_arguments;
 mod cp;
 mod drives;
 mod embedded;

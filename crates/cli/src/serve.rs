@@ -1,10 +1,11 @@
 //! `drivedal serve`
 
-use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+mod check;
+
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use drivedal_server::{
-    AccountKind, Budget, Builder, DamagedFile, Durability, Fault, FaultError, Recovery, Server,
-    ServerError,
+    AccountKind, Budget, Builder, Durability, Fault, FaultError, Server, ServerError,
 };
 use serde::Serialize;
 
@@ -12,6 +13,7 @@ use crate::{
     app::App,
     behavior_arguments::BehaviorArguments,
     config,
+    control_arguments::ControlArguments,
     failure::{Exit, Failure, Result},
     sign_in_arguments::SignInArguments,
     storage::StorageOptions,
@@ -64,7 +66,7 @@ pub(crate) struct Serve {
     ///
     /// An origin is for example http://localhost:3000. Requests from pages of other origins are
     /// rejected.
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, visible_alias = "cors", value_name = "ORIGIN")]
     allow_origin: Vec<String>,
 
     /// Fetch subscribed calendars from other machines too
@@ -72,6 +74,9 @@ pub(crate) struct Serve {
     /// By default the server fetches them from this machine only.
     #[arg(long)]
     fetch_from_any_host: bool,
+
+    #[command(flatten)]
+    control: ControlArguments,
 
     /// Keep all data in memory and discard it at the end
     #[arg(long)]
@@ -191,69 +196,6 @@ fn budget(text: &str) -> std::result::Result<Budget, String> {
     Ok(Budget::new(units.trim().parse().map_err(|_| wrong())?, units::duration(time.trim())?))
 }
 
-/// A damaged file, as text or JSON.
-#[derive(Serialize)]
-struct Damaged<'a> {
-    account: &'a str,
-    path: &'a str,
-    in_recycle_bin: bool,
-    reason: &'a str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    saved: &'a [PathBuf],
-}
-
-impl<'a> Damaged<'a> {
-    /// Creates the record of a damaged file.
-    fn new(file: &'a DamagedFile) -> Self {
-        Self {
-            account: &file.account,
-            path: &file.path,
-            in_recycle_bin: file.trashed,
-            reason: &file.reason,
-            saved: &file.saved,
-        }
-    }
-}
-
-impl fmt::Display for Damaged<'_> {
-    /// Writes one line: path, account, reason, and the files that its bytes were saved to.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "damaged: /{} of {}", self.path.escape_debug(), drive_of(self.account))?;
-        if self.in_recycle_bin {
-            write!(f, " (in the recycle bin)")?;
-        }
-        write!(f, ": {}", self.reason)?;
-        for file in self.saved {
-            write!(f, "; its bytes are in {}", file.display())?;
-        }
-        Ok(())
-    }
-}
-
-/// An item that the repair of a damaged database moved or lost, as text or JSON.
-#[derive(Serialize)]
-struct SalvageRecord<'a> {
-    account: &'a str,
-    path: &'a str,
-    result: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-}
-
-impl fmt::Display for SalvageRecord<'_> {
-    /// Writes one line: the result, the path, the drive, and the reason if there is one.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { account, path, result, reason } = *self;
-        write!(f, "{result}: /{} of {}", path.escape_debug(), drive_of(account))?;
-        reason.map_or(Ok(()), |reason| write!(f, ": {reason}"))
-    }
-}
-
-/// Returns the name of an account's drive for messages.
-fn drive_of(account: &str) -> &str {
-    if account.is_empty() { "the default drive" } else { account }
-}
-
 #[derive(Serialize)]
 struct ListeningRecord<'a> {
     listening: &'a str,
@@ -309,52 +251,6 @@ impl Serve {
         announced.map(|()| Exit::Done)
     }
 
-    /// Checks or repairs the data folder, and prints the result. Returns `Failed` if a check found
-    /// damaged files.
-    ///
-    /// # Errors
-    /// `Usage` for options that cannot be used; `Failed` if another process uses the data folder,
-    /// or its data cannot be opened; `Interrupted` or `Terminated` after a signal; `ClosedPipe` or
-    /// `Failed` if results cannot be written.
-    async fn check_or_repair(self, app: &App) -> Result<Exit> {
-        let builder = self.builder(app)?;
-        let repairs = self.repair;
-        let work = async {
-            let report = if repairs { builder.repair().await } else { builder.check().await };
-            report.map_err(start_failure)
-        };
-        let report = app.interrupt.cancellable(work).await?;
-        if let Some(recovery) = &report.recovery {
-            show_recovery(app, recovery)?;
-        }
-        for file in &report.damaged {
-            let damaged = Damaged::new(file);
-            match app.output.is_json() {
-                true => app.output.json(&damaged)?,
-                false => app.output.line(format_args!("{damaged}"))?,
-            }
-        }
-        if let Some(why) = report.foreign {
-            app.output.notice(format_args!(
-                "the blobs may belong to another database: {why}; {}",
-                if repairs {
-                    "unreferenced blobs are in quarantine"
-                } else {
-                    "--repair moves unreferenced blobs to quarantine"
-                }
-            ));
-        }
-        app.output.notice(format_args!(
-            "{} contents, {} bytes, {} damaged files, {} unreferenced blobs",
-            report.contents,
-            report.bytes,
-            report.damaged.len(),
-            report.orphans
-        ));
-        app.output.flush()?;
-        Ok(if repairs || report.is_good() { Exit::Done } else { Exit::Failed })
-    }
-
     /// Reads the fault rules of `--faults`; none without the option.
     ///
     /// # Errors
@@ -372,7 +268,8 @@ impl Serve {
     /// `Usage` if the user has no home folder for the data and gave none, and for an option of the
     /// storage that cannot be used.
     fn builder(&self, app: &App) -> Result<Builder> {
-        let mut builder = self.behavior.configure(self.sign_in.configure(Server::builder())?);
+        let builder = self.behavior.configure(self.sign_in.configure(Server::builder())?);
+        let mut builder = self.control.configure(builder)?;
         if !self.ephemeral {
             let folder = data_folder(app).ok_or_else(|| {
                 Failure::usage("no home folder for the data").hint("use --data DIR or --ephemeral")
@@ -442,7 +339,8 @@ impl Serve {
         if self.insecure_listen.is_some() {
             app.output.notice("other computers can reach this server, and anyone with a token can read and write everything");
         }
-        if let Some(token) = server.control_token().filter(|_| !self.is_private(app)) {
+        let is_random = !self.is_private(app) && !self.control.has_token();
+        if let Some(token) = server.control_token().filter(|_| is_random) {
             let token = token.expose();
             app.output.notice(format_args!("/_control requires the token {token}"));
         }
@@ -454,43 +352,6 @@ impl Serve {
     fn is_private(&self, app: &App) -> bool {
         !self.ephemeral && app.data.is_none()
     }
-}
-
-/// Prints the result of the repair of a damaged database.
-///
-/// # Errors
-/// `ClosedPipe` or `Failed` if results cannot be written.
-fn show_recovery(app: &App, recovery: &Recovery) -> Result {
-    let moved = recovery.moved.iter().map(|item| SalvageRecord {
-        account: &item.account,
-        path: &item.path,
-        result: "moved",
-        reason: None,
-    });
-    let lost = recovery.lost.iter().map(|item| SalvageRecord {
-        account: &item.account,
-        path: &item.path,
-        result: "lost",
-        reason: Some(item.reason),
-    });
-    for item in moved.chain(lost) {
-        match app.output.is_json() {
-            true => app.output.json(&item)?,
-            false => app.output.line(format_args!("{item}"))?,
-        }
-    }
-    for file in &recovery.saved {
-        app.output.notice(format_args!("unreferenced bytes: {}", file.display()));
-    }
-    app.output.notice(format_args!("the database was damaged: {} items were copied to a new one, {} of them to another path, {} \
-         were lost; {} rows were unreadable. The damaged database is {}",
-        recovery.items,
-        recovery.moved.len(),
-        recovery.lost.len(),
-        recovery.unreadable,
-        recovery.damaged.display()
-    ));
-    Ok(())
 }
 
 /// Returns the folder of `--data`, or the default one; `None` if the user has no home folder.

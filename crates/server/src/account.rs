@@ -8,11 +8,12 @@ use std::{
 };
 
 use axum::http::request::Parts;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::{
     access::StaticTokens,
     account_kind::AccountKind,
+    account_scope::AccountScopes,
     directory::{Directory, DirectoryError, DirectoryIndex, SiteLibrary, UserProfile},
     grant::Grant,
     headers::Authorization,
@@ -130,6 +131,8 @@ pub(super) struct AccountSettings {
 pub(super) struct Accounts {
     tree: Arc<Tree>,
     signer: TokenSigner,
+    /// The clocks of the accounts.
+    scopes: Arc<AccountScopes>,
     settings: AccountSettings,
     /// The users and applications; `None`: the sign-in accepts all.
     directory: RwLock<Option<Arc<DirectoryIndex>>>,
@@ -144,12 +147,14 @@ impl Accounts {
     pub(super) fn new(
         tree: Arc<Tree>,
         signer: TokenSigner,
+        scopes: Arc<AccountScopes>,
         settings: AccountSettings,
         sign_in: SignInOptions,
     ) -> Self {
         Self {
             tree,
             signer,
+            scopes,
             settings,
             directory: RwLock::default(),
             families: TokenFamilies::new(sign_in),
@@ -324,7 +329,8 @@ impl Accounts {
             return Ok(Grant::new(name, None));
         }
         let signed = token.strip_prefix(ACCESS_PREFIX).ok_or(AuthError::Invalid)?;
-        let grant = self.signer.verify(Purpose::Access, signed, Timestamp::now())?;
+        let now = |grant: &Grant| self.scopes.now(&grant.account);
+        let grant = self.signer.verify_at(Purpose::Access, signed, now)?;
         match self.is_known(&grant) && !self.families.is_revoked(&grant) {
             true => Ok(grant),
             false => Err(AuthError::Invalid),
@@ -339,13 +345,14 @@ impl Accounts {
             return Some(Grant::new(name, None));
         }
         let signed = token.strip_prefix(REFRESH_PREFIX)?;
-        let grant = self.signer.verify(Purpose::Refresh, signed, Timestamp::now()).ok()?;
+        let now = |grant: &Grant| self.scopes.now(&grant.account);
+        let grant = self.signer.verify_at(Purpose::Refresh, signed, now).ok()?;
         (self.is_known(&grant) && self.families.may_refresh(&grant)).then_some(grant)
     }
 
     /// Issues an access token. No two issued tokens are equal.
     pub(super) fn issue_access(&self, grant: &Grant) -> String {
-        let expires = Timestamp::now() + self.settings.token_life;
+        let expires = self.scopes.now(&grant.account) + self.settings.token_life;
         format!("{ACCESS_PREFIX}{}", self.signer.sign(Purpose::Access, expires, &grant.fresh()))
     }
 
@@ -353,7 +360,7 @@ impl Accounts {
     /// equal. Returns `None` if another request replaced the token meanwhile and the server does not
     /// allow that.
     pub(super) fn issue_refresh(&self, grant: &Grant) -> Option<String> {
-        let expires = Timestamp::now() + REFRESH_LIFE;
+        let expires = self.scopes.now(&grant.account) + REFRESH_LIFE;
         let next = grant.fresh();
         let is_issued = self.families.replace(grant, &next.nonce);
         let token = || self.signer.sign(Purpose::Refresh, expires, &next);

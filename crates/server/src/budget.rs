@@ -157,6 +157,11 @@ impl Budgets {
         self.state().used.clear();
     }
 
+    /// Resets the used units of an account.
+    pub(crate) fn clear_account(&self, account: &str) {
+        self.state().used.remove(account);
+    }
+
     /// Charges the cost of a request, in resource units, to an account at the time `now`. A
     /// rejected request is charged too. A window that has ended is replaced. Returns `None` without
     /// a budget.

@@ -74,6 +74,10 @@ pub struct Builder {
     allow_purge: bool,
     private: bool,
     directory: Option<Directory>,
+    /// `None`: random if other machines can reach the server, else none is needed.
+    control_token: Option<Secret>,
+    /// The seed of all ids; `None`: they are random.
+    id_seed: Option<u64>,
     sign_in: SignInOptions,
     /// Accepted hosts, without ports.
     hosts: Vec<String>,
@@ -129,6 +133,8 @@ impl Default for Builder {
             allow_purge: false,
             private: false,
             directory: None,
+            control_token: None,
+            id_seed: None,
             sign_in: SignInOptions::default(),
             hosts: Vec::new(),
             origins: Vec::new(),
@@ -375,6 +381,20 @@ impl Builder {
     pub fn allow_host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());
         self
+    }
+
+    /// Requires this token for `/_control`, as `Authorization: Bearer`.
+    pub fn control_token(self, token: impl Into<Secret>) -> Self {
+        Self { control_token: Some(token.into()), ..self }
+    }
+
+    /// Makes ids reproducible: upload sessions, permissions, comments and the like get the ids of a
+    /// sequence that depends on the seed and on the account. A server in memory also has the same
+    /// signing key in every run, so that links and download URLs are reproducible while the account's
+    /// [clock](crate::Control::set_clock) is frozen. Anyone with the seed can forge tokens: use it for
+    /// tests only.
+    pub fn id_seed(self, seed: u64) -> Self {
+        Self { id_seed: Some(seed), ..self }
     }
 
     /// Lets web pages of an origin, such as `http://localhost:3000`, use the protocols (but not

@@ -8,7 +8,6 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::Response,
 };
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -75,7 +74,7 @@ const CURRENT: i64 = 0;
 
 /// Returns the path of a download URL with claims. `name` is the name of the file.
 fn signed_path(state: &ServerState, claims: &Claims, name: &str) -> String {
-    let expires = Timestamp::now() + state.settings.download_url_life;
+    let expires = state.scopes.now(&claims.0) + state.settings.download_url_life;
     let signed = state.signer.sign(Purpose::DownloadUrl, expires, claims);
     format!("{PREFIX}{signed}/{}", content::encoded(name))
 }
@@ -104,7 +103,9 @@ impl Protocol for DownloadUrls {
     fn route(state: &ServerState, parts: &Parts) -> Option<Routed<DownloadCall>> {
         let signed = parts.uri.path().strip_prefix(PREFIX)?.split('/').next()?;
         let claims: Result<Claims, _> =
-            state.signer.verify(Purpose::DownloadUrl, signed, Timestamp::now());
+            state.signer.verify_at(Purpose::DownloadUrl, signed, |Claims(account, ..)| {
+                state.scopes.now(account)
+            });
         let account = claims.as_ref().ok().map(|Claims(account, ..)| account.clone());
         let is_read = matches!(parts.method, Method::GET | Method::HEAD);
         let operation = if is_read { GET } else { UNKNOWN };

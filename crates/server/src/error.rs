@@ -89,6 +89,9 @@ pub enum ServerError {
         /// The reason.
         reason: String,
     },
+    /// The server that the tests of a process share cannot start.
+    #[error("cannot start the server of the tests: {0}")]
+    TestServer(String),
     /// The storage failed.
     #[error("the storage failed: {0}")]
     Tree(#[source] TreeError),

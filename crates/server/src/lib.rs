@@ -155,9 +155,11 @@ mod accept;
 mod access;
 mod account;
 mod account_kind;
+mod account_scope;
 mod activity;
 mod amazon;
 mod base_url;
+mod bin_policy;
 mod blobs;
 mod blocks;
 mod body_tracking;
@@ -210,18 +212,21 @@ mod sharing_links;
 mod sign_in;
 mod signed_token;
 mod state;
+mod test_account;
 mod time;
 mod tls;
 mod tree;
 mod upload;
 
 pub use account_kind::{AccountKind, UnknownAccountKind};
+pub use account_scope::ClockState;
 pub use budget::{Budget, BudgetError};
 pub use builder::Builder;
 pub use cloud_behavior::CloudBehavior;
 pub use control::{
-    AddedFixture, Control, FixtureError, FixtureItem, FixtureKind, FixturePermission,
-    InvalidFixture, LiveObject, LiveObjectError, LiveObjectType, NameConflict,
+    AccountControlError, AddedFixture, Control, FixtureError, FixtureItem, FixtureKind,
+    FixturePermission, InvalidFixture, LiveObject, LiveObjectError, LiveObjectType, NameConflict,
+    SnapshotRecord,
 };
 pub use directory::{Directory, DirectoryError};
 pub use disk::{Durability, UnknownDurability};
@@ -237,6 +242,7 @@ pub use secret::Secret;
 pub use seed::SeedReport;
 pub use server::Server;
 pub use sign_in::{AssertionReuse, RefreshReuse, SignInOptions};
+pub use test_account::TestAccount;
 pub use tree::{
     Audit, CheckReport, DamagedFile, LostItem, MovedItem, OpenError, Recovery, TreeError,
 };

@@ -2,7 +2,6 @@
 //!
 //! Such a URL becomes invalid when its item is removed or the item's bytes are replaced.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -44,7 +43,7 @@ pub(crate) const LOGO: ItemKey = ItemKey(1);
 /// Returns the beginning of the paths of a picture, without a slash at the end; `/SIZE/NAME` must
 /// follow.
 pub(crate) fn start(state: &ServerState, claims: &PictureClaims) -> String {
-    let expires = Timestamp::now() + state.settings.download_url_life;
+    let expires = state.scopes.now(&claims.0) + state.settings.download_url_life;
     format!("{PREFIX}{}", state.signer.sign(Purpose::Picture, expires, claims))
 }
 
@@ -54,7 +53,8 @@ pub(crate) fn start(state: &ServerState, claims: &PictureClaims) -> String {
 pub(crate) fn open<'p>(state: &ServerState, path: &'p str) -> (Option<PictureClaims>, &'p str) {
     let mut segments = path.strip_prefix(PREFIX).unwrap_or_default().split('/');
     let (signed, size) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
-    (state.signer.verify(Purpose::Picture, signed, Timestamp::now()).ok(), size)
+    let now = |claims: &PictureClaims| state.scopes.now(&claims.0);
+    (state.signer.verify_at(Purpose::Picture, signed, now).ok(), size)
 }
 
 /// Returns a function from a frame to the path of an item's thumbnail; `None` if the item is no

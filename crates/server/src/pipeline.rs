@@ -1,10 +1,7 @@
 //! The request pipeline, the same for all protocols: route, check the origin, count, log, delay,
 //! inject faults, charge the budget, call the protocol's handler.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -128,65 +125,71 @@ async fn run(
     // The account of a pre-authenticated URL takes precedence over that of an access token.
     let account = routed.as_ref().and_then(|routed| routed.account.clone());
     let account = account.or_else(|| grant.as_ref().ok().map(|grant| grant.account.clone()));
-    let path = secret_urls::redacted(&parts.uri, &router::SECRET_URLS);
-    let entry = |fault| {
-        LogEntry::new(&state.log, operation, account.clone(), &parts.method, path).fault(fault)
-    };
-    if parts.extensions.get::<Overloaded>().is_some() {
-        let entry = entry(String::new());
-        CountedBody::new(body, entry.received(), &parts).refuse();
-        return logged(entry, busy(failure));
-    }
-    let decision = state.faults.decide(operation, parts.uri.path(), account.as_deref());
-    let decision = decision.unwrap_or_default();
-    let entry = entry(decision.describe());
-
-    let latency = latency + decision.latency;
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
-    let (body, reset_on_request) = decision.apply_to_request(body, &parts, &connection);
-    let body = Body::new(CountedBody::new(body, entry.received(), &parts));
-    if decision.resets(When::Before) {
-        return reset(&connection, entry).await;
-    }
-    let hash_members = protocol.map_or(&[][..], |protocol| protocol.hash_members);
-    if let Some(response) = decision.injected_response(When::Before, failure) {
-        let response = decision.apply_to_response(response, hash_members, &connection, false).await;
-        return logged(entry, response);
-    }
-    let session = routed.as_ref().and_then(|routed| routed.session.as_deref());
-    decision.lose_session(&state.tree, session).await;
-    let watch = watch_creations(state, &decision, account.as_deref()).await;
-    let slow_body = parts.extensions.get::<SlowBodyFlag>().cloned().unwrap_or_default();
-    let context = RequestContext {
-        state: Arc::clone(state),
-        base_url,
-        grant: expired_by_fault(grant, &decision),
-        expired: decision.expire,
-        connection: connection.clone(),
-        nested: serve_nested,
-    };
-    let mut response = match (routed, protocol) {
-        (Some(routed), Some(protocol)) => {
-            within_budget(protocol, routed, context, parts, body).await
+    let scope = account.as_deref().map(|account| state.scopes.of(account)).unwrap_or_default();
+    let serving = async {
+        let path = secret_urls::redacted(&parts.uri, &router::SECRET_URLS);
+        let entry = |fault| {
+            LogEntry::new(&state.log, operation, account.clone(), &parts.method, path).fault(fault)
+        };
+        if parts.extensions.get::<Overloaded>().is_some() {
+            let entry = entry(String::new());
+            CountedBody::new(body, entry.received(), &parts).refuse();
+            return logged(entry, busy(failure));
         }
-        _ => no_protocol(),
+        let decision = state.faults.decide(operation, parts.uri.path(), account.as_deref());
+        let decision = decision.unwrap_or_default();
+        let entry = entry(decision.describe());
+
+        let latency = latency + decision.latency;
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+        let (body, reset_on_request) = decision.apply_to_request(body, &parts, &connection);
+        let body = Body::new(CountedBody::new(body, entry.received(), &parts));
+        if decision.resets(When::Before) {
+            return reset(&connection, entry).await;
+        }
+        let hash_members = protocol.map_or(&[][..], |protocol| protocol.hash_members);
+        if let Some(response) = decision.injected_response(When::Before, failure) {
+            let response =
+                decision.apply_to_response(response, hash_members, &connection, false).await;
+            return logged(entry, response);
+        }
+        let session = routed.as_ref().and_then(|routed| routed.session.as_deref());
+        decision.lose_session(&state.tree, session).await;
+        let watch = watch_creations(state, &decision, account.as_deref()).await;
+        let slow_body = parts.extensions.get::<SlowBodyFlag>().cloned().unwrap_or_default();
+        let context = RequestContext {
+            state: Arc::clone(state),
+            base_url,
+            grant: expired_by_fault(grant, &decision),
+            expired: decision.expire,
+            connection: connection.clone(),
+            nested: serve_nested,
+        };
+        let mut response = match (routed, protocol) {
+            (Some(routed), Some(protocol)) => {
+                within_budget(protocol, routed, context, parts, body).await
+            }
+            _ => no_protocol(),
+        };
+        response = slow_body.replace_response(response);
+        if let Some(watch) = watch {
+            watch.hide(&state.tree).await;
+        }
+        let reset_on_response = decision.resets(When::During) && !reset_on_request;
+        if decision.resets(When::After) || reset_on_response && response.body().is_end_stream() {
+            return reset(&connection, entry).await;
+        }
+        if let Some(injected) = decision.injected_response(When::After, failure) {
+            response = injected;
+        }
+        let response = decision
+            .apply_to_response(response, hash_members, &connection, reset_on_response)
+            .await;
+        logged(entry, response)
     };
-    response = slow_body.replace_response(response);
-    if let Some(watch) = watch {
-        watch.hide(&state.tree).await;
-    }
-    let reset_on_response = decision.resets(When::During) && !reset_on_request;
-    if decision.resets(When::After) || reset_on_response && response.body().is_end_stream() {
-        return reset(&connection, entry).await;
-    }
-    if let Some(injected) = decision.injected_response(When::After, failure) {
-        response = injected;
-    }
-    let response =
-        decision.apply_to_response(response, hash_members, &connection, reset_on_response).await;
-    logged(entry, response)
+    scope.run(serving).await
 }
 
 /// Starts recording the items that a request creates, if a fault makes them invisible. `None` if it
@@ -230,7 +233,9 @@ async fn within_budget(
         (_, None) => context.grant.as_ref().ok().map(|grant| grant.account.clone()),
     };
     let budgets = &context.state.budgets;
-    let charge = account.and_then(|account| budgets.charge(&account, routed.cost, Instant::now()));
+    let charge = account.and_then(|account| {
+        budgets.charge(&account, routed.cost, context.state.scopes.instant(&account))
+    });
     let Some(charge) = charge else { return routed.request.handle(context, parts, body).await };
     let mut response = match charge.is_exceeded() {
         true => over_budget(protocol, &charge),

@@ -69,6 +69,8 @@ struct LogState {
     /// Number of requests that arrived.
     arrived: u64,
     operations: BTreeMap<&'static str, u64>,
+    /// Numbers of requests by the names of the accounts and of the operations.
+    accounts: BTreeMap<String, BTreeMap<&'static str, u64>>,
     records: VecDeque<Arc<RequestRecord>>,
     /// Memory of `records`, in bytes.
     bytes: usize,
@@ -98,9 +100,14 @@ impl RequestLog {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Counts a request that arrived. Returns its number.
-    fn count_arrival(&self, operation: &'static str) -> u64 {
+    /// Counts a request of an account that arrived; `None` if the account is unknown. Returns its
+    /// number.
+    fn count_arrival(&self, operation: &'static str, account: Option<&str>) -> u64 {
         let mut state = self.state();
+        if let Some(account) = account {
+            let operations = state.accounts.entry(account.to_owned()).or_default();
+            *operations.entry(operation).or_default() += 1;
+        }
         state.arrived += 1;
         *state.operations.entry(operation).or_default() += 1;
         state.arrived
@@ -130,6 +137,24 @@ impl RequestLog {
                 .map(|(&name, &count)| (name.to_owned(), count))
                 .collect(),
         }
+    }
+
+    /// Returns the counters of an account.
+    pub(crate) fn counters_of(&self, account: &str) -> Counters {
+        let state = self.state();
+        let operations = state.accounts.get(account).into_iter().flatten();
+        let operations: BTreeMap<_, _> =
+            operations.map(|(&name, &count)| (name.to_owned(), count)).collect();
+        Counters { total: operations.values().sum(), operations }
+    }
+
+    /// Resets the counters of an account, and removes its requests from the log. The counters of all
+    /// requests remain.
+    pub(crate) fn reset_account(&self, account: &str) {
+        let mut state = self.state();
+        state.accounts.remove(account);
+        state.records.retain(|record| record.drive.as_deref() != Some(account));
+        state.bytes = state.records.iter().map(|record| record.memory()).sum();
     }
 
     /// Returns the logged requests, oldest first. They are shared with the log, not copied.
@@ -180,7 +205,7 @@ impl LogEntry {
         path: String,
     ) -> Self {
         let record = RequestRecord {
-            number: log.count_arrival(operation),
+            number: log.count_arrival(operation, drive.as_deref()),
             time: Timestamp::now(),
             method: method.to_string(),
             path,

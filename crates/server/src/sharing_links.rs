@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     account::Account,
+    account_scope,
     base_url::BaseUrl,
     permissions::LinkType,
     signed_token::Purpose,
@@ -101,5 +102,5 @@ pub(crate) fn url(
 /// `authkey`, or one that this server did not sign. The link may be revoked.
 pub(crate) fn open(state: &ServerState, query: &str) -> Option<LinkClaims> {
     let key = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "authkey")?.1;
-    state.signer.verify(Purpose::Link, key.strip_prefix('!')?, Timestamp::now()).ok()
+    state.signer.verify(Purpose::Link, key.strip_prefix('!')?, account_scope::now()).ok()
 }

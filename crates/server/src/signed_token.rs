@@ -17,7 +17,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use rand::RngCore;
 use serde::{Serialize, de::DeserializeOwned};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
+
+use crate::account_scope;
 
 /// Number of bytes of the HMAC in a text: 128 bits, the truncation of RFC 4868.
 const TAG: usize = 16;
@@ -110,6 +112,11 @@ impl TokenSigner {
         }
     }
 
+    /// Creates a signer whose key depends on a seed only. Anyone with the seed can sign.
+    pub(super) fn seeded(seed: u64) -> Self {
+        Self::with_key(&Sha256::digest(seed.to_be_bytes()))
+    }
+
     /// Creates a signer with an HMAC key.
     fn with_key(key: &[u8]) -> Self {
         let keyed = <Hmac<Sha256> as KeyInit>::new_from_slice(key)
@@ -145,6 +152,19 @@ impl TokenSigner {
         text: &str,
         now: Timestamp,
     ) -> Result<T, TokenError> {
+        self.verify_at(purpose, text, |_| now)
+    }
+
+    /// Like [`verify`](Self::verify), at the time that `now` returns for the claims.
+    ///
+    /// # Errors
+    /// Those of [`verify`](Self::verify).
+    pub(super) fn verify_at<T: DeserializeOwned>(
+        &self,
+        purpose: Purpose,
+        text: &str,
+        now: impl FnOnce(&T) -> Timestamp,
+    ) -> Result<T, TokenError> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Invalid)?;
         if bytes.len() < HEAD + TAG {
             return Err(TokenError::Invalid);
@@ -158,10 +178,10 @@ impl TokenSigner {
         if signed[0] != purpose as u8 {
             return Err(TokenError::Invalid);
         }
-        let claims = serde_json::from_slice(&signed[HEAD..]).map_err(|_| TokenError::Invalid)?;
+        let claims: T = serde_json::from_slice(&signed[HEAD..]).map_err(|_| TokenError::Invalid)?;
         let mut expires = [0; 8];
         expires.copy_from_slice(&signed[1..HEAD]);
-        if now.as_microsecond() >= i64::from_be_bytes(expires) {
+        if now(&claims).as_microsecond() >= i64::from_be_bytes(expires) {
             return Err(TokenError::Expired);
         }
         Ok(claims)
@@ -175,11 +195,10 @@ fn random_key() -> [u8; 32] {
     key
 }
 
-/// Returns 128 random bits as text, for names that must not be guessed.
+/// Returns 128 random bits as text, for names that must not be guessed. With the option for
+/// reproducible ids, they are the next ones of the account's sequence.
 pub(super) fn random_name() -> String {
-    let mut bytes = [0; 16];
-    rand::rng().fill_bytes(&mut bytes);
-    URL_SAFE_NO_PAD.encode(bytes)
+    URL_SAFE_NO_PAD.encode(account_scope::random_bytes::<16>())
 }
 
 /// Writes a file that only its owner can read. The file is replaced atomically.

@@ -4,6 +4,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     account::Accounts,
+    account_scope::AccountScopes,
+    bin_policy::BinPolicy,
     budget::Budgets,
     cloud_behavior::CloudBehavior,
     cross_site::Allowed,
@@ -15,7 +17,7 @@ use crate::{
     secret::Secret,
     sign_in::{entra::DeviceCodes, signing_key::SigningKey},
     signed_token::{TokenSigner, UsedTokens},
-    tree::Tree,
+    tree::{BinLimits, Tree},
 };
 
 /// Settings that affect responses.
@@ -45,6 +47,10 @@ pub(super) struct ServerState {
     pub settings: Settings,
     /// The items of all drives, and their bytes.
     pub tree: Arc<Tree>,
+    /// The clocks and sources of ids of all accounts.
+    pub scopes: Arc<AccountScopes>,
+    /// The limits of the recycle bins.
+    pub bin_policy: BinPolicy,
     /// Signs and verifies tokens and download URLs.
     pub signer: TokenSigner,
     pub accounts: Accounts,
@@ -68,6 +74,15 @@ pub(super) struct ServerState {
     pub seed_files: Vec<PathBuf>,
     /// The token that control requests must carry; `None` if they need none.
     pub control_token: Option<Secret>,
+    /// The certificate authority in PEM; `None` if the server does not stand in for the clouds' hosts.
+    pub authority: Option<String>,
     /// Distinguishes this server from another one at the same address.
     pub instance: Instance,
+}
+
+impl ServerState {
+    /// Returns the limits of an account's recycle bin at the account's current time.
+    pub(super) fn bin_limits(&self, account: &str) -> BinLimits {
+        self.bin_policy.limits(account, self.scopes.now(account))
+    }
 }

@@ -11,7 +11,10 @@ use super::{
     response::json_response,
     route::{CONTENT, METADATA},
 };
-use crate::tree::{ItemState, NodeKind};
+use crate::{
+    account_scope,
+    tree::{ItemState, NodeKind},
+};
 
 /// Handles `GET account/endpoint`. On one of the vendor's host names, the response contains the
 /// vendor's other host names, else the host of the request.
@@ -49,7 +52,7 @@ pub(super) async fn quota(request: &AmazonRequest) -> Result<Response> {
         StatusCode::OK,
         &json!({
             "quota": drive.quota,
-            "lastCalculated": time(jiff::Timestamp::now()),
+            "lastCalculated": time(account_scope::now()),
             "available": drive.quota.saturating_sub(drive.used),
         }),
     ))
@@ -81,7 +84,7 @@ pub(super) async fn usage(request: &AmazonRequest) -> Result<Response> {
             break;
         }
     }
-    let mut body = json!({ "lastCalculated": time(jiff::Timestamp::now()) });
+    let mut body = json!({ "lastCalculated": time(account_scope::now()) });
     for (name, (bytes, count)) in sums {
         let amount = json!({ "bytes": bytes, "count": count });
         body[name] = json!({ "total": amount, "billable": amount });

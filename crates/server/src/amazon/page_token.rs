@@ -1,13 +1,14 @@
 //! The token of the next page of a list (amazon-drive#next-token).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::{
     error::{AmazonError, Result},
     sort::SortKey,
 };
+use crate::account_scope;
 
 /// Validity of a page token.
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_mins(10);
@@ -32,7 +33,7 @@ impl PageToken {
     /// Creates the token of the page after the node at `at` with the sort keys `keys`, valid from now
     /// on. `count` is the total number of nodes, `query` the hash of the query.
     pub(super) fn new((keys, at): (Vec<SortKey>, i64), count: u64, query: u64) -> Self {
-        let expires = (Timestamp::now() + TOKEN_LIFE).as_microsecond();
+        let expires = (account_scope::now() + TOKEN_LIFE).as_microsecond();
         Self { at, keys, count, query, expires }
     }
 
@@ -53,7 +54,7 @@ impl PageToken {
         if token.query != query {
             return Err(invalid());
         }
-        if token.expires < Timestamp::now().as_microsecond() {
+        if token.expires < account_scope::now().as_microsecond() {
             return Err(AmazonError::invalid("Next token is expired"));
         }
         Ok(token)

@@ -18,6 +18,8 @@ use crate::{
     access::{self, StaticTokens},
     account::{AccountSettings, Accounts},
     account_kind::AccountKind,
+    account_scope::AccountScopes,
+    bin_policy::BinPolicy,
     budget::Budgets,
     control::{self, Control},
     cross_site::{self, Allowed},
@@ -38,21 +40,11 @@ use crate::{
     signed_token::{TokenSigner, UsedTokens, random_name},
     state::{ServerState, Settings},
     tls::Authority,
-    tree::{BinLimits, OpenError, Tree, TreeOptions},
+    tree::{OpenError, Tree, TreeOptions},
 };
 
 /// The file in the data folder with the key that signs tokens and download URLs.
 const KEY: &str = "key";
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// How long deleted items are kept in the recycle bin of a personal OneDrive:
-/// <https://support.microsoft.com/office/949ada80-0026-4db3-a953-c99083e6a84f>.
-const BIN_AGE_PERSONAL: Duration = DAY.saturating_mul(30);
-
-/// The same for OneDrive for Business and SharePoint, both stages together:
-/// <https://learn.microsoft.com/sharepoint/retention-and-deletion>.
-const BIN_AGE_BUSINESS: Duration = DAY.saturating_mul(93);
 
 /// Interval between two searches for items whose time in the recycle bin is over.
 const BIN_CHECK_INTERVAL: Duration = Duration::from_secs(3600);
@@ -87,7 +79,8 @@ impl Builder {
         let allowed = self.allowed()?;
         // Before seeding, which can take long: an address in use is reported at once.
         let bound = self.bind().await?;
-        let (tree, signer) = self.open_storage().await?;
+        let scopes = Arc::new(AccountScopes::new(self.id_seed));
+        let (tree, signer) = self.open_storage(Arc::clone(&scopes)).await?;
         // The path of a socket belongs to this server once it holds the lock of the data folder.
         let Listening { listener, address, url, socket } = match bound {
             Some(listening) => listening,
@@ -95,13 +88,16 @@ impl Builder {
         };
         let own_token = self.own_token()?;
         let limits = self.limits.clone().unwrap_or_else(Limits::from_system);
-        let state = Arc::new(self.state(tree.clone(), signer, &limits, allowed, own_token));
+        let authority = self.authority().map_err(ServerError::Certificates)?;
+        let pem = authority.as_ref().map(|authority| authority.pem().to_owned());
+        let mut state = self.state(tree.clone(), signer, scopes, &limits, own_token);
+        state.settings.allowed = allowed;
+        state.authority.clone_from(&pem);
+        let state = Arc::new(state);
         if let Some(directory) = self.directory.clone() {
             state.accounts.set_directory(Some(directory)).map_err(ServerError::Directory)?;
         }
         let seeded = seed::seed(&state).await?;
-        let authority = self.authority().map_err(ServerError::Certificates)?;
-        let pem = authority.as_ref().map(|authority| authority.pem().to_owned());
         let tls = authority.map(Authority::acceptor).transpose();
         let tls = tls.map_err(ServerError::Certificates)?;
         let instance_file = match &self.storage {
@@ -186,14 +182,15 @@ impl Builder {
         &self,
         tree: Arc<Tree>,
         signer: TokenSigner,
+        scopes: Arc<AccountScopes>,
         limits: &Limits,
-        allowed: Allowed,
         own: Option<Secret>,
     ) -> ServerState {
-        let control_token = match (self.private, self.insecure) {
-            (true, _) => own.clone(),
-            (false, true) => Some(random_name().into()),
-            (false, false) => None,
+        let control_token = match (&self.control_token, self.private, self.insecure) {
+            (Some(token), ..) => Some(token.clone()),
+            (None, true, _) => own.clone(),
+            (None, false, true) => Some(random_name().into()),
+            (None, false, false) => None,
         };
         let accounts = AccountSettings {
             quota: self.quota,
@@ -209,10 +206,18 @@ impl Builder {
                 allow_purge: self.allow_purge,
                 max_versions: self.max_versions,
                 behavior: self.behavior.clone(),
-                allowed,
+                allowed: Allowed::default(),
                 fetches_from_any_host: self.fetches_from_any_host,
             },
-            accounts: Accounts::new(Arc::clone(&tree), signer.clone(), accounts, self.sign_in),
+            accounts: Accounts::new(
+                Arc::clone(&tree),
+                signer.clone(),
+                Arc::clone(&scopes),
+                accounts,
+                self.sign_in,
+            ),
+            scopes,
+            bin_policy: self.bin_policy(),
             tree,
             signer,
             signing_key: match &self.storage {
@@ -230,6 +235,7 @@ impl Builder {
             seed_folder: self.seed.clone(),
             seed_files: self.seed_files.clone(),
             control_token,
+            authority: None,
             instance: Instance::default(),
         }
     }
@@ -325,19 +331,9 @@ impl Builder {
         }
     }
 
-    /// Returns a function from an account's name to the limits of its recycle bin. The builder's age
-    /// and size apply to all accounts. Without an age, the default of the account's kind applies: the
-    /// kind in its name, otherwise the server's.
-    fn bin_limits(&self) -> impl Fn(&str) -> BinLimits + Send + Sync + 'static {
-        let (age, max_size, kind) = (self.bin_age, self.bin_size, self.kind);
-        move |account| {
-            let kind = AccountKind::from_account_name(account).unwrap_or(kind);
-            let default_age = match kind {
-                AccountKind::Personal | AccountKind::PersonalLegacy => BIN_AGE_PERSONAL,
-                AccountKind::Business | AccountKind::Library => BIN_AGE_BUSINESS,
-            };
-            BinLimits { max_age: age.unwrap_or(default_age), max_size }
-        }
+    /// Returns the limits of the recycle bins.
+    fn bin_policy(&self) -> BinPolicy {
+        BinPolicy { age: self.bin_age, max_size: self.bin_size, kind: self.kind }
     }
 
     /// Opens the tree and loads the key that signs tokens and download URLs.
@@ -345,11 +341,19 @@ impl Builder {
     /// # Errors
     /// `ServerError::Locked` and `ServerError::Open` for the tree, and `ServerError::DataFolder` if
     /// the key's file cannot be read or written or has no key.
-    async fn open_storage(&self) -> Result<(Arc<Tree>, TokenSigner), ServerError> {
+    async fn open_storage(
+        &self,
+        scopes: Arc<AccountScopes>,
+    ) -> Result<(Arc<Tree>, TokenSigner), ServerError> {
         let tree = self.open_tree(self.tree_options()).await?;
-        tree.limit_bins(BIN_CHECK_INTERVAL, self.bin_limits());
+        let policy = self.bin_policy();
+        let limits = move |account: &str| policy.limits(account, scopes.now(account));
+        tree.limit_bins(BIN_CHECK_INTERVAL, limits);
         let signer = match &self.storage {
-            Storage::Memory => TokenSigner::random(),
+            Storage::Memory => match self.id_seed {
+                Some(seed) => TokenSigner::seeded(seed),
+                None => TokenSigner::random(),
+            },
             Storage::Folder(folder) => {
                 let key = folder.join(KEY);
                 TokenSigner::load_or_create(&key).map_err(in_folder(&key))?

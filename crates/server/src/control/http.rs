@@ -1,5 +1,7 @@
 #![doc = include_str!("control.md")]
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -7,12 +9,19 @@ use axum::{
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use url::form_urlencoded;
 
-use super::{Control, FixtureItem, LiveObject, LiveObjectType};
+use super::{
+    Control, FixtureItem, LiveObject, LiveObjectType,
+    accounts_http::{
+        self, AccountSelection, OptionalAccount, remove_snapshot, reset_clock, set_clock,
+        take_snapshot,
+    },
+};
 use crate::{
     access::constant_time_eq,
     budget::Budget,
@@ -20,6 +29,7 @@ use crate::{
     faults::Fault,
     headers::Authorization,
     json::one_or_many,
+    request_log::RequestRecord,
     responses::text,
 };
 
@@ -45,13 +55,20 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/_control/sign-in", get(sign_in_options).put(set_sign_in_options))
         .route("/_control/items", post(add_fixtures))
         .route("/_control/live-objects", get(live_objects).post(add_live_objects))
-        .route("/_control/state/reset", post(reset_state))
+        .route("/_control/state/reset", post(accounts_http::reset_state))
+        .route("/_control/clock", get(accounts_http::clock).put(set_clock).delete(reset_clock))
+        .route("/_control/clock/advance", post(accounts_http::advance_clock))
+        .route("/_control/snapshots", get(accounts_http::snapshots))
+        .route("/_control/snapshots/{name}", put(take_snapshot).delete(remove_snapshot))
+        .route("/_control/snapshots/{name}/restore", post(accounts_http::restore_snapshot))
         .layer(middleware::from_fn_with_state(control.clone(), guard));
     Router::new()
         .route("/_control/health", get(health))
+        .route("/_control/ca.pem", get(authority))
         .merge(guarded)
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(check_parameters))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(control)
 }
@@ -92,20 +109,88 @@ async fn health(
     }))
 }
 
-/// Serves `GET counters`: the numbers of requests by operation.
-async fn counters(State(control): State<Control>) -> Response {
-    json(&control.counters())
+/// Serves `GET ca.pem`: the certificate authority of the clouds' hosts; 404 if the server does not
+/// stand in for them. Needs no token: a client needs the certificate before it can connect.
+async fn authority(State(control): State<Control>) -> Response {
+    match &control.state.authority {
+        Some(pem) => {
+            let media_type = [(header::CONTENT_TYPE, "application/x-pem-file")];
+            (media_type, pem.clone()).into_response()
+        }
+        None => text(
+            StatusCode::NOT_FOUND,
+            "cannot return a certificate authority: the server does not stand in for the clouds' \
+             hosts (start it with --stand-in)",
+        ),
+    }
 }
 
-/// Serves `POST counters/reset`: clears counters and log.
-async fn reset_counters(State(control): State<Control>) -> StatusCode {
-    control.reset_counters();
+/// The query parameters of a path of the API.
+fn parameters(path: &str) -> &'static [&'static str] {
+    match path.strip_prefix("/_control/").unwrap_or_default() {
+        "health" => &["challenge"],
+        "faults" => &["account", "seed"],
+        "live-objects" => &["account", "type"],
+        "counters" | "counters/reset" | "requests" | "items" | "state/reset" | "clock"
+        | "clock/advance" | "snapshots" => &["account"],
+        path if path.starts_with("snapshots/") => &["account"],
+        _ => &[],
+    }
+}
+
+/// Rejects a query parameter that the path does not have with 400: a typing error must not select
+/// everything.
+async fn check_parameters(request: Request, next: Next) -> Response {
+    let known = parameters(request.uri().path());
+    let query = request.uri().query().unwrap_or_default();
+    let unknown = form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| !known.contains(&name.as_ref()))
+        .map(|(name, _)| name.into_owned());
+    match (unknown, known) {
+        (None, _) => next.run(request).await,
+        (Some(name), []) => {
+            bad_request(format_args!("cannot use the parameter `{name}`: this path has none"))
+        }
+        (Some(name), known) => bad_request(format_args!(
+            "cannot use the parameter `{name}`: this path has {}",
+            known.join(" and ")
+        )),
+    }
+}
+
+/// Serves `GET counters`: the numbers of requests by operation, of one account or of all.
+async fn counters(
+    State(control): State<Control>,
+    Query(OptionalAccount { account }): Query<OptionalAccount>,
+) -> Response {
+    json(&match account {
+        Some(account) => control.account_counters(&account),
+        None => control.counters(),
+    })
+}
+
+/// Serves `POST counters/reset`: clears counters and log, of one account or of all.
+async fn reset_counters(
+    State(control): State<Control>,
+    Query(OptionalAccount { account }): Query<OptionalAccount>,
+) -> StatusCode {
+    match account {
+        Some(account) => control.reset_account_counters(&account),
+        None => control.reset_counters(),
+    }
     StatusCode::NO_CONTENT
 }
 
-/// Serves `GET requests`: the request log, one JSON object a line.
-async fn requests(State(control): State<Control>) -> Response {
-    let mut records = control.state.log.requests().into_iter();
+/// Serves `GET requests`: the request log of one account or of all, one JSON object a line.
+async fn requests(
+    State(control): State<Control>,
+    Query(OptionalAccount { account }): Query<OptionalAccount>,
+) -> Response {
+    let is_wanted = move |record: &Arc<RequestRecord>| match &account {
+        Some(account) => record.drive.as_ref() == Some(account),
+        None => true,
+    };
+    let mut records = control.state.log.requests().into_iter().filter(is_wanted);
     let pieces = std::iter::from_fn(move || {
         let mut piece = Vec::new();
         while piece.len() < PIECE
@@ -138,26 +223,39 @@ async fn conflicts(State(control): State<Control>) -> Response {
     }
 }
 
-/// Serves `GET faults`: the active rules with their counters.
-async fn faults(State(control): State<Control>) -> Response {
-    json(&control.faults())
+/// Serves `GET faults`: the active rules with their counters, those that are limited to one account
+/// or all.
+async fn faults(
+    State(control): State<Control>,
+    Query(OptionalAccount { account }): Query<OptionalAccount>,
+) -> Response {
+    json(&match account {
+        Some(account) => control.account_faults(&account),
+        None => control.faults(),
+    })
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Seed {
+struct FaultParameters {
+    account: Option<String>,
     seed: Option<u64>,
 }
 
 /// Serves `POST faults`: adds the rules in the body, a JSON object or a list, and returns their
 /// seed and number; 400 if the body cannot be parsed or a rule is inconsistent. None is added then.
+/// With `account`, rules without a drive are limited to the account.
 async fn add_faults(
     State(control): State<Control>,
-    Query(Seed { seed }): Query<Seed>,
+    Query(FaultParameters { account, seed }): Query<FaultParameters>,
     body: Bytes,
 ) -> Response {
-    let rules = match Fault::from_json(&body) {
-        Ok(rules) => rules,
+    let limited = |rule: Fault| match &account {
+        Some(account) => rule.limited_to(account),
+        None => rule,
+    };
+    let rules: Vec<_> = match Fault::from_json(&body) {
+        Ok(rules) => rules.into_iter().map(limited).collect(),
         Err(error) => return bad_request(format_args!("cannot parse the body: {error}")),
     };
     let count = rules.len();
@@ -167,9 +265,15 @@ async fn add_faults(
     }
 }
 
-/// Serves `DELETE faults`: removes all rules.
-async fn clear_faults(State(control): State<Control>) -> StatusCode {
-    control.clear_faults();
+/// Serves `DELETE faults`: removes the rules that are limited to one account, or all.
+async fn clear_faults(
+    State(control): State<Control>,
+    Query(OptionalAccount { account }): Query<OptionalAccount>,
+) -> StatusCode {
+    match account {
+        Some(account) => control.clear_account_faults(&account),
+        None => control.clear_faults(),
+    }
     StatusCode::NO_CONTENT
 }
 
@@ -250,13 +354,21 @@ async fn set_sign_in_options(State(control): State<Control>, body: Bytes) -> Res
     }
 }
 
-/// Serves `POST items`: adds the items in the body, a JSON object or a list, and returns them with
+/// Serves `POST items`: adds the items in the body to their drives, or to that of the account if they
+/// name none: a JSON object or a list, and returns them with
 /// 201; 400 if one cannot be added, also because the storage fails. Those before it remain.
-async fn add_fixtures(State(control): State<Control>, body: Bytes) -> Response {
-    let items: Vec<FixtureItem> = match one_or_many(&body, "item") {
+async fn add_fixtures(
+    State(control): State<Control>,
+    Query(AccountSelection { account }): Query<AccountSelection>,
+    body: Bytes,
+) -> Response {
+    let mut items: Vec<FixtureItem> = match one_or_many(&body, "item") {
         Ok(items) => items,
         Err(error) => return bad_request(format_args!("cannot parse the body: {error}")),
     };
+    for item in items.iter_mut().filter(|item| item.drive.is_empty()) {
+        item.drive.clone_from(&account);
+    }
     match control.add_fixtures(items).await {
         Ok(added) => (StatusCode::CREATED, json(&added)).into_response(),
         Err(error) => bad_request(error),
@@ -298,20 +410,13 @@ async fn add_live_objects(State(control): State<Control>, body: Bytes) -> Respon
     }
 }
 
-/// Serves `POST state/reset`: restores the state of the start; 500 if the storage fails.
-async fn reset_state(State(control): State<Control>) -> Response {
-    match control.reset_state().await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-    }
-}
-
 /// Returns 404 with the paths of the API.
 async fn unknown_path() -> Response {
     text(
         StatusCode::NOT_FOUND,
-        "cannot find this path (the control API has health, counters, counters/reset, requests, \
-         faults, budget, directory, sign-in, audit, conflicts, items, live-objects and state/reset)",
+        "cannot find this path (the control API has health, ca.pem, counters, counters/reset, \
+         requests, faults, budget, directory, sign-in, audit, conflicts, items, live-objects, clock, \
+         snapshots and state/reset)",
     )
 }
 
@@ -321,12 +426,12 @@ async fn wrong_method() -> Response {
 }
 
 /// Returns 400 with the error as its text.
-fn bad_request(error: impl std::fmt::Display) -> Response {
+pub(super) fn bad_request(error: impl std::fmt::Display) -> Response {
     text(StatusCode::BAD_REQUEST, error.to_string())
 }
 
 /// Returns 200 with a JSON body.
-fn json(value: &impl Serialize) -> Response {
+pub(super) fn json(value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),

@@ -1,6 +1,8 @@
 //! The control API: tests use it to inspect the server, and to change it in ways that no protocol
 //! offers.
 
+mod accounts;
+mod accounts_http;
 mod fixture_permissions;
 mod fixtures;
 mod http;
@@ -9,6 +11,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use accounts::{AccountControlError, SnapshotRecord};
 pub use fixture_permissions::FixturePermission;
 pub use fixtures::{AddedFixture, FixtureError, FixtureItem, FixtureKind, InvalidFixture};
 pub(super) use http::router;
@@ -253,9 +256,9 @@ impl Control {
         self.state.tree.sessions(account.drive).await.map_err(ServerError::Tree)
     }
 
-    /// Restores the state of the server's start: all drives are removed, the seed folder and the
-    /// seed files are read again, the fault rules are removed, counters and log are empty. The budget
-    /// remains, and none of it is used. Tokens remain valid; uploads in progress fail.
+    /// Restores the state of the server's start: all drives and snapshots are removed, the seed folder
+    /// and the seed files are read again, the fault rules are removed, counters and log are empty, all
+    /// clocks are the system's. The budget remains, and none of it is used. Tokens remain valid; uploads in progress fail.
     ///
     /// # Errors
     /// [`ServerError::Tree`] if the storage fails; [`ServerError::Seed`] and
@@ -266,6 +269,7 @@ impl Control {
         self.state.tree.reset().await.map_err(ServerError::Tree)?;
         self.state.accounts.clear();
         self.state.budgets.clear();
+        self.state.scopes.reset_all();
         seed::seed(&self.state).await?;
         self.state.log.reset();
         Ok(())

@@ -14,6 +14,7 @@ use super::{
     Connection, FaultDecision, Side, When, decision::InjectedResponse, faulty_body::FaultyBody,
 };
 use crate::{
+    account_scope,
     headers::content_length,
     responses::text,
     tree::{DriveKey, ItemState, Tree, TreeError},
@@ -140,7 +141,7 @@ impl FaultDecision {
         let until = Instant::now() + self.invisible?;
         let feed = tree.drive_info(drive).await.ok()?.feed;
         // Rounded down to the precision of the tree's times.
-        let now = Timestamp::now();
+        let now = account_scope::now();
         let since = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
         Some(CreationWatch { drive, feed, since, until })
     }

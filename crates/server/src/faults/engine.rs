@@ -150,6 +150,18 @@ impl FaultEngine {
         self.rules().rules.iter().map(|rule| rule.active.clone()).collect()
     }
 
+    /// Returns the active rules that are limited to an account, with their counters.
+    pub(crate) fn active_on(&self, account: &str) -> Vec<ActiveFault> {
+        let mut active = self.active();
+        active.retain(|active| active.rule.drive.as_deref() == Some(account));
+        active
+    }
+
+    /// Removes the rules that are limited to an account.
+    pub(crate) fn clear_account(&self, account: &str) {
+        self.rules().rules.retain(|rule| rule.active.rule.drive.as_deref() != Some(account));
+    }
+
     /// Removes all rules.
     pub(crate) fn clear(&self) {
         self.rules().rules.clear();

@@ -144,6 +144,14 @@ impl Fault {
         Self { drive: Some(name.into()), ..self }
     }
 
+    /// Limits a rule without a drive to an account. Another rule is not changed.
+    pub(crate) fn limited_to(self, account: &str) -> Self {
+        match self.drive {
+            Some(_) => self,
+            None => self.drive(account),
+        }
+    }
+
     /// Applies to this share of the matches, 0 to 1 inclusive, chosen at random.
     pub fn share(self, share: f64) -> Self {
         Self { share: Some(share), ..self }

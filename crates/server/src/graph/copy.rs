@@ -194,7 +194,7 @@ pub(super) fn monitor_url(
     operation: MonitoredOperation,
     outcome: CopyOutcome,
 ) -> String {
-    let now = Timestamp::now();
+    let now = crate::account_scope::now();
     let duration = copy_duration(context);
     let end = now + duration;
     let needs_token = !context.pre_authenticates();
@@ -273,7 +273,8 @@ async fn copy_children(
 /// another prefix, the signature is not one of this server, or the URL has expired.
 pub(super) fn open(state: &ServerState, path: &str) -> Option<CopyMonitor> {
     let signed = path.strip_prefix(PREFIX)?;
-    state.signer.verify(Purpose::Monitor, signed, Timestamp::now()).ok()
+    let now = |claims: &CopyMonitor| state.scopes.now(&claims.0);
+    state.signer.verify_at(Purpose::Monitor, signed, now).ok()
 }
 
 /// `GET` of a monitor URL: returns the state of the copy that the URL names.
@@ -317,7 +318,7 @@ pub(super) async fn status(
 /// Returns the percentage of a copy that is complete now, from 0 to 100 without fraction; `None` if
 /// all of it is. `start` and `end` are the times of its begin and end.
 fn progress((start, end): (Timestamp, Timestamp)) -> Option<f64> {
-    let now = Timestamp::now();
+    let now = crate::account_scope::now();
     if now >= end {
         return None;
     }

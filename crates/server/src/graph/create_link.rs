@@ -2,7 +2,6 @@
 
 use axum::response::Response;
 use http::StatusCode;
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
     response,
 };
 use crate::{
+    account_scope,
     permissions::{LinkType, NewLink, find_or_add, hash_password},
     tree::{LinkAudience, Permission, Role},
 };
@@ -119,7 +119,7 @@ pub(super) async fn create_link(
         if !retain {
             end_inheritance(all, &of);
         }
-        Ok(find_or_add(all, new, Timestamp::now()))
+        Ok(find_or_add(all, new, account_scope::now()))
     };
     let (link, is_new) = change_permissions(context, &node, change).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };

@@ -19,7 +19,6 @@ mod token;
 
 use axum::response::Response;
 use http::StatusCode;
-use jiff::Timestamp;
 use serde_json::Value;
 
 pub(super) use self::ancestors::AncestorCache;
@@ -121,7 +120,7 @@ pub(super) async fn list(
 /// the feed does not lag.
 fn horizon(context: &DriveContext<'_>) -> Option<i64> {
     let lag = context.request.state.settings.behavior.feed_lag;
-    (!lag.is_zero()).then(|| (Timestamp::now() - lag).as_microsecond())
+    (!lag.is_zero()).then(|| (crate::account_scope::now() - lag).as_microsecond())
 }
 
 /// Returns the time that a token is, in microseconds since 1970; `None` for any other token, and on

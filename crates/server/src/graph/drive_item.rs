@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -19,6 +18,7 @@ use super::{
 };
 use crate::{
     account_kind::AccountKind,
+    account_scope,
     content::encoded,
     download_urls,
     tree::{Content, Node, NodeKind, ROOT, SharingAudience, SharingSummary},
@@ -160,7 +160,7 @@ impl DriveContext<'_> {
     /// Returns the facet `shared` of an item that has permissions of its own; `None` for other items.
     fn shared_facet(&self, node: &Node) -> Option<Value> {
         let summary = SharingSummary::from_node(node)?;
-        let scope = match summary.audience(Timestamp::now())? {
+        let scope = match summary.audience(account_scope::now())? {
             SharingAudience::Users => "users",
             SharingAudience::Organization => "organization",
             SharingAudience::Anonymous | SharingAudience::Everyone => "anonymous",

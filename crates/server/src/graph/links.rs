@@ -7,7 +7,6 @@ use std::sync::Arc;
 use axum::response::Response;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::StatusCode;
-use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use super::{
@@ -18,7 +17,7 @@ use super::{
 };
 use crate::{
     account::Account,
-    download_urls,
+    account_scope, download_urls,
     permissions::{PresentedLink, Principal, ShareClaims, access, share_claims, verify_password},
     secret_urls::SecretUrl,
     sharing_links::{self, LinkClaims},
@@ -99,7 +98,7 @@ impl LinkName {
             Self::Live(claims) => claims.is_of(link),
         };
         let all = state.tree.permissions(account.drive, item).await?;
-        let now = Timestamp::now();
+        let now = account_scope::now();
         let link = all.into_iter().find(|link| is_named(link) && link.is_valid(now));
         let link = link.ok_or_else(Error::not_found)?;
         Ok(LinkTarget { account, item, link })

@@ -20,6 +20,7 @@ use super::{
     sharing_actions::PermissionAction,
 };
 use crate::{
+    account_scope,
     permissions::{ItemPermissions, hash_password},
     time,
     tree::{Node, Permission, PermissionKind, Role, TreeError},
@@ -87,7 +88,7 @@ pub(super) async fn permissions(context: &DriveContext<'_>, node: &Node) -> Resu
     let role = context.role(node.no).await?;
     let is_owner = role >= Some(Role::Owner);
     let mut resources = Vec::new();
-    for permission in all.valid(Timestamp::now()) {
+    for permission in all.valid(account_scope::now()) {
         if is_owner || context.principal.is_among(&permission.grantees) {
             let secrets = role >= Some(Role::Write);
             resources.push(context.describe_permission(node.no, permission, secrets).await?);
@@ -109,7 +110,7 @@ async fn own_permission(context: &DriveContext<'_>, node: &Node, id: &str) -> Re
         return Err(Error::invalid("cannot change the owner's permission"));
     }
     let all = ItemPermissions::load(context.tree(), context.drive(), node.no).await?;
-    let found = all.valid(Timestamp::now()).find(|one| one.id == id);
+    let found = all.valid(account_scope::now()).find(|one| one.id == id);
     let found = found.ok_or_else(Error::not_found)?;
     match all.is_own(found) {
         true => Ok(found.clone()),
@@ -221,7 +222,7 @@ pub(super) fn end_inheritance(all: &mut Vec<Permission>, node: &Node) {
 pub(super) fn expiry(text: Option<&str>) -> Result<Option<Timestamp>> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     match time::parse(text) {
-        Some(expires) if expires > Timestamp::now() => Ok(Some(expires)),
+        Some(expires) if expires > account_scope::now() => Ok(Some(expires)),
         Some(_) => Err(Error::invalid(format!(
             "cannot set expirationDateTime: {text:?} is not in the future"
         ))),

@@ -2,10 +2,10 @@
 
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use rand::random;
 use serde_json::{Value, json};
 
 use super::{dialect::Dialect, error::Error, ids::guid_text};
+use crate::account_scope;
 
 /// The media type of Graph's responses (onedrive-graph#response-headers).
 const JSON: &str = "application/json;odata.metadata=minimal;odata.streaming=true;\
@@ -26,7 +26,7 @@ pub(crate) struct RequestIds {
 impl RequestIds {
     /// Generates an id for a request, and reads the client's id from its headers.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
-        let request = guid_text(random::<u128>()).to_lowercase();
+        let request = guid_text(u128::from_be_bytes(account_scope::random_bytes())).to_lowercase();
         let client = headers.get(CLIENT_REQUEST_ID).and_then(|value| value.to_str().ok());
         Self { client: client.unwrap_or(&request).to_owned(), request }
     }
@@ -49,7 +49,7 @@ impl RequestIds {
     /// hosts `innererror`.
     fn error_body(&self, error: &Error, dialect: Dialect) -> Value {
         let mut inner = json!({
-            "date": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S").to_string(),
+            "date": account_scope::now().strftime("%Y-%m-%dT%H:%M:%S").to_string(),
             "request-id": self.request,
             "client-request-id": self.client,
         });

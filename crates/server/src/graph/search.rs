@@ -6,7 +6,6 @@
 
 use axum::response::Response;
 use http::StatusCode;
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
@@ -139,7 +138,7 @@ pub(super) async fn find(
         return Ok((Vec::new(), None));
     }
     let lag = context.request.state.settings.behavior.search_lag;
-    let until = (!lag.is_zero()).then(|| (Timestamp::now() - lag).as_microsecond());
+    let until = (!lag.is_zero()).then(|| (crate::account_scope::now() - lag).as_microsecond());
     let mut search = ItemSearch { drive: context.drive(), words, until, after, limit: top };
     let mut ancestors = AncestorCache::default();
     let mut found = Vec::new();

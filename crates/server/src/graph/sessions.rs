@@ -28,6 +28,7 @@ use super::{
     timestamp::format_time,
 };
 use crate::{
+    account_scope,
     secret_urls::SecretUrl,
     tree::{
         Bytestream, CommitTarget, NewItem, NodeKind, OnConflict, Precondition, Role, Session,
@@ -186,7 +187,7 @@ fn check_size(size: Option<u64>) -> Result<()> {
 
 /// Returns when a session expires that is used now.
 fn expiry(context: &DriveContext<'_>) -> Timestamp {
-    Timestamp::now() + context.request.state.settings.session_life
+    account_scope::now() + context.request.state.settings.session_life
 }
 
 /// Returns the upload URL of a session; with `needs_token` the one that is not pre-authenticated.

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use axum::response::Response;
 use http::StatusCode;
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,6 +21,7 @@ use super::{
     sharing_actions::SitePermissionAction,
 };
 use crate::{
+    account_scope,
     permissions::Grantee,
     signed_token::random_name,
     tree::{Permission, PermissionKind, ROOT, Role, TreeError},
@@ -109,7 +109,7 @@ pub(super) async fn serve(
     match action {
         SitePermissionAction::List => {
             let all = context.tree().permissions(context.drive(), ROOT).await?;
-            let now = Timestamp::now();
+            let now = account_scope::now();
             let granted = all
                 .iter()
                 .filter(|it| it.kind == PermissionKind::Application && it.is_valid(now))

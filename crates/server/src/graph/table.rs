@@ -588,6 +588,8 @@ routes! {
                 "requests.method",
                 "requests.url",
             ],
+            // msgraph-sdk for Python sends the name in this spelling, with an empty list (wire).
+            unimplemented: &["requests.depends_on=[]"],
             unknown: UnknownMembers::Refused("BadRequest"),
             limit: 4 << 20,
             ..Members::NONE

@@ -6,7 +6,6 @@ use axum::{
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::Response,
 };
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
@@ -21,7 +20,10 @@ use super::{
     response_format::no_content,
     route::BASE,
 };
-use crate::tree::{Node, NodeKind};
+use crate::{
+    account_scope,
+    tree::{Node, NodeKind},
+};
 
 /// Maximum length of a comment, in characters (live-connect#comment-max-length).
 const MAX_MESSAGE: usize = 10_000;
@@ -135,7 +137,7 @@ pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Res
         )));
     }
     let node = commentable_node(request).await?;
-    let created = Timestamp::now();
+    let created = account_scope::now();
     let (node, comment) = request
         .change_facets(node, |facets| {
             facets.last_comment += 1;

@@ -1,8 +1,9 @@
 //! The access level of items: the member `shared_with`.
 
-use jiff::Timestamp;
-
-use crate::tree::{Node, SharingAudience, SharingSummary};
+use crate::{
+    account_scope,
+    tree::{Node, SharingAudience, SharingSummary},
+};
 
 /// Who can see an item, in ascending order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,7 +22,7 @@ impl ObjectAccess {
     /// unless its own permissions end that.
     pub(super) fn from_node(node: &Node, above: Self) -> Self {
         let Some(summary) = SharingSummary::from_node(node) else { return above };
-        let own = match summary.audience(Timestamp::now()) {
+        let own = match summary.audience(account_scope::now()) {
             None => Self::Owner,
             Some(SharingAudience::Users) => Self::Selected,
             Some(SharingAudience::Organization | SharingAudience::Anonymous) => Self::Link,

@@ -14,7 +14,6 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::Response,
 };
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
@@ -29,6 +28,7 @@ use super::{
     response_format::{OVER_BUDGET, ResponseFormat, failure},
 };
 use crate::{
+    account_scope,
     base_url::BaseUrl,
     permissions::{NewLink, find_or_add},
     protocol::{Declaration, Protocol, RequestContext, Routed},
@@ -72,7 +72,7 @@ pub(super) async fn link(request: &LiveRequest, kind: LinkKind) -> Result<Respon
     }
     let (state, account) = (request.state(), &request.objects.account);
     let new = NewLink::anonymous(kind.link_type()).into_permission(state, account, node.no);
-    let find_or_add = |all: &mut Vec<Permission>| find_or_add(all, new, Timestamp::now()).0;
+    let find_or_add = |all: &mut Vec<Permission>| find_or_add(all, new, account_scope::now()).0;
     let (node, link) = request.change_permissions(node.no, find_or_add).await?;
     let claims = LinkClaims::from_permission(account, &link);
     let link = request.objects.link_url(&node, &claims);
@@ -142,7 +142,7 @@ async fn follow(
     let tree = &state.tree;
     let holder = tree.node(account.drive, *shared).await.map_err(failed)?;
     let all = tree.permissions(account.drive, *shared).await.map_err(failed)?;
-    let now = Timestamp::now();
+    let now = account_scope::now();
     let link = all.iter().find(|link| claims.is_of(link) && link.is_valid(now));
     if link.ok_or_else(not_found)?.details.password.is_some() {
         return Err(LiveError::forbidden("The link requires a password."));

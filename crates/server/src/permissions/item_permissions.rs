@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::Principal;
 use crate::{
     account::Account,
+    account_scope,
     state::ServerState,
     tree::{DriveKey, ItemKey, LinkAudience, Permission, PermissionKind, Role, Tree, TreeError},
 };
@@ -46,7 +47,7 @@ pub(crate) async fn access(
     }
     let permissions = ItemPermissions::load(&state.tree, owner.drive, item).await?;
     let owner = Principal::for_user(&state.accounts, owner);
-    Ok(permissions.role(principal, &owner, link, Timestamp::now()))
+    Ok(permissions.role(principal, &owner, link, account_scope::now()))
 }
 
 impl ItemPermissions {

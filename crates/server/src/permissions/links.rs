@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     account::Account,
+    account_scope,
     signed_token::{Purpose, random_name},
     state::ServerState,
     tree::{ItemKey, LinkAudience, Permission, PermissionKind, Role},
@@ -115,7 +116,7 @@ impl NewLink {
         item: ItemKey,
     ) -> Permission {
         let claims = (&account.name, item, self.link_type.name(), self.audience.name());
-        let token = state.signer.sign(Purpose::Share, Timestamp::now() + ID_LIFETIME, &claims);
+        let token = state.signer.sign(Purpose::Share, account_scope::now() + ID_LIFETIME, &claims);
         let id = format!("{ID_PREFIX}{token}");
         let kind = PermissionKind::Link(self.audience);
         let mut link = Permission::new(item, id, kind, self.link_type.role());
@@ -131,7 +132,7 @@ impl NewLink {
 
 /// Returns the claims of a link's id; `None` if this server did not sign it.
 pub(crate) fn share_claims(state: &ServerState, id: &str) -> Option<ShareClaims> {
-    state.signer.verify(Purpose::Share, id.strip_prefix(ID_PREFIX)?, Timestamp::now()).ok()
+    state.signer.verify(Purpose::Share, id.strip_prefix(ID_PREFIX)?, account_scope::now()).ok()
 }
 
 /// Returns the link among the permissions of an item that is like `new`, and adds `new` if there is

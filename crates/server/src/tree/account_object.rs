@@ -4,6 +4,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::account_scope;
+
 /// An object of an account that is not an item of its drive, such as a contact or a calendar.
 ///
 /// The tree stores and selects these objects; it does not interpret their fields.
@@ -31,7 +33,7 @@ pub struct AccountObject {
 impl AccountObject {
     /// Creates an object without a parent, a time, fields and data, as of now.
     pub fn new(kind: AccountObjectKind, id: impl Into<String>) -> Self {
-        let now = Timestamp::now();
+        let now = account_scope::now();
         Self {
             kind,
             id: id.into(),

@@ -52,8 +52,8 @@ pub use self::{
     },
     search::{ItemSearch, SearchPosition, words},
     sql::{
-        CheckReport, DamagedFile, LostItem, MOVES_KEPT, MovedItem, OpenError, Recovery, Tree,
-        TreeOptions,
+        CheckReport, DamagedFile, LostItem, MOVES_KEPT, MovedItem, OpenError, Recovery, Snapshot,
+        Tree, TreeOptions,
     },
     upload::{CommitTarget, Session, UploadFragment},
 };

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{DriveKey, ItemKey, Node};
+use crate::account_scope;
 
 /// The rights to an item and everything below it, in ascending order. Each role includes those before
 /// it.
@@ -117,7 +118,7 @@ impl Permission {
             kind,
             role,
             grantees: Vec::new(),
-            created: Timestamp::now(),
+            created: account_scope::now(),
             expires: None,
             details: PermissionDetails::default(),
         }

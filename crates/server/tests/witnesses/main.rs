@@ -5,8 +5,10 @@
 
 mod acdcli;
 mod graph_sdks;
+mod documents;
 mod msal;
 mod msal_node;
+mod msgraph_sdk;
 mod o365;
 mod opendal;
 mod python_onedrive;
@@ -23,8 +25,10 @@ fn main() {
     let mut trials = opendal::trials();
     trials.extend(acdcli::trials(&runtime));
     trials.extend(graph_sdks::trials(&runtime));
+    trials.extend(documents::trials(&runtime));
     trials.extend(msal::trials(&runtime));
     trials.extend(msal_node::trials(&runtime));
+    trials.extend(msgraph_sdk::trials(&runtime));
     trials.extend(o365::trials(&runtime));
     trials.extend(python_onedrive::trials(&runtime));
     trials.extend(rclone::trials(&runtime));

@@ -1,10 +1,11 @@
 //! The tokens of the change feed.
 
 use http::{HeaderValue, header};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    account_scope,
     graph::{
         drive_context::DriveContext,
         error::{Error, Result},
@@ -75,7 +76,7 @@ impl DeltaToken {
 
     /// Returns the signed form of the token, which is valid for 30 days from now.
     pub(super) fn sign(&self, context: &DriveContext<'_>) -> String {
-        let expires = Timestamp::now() + TOKEN_LIFETIME;
+        let expires = account_scope::now() + TOKEN_LIFETIME;
         context.request.state.signer.sign(Purpose::Feed, expires, self)
     }
 
@@ -86,7 +87,8 @@ impl DeltaToken {
     /// 410 if the token is not signed by this server or has another form, has expired, belongs to
     /// another drive or folder than `latest`, or is ahead of the feed.
     pub(super) fn open(context: &DriveContext<'_>, signed: &str, latest: Self) -> Result<Self> {
-        let opened = context.request.state.signer.verify(Purpose::Feed, signed, Timestamp::now());
+        let opened =
+            context.request.state.signer.verify(Purpose::Feed, signed, account_scope::now());
         let belongs_to_feed = |token: &Self| {
             let same = Self {
                 drive: token.drive,

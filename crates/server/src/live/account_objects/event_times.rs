@@ -28,7 +28,7 @@ pub(super) fn period(request: &LiveRequest, zone: &TimeZone) -> Result<(Timestam
         }
         None => Ok(None),
     };
-    let from = parameter("start_time")?.unwrap_or_else(Timestamp::now);
+    let from = parameter("start_time")?.unwrap_or_else(crate::account_scope::now);
     let to = match parameter("end_time")? {
         Some(to) => to,
         None => from.checked_add(DEFAULT_PERIOD).unwrap_or(Timestamp::MAX),

@@ -10,7 +10,9 @@ use super::{
     packet::{Packet, header_text},
     response::SESSION_ID,
 };
-use crate::{account::AuthError, protocol::RequestContext, state::ServerState, tree::Session};
+use crate::{
+    account::AuthError, account_scope, protocol::RequestContext, state::ServerState, tree::Session,
+};
 
 /// Data that this protocol stores in an upload session.
 #[derive(Debug, Deserialize, Serialize)]
@@ -54,5 +56,5 @@ pub(super) async fn find_session(
 
 /// Returns the new expiry time of a session that is used now.
 pub(super) fn expiry(state: &ServerState) -> Timestamp {
-    Timestamp::now() + state.settings.session_life
+    account_scope::now() + state.settings.session_life
 }

@@ -173,6 +173,17 @@ pub(super) async fn release(tx: &mut Tx, content: i64) -> Result<()> {
     if refs == Some(0) { delete(tx, content).await } else { Ok(()) }
 }
 
+/// Deletes contents that have no references. Their blobs are removed after the commit.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
+pub(super) async fn delete_all(tx: &mut Tx, contents: Vec<i64>) -> Result<()> {
+    for content in contents {
+        delete(tx, content).await?;
+    }
+    Ok(())
+}
+
 /// Deletes a content that has no references. Its blobs are removed after the commit.
 ///
 /// # Errors

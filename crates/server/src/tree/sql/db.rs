@@ -17,7 +17,7 @@ use super::{
     server::ServerSession,
     writer::{Backing, Tx, Writer},
 };
-use crate::blobs::Blobs;
+use crate::{account_scope::AccountScope, blobs::Blobs};
 
 /// The database of a tree.
 pub(super) struct Db {
@@ -130,7 +130,13 @@ impl Db {
         &self,
         work: impl for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     ) -> Result<T> {
-        self.writer.write(work).await.map_err(|error| self.with_location(error))
+        // The work runs in the writer's task, with the clock and the ids of this one.
+        let scope = AccountScope::current();
+        let written = match scope.is_default() {
+            true => self.writer.write(work).await,
+            false => self.writer.write(move |tx| Box::pin(scope.run(work(tx)))).await,
+        };
+        written.map_err(|error| self.with_location(error))
     }
 
     /// Adds the file or the server of the database to the message of a storage error. Other errors

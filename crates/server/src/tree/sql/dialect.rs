@@ -3,7 +3,7 @@
 //!
 //! All other statements are one text for both databases.
 
-use std::{io, path::Path, sync::Once, time::Duration};
+use std::{collections::BTreeMap, io, path::Path, sync::Once, time::Duration};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::{
@@ -241,6 +241,31 @@ pub(super) async fn create(
         }
     }
     Ok(())
+}
+
+/// The tables of the schema with their columns, in order: name of the table, name of the column.
+const SQLITE_COLUMNS: &str = "SELECT m.name, c.name FROM sqlite_master m \
+    JOIN pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY m.name, c.cid";
+
+/// See [`SQLITE_COLUMNS`].
+const POSTGRES_COLUMNS: &str = "SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT) \
+    FROM information_schema.columns WHERE table_schema = current_schema() \
+    ORDER BY table_name, ordinal_position";
+
+/// Returns the names of all tables of the schema, with the names of their columns.
+///
+/// # Errors
+/// `sqlx::Error` if the statement fails.
+pub(super) async fn tables(
+    connection: &mut AnyConnection,
+) -> sqlx::Result<BTreeMap<String, Vec<String>>> {
+    let statement = if is_postgres(connection) { POSTGRES_COLUMNS } else { SQLITE_COLUMNS };
+    let columns: Vec<(String, String)> = sqlx::query_as(statement).fetch_all(connection).await?;
+    let mut tables = BTreeMap::<String, Vec<String>>::new();
+    for (table, column) in columns {
+        tables.entry(table).or_default().push(column);
+    }
+    Ok(tables)
 }
 
 /// Checks the pages of a SQLite database.

@@ -28,6 +28,8 @@ pub(crate) struct BinLimits {
     pub max_age: Duration,
     /// Bytes beyond which the oldest items are purged; `None` for no limit.
     pub max_size: Option<u64>,
+    /// The current time of the drive's account.
+    pub now: Timestamp,
 }
 
 /// Returns the free bytes of a disk; `None` if they are unknown.
@@ -173,7 +175,7 @@ impl DiskSpace {
     /// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
     pub(super) async fn apply(&self, drive: DriveKey, limits: BinLimits) -> Result<u64> {
         let age = i64::try_from(limits.max_age.as_micros()).unwrap_or(i64::MAX);
-        let before = Timestamp::now().as_microsecond().saturating_sub(age);
+        let before = limits.now.as_microsecond().saturating_sub(age);
         let mut size = match limits.max_size {
             Some(_) => self.size(drive).await?,
             None => 0,

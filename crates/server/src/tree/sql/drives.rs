@@ -8,6 +8,7 @@ use super::{
     items::now,
     read,
     row::signed,
+    snapshots,
     writer::Tx,
 };
 
@@ -84,11 +85,12 @@ pub(super) async fn set_quota(tx: &mut Tx, drive: DriveKey, quota: u64) -> Resul
     if set.rows_affected() == 0 { Err(TreeError::NotFound) } else { Ok(()) }
 }
 
-/// Deletes every row of every drive, and the blobs after the commit.
+/// Deletes every row of every drive and snapshot, and the blobs after the commit.
 ///
 /// # Errors
 /// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn reset(tx: &mut Tx) -> Result<()> {
+    snapshots::forget_all(tx).await?;
     let named: Vec<(i64, i64)> =
         sqlx::query_as("SELECT content, blob FROM segment").fetch_all(tx.sql()).await?;
     for (content, blob) in named {

@@ -33,7 +33,7 @@ impl From<ChildName<'_>> for To {
 
 /// Returns the current time in the precision of the database, microseconds.
 pub(super) fn now() -> Timestamp {
-    let now = Timestamp::now();
+    let now = crate::account_scope::now();
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 

@@ -35,6 +35,7 @@ mod schema;
 mod search_index;
 mod server;
 mod session;
+mod snapshots;
 mod subtree;
 mod update;
 mod versions;
@@ -65,12 +66,13 @@ pub use self::{
     open_error::OpenError,
     options::TreeOptions,
     salvage::{LostItem, MovedItem, Recovery},
+    snapshots::Snapshot,
 };
 use self::{
     db::Db, disk_space::DiskSpace, open::Home, refold::Folding, reserve::Reserve,
     salvage::SalvageResult, visibility_delay::VisibilityDelay,
 };
-use super::TreeError;
+use super::{DriveKey, TreeError};
 use crate::blobs::Blobs;
 
 /// The items of every drive of a server, and the bytes of their files.
@@ -173,6 +175,18 @@ impl Tree {
             }
         };
         self.background.lock().unwrap_or_else(std::sync::PoisonError::into_inner).spawn(limiting);
+    }
+
+    /// Removes the items from the recycle bin of a drive that exceed its limits.
+    ///
+    /// # Errors
+    /// [`TreeError::Storage`] if the database fails, and [`TreeError::NoRoom`] if its disk is full.
+    pub(crate) async fn limit_bin(
+        &self,
+        drive: DriveKey,
+        limits: BinLimits,
+    ) -> Result<(), TreeError> {
+        self.disk_space.apply(drive, limits).await.map(drop)
     }
 
     /// Waits for pending writes, and releases the folder and the database: another process can open them

@@ -66,8 +66,10 @@ pub(super) async fn record(
             .await?;
         }
     }
-    sqlx::query("DELETE FROM moved WHERE at < $1")
+    // Other drives may have other clocks.
+    sqlx::query("DELETE FROM moved WHERE at < $1 AND drive = $2")
         .bind(now.saturating_sub(i64::try_from(MOVES_KEPT.as_micros()).unwrap_or(i64::MAX)))
+        .bind(drive)
         .execute(tx.sql())
         .await?;
     Ok(())

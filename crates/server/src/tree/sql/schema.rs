@@ -11,7 +11,7 @@ use sqlx::AnyConnection;
 
 use super::{
     dialect, permission_migration::PERMISSION_STEPS, search_index::SEARCH_STEPS,
-    versions::VERSION_STEPS,
+    snapshots::SNAPSHOT_STEPS, versions::VERSION_STEPS,
 };
 
 /// One step of a migration.
@@ -40,7 +40,7 @@ const MIGRATIONS: [Migration; 6] = [
         MigrationStep::Sql(&VERSION_4_NAMES),
     ]],
     &[&[MigrationStep::Sql(&VERSION_5)]],
-    &[PERMISSION_STEPS, VERSION_STEPS, SEARCH_STEPS],
+    &[PERMISSION_STEPS, VERSION_STEPS, SEARCH_STEPS, SNAPSHOT_STEPS],
 ];
 
 /// The version of the tables that this code reads and writes.

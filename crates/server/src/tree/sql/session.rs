@@ -22,6 +22,7 @@ use super::{
     row::{self, bytes_from_hashes, signed, unsigned},
     writer::Tx,
 };
+use crate::account_scope;
 
 /// Sessions whose running hashes are in memory (2 KiB each). The bytes of any other session are read
 /// again by its commit.
@@ -148,7 +149,7 @@ pub(super) async fn count(sql: &mut AnyConnection, drive: DriveKey) -> Result<u6
 /// name of a folder, `QuotaExceeded` if the total does not fit, and `Storage` and `NoRoom` if the
 /// database fails.
 pub(super) async fn open(tx: &mut Tx, mut session: Session) -> Result<Session> {
-    forget_expired(tx).await?;
+    forget_expired_of(tx, session.drive).await?;
     names::check(&session.name)?;
     let folders = std::mem::take(&mut session.folders);
     session.parent = items::innermost(tx, session.drive, session.parent, folders).await?;
@@ -158,7 +159,7 @@ pub(super) async fn open(tx: &mut Tx, mut session: Session) -> Result<Session> {
         replaced = signed(read::node(tx.sql(), session.drive, occupant).await?.size);
     }
     slot.admit(signed(session.total.unwrap_or(0)) - replaced)?;
-    session.id = hex::encode(rand::random::<[u8; 20]>());
+    session.id = hex::encode(account_scope::random_bytes::<20>());
     session.received = 0;
     session.expires = items::truncate_time(session.expires);
     let content = tx.ids().allocate();
@@ -362,13 +363,13 @@ pub(super) async fn cancel(tx: &mut Tx, id: String) -> Result<()> {
     let content: Option<i64> =
         sqlx::query_scalar("DELETE FROM session WHERE id = $1 AND expires > $2 RETURNING content")
             .bind(id)
-            .bind(Timestamp::now().as_microsecond())
+            .bind(account_scope::now().as_microsecond())
             .fetch_optional(tx.sql())
             .await?;
     contents::release(tx, content.ok_or(TreeError::NoSession)?).await
 }
 
-/// Removes expired sessions and their bytes.
+/// Removes expired sessions of all drives and their bytes, by the system's clock.
 ///
 /// # Errors
 /// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
@@ -378,6 +379,29 @@ pub(super) async fn forget_expired(tx: &mut Tx) -> Result<()> {
             .bind(now().as_microsecond())
             .fetch_all(tx.sql())
             .await?;
+    release_all(tx, contents).await
+}
+
+/// Removes expired sessions of a drive and their bytes. Other drives may have other clocks.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
+async fn forget_expired_of(tx: &mut Tx, drive: DriveKey) -> Result<()> {
+    let contents: Vec<i64> = sqlx::query_scalar(
+        "DELETE FROM session WHERE expires <= $1 AND drive = $2 RETURNING content",
+    )
+    .bind(now().as_microsecond())
+    .bind(drive)
+    .fetch_all(tx.sql())
+    .await?;
+    release_all(tx, contents).await
+}
+
+/// Releases the contents of sessions that were removed.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
+async fn release_all(tx: &mut Tx, contents: Vec<i64>) -> Result<()> {
     for content in contents {
         contents::release(tx, content).await?;
     }

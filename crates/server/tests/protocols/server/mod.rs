@@ -1,5 +1,6 @@
 //! The drive server over HTTP: the response to each request in the reference, and each error.
 
+mod account_control;
 mod account_objects;
 mod bits;
 mod budget;

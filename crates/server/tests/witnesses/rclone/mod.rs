@@ -23,6 +23,8 @@ use crate::rclone::{
     witness::{TrialResult, trial},
 };
 
+pub use crate::rclone::client::rclone as program;
+
 /// A test: its name, and a function that gets a client with a separate account.
 type Test = (&'static str, fn(&Rclone) -> TrialResult);
 

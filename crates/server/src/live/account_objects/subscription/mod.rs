@@ -149,7 +149,7 @@ pub(super) async fn fetch_new(
     if let Some(description) = file.description {
         calendar.fields.entry("description").or_insert_with(|| description.into());
     }
-    calendar.fields.insert(FETCHED.to_owned(), Timestamp::now().to_string().into());
+    calendar.fields.insert(FETCHED.to_owned(), crate::account_scope::now().to_string().into());
     Ok(events(&calendar.id, file.events))
 }
 
@@ -167,14 +167,15 @@ pub(super) async fn refresh(
     let location = calendar.fields.get("subscription_location").and_then(|it| it.as_str());
     let fetched =
         calendar.fields.get(FETCHED).and_then(|it| it.as_str()?.parse::<Timestamp>().ok());
-    let is_due = fetched.is_none_or(|at| Timestamp::now().duration_since(at) >= INTERVAL);
+    let is_due =
+        fetched.is_none_or(|at| crate::account_scope::now().duration_since(at) >= INTERVAL);
     let (Some(location), true) = (location, is_due) else { return Ok(()) };
     match fetch(request.state(), location, zone).await {
         Ok(None) => return Ok(()),
         Ok(Some(file)) => replace(request.state(), owner, calendar, file.events).await?,
         Err(reason) => tracing::warn!(location, reason, "cannot fetch a subscribed calendar"),
     }
-    let now = Timestamp::now().to_string();
+    let now = crate::account_scope::now().to_string();
     let mark = move |calendar: &mut AccountObject| {
         calendar.fields.insert(FETCHED.to_owned(), now.into());
         Ok::<(), LiveError>(())

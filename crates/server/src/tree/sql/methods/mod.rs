@@ -6,6 +6,7 @@ mod drives;
 mod permissions;
 mod read;
 mod search;
+mod snapshots;
 mod upload;
 mod versions;
 mod write;

@@ -28,7 +28,8 @@ async fn the_recycle_bin_has_an_age_and_a_size() {
     let (tree, drive) = ephemeral().await;
     deleted(&tree, drive, &["a", "b", "c"]).await;
     let apply = async |hours: u64, max_size| {
-        let limits = BinLimits { max_age: Duration::from_secs(hours * 3600), max_size };
+        let max_age = Duration::from_secs(hours * 3600);
+        let limits = BinLimits { max_age, max_size, now: jiff::Timestamp::now() };
         tree.disk_space.apply(drive, limits).await.expect("applies")
     };
     assert_eq!(apply(1, None).await, 0);
