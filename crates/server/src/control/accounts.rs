@@ -132,7 +132,7 @@ impl Control {
     }
 
     /// Sets the clock of an account: every time that the server stores or compares for its requests.
-    /// `time` is `None` for the clock's current time; a frozen clock does not advance by itself. The
+    /// `time` is `None` for the clock's current time; a frozen clock keeps its time. The
     /// change applies from the next request on. Items whose time in the recycle bin is over are
     /// removed.
     ///

@@ -148,7 +148,7 @@ impl<'a> DriveContext<'a> {
             true => request.files != FileScope::Selected,
             false => {
                 principal.is_user(&context.account)
-                    || request.has_site_access(&context.account).await?
+                    || request.covers_others && request.has_site_access(&context.account).await?
             }
         };
         context.principal = principal;

@@ -2,7 +2,7 @@
 //! steps; each is a test.
 //!
 //! `DRIVEDAL_MSGRAPH_PYTHON` names the Python, by default `python3` in the PATH (`pip install
-//! msgraph-sdk`, in the version below). If the library is missing, the tests are ignored; if
+//! msgraph-sdk deprecated`, in the version below). If the library is missing, the tests are ignored; if
 //! `DRIVEDAL_REQUIRE_CLIENTS` is set, they fail.
 
 use std::{ffi::OsString, process::Command, sync::Arc};
@@ -44,7 +44,7 @@ const STEPS: [&str; 38] = [
     "children_selected",
     "children_pages",
     "upload_large",
-    "upload_cancelled",
+    "special_folder",
     "renamed",
     "moved",
     "copied",

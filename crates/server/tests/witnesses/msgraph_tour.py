@@ -8,6 +8,7 @@ import asyncio
 import io
 import sys
 
+from kiota_abstractions.api_error import APIError
 from kiota_abstractions.authentication import (
     AccessTokenProvider,
     AllowedHostsValidator,
@@ -308,21 +309,20 @@ async def upload_large():
     )
     adapter = place.graph.request_adapter
     task = LargeFileUploadTask(large, adapter, io.BytesIO(content), DriveItem, 320 * 1024 * 4)
-    await task.upload()
+    try:
+        await task.upload()
+    except APIError as error:
+        # msgraph-core 1.5 sends the last fragment a second time, when the session has ended.
+        assert error.response_status_code == 404, error
     assert (await place.at("large.bin").get()).size == len(content)
     assert await place.at("large.bin").content.get() == content
 
 
-async def upload_cancelled():
+async def special_folder():
     place = await here()
-    session = await upload(place, "cancelled.bin")
-    large = LargeFileUploadSession(
-        upload_url=session.upload_url, expiration_date_time=session.expiration_date_time
-    )
-    adapter = place.graph.request_adapter
-    task = LargeFileUploadTask(large, adapter, io.BytesIO(b"x" * 1000), DriveItem)
-    await task.cancel()
-    await refused(404, place.at("cancelled.bin").get())
+    special = place.graph.drives.by_drive_id(place.drive).special
+    folder = await special.by_drive_item_id("documents").get()
+    assert folder.name == "Documents" and folder.folder is not None, folder
 
 
 async def refused(status, request):
