@@ -108,9 +108,7 @@ async fn users_are_those_of_the_own_tenant() {
     assert_eq!(anna.get(&format!("/users/{id}")).await["displayName"], "Bob Brown");
     assert_eq!(cloud.named("bob.business").get("/me").await["id"], id);
     finn.request("GET", &format!("/users/{id}")).refused(404, "Request_ResourceNotFound").await;
-    anna.request("GET", &format!("/users/{id}/drive"))
-        .refused(404, "Request_ResourceNotFound")
-        .await;
+    anna.request("GET", &format!("/users/{id}/drive")).refused(403, "accessDenied").await;
     let personal = cloud.named("pia.personal");
     personal.request("GET", "/users").refused(403, "Authorization_RequestDenied").await;
     anna.request("POST", "/users").json(json!({})).refused(501, "notSupported").await;
