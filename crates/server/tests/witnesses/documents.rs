@@ -29,13 +29,16 @@ const GRAPH_CLIENT: &str = "3.0.7";
 /// The port in the pages.
 const PORT: &str = ":8080";
 
+/// Runs the lines of a document against a server.
+type Run = fn(&Server) -> TrialResult;
+
 /// Returns the tests; they share a server.
 pub fn trials(runtime: &Runtime) -> Vec<Trial> {
     let builder = Server::builder().kind(AccountKind::Business).stand_in();
     let server = Arc::new(runtime.block_on(builder.start()).expect("a server"));
     let missing =
         [msgraph_sdk::look_for_it().err(), look_for_graph_client().err(), rclone::program().err()];
-    let runs: [(&str, fn(&Server) -> TrialResult); 3] =
+    let runs: [(&str, Run); 3] =
         [("python", python), ("javascript", javascript), ("rclone", rclone_lines)];
     let trials = runs.into_iter().zip(missing).map(|((name, run), missing)| {
         let server = Arc::clone(&server);

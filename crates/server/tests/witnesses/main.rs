@@ -4,8 +4,8 @@
 //! is set, they fail. Each module names the program and its environment variable.
 
 mod acdcli;
-mod graph_sdks;
 mod documents;
+mod graph_sdks;
 mod msal;
 mod msal_node;
 mod msgraph_sdk;

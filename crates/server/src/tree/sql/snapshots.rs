@@ -225,8 +225,7 @@ pub(super) async fn restore(
 ) -> Result<()> {
     let number = number(tx.sql(), &account, &name).await?;
     let tables = DriveTable::all(tx.sql()).await?;
-    let shadows: Vec<String> =
-        dialect::tables(tx.sql()).await?.into_iter().map(|(name, _)| name).collect();
+    let shadows: Vec<String> = dialect::tables(tx.sql()).await?.into_keys().collect();
     // Counted first, so that contents that both have are not deleted.
     for table in tables.iter().filter(|table| shadows.contains(&table.shadow())) {
         if table.has_content {
