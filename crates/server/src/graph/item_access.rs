@@ -69,7 +69,7 @@ impl DriveContext<'_> {
         if self.has_all_rights {
             return Ok(nodes);
         }
-        let mut inherited = HashMap::new();
+        let mut inherited: HashMap<ItemKey, bool> = HashMap::new();
         let mut visible = Vec::with_capacity(nodes.len());
         for node in nodes {
             // An item without permissions of its own has those of its folder, which is looked up once.

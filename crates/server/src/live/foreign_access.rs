@@ -150,7 +150,7 @@ impl LiveRequest {
         if !self.is_foreign() {
             return Ok(nodes);
         }
-        let mut inherited = HashMap::new();
+        let mut inherited: HashMap<ItemKey, bool> = HashMap::new();
         let mut visible = Vec::with_capacity(nodes.len());
         for node in nodes {
             // An item without permissions of its own has those of its folder, which is looked up once.

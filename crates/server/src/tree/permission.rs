@@ -162,6 +162,11 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+/// Returns a time in the precision of the database, microseconds.
+fn truncated(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+}
+
 /// The audience of an item, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -199,7 +204,7 @@ impl SharingSummary {
 
     /// Returns the summary of the permissions of an item; `None` if it has none.
     pub(super) fn new(item: ItemKey, permissions: &[Permission]) -> Option<Self> {
-        let since = permissions.iter().map(|permission| permission.created).min()?;
+        let since = truncated(permissions.iter().map(|permission| permission.created).min()?);
         let mut audiences = BTreeMap::new();
         for Permission { kind, expires, .. } in permissions {
             let audience = match kind {
@@ -210,8 +215,9 @@ impl SharingSummary {
                 PermissionKind::Everyone => SharingAudience::Everyone,
                 PermissionKind::Boundary => continue,
             };
-            let ends = audiences.entry(audience).or_insert(*expires);
-            *ends = ends.zip(*expires).map(|(one, other)| one.max(other));
+            let expires = (*expires).map(truncated);
+            let ends = audiences.entry(audience).or_insert(expires);
+            *ends = ends.zip(expires).map(|(one, other)| one.max(other));
         }
         let is_boundary = permissions.iter().any(|it| it.kind == PermissionKind::Boundary);
         Some(Self { item, since, audiences, is_boundary })

@@ -33,18 +33,23 @@ pub fn link_expires(rclone: &Rclone) -> TrialResult {
         }
         _ => url.to_owned(),
     };
-    check("the URL of the link", link.trim(), &expected)?;
+    check("the URL of the link", link.trim(), expected.as_str())?;
     let expires = permission["expirationDateTime"].as_str().ok_or("the link does not expire")?;
     let left = expires.parse::<Timestamp>()?.duration_since(Timestamp::now());
     let day = SignedDuration::from_hours(24);
     check("it expires in a day", left <= day && left > day - SignedDuration::from_mins(5), true)?;
-    let (option, is_expected): (&str, fn(&Value) -> bool) = match rclone.kind {
-        AccountKind::Personal => ("--onedrive-link-password=p", |one| one["hasPassword"] == true),
-        _ => ("--onedrive-link-scope=organization", |one| one["link"]["scope"] == "organization"),
+    let is_personal = rclone.kind == AccountKind::Personal;
+    let option = match is_personal {
+        true => "--onedrive-link-password=p",
+        false => "--onedrive-link-scope=organization",
     };
     rclone.rclone(&format!("link {option} od:shared.txt"))?;
     let all = rclone.graph(PERMISSIONS)?;
     let all = all["value"].as_array().ok_or("no list")?;
+    let is_expected = |one: &Value| match is_personal {
+        true => one["hasPassword"] == true,
+        false => one["link"]["scope"] == "organization",
+    };
     check(option, all.iter().any(is_expected), true)
 }
 
