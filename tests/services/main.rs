@@ -4,6 +4,7 @@
 mod amazon_drive;
 mod connection;
 mod faults;
+mod handle;
 mod layers;
 mod options;
 mod readme;
