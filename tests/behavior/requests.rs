@@ -75,10 +75,12 @@ async fn costs(
     let Some((_, most)) = rows.find(|(row, _)| *row == name) else {
         return fail(format!("{counters:?}: {name} is not in the drive's table"));
     };
-    if counters.total > *most && test.started.elapsed() > Duration::from_millis(900) {
+    // The requests in a batch are counted one by one, so the batch itself is not.
+    let total = counters.total - counters.count("graph.batch");
+    if total > *most && test.started.elapsed() > Duration::from_millis(900) {
         return skip("the machine is too slow: cached metadata has expired");
     }
-    if counters.total > *most {
+    if total > *most {
         return fail(format!("{most} at most, it was {counters:?}"));
     }
     Ok(())

@@ -291,6 +291,12 @@ impl CopyState {
                     false => Ok(CopyStatus::Done(Some(Box::new(target)))),
                 };
             }
+            // The copy has failed: no file replaces a folder or a notebook.
+            Ok(target) if target.kind != ItemKind::File => {
+                let text = format!("cannot copy to {name:?}: the name is in use");
+                let error = Error::new(ErrorKind::AlreadyExists, text);
+                return Err(conflict::name_in_use_by(target.kind, error));
+            }
             Ok(target) if self.if_exists == SavedIfExists::Fail => {
                 let text = format!("cannot copy to {name:?}: another item has taken the name");
                 return Err(Error::new(ErrorKind::AlreadyExists, text).with_existing(target.id));
