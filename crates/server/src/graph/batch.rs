@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    fmt,
     sync::Arc,
 };
 
@@ -23,6 +24,7 @@ use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     address::Address,
@@ -217,7 +219,12 @@ impl BatchRequest {
         let (state, connection) = (Arc::clone(&batch.state), batch.connection.clone());
         let (parts, body) = request.into_parts();
         let base_url = batch.base_url.clone();
-        let response = (batch.nested)(state, connection, base_url, parts, body).await;
+        let nested = (batch.nested)(state, connection, base_url, parts, body);
+        // In a task of its own: below the future of the batch, the stack would be twice as deep.
+        let response = match AbortOnDropHandle::new(tokio::spawn(nested)).await {
+            Ok(response) => response,
+            Err(panicked) => return self.failed_body(&panicked),
+        };
         let (parts, body) = response.into_parts();
         let (status, bytes) = match body.collect().await {
             Ok(collected) => (parts.status, collected.to_bytes()),
@@ -249,7 +256,7 @@ impl BatchRequest {
 
     /// Returns the entry for a request whose response body failed. The rest of the batch is still
     /// served, because the client must learn the effects of the other requests.
-    fn failed_body(&self, error: &axum::Error) -> (StatusCode, Value) {
+    fn failed_body(&self, error: &dyn fmt::Display) -> (StatusCode, Value) {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         let error = json!({
             "code": "generalException",

@@ -1,6 +1,7 @@
 //! The entry points of the protocol: routes a request, and calls its handler.
 
 use axum::{body::Body, response::Response};
+use futures::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, StatusCode, request::Parts};
 
 use super::{
@@ -296,46 +297,56 @@ async fn serve_drive(
     }
 }
 
-/// Calls the handler of an action on an item.
+/// Calls the handler of an action on an item. Returns the handler's future, which has its errors.
 ///
-/// # Errors
-/// Those of the handler.
-async fn serve_item(
-    context: &DriveContext<'_>,
-    address: &ItemAddress,
+/// It is no async function: the stack frame of one would have room for the futures of all handlers,
+/// and a batch would need twice as much.
+fn serve_item<'a>(
+    context: &'a DriveContext<'a>,
+    address: &'a ItemAddress,
     action: ItemAction,
     payload: Payload,
-) -> Result<Response> {
+) -> BoxFuture<'a, Result<Response>> {
     match action {
-        ItemAction::Get => items::get(context, address).await,
-        ItemAction::Update => items::update(context, address, payload).await,
-        ItemAction::Put => items::put(context, address, payload).await,
-        ItemAction::Delete => items::delete(context, address).await,
-        ItemAction::Purge => items::purge(context, address).await,
-        ItemAction::Restore => items::restore(context, address, payload).await,
-        ItemAction::ListChildren => children::list(context, address).await,
-        ItemAction::CreateChild => children::create(context, address, payload).await,
-        ItemAction::GetContent => content::get(context, address).await,
-        ItemAction::StreamContent => content::stream(context, address).await,
-        ItemAction::PutContent => content::put(context, address, payload).await,
-        ItemAction::Preview => content::preview(context, address).await,
-        ItemAction::CreateSession => sessions::create(context, address, payload).await,
-        ItemAction::Copy => copy::start(context, address, payload).await,
-        ItemAction::CheckOut => check_out::check_out(context, address).await,
-        ItemAction::Follow => following::follow(context, address).await,
-        ItemAction::Unfollow => following::unfollow(context, address).await,
-        ItemAction::CheckIn => check_out::check_in(context, address, payload).await,
-        ItemAction::DiscardCheckOut => check_out::discard(context, address).await,
-        ItemAction::CreateMultipart => multipart::create(context, address, payload).await,
-        ItemAction::Delta(segment) => delta::list(context, address, &segment).await,
-        ItemAction::Search(segment) => search::list(context, address, &segment).await,
-        ItemAction::CreateLink => create_link::create_link(context, address, payload).await,
-        ItemAction::ListItem(action) => lists::serve_item(context, address, action, payload).await,
-        ItemAction::Invite => invitations::invite(context, address, payload).await,
-        ItemAction::Permissions(action) => {
-            permissions::serve(context, address, action, payload).await
+        ItemAction::Get => items::get(context, address).boxed(),
+        ItemAction::Update => items::update(context, address, payload).boxed(),
+        ItemAction::Put => items::put(context, address, payload).boxed(),
+        ItemAction::Delete => items::delete(context, address).boxed(),
+        ItemAction::Purge => items::purge(context, address).boxed(),
+        ItemAction::Restore => items::restore(context, address, payload).boxed(),
+        ItemAction::ListChildren => children::list(context, address).boxed(),
+        ItemAction::CreateChild => children::create(context, address, payload).boxed(),
+        ItemAction::GetContent => content::get(context, address).boxed(),
+        ItemAction::StreamContent => content::stream(context, address).boxed(),
+        ItemAction::PutContent => content::put(context, address, payload).boxed(),
+        ItemAction::Preview => content::preview(context, address).boxed(),
+        ItemAction::CreateSession => sessions::create(context, address, payload).boxed(),
+        ItemAction::Copy => copy::start(context, address, payload).boxed(),
+        ItemAction::CheckOut => check_out::check_out(context, address).boxed(),
+        ItemAction::Follow => following::follow(context, address).boxed(),
+        ItemAction::Unfollow => following::unfollow(context, address).boxed(),
+        ItemAction::CheckIn => check_out::check_in(context, address, payload).boxed(),
+        ItemAction::DiscardCheckOut => check_out::discard(context, address).boxed(),
+        ItemAction::CreateMultipart => multipart::create(context, address, payload).boxed(),
+        ItemAction::Delta(segment) => {
+            async move { delta::list(context, address, &segment).await }.boxed()
         }
-        ItemAction::Thumbnails(segments) => thumbnails::serve(context, address, &segments).await,
-        ItemAction::Versions(action) => versions::serve(context, address, &action).await,
+        ItemAction::Search(segment) => {
+            async move { search::list(context, address, &segment).await }.boxed()
+        }
+        ItemAction::CreateLink => create_link::create_link(context, address, payload).boxed(),
+        ItemAction::ListItem(action) => {
+            lists::serve_item(context, address, action, payload).boxed()
+        }
+        ItemAction::Invite => invitations::invite(context, address, payload).boxed(),
+        ItemAction::Permissions(action) => {
+            permissions::serve(context, address, action, payload).boxed()
+        }
+        ItemAction::Thumbnails(segments) => {
+            async move { thumbnails::serve(context, address, &segments).await }.boxed()
+        }
+        ItemAction::Versions(action) => {
+            async move { versions::serve(context, address, &action).await }.boxed()
+        }
     }
 }

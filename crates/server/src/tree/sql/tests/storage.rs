@@ -236,7 +236,7 @@ async fn media_facts_are_stored_once_and_removed_with_their_content() {
     // In the row, and in a blob.
     for (samples, duration) in [(800, 100), (24_000, 3_000)] {
         let node = put(&tree, drive, ROOT, "a.wav", &sound(samples)).await;
-        let expected = Media::Audio(Audio { duration, ..Audio::default() });
+        let expected = Media::Audio(Audio { duration, bitrate: Some(64_000), ..Audio::default() });
         assert_eq!(media(&node).as_deref(), Some(&expected));
         let copy = tree.copy(drive, node.no, ROOT, Some("b.wav"), OnConflict::Replace).await;
         assert_eq!(media(&copy.expect("copies")).as_deref(), Some(&expected));
