@@ -16,7 +16,7 @@ use opendal::{Buffer, HttpBody, HttpTransport, HttpTransporter, OperationContext
 
 const FILES: usize = 500;
 
-fn operator(server: &Server, scheme: &str) -> Operator {
+pub fn operator(server: &Server, scheme: &str) -> Operator {
     drivedal::register();
     let url = server.url();
     let endpoint = match scheme {

@@ -12,5 +12,6 @@ mod shared_tokens;
 mod sign_in;
 mod skydrive;
 mod skydrive_objects;
+mod transfers;
 mod uploads;
 mod without_port;

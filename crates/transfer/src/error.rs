@@ -12,6 +12,13 @@ pub enum PlanError {
         /// The name of the source.
         source_name: String,
     },
+    /// The source of a sync is the root of a service, and has no entries. OpenDAL lists a root that
+    /// does not exist as an empty one, so a sync would delete all files of the target.
+    #[error("cannot sync from {source_name}: it is empty, or does not exist")]
+    SourceEmpty {
+        /// The name of the source.
+        source_name: String,
+    },
     /// One endpoint is the other one, or is inside it.
     #[error("cannot transfer from {source_name} to {target_name}: one is inside the other")]
     Overlap {

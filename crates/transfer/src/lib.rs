@@ -36,6 +36,7 @@
 //!   closed.
 //! * Nothing is deleted if a listing of the source had an error, or if an entry of the source could
 //!   not be read. By default nothing is deleted either if a transfer failed.
+//! * A sync from an empty root of a service is refused: OpenDAL lists a missing root as an empty one.
 //! * The target is never inside the source or the reverse.
 //! * A run that was killed is continued by the next run of the same plan: files that arrived are
 //!   equal, and partial files of ended runs are removed.

@@ -119,6 +119,24 @@ fn from_metadata(endpoint: &Endpoint, path: &str, name: &str, metadata: &Metadat
     }
 }
 
+/// Returns whether the endpoint is the root of a service and has no entries. A local folder never
+/// is: a missing one is an error.
+///
+/// # Errors
+/// `Service` if the root cannot be listed.
+pub(crate) async fn is_empty_root(endpoint: &Endpoint) -> Result<bool, FailureCause> {
+    if endpoint.is_local() || endpoint.path("")? != "/" {
+        return Ok(false);
+    }
+    let mut lister = endpoint.operator().lister("/").await?;
+    while let Some(entry) = lister.try_next().await? {
+        if entry.path() != "/" {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Returns the entry of an item of the endpoint. `None` if it does not exist. Its name is empty.
 ///
 /// The root of an operator counts as an existing folder: a request that needs it shows if it does

@@ -96,6 +96,12 @@ pub(crate) async fn execute(
     let Some(source) = source else {
         return Err(PlanError::SourceMissing { source_name: plan.source.name().to_owned() });
     };
+    if plan.operation == Operation::Sync {
+        let is_empty = list::is_empty_root(&plan.source).await;
+        if is_empty.map_err(|cause| endpoint_error(&plan.source, cause))? {
+            return Err(PlanError::SourceEmpty { source_name: plan.source.name().to_owned() });
+        }
+    }
     let target = list::stat(&plan.target, "").await;
     let target = target.map_err(|cause| endpoint_error(&plan.target, cause))?;
     let state = Arc::new(RunState::new(plan, events, progress));

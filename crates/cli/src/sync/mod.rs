@@ -179,11 +179,12 @@ pub(crate) async fn copy_between(
     let from = app.resolve(places.0, addressing.mode(), Workload::Bulk).await?;
     let to = app.resolve(places.1, addressing.mode(), Workload::Bulk).await?;
     let to = to.target_for(from.path.name());
-    if scope == ItemScope::File && !from.stat().await?.metadata().is_file() {
+    let is_file = from.stat().await?.metadata().is_file();
+    if scope == ItemScope::File && !is_file {
         let failure = Failure::is_folder().with_exit(Exit::Unsupported);
         return Err(failure.hint("use -r to copy folders").about(&from));
     }
     let plan = Plan::copy(place::remote_endpoint(&from), place::remote_endpoint(&to));
     let report = run::follow(app, plan, &run::Shown::default()).await?;
-    run::finish(app, &report, false)
+    run::finish(app, &report, run::Ending { is_file, needs_work: false })
 }

@@ -201,6 +201,6 @@ pub(super) fn cause_failure(cause: &FailureCause) -> Failure {
 }
 
 /// Converts the failure of an item.
-fn item_failure(failure: &ItemFailure) -> Failure {
+pub(super) fn item_failure(failure: &ItemFailure) -> Failure {
     cause_failure(&failure.cause).about(&failure.item).doing(failure.verb)
 }

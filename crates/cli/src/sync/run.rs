@@ -9,7 +9,7 @@ use super::{
     display::Display,
     options::{PlanOptions, ProgressForm},
     place::{self, Place},
-    results::{EventPrinter, SummaryRecord, cause_failure, summary_line},
+    results::{EventPrinter, SummaryRecord, cause_failure, item_failure, summary_line},
 };
 use crate::{
     app::App,
@@ -51,7 +51,8 @@ impl PlanArgs {
         let plan = plan(&self.options, source.endpoint().clone(), to)?;
         let shown = Shown { dry_run: self.options.dry_run, progress: self.options.progress };
         let report = follow(app, plan, &shown).await?;
-        finish(app, &report, self.options.error_on_no_transfer)
+        let ending = Ending { is_file, needs_work: self.options.error_on_no_transfer };
+        finish(app, &report, ending)
     }
 }
 
@@ -91,12 +92,20 @@ pub(super) async fn follow(app: &App, plan: Plan, shown: &Shown) -> Result<SyncR
     run.finish().await.map_err(plan_failure)
 }
 
-/// Prints the summary and returns the exit code. `needs_work` is whether a run without any work has
-/// an exit code of its own.
+/// The rules for the exit code of a run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    /// The source is a file, so that the exit code is that of its failure.
+    pub(super) is_file: bool,
+    /// A run without any work has an exit code of its own.
+    pub(super) needs_work: bool,
+}
+
+/// Prints the summary and returns the exit code.
 ///
 /// # Errors
 /// `ClosedPipe` or `Failed` if results cannot be written.
-pub(super) fn finish(app: &App, report: &SyncReport, needs_work: bool) -> Result<Exit> {
+pub(super) fn finish(app: &App, report: &SyncReport, ending: Ending) -> Result<Exit> {
     if let Some(refusal) = &report.delete_refusal {
         app.output.notice(refusal);
     }
@@ -113,13 +122,16 @@ pub(super) fn finish(app: &App, report: &SyncReport, needs_work: bool) -> Result
         app.output.message(summary_line(report, app.requests.count()));
     }
     Ok(match report.outcome() {
-        SyncOutcome::Equal if needs_work && report.operation != Operation::Check => {
+        SyncOutcome::Equal if ending.needs_work && report.operation != Operation::Check => {
             Exit::NothingToDo
         }
         SyncOutcome::Equal | SyncOutcome::Changed => Exit::Done,
         SyncOutcome::Differences => Exit::Differences,
         SyncOutcome::MaxDelete => Exit::MaxDelete,
-        _ => Exit::Partial,
+        _ => match report.failures.first() {
+            Some(failure) if ending.is_file => item_failure(failure).exit,
+            _ => Exit::Partial,
+        },
     })
 }
 
@@ -128,6 +140,10 @@ fn plan_failure(error: PlanError) -> Failure {
     match error {
         PlanError::SourceMissing { source_name } => {
             Failure::new(Exit::NotFound, "not found").about(source_name).doing("read")
+        }
+        PlanError::SourceEmpty { source_name } => {
+            let failure = Failure::new(Exit::NotFound, "it is empty, or does not exist");
+            failure.hint("use rm to delete everything in the target").about(source_name)
         }
         PlanError::Endpoint { name, cause } => cause_failure(&cause).about(name).doing("read"),
         PlanError::Overlap { .. }

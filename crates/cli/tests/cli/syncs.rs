@@ -144,6 +144,49 @@ fn completions_and_man_pages_name_the_commands() {
 }
 
 #[tokio::test]
+async fn replaced_deleted_and_renamed_files_of_a_cloud() {
+    for cloud in [Cloud::OneDrive, Cloud::SkyDrive, Cloud::Amazon] {
+        let rig = Rig::new(cloud).await;
+        for path in ["a", "d/b", "d/same"] {
+            rig.shell.write_old(&format!("src/{path}"), path);
+        }
+        let run = async |arguments: &[&str]| {
+            let ran = rig.run(arguments).await;
+            assert_eq!(ran.code, 0, "{cloud:?} {arguments:?} {ran:?}");
+            ran
+        };
+        run(&["sync", "src", "it:now"]).await;
+        fs::remove_file(rig.shell.path("src/d/b")).expect("removed");
+        rig.shell.write("src/a", "longer");
+        run(&["sync", "--backup-dir", "it:old", "src", "it:now"]).await;
+        run(&["copy", "it:old", "old"]).await;
+        let old = [("a", Some(b"a".to_vec())), ("d", None), ("d/b", Some(b"d/b".to_vec()))];
+        let old = old.map(|(path, bytes)| (path.to_owned(), bytes));
+        assert_eq!(tree(&rig.shell.path("old")), old, "{cloud:?}");
+        if cloud != Cloud::SkyDrive {
+            // SkyDrive lists no hash.
+            fs::rename(rig.shell.path("src/d/same"), rig.shell.path("src/moved")).expect("renamed");
+            let ran = run(&["--json", "sync", "--track-renames", "src", "it:now"]).await;
+            let summary = &ran.json().pop().expect("a summary")["summary"];
+            let counts = (&summary["renamed"], &summary["bytes"]);
+            assert_eq!(counts, (&json!(1), &json!(0)), "{cloud:?} {ran:?}");
+        }
+        run(&["move", "--delete-empty-src-dirs", "it:now", "moved"]).await;
+        assert_eq!(rig.shell.read("moved/a"), b"longer", "{cloud:?}");
+        assert_eq!(rig.run(&["ls", "-R", "it:now"]).await.out, "", "{cloud:?}");
+    }
+}
+
+#[test]
+fn the_exit_code_for_a_file_is_that_of_its_failure() {
+    let shell = with_files(&[("a", "1")]);
+    fs::create_dir_all(shell.path("out/a")).expect("created");
+    let ran = shell.run(&["copy", "a", "out"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("the target is a folder"), "{ran:?}");
+}
+
+#[tokio::test]
 async fn a_folder_is_copied_within_a_remote_and_to_another_one() {
     let rig = Rig::new(Cloud::OneDrive).await;
     rig.shell.write("src/a", "1");

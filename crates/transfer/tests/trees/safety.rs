@@ -20,6 +20,24 @@ async fn a_source_that_does_not_exist_is_an_error_and_not_an_empty_folder() {
 }
 
 #[tokio::test]
+async fn a_sync_from_an_empty_service_is_refused() {
+    let target = Folder::with(&[("a", "1")]);
+    let empty = Endpoint::new(memory(), "");
+    let refused = Plan::sync(empty.clone(), target.endpoint()).run().await.unwrap_err();
+    assert_eq!(refused.to_string(), "cannot sync from memory:: it is empty, or does not exist");
+    assert_eq!(run(Plan::copy(empty, target.endpoint())).await.outcome(), SyncOutcome::Equal);
+    assert_eq!(target.tree(), ["a=1"]);
+}
+
+#[tokio::test]
+async fn an_empty_folder_is_a_source() {
+    let source = Folder::with(&[("empty/", "")]);
+    let target = Folder::with(&[("a", "1")]);
+    run(Plan::sync(source.endpoint_at("empty"), target.endpoint())).await;
+    assert_eq!(target.tree(), [""; 0]);
+}
+
+#[tokio::test]
 async fn one_endpoint_inside_the_other_is_refused() {
     let folder = Folder::with(&[("d/a", "1")]);
     for (from, to) in [("", "d"), ("d", ""), ("d", "d"), ("d", "d/new")] {
