@@ -211,7 +211,7 @@ async fn other_remotes_and_missing_matches_are_named() {
     let none = "00000000000000000000000000000000";
     acd.run(&["amazon", "find-md5", "acd:", none]).await.fails(3, "no item matches");
     let invalid = acd.run(&["amazon", "find", "--regex", "acd:", "("]).await;
-    invalid.fails(2, "cannot search acd:: the expression \"(\" is invalid: unclosed group");
+    invalid.fails(2, "cannot search acd: the expression \"(\" is invalid: unclosed group");
     let two = acd.run(&["amazon", "add-child", "acd:album", "disk:x"]).await;
     two.fails(2, "must be on one remote");
 }

@@ -32,7 +32,7 @@ fn cp_and_mv_report_why_they_fail() {
     shell.run(&["cp", "disk:d", "disk:e"]).fails(8, "cannot copy disk:d: it is a folder");
     shell.run(&["mv", "disk:nobody", "disk:e"]).fails(3, "disk:nobody: not found");
     shell.run(&["mv", "disk:", "disk:e"]).fails(2, "it is the root of a remote");
-    let other = ["--remote", "other=memory://", "cp", "disk:a", "other:a"];
+    let other = ["--remote", "other=memory://", "mv", "disk:a", "other:a"];
     shell.run(&other).fails(2, "different remotes");
 }
 

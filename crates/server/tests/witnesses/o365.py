@@ -128,11 +128,12 @@ def shares_with_links_and_people(drive):
     assert link.share_link.startswith("http"), link.share_link
     assert item.share_with_invite("ann@example.org", send_email=False)
     permissions = item.get_permissions()
-    assert len(permissions) == 2, permissions
-    invited = next(one for one in permissions if one.permission_type != "link")
+    # The link, the invitation and the owner.
+    assert len(permissions) == 3, permissions
+    invited = next(one for one in permissions if one.permission_type == "invitation")
     assert invited.update_roles("edit")
     assert invited.delete()
-    assert len(item.get_permissions()) == 1
+    assert len(item.get_permissions()) == 2
 
 
 def knows_the_drive(drive):

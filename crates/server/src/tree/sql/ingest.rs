@@ -24,6 +24,10 @@ pub(super) const ROW_MAX: usize = 16 << 10;
 /// Bytes that are hashed and written at a time. Up to four such pieces of a body are in memory.
 const PIECE: usize = 512 << 10;
 
+/// Space in bytes that the disk must have beside a piece: the transaction of a new file writes some
+/// fifty pages of the database, of 4 KiB, to its write-ahead log.
+const DATABASE_RESERVE: u64 = 256 << 10;
+
 /// A body that was received.
 pub(super) struct Ingested {
     pub size: u64,
@@ -147,7 +151,7 @@ async fn write_pieces(
     loop {
         match pieces.recv().await {
             Some(Next::Piece(piece)) => {
-                disk_space.ensure(piece.len() as u64).await;
+                disk_space.ensure(piece.len() as u64 + DATABASE_RESERVE).await;
                 let hashing = hash(hasher.take(), piece.clone());
                 let (hashed, written) = future::join(hashing, writer.write(piece)).await;
                 written.map_err(storage)?;

@@ -38,7 +38,9 @@ pub(super) async fn settle_versions(sql: &mut AnyConnection) -> sqlx::Result<boo
 }
 
 /// Finds contents with more files than references: one of the files names it wrongly. If exactly
-/// that file has another size, it loses the content; otherwise the content's number is returned.
+/// that file has another size, it loses the content. If the upload sessions are too many, they are
+/// remnants of deleted rows, whose uploads have become files, and are deleted. Otherwise the content's
+/// number is returned.
 ///
 /// # Errors
 /// `sqlx::Error` if a statement fails.
@@ -48,6 +50,15 @@ pub(super) async fn find_doubtful_contents(sql: &mut AnyConnection) -> sqlx::Res
     let mut doubtful = Vec::new();
     for (no, refs, size, users) in miscounted {
         if refs < 1 || users <= refs {
+            continue;
+        }
+        let sessions: i64 = sqlx::query_scalar("SELECT count(*) FROM session WHERE content = $1")
+            .bind(no)
+            .fetch_one(&mut *sql)
+            .await?;
+        if users - sessions == refs {
+            let delete = sqlx::query("DELETE FROM session WHERE content = $1");
+            delete.bind(no).execute(&mut *sql).await?;
             continue;
         }
         let others: i64 =
