@@ -108,7 +108,11 @@ impl UrlPolicy {
     }
 
     /// Returns the hosts that may receive the token without TLS.
-    #[cfg(any(feature = "services-skydrive", feature = "services-onedrive"))]
+    #[cfg(any(
+        feature = "services-amazon-drive",
+        feature = "services-onedrive",
+        feature = "services-skydrive"
+    ))]
     pub(crate) fn plain_http(&self) -> &PlainHttpHosts {
         &self.plain_http
     }

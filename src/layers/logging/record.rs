@@ -9,6 +9,8 @@ use tokio::time::Instant;
 
 use super::{LoggingLayer, TARGET, redact};
 use crate::rate_limit::Attempt;
+#[cfg(feature = "drive")]
+use crate::transport::redirect_origin;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,12 +200,10 @@ impl Drop for ActiveRequest {
     }
 }
 
-/// Returns the origin that sent the response after a redirect; `None` without a redirect.
-fn redirect_origin(parts: &Parts) -> Option<&str> {
-    #[cfg(feature = "drive")]
-    return crate::transport::redirect_origin(parts);
-    #[cfg(not(feature = "drive"))]
-    return None;
+/// Returns `None`: only this crate's transport knows the origin after a redirect.
+#[cfg(not(feature = "drive"))]
+fn redirect_origin(_: &Parts) -> Option<&str> {
+    None
 }
 
 /// Returns the length of the request body, which may be in a file.
