@@ -2,6 +2,7 @@
 //! and the features that OpenDAL has no word for.
 
 mod amazon_drive;
+mod batches;
 mod connection;
 mod faults;
 mod handle;

@@ -1,10 +1,15 @@
 //! Comparison of two files by their listed properties.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::{endpoint::Endpoint, entry::TreeEntry, features::StoredTimes, hash::HashAlgorithm};
+use crate::{
+    endpoint::Endpoint,
+    entry::TreeEntry,
+    features::StoredTimes,
+    hash::{ContentDigest, HashAlgorithm},
+};
 
 /// The properties that decide whether two files are equal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -175,20 +180,19 @@ impl Comparer {
         }
     }
 
-    /// Returns the hash function for finding renamed files: the first one that the listing has, or
-    /// that is computed for a local file because a service may list it. `is_local` is whether the
-    /// file is on a local disk. `None` if no hash is known.
-    pub(crate) fn rename_algorithm(
+    /// Returns the hash function for finding renamed files among these entries: the first one that a
+    /// listing has. If no listing has one, it is computed for both sides, provided that both are
+    /// local. `None` if no hash is known.
+    pub(crate) fn rename_algorithm<'e>(
         &self,
-        entry: &TreeEntry,
-        is_local: bool,
+        entries: impl Iterator<Item = &'e TreeEntry>,
     ) -> Option<HashAlgorithm> {
-        let is_listed = |algorithm: &&HashAlgorithm| {
-            entry.digests.iter().any(|digest| digest.algorithm() == algorithm.name())
-        };
-        let listed = self.algorithms.iter().find(is_listed);
-        let computed = self.algorithms.first().filter(|_| is_local);
-        listed.or(computed).copied()
+        let digests = entries.flat_map(|entry| &entry.digests);
+        let listed: HashSet<_> = digests.map(ContentDigest::algorithm).collect();
+        let mut known = self.algorithms.iter();
+        let listed = known.find(|algorithm| listed.contains(algorithm.name()));
+        let is_local = self.source_is_local && self.target_is_local;
+        listed.or_else(|| self.algorithms.first().filter(|_| is_local)).copied()
     }
 
     /// Compares the times of two files.

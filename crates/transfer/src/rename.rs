@@ -10,7 +10,7 @@ use crate::{
     entry::TreeEntry,
     error::PlanError,
     event::SyncAction,
-    hash::ContentDigest,
+    hash::{ContentDigest, HashAlgorithm},
     plan::RenameTracking,
     spool::SpooledList,
     store, walk,
@@ -37,14 +37,18 @@ pub(crate) async fn rename_missing(state: &RunState, workers: &Workers) -> Resul
     }
     let orphans = std::mem::replace(&mut state.pending().orphans, SpooledList::new());
     let orphans: Vec<OrphanFile> = orphans.into_records()?.collect::<Result<_, _>>()?;
+    let entries = missing.iter().map(|job| &job.entry);
+    let entries = entries.chain(orphans.iter().map(|file| &file.entry));
+    let algorithm = state.comparer.rename_algorithm(entries);
     // Without the complete source, an orphan may be a file that was not listed.
     let mut by_key = match state.is_source_incomplete() {
         true => HashMap::new(),
-        false => index(state, &orphans, &missing).await,
+        false => index(state, &orphans, &missing, algorithm).await,
     };
     let mut is_renamed = vec![false; orphans.len()];
     for job in missing {
-        let key = key(state, EndpointSide::Source, &job.source, &job.entry).await;
+        let source = (EndpointSide::Source, &*job.source);
+        let key = key(state, source, &job.entry, algorithm).await;
         let found = key.and_then(|key| by_key.get_mut(&key)?.pop());
         match found {
             Some(at) if rename(state, &orphans[at], &job).await => is_renamed[at] = true,
@@ -61,17 +65,19 @@ pub(crate) async fn rename_missing(state: &RunState, workers: &Workers) -> Resul
 }
 
 /// Returns the positions of orphans by their keys. Only files whose size a missing file has are
-/// read.
+/// read. `algorithm` is that of [`Comparer::rename_algorithm`](crate::compare::Comparer).
 async fn index(
     state: &RunState,
     orphans: &[OrphanFile],
     missing: &[FileJob],
+    algorithm: Option<HashAlgorithm>,
 ) -> HashMap<FileKey, Vec<usize>> {
     let mut by_key: HashMap<_, Vec<usize>> = HashMap::new();
     let sizes: std::collections::HashSet<_> = missing.iter().map(|job| job.entry.size).collect();
     for (at, file) in orphans.iter().enumerate().rev() {
         if sizes.contains(&file.entry.size)
-            && let Some(key) = key(state, EndpointSide::Target, &file.path, &file.entry).await
+            && let target = (EndpointSide::Target, &*file.path)
+            && let Some(key) = key(state, target, &file.entry, algorithm).await
         {
             by_key.entry(key).or_default().push(at);
         }
@@ -79,13 +85,13 @@ async fn index(
     by_key
 }
 
-/// Returns the key of a file. `None` if the properties are unknown or cannot be read; the file is
-/// then sent.
+/// Returns the key of the file at a path of a side. `None` if the properties are unknown or cannot be
+/// read; the file is then sent. `algorithm` is that of the hashes of this run.
 async fn key(
     state: &RunState,
-    side: EndpointSide,
-    path: &str,
+    (side, path): (EndpointSide, &str),
     entry: &TreeEntry,
+    algorithm: Option<HashAlgorithm>,
 ) -> Option<FileKey> {
     let size = entry.size?;
     match state.plan.renames {
@@ -95,8 +101,7 @@ async fn key(
         }
         RenameTracking::Hash => {
             let endpoint = state.endpoint(side);
-            let algorithm = state.comparer.rename_algorithm(entry, endpoint.is_local())?;
-            let digest = check::digest(endpoint, path, entry, algorithm).await.ok()?;
+            let digest = check::digest(endpoint, path, entry, algorithm?).await.ok()?;
             Some(FileKey::Digest(size, digest))
         }
     }
