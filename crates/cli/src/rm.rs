@@ -6,7 +6,7 @@ use std::{
 };
 
 use drivedal::services::onedrive::ONEDRIVE_SCHEME;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future::join_all, stream};
 use opendal::EntryMode;
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -53,6 +53,13 @@ struct RemovedRecord<'a> {
     result: &'static str,
 }
 
+/// Number of removals that start together: the size of a batch of OneDrive
+/// (onedrive-graph#batch-limits).
+const GROUP: usize = 20;
+
+/// Number of groups of a folder that are in progress at the same time.
+const CONCURRENT_GROUPS: usize = 2;
+
 /// Limits of what a command does at the same time.
 #[derive(Clone, Copy)]
 struct Concurrency {
@@ -64,8 +71,8 @@ impl Concurrency {
     const DEFAULT: Self = Self { removals: 16, folders: 4 };
 
     /// For drives that take 20 requests in a batch. The library sends at most 16 batches and single
-    /// requests at a time.
-    const WITH_BATCHES: Self = Self { removals: 40, folders: 20 };
+    /// requests at a time. Few folders, because a listing serves removals for a second only.
+    const WITH_BATCHES: Self = Self { removals: 40, folders: 4 };
 
     /// Returns the limits for items of these remotes.
     fn for_folders(folders: &[(RemotePath, Vec<RemotePath>)]) -> Self {
@@ -167,10 +174,15 @@ impl Rm {
                 trees.lock().unwrap_or_else(PoisonError::into_inner).push(at);
                 Ok(())
             })
-            .buffered(Concurrency::WITH_BATCHES.removals);
+            // In groups that start together, so that their requests share batches.
+            .chunks(GROUP)
+            .map(join_all)
+            .buffered(CONCURRENT_GROUPS);
         let mut all_done = true;
-        while let Some(removed) = removals.next().await {
-            all_done &= self.report(app, removed)?;
+        while let Some(group) = removals.next().await {
+            for removed in group {
+                all_done &= self.report(app, removed)?;
+            }
         }
         Ok(all_done)
     }
