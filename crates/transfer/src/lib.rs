@@ -82,7 +82,7 @@ pub use self::{
     filter::{PathFilter, PathFilterBuilder},
     hash::{ContentDigest, HashAlgorithm, StreamDigest},
     limits::RunLimits,
-    local::LinkHandling,
+    local::{IgnoredDistinctions, LinkHandling},
     plan::{DeleteTime, Operation, Plan, RenameTracking},
     progress::{ActiveTransfer, ProgressSnapshot, RunProgress},
     report::{DeleteRefusal, SyncOutcome, SyncReport},

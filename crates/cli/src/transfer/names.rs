@@ -3,14 +3,12 @@
 use std::{
     borrow::Cow,
     collections::HashMap,
-    fs,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
-use unicode_normalization::UnicodeNormalization;
+use drivedal_transfer::IgnoredDistinctions;
 
-use super::partial_file::probe_file;
 use crate::remote::OpenRemote;
 
 /// Rules by which a target compares the names in a folder.
@@ -29,61 +27,7 @@ enum Rule {
 
 struct LocalFolder {
     folder: PathBuf,
-    folding: OnceLock<IgnoredDifferences>,
-}
-
-/// Differences between names that a file system ignores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct IgnoredDifferences {
-    case: bool,
-    normalization: bool,
-    trailing_dots: bool,
-}
-
-impl IgnoredDifferences {
-    const ALL: Self = Self { case: true, normalization: true, trailing_dots: true };
-
-    /// Probes the file system of a folder with a temporary file. If the file cannot be created,
-    /// every difference counts as ignored; a transfer to that folder fails anyway.
-    fn probe(folder: &Path) -> Self {
-        let exists =
-            |at: &Path, name: String| fs::symlink_metadata(at.with_file_name(name)).is_ok();
-        for letter in ["é", ""] {
-            // The first attempt fails on a file system that supports ASCII names only.
-            let Ok(probe) = probe_file(folder, letter) else { continue };
-            let path = probe.path();
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            let decomposed: String = name.nfd().collect();
-            return Self {
-                case: exists(path, name.to_uppercase().replace('É', letter)),
-                normalization: decomposed != name && exists(path, decomposed.clone()),
-                trailing_dots: exists(path, format!("{name}.")),
-            };
-        }
-        Self::ALL
-    }
-
-    /// Returns a key that two names share if the file system ignores their difference.
-    fn key(self, name: &str) -> String {
-        let name = match self.trailing_dots {
-            true if cfg!(windows) => name.trim_end_matches(['.', ' ']),
-            true => name.trim_end_matches('.'),
-            false => name,
-        };
-        let upper = |c: char| {
-            let mut upper = c.to_uppercase();
-            match (upper.next(), upper.next()) {
-                (Some(one), None) => one,
-                _ => c,
-            }
-        };
-        match (self.case, self.normalization) {
-            (false, false) => name.to_owned(),
-            (false, true) => name.nfc().collect(),
-            (true, false) => name.chars().map(upper).collect(),
-            (true, true) => name.nfd().map(upper).nfc().collect(),
-        }
-    }
+    folding: OnceLock<IgnoredDistinctions>,
 }
 
 impl NameRules {
@@ -123,14 +67,14 @@ impl NameRules {
         match &self.0 {
             Rule::Exact => Cow::Borrowed(name),
             Rule::Drive(key) => key(name),
-            Rule::Local(_) => Cow::Owned(IgnoredDifferences::ALL.key(name)),
+            Rule::Local(_) => IgnoredDistinctions::ALL.key(name),
         }
     }
 
     /// Returns a key that names share exactly if they are equal. May block on the disk.
     pub(crate) fn key<'a>(&self, name: &'a str) -> Cow<'a, str> {
         match &self.0 {
-            Rule::Local(disk) => Cow::Owned(disk.folding().key(name)),
+            Rule::Local(disk) => disk.folding().key(name),
             _ => self.coarse_key(name),
         }
     }
@@ -168,42 +112,27 @@ fn group_by<T>(entries: Vec<T>, key: impl Fn(&T) -> Cow<'_, str>) -> Vec<Vec<T>>
 
 impl LocalFolder {
     /// Returns the differences that the folder's file system ignores. The first call probes it.
-    fn folding(&self) -> IgnoredDifferences {
+    fn folding(&self) -> IgnoredDistinctions {
         *self.folding.get_or_init(|| {
             let here = Path::new(".");
             let folder = if self.folder.as_os_str().is_empty() { here } else { &self.folder };
-            let absolute = std::path::absolute(folder);
-            let folder = absolute.unwrap_or_else(|_| self.folder.clone());
-            let existing = folder.ancestors().find(|folder| folder.is_dir());
-            existing.map_or(IgnoredDifferences::ALL, IgnoredDifferences::probe)
+            IgnoredDistinctions::probe(folder)
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;
 
-    fn folding() -> impl Strategy<Value = IgnoredDifferences> {
+    fn folding() -> impl Strategy<Value = IgnoredDistinctions> {
         any::<(bool, bool, bool)>().prop_map(|(case, normalization, trailing_dots)| {
-            IgnoredDifferences { case, normalization, trailing_dots }
+            IgnoredDistinctions { case, normalization, trailing_dots }
         })
-    }
-
-    #[test]
-    fn a_key_ignores_exactly_the_differences_that_the_file_system_ignores() {
-        let none = IgnoredDifferences { case: false, normalization: false, trailing_dots: false };
-        for (one, other, folding) in [
-            ("README", "readme", IgnoredDifferences { case: true, ..none }),
-            ("U\u{308}", "Ü", IgnoredDifferences { normalization: true, ..none }),
-            ("a", "a.", IgnoredDifferences { trailing_dots: true, ..none }),
-        ] {
-            assert_eq!(folding.key(one), folding.key(other));
-            assert_ne!(none.key(one), none.key(other));
-            assert_eq!(IgnoredDifferences::ALL.key(one), IgnoredDifferences::ALL.key(other));
-        }
     }
 
     #[cfg(target_os = "linux")]
@@ -226,7 +155,7 @@ mod tests {
             one in "[aAéÉe\u{301}ßſ. ]{0,6}", other in "[aAéÉe\u{301}ßſ. ]{0,6}", folding in folding(),
         ) {
             if folding.key(&one) == folding.key(&other) {
-                prop_assert_eq!(IgnoredDifferences::ALL.key(&one), IgnoredDifferences::ALL.key(&other));
+                prop_assert_eq!(IgnoredDistinctions::ALL.key(&one), IgnoredDistinctions::ALL.key(&other));
             }
         }
 

@@ -59,33 +59,21 @@ fn is_at_path(_: &File, path: &Path) -> io::Result<bool> {
 pub(super) fn temporary(target: &Path, random: usize) -> io::Result<tempfile::NamedTempFile> {
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
     loop {
-        let file = create_in(folder.unwrap_or(Path::new(".")), random, "")?;
+        let file = create_in(folder.unwrap_or(Path::new(".")), random)?;
         if lock(file.as_file(), file.path())? {
             return Ok(file);
         }
     }
 }
 
-/// Creates a probe file, which shows how a file system compares names. `letter` is the last
-/// character before the suffix of its name. It is removed when it is dropped, and swept if the
-/// process is killed before that.
+/// Creates a hidden file in a folder. `random` is the number of random characters in its name.
 ///
 /// # Errors
 /// The operating system's error if the file cannot be created.
-pub(super) fn probe_file(folder: &Path, letter: &str) -> io::Result<tempfile::NamedTempFile> {
-    create_in(folder, RANDOM_CHARS, letter)
-}
-
-/// Creates a hidden file in a folder. `random` is the number of random characters in its name, and
-/// `letter` the text after them.
-///
-/// # Errors
-/// The operating system's error if the file cannot be created.
-fn create_in(folder: &Path, random: usize, letter: &str) -> io::Result<tempfile::NamedTempFile> {
+fn create_in(folder: &Path, random: usize) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    let suffix = format!("{letter}{}", PARTIAL.1);
     // A short name, so that it fits wherever the name of the target fits.
-    builder.prefix(PARTIAL.0).suffix(&suffix).rand_bytes(random);
+    builder.prefix(PARTIAL.0).suffix(PARTIAL.1).rand_bytes(random);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

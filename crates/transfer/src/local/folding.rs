@@ -6,19 +6,23 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Distinctions between names that a file system ignores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct IgnoredDistinctions {
-    case: bool,
-    normalization: bool,
-    trailing_dots: bool,
+pub struct IgnoredDistinctions {
+    /// Upper and lower case.
+    pub case: bool,
+    /// The normalization forms of Unicode.
+    pub normalization: bool,
+    /// Dots at the end; on Windows spaces, too.
+    pub trailing_dots: bool,
 }
 
 impl IgnoredDistinctions {
-    const ALL: Self = Self { case: true, normalization: true, trailing_dots: true };
+    /// All distinctions.
+    pub const ALL: Self = Self { case: true, normalization: true, trailing_dots: true };
 
     /// Probes the file system of a folder, or of the nearest folder above it that exists, with a
     /// temporary file. If the file cannot be created, every distinction counts as ignored; a
     /// transfer to that folder fails anyway.
-    pub(super) fn probe(folder: &Path) -> Self {
+    pub fn probe(folder: &Path) -> Self {
         let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let existing = absolute.ancestors().find(|folder| folder.is_dir());
         existing.and_then(|folder| Self::probe_existing(folder).ok()).unwrap_or(Self::ALL)
@@ -46,7 +50,7 @@ impl IgnoredDistinctions {
     }
 
     /// Returns a key that two names share if the file system ignores their difference.
-    pub(super) fn key(self, name: &str) -> Cow<'_, str> {
+    pub fn key(self, name: &str) -> Cow<'_, str> {
         let name = match self.trailing_dots {
             true if cfg!(windows) => name.trim_end_matches(['.', ' ']),
             true => name.trim_end_matches('.'),

@@ -18,8 +18,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use self::folding::IgnoredDistinctions;
-pub use self::list::LinkHandling;
+pub use self::{folding::IgnoredDistinctions, list::LinkHandling};
 pub(crate) use self::{
     list::{LocalListing, list_folder, stat},
     partial::{LocalWriter, copy_file},
