@@ -1,14 +1,12 @@
 //! The caller's access to the items of a drive.
 
-use std::collections::HashMap;
-
 use super::{
     drive_context::DriveContext,
     error::{Error, Result},
 };
 use crate::{
-    permissions::access,
-    tree::{ItemKey, Node, ROOT, Role, SharingSummary},
+    permissions::{access, visible_items},
+    tree::{ItemKey, Node, ROOT, Role},
 };
 
 impl DriveContext<'_> {
@@ -69,24 +67,8 @@ impl DriveContext<'_> {
         if self.has_all_rights {
             return Ok(nodes);
         }
-        let mut inherited: HashMap<ItemKey, bool> = HashMap::new();
-        let mut visible = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            // An item without permissions of its own has those of its folder, which is looked up once.
-            let has_own = SharingSummary::from_node(&node).is_some();
-            let holder = if has_own { None } else { node.parents.first().copied() };
-            let is_visible = match holder.and_then(|folder| inherited.get(&folder)) {
-                Some(known) => *known,
-                None => self.role(holder.unwrap_or(node.no)).await?.is_some(),
-            };
-            if let Some(folder) = holder {
-                inherited.insert(folder, is_visible);
-            }
-            if is_visible {
-                visible.push(node);
-            }
-        }
-        Ok(visible)
+        let (state, link) = (&self.request.state, self.presented.as_ref());
+        Ok(visible_items(state, &self.account, nodes, &self.principal, link).await?)
     }
 
     /// Returns a page of the items below a folder that the caller has access to, as

@@ -3,7 +3,7 @@
 //! The member `shared_with` of an item describes this access: no access to an item of "Just me", and to a
 //! shared item the role of its permission. The scopes of the token restrict it further.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     action::LiveAction,
@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     account::Account,
-    permissions::access,
-    tree::{ItemKey, Node, ROOT, Role, SharingSummary, TreeError},
+    permissions::{access, visible_items},
+    tree::{ItemKey, Node, ROOT, Role, TreeError},
 };
 
 /// The access that an action on an item of another user needs.
@@ -150,27 +150,9 @@ impl LiveRequest {
         if !self.is_foreign() {
             return Ok(nodes);
         }
-        let mut inherited: HashMap<ItemKey, bool> = HashMap::new();
-        let mut visible = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            // An item without permissions of its own has those of its folder, which is looked up once.
-            let has_own = SharingSummary::from_node(&node).is_some();
-            let holder = if has_own { None } else { node.parents.first().copied() };
-            let is_visible = match holder.and_then(|folder| inherited.get(&folder)) {
-                Some(known) => *known,
-                None => {
-                    let item = holder.unwrap_or(node.no);
-                    self.role(&self.objects.account, item).await?.is_some()
-                }
-            };
-            if let Some(folder) = holder {
-                inherited.insert(folder, is_visible);
-            }
-            if is_visible {
-                visible.push(node);
-            }
-        }
-        Ok(visible)
+        let owner = &self.objects.account;
+        let visible = visible_items(self.state(), owner, nodes, &self.principal, None).await;
+        visible.map_err(|error| LiveError::tree(error, self.subject_id()))
     }
 
     /// Returns the items of other users that are shared with the caller: each with the account that owns

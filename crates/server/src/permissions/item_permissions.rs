@@ -1,5 +1,7 @@
 //! The effective permissions of an item, and the access that they grant.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use super::Principal;
@@ -7,7 +9,10 @@ use crate::{
     account::Account,
     account_scope,
     state::ServerState,
-    tree::{DriveKey, ItemKey, LinkAudience, Permission, PermissionKind, Role, Tree, TreeError},
+    tree::{
+        DriveKey, ItemKey, LinkAudience, Node, Permission, PermissionKind, Role, SharingSummary,
+        Tree, TreeError,
+    },
 };
 
 /// A sharing link that a request presents.
@@ -48,6 +53,40 @@ pub(crate) async fn access(
     let permissions = ItemPermissions::load(&state.tree, owner.drive, item).await?;
     let owner = Principal::for_user(&state.accounts, owner);
     Ok(permissions.role(principal, &owner, link, account_scope::now()))
+}
+
+/// Returns the items that a principal has access to. The arguments are those of [`access`].
+///
+/// # Errors
+/// [`TreeError::Storage`] if the storage fails.
+pub(crate) async fn visible_items(
+    state: &ServerState,
+    owner: &Account,
+    items: Vec<Node>,
+    principal: &Principal,
+    link: Option<&PresentedLink>,
+) -> Result<Vec<Node>, TreeError> {
+    let mut inherited: HashMap<ItemKey, bool> = HashMap::new();
+    let mut visible = Vec::with_capacity(items.len());
+    for item in items {
+        // An item without permissions of its own has those of its folder, which is looked up once.
+        let has_own = SharingSummary::from_node(&item).is_some();
+        let holder = if has_own { None } else { item.parents.first().copied() };
+        let is_visible = match holder.and_then(|folder| inherited.get(&folder)) {
+            Some(known) => *known,
+            None => {
+                let holder = holder.unwrap_or(item.no);
+                access(state, owner, holder, principal, link).await?.is_some()
+            }
+        };
+        if let Some(folder) = holder {
+            inherited.insert(folder, is_visible);
+        }
+        if is_visible {
+            visible.push(item);
+        }
+    }
+    Ok(visible)
 }
 
 impl ItemPermissions {
