@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_goes_to_the_endpoint_and_to_allowed_hosts_alone() {
+    fn a_token_is_sent_to_the_endpoint_and_allowed_hosts_only() {
         for good in [
             "https://drive.amazonaws.com/drive/v1/account/endpoint",
             "https://drive.amazonaws.com:443/x",

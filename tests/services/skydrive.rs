@@ -384,7 +384,7 @@ async fn a_write_is_complete_or_an_error() {
 }
 
 #[tokio::test]
-async fn a_full_drive_says_so() {
+async fn a_full_drive_is_reported() {
     let setup = Setup::with(Server::builder().quota(1000)).await;
     let error = setup.operator().write("a", vec![0; 2000]).await.unwrap_err();
     assert!(error.to_string().contains("resource_quota_exceeded"), "{error}");

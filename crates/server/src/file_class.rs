@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_what_its_name_says() {
+    fn a_file_has_the_type_of_its_name() {
         for (name, kind) in [
             ("a.JPG", FileClass::Photo),
             ("a.tar.png", FileClass::Photo),

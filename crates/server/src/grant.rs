@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_scope_stands_for_all_permissions() {
+    fn the_default_scope_means_all_permissions() {
         let permissions = |scope: &str| Grant::new("", Some(scope.to_owned())).permissions();
         assert_eq!(permissions("https://graph.microsoft.com/.default"), None);
         assert_eq!(

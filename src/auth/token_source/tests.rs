@@ -159,7 +159,7 @@ async fn thirty_two_callers_at_once_cost_one_refresh() {
 }
 
 #[tokio::test]
-async fn everybody_who_waits_for_a_refresh_that_fails_is_told_why_and_the_next_one_tries_again() {
+async fn a_failed_refresh_is_the_error_of_all_its_callers_and_the_next_call_tries_again() {
     let transport = rotating();
     let (cx, source) = (transport.context(), refreshed("refresh-9"));
     let (one, other) = tokio::join!(source.token(&cx), source.token(&cx));
@@ -174,7 +174,7 @@ async fn everybody_who_waits_for_a_refresh_that_fails_is_told_why_and_the_next_o
 }
 
 #[tokio::test]
-async fn a_refresh_goes_on_when_its_caller_is_dropped() {
+async fn a_refresh_continues_when_its_caller_is_dropped() {
     let gate = Arc::new(Semaphore::new(0));
     let transport = {
         let gate = Arc::clone(&gate);
@@ -239,7 +239,7 @@ async fn a_given_token_is_given_and_never_renewed() {
 }
 
 #[tokio::test]
-async fn a_rotated_token_is_in_the_file_and_the_next_process_goes_on_from_there() {
+async fn a_rotated_token_is_in_the_file_and_the_next_process_uses_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = TokenFile::new(folder.path().join("tokens.json"));
     let transport = rotating();
@@ -302,7 +302,7 @@ fn in_the_way(path: &Path) {
 }
 
 #[tokio::test]
-async fn tokens_that_cannot_be_written_are_an_error_once_and_the_source_goes_on_with_them() {
+async fn tokens_that_cannot_be_written_are_an_error_once_and_stay_usable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.json");
     let (mut turn, there) = (0, path.clone());
@@ -364,7 +364,7 @@ async fn what_another_process_has_written_meanwhile_is_newer_than_what_could_not
 }
 
 #[tokio::test]
-async fn where_there_is_no_room_for_new_tokens_none_are_asked_for() {
+async fn without_room_for_new_tokens_none_are_requested() {
     let transport = Scripted::expecting([]);
     let folder = tempfile::tempdir().unwrap();
     let below = folder.path().join("gone");
@@ -399,7 +399,7 @@ async fn an_endpoint_that_is_busy_is_a_passing_error_and_one_that_refuses_is_not
 }
 
 #[tokio::test]
-async fn no_error_of_a_refresh_tells_a_secret() {
+async fn no_error_of_a_refresh_contains_a_secret() {
     let outcomes = [
         Outcome::Reset,
         granted("SECRET-access", "SECRET-refresh", 3600).broken_at(60),

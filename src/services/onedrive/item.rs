@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_has_no_parent_whatever_the_response_says() {
+    fn the_root_has_no_parent_despite_the_response() {
         let wire = json!({"id": "R", "name": "root", "root": {}, "folder": {"childCount": 3},
             "parentReference": {"driveId": "D", "id": "R", "path": "/drive/root:"}});
         let root = from_response(serde_json::from_value(wire).unwrap(), None).unwrap();

@@ -56,7 +56,7 @@ fn a_damaged_file_is_found_by_a_check_and_taken_out_by_a_repair() {
 }
 
 #[test]
-fn a_damaged_database_is_replaced_by_a_repair_which_says_so() {
+fn a_damaged_database_is_replaced_by_a_repair_that_reports_it() {
     let shell = Shell::new();
     for n in 0..40 {
         shell.write(&format!("src/f{n}"), format!("bytes of {n}"));

@@ -38,7 +38,7 @@ impl Sky {
 }
 
 #[test]
-fn a_tree_goes_to_the_embedded_drive_and_comes_back_the_same() {
+fn a_tree_is_equal_after_a_round_trip_through_the_embedded_drive() {
     let shell = Shell::new();
     for name in
         ["plain.txt", "space and #%&+'.txt", "é-漢字-🦀", "UPPER/lower.TXT", "a/b/c/d", "empty"]

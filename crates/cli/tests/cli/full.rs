@@ -93,17 +93,17 @@ async fn get(cloud: Cloud) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_does_not_fit_leaves_what_was_there_and_goes_on_when_there_is_room_onedrive() {
+async fn a_file_that_does_not_fit_changes_nothing_and_is_sent_when_there_is_room_onedrive() {
     get(OneDrive).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_does_not_fit_leaves_what_was_there_and_goes_on_when_there_is_room_skydrive() {
+async fn a_file_that_does_not_fit_changes_nothing_and_is_sent_when_there_is_room_skydrive() {
     get(SkyDrive).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_does_not_fit_leaves_what_was_there_and_goes_on_when_there_is_room_amazon() {
+async fn a_file_that_does_not_fit_changes_nothing_and_is_sent_when_there_is_room_amazon() {
     get(Amazon).await;
 }
 

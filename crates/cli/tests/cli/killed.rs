@@ -341,7 +341,7 @@ async fn two_processes_that_transfer_the_same_file_both_complete_it() {
 }
 
 #[test]
-fn an_upload_to_an_embedded_drive_goes_on_although_its_server_died_with_it() {
+fn an_upload_to_an_embedded_drive_continues_after_its_process_died() {
     for drive in ["local-skydrive", "local-onedrive"] {
         let shell = Shell::new();
         let written = Dice(4).bytes(80 * MIB);

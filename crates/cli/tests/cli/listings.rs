@@ -176,7 +176,7 @@ async fn a_file_is_not_taken_for_a_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_enumeration_of_the_whole_drive_that_is_cut_short_goes_on_folder_by_folder() {
+async fn an_interrupted_enumeration_of_the_drive_continues_folder_by_folder() {
     let rig = Rig::new(Cloud::OneDrive).await;
     let plants = (0..1500).map(|n| FixtureItem::file(format!("d{}/f{n}", n % 3), "x"));
     rig.server.control().add_fixtures(plants).await.expect("planted");

@@ -139,7 +139,7 @@ fn a_removal_is_confirmed_on_a_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_test_prints_the_account_and_tells_kinds_of_failures_apart() {
+async fn a_test_prints_the_account_and_distinguishes_kinds_of_failures() {
     for cloud in [Cloud::OneDrive, Cloud::SkyDrive, Cloud::Amazon] {
         let rig = Rig::new(cloud).await;
         let record = rig.run(&["remotes", "test", "--json", "it"]).await.json().remove(0);

@@ -74,7 +74,7 @@ fn mkdir_needs_the_parent_and_a_new_name_without_p() {
 }
 
 #[test]
-fn a_service_without_accounts_says_that_it_has_none() {
+fn a_service_without_accounts_reports_that() {
     let shell = Shell::new();
     shell.run(&["quota", "disk:"]).fails(8, "disk: it is a fs remote");
     shell.run(&["user", "disk:"]).fails(8, "disk: it is a fs remote");
@@ -99,7 +99,7 @@ fn invalid_arguments_have_their_own_exit_code() {
 }
 
 #[test]
-fn remotes_come_from_the_configuration_file_and_the_command_line_wins() {
+fn remotes_are_read_from_the_configuration_file_and_the_command_line_wins() {
     let shell = Shell::new();
     shell.write("disk/one/a", "1");
     shell.write("disk/two/b", "2");

@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[test]
-fn remotes_without_an_endpoint_are_led_to_a_server_that_stands_in_for_their_clouds() {
+fn remotes_without_an_endpoint_use_a_server_that_impersonates_their_clouds() {
     let shell = Shell::new();
     let authority = shell.path("ca.pem");
     let told = authority.to_str().expect("a name");

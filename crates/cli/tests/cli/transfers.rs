@@ -40,7 +40,7 @@ fn a_tree_that_was_sent_and_fetched_is_the_same() {
 }
 
 #[test]
-fn without_a_slash_the_target_is_the_copy_and_with_one_it_goes_below() {
+fn without_a_slash_the_target_is_the_copy_and_with_one_its_folder() {
     let shell = Shell::new();
     shell.write("src/a", "1");
     for (target, at) in
@@ -71,7 +71,7 @@ fn without_a_slash_the_target_is_the_copy_and_with_one_it_goes_below() {
 }
 
 #[test]
-fn one_file_goes_to_a_name_or_below_a_folder() {
+fn one_file_is_copied_to_a_name_or_into_a_folder() {
     let shell = Shell::new();
     shell.write("a.txt", "hello");
     for (target, at) in [

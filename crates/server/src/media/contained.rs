@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_an_error_and_the_thread_goes_on() {
+    fn a_panic_is_an_error_and_the_thread_continues() {
         let failed = contained::<()>(|| panic!("on {}", "purpose")).expect_err("an error");
         assert_eq!(failed.kind(), io::ErrorKind::InvalidData);
         assert!(failed.to_string().ends_with("on purpose"), "{failed}");

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_work_for_a_client_that_has_gone_is_given_up() {
+    async fn the_work_for_a_disconnected_client_is_cancelled() {
         let (thumbnails, gate, reads) =
             (Arc::new(Thumbnails::default()), Arc::default(), Arc::default());
         let first = {

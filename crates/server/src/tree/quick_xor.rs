@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vectors_of_the_reference_come_out() {
+    fn the_vectors_of_the_reference_are_reproduced() {
         let all: Vec<u8> = (0..=255).collect();
         for (input, expected) in [
             (Vec::new(), "0000000000000000000000000000000000000000"),

@@ -24,11 +24,11 @@ pub fn trials() -> Vec<Trial> {
         test("what_is_written_is_read_and_described", || {
             Box::pin(what_is_written_is_read_and_described())
         }),
-        test("a_large_file_goes_in_fragments", || Box::pin(a_large_file_goes_in_fragments())),
+        test("a_large_file_is_sent_in_fragments", || Box::pin(a_large_file_is_sent_in_fragments())),
         test("a_file_is_replaced_and_only_if_it_is_as_known", || {
             Box::pin(a_file_is_replaced_and_only_if_it_is_as_known())
         }),
-        test("folders_are_made_and_listed", || Box::pin(folders_are_made_and_listed())),
+        test("folders_are_created_and_listed", || Box::pin(folders_are_created_and_listed())),
         test("a_long_listing_is_followed_to_its_end", || {
             Box::pin(a_long_listing_is_followed_to_its_end())
         }),
@@ -90,7 +90,7 @@ async fn what_is_written_is_read_and_described() {
     }
 }
 
-async fn a_large_file_goes_in_fragments() {
+async fn a_large_file_is_sent_in_fragments() {
     let server = server().await;
     let operator = operator(&server, "/");
     // Only to a new name: if the file exists, the last response is 200, which the service does not
@@ -122,7 +122,7 @@ async fn a_file_is_replaced_and_only_if_it_is_as_known() {
     assert_eq!(unchanged.kind(), ErrorKind::ConditionNotMatch);
 }
 
-async fn folders_are_made_and_listed() {
+async fn folders_are_created_and_listed() {
     let server = server().await;
     let operator = operator(&server, "/");
     // The service creates a folder in the root at `root:/children`, which is the address of an

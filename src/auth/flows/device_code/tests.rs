@@ -105,7 +105,7 @@ async fn a_decision_against_the_sign_in_ends_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_code_that_nobody_enters_expires() {
+async fn a_code_that_is_never_entered_expires() {
     let begun = Instant::now();
     let (result, seconds) = sign_in(vec![error("authorization_pending")]).await;
     assert_eq!(result.expect_err("expired").code(), Some("expired_token"));

@@ -16,7 +16,7 @@ fn body(text: &str) -> Body {
 }
 
 #[tokio::test]
-async fn an_empty_file_says_that_it_is_empty() {
+async fn an_empty_file_is_an_error_that_names_it() {
     let transport = Scripted::by(|_| answer(201, format!(r#"{{"id":"{FILE}"}}"#)));
     let cx = transport.context();
     let options = UploadOptions::default();
@@ -133,7 +133,7 @@ async fn an_upload_is_repeated_whole_after_a_renewal_and_a_given_token_is_not_re
 }
 
 #[tokio::test]
-async fn no_other_answer_is_asked_for_twice() {
+async fn no_other_response_is_requested_twice() {
     for outcome in [refusal(503, "server_busy", ""), answer(429, ""), Outcome::Reset] {
         let transport = Scripted::by(move |_| outcome.clone());
         let error = renewing_client().me(&transport.context()).await.unwrap_err();

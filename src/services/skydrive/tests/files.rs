@@ -63,7 +63,7 @@ async fn a_ticket_given_just_now_is_not_replaced_again() {
 }
 
 #[tokio::test]
-async fn any_other_failure_of_a_ticket_is_told_and_not_worked_around() {
+async fn any_other_failure_of_a_ticket_is_an_error() {
     let transport = Scripted::expecting([("GET https://t/x", answer(503, ""))]);
     let refused = download(&transport, Some(&with_ticket("https://t/x")), ByteRange::Full).await;
     assert!(refused.unwrap_err().is_temporary());
@@ -73,7 +73,7 @@ async fn any_other_failure_of_a_ticket_is_told_and_not_worked_around() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_gone_is_not_found_whatever_its_ticket_says() {
+async fn a_deleted_file_is_not_found_despite_its_ticket() {
     let transport = Scripted::expecting([
         ("GET https://t/old", answer(404, "")),
         (CONTENT, refusal(404, "resource_not_found", "Gone.")),
@@ -83,7 +83,7 @@ async fn a_file_that_is_gone_is_not_found_whatever_its_ticket_says() {
 }
 
 #[tokio::test]
-async fn ranges_hold_on_a_host_that_ignores_them_or_tells_no_size() {
+async fn ranges_hold_on_a_host_that_ignores_them_or_sends_no_size() {
     let whole = || answer(200, "0123456789");
     let transport =
         Scripted::expecting([(CONTENT, location("https://t/x")), ("GET https://t/x", whole())]);

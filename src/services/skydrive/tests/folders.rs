@@ -56,7 +56,7 @@ async fn a_missing_child_is_not_found_and_all_of_the_folder_is_known() {
 }
 
 #[tokio::test]
-async fn pages_are_followed_when_the_cloud_pages_wherever_it_says_the_next_one_is() {
+async fn pages_are_followed_by_the_links_of_the_cloud() {
     let one = [listed("file.a.A!1", "one", T)];
     let two = [listed("file.a.A!2", "two", T)];
     let three = [listed("file.a.A!3", "three", T)];
@@ -71,7 +71,7 @@ async fn pages_are_followed_when_the_cloud_pages_wherever_it_says_the_next_one_i
 }
 
 #[tokio::test]
-async fn a_listing_that_goes_round_in_circles_is_an_error() {
+async fn a_listing_whose_pages_repeat_is_an_error() {
     for next in ["files?offset=0", "files?limit=5", "files?offset=x"] {
         let next = next.to_owned();
         let transport = Scripted::by(move |_| page([listed("file.a.A!1", "one", T)], Some(&next)));
@@ -161,7 +161,7 @@ async fn what_is_listed_is_file_folder_or_neither() {
 }
 
 #[tokio::test]
-async fn the_root_has_one_id_and_its_real_one_is_asked_for_once_when_it_is_a_destination() {
+async fn the_root_has_one_id_and_its_real_one_is_requested_once_as_a_destination() {
     let root = "folder.8c8ce076ca27823f";
     let file = "file.8c8ce076ca27823f.8C8CE076CA27823F%21128";
     let moved = || {

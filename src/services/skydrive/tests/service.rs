@@ -25,7 +25,7 @@ async fn names(operator: &Operator, path: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn duplicates_made_by_somebody_else_are_one_file() {
+async fn duplicates_of_another_client_are_one_file() {
     let cloud = Cloud::default();
     cloud.file(0, "same", "older");
     cloud.file(0, "Same", "newer");
@@ -44,7 +44,7 @@ async fn a_file_that_is_too_large_is_refused_with_the_limit() {
 }
 
 #[tokio::test]
-async fn an_operator_comes_from_a_uri_and_from_pairs() {
+async fn an_operator_is_built_from_a_uri_and_from_pairs() {
     register_skydrive_service(OperatorRegistry::get());
     let uri = "skydrive://me/photos?endpoint=http%3A%2F%2F127.0.0.1%3A9%2Fv5.0%2F&access_token=a";
     let info = Operator::from_uri(uri).unwrap().info();
@@ -56,7 +56,7 @@ async fn an_operator_comes_from_a_uri_and_from_pairs() {
 }
 
 #[tokio::test]
-async fn a_handle_comes_with_the_service() {
+async fn the_service_has_a_handle() {
     let (service, handle) = SkyDrive::default().access_token("token").build_with_handle().unwrap();
     assert!(std::ptr::eq(service.handle().drive().capabilities(), handle.drive().capabilities()));
     let cloud = Cloud::default();

@@ -223,7 +223,7 @@ async fn paths_are_resolved_as_the_old_client_did() {
 }
 
 #[tokio::test]
-async fn uploads_overwrite_in_three_ways_and_make_photos_smaller_when_asked() {
+async fn uploads_overwrite_in_three_ways_and_reduce_photos_on_request() {
     let setup = Setup::new().await;
     let (client, cx) = (setup.client(), setup.cx());
     let body = Body::Memory(Buffer::from(media::photo(2100, 100)));

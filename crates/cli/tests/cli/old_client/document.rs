@@ -143,7 +143,7 @@ async fn sign_in(address: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_command_of_the_document_does_what_it_says() {
+async fn every_command_of_the_document_works_as_written() {
     let server = Server::builder().ephemeral().quota(25 << 30).start().await.expect("a server");
     let address = server.url().as_str().trim_end_matches('/').to_owned();
     let time = |second: i64| jiff::Timestamp::from_second(second).expect("a time");

@@ -85,7 +85,7 @@ async fn log_in(user: &SignIn, api: &FixedApi, more: &[&str]) -> crate::shell::R
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_drives_are_listed_if_the_user_cannot_be_asked() {
+async fn several_drives_are_listed_without_a_terminal() {
     let (user, api) = (SignIn::new().await, two_drives());
     let ran = log_in(&user, &api, &[]).await;
     ran.fails(2, "OneDrive (business, d1); Archive (business, d2)").fails(2, "use --drive ID");

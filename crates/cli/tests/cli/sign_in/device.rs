@@ -35,7 +35,7 @@ async fn without_a_browser_the_device_code_is_the_default_and_can_be_denied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cloud_without_device_codes_says_so() {
+async fn a_cloud_without_device_codes_is_an_error() {
     let user = SignIn::new().await;
     let ran = user.run(&["login", "sky", "--service", "skydrive", "--device"]).await;
     ran.fails(8, "skydrive has no device codes (use --paste)");

@@ -76,7 +76,7 @@ fn a_url_is_relative_or_this_servers_own() {
 }
 
 #[test]
-fn requests_come_after_those_that_they_depend_on() {
+fn requests_follow_those_that_they_depend_on() {
     let order = |parts: &[(&str, &[&str])]| {
         let parts = parts.iter().map(|(id, after)| {
             part(json!({"id": id, "method": "GET", "url": "/me", "dependsOn": after}))

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn sizes_of_the_reference_come_out_as_there() {
+fn sizes_of_the_reference_are_reproduced() {
     // The sample of the photo object (live-connect#photo-sample-size): 1600 × 1200.
     let of = |within| fit((1600, 1200), within);
     assert_eq!(
@@ -35,7 +35,7 @@ fn a_frame_keeps_the_shape_of_a_picture_or_crops_it() {
 
 proptest! {
     #[test]
-    fn a_part_for_a_frame_lies_within_the_picture(width in 1..100_000_u32, height in 1..100_000_u32, w in 1..=2048_u32, h in 1..=2048_u32, crop: bool) {
+    fn a_part_for_a_frame_is_within_the_picture(width in 1..100_000_u32, height in 1..100_000_u32, w in 1..=2048_u32, h in 1..=2048_u32, crop: bool) {
         let frame = Frame { width: w, height: h, crop };
         let (x, y) = frame.cropped((width, height));
         prop_assert!(x >= 1 && y >= 1 && x <= width && y <= height);

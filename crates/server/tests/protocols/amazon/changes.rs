@@ -91,7 +91,7 @@ async fn change_sets_have_the_requested_size() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_of_another_time_begins_anew() {
+async fn a_checkpoint_of_another_time_starts_over() {
     let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     for n in 0..3 {

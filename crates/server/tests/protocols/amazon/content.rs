@@ -107,7 +107,7 @@ async fn a_form_that_is_none_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_full_drive_says_so() {
+async fn a_full_drive_is_reported() {
     let cloud = AmazonServer::of(Server::builder().quota(100)).await;
     let root = cloud.root().await;
     let full = cloud.upload("f", &root, &"x".repeat(101), "").await.json_with_status(403);

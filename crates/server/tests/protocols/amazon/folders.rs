@@ -177,7 +177,7 @@ async fn a_name_of_a_linked_folder_is_in_use() {
 }
 
 #[tokio::test]
-async fn a_node_is_made_in_several_folders_or_in_none() {
+async fn a_node_is_created_in_several_folders_or_in_none() {
     let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let (a, b) = (cloud.folder("a", &root).await, cloud.folder("b", &root).await);

@@ -341,7 +341,7 @@ async fn a_code_that_is_used_twice_revokes_its_tokens() {
 }
 
 #[tokio::test]
-async fn a_replaced_refresh_token_revokes_its_sign_in_if_the_option_says_so() {
+async fn a_replaced_refresh_token_revokes_its_sign_in_if_configured() {
     let refresh = |tokens: &Value| {
         let token = tokens["refresh_token"].as_str().unwrap();
         format!("grant_type=refresh_token&client_id=desktop&refresh_token={token}")

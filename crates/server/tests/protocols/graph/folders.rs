@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::graph::harness::{GraphServer, id, names};
 
 #[tokio::test]
-async fn a_folder_is_made_in_a_folder_by_id_or_path() {
+async fn a_folder_is_created_in_a_folder_by_id_or_path() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let body = json!({"name": "a", "folder": {"childCount": 0}, "@name.conflictBehavior": "fail"});

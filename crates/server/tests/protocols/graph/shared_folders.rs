@@ -363,7 +363,7 @@ async fn a_link_ends_with_its_expiry_and_needs_its_password() {
 }
 
 #[tokio::test]
-async fn inherited_permissions_end_where_a_request_says_so() {
+async fn inherited_permissions_end_at_the_item_of_the_request() {
     let cloud = GraphServer::new().await;
     let anna = cloud.named("anna.business");
     let (bea, carl) = (cloud.named("bea.business"), cloud.named("carl.business"));

@@ -77,7 +77,7 @@ async fn a_connection_is_reset_before_or_after_the_effect() {
 }
 
 #[tokio::test]
-async fn a_body_breaks_off_where_the_rule_says() {
+async fn a_body_ends_at_the_byte_of_the_rule() {
     let rig = Rig::new().await;
     let bytes = vec![7; 100_000];
     let file = rig.file("me/skydrive", "a", bytes).await;

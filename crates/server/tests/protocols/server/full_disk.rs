@@ -32,7 +32,7 @@ async fn audit(rig: &Rig) -> Value {
 }
 
 #[tokio::test]
-async fn each_cloud_says_in_its_words_that_there_is_no_room_and_shows_nothing_of_it() {
+async fn each_cloud_reports_a_full_drive_in_its_words_and_shows_no_part_of_the_file() {
     let data = tempfile::tempdir().expect("a folder");
     fill(data.path());
     let rig = Rig::with(|builder| {

@@ -141,7 +141,7 @@ async fn an_item_of_another_user_has_its_owner() {
 }
 
 #[tokio::test]
-async fn a_folder_is_made_by_json_and_by_form() {
+async fn a_folder_is_created_by_json_and_by_form() {
     let rig = Rig::new().await;
     let json = json!({ "name": "d e", "description": "näher" });
     let json = rig.live("POST", "/me/skydrive").json(&json).send().await;
@@ -161,7 +161,7 @@ async fn a_folder_is_made_by_json_and_by_form() {
 }
 
 #[tokio::test]
-async fn a_folder_is_not_made_where_there_is_one_of_its_name_in_any_case() {
+async fn a_folder_is_not_created_beside_one_of_its_name_in_any_case() {
     let rig = Rig::new().await;
     rig.folder("me/skydrive", "Straße").await;
     rig.file("me/skydrive", "file", "x").await;
@@ -192,7 +192,7 @@ async fn bodies_that_make_no_folder_say_why() {
 }
 
 #[tokio::test]
-async fn a_folder_is_made_only_in_a_folder() {
+async fn a_folder_is_created_only_in_a_folder() {
     let rig = Rig::new().await;
     let file = rig.file("me/skydrive", "a", "x").await;
     let path = format!("/{}", file["id"].as_str().expect("an id"));

@@ -164,7 +164,7 @@ async fn a_data_folder_that_cannot_be_is_explained() {
 }
 
 #[tokio::test]
-async fn where_others_can_come_in_control_wants_its_token() {
+async fn on_a_public_address_control_requires_its_token() {
     let rig = Rig::with(|builder| builder.insecure_listen(([127, 0, 0, 1], 0).into())).await;
     let token = rig.server.control_token().expect("a token").expose().to_owned();
     assert_eq!(rig.bare("GET", "/_control/health").send().await.status, 200);

@@ -8,7 +8,7 @@ use crate::server::{
 };
 
 #[tokio::test]
-async fn folders_come_first_then_names_as_code_points() {
+async fn folders_are_first_then_names_by_code_point() {
     let rig = Rig::new().await;
     for name in ["b", "B", "ä", "z"] {
         rig.file("me/skydrive", &format!("{name}.txt"), name).await;

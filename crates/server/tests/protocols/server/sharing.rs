@@ -175,7 +175,7 @@ async fn well_known_folders_are_created_on_first_use() {
 }
 
 #[tokio::test]
-async fn lists_that_are_no_folders_come_in_pages_and_of_the_wanted_kind() {
+async fn lists_that_are_no_folders_have_pages_and_filter_by_kind() {
     let rig = Rig::new().await;
     let deep = rig.folder("me/skydrive", "deep").await;
     for (folder, name) in [

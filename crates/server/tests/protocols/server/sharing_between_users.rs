@@ -60,7 +60,7 @@ fn access(object: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn the_access_of_another_user_is_what_shared_with_says() {
+async fn the_access_of_another_user_equals_shared_with() {
     let rig = SharingRig::new([
         FixtureItem::file("private.txt", "p"),
         FixtureItem::file("read/a.txt", "a"),

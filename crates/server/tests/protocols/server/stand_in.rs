@@ -185,7 +185,7 @@ async fn the_proxy_connects_only_to_the_clouds() {
 }
 
 #[tokio::test]
-async fn a_server_stands_in_for_the_clouds_only_if_configured() {
+async fn a_server_impersonates_the_clouds_only_if_configured() {
     let server = Server::builder().start().await.expect("it starts");
     assert_eq!(server.authority(), None);
     let target = "graph.microsoft.com:443";

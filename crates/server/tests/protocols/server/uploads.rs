@@ -225,7 +225,7 @@ async fn a_body_with_a_content_encoding_is_not_kept_as_it_is() {
 }
 
 #[tokio::test]
-async fn more_than_a_hundred_megabytes_are_refused_however_they_come() {
+async fn more_than_a_hundred_megabytes_are_refused_in_each_form() {
     let rig = Rig::new().await;
     let piece = Bytes::from(vec![7; MIB]);
     let chunks = || {
@@ -349,7 +349,7 @@ async fn a_file_is_put_only_into_a_folder() {
 }
 
 #[tokio::test]
-async fn large_photos_are_made_smaller_unless_the_client_says_no() {
+async fn large_photos_are_reduced_unless_the_client_forbids_it() {
     let rig = Rig::new().await;
     let large = media::photo(4096, 1024);
     let photo = rig.file("me/skydrive", "a.jpg", large.clone()).await;

@@ -77,7 +77,7 @@ async fn a_damaged_block_is_not_served_and_the_others_are() {
 }
 
 #[tokio::test]
-async fn a_blob_that_is_cut_or_gone_is_not_served_and_the_audit_counts_it() {
+async fn a_truncated_or_missing_blob_is_not_served_and_the_audit_counts_it() {
     let data = tempfile::tempdir().expect("temporary folder");
     let tree = on_disk(data.path()).await;
     let drive = tree.drive("").await.expect("drive").no;

@@ -178,7 +178,7 @@ async fn a_full_database_refuses_writes_and_loses_no_acknowledged_one() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn in_a_folder_that_is_gone_or_another_nothing_is_taken() {
+async fn nothing_is_taken_from_a_missing_or_replaced_folder() {
     for (what, why) in [
         ("the folder is removed", "was removed"),
         ("the database is removed", "was removed"),

@@ -404,7 +404,7 @@ async fn a_listing_continues_after_its_last_child_despite_removals() {
 }
 
 #[tokio::test]
-async fn folders_that_are_missing_are_made_with_their_item_or_not_at_all() {
+async fn missing_folders_are_created_with_their_item_or_not_at_all() {
     let (tree, drive) = ephemeral().await;
     let below = |names: &[&str]| NewItem {
         folders: names.iter().map(|&name| name.to_owned()).collect(),
@@ -447,5 +447,5 @@ also_on_postgres!(
     names_that_no_tree_can_keep_are_refused,
     facets_times_and_descriptions_are_kept,
     a_listing_continues_after_its_last_child_despite_removals,
-    folders_that_are_missing_are_made_with_their_item_or_not_at_all,
+    missing_folders_are_created_with_their_item_or_not_at_all,
 );

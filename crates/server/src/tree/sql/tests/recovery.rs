@@ -272,7 +272,7 @@ async fn a_write_that_is_in_the_log_only_is_saved() {
 }
 
 #[tokio::test]
-async fn an_upload_that_is_not_complete_goes_on_after_a_repair() {
+async fn an_incomplete_upload_continues_after_a_repair() {
     let data = tempfile::tempdir().expect("temporary folder");
     let tree = on_disk(data.path()).await;
     let drive = tree.drive("").await.expect("drive").no;
@@ -306,7 +306,7 @@ async fn an_upload_that_is_not_complete_goes_on_after_a_repair() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_lost_is_made_again_with_everything_in_it() {
+async fn a_lost_folder_is_created_again_with_all_its_items() {
     let data = tempfile::tempdir().expect("temporary folder");
     let tree = on_disk(data.path()).await;
     let drive = tree.drive("").await.expect("drive").no;
@@ -388,7 +388,7 @@ async fn a_file_with_the_bytes_of_another_is_not_served() {
 }
 
 #[tokio::test]
-async fn of_nothing_no_drive_is_made() {
+async fn no_drive_is_created_from_nothing() {
     let data = tempfile::tempdir().expect("temporary folder");
     let tree = on_disk(data.path()).await;
     let drive = tree.drive("").await.expect("drive").no;

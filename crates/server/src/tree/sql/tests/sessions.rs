@@ -62,7 +62,7 @@ async fn fragments_of_any_size_make_the_file_that_one_request_makes() {
 }
 
 #[tokio::test]
-async fn a_session_goes_on_after_a_restart_with_the_same_hashes() {
+async fn a_session_continues_after_a_restart_with_the_same_hashes() {
     let data = tempfile::tempdir().expect("temporary folder");
     let sent = bytes(100_000, 5);
     let tree = Tree::open(TreeOptions::folder(data.path()).durability(crate::Durability::Relaxed))
@@ -177,7 +177,7 @@ async fn a_fragment_that_does_not_fit_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_cancelled_or_expired_session_is_gone_with_its_bytes() {
+async fn a_cancelled_or_expired_session_is_removed_with_its_bytes() {
     let (tree, drive) = ephemeral().await;
     let opened = open(&tree, drive, None).await;
     append(&tree, &opened, 0, b"12345").await.expect("appends");
@@ -240,7 +240,7 @@ also_on_postgres!(
     fragments_of_any_size_make_the_file_that_one_request_makes,
     a_session_without_bytes_makes_an_empty_file,
     a_fragment_that_does_not_fit_is_refused_and_leaves_nothing,
-    a_cancelled_or_expired_session_is_gone_with_its_bytes,
+    a_cancelled_or_expired_session_is_removed_with_its_bytes,
     a_session_whose_name_is_taken_keeps_its_bytes,
     a_session_is_refused_what_a_file_would_be_refused,
 );

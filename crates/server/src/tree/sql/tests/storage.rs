@@ -255,7 +255,7 @@ async fn media_facts_are_stored_once_and_removed_with_their_content() {
 }
 
 #[tokio::test]
-async fn the_lineage_of_an_item_goes_up_to_the_root() {
+async fn the_lineage_of_an_item_ends_at_the_root() {
     let (tree, drive) = ephemeral().await;
     let outer = super::folder(&tree, drive, ROOT, "outer").await;
     let inner = super::folder(&tree, drive, outer.no, "inner").await;
@@ -294,5 +294,5 @@ also_on_postgres!(
     a_refused_file_leaves_no_bytes,
     a_reader_gets_the_whole_file_although_it_is_replaced,
     a_reset_removes_everything,
-    the_lineage_of_an_item_goes_up_to_the_root,
+    the_lineage_of_an_item_ends_at_the_root,
 );

@@ -95,7 +95,7 @@ async fn a_folder_of_version_1_is_migrated_with_everything_in_it() {
 }
 
 #[tokio::test]
-async fn an_upload_session_of_version_1_goes_on() {
+async fn an_upload_session_of_version_1_continues() {
     let data = tempfile::tempdir().expect("temporary folder");
     version_1(data.path()).await;
     let mut sql = database(data.path()).await;
@@ -190,7 +190,7 @@ async fn names_that_are_one_name_now_are_kept_and_reported() {
 }
 
 #[tokio::test]
-async fn a_conflict_of_names_ends_when_one_of_them_goes() {
+async fn a_conflict_of_names_ends_when_one_item_is_removed() {
     let data = tempfile::tempdir().expect("temporary folder");
     version_1(data.path()).await;
     let [_, work] = DRIVES;
