@@ -10,6 +10,7 @@ use super::{
     check_out,
     dialect::Dialect,
     drive_context::DriveContext,
+    lists::list_item_number,
     media::facets,
     owner::AccountIdentity,
     special_folders,
@@ -20,6 +21,7 @@ use crate::{
     account_kind::AccountKind,
     account_scope,
     content::encoded,
+    directory::ORGANIZATION as ONLY_TENANT,
     download_urls,
     tree::{Content, Node, NodeKind, ROOT, SharingAudience, SharingSummary},
 };
@@ -82,10 +84,8 @@ impl DriveContext<'_> {
             item["shared"] = shared;
         }
         self.add_facets(node, &mut item);
-        let selects_publication =
-            self.request.selection.names().iter().any(|name| name == "publication");
-        if selects_publication && node.kind == NodeKind::File && !self.kind.is_personal() {
-            item["publication"] = check_out::publication(node);
+        if !self.kind.is_personal() {
+            self.add_selected(node, view, &mut item);
         }
         if matches!(view, View::SearchResult) && !self.kind.is_personal() {
             for absent in ["createdBy", "lastModifiedBy", "parentReference"] {
@@ -93,6 +93,43 @@ impl DriveContext<'_> {
             }
         }
         item
+    }
+
+    /// Adds the properties of SharePoint that an item has only if `$select` names them
+    /// (onedrive-graph#properties-not-by-default).
+    fn add_selected(&self, node: &Node, view: View<'_>, item: &mut Value) {
+        for name in self.request.selection.names() {
+            match name.as_str() {
+                "publication" if node.kind == NodeKind::File => {
+                    item["publication"] = check_out::publication(node);
+                }
+                "sharepointIds" => item["sharepointIds"] = self.sharepoint_ids(node),
+                // Without the path, `webUrl` is another page.
+                "webDavUrl" if matches!(view, View::WithPath(_)) => {
+                    item["webDavUrl"] = item["webUrl"].clone();
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns the ids of an item in SharePoint's own API. The root of a library is no item of its
+    /// list.
+    fn sharepoint_ids(&self, node: &Node) -> Value {
+        let identity = AccountIdentity::new(self.kind, &self.account);
+        let site = identity.site();
+        let mut ids = json!({
+            "listId": identity.list_id(),
+            "siteId": site.guid(),
+            "siteUrl": site.web_url(self.request),
+            "webId": site.web_guid(),
+            "tenantId": if site.tenant.is_empty() { ONLY_TENANT } else { &site.tenant },
+        });
+        if node.no != ROOT {
+            ids["listItemId"] = list_item_number(node).to_string().into();
+            ids["listItemUniqueId"] = self.ids.unique_id(node).into();
+        }
+        ids
     }
 
     /// Returns a deleted item as an entry of a change feed. The account kind decides which

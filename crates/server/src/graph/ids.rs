@@ -103,6 +103,11 @@ impl IdCodec {
         u128::from(high) << 64 | u128::from(low)
     }
 
+    /// Returns the GUID of an item in SharePoint's own API.
+    pub(super) fn unique_id(&self, node: &Node) -> String {
+        guid_text(self.guid(node.no)).to_lowercase()
+    }
+
     /// Inverts [`Self::guid`].
     fn item_from_guid(&self, guid: u128) -> ItemKey {
         if guid == PERSONAL_ROOT {

@@ -57,8 +57,12 @@ impl SiteProfile {
 
     /// Returns the id of the site: `host,guid,guid`.
     pub(super) fn full_id(&self, request: &GraphRequest) -> String {
-        let web = derive_guid(number_of(&self.default_library().account), WEB);
-        format!("{},{},{web}", self.host(request), self.guid())
+        format!("{},{},{}", self.host(request), self.guid(), self.web_guid())
+    }
+
+    /// Returns the GUID of the site's web.
+    pub(super) fn web_guid(&self) -> String {
+        derive_guid(number_of(&self.default_library().account), WEB)
     }
 
     /// Returns the URL of the site.

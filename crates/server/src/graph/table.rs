@@ -400,6 +400,8 @@ routes! {
                 "item.@microsoft.graph.conflictBehavior",
             ],
             unimplemented: &["item.driveItemSource", "item.mediaSource"],
+            // onedrive-graph#session-create
+            read_only: &["name"],
             ..ACTION
         });
     // The response to the last fragment is the item, so `$select` applies.

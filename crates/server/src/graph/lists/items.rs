@@ -26,7 +26,7 @@ const FILTERABLE: [&str; 6] =
     ["contentType", "createdDateTime", "fields", "id", "lastModifiedDateTime", "webUrl"];
 
 /// Returns the id of an item in its list: a number from 1.
-fn number(node: &Node) -> i64 {
+pub(in crate::graph) fn list_item_number(node: &Node) -> i64 {
     node.no.0 - ROOT.0
 }
 
@@ -154,7 +154,7 @@ fn describe(context: &DriveContext<'_>, located: &ItemWithPath) -> Value {
     json!({
         "@odata.etag": context.ids.etag(node),
         "eTag": context.ids.etag(node),
-        "id": number(node).to_string(),
+        "id": list_item_number(node).to_string(),
         "createdDateTime": time(node.client_created),
         "lastModifiedDateTime": time(node.client_modified),
         "webUrl": drive_item["webUrl"],

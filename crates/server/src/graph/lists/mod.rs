@@ -15,7 +15,10 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-pub(super) use self::{items::describe_item, route::ListAction};
+pub(super) use self::{
+    items::{describe_item, list_item_number},
+    route::ListAction,
+};
 use super::{
     address::{ItemAddress, Owner},
     contract::Payload,

@@ -87,6 +87,16 @@ async fn a_session_replaces_a_file_by_default() {
     onto_folder.json(json!({})).refused(409, "nameAlreadyExists").await;
 }
 
+/// onedrive-graph#session-create
+#[tokio::test]
+async fn a_name_beside_the_item_of_a_session_is_accepted_and_other_members_are_not() {
+    let cloud = GraphServer::new().await;
+    let drive = cloud.drive();
+    let create = || drive.request("POST", "/me/drive/root:/f.txt:/createUploadSession");
+    create().json(json!({"item": {}, "deferCommit": false, "name": "f.txt"})).ok().await;
+    create().json(json!({"item": {}, "size": 5})).refused(400, "invalidRequest").await;
+}
+
 #[tokio::test]
 async fn a_fragment_at_the_wrong_offset_is_refused() {
     let cloud = GraphServer::new().await;

@@ -442,6 +442,23 @@ async fn a_library_is_a_list_with_columns_and_fields() {
     let item = file["id"].as_str().expect("an id");
     let of_file = anna.get(&format!("/drives/{drive}/items/{item}/listItem")).await;
     assert_eq!(of_file["id"], ids[at].as_str());
+    let selected =
+        anna.get(&format!("/drives/{drive}/items/{item}?$select=sharepointIds,webDavUrl")).await;
+    let ids_there = &selected["sharepointIds"];
+    assert_eq!(ids_there["listItemId"], ids[at].as_str());
+    let by_ids = format!(
+        "/sites/{}/lists/{}/items/{}/fields",
+        ids_there["siteId"].as_str().expect("a site"),
+        ids_there["listId"].as_str().expect("a list"),
+        ids[at]
+    );
+    assert_eq!(anna.get(&by_ids).await["Title"], "Report");
+    assert_eq!(ids_there["tenantId"], anna.get("/organization").await["value"][0]["id"]);
+    let page = selected["webDavUrl"].as_str().expect("a URL");
+    assert!(page.ends_with("/c.docx"), "{page}");
+    let root = anna.get(&format!("/drives/{drive}/root?$select=sharepointIds")).await;
+    assert_eq!(root["sharepointIds"]["listItemId"], Value::Null);
+    assert!(file.get("sharepointIds").is_none(), "not by default");
     let same = anna.get(&format!("{list}/items/{}/driveItem", ids[at])).await;
     assert_eq!(same["id"], item);
     anna.request("DELETE", &format!("{list}/items/{}", ids[at])).ok().await;
