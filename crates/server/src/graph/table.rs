@@ -400,8 +400,8 @@ routes! {
                 "item.@microsoft.graph.conflictBehavior",
             ],
             unimplemented: &["item.driveItemSource", "item.mediaSource"],
-            // onedrive-graph#session-create
-            read_only: &["name"],
+            // onedrive-graph#session-members-beside-item
+            read_only: &["description", "fileSize", "fileSystemInfo", "name"],
             ..ACTION
         });
     // The response to the last fragment is the item, so `$select` applies.

@@ -87,13 +87,16 @@ async fn a_session_replaces_a_file_by_default() {
     onto_folder.json(json!({})).refused(409, "nameAlreadyExists").await;
 }
 
-/// onedrive-graph#session-create
+/// onedrive-graph#session-members-beside-item
 #[tokio::test]
-async fn a_name_beside_the_item_of_a_session_is_accepted_and_other_members_are_not() {
+async fn members_of_the_item_are_accepted_beside_it_and_others_are_not() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let create = || drive.request("POST", "/me/drive/root:/f.txt:/createUploadSession");
     create().json(json!({"item": {}, "deferCommit": false, "name": "f.txt"})).ok().await;
+    let times = json!({"@odata.type": "microsoft.graph.fileSystemInfo"});
+    let flat = json!({"@microsoft.graph.conflictBehavior": "rename", "fileSystemInfo": times, "name": "f.txt"});
+    create().json(flat).ok().await;
     create().json(json!({"item": {}, "size": 5})).refused(400, "invalidRequest").await;
 }
 
