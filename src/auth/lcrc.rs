@@ -4,12 +4,7 @@
 //! An application's id without quotes is read as text, even if YAML defines it as a number. Writing
 //! keeps all other contents and sorts the keys, as the old client did.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, io, path::Path, time::Duration};
 
 use jiff::{Timestamp, civil, tz::TimeZone};
 use serde::Deserialize;
@@ -249,11 +244,6 @@ fn sorted(value: Value) -> Value {
         Value::Sequence(all) => Value::Sequence(all.into_iter().map(sorted).collect()),
         other => other,
     }
-}
-
-/// Returns the target of a symbolic link, so that a write replaces the target and keeps the link.
-pub(super) fn resolve_link(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 #[cfg(test)]

@@ -23,6 +23,9 @@ use crate::{
 /// Disk space in bytes that is reserved for new tokens. Each of the three has about 2 KiB.
 const RESERVE: u64 = 16 << 10;
 
+/// Maximum number of symbolic links that are followed: Linux follows 40.
+const MAX_LINKS: usize = 40;
+
 /// A JSON file with the tokens of an account. Only its owner can read it. Each write replaces it
 /// atomically.
 ///
@@ -30,7 +33,8 @@ const RESERVE: u64 = 16 << 10;
 /// may invalidate the old tokens as soon as it has issued new ones.
 ///
 /// Several processes may share one file. Each holds a lock (`FILE.lock`) during a refresh, and
-/// first reads the file, because another process may have refreshed the tokens.
+/// first reads the file, because another process may have refreshed the tokens. A symbolic link stays:
+/// the file that it leads to is replaced, and has the lock beside it.
 #[derive(Clone, Debug)]
 pub struct TokenFile {
     path: PathBuf,
@@ -99,27 +103,18 @@ impl TokenFile {
     /// # Errors
     /// `Unexpected` if the disk is full or the folder cannot be written.
     fn reserve(&self) -> Result<ReservedFile> {
-        let path = self.target();
+        let path = resolve_links(&self.path);
         let temporary =
             preallocate(&path).map_err(|error| self.failed("reserve disk space for", error))?;
         Ok(ReservedFile { file: self.clone(), path, temporary })
     }
 
-    /// Returns the path that a write replaces.
-    fn target(&self) -> PathBuf {
-        match self.format {
-            FileFormat::Json => self.path.clone(),
-            #[cfg(feature = "lcrc")]
-            FileFormat::Lcrc => lcrc::resolve_link(&self.path),
-        }
-    }
-
     /// Deletes the temporary files of processes that were killed during a refresh. They may contain
-    /// tokens. The file must be locked: no other process then has a temporary file in use.
-    fn remove_leftovers(&self) {
-        let path = self.target();
-        let prefix = temporary_prefix(&path);
-        let Ok(entries) = fs::read_dir(folder_of(&path)) else { return };
+    /// tokens. The file at `path`, which is no link, must be locked: no other process then has a
+    /// temporary file in use.
+    fn remove_leftovers(path: &Path) {
+        let prefix = temporary_prefix(path);
+        let Ok(entries) = fs::read_dir(folder_of(path)) else { return };
         for entry in entries.flatten() {
             if !entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
                 continue;
@@ -146,12 +141,11 @@ impl TokenFile {
             }
             #[cfg(feature = "lcrc")]
             FileFormat::Lcrc => {
-                let path = lcrc::resolve_link(&self.path);
-                let text = match fs::read_to_string(&path) {
+                let text = match fs::read_to_string(&self.path) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
                     read => read.map_err(failed)?,
                 };
-                lcrc::replace_tokens(&text, tokens, &path)
+                lcrc::replace_tokens(&text, tokens, &self.path)
             }
         }
     }
@@ -162,16 +156,17 @@ impl TokenFile {
     /// # Errors
     /// `Unexpected` if the lock file cannot be created.
     fn lock_file(&self) -> Result<Option<File>> {
-        let mut path = self.path.clone().into_os_string();
-        path.push(".lock");
+        let path = resolve_links(&self.path);
+        let mut lock = path.clone().into_os_string();
+        lock.push(".lock");
         let mut options = File::options();
         options.create(true).truncate(false).write(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let locked = options.open(path).and_then(|file| file.lock().map(|()| file));
+        let locked = options.open(lock).and_then(|file| file.lock().map(|()| file));
         match locked {
             Ok(file) => {
-                self.remove_leftovers();
+                Self::remove_leftovers(&path);
                 Ok(Some(file))
             }
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
@@ -204,7 +199,9 @@ impl TokenStore for TokenFile {
     /// # Errors
     /// `Unexpected` if the folder or the lock file cannot be created.
     async fn lock(&self) -> Result<Box<dyn LockedTokenStore>> {
-        let turn = IN_PROCESS.lock(self.path.clone()).await;
+        let file = self.clone();
+        let path = blocking(move || Ok(resolve_links(&file.path))).await?;
+        let turn = IN_PROCESS.lock(path).await;
         let file = self.clone();
         let lock = blocking(move || file.lock_file()).await?;
         Ok(Box::new(LockedTokenFile {
@@ -264,6 +261,20 @@ impl LockedTokenStore for LockedTokenFile {
         })
         .await?;
         Ok(SaveOutcome::Saved)
+    }
+}
+
+/// Returns the path of the file that symbolic links lead to, which need not exist. Links beyond
+/// [`MAX_LINKS`] are not followed.
+fn resolve_links(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = folder_of(&path).join(target);
+    }
+    match (fs::canonicalize(folder_of(&path)), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path,
     }
 }
 
@@ -366,6 +377,30 @@ mod tests {
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "the file and its lock");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_its_target_has_the_tokens_the_lock_and_the_temporary_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, target) = (folder.path().join("link.json"), folder.path().join("d/tokens.json"));
+        fs::create_dir(folder.path().join("d")).unwrap();
+        std::os::unix::fs::symlink("d/tokens.json", &link).unwrap();
+        let (by_link, direct) = (TokenFile::new(&link), TokenFile::new(&target));
+        for (number, file) in [&by_link, &by_link, &direct].into_iter().enumerate() {
+            file.write(&stored(&number.to_string())).unwrap();
+            for file in [&by_link, &direct] {
+                let read = file.read().unwrap().unwrap();
+                assert_eq!(read.refresh_token.unwrap().expose(), number.to_string());
+            }
+        }
+        assert!(link.is_symlink() && !target.is_symlink());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "the link and the folder");
+        assert_eq!(fs::read_dir(folder.path().join("d")).unwrap().count(), 2, "with the lock");
+        let held = by_link.lock_file().unwrap().unwrap();
+        let lock = File::open(folder.path().join("d/tokens.json.lock")).unwrap();
+        assert!(lock.try_lock().is_err());
+        drop(held);
     }
 
     #[test]
