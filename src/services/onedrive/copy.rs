@@ -52,6 +52,9 @@ struct CopyState {
     temporary_name: String,
     /// Whether the running copy has the temporary name.
     is_temporary: bool,
+    /// quickXorHash of the source in base64, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
     /// Number of polls so far.
     polls: u32,
     /// Present if the monitor cannot be polled.
@@ -112,6 +115,7 @@ pub(super) async fn start(
         is_temporary: is_personal(drive)
             && target.occupant.is_some()
             && if_exists == IfExists::Replace,
+        hash: request.known.and_then(quick_xor),
         polls: 0,
         blind: None,
     };
@@ -154,7 +158,7 @@ pub(super) async fn status(drive: &GraphDrive, cx: &Context, job: &CopyJob) -> R
         CopyProgress::Completed(id) if state.is_temporary => {
             state.replace_target(drive, cx, id).await
         }
-        CopyProgress::Completed(_) => Ok(CopyStatus::Done(None)),
+        CopyProgress::Completed(id) => state.verify(drive, cx, id).await,
         CopyProgress::Failed(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         // The temporary name is in use by the first of two requests, whose response was lost.
         CopyProgress::Failed(_) if state.is_temporary => {
@@ -306,7 +310,9 @@ impl CopyState {
         }
         if Timestamp::now().duration_since(blind.since) > BLIND_COPY_MAX {
             let text = format!(
-                "cannot follow the copy: its monitor needs an access token for SharePoint, and                  {name:?} did not get the content of the source within {} minutes; the cloud may                  complete it later",
+                "cannot follow the copy: its monitor needs an access token for SharePoint, and \
+                 {name:?} did not get the content of the source within {} minutes; the cloud may \
+                 complete it later",
                 BLIND_COPY_MAX.as_mins()
             );
             return Err(
@@ -352,6 +358,40 @@ impl CopyState {
         }
     }
 
+    /// Requests a copy that its monitor reports as complete, and returns it. `id` is the id of the
+    /// copy; without it, the copy is addressed by its name. The monitor alone is no proof: its
+    /// completion may be a redirect, to any page.
+    ///
+    /// # Errors
+    /// `Unexpected` if the item has another content than the source had; `NotFound` if it does not
+    /// exist; [request errors](crate::drive::Error#request-errors).
+    async fn verify(
+        &self,
+        drive: &GraphDrive,
+        cx: &Context,
+        id: Option<String>,
+    ) -> Result<CopyStatus> {
+        let folder = drive.address(cx, &self.folder.item_ref(), Shortcut::Follow).await?;
+        let copy = match id {
+            Some(id) => Address::id(folder.drive, &id),
+            // The cloud has chosen the name.
+            None if self.if_exists == SavedIfExists::Rename => return Ok(CopyStatus::Done(None)),
+            None => folder.below(&self.name),
+        };
+        let item = download::get_item(drive, cx, &copy, Conditions::NONE).await?;
+        match (&self.hash, quick_xor(&item)) {
+            (Some(source), Some(copied)) if *source != copied => {
+                let text = format!(
+                    "cannot verify the copy: the cloud reports it as complete, but {:?} has another \
+                     content than the source",
+                    self.name
+                );
+                Err(Error::new(ErrorKind::Unexpected, text))
+            }
+            _ => Ok(CopyStatus::Done(Some(Box::new(item)))),
+        }
+    }
+
     /// Renames the copy from its temporary name, and thereby replaces the target. `id` is the id of
     /// the copy; without it, the copy is addressed by its name. If the rename fails for good, the
     /// copy is deleted.
@@ -366,15 +406,17 @@ impl CopyState {
     ) -> Result<CopyStatus> {
         let folder = drive.address(cx, &self.folder.item_ref(), Shortcut::Follow).await?;
         let copy = match id {
-            Some(id) => Address::id(folder.drive, &id),
+            Some(id) => Address::id(folder.drive.clone(), &id),
             None => folder.below(&self.temporary_name),
         };
         let patch = ItemPatch { name: Some(self.name.clone()), ..ItemPatch::default() };
         let renamed = drive.client.update(cx, &copy, &patch, ConflictBehavior::Replace).await;
         if renamed.as_ref().is_err_and(|error| !error.is_temporary()) {
-            // The rename will not be repeated, so the copy is useless. An error of this cleanup
-            // would hide the more important one.
-            let _ = drive.client.delete(cx, &copy).await;
+            // The rename will not be repeated, so the copy is useless. It is addressed by the
+            // temporary name, because its id is the target's if the rename took effect. An error of
+            // this cleanup would hide the more important one.
+            let temporary = folder.below(&self.temporary_name);
+            let _ = drive.client.delete(cx, &temporary).await;
         }
         let item = item::from_response(renamed?, drive.foreign_drive(&copy))?;
         Ok(CopyStatus::Done(Some(Box::new(item))))

@@ -77,7 +77,8 @@ impl Client {
         let (response, secrets) = self.fetch_direct(cx, monitor, &request).await?;
         // After completion, some hosts redirect to the new item, which responds 401 because the
         // request has no token.
-        if response.redirected || response.status == StatusCode::SEE_OTHER {
+        let is_item = response.status.is_success() || response.status == StatusCode::UNAUTHORIZED;
+        if (response.redirected && is_item) || response.status == StatusCode::SEE_OTHER {
             return Ok(CopyProgress::Completed(None));
         }
         let response = check_status(response, &secrets)?;

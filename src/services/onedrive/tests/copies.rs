@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
+
 use super::*;
 use crate::{
-    drive::{CopyJob, CopyRequest, CopyStatus, Drive, ErrorKind, IfExists, Result},
+    drive::{CopyJob, CopyRequest, CopyStatus, Drive, ErrorKind, HashKind, IfExists, Result},
     transport::scripted::{Scripted, Sent},
 };
 
@@ -98,12 +100,51 @@ async fn a_copy_is_complete_by_its_status_or_by_a_redirect() {
         answer(202, json!({"status": "completed"}).to_string()),
         answer(303, "").header("location", "https://graph.microsoft.com/v1.0/x"),
     ] {
-        let mut left = vec![end, status("inProgress"), answer(202, ""), accepted()];
+        let copied = ok(file("N", "y.txt", b"x"));
+        let mut left = vec![copied, end, status("inProgress"), answer(202, ""), accepted()];
         let transport = Scripted::by(move |_| left.pop().unwrap());
         let begun = begin(&drive(), &transport, IfExists::Replace).await.unwrap();
-        assert!(follow(&drive(), &transport, begun).await.unwrap().is_none());
-        assert_eq!(transport.sent().len(), 4);
+        let item = follow(&drive(), &transport, begun).await.unwrap().unwrap();
+        assert_eq!((item.id.as_str(), transport.sent().len()), ("N", 5));
     }
+}
+
+#[tokio::test]
+async fn a_copy_that_is_reported_as_complete_is_compared_with_its_source() {
+    let hash = file("X", "x.txt", b"new")["file"]["hashes"]["quickXorHash"].clone();
+    let hash = BASE64_STANDARD.decode(hash.as_str().unwrap()).unwrap();
+    let mut source = Item::new("X", "x.txt", ItemKind::File);
+    source.hashes = vec![(HashKind::QuickXor, hash.into())];
+    for (found, kind) in [
+        (ok(file("N", "y.txt", b"new")), None),
+        // The response to the monitor was any page, and the copy fails later.
+        (ok(file("OLD", "y.txt", b"old")), Some(ErrorKind::Unexpected)),
+        (error_response(404, "itemNotFound"), Some(ErrorKind::NotFound)),
+    ] {
+        let mut left = vec![found, ok(json!({"status": "completed"})), accepted()];
+        let transport = Scripted::by(move |_| left.pop().unwrap());
+        let (from, to) = (at("a/x.txt"), target("b c", "y.txt"));
+        let request = CopyRequest::new(&from, &to).with_known(&source);
+        let begun = drive().copy(&transport.context(), request).await.unwrap();
+        let followed = follow(&drive(), &transport, begun).await;
+        assert_eq!(followed.err().map(|error| error.kind()), kind);
+    }
+}
+
+/// The connection can break after the cloud has renamed the copy, whose id is the target's then.
+#[tokio::test]
+async fn a_rename_without_a_usable_response_does_not_delete_the_target() {
+    let transport = Scripted::by(|sent| match sent.method.as_str() {
+        "PATCH" => answer(204, ""),
+        "DELETE" => error_response(404, "itemNotFound"),
+        _ => personal(sent),
+    });
+    let drive = drive_of_kind(AccountKind::Personal);
+    let begun = begin(&drive, &transport, IfExists::Replace).await.unwrap();
+    assert!(follow(&drive, &transport, begun).await.is_err());
+    assert!(
+        !transport.lines().iter().any(|line| line.contains("/items/N") && line.starts_with("D"))
+    );
 }
 
 #[tokio::test]
@@ -214,7 +255,8 @@ async fn a_folder_is_not_replaced_and_no_temporary_copy_remains() {
     let begun = begin(&drive(), &too_late, IfExists::Replace).await.unwrap();
     assert!(follow(&drive(), &too_late, begun).await.is_err());
     let last = too_late.lines().pop().unwrap();
-    assert_eq!(last, format!("DELETE {API}/me/drive/items/N"));
+    let temporary = format!("DELETE {API}/me/drive/root:/b%20c/drivedal-");
+    assert!(last.starts_with(&temporary), "{last}");
 }
 
 #[tokio::test]

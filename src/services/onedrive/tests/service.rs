@@ -41,7 +41,8 @@ fn cloud(sent: &Sent) -> Outcome {
         ("POST", "/me/drive/root:/a/f.txt:/copy") => {
             answer(202, "").header("location", "https://m/1")
         }
-        ("GET", "https://m/1") => ok(json!({"status": "completed"})),
+        ("GET", "https://m/1") => ok(json!({"status": "completed", "resourceId": "G"})),
+        ("GET", "/me/drive/items/G") => ok(file("G", "g.txt", CONTENT)),
         _ => error_response(404, "itemNotFound"),
     }
 }
@@ -62,11 +63,11 @@ macro_rules! requests {
 }
 
 #[tokio::test]
-async fn a_copy_takes_three_requests() {
+async fn a_copy_takes_four_requests() {
     let transport = Scripted::by(cloud);
     let op = operator(&transport);
     let (_, count) = requests!(transport, op.copy("a/f.txt", "a/g.txt"));
-    assert_eq!(count, 3, "the size of the source, the copy, its progress");
+    assert_eq!(count, 4, "the source, the copy, its progress, its result");
 }
 
 #[tokio::test]
