@@ -6,7 +6,8 @@
 //! * A request that has no company is sent alone and at once.
 //! * While requests are concurrent, each waits for others: until [`MAX_REQUESTS`] wait, or the
 //!   first of them has waited for [`MAX_WAIT`] or half a round trip, whichever is shorter.
-//! * An endpoint that refuses batches, such as a gateway, gets the requests one by one.
+//! * An endpoint that refuses batches, such as a gateway, gets the requests one by one. So does one
+//!   whose responses to batches cannot be read.
 
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, response};
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransporter, Result};
 use tokio::{
     sync::{Semaphore, oneshot},
@@ -63,6 +64,8 @@ pub(super) struct BatchGatherer(Arc<Inner>);
 struct Inner {
     /// Base URL without trailing slash, such as `https://graph.microsoft.com/v1.0`.
     endpoint: Arc<str>,
+    /// Headers of the user's configuration, for the batches themselves.
+    headers: Arc<HeaderMap>,
     state: Mutex<State>,
     /// A permit for each batch, and for each request that is sent alone.
     slots: Semaphore,
@@ -100,10 +103,11 @@ enum Admission {
 }
 
 impl BatchGatherer {
-    /// Returns a gatherer for the API at `endpoint`, a URL without trailing slash.
-    pub(super) fn new(endpoint: Arc<str>) -> Self {
+    /// Returns a gatherer for the API at `endpoint`, a URL without trailing slash. Batches have these
+    /// additional headers.
+    pub(super) fn new(endpoint: Arc<str>, headers: Arc<HeaderMap>) -> Self {
         let (state, slots) = (Mutex::default(), Semaphore::new(MAX_CONCURRENCY));
-        Self(Arc::new(Inner { endpoint, state, slots }))
+        Self(Arc::new(Inner { endpoint, headers, state, slots }))
     }
 
     /// Returns the extension of requests that may be gathered.
@@ -129,6 +133,8 @@ impl BatchGatherer {
     fn admit(&self, request: Request<Buffer>, transport: &HttpTransporter) -> Admission {
         let can_gather = self.can_gather(&request);
         let mut state = self.state();
+        // Callers that were cancelled, maybe with their runtime and the timer of their batch.
+        state.waiting.retain(|waiting| !waiting.reply.is_closed());
         let has_company = state.in_flight > 0 || !state.waiting.is_empty();
         state.in_flight += 1;
         let is_refused = state.refused_until.is_some_and(|until| Instant::now() < until);
@@ -154,6 +160,7 @@ impl BatchGatherer {
     fn start_timer(&self, state: &State) {
         let (gatherer, number) = (self.clone(), state.number);
         let wait = state.round_trip.map_or(MAX_WAIT, |trip| MAX_WAIT.min(trip / 2));
+        let batch = OpenBatch { gatherer, number };
         tokio::spawn(async move {
             if wait >= TIMER_RESOLUTION {
                 tokio::time::sleep(wait).await;
@@ -162,11 +169,7 @@ impl BatchGatherer {
                     tokio::task::yield_now().await;
                 }
             }
-            let mut state = gatherer.state();
-            if state.number == number {
-                state.is_busy = state.waiting.len() > 1;
-                gatherer.flush(&mut state);
-            }
+            batch.flush();
         });
     }
 
@@ -214,7 +217,7 @@ impl BatchGatherer {
 
     /// Sends requests in one batch, and each of them alone if the endpoint refuses the batch.
     async fn send_batch(&self, waiting: Vec<WaitingRequest>) {
-        let response = match self.fetch_batch(&waiting).await {
+        let (parts, body) = match self.fetch_batch(&waiting).await {
             Ok(response) => response,
             Err(error) => {
                 let error = Arc::new(error);
@@ -224,33 +227,55 @@ impl BatchGatherer {
                 return;
             }
         };
-        match response.status() {
-            StatusCode::OK => {
-                let mut responses = wire::decode(&response, waiting.len());
-                for (at, one) in waiting.into_iter().enumerate() {
-                    let _ = one.reply.send(responses.take(at));
-                }
-            }
-            status if is_refusal(status) => {
+        match (parts.status, body) {
+            (status, _) if is_refusal(status) => {
                 self.state().refused_until = Some(Instant::now() + REFUSAL_LASTS);
                 self.send_each(waiting).await;
             }
-            // The token or the account's limit: it concerns each of the requests.
-            _ => {
+            // A gateway may refuse only batches this way. A rejected token is rejected again.
+            (StatusCode::UNAUTHORIZED, _) => self.send_each(waiting).await,
+            // The account's limit, or a failure of the cloud: it concerns each of the requests.
+            (status, Some(body)) if status.is_client_error() || status.is_server_error() => {
                 for one in waiting {
-                    let _ = one.reply.send(Ok(wire::whole_response(&response)));
+                    let _ = one.reply.send(Ok(wire::whole_response(&parts, &body)));
                 }
+            }
+            (status, body) => {
+                let body = body.filter(|_| status == StatusCode::OK);
+                self.distribute(wire::decode(body.as_ref(), waiting.len()), waiting).await;
             }
         }
     }
 
-    /// Sends a batch and reads its response.
+    /// Gives each request its response. If one is missing, batches are not used for a while. A `GET`
+    /// without a response is sent alone; other requests may have had an effect.
+    async fn distribute(&self, mut responses: wire::BatchResponses, waiting: Vec<WaitingRequest>) {
+        let mut unanswered = Vec::new();
+        for (at, one) in waiting.into_iter().enumerate() {
+            match responses.take(at) {
+                Err(_) if one.request.method() == Method::GET => unanswered.push(one),
+                response => {
+                    let _ = one.reply.send(response);
+                }
+            }
+        }
+        if responses.lacks_some() {
+            self.state().refused_until = Some(Instant::now() + REFUSAL_LASTS);
+        }
+        self.send_each(unanswered).await;
+    }
+
+    /// Sends a batch and reads its response. Its body is `None` if it is larger than
+    /// [`RESPONSE_LIMIT`].
     ///
     /// # Errors
-    /// Those of the transport; `Unexpected` if the response is too large or too slow.
-    async fn fetch_batch(&self, waiting: &[WaitingRequest]) -> Result<Response<Buffer>> {
+    /// Those of the transport; `Unexpected` if the response is too slow.
+    async fn fetch_batch(
+        &self,
+        waiting: &[WaitingRequest],
+    ) -> Result<(response::Parts, Option<Buffer>)> {
         let requests = waiting.iter().map(|waiting| &waiting.request);
-        let batch = wire::encode(&self.0.endpoint, requests)?;
+        let batch = wire::encode(&self.0.endpoint, &self.0.headers, requests)?;
         let transport = &waiting[0].transport;
         let _slot = self.0.slots.acquire().await;
         let sent = Instant::now();
@@ -262,7 +287,36 @@ impl BatchGatherer {
                 let text = "cannot read the response of a batch: it takes too long";
                 Error::new(ErrorKind::Unexpected, text).set_temporary()
             })??;
-        Ok(Response::from_parts(parts, body))
+        Ok((parts, body))
+    }
+}
+
+/// The batch whose timer runs. If the timer ends with its runtime, the requests are dropped: their
+/// callers receive an error, and later requests begin a batch with a timer of their own.
+struct OpenBatch {
+    gatherer: BatchGatherer,
+    /// The number of the batch.
+    number: u64,
+}
+
+impl OpenBatch {
+    /// Sends the batch, unless it was sent because it was full.
+    fn flush(&self) {
+        let mut state = self.gatherer.state();
+        if state.number == self.number {
+            state.is_busy = state.waiting.len() > 1;
+            self.gatherer.flush(&mut state);
+        }
+    }
+}
+
+impl Drop for OpenBatch {
+    fn drop(&mut self) {
+        let mut state = self.gatherer.state();
+        if state.number == self.number {
+            state.number += 1;
+            state.waiting.clear();
+        }
     }
 }
 
@@ -311,21 +365,20 @@ fn is_refusal(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 403..=406 | 410 | 411 | 413..=415 | 501)
 }
 
-/// Reads a body of at most [`RESPONSE_LIMIT`] bytes.
+/// Reads a body of at most [`RESPONSE_LIMIT`] bytes. Returns `None` if it is larger.
 ///
 /// # Errors
-/// Those of the body; `Unexpected` if it is larger.
-async fn read_within_limit(mut body: HttpBody) -> Result<Buffer> {
+/// Those of the body.
+async fn read_within_limit(mut body: HttpBody) -> Result<Option<Buffer>> {
     let (mut pieces, mut len) = (Vec::new(), 0);
     loop {
         let piece = opendal::raw::oio::ReadStream::read(&mut body).await?;
         if piece.is_empty() {
-            return Ok(pieces.into_iter().flatten().collect());
+            return Ok(Some(pieces.into_iter().flatten().collect()));
         }
         len += piece.len() as u64;
         if len > RESPONSE_LIMIT.bytes {
-            let text = "cannot read the response of a batch: it is too large";
-            return Err(Error::new(ErrorKind::Unexpected, text));
+            return Ok(None);
         }
         pieces.push(piece);
     }

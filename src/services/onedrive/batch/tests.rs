@@ -95,7 +95,7 @@ fn lines(transport: &Scripted) -> Vec<String> {
 }
 
 fn gatherer() -> BatchGatherer {
-    BatchGatherer::new(ENDPOINT.into())
+    BatchGatherer::new(ENDPOINT.into(), Arc::default())
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,7 +201,7 @@ async fn an_endpoint_without_batches_gets_the_requests_one_by_one() {
 
 #[tokio::test(start_paused = true)]
 async fn the_failure_of_a_whole_batch_is_that_of_each_request() {
-    for status in [401, 429, 503] {
+    for status in [429, 503] {
         let transport = Scripted::by(move |sent| match sent.url.ends_with("/$batch") {
             true => answer(status, "{}").header("retry-after", "3"),
             false => answer(200, "{}"),
@@ -226,17 +226,106 @@ async fn the_failure_of_a_whole_batch_is_that_of_each_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_that_lacks_a_request_may_hide_an_effect() {
-    for body in [json!({"responses": []}).to_string(), "{".to_owned(), String::new()] {
+async fn a_batch_without_permission_is_sent_one_by_one() {
+    let transport = Scripted::by(|sent| match sent.url.ends_with("/$batch") {
+        true => answer(401, "{}"),
+        false => answer(200, "{}"),
+    });
+    for response in send_all(&gatherer(), &transport, (0..3).map(get)).await {
+        assert_eq!(response.unwrap().0, 200);
+    }
+}
+
+/// Returns `DELETE {ENDPOINT}/items/{number}`.
+fn delete(number: usize) -> Request<Buffer> {
+    request_by("t", Method::DELETE, &format!("{ENDPOINT}/items/{number}"), None)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_without_the_response_of_a_request_is_no_success_and_batches_end() {
+    let lacking = json!({"responses": []}).to_string();
+    let of_another_form = json!({"responses": [{"id": 1, "status": 204}]}).to_string();
+    let too_large = " ".repeat(RESPONSE_LIMIT.bytes as usize + 1);
+    for (status, body) in [
+        (200, lacking),
+        (200, of_another_form),
+        (200, "<html>".to_owned()),
+        (200, String::new()),
+        (200, too_large),
+        (202, String::new()),
+        (204, String::new()),
+        (302, String::new()),
+    ] {
         let transport = Scripted::by(move |sent| match sent.url.ends_with("/$batch") {
-            true => answer(200, body.clone()),
+            true => answer(status, body.clone()),
             false => answer(200, "{}"),
         });
-        for response in send_all(&gatherer(), &transport, (0..3).map(get)).await.drain(1..) {
-            let error = response.unwrap_err();
-            assert!(error.is_temporary() && Unreachable::reason(&error).is_none(), "{error:?}");
-        }
+        let gatherer = gatherer();
+        let requests = [get(0), get(1), delete(2), get(3)];
+        let mut responses = send_all(&gatherer, &transport, requests).await;
+        let error = responses.remove(2).unwrap_err();
+        assert!(error.is_temporary() && Unreachable::reason(&error).is_none(), "{error:?}");
+        responses.into_iter().for_each(|one| assert_eq!(one.unwrap().0, 200, "repeated alone"));
+        send_all(&gatherer, &transport, [delete(2), get(3)]).await;
+        let batches = lines(&transport).iter().filter(|line| line.ends_with("$batch")).count();
+        assert_eq!((batches, transport.sent().len()), (1, 6), "{status}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_of_another_form_does_not_lose_the_others() {
+    let transport = Scripted::by(|sent| match sent.url.ends_with("/$batch") {
+        true => batch_answer(sent, |request| match request["id"] == "1" {
+            true => json!({"status": "gone"}),
+            false => json!({"status": 204}),
+        }),
+        false => answer(200, "{}"),
+    });
+    let responses = send_all(&gatherer(), &transport, (0..4).map(delete)).await;
+    let statuses = responses.into_iter().map(|one| one.map_or(0, |one| one.0.as_u16()));
+    assert_eq!(statuses.collect::<Vec<_>>(), [200, 204, 0, 204]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_has_the_configured_headers() {
+    let key = HeaderValue::from_static("k");
+    let headers = HeaderMap::from_iter([(header::FROM, key.clone())]);
+    let gatherer = BatchGatherer::new(ENDPOINT.into(), Arc::new(headers));
+    let transport = echoing();
+    let requests = (0..3).map(get).map(|mut request| {
+        request.headers_mut().insert(header::FROM, key.clone());
+        request
+    });
+    send_all(&gatherer, &transport, requests).await;
+    let sent = transport.sent();
+    assert_eq!(sent[1].header("from"), Some("k"));
+    assert!(sent[1].text().contains(r#""headers":{"from":"k"}"#), "{}", sent[1].text());
+}
+
+#[test]
+fn a_batch_whose_runtime_ended_does_not_hold_later_requests() {
+    let (gatherer, transport) = (gatherer(), echoing());
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().unwrap()
+    };
+    let http = HttpTransporter::new(Distant(transport.clone()));
+    let first = runtime();
+    first.block_on(async {
+        for number in 0..3 {
+            let (gatherer, http) = (gatherer.clone(), http.clone());
+            tokio::spawn(async move { gatherer.send(get(number), http).await.map(drop) });
+        }
+        tokio::task::yield_now().await;
+    });
+    assert_eq!(gatherer.state().waiting.len(), 2);
+    drop(first);
+    runtime().block_on(async {
+        for number in 3..5 {
+            let one = send_all(&gatherer, &transport, [get(number)]).await.remove(0).unwrap();
+            assert_eq!(one.1["url"], format!("/items/{number}?$select=id"));
+        }
+    });
 }
 
 #[tokio::test(start_paused = true)]

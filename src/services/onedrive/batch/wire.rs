@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::stream;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+    response::Parts,
 };
 use opendal::{Buffer, Error, ErrorKind, HttpBody, Result};
 use serde::Deserialize;
@@ -29,16 +30,18 @@ pub(super) fn share_a_batch(first: &Request<Buffer>, second: &Request<Buffer>) -
     token(first) == token(second)
 }
 
-/// Returns the batch of these requests, with the token of the first. The id of a request is its
-/// position.
+/// Returns the batch of these requests, with the token of the first and `headers`, which the requests
+/// have too. The id of a request is its position.
 ///
 /// # Errors
 /// `Unexpected` if a request is not for `endpoint`, or its body is not JSON.
 pub(super) fn encode<'r>(
     endpoint: &str,
+    headers: &HeaderMap,
     requests: impl Iterator<Item = &'r Request<Buffer>>,
 ) -> Result<Request<Buffer>> {
     let mut batch = Request::new(Buffer::new());
+    *batch.headers_mut() = headers.clone();
     let mut parts = Vec::new();
     for (at, request) in requests.enumerate() {
         if at == 0
@@ -95,6 +98,8 @@ pub(super) struct BatchResponses {
     found: HashMap<usize, BatchResponse>,
     /// Whether the response could not be decoded at all.
     is_broken: bool,
+    /// Whether a response was taken that is missing.
+    lacks_some: bool,
 }
 
 /// The response to one request.
@@ -108,22 +113,24 @@ struct BatchResponse {
     body: Value,
 }
 
-/// The body of the response of a batch.
+/// The body of the response of a batch. A response that has another form is missing, and the others
+/// are used.
 #[derive(Deserialize)]
 struct BatchBody {
-    responses: Vec<BatchResponse>,
+    responses: Vec<Value>,
 }
 
-/// Decodes the response to a batch of `len` requests.
-pub(super) fn decode(response: &Response<Buffer>, len: usize) -> BatchResponses {
-    let body: Option<BatchBody> = serde_json::from_reader(response.body().clone()).ok();
+/// Decodes the body of the response to a batch of `len` requests; `None` if it cannot be used.
+pub(super) fn decode(body: Option<&Buffer>, len: usize) -> BatchResponses {
+    let body: Option<BatchBody> = body.and_then(|body| serde_json::from_reader(body.clone()).ok());
     let is_broken = body.is_none();
     let responses = body.map(|body| body.responses).unwrap_or_default().into_iter();
     let found = responses.filter_map(|response| {
+        let response: BatchResponse = serde_json::from_value(response).ok()?;
         let at = response.id.parse().ok().filter(|at| *at < len)?;
         Some((at, response))
     });
-    BatchResponses { found: found.collect(), is_broken }
+    BatchResponses { found: found.collect(), is_broken, lacks_some: false }
 }
 
 impl BatchResponses {
@@ -133,13 +140,19 @@ impl BatchResponses {
     /// `Unexpected` and temporary if there is none. The request may have had an effect.
     pub(super) fn take(&mut self, at: usize) -> Result<Response<HttpBody>> {
         let response = self.found.remove(&at).and_then(BatchResponse::into_http);
+        self.lacks_some |= response.is_none();
         response.ok_or_else(|| {
             let text = match self.is_broken {
-                true => "cannot read the response of a batch: it is not JSON of that form",
+                true => "cannot read the response of a batch: it is too large or has another form",
                 false => "cannot read the response of a batch: it lacks that of this request",
             };
             Error::new(ErrorKind::Unexpected, text).set_temporary()
         })
+    }
+
+    /// Returns whether [`take`](Self::take) has failed.
+    pub(super) fn lacks_some(&self) -> bool {
+        self.lacks_some
     }
 }
 
@@ -176,8 +189,8 @@ impl BatchResponse {
 }
 
 /// Returns a copy of the response of a whole batch, as that of one of its requests.
-pub(super) fn whole_response(batch: &Response<Buffer>) -> Response<HttpBody> {
-    response(batch.status(), batch.headers().clone(), batch.body().clone())
+pub(super) fn whole_response(parts: &Parts, body: &Buffer) -> Response<HttpBody> {
+    response(parts.status, parts.headers.clone(), body.clone())
 }
 
 /// Returns a response with a body in memory.

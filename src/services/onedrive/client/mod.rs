@@ -102,7 +102,7 @@ impl Client {
         let endpoint: Arc<str> = url.trim_end_matches('/').into();
         Ok(Self {
             urls: Arc::new(UrlPolicy::for_endpoint(&url)?),
-            batches: BatchGatherer::new(Arc::clone(&endpoint)),
+            batches: BatchGatherer::new(Arc::clone(&endpoint), Arc::default()),
             uploads: Arc::new(Semaphore::new(CONCURRENT_UPLOADS)),
             endpoint,
             tokens,
@@ -164,6 +164,7 @@ impl Client {
     /// them.
     pub fn with_headers(mut self, headers: HeaderMap) -> Self {
         self.headers = Arc::new(headers);
+        self.batches = BatchGatherer::new(Arc::clone(&self.endpoint), Arc::clone(&self.headers));
         self
     }
 
