@@ -186,7 +186,6 @@ impl Index {
     }
 
     /// Removes all entries.
-    #[cfg(feature = "layers-cache")]
     pub(super) fn clear(&self) {
         self.folders.invalidate_all();
     }

@@ -71,7 +71,7 @@ pub use self::{
     copy::DriveCopier,
     delete::DriveDeleter,
     file::{FileUpload, UploadedFile},
-    handle::DriveHandle,
+    handle::{ChangeStream, ChangesSince, DriveHandle, ItemPaths, ItemStream},
     left_out::{LeftOut, Twin},
     list::DriveLister,
     metadata::known_size,

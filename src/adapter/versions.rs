@@ -3,7 +3,9 @@
 use opendal::{Metadata, MetadataBuilder, Operator, raw::Timestamp};
 
 use super::{DriveHandle, error::to_opendal, metadata, path::Path, state::AdapterState};
-use crate::drive::{Conditions, Context, Error, ErrorKind, FileVersion, Item, Result};
+use crate::drive::{
+    ByteRange, Conditions, Context, Download, Error, ErrorKind, FileVersion, Item, Result,
+};
 
 /// Returns the metadata of a version. `current` is the metadata of the file itself, if the caller has
 /// it: the current version then has all of it.
@@ -94,5 +96,47 @@ impl DriveHandle {
         let restored = state.drive.restore_version(&cx, &resolved.item_ref, version).await;
         state.invalidate(&resolved);
         restored.map_err(to_opendal)
+    }
+
+    /// Deletes an old version of the file at a path. `version` is a [`FileVersion::id`].
+    ///
+    /// # Errors
+    /// `NotFound` if the file or the version does not exist; `Unsupported` if the drive does not
+    /// delete versions; [request errors](crate::drive::Error#request-errors), among them those for the
+    /// current version, which cannot be deleted.
+    pub async fn delete_version(
+        &self,
+        operator: &Operator,
+        path: &str,
+        version: &str,
+    ) -> opendal::Result<()> {
+        let (state, cx) = (&self.state, Self::context(operator));
+        let path = state.path(path).map_err(to_opendal)?;
+        let max_age = super::state::DESTRUCTIVE_MAX_AGE;
+        let resolved = state.resolve(&cx, &path, max_age).await.map_err(to_opendal)?;
+        let deleted = state.drive.delete_version(&cx, &resolved.item_ref, version).await;
+        deleted.map_err(to_opendal)
+    }
+
+    /// Opens a stream of the bytes of a version of the file at a path. `version` is a
+    /// [`FileVersion::id`].
+    ///
+    /// # Errors
+    /// `NotFound` if the file or the version does not exist; `IsADirectory` for a folder;
+    /// `Unsupported` if the drive keeps no versions; [request
+    /// errors](crate::drive::Error#request-errors).
+    pub async fn download_version(
+        &self,
+        operator: &Operator,
+        path: &str,
+        version: &str,
+    ) -> opendal::Result<Download> {
+        let (state, cx) = (&self.state, Self::context(operator));
+        let path = state.path(path).map_err(to_opendal)?;
+        let resolved =
+            state.resolve(&cx, &path, state.settings.index_ttl).await.map_err(to_opendal)?;
+        let file = &resolved.item_ref;
+        let download = state.drive.download_version(&cx, file, version, ByteRange::Full).await;
+        download.map_err(to_opendal)
     }
 }

@@ -25,11 +25,16 @@ pub struct Quota {
     pub total: u64,
     /// Bytes that can still be stored.
     pub available: u64,
+    /// Bytes that are in use. `None` if the cloud does not report it beside the others.
+    pub used: Option<u64>,
+    /// Bytes of the recycle bin, which may be part of [`used`](Self::used). `None` if the cloud does
+    /// not report it.
+    pub deleted: Option<u64>,
 }
 
 impl Quota {
     /// Returns a quota of `total` bytes, of which `available` are free.
     pub fn new(total: u64, available: u64) -> Self {
-        Self { total, available }
+        Self { total, available, used: None, deleted: None }
     }
 }

@@ -1,59 +1,82 @@
 //! The types of the optional verbs of [`Drive`](super::Drive): versions, search, recycle bin,
-//! thumbnails, properties, links and sharing.
+//! thumbnails and properties. Those of links and permissions are beside [`Sharing`](super::Sharing).
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{ItemId, ItemRef, Secret};
+use super::{ItemRef, Secret};
 
-/// The optional verbs that a drive implements. A verb whose field is false returns
-/// [`Unsupported`](super::ErrorKind::Unsupported).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Extensions {
+/// Declares [`Extensions`], its list without verbs, and the names of its fields.
+macro_rules! extensions {
+    ($($(#[$documentation:meta])* $name:ident,)*) => {
+        /// The optional verbs that a drive implements. A verb whose field is false returns
+        /// [`Unsupported`](super::ErrorKind::Unsupported).
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Extensions {
+            $($(#[$documentation])* pub $name: bool,)*
+        }
+
+        impl Extensions {
+            /// No optional verbs.
+            pub const NONE: Self = Self { $($name: false,)* };
+
+            /// Returns the name of each field, with its value.
+            pub fn entries(&self) -> impl Iterator<Item = (&'static str, bool)> {
+                [$((stringify!($name), self.$name),)*].into_iter()
+            }
+        }
+    };
+}
+
+extensions! {
     /// [`Drive::versions`](super::Drive::versions),
     /// [`Drive::download_version`](super::Drive::download_version) and
     /// [`Drive::restore_version`](super::Drive::restore_version).
-    pub versions: bool,
+    versions,
     /// [`Drive::delete_version`](super::Drive::delete_version).
-    pub delete_versions: bool,
+    delete_versions,
     /// [`Drive::download_url`](super::Drive::download_url).
-    pub download_urls: bool,
+    download_urls,
     /// [`Drive::upload_url`](super::Drive::upload_url).
-    pub upload_urls: bool,
+    upload_urls,
     /// [`Drive::search`](super::Drive::search).
-    pub search: bool,
-    /// [`Drive::deleted_items`](super::Drive::deleted_items) and
+    search,
+    /// [`Drive::changes_since_time`](super::Drive::changes_since_time).
+    changes_since_time,
+    /// [`Drive::deleted_items`](super::Drive::deleted_items).
+    deleted_items,
     /// [`Drive::restore_deleted`](super::Drive::restore_deleted).
-    pub recycle_bin: bool,
-    /// [`Drive::thumbnails`](super::Drive::thumbnails).
-    pub thumbnails: bool,
+    restore_deleted,
+    /// [`Drive::purge_deleted`](super::Drive::purge_deleted).
+    purge_deleted,
+    /// [`Drive::purge`](super::Drive::purge).
+    purge,
+    /// [`Drive::thumbnail_urls`](super::Drive::thumbnail_urls).
+    thumbnail_urls,
+    /// [`Drive::thumbnail`](super::Drive::thumbnail).
+    thumbnails,
+    /// [`Drive::preview_url`](super::Drive::preview_url).
+    previews,
     /// [`Drive::properties`](super::Drive::properties) and
     /// [`Drive::set_properties`](super::Drive::set_properties).
-    pub properties: bool,
-    /// [`Drive::links`](super::Drive::links), [`Drive::create_link`](super::Drive::create_link) and
-    /// [`Drive::delete_link`](super::Drive::delete_link).
-    pub links: bool,
-    /// [`Drive::permissions`](super::Drive::permissions), [`Drive::grant`](super::Drive::grant) and
-    /// [`Drive::revoke`](super::Drive::revoke).
-    pub sharing: bool,
-}
-
-impl Extensions {
-    /// No optional verbs.
-    pub const NONE: Self = Self {
-        versions: false,
-        delete_versions: false,
-        download_urls: false,
-        upload_urls: false,
-        search: false,
-        recycle_bin: false,
-        thumbnails: false,
-        properties: false,
-        links: false,
-        sharing: false,
-    };
+    properties,
+    /// [`Drive::check_out`](super::Drive::check_out), [`Drive::check_in`](super::Drive::check_in)
+    /// and [`Drive::discard_check_out`](super::Drive::discard_check_out).
+    check_out,
+    /// [`Sharing::create_link`](super::Sharing::create_link).
+    create_links,
+    /// [`Sharing::links`](super::Sharing::links) and
+    /// [`Sharing::delete_link`](super::Sharing::delete_link).
+    links,
+    /// [`Sharing::permissions`](super::Sharing::permissions),
+    /// [`Sharing::grant`](super::Sharing::grant),
+    /// [`Sharing::update_permission`](super::Sharing::update_permission) and
+    /// [`Sharing::revoke`](super::Sharing::revoke).
+    permissions,
+    /// [`Sharing::shared_with_me`](super::Sharing::shared_with_me).
+    shared_with_me,
 }
 
 /// A version of a file.
@@ -144,120 +167,3 @@ pub type Properties = BTreeMap<String, String>;
 
 /// Changes of properties, by name: a value sets the property, `None` removes it.
 pub type PropertyChanges = BTreeMap<String, Option<String>>;
-
-/// The access that a link or a permission grants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Access {
-    /// Read the item.
-    Read,
-    /// Read and change the item.
-    Write,
-    /// Full control, like the owner.
-    Owner,
-}
-
-/// The users that a link works for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LinkAudience {
-    /// Everyone with the URL.
-    #[default]
-    Anyone,
-    /// Members of the owner's organization.
-    Organization,
-    /// Users that the item is already shared with.
-    ExistingUsers,
-}
-
-/// The arguments of [`Drive::create_link`](super::Drive::create_link).
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct LinkRequest {
-    /// The item to link to.
-    pub item: ItemRef,
-    /// The access that the link grants.
-    pub access: Access,
-    /// The users that the link works for.
-    pub audience: LinkAudience,
-    /// Expiry of the link. `None` if it does not expire.
-    pub expires: Option<Timestamp>,
-    /// Password that users of the link must enter. `None` for no password.
-    pub password: Option<Secret>,
-}
-
-impl LinkRequest {
-    /// Returns a request for a link to `item` for everyone, without expiry or password.
-    pub fn new(item: ItemRef, access: Access) -> Self {
-        Self { item, access, audience: LinkAudience::default(), expires: None, password: None }
-    }
-}
-
-/// A link to an item.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Link {
-    /// The cloud's id of the link; unique within the item.
-    pub id: String,
-    /// The URL. Secret, because it gives access to the item.
-    pub url: Secret,
-    /// The access that the link grants.
-    pub access: Access,
-    /// The users that the link works for.
-    pub audience: LinkAudience,
-    /// Expiry of the link. `None` if it does not expire.
-    pub expires: Option<Timestamp>,
-}
-
-impl Link {
-    /// Returns a link for everyone, without expiry. `id` is the cloud's id of the link.
-    pub fn new(id: impl Into<String>, url: impl Into<Secret>, access: Access) -> Self {
-        let audience = LinkAudience::default();
-        Self { id: id.into(), url: url.into(), access, audience, expires: None }
-    }
-}
-
-/// The arguments of [`Drive::grant`](super::Drive::grant).
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct GrantRequest {
-    /// The item to share.
-    pub item: ItemRef,
-    /// E-mail addresses of the users.
-    pub recipients: Vec<String>,
-    /// The access that they receive.
-    pub access: Access,
-    /// Text of the invitation. `None`: the cloud sends no invitation.
-    pub message: Option<String>,
-}
-
-impl GrantRequest {
-    /// Returns a request to share `item` with users, by their e-mail addresses, without an
-    /// invitation.
-    pub fn new(item: ItemRef, recipients: Vec<String>, access: Access) -> Self {
-        Self { item, recipients, access, message: None }
-    }
-}
-
-/// A permission of an item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Permission {
-    /// The cloud's id of the permission; unique within the item.
-    pub id: String,
-    /// Name or e-mail address of the user or group. `None` if the cloud does not report it.
-    pub grantee: Option<String>,
-    /// The access that the grantee has.
-    pub access: Access,
-    /// Id of the folder that the permission is inherited from. `None` for a permission of the item
-    /// itself.
-    pub inherited_from: Option<ItemId>,
-}
-
-impl Permission {
-    /// Returns a permission of the item itself, with an unknown grantee. `id` is the cloud's id of
-    /// the permission.
-    pub fn new(id: impl Into<String>, access: Access) -> Self {
-        Self { id: id.into(), grantee: None, access, inherited_from: None }
-    }
-}

@@ -39,11 +39,13 @@ mod page_guard;
 mod reference;
 mod request;
 mod secret;
+mod sharing;
 mod upload;
 
 use std::{any::Any, fmt};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 pub use self::{
     account::{Account, Quota},
@@ -53,8 +55,7 @@ pub use self::{
     download::{ByteRange, ByteStream, ContentCheck, Download},
     error::{Error, ErrorKind, Result, Retry},
     extensions::{
-        Access, Extensions, FileVersion, GrantRequest, Link, LinkAudience, LinkRequest, Permission,
-        Properties, PropertyChanges, SearchRequest, Thumbnail, UploadUrl,
+        Extensions, FileVersion, Properties, PropertyChanges, SearchRequest, Thumbnail, UploadUrl,
     },
     item::{DownloadUrl, HashKind, Item, ItemId, ItemKind},
     page::{ChangePage, Cursor, Page, SiblingSearch},
@@ -64,6 +65,10 @@ pub use self::{
         ListRequest, WriteOptions,
     },
     secret::Secret,
+    sharing::{
+        Access, GrantRequest, Grantee, Link, LinkAudience, LinkKind, LinkRequest, Permission,
+        Sharing,
+    },
     upload::{Body, SessionLimits, SessionProgress, UploadSession},
 };
 pub(crate) use self::{context::SourceGuard, page_guard::PageGuard};
@@ -80,6 +85,11 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Returns the cloud's own client, for operations that this trait lacks. A caller downcasts it
     /// to the client's type. `None` if the drive has no public client.
     fn native_client(&self) -> Option<&(dyn Any + Send + Sync)> {
+        None
+    }
+
+    /// Returns the verbs for links and permissions. `None` if the drive has none of them.
+    fn sharing(&self) -> Option<&dyn Sharing> {
         None
     }
 
@@ -347,6 +357,18 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
         Err(Error::unsupported("a change feed"))
     }
 
+    /// Returns the changes of the whole drive since a point in time, as
+    /// [`changes`](Self::changes) does since a position.
+    ///
+    /// # Errors
+    /// `Unsupported` without [`Extensions::changes_since_time`]; [request
+    /// errors](crate::drive::Error#request-errors). A time before the start of the feed is no error:
+    /// the result has [`ChangePage::reset`].
+    async fn changes_since_time(&self, cx: &Context, since: Timestamp) -> Result<ChangePage> {
+        let _ = (cx, since);
+        Err(Error::unsupported("a change feed that starts at a time"))
+    }
+
     /// Returns whether the content of a file may differ from its reported size and hash, so that a
     /// difference is no damage. SharePoint writes properties into Office files. The default is
     /// false.
@@ -477,11 +499,11 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// deletion. `cursor` is [`Page::next`] of the previous page.
     ///
     /// # Errors
-    /// `Unsupported` without [`Extensions::recycle_bin`]; [request
+    /// `Unsupported` without [`Extensions::deleted_items`]; [request
     /// errors](crate::drive::Error#request-errors).
     async fn deleted_items(&self, cx: &Context, cursor: Option<&Cursor>) -> Result<Page> {
         let _ = (cx, cursor);
-        Err(Error::unsupported("a recycle bin"))
+        Err(Error::unsupported("a list of the recycle bin"))
     }
 
     /// Restores an item from the recycle bin: to `target`, or to its former folder and name if
@@ -489,8 +511,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `AlreadyExists` if the name is taken; `NotFound` if the item is not in the recycle bin;
-    /// `Unsupported` without [`Extensions::recycle_bin`]; [request
-    /// errors](crate::drive::Error#request-errors).
+    /// `Unsupported` without [`Extensions::restore_deleted`], and for a target if the cloud restores
+    /// only to the former place; [request errors](crate::drive::Error#request-errors).
     async fn restore_deleted(
         &self,
         cx: &Context,
@@ -498,17 +520,93 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
         target: Option<&Target>,
     ) -> Result<Item> {
         let _ = (cx, id, target);
-        Err(Error::unsupported("a recycle bin"))
+        Err(Error::unsupported("a restore from the recycle bin"))
     }
 
-    /// Returns the thumbnails of a file. Empty if the cloud has none.
+    /// Deletes an item of the recycle bin for good.
     ///
     /// # Errors
-    /// `NotFound` if the file does not exist; `Unsupported` without [`Extensions::thumbnails`];
+    /// `NotFound` if the item is not in the recycle bin; `PermissionDenied` if the cloud does not
+    /// permit it to this application; `Unsupported` without [`Extensions::purge_deleted`]; [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn purge_deleted(&self, cx: &Context, id: &ItemId) -> Result<()> {
+        let _ = (cx, id);
+        Err(Error::unsupported("the deletion of items in the recycle bin"))
+    }
+
+    /// Deletes an item, with everything below it, for good: it is not in the recycle bin afterwards.
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist; `PermissionDenied` if the cloud does not permit it to
+    /// this application; `Unsupported` without [`Extensions::purge`], and for the root; [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn purge(&self, cx: &Context, item: &ItemRef) -> Result<()> {
+        let _ = (cx, item);
+        Err(Error::unsupported("a permanent deletion"))
+    }
+
+    /// Returns the sizes in which the cloud has a small image of a file, with URLs. Empty if it has
+    /// none.
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist; `Unsupported` without [`Extensions::thumbnail_urls`];
     /// [request errors](crate::drive::Error#request-errors).
-    async fn thumbnails(&self, cx: &Context, file: &ItemRef) -> Result<Vec<Thumbnail>> {
+    async fn thumbnail_urls(&self, cx: &Context, file: &ItemRef) -> Result<Vec<Thumbnail>> {
         let _ = (cx, file);
+        Err(Error::unsupported("URLs of thumbnails"))
+    }
+
+    /// Opens a stream of the bytes of a small image of a file. Its longer side has at most `side`
+    /// pixels, or that of the cloud's smallest image if this is larger.
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist; `NotFound` or `InvalidInput` if the cloud has no image
+    /// of it; `InvalidInput` for a side that the cloud rejects; `Unsupported` without [`Extensions::thumbnails`]; [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn thumbnail(&self, cx: &Context, file: &ItemRef, side: u32) -> Result<Download> {
+        let _ = (cx, file, side);
         Err(Error::unsupported("thumbnails"))
+    }
+
+    /// Returns a URL of a web page that shows a file, for a short time and without sign-in.
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist; `Unsupported` without [`Extensions::previews`];
+    /// [request errors](crate::drive::Error#request-errors).
+    async fn preview_url(&self, cx: &Context, file: &ItemRef) -> Result<Secret> {
+        let _ = (cx, file);
+        Err(Error::unsupported("previews"))
+    }
+
+    /// Checks a file out: until it is checked in, only this user can change it.
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist; `Conflict` if it is locked or checked out already;
+    /// `Unsupported` without [`Extensions::check_out`]; [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn check_out(&self, cx: &Context, file: &ItemRef) -> Result<()> {
+        let _ = (cx, file);
+        Err(Error::unsupported("check-outs"))
+    }
+
+    /// Checks a file in, with a comment on its new version.
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist; `Conflict` if another user has checked it out;
+    /// `InvalidInput` if it is not checked out; `Unsupported` without [`Extensions::check_out`];
+    /// [request errors](crate::drive::Error#request-errors).
+    async fn check_in(&self, cx: &Context, file: &ItemRef, comment: &str) -> Result<()> {
+        let _ = (cx, file, comment);
+        Err(Error::unsupported("check-outs"))
+    }
+
+    /// Ends the check-out of a file, and discards its changes since then.
+    ///
+    /// # Errors
+    /// Those of [`check_in`](Self::check_in).
+    async fn discard_check_out(&self, cx: &Context, file: &ItemRef) -> Result<()> {
+        let _ = (cx, file);
+        Err(Error::unsupported("check-outs"))
     }
 
     /// Returns the properties that programs have stored with an item.
@@ -534,68 +632,5 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ) -> Result<()> {
         let _ = (cx, item, changes);
         Err(Error::unsupported("properties"))
-    }
-
-    /// Returns the links to an item.
-    ///
-    /// # Errors
-    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::links`]; [request
-    /// errors](crate::drive::Error#request-errors).
-    async fn links(&self, cx: &Context, item: &ItemRef) -> Result<Vec<Link>> {
-        let _ = (cx, item);
-        Err(Error::unsupported("links"))
-    }
-
-    /// Creates a link, or returns an existing link with the same properties.
-    ///
-    /// # Errors
-    /// `NotFound` if the item does not exist; `PermissionDenied` if the account's policy forbids
-    /// such links; `Unsupported` without [`Extensions::links`]; [request
-    /// errors](crate::drive::Error#request-errors).
-    async fn create_link(&self, cx: &Context, request: &LinkRequest) -> Result<Link> {
-        let _ = (cx, request);
-        Err(Error::unsupported("links"))
-    }
-
-    /// Deletes a link to an item. Succeeds if the link does not exist. `id` is a [`Link::id`].
-    ///
-    /// # Errors
-    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::links`]; [request
-    /// errors](crate::drive::Error#request-errors).
-    async fn delete_link(&self, cx: &Context, item: &ItemRef, id: &str) -> Result<()> {
-        let _ = (cx, item, id);
-        Err(Error::unsupported("links"))
-    }
-
-    /// Returns the permissions of an item, including inherited ones.
-    ///
-    /// # Errors
-    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::sharing`];
-    /// [request errors](crate::drive::Error#request-errors).
-    async fn permissions(&self, cx: &Context, item: &ItemRef) -> Result<Vec<Permission>> {
-        let _ = (cx, item);
-        Err(Error::unsupported("sharing"))
-    }
-
-    /// Shares an item with users. Returns one permission for each recipient.
-    ///
-    /// # Errors
-    /// `NotFound` if the item does not exist; `PermissionDenied` if the account's policy forbids
-    /// it; `Unsupported` without [`Extensions::sharing`]; [request
-    /// errors](crate::drive::Error#request-errors).
-    async fn grant(&self, cx: &Context, request: &GrantRequest) -> Result<Vec<Permission>> {
-        let _ = (cx, request);
-        Err(Error::unsupported("sharing"))
-    }
-
-    /// Revokes a permission of an item. Succeeds if the permission does not exist. `id` is a
-    /// [`Permission::id`].
-    ///
-    /// # Errors
-    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::sharing`];
-    /// [request errors](crate::drive::Error#request-errors).
-    async fn revoke(&self, cx: &Context, item: &ItemRef, id: &str) -> Result<()> {
-        let _ = (cx, item, id);
-        Err(Error::unsupported("sharing"))
     }
 }

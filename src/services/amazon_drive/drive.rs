@@ -15,7 +15,7 @@ use super::{
 use crate::drive::{
     Account, Body, Capabilities, ChangePage, Conditions, Context, Cursor, DeleteTarget, Download,
     DownloadRequest, Drive, Error, ErrorKind, Item, ItemId, ItemRef, ItemUpdate, ListRequest, Page,
-    Quota, Result, SiblingSearch, Target, WriteOptions,
+    Properties, PropertyChanges, Quota, Result, SearchRequest, SiblingSearch, Target, WriteOptions,
 };
 
 #[async_trait]
@@ -48,7 +48,7 @@ impl Drive for NodeDrive {
     /// [Request errors](crate::drive::Error#request-errors).
     async fn quota(&self, cx: &Context) -> Result<Quota> {
         let quota = self.client.account_quota(cx).await?;
-        Ok(Quota { total: quota.quota, available: quota.available })
+        Ok(Quota::new(quota.quota, quota.available))
     }
 
     /// Returns the id of the root folder, requested once.
@@ -173,6 +173,93 @@ impl Drive for NodeDrive {
     /// and [request errors](crate::drive::Error#request-errors).
     async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<ChangePage> {
         changes::page(&self.client, cx, since).await
+    }
+
+    /// Returns one page of the items whose name begins with a text.
+    ///
+    /// # Errors
+    /// Those of [`search_page`](Self::search_page): `Unsupported` for a search in one folder, and
+    /// [request errors](crate::drive::Error#request-errors).
+    async fn search(
+        &self,
+        cx: &Context,
+        request: &SearchRequest,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page> {
+        self.search_page(cx, request, cursor).await
+    }
+
+    /// Returns one page of the items in the trash.
+    ///
+    /// # Errors
+    /// [Request errors](crate::drive::Error#request-errors).
+    async fn deleted_items(&self, cx: &Context, cursor: Option<&Cursor>) -> Result<Page> {
+        self.trash_page(cx, cursor).await
+    }
+
+    /// Moves an item from the trash back to its folders.
+    ///
+    /// # Errors
+    /// Those of [`restore`](Self::restore): `Unsupported` for another target, `NotFound`,
+    /// `AlreadyExists`, and [request errors](crate::drive::Error#request-errors).
+    async fn restore_deleted(
+        &self,
+        cx: &Context,
+        id: &ItemId,
+        target: Option<&Target>,
+    ) -> Result<Item> {
+        self.restore(cx, id, target).await
+    }
+
+    /// Deletes an item of the trash for good.
+    ///
+    /// # Errors
+    /// Those of [`purge_trashed`](Self::purge_trashed): `NotFound`, `PermissionDenied`, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn purge_deleted(&self, cx: &Context, id: &ItemId) -> Result<()> {
+        self.purge_trashed(cx, id).await
+    }
+
+    /// Deletes an item for good. Amazon allows this to its own applications only
+    /// (amazon-drive#op-purge).
+    ///
+    /// # Errors
+    /// `PermissionDenied` if the cloud does not permit it; `NotFound` if the item does not exist;
+    /// [request errors](crate::drive::Error#request-errors).
+    async fn purge(&self, cx: &Context, item: &ItemRef) -> Result<()> {
+        self.client.purge(cx, id_of(item)?.as_str()).await.map(drop)
+    }
+
+    /// Downloads a picture of a photo or a video.
+    ///
+    /// # Errors
+    /// Those of [`picture`](Self::picture): `NotFound`, `InvalidInput`, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn thumbnail(&self, cx: &Context, file: &ItemRef, side: u32) -> Result<Download> {
+        self.picture(cx, file, side).await
+    }
+
+    /// Returns the properties that the application which created an item has stored with it.
+    ///
+    /// # Errors
+    /// Those of [`read_properties`](Self::read_properties): `NotFound`, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn properties(&self, cx: &Context, item: &ItemRef) -> Result<Properties> {
+        self.read_properties(cx, item).await
+    }
+
+    /// Sets and removes properties of an item.
+    ///
+    /// # Errors
+    /// Those of [`change_properties`](Self::change_properties): `NotFound`, `PermissionDenied`,
+    /// `InvalidInput`, and [request errors](crate::drive::Error#request-errors).
+    async fn set_properties(
+        &self,
+        cx: &Context,
+        item: &ItemRef,
+        changes: &PropertyChanges,
+    ) -> Result<()> {
+        self.change_properties(cx, item, changes).await
     }
 
     /// Deletes items concurrently. Returns one result per item, in their order.

@@ -42,6 +42,7 @@ mod delete;
 mod download;
 mod drive;
 mod error;
+mod extensions;
 mod filter;
 mod item;
 mod late_upload;

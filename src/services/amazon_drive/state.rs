@@ -55,7 +55,16 @@ impl NodeDrive {
             fold: names::fold,
             collision_key: names::collision_key,
             validate_name: names::validate,
-            extensions: Extensions::NONE,
+            extensions: Extensions {
+                search: true,
+                deleted_items: true,
+                restore_deleted: true,
+                purge_deleted: true,
+                purge: true,
+                thumbnails: true,
+                properties: true,
+                ..Extensions::NONE
+            },
         };
         Self {
             client: Arc::new(client),

@@ -61,6 +61,21 @@ pub(super) fn capabilities(special_folder: bool, kind: Option<AccountKind>) -> C
             delete_versions: kind.is_some() && !personal,
             download_urls: true,
             upload_urls: true,
+            search: true,
+            // onedrive-graph#delta-timestamp.
+            changes_since_time: kind.is_some() && recursive_list == RecursiveList::Root,
+            // Graph restores items of personal drives only, and lists no recycle bin
+            // (onedrive-graph#restore).
+            restore_deleted: kind.is_none() || personal,
+            purge: true,
+            thumbnail_urls: true,
+            thumbnails: true,
+            previews: true,
+            check_out: kind.is_some() && !personal,
+            create_links: true,
+            links: true,
+            permissions: true,
+            shared_with_me: true,
             ..Extensions::NONE
         },
     }

@@ -1,14 +1,16 @@
 //! The change feed of the drive (onedrive-graph#delta).
 
+use jiff::Timestamp;
+
 use super::{
-    address::{IdInDrive, ParsedId, Shortcut, root_id},
+    address::{Address, IdInDrive, ParsedId, Shortcut, root_id},
     item,
     list::check_next,
     model::{ItemPage, ListEntry},
     recursive_list::{incomplete_feed, is_expired},
     state::GraphDrive,
 };
-use crate::drive::{ChangePage, Context, Cursor, ItemId, ItemKind, ItemRef, Result};
+use crate::drive::{ChangePage, Context, Cursor, Error, ItemId, ItemKind, ItemRef, Result};
 
 /// Returns one page of changes after `since`. With `None`, or if the cloud no longer knows the
 /// cursor, the page is empty and its cursor denotes the current state.
@@ -22,17 +24,54 @@ pub(super) async fn page(
     since: Option<&Cursor>,
 ) -> Result<ChangePage> {
     let Some(Cursor(link)) = since else { return current_state(drive, cx).await };
-    let mut page = match drive.client.page(cx, link).await {
-        Err(error) if is_expired(&error) => {
-            return Ok(ChangePage { reset: true, ..current_state(drive, cx).await? });
-        }
+    let page = match drive.client.page(cx, link).await {
+        Err(error) if is_expired(&error) => return resynchronized(drive, cx).await,
         page => page?,
     };
     check_next(Some(link), &page)?;
-    let (next, more) = take_next(&mut page)?;
     let root = ItemRef::from_id(&root_id(drive.special_folder.as_deref()));
     let address = drive.address(cx, &root, Shortcut::Follow).await?;
-    let foreign_drive = drive.foreign_drive(&address);
+    convert(drive, &address, page)
+}
+
+/// Returns the first page of changes since a point in time. A time before the start of the feed has
+/// the result of a cursor that the cloud no longer knows.
+///
+/// # Errors
+/// `Unsupported` in a drive that is known to be a personal one (onedrive-graph#delta-timestamp);
+/// those of [`page`].
+pub(super) async fn page_since(
+    drive: &GraphDrive,
+    cx: &Context,
+    since: Timestamp,
+) -> Result<ChangePage> {
+    if drive.kind.is_some_and(super::AccountKind::is_personal) {
+        return Err(Error::unsupported("a change feed that starts at a time (personal drives)"));
+    }
+    let root = ItemRef::from_id(&root_id(drive.special_folder.as_deref()));
+    let address = drive.address(cx, &root, Shortcut::Follow).await?;
+    match drive.client.delta_since(cx, &address, since).await {
+        Err(error) if is_expired(&error) => resynchronized(drive, cx).await,
+        Err(error) => Err(drive.item_error(cx, &address, error).await),
+        Ok(page) => convert(drive, &address, page),
+    }
+}
+
+/// Returns the page for a position that the cloud no longer knows: the current state of the drive.
+///
+/// # Errors
+/// Those of [`current_state`].
+async fn resynchronized(drive: &GraphDrive, cx: &Context) -> Result<ChangePage> {
+    Ok(ChangePage { reset: true, ..current_state(drive, cx).await? })
+}
+
+/// Converts a page of the feed. `address` is that of the root folder of the service.
+///
+/// # Errors
+/// `Unexpected` if the page has no link to continue.
+fn convert(drive: &GraphDrive, address: &Address, mut page: ItemPage) -> Result<ChangePage> {
+    let (next, more) = take_next(&mut page)?;
+    let foreign_drive = drive.foreign_drive(address);
     let mut removed = Vec::new();
     page.value.retain(|entry| match entry {
         ListEntry::Item(item) if item.deleted.is_some() => {

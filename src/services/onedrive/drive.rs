@@ -10,14 +10,15 @@ use std::any::Any;
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 
 use super::{
-    Client,
+    Client, actions,
     address::{ParsedId, Shortcut, root_id},
     batch::MAX_REQUESTS,
     changes, conflict, copy, download, item, list,
     model::{ConflictBehavior, DriveResource},
-    presign, recursive_list, rename, session,
+    presign, recursive_list, rename, search, session,
     state::{GraphDrive, target_ref},
     upload, versions,
 };
@@ -27,8 +28,8 @@ use crate::{
         Account, Body, ByteRange, Capabilities, ChangePage, Conditions, Context, CopyJob,
         CopyRequest, CopyStatus, Cursor, DeleteTarget, Depth, Download, DownloadRequest,
         DownloadUrl, Drive, Error, ErrorKind, FileVersion, Item, ItemId, ItemRef, ItemUpdate,
-        ListRequest, Page, Quota, Result, SessionProgress, SiblingSearch, Target, UploadSession,
-        UploadUrl, WriteOptions,
+        ListRequest, Page, Quota, Result, SearchRequest, Secret, SessionProgress, Sharing,
+        SiblingSearch, Target, Thumbnail, UploadSession, UploadUrl, WriteOptions,
     },
     transport::supports_extensions,
 };
@@ -48,6 +49,25 @@ pub async fn configured_drive(handle: &DriveHandle, cx: &Context) -> Result<Opti
         Some(drive) => drive.resource(cx).await.map(Some),
         None => Ok(None),
     }
+}
+
+/// Returns an item as Graph describes it, with members that [`Item`] lacks. It may contain a download
+/// URL, which is a secret. `None` if the handle belongs to another service. The target of a shortcut is
+/// returned instead of the shortcut.
+///
+/// # Errors
+/// `NotFound` if the item does not exist, `DriveNotFound` if the drive does not, and the other errors of
+/// [`Client::item_document`].
+pub async fn item_document(
+    handle: &DriveHandle,
+    cx: &Context,
+    item: &ItemRef,
+) -> Result<Option<serde_json::Value>> {
+    let drive = handle.drive().native_client().and_then(|drive| drive.downcast_ref::<GraphDrive>());
+    let Some(drive) = drive else { return Ok(None) };
+    let address = drive.address(cx, item, Shortcut::Follow).await?;
+    let document = drive.client.item_document(cx, &address).await;
+    drive.explained(cx, &address, document).await.map(Some)
 }
 
 impl Client {
@@ -89,6 +109,11 @@ impl Drive for GraphDrive {
         Some(self)
     }
 
+    /// Returns the drive itself, which implements [`Sharing`].
+    fn sharing(&self) -> Option<&dyn Sharing> {
+        Some(self)
+    }
+
     /// Returns the owner of the drive. Without an owner, its id and name are those of the drive.
     ///
     /// # Errors
@@ -115,7 +140,13 @@ impl Drive for GraphDrive {
         match drive.quota {
             // Some libraries report no quota, or zeros (onedrive-graph#quota-zero).
             Some(quota) if bytes(quota.total) > 0 => {
-                Ok(Quota { total: bytes(quota.total), available: bytes(quota.remaining) })
+                let known = |value: Option<i64>| value.map(|value| bytes(Some(value)));
+                let (used, deleted) = (known(quota.used), known(quota.deleted));
+                Ok(Quota {
+                    used,
+                    deleted,
+                    ..Quota::new(bytes(quota.total), bytes(quota.remaining))
+                })
             }
             _ => {
                 let text = "cannot read the quota: the cloud reports none for this drive";
@@ -341,6 +372,15 @@ impl Drive for GraphDrive {
         changes::page(self, cx, since).await
     }
 
+    /// Returns the first page of changes since a point in time.
+    ///
+    /// # Errors
+    /// Those of [`changes::page_since`]: `Unsupported` in a drive that is known to be a personal one,
+    /// and those of [`changes`](Drive::changes).
+    async fn changes_since_time(&self, cx: &Context, since: Timestamp) -> Result<ChangePage> {
+        changes::page_since(self, cx, since).await
+    }
+
     /// Returns true for a file with the extension of an Office document, unless the drive is known
     /// to be a personal one.
     fn may_rewrite_content(&self, file: &Item) -> bool {
@@ -421,6 +461,95 @@ impl Drive for GraphDrive {
         options: &WriteOptions,
     ) -> Result<UploadUrl> {
         presign::upload_url(self, cx, target, total, options).await
+    }
+
+    /// Returns one page of the items that a text finds.
+    ///
+    /// # Errors
+    /// Those of [`search::page`]: `NotFound` if the folder does not exist, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn search(
+        &self,
+        cx: &Context,
+        request: &SearchRequest,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page> {
+        search::page(self, cx, request, cursor).await
+    }
+
+    /// Restores an item from the recycle bin of a personal drive.
+    ///
+    /// # Errors
+    /// Those of [`actions::restore`]: `NotFound`, `AlreadyExists`, `Unsupported`, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn restore_deleted(
+        &self,
+        cx: &Context,
+        id: &ItemId,
+        target: Option<&Target>,
+    ) -> Result<Item> {
+        actions::restore(self, cx, id, target).await
+    }
+
+    /// Deletes an item for good.
+    ///
+    /// # Errors
+    /// Those of [`actions::purge`]: `NotFound`, `Unsupported` for the root, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn purge(&self, cx: &Context, item: &ItemRef) -> Result<()> {
+        actions::purge(self, cx, item).await
+    }
+
+    /// Returns the thumbnails of a file in all sizes.
+    ///
+    /// # Errors
+    /// Those of [`actions::thumbnail_urls`]: `NotFound`, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn thumbnail_urls(&self, cx: &Context, file: &ItemRef) -> Result<Vec<Thumbnail>> {
+        actions::thumbnail_urls(self, cx, file).await
+    }
+
+    /// Downloads a thumbnail of a file.
+    ///
+    /// # Errors
+    /// Those of [`actions::thumbnail`]: `NotFound`, `InvalidInput` for the side, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn thumbnail(&self, cx: &Context, file: &ItemRef, side: u32) -> Result<Download> {
+        actions::thumbnail(self, cx, file, side).await
+    }
+
+    /// Returns the URL of a page that shows a file.
+    ///
+    /// # Errors
+    /// Those of [`actions::preview_url`]: `NotFound`, `Unsupported`, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn preview_url(&self, cx: &Context, file: &ItemRef) -> Result<Secret> {
+        actions::preview_url(self, cx, file).await
+    }
+
+    /// Checks a file out. Personal drives cannot.
+    ///
+    /// # Errors
+    /// Those of [`actions::check_out`]: `NotFound`, `Conflict`, `Unsupported`, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn check_out(&self, cx: &Context, file: &ItemRef) -> Result<()> {
+        actions::check_out(self, cx, file).await
+    }
+
+    /// Checks a file in.
+    ///
+    /// # Errors
+    /// Those of [`actions::check_in`].
+    async fn check_in(&self, cx: &Context, file: &ItemRef, comment: &str) -> Result<()> {
+        actions::check_in(self, cx, file, comment).await
+    }
+
+    /// Discards the check-out of a file.
+    ///
+    /// # Errors
+    /// Those of [`actions::discard_check_out`].
+    async fn discard_check_out(&self, cx: &Context, file: &ItemRef) -> Result<()> {
+        actions::discard_check_out(self, cx, file).await
     }
 
     /// Deletes items, each with everything below it. Returns one result per item, in their order.

@@ -55,6 +55,7 @@
 //! [`Client`] is the protocol without this logic: one method per request.
 
 mod account_kind;
+mod actions;
 mod address;
 mod batch;
 mod capabilities;
@@ -77,7 +78,9 @@ mod quick_xor;
 mod recursive_list;
 mod rename;
 mod resource_units;
+mod search;
 mod session;
+mod sharing;
 mod sign_in;
 mod state;
 #[cfg(test)]
@@ -99,7 +102,7 @@ pub use self::{
     },
     cloud::NationalCloud,
     config::OneDriveConfig,
-    drive::configured_drive,
+    drive::{configured_drive, item_document},
     quick_xor::QuickXor,
 };
 use crate::{

@@ -3,6 +3,8 @@
 //! A property is `None` if the response does not contain it; the kinds of account return different
 //! sets. Properties that this crate does not use are not declared.
 
+mod media;
+mod permission;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -14,7 +16,14 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-pub use self::request::{ConflictBehavior, FolderReference, ItemPatch, UploadableProperties};
+pub use self::{
+    media::{Preview, ThumbnailImage, ThumbnailPage, ThumbnailSet, ThumbnailSize},
+    permission::{
+        IdentitySet, Invitation, LinkOptions, PermissionPage, PermissionResource, Recipient,
+        SharingInvitation, SharingLink,
+    },
+    request::{ConflictBehavior, FolderReference, ItemPatch, UploadableProperties},
+};
 use crate::{drive::Secret, services::lenient};
 
 /// A file, folder or other item (onedrive-graph#drive-item). The facets that are present say which.
@@ -227,6 +236,8 @@ pub struct Identity {
     pub id: Option<String>,
     /// Display name.
     pub display_name: Option<String>,
+    /// E-mail address. `None` for groups without one, and in many responses.
+    pub email: Option<String>,
 }
 
 /// Storage limits of a drive, in bytes. Some libraries report zero everywhere
@@ -239,6 +250,10 @@ pub struct QuotaFacet {
     pub total: Option<i64>,
     /// Free space.
     pub remaining: Option<i64>,
+    /// Space that is in use, with the recycle bin.
+    pub used: Option<i64>,
+    /// Space of the recycle bin.
+    pub deleted: Option<i64>,
 }
 
 /// A SharePoint site.

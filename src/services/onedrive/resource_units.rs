@@ -6,10 +6,12 @@ use opendal::raw::Operation;
 /// Returns the cost of a signed request in resource units (onedrive-graph#resource-units).
 ///
 /// One item, its content, or a page of a change feed from a token on costs 1. A list of items and
-/// every modification cost 2. Requests to pre-authenticated URLs are free and must not be passed to
+/// every modification cost 2. Requests for links and permissions, which have the operation
+/// [`Presign`](Operation::Presign), cost 5. Requests to pre-authenticated URLs are free and must not be passed to
 /// this function.
 pub(super) fn resource_units(method: &Method, operation: Operation, url: &str) -> u32 {
     match (method, operation) {
+        (_, Operation::Presign) => 5,
         (&Method::GET, Operation::List) if has_delta_token(url) => 1,
         (&Method::GET, Operation::List) => 2,
         (&Method::GET, _) => 1,
@@ -48,6 +50,8 @@ mod tests {
             (Method::PUT, Operation::Write, ":/a:/content", 2),
             (Method::POST, Operation::Write, ":/a:/createUploadSession", 2),
             (Method::DELETE, Operation::Delete, ":/a", 2),
+            (Method::GET, Operation::Presign, ":/a:/permissions", 5),
+            (Method::POST, Operation::Presign, ":/a:/createLink", 5),
         ] {
             let url = format!("{root}{below}");
             assert_eq!(resource_units(&method, operation, &url), units, "{method} {below}");

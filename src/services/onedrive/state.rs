@@ -112,6 +112,25 @@ impl GraphDrive {
         self.is_reachable.store(true, Ordering::Relaxed);
     }
 
+    /// Returns a result, whose `NotFound` remains only if the item does not exist.
+    ///
+    /// # Errors
+    /// That of the result; `DriveNotFound` if the drive does not exist.
+    pub(super) async fn explained<T>(
+        &self,
+        cx: &Context,
+        address: &Address,
+        result: Result<T>,
+    ) -> Result<T> {
+        match result {
+            Err(error) => Err(self.item_error(cx, address, error).await),
+            Ok(value) => {
+                self.note_reachable();
+                Ok(value)
+            }
+        }
+    }
+
     /// Returns the error of a failed request for an item. `NotFound` remains only if the item does
     /// not exist. Until the drive has returned an item, that needs a request for its root: a drive
     /// that does not exist responds 404 as well.

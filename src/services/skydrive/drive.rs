@@ -16,15 +16,15 @@ use super::{
     item::{from_object, from_object_in, id_of, is_folder_id, reject_conditions},
     list, names,
     options::ObjectProperties,
-    rename, session,
+    picture, rename, session, sharing,
     state::LiveDrive,
     upload,
 };
 use crate::drive::{
-    Account, Body, Capabilities, Conditions, Context, CopyRequest, CopyStatus, DeleteTarget, Depth,
-    Download, DownloadRequest, DownloadUrl, Drive, Error, ErrorKind, Item, ItemId, ItemKind,
-    ItemRef, ItemUpdate, ListRequest, Page, Quota, Result, SessionProgress, SiblingSearch, Target,
-    UploadSession, WriteOptions,
+    Account, Body, Capabilities, Conditions, Context, CopyRequest, CopyStatus, Cursor,
+    DeleteTarget, Depth, Download, DownloadRequest, DownloadUrl, Drive, Error, ErrorKind, Item,
+    ItemId, ItemKind, ItemRef, ItemUpdate, ListRequest, Page, Quota, Result, SearchRequest,
+    SessionProgress, Sharing, SiblingSearch, Target, Thumbnail, UploadSession, WriteOptions,
 };
 
 impl LiveDrive {
@@ -86,7 +86,7 @@ impl Drive for LiveDrive {
     /// [Request errors](crate::drive::Error#request-errors).
     async fn quota(&self, cx: &Context) -> Result<Quota> {
         let quota = self.client.quota(cx).await?;
-        Ok(Quota { total: quota.quota, available: quota.available })
+        Ok(Quota::new(quota.quota, quota.available))
     }
 
     /// Returns the alias of the root folder. Sends no request and never fails.
@@ -302,6 +302,43 @@ impl Drive for LiveDrive {
         };
         let copied = copy::copy(self, cx, source, request.target, request.if_exists).await?;
         Ok(CopyStatus::Done(Some(Box::new(copied))))
+    }
+
+    /// Returns the drive itself, which implements [`Sharing`].
+    fn sharing(&self) -> Option<&dyn Sharing> {
+        Some(self)
+    }
+
+    /// Returns one page of the items that contain the words of a query.
+    ///
+    /// # Errors
+    /// Those of [`sharing::search`]: `NotFound` if the folder does not exist, `InvalidInput` for a
+    /// cursor of another drive, and [request errors](crate::drive::Error#request-errors).
+    async fn search(
+        &self,
+        cx: &Context,
+        request: &SearchRequest,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page> {
+        sharing::search(self, cx, request, cursor).await
+    }
+
+    /// Returns the pictures of a photo in all sizes.
+    ///
+    /// # Errors
+    /// Those of [`picture::thumbnail_urls`]: `NotFound`, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn thumbnail_urls(&self, cx: &Context, file: &ItemRef) -> Result<Vec<Thumbnail>> {
+        picture::thumbnail_urls(self, cx, file).await
+    }
+
+    /// Downloads a picture of a file.
+    ///
+    /// # Errors
+    /// Those of [`picture::thumbnail`]: `NotFound`, `InvalidInput` for the side, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn thumbnail(&self, cx: &Context, file: &ItemRef, side: u32) -> Result<Download> {
+        picture::thumbnail(self, cx, file, side).await
     }
 
     /// Deletes items one after the other. Returns one result per item, in their order.

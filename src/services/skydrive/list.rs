@@ -103,7 +103,7 @@ async fn request_page(
 }
 
 /// Encodes offset and limit as `OFFSET/LIMIT` or `OFFSET`.
-fn to_cursor(query: &ListQuery) -> Cursor {
+pub(super) fn to_cursor(query: &ListQuery) -> Cursor {
     let offset = query.offset.unwrap_or(0);
     Cursor(Secret::from(match query.limit {
         Some(limit) => format!("{offset}/{limit}"),
@@ -115,7 +115,7 @@ fn to_cursor(query: &ListQuery) -> Cursor {
 ///
 /// # Errors
 /// `InvalidInput` for any other text.
-fn from_cursor(cursor: &Cursor) -> Result<ListQuery> {
+pub(super) fn from_cursor(cursor: &Cursor) -> Result<ListQuery> {
     let text = cursor.0.expose();
     let (offset, limit) = match text.split_once('/') {
         Some((offset, limit)) => (offset, Some(limit.parse().map_err(|_| foreign_cursor())?)),

@@ -45,8 +45,10 @@ mod names;
 #[doc = include_str!("old_client.md")]
 pub mod old_client {}
 mod options;
+mod picture;
 mod rename;
 mod session;
+mod sharing;
 mod sign_in;
 mod state;
 #[cfg(test)]

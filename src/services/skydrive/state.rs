@@ -60,7 +60,15 @@ const CAPABILITIES: Capabilities = Capabilities {
     fold: names::fold,
     collision_key: names::fold,
     validate_name: names::validate,
-    extensions: Extensions { download_urls: true, ..Extensions::NONE },
+    extensions: Extensions {
+        download_urls: true,
+        search: true,
+        thumbnail_urls: true,
+        thumbnails: true,
+        create_links: true,
+        shared_with_me: true,
+        ..Extensions::NONE
+    },
 };
 
 impl LiveDrive {

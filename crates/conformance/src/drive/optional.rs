@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use drivedal::drive::{
-    CopyJob, CopyRequest, ErrorKind, ItemId, ListRequest, RecursiveList, Result, SearchRequest,
-    UploadSession, WriteOptions,
+    Access, CopyJob, CopyRequest, ErrorKind, GrantRequest, ItemId, ItemRef, LinkKind, LinkRequest,
+    ListRequest, RecursiveList, Result, SearchRequest, UploadSession, WriteOptions,
 };
+use jiff::Timestamp;
 use opendal::Buffer;
 
 use super::{
@@ -95,15 +96,56 @@ async fn claimed_verbs_are_supported(test: &TestContext) -> CaseResult {
     check("upload_url", claims.upload_urls, drive.upload_url(cx, &new, 1, &options).await)?;
     let search = SearchRequest::new("file");
     check("search", claims.search, drive.search(cx, &search, None).await)?;
-    check("deleted_items", claims.recycle_bin, drive.deleted_items(cx, None).await)?;
-    check("thumbnails", claims.thumbnails, drive.thumbnails(cx, &file).await)?;
+    check("deleted_items", claims.deleted_items, drive.deleted_items(cx, None).await)?;
+    let none = ItemId::from("none");
+    let restored = drive.restore_deleted(cx, &none, None).await;
+    check("restore_deleted", claims.restore_deleted, restored)?;
+    check("purge_deleted", claims.purge_deleted, drive.purge_deleted(cx, &none).await)?;
+    check("purge", claims.purge, drive.purge(cx, &ItemRef::from_id(&none)).await)?;
+    check("thumbnail_urls", claims.thumbnail_urls, drive.thumbnail_urls(cx, &file).await)?;
+    check("thumbnail", claims.thumbnails, drive.thumbnail(cx, &file, 96).await)?;
+    check("preview_url", claims.previews, drive.preview_url(cx, &file).await)?;
     check("properties", claims.properties, drive.properties(cx, &file).await)?;
     let no_changes = BTreeMap::new();
     let set = drive.set_properties(cx, &file, &no_changes).await;
     check("set_properties", claims.properties, set)?;
-    check("links", claims.links, drive.links(cx, &file).await)?;
-    check("permissions", claims.sharing, drive.permissions(cx, &file).await)?;
-    Ok(())
+    let discarded = drive.discard_check_out(cx, &file).await;
+    check("discard_check_out", claims.check_out, discarded)?;
+    check("check_out", claims.check_out, drive.check_out(cx, &file).await)?;
+    check("check_in", claims.check_out, drive.check_in(cx, &file, "done").await)?;
+    let since = drive.changes_since_time(cx, Timestamp::now()).await;
+    check("changes_since_time", claims.changes_since_time, since)?;
+    check_sharing(&access, &file).await
+}
+
+/// Calls the verbs for links and permissions, claimed or not. The result is `Unsupported` exactly if
+/// the drive does not claim the verb.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
+async fn check_sharing(access: &DriveAccess, file: &ItemRef) -> CaseResult {
+    let (drive, cx) = (access.drive(), access.context());
+    let claims = access.capabilities().extensions;
+    let claims_any =
+        claims.links || claims.create_links || claims.permissions || claims.shared_with_me;
+    let Some(sharing) = drive.sharing() else {
+        return match claims_any {
+            true => fail("links or permissions are claimed, but the drive has none".to_owned()),
+            false => Ok(()),
+        };
+    };
+    let request = LinkRequest::new(file.clone(), LinkKind::View);
+    check("create_link", claims.create_links, sharing.create_link(cx, &request).await)?;
+    check("links", claims.links, sharing.links(cx, file).await)?;
+    check("delete_link", claims.links, sharing.delete_link(cx, file, "none").await)?;
+    check("permissions", claims.permissions, sharing.permissions(cx, file).await)?;
+    let users = vec!["nobody@example.com".to_owned()];
+    let request = GrantRequest::new(file.clone(), users, Access::Read);
+    check("grant", claims.permissions, sharing.grant(cx, &request).await)?;
+    let updated = sharing.update_permission(cx, file, "none", Access::Read).await;
+    check("update_permission", claims.permissions, updated)?;
+    check("revoke", claims.permissions, sharing.revoke(cx, file, "none").await)?;
+    check("shared_with_me", claims.shared_with_me, sharing.shared_with_me(cx, None).await)
 }
 
 /// Lists a folder recursively on a drive that does not claim it. The result is `Unsupported`.

@@ -1,6 +1,7 @@
 //! Requests for lists of items: the children of a folder, and the change feed.
 
 use http::Method;
+use jiff::Timestamp;
 use opendal::raw::Operation;
 
 use super::Client;
@@ -50,11 +51,36 @@ impl Client {
     /// # Errors
     /// `NotFound` if the folder does not exist.
     pub async fn delta_latest(&self, cx: &Context, folder: &Address) -> Result<ItemPage> {
+        self.delta_from(cx, folder, "latest").await
+    }
+
+    /// Sends `GET {folder}/delta?token={time}` (onedrive-graph#delta-timestamp). Returns the first
+    /// page of the changes since a point in time. Business and SharePoint only.
+    ///
+    /// # Errors
+    /// `NotFound` if the folder does not exist, and with the code `resyncRequired` for a time before
+    /// the start of the feed; [request errors](crate::drive::Error#request-errors) of a personal
+    /// drive.
+    pub async fn delta_since(
+        &self,
+        cx: &Context,
+        folder: &Address,
+        since: Timestamp,
+    ) -> Result<ItemPage> {
+        self.delta_from(cx, folder, &since.to_string()).await
+    }
+
+    /// Sends `GET {folder}/delta?token={token}`.
+    ///
+    /// # Errors
+    /// `NotFound` if the folder does not exist; [request errors](crate::drive::Error#request-errors)
+    /// for an invalid token.
+    async fn delta_from(&self, cx: &Context, folder: &Address, token: &str) -> Result<ItemPage> {
         let url = self.url(folder, "/delta");
         let request = || {
             ApiRequest::new(Operation::List, Method::GET, &*url, "{item}/delta")
                 .query("$select", ITEM_PROPERTIES)
-                .query("token", "latest")
+                .query("token", token)
         };
         self.send(cx, &request).await?.json()
     }

@@ -11,13 +11,16 @@
 //! download URLs below the endpoint, which get the token of Graph, and sessions and monitors that need
 //! a token for SharePoint (onedrive-graph#pre-auth-retirement).
 
+mod actions;
 mod content;
 mod copy;
 mod drives;
 mod items;
 mod list;
+mod search;
 mod session;
 mod sharepoint;
+mod sharing;
 mod versions;
 
 use std::{fmt, sync::Arc};

@@ -1,19 +1,29 @@
 //! The features of a drive that OpenDAL has no operation for.
+//!
+//! This module has those that every drive has. The submodules have the optional ones: a method of a
+//! feature that the drive lacks returns `Unsupported`.
+
+mod extensions;
+mod feed;
+mod item_paths;
+mod pages;
+mod sharing;
 
 use std::sync::{Arc, atomic::Ordering};
 
 use opendal::Operator;
 
-use super::{LeftOut, error::to_opendal, spool::SPILL, state::AdapterState};
-use crate::drive::{
-    Account, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, ItemRef, Quota,
+use self::sharing::require_sharing;
+pub use self::{
+    feed::{ChangeStream, ChangesSince},
+    item_paths::ItemPaths,
+    pages::ItemStream,
 };
-
-/// The maximum depth of a folder. Folders may contain themselves, because of links.
-const DEPTH_MAX: usize = 1_000;
+use super::{LeftOut, error::to_opendal, spool::SPILL, state::AdapterState};
+use crate::drive::{Account, Conditions, Context, Drive, Error, Item, ItemId, ItemRef, Quota};
 
 /// The features of a drive beyond OpenDAL's operations: quota, account, items by id, uploads of
-/// local files. It shares the drive, the index and the root with its service.
+/// local files, sharing, search, the change feed, the recycle bin and others. It shares the drive, the index and the root with its service.
 ///
 /// Each method takes the operator through whose layers the requests are sent, so that retries and
 /// logging apply.
@@ -154,16 +164,31 @@ impl DriveHandle {
         size > SPILL && !self.uses_upload_session(size)
     }
 
-    /// Returns the path of an item below the operator's root, with a trailing slash if it is a
-    /// folder. For items with several parents, uses the first one. Sends one request for each
-    /// folder in the path.
+    /// Returns the reference to the item at a path, for requests such as
+    /// [`LinkRequest`](crate::drive::LinkRequest). Sends a request for each folder in the path that
+    /// is not known, unless the cloud resolves paths itself.
     ///
     /// # Errors
-    /// `NotFound` if the item or a folder above it does not exist, if it is not below the
-    /// operator's root, or if more than 1,000 folders are above it; `ConfigInvalid` if the
-    /// configured drive does not exist; [request errors](crate::drive::Error#request-errors).
-    pub async fn path_of(&self, operator: &Operator, id: &ItemId) -> opendal::Result<String> {
-        self.request_path(&Self::context(operator), id).await.map_err(to_opendal)
+    /// `NotFound` if the item does not exist, but never in a drive that resolves paths itself;
+    /// `Unsupported` for a path with the name `.` or `..`; [request
+    /// errors](crate::drive::Error#request-errors).
+    pub async fn item_ref(&self, operator: &Operator, path: &str) -> opendal::Result<ItemRef> {
+        Ok(self.located(operator, path).await?.1)
+    }
+
+    /// Returns the context for a request about the item at a path, and the reference to the item.
+    ///
+    /// # Errors
+    /// Those of [`item_ref`](Self::item_ref).
+    async fn located(
+        &self,
+        operator: &Operator,
+        path: &str,
+    ) -> opendal::Result<(Context, ItemRef)> {
+        let (state, cx) = (&self.state, Self::context(operator));
+        let path = state.path(path).map_err(to_opendal)?;
+        let resolved = state.resolve(&cx, &path, state.settings.index_ttl).await;
+        Ok((cx, resolved.map_err(to_opendal)?.item_ref))
     }
 
     /// Requests the id of the root folder: [`Drive::root`] may return an alias.
@@ -175,44 +200,4 @@ impl DriveHandle {
         let root = ItemRef::from_id(self.state.root(cx).await?);
         Ok(self.state.drive.item(cx, &root, Conditions::NONE).await?.id)
     }
-
-    /// Implements [`path_of`](Self::path_of) with the drive's error type.
-    ///
-    /// # Errors
-    /// Those of [`path_of`](Self::path_of).
-    async fn request_path(&self, cx: &Context, id: &ItemId) -> crate::drive::Result<String> {
-        let state = &self.state;
-        let operator_root = state.path("/")?;
-        let drive_root = self.request_root_id(cx).await?;
-        let mut names = Vec::new();
-        let mut next = id.clone();
-        let mut is_folder = None;
-        while next != drive_root {
-            let item = state.drive.item(cx, &ItemRef::from_id(&next), Conditions::NONE).await?;
-            is_folder.get_or_insert(item.is_folder());
-            let parent = item.parents.into_iter().next();
-            let Some(parent) = parent.filter(|_| names.len() < DEPTH_MAX) else {
-                return Err(not_below_root(id));
-            };
-            names.push(item.name);
-            next = parent;
-        }
-        names.reverse();
-        let Some(names) = state.strip_root(&operator_root, &names) else {
-            return Err(not_below_root(id));
-        };
-        let mut path = names.join("/");
-        if is_folder.unwrap_or(true) {
-            path.push('/');
-        }
-        Ok(path)
-    }
-}
-
-/// Returns the `NotFound` error for an item that is not below the operator's root.
-fn not_below_root(id: &ItemId) -> Error {
-    Error::new(
-        ErrorKind::NotFound,
-        format!("cannot find the path of item {id}: it is not below the root of the remote"),
-    )
 }
