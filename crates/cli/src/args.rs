@@ -1,15 +1,16 @@
 //! The grammar of the command line: its commands, and the help texts that several of them share.
 
-use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     amazon,
     app::App,
-    cat, completions, cp, drives,
+    cat, completions, cp, drives, du,
     failure::{Exit, Result},
-    get, login, logout, ls, mkdir, mv,
+    find, get, hash, info, link, login, logout, ls, mkdir, mv,
     options::GlobalOptions,
-    put, quota, remotes, rm, serve, skydrive, stat, sync, token, tree, user,
+    put, quota, remotes, rm, search, serve, share, skydrive, stat, sync, thumb, token, trash, tree,
+    usage, user, versions, watch,
 };
 
 /// Use cloud drives from the shell: OneDrive, SkyDrive and Amazon Cloud Drive
@@ -77,7 +78,19 @@ pub(crate) enum Command {
     Mv(mv::Mv),
     Rm(rm::Rm),
     Mkdir(mkdir::Mkdir),
+    Find(find::Find),
+    Search(search::Search),
+    Du(du::Du),
+    Hash(hash::HashCommand),
+    Info(info::Info),
+    Link(link::Link),
+    Share(share::ShareArgs),
+    Versions(versions::VersionsArgs),
+    Trash(trash::TrashArgs),
+    Thumb(thumb::Thumb),
+    Watch(watch::Watch),
     Quota(quota::Quota),
+    Usage(usage::Usage),
     User(user::User),
     Login(Box<login::Login>),
     Logout(logout::Logout),
@@ -90,7 +103,7 @@ pub(crate) enum Command {
     Manual(completions::Manual),
     /// The names of the SkyDrive commands before `drivedal skydrive` existed.
     #[command(flatten)]
-    Hidden(skydrive::SkyDriveCommand),
+    Hidden(skydrive::OldCommand),
 }
 
 impl Command {
@@ -105,6 +118,7 @@ impl Command {
             Self::Serve(serve) => return serve.run(app).await,
             Self::Get(get) => return get.run(app).await,
             Self::Put(put) => return put.run(app).await,
+            Self::Watch(watch) => return watch.run(app).await,
             command => command,
         };
         app.interrupt
@@ -122,7 +136,18 @@ impl Command {
                     Self::Mv(mv) => mv.run(app).await,
                     Self::Rm(rm) => rm.run(app).await,
                     Self::Mkdir(mkdir) => mkdir.run(app).await,
+                    Self::Find(find) => find.run(app).await,
+                    Self::Search(search) => search.run(app).await,
+                    Self::Du(du) => du.run(app).await,
+                    Self::Hash(hash) => hash.run(app).await,
+                    Self::Info(info) => info.run(app).await,
+                    Self::Link(link) => link.run(app).await,
+                    Self::Share(share) => share.run(app).await,
+                    Self::Versions(versions) => versions.run(app).await,
+                    Self::Trash(trash) => trash.run(app).await,
+                    Self::Thumb(thumb) => thumb.run(app).await,
                     Self::Quota(quota) => quota.run(app).await,
+                    Self::Usage(usage) => usage.run(app).await,
                     Self::User(user) => user.run(app).await,
                     Self::Login(login) => login.run(app).await,
                     Self::Logout(logout) => logout.run(app).await,
@@ -133,8 +158,10 @@ impl Command {
                     Self::Amazon(amazon) => amazon.command.run(app).await,
                     Self::Completions(completions) => completions.run(app),
                     Self::Manual(manual) => manual.run(),
-                    Self::Hidden(command) => command.run(app).await,
-                    Self::Serve(_) | Self::Get(_) | Self::Put(_) => unreachable!("handled above"),
+                    Self::Hidden(command) => command.into_command().run(app).await,
+                    Self::Serve(_) | Self::Get(_) | Self::Put(_) | Self::Watch(_) => {
+                        unreachable!("handled above")
+                    }
                 }
             })
             .await
@@ -163,7 +190,18 @@ impl Command {
             Self::Check(_) => "check",
             Self::Rm(_) => "remove",
             Self::Mkdir(_) => "create",
+            Self::Find(_) | Self::Search(_) => "search",
+            Self::Du(_) => "measure",
+            Self::Hash(_) => "hash",
+            Self::Info(_) => "read",
+            Self::Link(_) => "create a link to",
+            Self::Share(share) => share.action(),
+            Self::Versions(versions) => versions.action(),
+            Self::Trash(trash) => trash.action(),
+            Self::Thumb(_) => "download a thumbnail of",
+            Self::Watch(_) => "watch",
             Self::Quota(_) => "read the quota of",
+            Self::Usage(_) => "read the usage of",
             Self::User(_) => "read the account of",
             Self::Login(_) => "sign in to",
             Self::Logout(_) => "sign out of",
@@ -197,7 +235,7 @@ pub(crate) fn grammar() -> clap::Command {
         .filter(|argument| argument.is_global_set())
         .map(|argument| argument.clone().hide(true))
         .collect();
-    let skydrive = skydrive::SkyDriveArgs::augment_args(clap::Command::new("skydrive"));
+    let skydrive = skydrive::OldCommand::augment_subcommands(clap::Command::new("skydrive"));
     let old_names: Vec<_> =
         skydrive.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     command.mut_subcommands(|command| {

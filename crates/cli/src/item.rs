@@ -110,7 +110,7 @@ impl ItemRecord {
 }
 
 /// Returns the name of a hash in records.
-fn hash_name(kind: drive::HashKind) -> &'static str {
+pub(crate) fn hash_name(kind: drive::HashKind) -> &'static str {
     match kind {
         drive::HashKind::QuickXor => "quickxor",
         drive::HashKind::Md5 => "md5",
@@ -120,7 +120,7 @@ fn hash_name(kind: drive::HashKind) -> &'static str {
 }
 
 /// Returns bytes as lower-case hexadecimal digits.
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a string never fails");
         text

@@ -9,6 +9,7 @@
 //! - `location`: how arguments name items;
 //! - `transfer`: the upload and download of files and folders; `sync`: transfers between any two
 //!   places;
+//! - `save`: downloads that are not transfers;
 //! - `progress`, `waiting`: messages while a command runs;
 //! - `failure`: failures and exit codes.
 
@@ -23,11 +24,16 @@ mod connection;
 mod control_arguments;
 mod cp;
 mod drives;
+mod du;
 mod embedded;
 mod failure;
+mod find;
 mod get;
+mod hash;
+mod info;
 mod interrupt;
 mod item;
+mod link;
 mod listing;
 mod location;
 mod log;
@@ -47,20 +53,28 @@ mod remote;
 mod remotes;
 mod requests;
 mod rm;
+mod save;
+mod search;
 mod serve;
+mod share;
 mod sign_in_arguments;
 mod skydrive;
 mod stat;
 mod storage;
 mod sync;
 mod text;
+mod thumb;
 mod token;
 mod transfer;
+mod trash;
 mod tree;
 mod units;
+mod usage;
 mod user;
 mod value;
+mod versions;
 mod waiting;
+mod watch;
 
 use std::{process, sync::Arc};
 

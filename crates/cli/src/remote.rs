@@ -145,6 +145,14 @@ impl RemotePath {
         &self.remote.operator
     }
 
+    /// Returns the handle of the cloud drive. `feature` is as in [`OpenRemote::drive`].
+    ///
+    /// # Errors
+    /// `Unsupported` if the service is not a cloud drive.
+    pub(crate) fn drive(&self, feature: &str) -> Result<&DriveHandle> {
+        self.remote.drive(feature).map_err(|failure| failure.about(self))
+    }
+
     /// Returns the path of a child of this folder.
     pub(crate) fn join(&self, name: &str) -> Self {
         Self { remote: Arc::clone(&self.remote), path: self.path.join(name) }

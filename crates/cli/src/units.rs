@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp, Zoned, tz::TimeZone};
 
 /// Units of a size: decimal with `B` (`10GB`), binary with `iB` or a letter alone (`10GiB`, `10G`).
 const UNITS: [(&str, u128); 13] = [
@@ -60,6 +60,47 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a time span: use 20ms, 1.5s or 2m");
     let span: SignedDuration = text.parse().map_err(|_| wrong())?;
     span.try_into().map_err(|_| wrong())
+}
+
+/// Parses a time, or a time from now on: `2026-01-31`, `2026-01-31T12:00:00Z`, `7d`, `1mo`. A date is
+/// its start in UTC.
+///
+/// # Errors
+/// A message for the user if the text is neither a time nor a time span, or the time is not
+/// representable.
+pub(crate) fn time_ahead(text: &str) -> Result<Timestamp, String> {
+    time(text, Zoned::checked_add)
+}
+
+/// Parses a time, or a time before now, in the forms of [`time_ahead`].
+///
+/// # Errors
+/// Those of [`time_ahead`].
+pub(crate) fn time_ago(text: &str) -> Result<Timestamp, String> {
+    time(text, Zoned::checked_sub)
+}
+
+/// Parses a time, or a time span that `shift` adds to the current time or subtracts from it.
+///
+/// # Errors
+/// Those of [`time_ahead`].
+fn time(
+    text: &str,
+    shift: impl Fn(&Zoned, Span) -> Result<Zoned, jiff::Error>,
+) -> Result<Timestamp, String> {
+    let wrong = || format!("`{text}` is not a time: use 2026-01-31, 2026-01-31T12:00:00Z or 7d");
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    if let Ok(date) = text.parse::<jiff::civil::Date>() {
+        return Ok(date.to_zoned(TimeZone::UTC).map_err(|_| wrong())?.timestamp());
+    }
+    let span: Span = text.parse().map_err(|_| wrong())?;
+    if span.is_negative() {
+        return Err(wrong());
+    }
+    let now = Timestamp::now().to_zoned(TimeZone::UTC);
+    shift(&now, span).map(|time| time.timestamp()).map_err(|_| wrong())
 }
 
 /// A range of bytes with inclusive ends, as in HTTP.
@@ -236,6 +277,18 @@ mod tests {
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
         for text in ["", "20", "-1s", "soon"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_absolute_or_relative_to_now() {
+        let date = time_ahead("2026-01-31").expect("a date");
+        assert_eq!(date.to_string(), "2026-01-31T00:00:00Z");
+        assert_eq!(time_ago("2026-01-31T12:00:00+02:00").expect("a time").as_second() % 3600, 0);
+        let now = Timestamp::now();
+        assert!(time_ahead("7d").expect("a span") > now && time_ago("1mo").expect("a span") < now);
+        for text in ["", "soon", "-7d", "2026-13-01"] {
+            assert!(time_ahead(text).is_err(), "{text}");
         }
     }
 

@@ -1,16 +1,16 @@
 //! `drivedal amazon info`, `usage` and `thumbnail`
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use drivedal::services::amazon_drive::Usage;
-use futures::TryStreamExt;
 use serde_json::{Value, json};
 
 use super::{AmazonRemote, NodeArgs, failed};
 use crate::{
     app::App,
-    failure::{Exit, Failure, Result},
+    failure::{Exit, Result},
     location::Location,
+    save::save,
 };
 
 /// Print all fields of an item
@@ -40,7 +40,7 @@ impl NodeInfo {
     /// # Errors
     /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if it is
     /// not an Amazon Drive; `NotFound` if the node does not exist; the failure of the request
-    /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
+    /// ([`Failure::from`](crate::failure::Failure)); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (remote, id) = self.node.resolve(app).await?;
         let client = remote.client()?;
@@ -68,7 +68,7 @@ impl DriveUsage {
     ///
     /// # Errors
     /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if it is
-    /// not an Amazon Drive; the failure of the request ([`Failure::from`]); `ClosedPipe` or
+    /// not an Amazon Drive; the failure of the request ([`Failure::from`](crate::failure::Failure)); `ClosedPipe` or
     /// `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let remote = AmazonRemote::open(app, &self.drive).await?;
@@ -107,17 +107,13 @@ impl NodeThumbnail {
     /// # Errors
     /// `Usage` if no remote has the name or the service rejects an option; `Unsupported` if it is
     /// not an Amazon Drive; `NotFound` if the node does not exist; the failure of the request
-    /// ([`Failure::from`]), such as for a file without a picture; `Failed` if the file cannot be
+    /// ([`Failure::from`](crate::failure::Failure)), such as for a file without a picture; `Failed` if the file cannot be
     /// written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (remote, id) = self.node.resolve(app).await?;
         let download = remote.client()?.thumbnail(&remote.cx, &id, self.size).await;
         let download = download.map_err(|error| self.node.failed(error))?;
-        let chunks: Vec<_> =
-            download.bytes.try_collect().await.map_err(|error| self.node.failed(error))?;
-        let bytes: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.to_vec()).collect();
-        fs::write(&self.file, bytes)
-            .map_err(|error| Failure::local("write", &self.file, &error))?;
+        save(app, download, Some(&self.file), &self.node.node).await?;
         Ok(Exit::Done)
     }
 }

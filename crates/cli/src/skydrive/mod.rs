@@ -102,6 +102,59 @@ impl SkyDriveCommand {
     }
 }
 
+/// The names of SkyDrive commands before `drivedal skydrive` existed. `info`, `link` and `share` are
+/// commands for all drives now.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum OldCommand {
+    InfoSet(info::InfoSet),
+    Recent(list::Recent),
+    Comments(comments::Comments),
+    CommentAdd(comments::CommentAdd),
+    CommentDelete(comments::CommentDelete),
+    Contacts(account_objects::Contacts),
+    Calendars(account_objects::Calendars),
+    Events(account_objects::Events),
+    Apps(account_objects::Apps),
+    Auth(auth::Auth),
+    AuthRefresh(auth::AuthRefresh),
+}
+
+impl OldCommand {
+    /// Returns the command that replaces this one.
+    pub(crate) fn into_command(self) -> SkyDriveCommand {
+        match self {
+            Self::InfoSet(info) => SkyDriveCommand::InfoSet(info),
+            Self::Recent(recent) => SkyDriveCommand::Recent(recent),
+            Self::Comments(comments) => SkyDriveCommand::Comments(comments),
+            Self::CommentAdd(comment) => SkyDriveCommand::CommentAdd(comment),
+            Self::CommentDelete(comment) => SkyDriveCommand::CommentDelete(comment),
+            Self::Contacts(contacts) => SkyDriveCommand::Contacts(contacts),
+            Self::Calendars(calendars) => SkyDriveCommand::Calendars(calendars),
+            Self::Events(events) => SkyDriveCommand::Events(events),
+            Self::Apps(apps) => SkyDriveCommand::Apps(apps),
+            Self::Auth(auth) => SkyDriveCommand::Auth(auth),
+            Self::AuthRefresh(refresh) => SkyDriveCommand::AuthRefresh(refresh),
+        }
+    }
+
+    /// Returns the verb for failures of this command: `cannot <verb> <item>: …`.
+    pub(crate) fn action(&self) -> &'static str {
+        match self {
+            Self::InfoSet(_) => "update",
+            Self::Recent(_) => "list recent documents of",
+            Self::Comments(_) => "list comments of",
+            Self::CommentAdd(_) => "comment on",
+            Self::CommentDelete(_) => "delete comment",
+            Self::Contacts(_) => "access contacts of",
+            Self::Calendars(_) => "access calendars of",
+            Self::Events(_) => "access events of",
+            Self::Apps(_) => "access applications of",
+            Self::Auth(_) => "sign in to",
+            Self::AuthRefresh(_) => "refresh tokens of",
+        }
+    }
+}
+
 /// Arguments that name the item of a command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ItemArgs {

@@ -20,7 +20,8 @@ pub(super) struct ExpectedHash {
 }
 
 /// Kinds of hashes, the fastest first.
-const KINDS: [HashKind; 4] = [HashKind::QuickXor, HashKind::Md5, HashKind::Sha1, HashKind::Sha256];
+pub(crate) const KINDS: [HashKind; 4] =
+    [HashKind::QuickXor, HashKind::Md5, HashKind::Sha1, HashKind::Sha256];
 
 impl ExpectedHash {
     /// Returns the hash of an item that is fastest to compute. `None` if the cloud lists no hash.
@@ -41,12 +42,7 @@ impl ExpectedHash {
 
     /// Creates a hasher of this kind.
     pub(super) fn hasher(&self) -> Hasher {
-        match self.kind {
-            HashKind::QuickXor => Hasher::QuickXor(Box::new(QuickXor::new())),
-            HashKind::Md5 => Hasher::Md5(Md5::new()),
-            HashKind::Sha1 => Hasher::Sha1(Sha1::new()),
-            HashKind::Sha256 => Hasher::Sha256(Sha256::new()),
-        }
+        Hasher::new(self.kind)
     }
 
     /// Returns whether both are the same hash. Hashes of different kinds never match.
@@ -69,7 +65,7 @@ impl fmt::Display for ExpectedHash {
 }
 
 /// The hash of the received bytes.
-pub(super) struct ActualHash(ExpectedHash);
+pub(crate) struct ActualHash(ExpectedHash);
 
 impl fmt::Display for ActualHash {
     /// Writes the kind and the hash.
@@ -78,8 +74,15 @@ impl fmt::Display for ActualHash {
     }
 }
 
+impl ActualHash {
+    /// Returns the bytes of the hash.
+    pub(crate) fn into_bytes(self) -> Box<[u8]> {
+        self.0.hash
+    }
+}
+
 /// Computes the hash of a stream of bytes.
-pub(super) enum Hasher {
+pub(crate) enum Hasher {
     QuickXor(Box<QuickXor>),
     Md5(Md5),
     Sha1(Sha1),
@@ -87,8 +90,18 @@ pub(super) enum Hasher {
 }
 
 impl Hasher {
+    /// Creates a hasher of a kind.
+    pub(crate) fn new(kind: HashKind) -> Self {
+        match kind {
+            HashKind::QuickXor => Self::QuickXor(Box::new(QuickXor::new())),
+            HashKind::Md5 => Self::Md5(Md5::new()),
+            HashKind::Sha1 => Self::Sha1(Sha1::new()),
+            HashKind::Sha256 => Self::Sha256(Sha256::new()),
+        }
+    }
+
     /// Hashes the next bytes of the file.
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::QuickXor(hash) => hash.update(bytes),
             Self::Md5(hash) => hash.update(bytes),
@@ -98,7 +111,7 @@ impl Hasher {
     }
 
     /// Returns the hash of all bytes that were added.
-    pub(super) fn finish(self) -> ActualHash {
+    pub(crate) fn finish(self) -> ActualHash {
         let (kind, hash): (_, Box<[u8]>) = match self {
             Self::QuickXor(hash) => (HashKind::QuickXor, hash.finish().into()),
             Self::Md5(hash) => (HashKind::Md5, hash.finalize().as_slice().into()),

@@ -8,7 +8,7 @@
 //! - `journal` stores interrupted transfers for the next run.
 //! - `report` records the result of each item.
 
-mod checksum;
+pub(crate) mod checksum;
 pub(crate) mod download;
 pub(crate) mod fetch;
 pub(crate) mod jobs;
@@ -16,7 +16,7 @@ pub(crate) mod journal;
 pub(crate) mod local;
 pub(crate) mod names;
 mod partial;
-mod partial_file;
+pub(crate) mod partial_file;
 pub(crate) mod plan;
 pub(crate) mod report;
 mod resumable_upload;

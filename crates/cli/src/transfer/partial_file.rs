@@ -56,7 +56,7 @@ fn is_at_path(_: &File, path: &Path) -> io::Result<bool> {
 ///
 /// # Errors
 /// The operating system's error if the file cannot be created.
-pub(super) fn temporary(target: &Path, random: usize) -> io::Result<tempfile::NamedTempFile> {
+pub(crate) fn temporary(target: &Path, random: usize) -> io::Result<tempfile::NamedTempFile> {
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
     loop {
         let file = create_in(folder.unwrap_or(Path::new(".")), random)?;

@@ -143,7 +143,7 @@ fn the_skydrive_commands_have_a_group_and_their_old_names_still_work() {
         shell.run(command).fails(8, "cannot list comments of disk:a: it is a fs remote");
     }
     assert_eq!(
-        shell.out(&["skydrive", "link", "--help"]),
-        shell.out(&["link", "--help"]).replace("drivedal link [", "drivedal skydrive link [")
+        shell.out(&["skydrive", "apps", "--help"]),
+        shell.out(&["apps", "--help"]).replace("drivedal apps ", "drivedal skydrive apps ")
     );
 }
