@@ -138,12 +138,13 @@ pub(super) async fn all(context: &DriveContext<'_>, node: &Node) -> Result<Vec<(
     Ok(all)
 }
 
-/// Returns the earlier version of a file with an id, such as `3.0`; `None` for the current version.
+/// Returns the earlier version of a file with an id, such as `3.0`; `None` for the current version,
+/// which has the name `current` too.
 ///
 /// # Errors
 /// 404 if the file has no such version, 500 if the storage fails.
 async fn find(context: &DriveContext<'_>, node: &Node, id: &str) -> Result<Option<ItemVersion>> {
-    if id == version_id(node.revision) {
+    if id == "current" || id == version_id(node.revision) {
         return Ok(None);
     }
     let no = id.strip_suffix(".0").and_then(|no| no.parse().ok()).ok_or_else(Error::not_found)?;

@@ -52,6 +52,9 @@ impl ListAction {
                 let verb = if *method == Method::PATCH { "change" } else { "delete" };
                 return Err(Error::unsupported(format_args!("{verb} a {kind}")));
             }
+            (["items", "delta"], _) => {
+                return Err(Error::unsupported("serve 'items/delta' of a list"));
+            }
             ([], _) => Self::Get,
             (["drive"], _) => Self::Drive,
             (["items"], _) => Self::Items,

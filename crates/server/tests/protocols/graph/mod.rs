@@ -21,6 +21,7 @@ mod parts;
 mod permissions;
 mod pictures;
 mod pre_authentication;
+mod reference;
 mod remote_uploads;
 mod search;
 mod sessions;
