@@ -18,6 +18,9 @@ use crate::{
 /// The beginning of a picture's path.
 pub(crate) const PREFIX: &str = "/p1p";
 
+/// Prefix of the size in a picture's URL if the picture is not rotated as its EXIF data say.
+pub(crate) const UNROTATED: &str = "u";
+
 /// The position of the secret in a picture's URL.
 pub(crate) const SECRET_URL: SecretUrl = SecretUrl::Path(PREFIX);
 
@@ -71,8 +74,9 @@ pub(crate) fn thumbnails(
         start(state, &PictureClaims(account.name.clone(), node.no, fingerprint(content), false));
     let name = encoded(&node.name).to_string();
     Some(Box::new(move |frame| {
-        let Frame { width, height, crop } = frame;
+        let Frame { width, height, crop, is_unrotated } = frame;
         let crop = if crop { "_crop" } else { "" };
-        format!("{start}/c{width}x{height}{crop}/{name}")
+        let unrotated = if is_unrotated { UNROTATED } else { "" };
+        format!("{start}/{unrotated}c{width}x{height}{crop}/{name}")
     }))
 }

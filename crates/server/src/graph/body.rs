@@ -3,7 +3,7 @@
 
 use http::StatusCode;
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -27,11 +27,16 @@ pub(super) struct ItemBody {
     pub(super) folder: Option<Value>,
     pub(super) file: Option<Value>,
     pub(super) package: Option<Value>,
+    pub(super) bundle: Option<Value>,
     /// The target of a shortcut.
     pub(super) remote_item: Option<RemoteItemBody>,
     pub(super) parent_reference: Option<ParentReference>,
     pub(super) file_system_info: Option<FileSystemInfo>,
     pub(super) file_size: Option<u64>,
+    /// The application that a new file is from.
+    pub(super) drive_item_source: Option<DriveItemSource>,
+    /// The kind of media of a new file.
+    pub(super) media_source: Option<MediaSource>,
     /// Whether a copy has the earlier versions of files.
     pub(super) include_all_version_history: Option<bool>,
     /// Whether a copy is of the folder's children and not of the folder itself.
@@ -41,6 +46,26 @@ pub(super) struct ItemBody {
     #[serde(rename = "@microsoft.graph.sourceUrl", alias = "@content.sourceUrl")]
     /// URL of an upload session whose bytes become the file.
     pub(super) source_url: Option<String>,
+}
+
+/// The application that a file is from, as the client declares it. The server stores it and does not
+/// interpret it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct DriveItemSource {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
+}
+
+/// The kind of media of a file, such as `meeting`, as the client declares it. The server stores it and
+/// does not interpret it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct MediaSource {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_category: Option<String>,
 }
 
 /// The parent in a request. An empty string counts as absent: rclone sends them.

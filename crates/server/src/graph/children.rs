@@ -80,7 +80,7 @@ pub(super) async fn list(context: &DriveContext<'_>, address: &ItemAddress) -> R
 ///
 /// # Errors
 /// 400 for another property or direction, 501 for `url`.
-fn order(context: &DriveContext<'_>, text: Option<&str>) -> Result<(Order, bool)> {
+pub(super) fn order(context: &DriveContext<'_>, text: Option<&str>) -> Result<(Order, bool)> {
     let Some(text) = text else { return Ok((Order::FoldersThenName, false)) };
     let refuse = || Error::invalid(format!("$orderby: {text:?} is not supported"));
     let mut words = text.split_whitespace();

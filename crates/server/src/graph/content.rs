@@ -5,7 +5,8 @@ use std::io;
 
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{
     address::ItemAddress,
@@ -21,7 +22,7 @@ use super::{
     stored_facets::stored_facet,
 };
 use crate::{
-    content::{self, ContentRequest, LongSuffix},
+    content::{self, ContentRequest, LongSuffix, encoded},
     download_urls,
     tree::{ChildName, NewItem, Node, OnConflict, TreeError},
 };
@@ -192,24 +193,73 @@ pub(super) async fn put(
     }
 }
 
+/// The body of `preview`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PreviewBody {
+    /// The page to start at, a number or a text.
+    page: Option<Value>,
+    zoom: Option<f64>,
+}
+
+impl PreviewBody {
+    /// Returns the fragment of the preview's URL, with which browsers open a page of a PDF file at a
+    /// zoom level; empty without either.
+    ///
+    /// # Errors
+    /// 400 for a page that is no number and no text, and a zoom level that is not above 0.
+    fn fragment(&self) -> Result<String> {
+        let mut parameters = Vec::new();
+        match &self.page {
+            None => {}
+            Some(Value::String(page)) => parameters.push(format!("page={}", encoded(page))),
+            Some(Value::Number(page)) => parameters.push(format!("page={page}")),
+            Some(other) => {
+                return Err(Error::invalid(format!(
+                    "cannot preview page {other}: it is no number"
+                )));
+            }
+        }
+        match self.zoom {
+            Some(zoom) if zoom > 0.0 => parameters.push(format!("zoom={zoom}")),
+            None => {}
+            Some(zoom) => {
+                return Err(Error::invalid(format!(
+                    "cannot preview at zoom {zoom}: it is not above 0"
+                )));
+            }
+        }
+        let hash = if parameters.is_empty() { "" } else { "#" };
+        Ok(format!("{hash}{}", parameters.join("&")))
+    }
+}
+
 /// `POST item/preview`: returns a short-lived download URL that needs no token, or one at the
 /// drive's host that needs a token for SharePoint if the drive has no pre-authenticated URLs. The
-/// server has no viewers: the browser decides whether it shows or saves the file.
+/// server has no viewers: the browser decides whether it shows or saves the file. Page and zoom are
+/// in the fragment of the URL.
 ///
 /// # Errors
-/// The errors of the address, as of [`DriveContext::locate`]; 400 if the item is not a file.
-pub(super) async fn preview(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
+/// The errors of the address, as of [`DriveContext::locate`]; 400 if the item is not a file, for a
+/// body with a member of another type, and as of [`PreviewBody::fragment`].
+pub(super) async fn preview(
+    context: &DriveContext<'_>,
+    address: &ItemAddress,
+    payload: Payload,
+) -> Result<Response> {
+    let fragment = payload.parse::<PreviewBody>()?.fragment()?;
     let node = context.locate(address).await?.node;
     let Some(path) = download_urls::path(&context.request.state, &context.account, &node, false)
     else {
         return Err(Error::invalid("cannot preview the item: it is not a file"));
     };
+    let url = match context.pre_authenticates() {
+        true => context.content_url(&path),
+        false => context.direct_relation_url(node.no, "/contentStream"),
+    };
     let body = json!({
         "@odata.context": context.request.url("/$metadata#microsoft.graph.itemPreviewInfo"),
-        "getUrl": match context.pre_authenticates() {
-            true => context.content_url(&path),
-            false => context.direct_relation_url(node.no, "/contentStream"),
-        },
+        "getUrl": format!("{url}{fragment}"),
     });
     Ok(response::json(StatusCode::OK, &body))
 }

@@ -147,6 +147,11 @@ impl RouteFixture<'_> {
             self.ok("POST", &format!("{item}/follow"), &Value::Null).await;
             self.keep("{followed}", &file.clone().into());
         }
+        if path.contains("{bundle}") {
+            let body = json!({"name": self.name, "bundle": {}, "children": [{"id": file}]});
+            let bundle = self.ok("POST", "/drive/bundles", &body).await;
+            self.keep("{bundle}", &bundle.body["id"]);
+        }
         if path.contains("{trashed}") {
             let trashed = self.make_file("t").await;
             self.ok("DELETE", &format!("/me/drive/items/{trashed}"), &Value::Null).await;
@@ -237,10 +242,15 @@ impl RouteFixture<'_> {
         if example.body.starts_with("--walk") {
             headers.push(("content-type", "multipart/related; boundary=walk"));
         }
+        let fill = |body: String| {
+            let fill = |body: String, (name, value): &(&str, String)| body.replace(name, value);
+            let body = body.replace("{unique}", &self.name);
+            self.values.iter().fold(body, fill).into_bytes()
+        };
         let body = match (body, example.body) {
-            (Some(body), _) => body.to_string().replace("{unique}", &self.name).into_bytes(),
+            (Some(body), _) => fill(body.to_string()),
             (None, "{picture}") => self.server.picture.clone(),
-            (None, body) => body.replace("{unique}", &self.name).into_bytes(),
+            (None, body) => fill(body.to_owned()),
         };
         self.server.send(example.account, example.method, &url, &headers, body).await
     }
@@ -275,7 +285,7 @@ fn sample(option: &str, route: &GraphRoute) -> &'static str {
         "orderby" => "name",
         "filter" => "name ne 'x'",
         "token" => "latest",
-        "count" | "includeDeletedItems" | "allowexternal" => "true",
+        "count" | "includeDeletedItems" | "allowexternal" | "originalOrientation" => "true",
         "search" => "*",
         _ => "x",
     }

@@ -1,12 +1,17 @@
 //! The entry points of the protocol: routes a request, and calls its handler.
 
 use axum::{body::Body, response::Response};
-use futures::{FutureExt, future::BoxFuture};
+use futures::{
+    FutureExt,
+    future::{self, BoxFuture},
+};
 use http::{HeaderMap, StatusCode, request::Parts};
 
 use super::{
     address::{Address, ItemAddress},
-    batch, check_out, children, content,
+    batch,
+    bundles::{self, BundleAction},
+    check_out, children, content,
     contract::Payload,
     copy, cost, create_link, delta,
     dialect::Dialect,
@@ -286,6 +291,8 @@ async fn serve_drive(
             context.check_covered(ROOT).await?;
             context.require(ROOT, context.request.needs).await?;
         }
+        // Bundles are checked by their module.
+        DriveAction::Bundles(_) => {}
     }
     match action {
         DriveAction::Get => drives::drive(context).await,
@@ -294,6 +301,7 @@ async fn serve_drive(
         DriveAction::Shared => shortcuts::shared_with_me(context).await,
         DriveAction::Following => following::list(context).await,
         DriveAction::List(action) => lists::serve(context, action, payload).await,
+        DriveAction::Bundles(action) => bundles::serve(context, action, payload).await,
     }
 }
 
@@ -307,6 +315,12 @@ fn serve_item<'a>(
     action: ItemAction,
     payload: Payload,
 ) -> BoxFuture<'a, Result<Response>> {
+    if let Some(id) = bundles::id_in_address(context, address) {
+        return match BundleAction::of_item(id, &action) {
+            Ok(action) => bundles::serve(context, action, payload).boxed(),
+            Err(error) => future::ready(Err(error)).boxed(),
+        };
+    }
     match action {
         ItemAction::Get => items::get(context, address).boxed(),
         ItemAction::Update => items::update(context, address, payload).boxed(),
@@ -319,7 +333,7 @@ fn serve_item<'a>(
         ItemAction::GetContent => content::get(context, address).boxed(),
         ItemAction::StreamContent => content::stream(context, address).boxed(),
         ItemAction::PutContent => content::put(context, address, payload).boxed(),
-        ItemAction::Preview => content::preview(context, address).boxed(),
+        ItemAction::Preview => content::preview(context, address, payload).boxed(),
         ItemAction::CreateSession => sessions::create(context, address, payload).boxed(),
         ItemAction::Copy => copy::start(context, address, payload).boxed(),
         ItemAction::CheckOut => check_out::check_out(context, address).boxed(),

@@ -14,7 +14,7 @@ use super::{
     media::facets,
     owner::AccountIdentity,
     special_folders,
-    stored_facets::{FACETS, INTERNAL},
+    stored_facets::{FACETS, INTERNAL, UPLOAD_SOURCES},
     timestamp::format_time,
 };
 use crate::{
@@ -180,6 +180,13 @@ impl DriveContext<'_> {
                 if let Some(url) = self.content_download_url(node) {
                     item[self.download_url()] = url.into();
                 }
+            }
+        }
+        if self.request.base == "/beta"
+            && let Some(Value::Object(sources)) = node.facets.get(UPLOAD_SOURCES)
+        {
+            for (name, value) in sources {
+                item[name] = value.clone();
             }
         }
         let Some(Value::Object(stored)) = node.facets.get(FACETS) else { return };

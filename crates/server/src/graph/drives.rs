@@ -7,17 +7,41 @@ use serde_json::{Value, json};
 use super::{
     address::{DriveRef, Owner},
     drive_context::DriveContext,
+    drive_item::View,
     error::Result,
+    lists,
     owner::AccountIdentity,
     paging::{MAX_PAGE_SIZE, SKIP_TOKEN, decode_position, encode_position},
     request::GraphRequest,
     response,
+    tenant::{EntityType, sort},
     timestamp::format_time,
 };
 use crate::tree::{ListOptions, ListingKey, ROOT};
 
 /// Maximum number of items of the recycle bin that one query of the tree reads.
 const SCAN_PAGE_SIZE: u64 = 1000;
+
+/// The type of drives.
+const DRIVE: EntityType = EntityType {
+    name: "drive",
+    context: "drives",
+    properties: &[
+        "createdBy",
+        "createdDateTime",
+        "description",
+        "driveType",
+        "id",
+        "lastModifiedDateTime",
+        "name",
+        "owner",
+        "quota",
+        "webUrl",
+    ],
+    unimplemented: &["eTag", "lastModifiedBy", "parentReference", "sharePointIds", "system"],
+    is_directory_object: false,
+    page_size: (MAX_PAGE_SIZE, MAX_PAGE_SIZE),
+};
 
 /// `GET drive`: returns the properties and the quota of the drive.
 ///
@@ -33,32 +57,60 @@ pub(super) async fn drive(context: &DriveContext<'_>) -> Result<Response> {
 /// one, a site and its group one for each library.
 ///
 /// # Errors
-/// 400 for `/me` with an application's own token, a site of a personal account, and a `$top` that
-/// is no number above 0; 401 if the token is missing, unknown, expired or for another resource; 403
+/// 400 for `/me` with an application's own token, a site of a personal account, a `$top` that is no
+/// number above 0, and an order by an unknown property; 401 if the token is missing, unknown, expired or for another resource; 403
 /// for an owner in another tenant, and a site that is not open to the user; 404 for another owner;
 /// 507 if an account's drive cannot be created because the disk of the storage is full; 500 if the
 /// storage fails.
 pub(super) async fn drives(request: &GraphRequest, owner: Owner) -> Result<Response> {
     let context = DriveContext::open(request, &DriveRef::OwnedBy(owner)).await?;
     let top = request.query.count("top")?.unwrap_or(MAX_PAGE_SIZE);
-    let mut drives = vec![describe_drive(&context).await?];
+    let mut drives = vec![expanded_drive(&context).await?];
     if let Some(library) = &context.account.library {
         for library in library.site.libraries.iter().skip(1) {
             let account = request.state.accounts.open(&library.account).await?;
-            drives.push(describe_drive(&DriveContext::for_account(request, account, false)).await?);
+            drives.push(expanded_drive(&DriveContext::for_account(request, account, false)).await?);
         }
+    }
+    if let Some(text) = request.query.get("orderby") {
+        sort(&mut drives, text, &DRIVE)?;
     }
     let after = request.query.get("skiptoken").map(decode_position).transpose()?.unwrap_or(0);
     let next = after.saturating_add(top);
     let all = drives.len() as u64;
     let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
     let page = drives.into_iter().skip(size(after)).take(size(top));
-    let value: Vec<_> = page.map(|drive| request.selection.project_resource(drive)).collect();
+    let value: Vec<_> = page.map(|drive| request.selection.project(drive)).collect();
     let mut body = json!({"@odata.context": request.url("/$metadata#drives"), "value": value});
     if next < all {
         body["@odata.nextLink"] = request.link(SKIP_TOKEN, &encode_position(next)).into();
     }
     Ok(response::json(StatusCode::OK, &body))
+}
+
+/// Returns the drive resource with the relations that the request expands: `root`, and `list` of a
+/// drive with a list.
+///
+/// # Errors
+/// 404 if the drive no longer exists, 500 if the storage fails.
+async fn expanded_drive(context: &DriveContext<'_>) -> Result<Value> {
+    let mut drive = describe_drive(context).await?;
+    for relation in &context.request.selection.expanded {
+        match relation.name.as_str() {
+            "root" => {
+                let root = context.tree().node(context.drive(), ROOT).await?;
+                let root = context.describe(&root, View::WithPath(&[]));
+                drive["root"] = relation.selection.project(root);
+            }
+            // A personal drive has no list.
+            _ if context.kind.is_personal() => {}
+            _ => {
+                let list = lists::describe(context).await?;
+                drive["list"] = relation.selection.project_resource(list);
+            }
+        }
+    }
+    Ok(drive)
 }
 
 /// Returns the drive resource, with its quota.

@@ -49,7 +49,7 @@ pub(super) async fn expand(
                 }
             }
             _ => {
-                let sets = thumbnails::sets(context, &located.node, &expansion.selection)?;
+                let sets = thumbnails::sets(context, &located.node, &expansion.selection, false)?;
                 item["thumbnails"] = sets.into();
             }
         }

@@ -159,7 +159,7 @@ impl IdCodec {
 
 /// Returns the tags of a list. A comma inside of quotes belongs to the tag, and so does the comma
 /// of an unquoted `{GUID},2`.
-fn tags(list: &str) -> impl Iterator<Item = &str> {
+pub(super) fn tags(list: &str) -> impl Iterator<Item = &str> {
     let mut rest = list;
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches([' ', ',']);

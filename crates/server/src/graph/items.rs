@@ -65,8 +65,8 @@ async fn deleted(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Op
 /// body has a folder facet, creates a folder (onedrive-graph#upsert-folder).
 ///
 /// # Errors
-/// The errors of the address, as of [`DriveContext::locate`]; 400 if the body has a member of
-/// another type, a time, a conflict behavior or a name that is not allowed, another drive, a parent
+/// The errors of the address, as of [`DriveContext::locate`]; 400 if the body has the facet of a bundle,
+/// a member of another type, a time, a conflict behavior or a name that is not allowed, another drive, a parent
 /// that is a file or below the item, or the root folder is moved or renamed; 403 or 404 for the new
 /// parent; 409 if the name is taken; 412 if `If-Match` names another version; 423 if the item is
 /// locked; 507 if the disk of the storage is full; 500 if the storage fails.
@@ -83,6 +83,9 @@ pub(super) async fn update(
         return make_folder_at(context, address, &body).await;
     };
     context.check_unlocked(&located.node)?;
+    if body.bundle.is_some() {
+        return Err(Error::invalid("cannot change the facet bundle: the item is not a bundle"));
+    }
     let expect = context.if_match(Some(&located.node))?;
     let folder = match &body.parent_reference {
         Some(reference) => reference.folder(context).await?,

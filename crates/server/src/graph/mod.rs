@@ -3,6 +3,7 @@
 mod address;
 mod batch;
 mod body;
+mod bundles;
 mod check_out;
 mod child_page;
 mod children;

@@ -6,6 +6,7 @@ use http::Method;
 
 use super::{
     address::{Address, DriveRef, ItemAddress, Owner, PathSegment, Site},
+    bundles::BundleAction,
     error::{Error, Result},
     lists::ListAction,
     sharing_actions::{PermissionAction, ShareAction, SitePermissionAction},
@@ -71,6 +72,7 @@ pub(super) enum DriveAction {
     Following,
     /// An action on the drive's list.
     List(ListAction),
+    Bundles(BundleAction),
 }
 
 /// An action on the versions of a file, or on the version with an id.
@@ -120,7 +122,7 @@ impl GraphAction {
                 return TenantAction::of_owner(method, owner, segments).map(Self::Tenant);
             }
             Address::Drive { drive, segments } => {
-                if let Some(action) = DriveAction::parse_list(method, &segments)? {
+                if let Some(action) = DriveAction::parse_collection(method, &segments)? {
                     return Ok(Self::Drive { drive, action });
                 }
                 Self::Drive { drive, action: DriveAction::parse(segments)? }
@@ -177,6 +179,7 @@ impl GraphAction {
                 DriveAction::Shared => &table::SHARED,
                 DriveAction::Following => &table::FOLLOWING,
                 DriveAction::List(action) => action.route(),
+                DriveAction::Bundles(action) => action.route(),
             },
             Self::Share { action, .. } => action.route(),
             Self::SitePermissions { action, .. } => action.route(),
@@ -186,13 +189,17 @@ impl GraphAction {
 }
 
 impl DriveAction {
-    /// Returns the action on the list of a drive; `None` if the first segment is not `list`.
+    /// Returns the action on the list or the bundles of a drive; `None` if the first segment is neither
+    /// `list` nor `bundles`.
     ///
     /// # Errors
     /// 405 for a method that the resource does not have, 501 for a segment that this server does not
     /// serve.
-    fn parse_list(method: &Method, segments: &[PathSegment]) -> Result<Option<Self>> {
+    fn parse_collection(method: &Method, segments: &[PathSegment]) -> Result<Option<Self>> {
         match segments.split_first() {
+            Some((first, rest)) if first.name == "bundles" => {
+                BundleAction::parse(method, rest).map(|action| Some(Self::Bundles(action)))
+            }
             Some((first, rest)) if first.name == "list" => {
                 let rest = tenant::names(rest.to_vec());
                 let rest: Vec<&str> = rest.iter().map(String::as_str).collect();

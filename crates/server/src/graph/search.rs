@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{
     address::{ItemAddress, PathSegment},
+    children::order,
     delta::AncestorCache,
     drive_context::DriveContext,
     drive_item::View,
@@ -23,10 +24,13 @@ use super::{
     },
     response,
 };
-use crate::tree::{ItemKey, ItemSearch, Node, NodeKind, ROOT, SearchPosition, words};
+use crate::tree::{ItemKey, ItemSearch, ListingKey, Node, NodeKind, ROOT, SearchPosition, words};
 
 /// Maximum number of items that one query of the tree reads.
 const SCAN_PAGE_SIZE: u64 = 1000;
+
+/// Maximum number of items that a search sorts. All of them are in memory. Inferred.
+const MAX_SORTED: usize = 10_000;
 
 /// `GET item/search(q='text')`: returns the descendants of a folder that the text finds.
 ///
@@ -50,9 +54,10 @@ pub(super) async fn list(
 /// Like [`list`], for a folder whose key is known.
 ///
 /// # Errors
-/// 400 for a `$top` that is no number above 0, `$skip`, a filter that cannot be parsed, the page
-/// token of another listing, and a thumbnail size outside of 1 to the maximum; 404 if the folder,
-/// or a found item, is deleted meanwhile; 500 if the storage fails.
+/// 400 for a `$top` that is no number above 0, `$skip`, a filter that cannot be parsed, an order that
+/// the account kind does not support, more than [`MAX_SORTED`] items to sort, the page token of
+/// another listing, and a thumbnail size outside of 1 to the maximum; 404 if the folder, or a found
+/// item, is deleted meanwhile; 501 for an order by `url`; 500 if the storage fails.
 pub(super) async fn below(
     context: &DriveContext<'_>,
     folder: ItemKey,
@@ -62,14 +67,10 @@ pub(super) async fn below(
     let filter = ODataFilter::from_query(query)?;
     let top = page_size(query)?;
     let text = segment.argument("q").or(query.get("q")).unwrap_or_default();
-    let (found, next) = match is_everything(text) {
-        true => all_below(context, folder, filter.as_ref(), top).await?,
-        false => {
-            let after = query.get("skiptoken").map(decode_search_position).transpose()?;
-            let (nodes, next) =
-                find(context, folder, words(text), after, filter.as_ref(), top).await?;
-            (nodes, next.map(|next| encode_search_position(&next)))
-        }
+    let token = query.get("skiptoken");
+    let (found, next) = match query.get("orderby") {
+        Some(_) => sorted(context, folder, text, filter.as_ref(), top).await?,
+        None => page(context, folder, text, filter.as_ref(), top, token).await?,
     };
     let found = context.visible(found).await?;
     let selection = &context.request.selection;
@@ -84,6 +85,72 @@ pub(super) async fn below(
         body["@odata.nextLink"] = context.request.link(SKIP_TOKEN, &token).into();
     }
     Ok(response::json(StatusCode::OK, &body))
+}
+
+/// Returns a page of the items below a folder that a text finds and that satisfy a filter, and the
+/// token of the next page. `token` is that of this page; `None` for the first one.
+///
+/// # Errors
+/// 400 for the page token of another listing, 404 if the folder is deleted meanwhile, 500 if the
+/// storage fails.
+async fn page(
+    context: &DriveContext<'_>,
+    folder: ItemKey,
+    text: &str,
+    filter: Option<&ODataFilter>,
+    top: u64,
+    token: Option<&str>,
+) -> Result<(Vec<Node>, Option<String>)> {
+    if is_everything(text) {
+        return all_below(context, folder, filter, top, token).await;
+    }
+    let after = token.map(decode_search_position).transpose()?;
+    let (nodes, next) = find(context, folder, words(text), after, filter, top).await?;
+    Ok((nodes, next.map(|next| encode_search_position(&next))))
+}
+
+/// Like [`page`], in the order of `$orderby`. Reads all items that the text finds for each page.
+///
+/// # Errors
+/// Those of [`page`]; 400 for an order that the account kind does not support, and more than
+/// [`MAX_SORTED`] items; 501 for an order by `url`.
+async fn sorted(
+    context: &DriveContext<'_>,
+    folder: ItemKey,
+    text: &str,
+    filter: Option<&ODataFilter>,
+    top: u64,
+) -> Result<(Vec<Node>, Option<String>)> {
+    let query = &context.request.query;
+    let (order, descending) = order(context, query.get("orderby"))?;
+    let start = query.get("skiptoken").map(decode_position).transpose()?.unwrap_or(0);
+    let (mut all, mut token) = (Vec::new(), None);
+    loop {
+        let (nodes, next) =
+            page(context, folder, text, filter, SCAN_PAGE_SIZE, token.as_deref()).await?;
+        all.extend(nodes);
+        if all.len() > MAX_SORTED {
+            let message = format!("cannot sort the items: the search finds more than {MAX_SORTED}");
+            return Err(Error::invalid(message));
+        }
+        token = next;
+        if token.is_none() {
+            break;
+        }
+    }
+    all.sort_by_cached_key(|node| {
+        let key = ListingKey::new(node, order);
+        (context.fold(&key.name), key.number, key.item)
+    });
+    if descending {
+        all.reverse();
+    }
+    let next = start.saturating_add(top);
+    let is_last = next >= all.len() as u64;
+    let skipped = usize::try_from(start).unwrap_or(usize::MAX);
+    let length = usize::try_from(top).unwrap_or(usize::MAX);
+    let nodes = all.into_iter().skip(skipped).take(length).collect();
+    Ok((nodes, (!is_last).then(|| encode_position(next))))
 }
 
 /// Returns whether a search text finds all items.
@@ -101,8 +168,9 @@ async fn all_below(
     folder: ItemKey,
     filter: Option<&ODataFilter>,
     top: u64,
+    token: Option<&str>,
 ) -> Result<(Vec<Node>, Option<String>)> {
-    let mut at = match context.request.query.get("skiptoken") {
+    let mut at = match token {
         Some(token) => Some(decode_position(token)?.cast_signed()),
         None => Some(0),
     };

@@ -11,12 +11,12 @@ use axum::response::Response;
 use http::{Method, StatusCode, header};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::fragment::{check, content_range};
 use super::{
     address::ItemAddress,
-    body::ItemBody,
+    body::{DriveItemSource, ItemBody, MediaSource},
     contract::Payload,
     drive_context::{DriveContext, ItemWithPath, NewItemLocation},
     error::{Error, Result},
@@ -25,6 +25,7 @@ use super::{
     query::QueryOptions,
     request::GraphRequest,
     response,
+    stored_facets::UPLOAD_SOURCES,
     timestamp::format_time,
 };
 use crate::{
@@ -73,6 +74,9 @@ struct SessionState {
     created: Option<Timestamp>,
     modified: Option<Timestamp>,
     description: Option<String>,
+    /// The facets of the file: see [`UPLOAD_SOURCES`].
+    #[serde(default)]
+    facets: Map<String, Value>,
     /// The item version that `If-Match` requires.
     version: Option<i64>,
     /// The content version that `If-Match` requires.
@@ -139,6 +143,7 @@ pub(super) async fn create(
         created,
         modified,
         description: item.description,
+        facets: source_facets(context, &item.drive_item_source, &item.media_source),
         version: if let Precondition::Version(version) = expect { Some(version) } else { None },
         content_version: match expect {
             Precondition::ContentVersion(version) => Some(version),
@@ -163,6 +168,26 @@ pub(super) async fn create(
     body["@odata.context"] = context.request.url("/$metadata#microsoft.graph.uploadSession").into();
     body["uploadUrl"] = upload_url(context, &session, state.needs_token).into();
     Ok(response::json(StatusCode::OK, &body))
+}
+
+/// Returns the facets of a file with the sources that its session declares. Personal drives do not
+/// store them.
+fn source_facets(
+    context: &DriveContext<'_>,
+    source: &Option<DriveItemSource>,
+    media: &Option<MediaSource>,
+) -> Map<String, Value> {
+    if context.kind.is_personal() || (source.is_none() && media.is_none()) {
+        return Map::new();
+    }
+    let mut sources = Map::new();
+    if let Some(source) = source {
+        sources.insert("source".into(), json!(source));
+    }
+    if let Some(media) = media {
+        sources.insert("media".into(), json!({ "mediaSource": media }));
+    }
+    Map::from_iter([(UPLOAD_SOURCES.to_owned(), sources.into())])
 }
 
 /// Checks the declared size of a file in bytes; `None` if the client does not declare it. The tree
@@ -312,6 +337,7 @@ async fn commit(
         description: state.description.clone(),
         client_created: state.created,
         client_modified: state.modified,
+        facets: state.facets.clone(),
         max_versions: context.max_versions(),
         ..NewItem::default()
     };

@@ -20,6 +20,10 @@ pub(super) const FIELDS: &str = "fields";
 /// Facets that never appear in a response.
 pub(super) const INTERNAL: [&str; 3] = [CHECKED_OUT, FIELDS, LOCKED];
 
+/// Facet, beside [`FACETS`], with the sources that an upload session declared: `source` and `media`
+/// as they are in `/beta`. v1.0 does not return them.
+pub(super) const UPLOAD_SOURCES: &str = "uploadSources";
+
 /// Returns a facet of an item, or `None` if the item does not have it.
 pub(super) fn stored_facet<'n>(node: &'n Node, name: &str) -> Option<&'n Value> {
     node.facets.get(FACETS)?.get(name)

@@ -44,7 +44,8 @@ impl GraphRoute {
 /// An example request. The test replaces `{file}` and `{folder}` with ids of items that it creates,
 /// `{trashed}` with the id of an item in the recycle bin, `{versioned}` with the id of a file that
 /// has an earlier version, `{checkedOut}` and `{followed}` with
-/// those of files that are checked out and followed, `{permission}` with the id of a
+/// those of files that are checked out and followed, `{bundle}` with the id of a bundle that has
+/// `{file}`, `{permission}` with the id of a
 /// permission of `{file}`, `{number}` with the id of `{file}` in its list, `{group}` with the id of
 /// the account's group, `{unique}` in a body with a name, and `{upload}`, `{monitor}` and `{link}`
 /// with URLs that need no token.
@@ -112,8 +113,7 @@ const BYPASS: &[&str] = &["bypass-shared-lock", "bypass-checked-out"];
 
 /// Members of a driveItem that no request of this server applies: Microsoft describes them for
 /// other requests.
-const UNIMPLEMENTED: [&str; 10] = [
-    "bundle",
+const UNIMPLEMENTED: [&str; 9] = [
     "children",
     "content",
     "folder.folderView",
@@ -126,10 +126,10 @@ const UNIMPLEMENTED: [&str; 10] = [
 ];
 
 /// Members that are only refused in requests that create an item; in an update they are read-only.
-const UNIMPLEMENTED_IN_NEW_ITEM: [&str; 2] = ["package", "remoteItem"];
+const UNIMPLEMENTED_IN_NEW_ITEM: [&str; 3] = ["bundle", "package", "remoteItem"];
 
 /// Members of a driveItem that no request for a new child applies.
-const UNIMPLEMENTED_IN_CHILD: [&str; 1] = ["package"];
+const UNIMPLEMENTED_IN_CHILD: [&str; 2] = ["bundle", "package"];
 
 /// Annotation with the URL of the bytes of a new file: an upload session, or a URL of any host.
 const SOURCE_URL: &str = "@microsoft.graph.sourceUrl";
@@ -152,6 +152,10 @@ const fn concat<const N: usize>(
 /// Members of a driveItem in an update. Other members are read-only.
 const UPDATE: Members = Members {
     implemented: &[
+        // Of a bundle.
+        "bundle",
+        "bundle.album",
+        "bundle.album.coverImageItemId",
         "name",
         "description",
         "folder",
@@ -159,7 +163,14 @@ const UPDATE: Members = Members {
         "parentReference",
         "@microsoft.graph.conflictBehavior",
     ],
-    unimplemented: &concat::<11>(&UNIMPLEMENTED, &[SOURCE_URL]),
+    unimplemented: &concat::<10>(&UNIMPLEMENTED, &[SOURCE_URL]),
+    read_only: ITEM_PROPERTIES,
+    ..Members::NONE
+};
+
+/// Members of a bundle in an update. Other members are read-only.
+const BUNDLE_CHANGE: Members = Members {
+    implemented: &["bundle", "bundle.album", "bundle.album.coverImageItemId", "name"],
     read_only: ITEM_PROPERTIES,
     ..Members::NONE
 };
@@ -234,12 +245,15 @@ const COLLECTION: [&str; 7] =
 
 /// Thumbnails as JSON.
 const THUMBNAIL_METADATA: Contract =
-    Contract { unimplemented: &["originalOrientation=false"], ..odata(&["select"]) };
+    Contract { plain: &["originalOrientation"], ..odata(&["select"]) };
 
 routes! {
     USER = "graph.user.get", 1, User, personal("GET", "/me", ""), odata(&["select"]);
     DRIVES = "graph.drives.list", 2, Read, personal("GET", "/me/drives", ""),
-        odata(&["select", "top", "skiptoken"]);
+        Contract {
+            relations: &["list", "root"],
+            ..odata(&["select", "expand", "top", "skiptoken", "orderby"])
+        };
     DRIVE = "graph.drive.get", 1, Read, personal("GET", "/me/drive", ""), odata(&["select"]);
     // The tenant: users, groups, the organization, sites and lists.
     USERS = "graph.users.list", 2, Users, business("GET", "/users", ""), odata(&COLLECTION);
@@ -335,6 +349,41 @@ routes! {
         odata(SHAPE);
     UNFOLLOW = "graph.following", 2, Write,
         business("POST", "/me/drive/items/{followed}/unfollow", ""), Contract::NONE;
+    BUNDLES = "graph.bundles", 2, Read, personal("GET", "/drive/bundles", ""),
+        Contract {
+            refused: &["skip"],
+            ..odata(&["select", "expand", "top", "skiptoken", "filter"])
+        };
+    BUNDLE_CREATE = "graph.bundles", 2, Write,
+        personal("POST", "/drive/bundles",
+            r#"{"name":"{unique}","bundle":{},"children":[{"id":"{file}"}]}"#),
+        json(&["select"], Members {
+            implemented: &[
+                "@microsoft.graph.conflictBehavior",
+                "bundle",
+                "bundle.album",
+                "bundle.album.coverImageItemId",
+                "children",
+                "children.id",
+                "name",
+            ],
+            read_only: ITEM_PROPERTIES,
+            ..Members::NONE
+        });
+    BUNDLE_GET = "graph.bundles", 2, Read, personal("GET", "/drive/bundles/{bundle}", ""),
+        odata(SHAPE);
+    BUNDLE_UPDATE = "graph.bundles", 2, Write,
+        personal("PATCH", "/drive/bundles/{bundle}", r#"{"name":"{unique}"}"#),
+        json(&["select"], BUNDLE_CHANGE);
+    BUNDLE_DELETE = "graph.bundles", 2, Write, personal("DELETE", "/drive/bundles/{bundle}", ""),
+        Contract::NONE;
+    BUNDLE_ITEMS = "graph.bundles", 2, Read,
+        personal("GET", "/drive/bundles/{bundle}/children", ""), LISTING;
+    BUNDLE_ADD = "graph.bundles", 2, Write,
+        personal("POST", "/drive/bundles/{bundle}/children", r#"{"id":"{file}"}"#),
+        json(&[], Members { implemented: &["id"], read_only: ITEM_PROPERTIES, ..Members::NONE });
+    BUNDLE_REMOVE = "graph.bundles", 2, Write,
+        personal("DELETE", "/drive/bundles/{bundle}/children/{file}", ""), Contract::NONE;
     // `allowexternal` has no effect: the server has no other organizations.
     SHARED = "graph.shared.list", 2, Read, personal("GET", "/me/drive/sharedWithMe", ""),
         Contract {
@@ -384,7 +433,8 @@ routes! {
         Contract { body: BodyRule::Bytes, preferences: BYPASS, ..odata(SHAPE) };
     PREVIEW = "graph.preview.get", 1, Read, personal("POST", "/me/drive/items/{file}/preview", ""),
         json(&[], Members {
-            unimplemented: &["allowEdit=false", "chromeless=true", "page=1", "viewer", "zoom"],
+            implemented: &["page", "zoom"],
+            unimplemented: &["allowEdit=false", "chromeless=true", "viewer"],
             ..ACTION
         });
     SESSION_CREATE = "graph.session.create", 2, Write,
@@ -394,12 +444,16 @@ routes! {
                 "deferCommit",
                 "item",
                 "item.description",
+                "item.driveItemSource",
+                "item.driveItemSource.application",
+                "item.driveItemSource.externalId",
                 "item.fileSize",
                 "item.fileSystemInfo",
+                "item.mediaSource",
+                "item.mediaSource.contentCategory",
                 "item.name",
                 "item.@microsoft.graph.conflictBehavior",
             ],
-            unimplemented: &["item.driveItemSource", "item.mediaSource"],
             // onedrive-graph#session-members-beside-item
             read_only: &["description", "fileSize", "fileSystemInfo", "name"],
             ..ACTION
@@ -445,7 +499,7 @@ routes! {
         Contract {
             refused: &["skip"],
             plain: &["q"],
-            ..odata(&["select", "expand", "top", "skiptoken", "filter"])
+            ..odata(&["select", "expand", "top", "skiptoken", "filter", "orderby"])
         };
     SEARCH_QUERY = "graph.search.query", 2, Read,
         business("POST", "/search/query",
@@ -567,7 +621,7 @@ routes! {
         THUMBNAIL_METADATA;
     THUMBNAIL_CONTENT = "graph.thumbnails.get", 1, Read,
         personal("GET", "/me/drive/items/{file}/thumbnails/0/small/content", ""),
-        Contract { unimplemented: &["originalOrientation=false"], ..Contract::NONE };
+        Contract { plain: &["originalOrientation"], ..Contract::NONE };
     VERSIONS = "graph.versions", 2, Read, personal("GET", "/me/drive/items/{versioned}/versions", ""),
         odata(&["select", "top", "skiptoken"]);
     VERSION_GET = "graph.versions", 2, Read,

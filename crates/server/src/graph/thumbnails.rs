@@ -33,7 +33,8 @@ const SET: &str = "0";
 ///
 /// # Errors
 /// The errors of the address, as of [`DriveContext::locate`]; 400 for a size that is unknown or
-/// outside of 1 to the maximum, and if the request's host cannot be part of a URL; 404 for another
+/// outside of 1 to the maximum, an `originalOrientation` that is neither `true` nor `false`, and if
+/// the request's host cannot be part of a URL; 404 for another
 /// set than `0`, and if the item has no thumbnails.
 pub(super) async fn serve(
     context: &DriveContext<'_>,
@@ -42,21 +43,25 @@ pub(super) async fn serve(
 ) -> Result<Response> {
     let node = context.locate(address).await?.node;
     let selection = &context.request.selection;
+    // Business drives do not support the option: it has no effect there.
+    let is_unrotated = context.request.query.flag("originalOrientation")? == Some(true)
+        && context.kind.is_personal();
     let ok = |body: &Value| Ok(response::json(StatusCode::OK, body));
     let frame_of_size = |size: &str| -> Result<Frame> {
-        frame(size)?.ok_or_else(|| {
+        let frame = frame(size)?.ok_or_else(|| {
             Error::invalid(format!("cannot create a thumbnail of size {size:?}: it is unknown"))
-        })
+        })?;
+        Ok(frame.unrotated(is_unrotated))
     };
     let source = || FileThumbnails::for_node(context, &node).ok_or_else(Error::not_found);
     match segments {
         [] => ok(&json!({
             "@odata.context": context.request.url("/$metadata#Collection(thumbnailSet)"),
-            "value": sets(context, &node, selection)?,
+            "value": sets(context, &node, selection, is_unrotated)?,
         })),
         [which, ..] if which.name != SET => Err(Error::not_found()),
         [_] => {
-            let set = set(context, &node, selection)?.ok_or_else(Error::not_found)?;
+            let set = set(context, &node, selection, is_unrotated)?.ok_or_else(Error::not_found)?;
             ok(&selection.project(set))
         }
         [_, size] => {
@@ -76,6 +81,7 @@ pub(super) async fn serve(
 }
 
 /// Returns the thumbnail sets of an item: one set with the default and the selected sizes, or none.
+/// `is_unrotated` is whether the pictures are not rotated as their EXIF data say.
 ///
 /// # Errors
 /// 400 for a selected size with a side of 0 pixels, or of more than [`Frame::LARGEST`].
@@ -83,8 +89,10 @@ pub(super) fn sets(
     context: &DriveContext<'_>,
     node: &Node,
     selection: &Selection,
+    is_unrotated: bool,
 ) -> Result<Vec<Value>> {
-    Ok(set(context, node, selection)?.map(|set| selection.project(set)).into_iter().collect())
+    let set = set(context, node, selection, is_unrotated)?;
+    Ok(set.map(|set| selection.project(set)).into_iter().collect())
 }
 
 /// Returns the thumbnail set of an item, with the default and the selected sizes; `None` if it has
@@ -92,13 +100,19 @@ pub(super) fn sets(
 ///
 /// # Errors
 /// 400 for a selected size with a side of 0 pixels, or of more than [`Frame::LARGEST`].
-fn set(context: &DriveContext<'_>, node: &Node, selection: &Selection) -> Result<Option<Value>> {
+fn set(
+    context: &DriveContext<'_>,
+    node: &Node,
+    selection: &Selection,
+    is_unrotated: bool,
+) -> Result<Option<Value>> {
     let Some(source) = FileThumbnails::for_node(context, node) else { return Ok(None) };
     let mut set = json!({ "id": SET });
     let names = selection.names();
     for size in DEFAULT_SIZES.into_iter().chain(names.iter().map(String::as_str)) {
         // Other names have no effect.
         if let Some(frame) = frame(size)? {
+            let frame = frame.unrotated(is_unrotated);
             set[size] = source.thumbnail(context, size, frame);
         }
     }
@@ -142,8 +156,10 @@ fn frame(size: &str) -> Result<Option<Frame>> {
 /// A file with thumbnails.
 struct FileThumbnails {
     item: ItemKey,
-    /// Width and height in pixels; 0 if the file does not contain them.
+    /// Width and height in pixels after the rotation; 0 if the file does not contain them.
     size: (u32, u32),
+    /// Whether the rotation exchanges width and height.
+    is_turned: bool,
     source: ThumbnailSource,
     /// Returns the URL path of the thumbnail in a frame.
     path: Box<dyn Fn(Frame) -> String + Send + Sync>,
@@ -153,20 +169,23 @@ impl FileThumbnails {
     /// Returns the thumbnails of a file; `None` if it has none, because the item is no photo and no
     /// video, or the photo cannot be decoded.
     fn for_node(context: &DriveContext<'_>, node: &Node) -> Option<Self> {
-        let (size, source) = match node.content.as_ref()?.media.as_deref()? {
+        let (size, is_turned, source) = match node.content.as_ref()?.media.as_deref()? {
             Media::Photo(photo) if !is_decodable(photo) => return None,
-            Media::Photo(photo) => ((photo.width, photo.height), ThumbnailSource::Whole),
-            Media::Video(video) => ((video.width, video.height), ThumbnailSource::Cover),
+            Media::Photo(photo) => {
+                ((photo.width, photo.height), photo.is_turned, ThumbnailSource::Whole)
+            }
+            Media::Video(video) => ((video.width, video.height), false, ThumbnailSource::Cover),
             Media::Audio(_) => return None,
         };
         let path = picture_urls::thumbnails(&context.request.state, &context.account, node)?;
-        Some(Self { item: node.no, size, source, path })
+        Some(Self { item: node.no, size, is_turned, source, path })
     }
 
     /// Returns the thumbnail resource for a frame; `name` is the name of its size.
     fn thumbnail(&self, context: &DriveContext<'_>, name: &str, frame: Frame) -> Value {
         let (width, height) = match self.size {
             (0, _) | (_, 0) => (frame.width, frame.height),
+            (width, height) if self.is_turned && frame.is_unrotated => frame.fit((height, width)),
             size => frame.fit(size),
         };
         let url = match context.pre_authenticates() {

@@ -186,7 +186,11 @@ impl Protocol for Pictures {
 fn parse_frame(size: &str) -> Option<Frame> {
     match PictureSize::ALL.into_iter().find(|(name, ..)| *name == size) {
         Some((.., pixels)) => Some(Frame::within(pixels)),
-        None => Frame::parse(size).filter(|frame| frame.is_allowed()),
+        None => {
+            let rotated = size.strip_prefix(picture_urls::UNROTATED);
+            let frame = Frame::parse(rotated.unwrap_or(size))?.unrotated(rotated.is_some());
+            Some(frame).filter(|frame| frame.is_allowed())
+        }
     }
 }
 

@@ -93,7 +93,7 @@ fn sized(photo: Photo, width: u32, height: u32, exif: Option<&Exif>) -> Photo {
         // 5 to 8 rotate by 90 degrees (EXIF 2.32, 4.6.4 A).
         .is_some_and(|orientation| (5..=8).contains(&orientation));
     let (width, height) = if turned { (height, width) } else { (width, height) };
-    Photo { width, height, ..photo }
+    Photo { width, height, is_turned: turned, ..photo }
 }
 
 /// Reads the EXIF data of a picture.

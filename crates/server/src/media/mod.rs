@@ -52,6 +52,10 @@ pub struct Photo {
     pub width: u32,
     /// Height in pixels, after the rotation.
     pub height: u32,
+    /// Whether the rotation exchanges width and height. `false`: it does not, or an earlier version
+    /// stored the metadata.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_turned: bool,
     /// When the photo was taken. If the camera recorded no zone, its clock counts as UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taken: Option<Timestamp>,

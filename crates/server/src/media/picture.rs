@@ -64,6 +64,8 @@ pub(crate) struct Frame {
     pub(crate) height: u32,
     /// Whether the picture is cropped to the aspect ratio of the frame. Otherwise it keeps its own.
     pub(crate) crop: bool,
+    /// Whether the picture is not rotated as its EXIF data say.
+    pub(crate) is_unrotated: bool,
 }
 
 impl Frame {
@@ -72,16 +74,16 @@ impl Frame {
 
     /// Creates a square, by its side in pixels, that a picture is fitted into.
     pub(crate) fn within(pixels: u32) -> Self {
-        Self { width: pixels, height: pixels, crop: false }
+        Self { width: pixels, height: pixels, crop: false, is_unrotated: false }
     }
 
     /// Creates a square, by its side in pixels, that a picture is cropped to.
     pub(crate) fn square(pixels: u32) -> Self {
-        Self { width: pixels, height: pixels, crop: true }
+        Self { width: pixels, height: pixels, crop: true, is_unrotated: false }
     }
 
     /// Parses `c300x400` or `c300x400_crop`, in lower case, width first, with any sizes that fit
-    /// into 32 bits, also 0; `None` for any other text.
+    /// into 32 bits, also 0; `None` for any other text. The frame rotates the picture.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.strip_prefix('c')?;
         let (text, crop) = match text.strip_suffix("_crop") {
@@ -92,7 +94,12 @@ impl Frame {
         let side = |text: &str| {
             text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
         };
-        Some(Self { width: side(width)?, height: side(height)?, crop })
+        Some(Self { width: side(width)?, height: side(height)?, crop, is_unrotated: false })
+    }
+
+    /// Returns the frame with or without the rotation that the EXIF data of a picture demand.
+    pub(crate) fn unrotated(self, is_unrotated: bool) -> Self {
+        Self { is_unrotated, ..self }
     }
 
     /// Returns whether width and height are between 1 and [`LARGEST`](Self::LARGEST).
@@ -154,7 +161,7 @@ impl From<u32> for Frame {
     }
 }
 
-/// Scales a picture to a frame, rotated as its EXIF data say.
+/// Scales a picture to a frame, rotated as its EXIF data say unless the frame excludes that.
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidData`] if the file is no picture, is malformed, or needs more than
@@ -162,7 +169,9 @@ impl From<u32> for Frame {
 pub(super) async fn within(reading: Reading, frame: Frame) -> io::Result<Picture> {
     decoding(reading, move |reading| {
         let Decoded { mut image, orientation, .. } = decode(reading)?;
-        image.apply_orientation(orientation);
+        if !frame.is_unrotated {
+            image.apply_orientation(orientation);
+        }
         encode(&scaled(&image, frame), None)
     })
     .await

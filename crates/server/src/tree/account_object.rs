@@ -66,11 +66,13 @@ pub enum AccountObjectKind {
     FollowedItem,
     /// A column that a client added to a document library. Its id is its name.
     Column,
+    /// A bundle of items of the drive.
+    Bundle,
 }
 
 impl AccountObjectKind {
     /// All kinds. The index is the code in the database.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Profile,
         Self::Contact,
         Self::Calendar,
@@ -79,6 +81,7 @@ impl AccountObjectKind {
         Self::Application,
         Self::FollowedItem,
         Self::Column,
+        Self::Bundle,
     ];
 
     /// Returns the code in the database.

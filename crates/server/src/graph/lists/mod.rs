@@ -179,7 +179,7 @@ fn check_kind(context: &DriveContext<'_>) -> Result<()> {
 ///
 /// # Errors
 /// 404 if the drive was removed meanwhile, 500 if the storage fails.
-async fn describe(context: &DriveContext<'_>) -> Result<Value> {
+pub(super) async fn describe(context: &DriveContext<'_>) -> Result<Value> {
     let identity = AccountIdentity::new(context.kind, &context.account);
     let drive = context.tree().drive_info(context.drive()).await?;
     let root = context.tree().node(context.drive(), ROOT).await?;

@@ -174,7 +174,7 @@ pub(in crate::graph) fn page(
 ///
 /// # Errors
 /// 400 for another form, and for an unknown property; 501 for a property that only the cloud has.
-fn sort(all: &mut [Value], text: &str, entity: &EntityType) -> Result<()> {
+pub(in crate::graph) fn sort(all: &mut [Value], text: &str, entity: &EntityType) -> Result<()> {
     let mut keys = Vec::new();
     for key in text.split(',') {
         let mut words = key.split_whitespace();

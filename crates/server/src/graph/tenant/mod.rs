@@ -19,7 +19,7 @@ use axum::response::Response;
 use http::StatusCode;
 
 pub(super) use self::{
-    collection::{EntityType, page},
+    collection::{EntityType, page, sort},
     route::{OwnerRelation, PhotoAction, TenantAction, names},
     sites::site_of_account,
     users::user,

@@ -36,7 +36,7 @@ fn a_frame_keeps_the_shape_of_a_picture_or_crops_it() {
 proptest! {
     #[test]
     fn a_part_for_a_frame_is_within_the_picture(width in 1..100_000_u32, height in 1..100_000_u32, w in 1..=2048_u32, h in 1..=2048_u32, crop: bool) {
-        let frame = Frame { width: w, height: h, crop };
+        let frame = Frame { width: w, height: h, crop, is_unrotated: false };
         let (x, y) = frame.cropped((width, height));
         prop_assert!(x >= 1 && y >= 1 && x <= width && y <= height);
         let (x, y) = frame.fit((width, height));

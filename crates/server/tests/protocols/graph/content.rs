@@ -158,4 +158,11 @@ async fn a_preview_is_a_url_that_shows_the_file_without_a_token() {
     assert_eq!(shown.text(), "look");
     assert!(!shown.header("content-disposition").starts_with("attachment"));
     drive.request("POST", "/me/drive/root/preview").refused(400, "invalidRequest").await;
+    let preview = drive.request("POST", "/me/drive/root:/f.txt:/preview");
+    let preview = preview.json(json!({"page": "2 b", "zoom": 1.5})).ok().await;
+    assert!(preview.member("getUrl").ends_with("#page=2%20b&zoom=1.5"), "{preview:?}");
+    for wrong in [json!({"page": []}), json!({"zoom": 0}), json!({"zoom": "big"})] {
+        let preview = drive.request("POST", "/me/drive/root:/f.txt:/preview").json(wrong);
+        assert_eq!(preview.await.status, 400);
+    }
 }

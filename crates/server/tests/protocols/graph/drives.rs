@@ -151,3 +151,21 @@ async fn the_account_name_overrides_the_servers_account_kind() {
     assert_eq!(cloud.named("a").get("/me/drive").await["driveType"], "business");
     assert_eq!(cloud.named("a.personal").get("/me/drive").await["driveType"], "personal");
 }
+
+#[tokio::test]
+async fn drives_are_sorted_and_have_expanded_relations() {
+    let cloud = GraphServer::new().await;
+    let drive = cloud.of(AccountKind::Library);
+    let listed = drive.get("/me/drives?$expand=root,list&$orderby=name desc&$select=id").await;
+    let one = &listed["value"][0];
+    assert_eq!(one["id"], drive.id().await);
+    assert_eq!(one["root"]["name"], "root");
+    assert_eq!(one["list"]["list"]["template"], "documentLibrary");
+    assert!(one.get("name").is_none(), "not selected: {one}");
+    drive.request("GET", "/me/drives?$orderby=colour").refused(400, "BadRequest").await;
+    drive.request("GET", "/me/drives?$expand=bundles").refused(501, "notSupported").await;
+    let personal = cloud.of(AccountKind::Personal);
+    let listed = personal.get("/me/drives?$expand=root,list").await;
+    assert_eq!(listed["value"][0]["root"]["folder"]["childCount"], 0);
+    assert!(listed["value"][0].get("list").is_none(), "a personal drive has no list");
+}

@@ -152,3 +152,28 @@ async fn a_picture_that_takes_too_much_memory_shows_no_thumbnails() {
         }
     }
 }
+
+#[tokio::test]
+async fn thumbnails_of_personal_drives_can_have_the_original_orientation() {
+    let cloud = GraphServer::new().await;
+    for (kind, expected) in [(AccountKind::Personal, [96, 60]), (AccountKind::Business, [60, 96])] {
+        let drive = cloud.of(kind);
+        put(&drive, "upright.jpg", media::upright_photo(320, 200)).await;
+        let size = async |path: &str| {
+            let small = drive.get(&format!("/me/drive/root:/upright.jpg:/thumbnails{path}")).await;
+            let small =
+                if path.contains("small") { small } else { small["value"][0]["small"].clone() };
+            let url = small["url"].as_str().expect("a URL").to_owned();
+            let picture = cloud.send("GET", &url).ok().await.body;
+            let picture = image::load_from_memory(&picture).expect("a picture");
+            assert_eq!(small["width"], picture.width(), "{url}");
+            [picture.width(), picture.height()]
+        };
+        assert_eq!(size("").await, [60, 96], "{kind}");
+        assert_eq!(size("?originalOrientation=true").await, expected, "{kind}");
+        assert_eq!(size("?originalOrientation=false").await, [60, 96], "{kind}");
+        assert_eq!(size("/0/small?originalOrientation=true").await, expected, "{kind}");
+        let path = "/me/drive/root:/upright.jpg:/thumbnails?originalOrientation=up";
+        drive.request("GET", path).refused(400, "BadRequest").await;
+    }
+}

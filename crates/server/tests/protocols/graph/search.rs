@@ -163,3 +163,32 @@ async fn microsoft_search_refuses_by_name() {
     personal.json(body).refused(403, "accessDenied").await;
     drive.request("GET", "/search/acronyms").refused(501, "notSupported").await;
 }
+
+#[tokio::test]
+async fn a_search_is_sorted_in_pages() {
+    let cloud = GraphServer::new().await;
+    for kind in AccountKind::ALL {
+        let drive = cloud.of(kind);
+        for (path, bytes) in [("d/row B.txt", "xx"), ("row a.txt", "xxx"), ("row C.txt", "x")] {
+            drive.put(path, bytes).await;
+        }
+        let sorted = async |text: &str, order: &str| {
+            let path = format!("/me/drive/root/search(q='{text}')?$orderby={order}&$top=2");
+            let first = drive.get(&path).await;
+            let next = first["@odata.nextLink"].as_str().expect("a second page");
+            let second = drive.get(next).await;
+            assert!(second.get("@odata.nextLink").is_none() || text.is_empty());
+            [names(&first), names(&second)].concat()
+        };
+        assert_eq!(sorted("row", "name").await, ["row a.txt", "row B.txt", "row C.txt"], "{kind}");
+        let descending = sorted("row", "name desc").await;
+        assert_eq!(descending, ["row C.txt", "row B.txt", "row a.txt"], "{kind}");
+        assert_eq!(sorted("", "name").await, ["d", "row a.txt", "row B.txt", "row C.txt"]);
+        if kind.to_string().starts_with("personal") {
+            assert_eq!(sorted("row", "size").await, ["row C.txt", "row B.txt", "row a.txt"]);
+        } else {
+            let by_size = "/me/drive/root/search(q='row')?$orderby=size";
+            drive.request("GET", by_size).refused(400, "invalidRequest").await;
+        }
+    }
+}

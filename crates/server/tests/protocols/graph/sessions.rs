@@ -364,3 +364,27 @@ async fn a_name_that_a_folder_took_during_a_session_keeps_the_bytes() {
         assert_eq!(drive.read("g.bin").await.into_bytes(), content);
     }
 }
+
+#[tokio::test]
+async fn a_session_declares_the_source_of_its_file() {
+    let cloud = GraphServer::new().await;
+    let item = json!({
+        "driveItemSource": {"application": "teams", "externalId": "id-1"},
+        "mediaSource": {"contentCategory": "meeting"},
+    });
+    for (kind, is_stored) in [(AccountKind::Business, true), (AccountKind::Personal, false)] {
+        let drive = cloud.of(kind);
+        let url = open(&drive, "f.bin", item.clone()).await;
+        fragment(&cloud, &url, b"abc", 0, 3).await.json_with_status(201);
+        let in_v1 = drive.get("/me/drive/root:/f.bin").await;
+        assert_eq!((&in_v1["source"], &in_v1["media"]), (&Value::Null, &Value::Null));
+        let in_beta = cloud.of(kind).at("/beta").get("/me/drive/root:/f.bin").await;
+        let expected = if is_stored { item.clone() } else { json!({}) };
+        assert_eq!(in_beta["source"], expected["driveItemSource"], "{kind}");
+        assert_eq!(in_beta["media"]["mediaSource"], expected["mediaSource"], "{kind}");
+    }
+    let drive = cloud.of(AccountKind::Business);
+    let wrong = json!({"item": {"driveItemSource": {"application": 1}}});
+    let path = "/me/drive/root:/g.bin:/createUploadSession";
+    drive.request("POST", path).json(wrong).refused(400, "BadRequest").await;
+}
