@@ -19,6 +19,9 @@ pub enum CompareBy {
     /// a service lists the time of the upload, the copy must not be older than the source. If a
     /// service lists no times, only sizes are compared. Files of equal size and different times are
     /// equal if both sides know a common hash and it is equal.
+    ///
+    /// A move deletes the source's file, so it needs more: if the target does not store the
+    /// source's times, files are equal only by a common hash, and otherwise sent.
     #[default]
     SizeAndTime,
     /// Only the size.
@@ -83,6 +86,8 @@ pub(crate) struct Comparer {
     algorithms: Vec<HashAlgorithm>,
     source_is_local: bool,
     target_is_local: bool,
+    /// Times that the writer did not set do not show that files are equal.
+    needs_proof: bool,
 }
 
 /// The rule for comparing times.
@@ -97,8 +102,14 @@ enum TimeRule {
 }
 
 impl Comparer {
-    /// Returns the comparer for two endpoints.
-    pub(crate) fn new(source: &Endpoint, target: &Endpoint, options: CompareOptions) -> Self {
+    /// Returns the comparer for two endpoints. `is_move` is whether the source's file is deleted if
+    /// both are equal.
+    pub(crate) fn new(
+        source: &Endpoint,
+        target: &Endpoint,
+        options: CompareOptions,
+        is_move: bool,
+    ) -> Self {
         let times = match (source.features().times(), target.features().times()) {
             (StoredTimes::None, _) | (_, StoredTimes::None) => TimeRule::Unknown,
             (_, StoredTimes::UploadTime) => TimeRule::NotOlder,
@@ -119,6 +130,7 @@ impl Comparer {
             algorithms,
             source_is_local: source.is_local(),
             target_is_local: target.is_local(),
+            needs_proof: is_move,
         }
     }
 
@@ -145,6 +157,11 @@ impl Comparer {
             CompareBy::Size if sizes_known => Match::Equal,
             CompareBy::Size => Match::Different("size is unknown"),
             CompareBy::SizeAndTime => match order {
+                TimeOrder::Equal | TimeOrder::Unknown
+                    if self.needs_proof && !self.is_proof(order) =>
+                {
+                    self.by_digest(source, target, EqualDigest::Equal, "hash")
+                }
                 TimeOrder::Equal | TimeOrder::Unknown if sizes_known => Match::Equal,
                 TimeOrder::Equal | TimeOrder::Unknown => Match::Different("size is unknown"),
                 TimeOrder::SourceNewer | TimeOrder::TargetNewer => {
@@ -152,6 +169,12 @@ impl Comparer {
                 }
             },
         }
+    }
+
+    /// Returns whether the order of the times of two files of equal size shows that they are equal:
+    /// both times are those that the writer set.
+    fn is_proof(&self, order: TimeOrder) -> bool {
+        order == TimeOrder::Equal && matches!(self.times, TimeRule::Within(_))
     }
 
     /// Returns the comparison by a hash that both sides know. `reason` is the reason for a
@@ -241,7 +264,14 @@ mod tests {
 
     fn comparer(times: TimeRule, options: CompareOptions) -> Comparer {
         let algorithms = HashAlgorithm::STANDARD.to_vec();
-        Comparer { options, times, algorithms, source_is_local: true, target_is_local: false }
+        Comparer {
+            options,
+            times,
+            algorithms,
+            source_is_local: true,
+            target_is_local: false,
+            needs_proof: false,
+        }
     }
 
     #[test]
@@ -286,6 +316,25 @@ mod tests {
             by_hash.compare(&file(1, 5.0), &file(1, 5.0)),
             Match::Different("no common hash")
         );
+    }
+
+    #[test]
+    fn a_move_needs_a_hash_if_the_writer_did_not_set_the_times() {
+        let listed = TreeEntry { digests: vec![HashAlgorithm::SHA1.digest(b"x")], ..file(1, 99.0) };
+        let sent = Match::Different("no common hash");
+        for (times, from, to, expected) in [
+            (TimeRule::NotOlder, 10.0, 99.0, sent),
+            (TimeRule::Unknown, 10.0, 10.0, sent),
+            (TimeRule::Within(Duration::ZERO), 10.0, 10.0, Match::Equal),
+        ] {
+            let mut comparer = comparer(times, CompareOptions::default());
+            comparer.needs_proof = true;
+            assert_eq!(comparer.compare(&file(1, from), &file(1, to)), expected, "{times:?}");
+            let by_hash = comparer.compare(&file(1, from), &listed);
+            assert!(matches!(by_hash, Match::Digest { .. }), "{times:?} {by_hash:?}");
+            comparer.options.by = CompareBy::Size;
+            assert_eq!(comparer.compare(&file(1, from), &file(1, to)), Match::Equal, "{times:?}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
     event::SyncAction,
     plan::{DeleteTime, Operation},
     report::DeleteRefusal,
-    store,
+    source, store,
 };
 
 /// The maximum number of files in one call of OpenDAL's deleter.
@@ -157,14 +157,49 @@ async fn delete_folder(state: &RunState, side: EndpointSide, folder: &str) {
     state.done(action, folder, 0).await;
 }
 
-/// Deletes the folders of the source that a move has left empty, the deepest first.
-pub(crate) async fn delete_empty_sources(state: &RunState) {
+/// Deletes the followed links and the empty folders that a move has left in the source, the deepest
+/// first. Folders below a link stay, because they are outside of the source.
+pub(crate) async fn delete_moved_folders(state: &RunState) {
+    let listed = std::mem::take(&mut state.pending().source_folders);
+    let mut folders = Vec::new();
+    for folder in listed {
+        match source::link_above(state, &folder).await {
+            Ok(None) => folders.push(folder),
+            Ok(Some(link)) => _ = state.pending().source_links.insert(link),
+            Err(cause) => {
+                state.keep_source_folder(&folder);
+                state.fail("delete", EndpointSide::Source, &folder, &folder, cause).await;
+            }
+        }
+    }
+    delete_source_links(state).await;
     if !state.plan.source.features().has_folders() {
         return;
     }
-    let mut folders = std::mem::take(&mut state.pending().source_folders);
     folders.sort_by_key(|folder| Reverse(folder.matches('/').count()));
     for folder in folders {
         delete_folder(state, EndpointSide::Source, &folder).await;
+    }
+}
+
+/// Deletes the followed links of the source to folders whose files a move has copied, unless an
+/// entry below one was kept. The folders that they point to stay.
+async fn delete_source_links(state: &RunState) {
+    let side = EndpointSide::Source;
+    let links = std::mem::take(&mut state.pending().source_links);
+    for link in links {
+        if state.pending().kept_sources.contains(&link) {
+            continue;
+        }
+        if !state.plan.dry_run {
+            state.operations.pass(1).await;
+            let path = link.trim_end_matches('/');
+            if let Err(cause) = store::delete_file(&state.plan.source, path).await {
+                state.keep_source_folder(parent(&link));
+                state.fail("delete", side, &link, &link, cause).await;
+                continue;
+            }
+        }
+        state.done(SyncAction::DeleteSource, &link, 0).await;
     }
 }

@@ -29,6 +29,8 @@ pub struct Endpoint {
     /// The path of the folder or file, if it is on a local disk.
     local: Option<PathBuf>,
     store: Option<String>,
+    /// Real local paths that followed links must not lead to, nor lead above.
+    link_limits: Vec<PathBuf>,
 }
 
 impl Endpoint {
@@ -42,7 +44,7 @@ impl Endpoint {
             Some(path) => (path.display().to_string(), Arc::new(LocalFeatures::new(path))),
             None => (format!("{scheme}:{root}"), Arc::new(StandardFeatures::for_scheme(scheme))),
         };
-        Self { operator, root, name, features, local, store: None }
+        Self { operator, root, name, features, local, store: None, link_limits: Vec::new() }
     }
 
     /// Sets the features of the service. A folder of the `fs` service needs none.
@@ -59,11 +61,14 @@ impl Endpoint {
         self
     }
 
-    /// Sets an identity of the storage, such as an account and drive. Two endpoints with the same
-    /// identity are in one storage: it copies and renames files between them, and one may not be
-    /// inside the other. Without identities, two endpoints are in one storage if their operators
-    /// are clones of each other, or if both are on local disks. The operators of one storage must
-    /// have the same root.
+    /// Sets an identity of the storage, such as an account and drive. Of two endpoints with the same
+    /// identity, one may not be inside the other. Their paths are compared from the root of the
+    /// storage on: the root of the operator, and the path within it. Without identities, two
+    /// endpoints are in one storage if their operators are clones of each other, or if both are on
+    /// local disks.
+    ///
+    /// The storage copies and renames files only between endpoints whose operators are clones of
+    /// each other: other operators may have other permissions.
     #[must_use]
     pub fn with_store(mut self, identity: impl Into<String>) -> Self {
         self.store = Some(identity.into());
@@ -150,14 +155,36 @@ impl Endpoint {
         }
     }
 
-    /// Returns whether the storage of both endpoints is the same, so that it can copy and rename
-    /// files between them.
-    pub(crate) fn shares_store(&self, other: &Self) -> bool {
-        match (&self.store, &other.store) {
-            (Some(ours), Some(theirs)) => ours == theirs,
-            _ if self.is_local() && other.is_local() => true,
-            _ => Arc::ptr_eq(self.operator.base_service(), other.operator.base_service()),
+    /// Returns the path of an item relative to this endpoint. `path` is its path within the
+    /// operator. `None` if the item is not below this endpoint.
+    pub(crate) fn relative<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let path = path.trim_start_matches('/');
+        match self.root.is_empty() {
+            true => Some(path),
+            false => path.strip_prefix(&*self.root)?.strip_prefix('/'),
         }
+    }
+
+    /// Returns the name of the folder or file within its parent. Empty for the root of the operator.
+    pub(crate) fn file_name(&self) -> &str {
+        self.root.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Forbids followed links that lead into another endpoint, or to a folder above it.
+    pub(crate) fn limit_links(&mut self, other: &Self) {
+        self.link_limits.extend(other.local.as_deref().map(real_path));
+    }
+
+    /// Returns the real local paths that followed links must not lead to, nor lead above.
+    pub(crate) fn link_limits(&self) -> &[PathBuf] {
+        &self.link_limits
+    }
+
+    /// Returns whether the storage can copy and rename files between both endpoints: their operators
+    /// are clones of each other, or both are on local disks.
+    pub(crate) fn shares_operator(&self, other: &Self) -> bool {
+        (self.is_local() && other.is_local())
+            || Arc::ptr_eq(self.operator.base_service(), other.operator.base_service())
     }
 
     /// Returns whether one endpoint is the other one, or is inside it.
@@ -166,11 +193,14 @@ impl Endpoint {
             let (ours, theirs) = (real_path(ours), real_path(theirs));
             return ours.starts_with(&theirs) || theirs.starts_with(&ours);
         }
-        if !self.shares_store(other) {
+        let is_same_store = self.store.is_some() && self.store == other.store;
+        if !is_same_store && !self.shares_operator(other) {
             return false;
         }
         let names = |endpoint: &Self| -> Vec<String> {
-            let names = endpoint.root.split('/').filter(|name| !name.is_empty());
+            let base = endpoint.operator.info().root();
+            let names = base.split('/').chain(endpoint.root.split('/'));
+            let names = names.filter(|name| !name.is_empty());
             names.map(|name| self.features.collision_key(name).into_owned()).collect()
         };
         let (ours, theirs) = (names(self), names(other));
@@ -232,6 +262,28 @@ mod tests {
             let named = |operator, path| at(operator, path).with_store("account");
             assert_eq!(named(&operator, one).overlaps(&named(&other, two)), expected);
         }
+    }
+
+    #[test]
+    fn operators_of_one_storage_may_have_different_roots() {
+        let at = |root: &str, path: &str| {
+            let builder = services::Memory::default().root(root);
+            let operator = Operator::new(builder).expect("an operator");
+            Endpoint::new(operator, path).with_store("account")
+        };
+        assert!(at("/", "a/b").overlaps(&at("/a", "")));
+        assert!(at("/a", "b").overlaps(&at("/", "a")));
+        assert!(!at("/a", "a").overlaps(&at("/b", "a")));
+        assert!(!at("/", "a").shares_operator(&at("/a", "")));
+    }
+
+    #[test]
+    fn a_path_of_the_operator_is_relative_to_one_endpoint() {
+        let endpoint = Endpoint::new(memory(), "a/b");
+        assert_eq!(endpoint.relative("/a/b/c/d"), Some("c/d"));
+        assert_eq!((endpoint.relative("a/bc"), endpoint.relative("a")), (None, None));
+        assert_eq!(Endpoint::new(memory(), "").relative("a"), Some("a"));
+        assert_eq!((endpoint.file_name(), Endpoint::new(memory(), "").file_name()), ("b", ""));
     }
 
     #[cfg(unix)]

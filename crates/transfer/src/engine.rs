@@ -1,7 +1,7 @@
 //! The state that all tasks of a run share.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -19,7 +19,7 @@ use crate::{
     event::{SyncAction, SyncEvent},
     limits::RateGate,
     names::NameMap,
-    plan::Plan,
+    plan::{Operation, Plan},
     progress::RunProgress,
     report::SyncReport,
     spool::SpooledList,
@@ -56,6 +56,8 @@ pub(crate) struct PendingWork {
     pub(crate) source_folders: Vec<String>,
     /// Folders of the source in which an entry stays, and the folders above them.
     pub(crate) kept_sources: HashSet<String>,
+    /// Links of the source to folders whose files a move has copied. Paths end with a slash.
+    pub(crate) source_links: BTreeSet<String>,
 }
 
 impl PendingWork {
@@ -68,6 +70,7 @@ impl PendingWork {
             missing: Vec::new(),
             source_folders: Vec::new(),
             kept_sources: HashSet::new(),
+            source_links: BTreeSet::new(),
         }
     }
 }
@@ -94,12 +97,19 @@ pub(crate) struct RunState {
 impl RunState {
     /// Returns the state of a run that begins.
     pub(crate) fn new(
-        plan: Plan,
+        mut plan: Plan,
         events: Option<mpsc::Sender<SyncEvent>>,
         progress: Arc<RunProgress>,
     ) -> Self {
+        if plan.operation != Operation::Check {
+            for endpoint in [Some(&plan.target), plan.backup.as_ref()].into_iter().flatten() {
+                plan.source.limit_links(endpoint);
+            }
+        }
+        let is_move = plan.operation == Operation::Move;
+        let comparer = Comparer::new(&plan.source, &plan.target, plan.compare.clone(), is_move);
         Self {
-            comparer: Comparer::new(&plan.source, &plan.target, plan.compare.clone()),
+            comparer,
             names: NameMap::new(plan.source.features(), plan.target.features()),
             progress,
             operations: RateGate::new(plan.limits.operations),

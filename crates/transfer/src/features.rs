@@ -94,7 +94,16 @@ pub trait EndpointFeatures: fmt::Debug + Send + Sync {
         WriteOptions::default()
     }
 
-    /// Removes and returns the entries that listings have left out since the last call.
+    /// Returns an identity of the item at `path`, which is a path within the operator. Items of
+    /// other services have other identities, and one item has the same identity at all its paths.
+    /// Sends no request. `None` if it is unknown.
+    fn item_identity(&self, path: &str) -> Option<String> {
+        let _ = path;
+        None
+    }
+
+    /// Removes and returns the entries that listings of the operator have left out since the last
+    /// call, also those of folders outside the endpoint.
     fn take_omitted(&self) -> Vec<OmittedEntry> {
         Vec::new()
     }

@@ -37,7 +37,11 @@
 //! * Nothing is deleted if a listing of the source had an error, or if an entry of the source could
 //!   not be read. By default nothing is deleted either if a transfer failed.
 //! * A sync from an empty root of a service is refused: OpenDAL lists a missing root as an empty one.
-//! * The target is never inside the source or the reverse.
+//! * The target is never inside the source or the reverse, also if their operators have different
+//!   roots: see [`Endpoint::with_store`].
+//! * A move deletes a file of the source only if it is still the version that was copied, and if its
+//!   copy exists. A copy on a local disk is written to the disk before. Files that followed links
+//!   point to are never deleted.
 //! * A run that was killed is continued by the next run of the same plan: files that arrived are
 //!   equal, and partial files of ended runs are removed.
 //! * Each failure of one item is in the report, and the rest of the work is done.
@@ -66,8 +70,10 @@ mod report;
 mod run;
 mod send;
 mod sort;
+mod source;
 mod spool;
 mod store;
+mod version;
 mod walk;
 mod work;
 mod write;
@@ -82,7 +88,7 @@ pub use self::{
     filter::{PathFilter, PathFilterBuilder},
     hash::{ContentDigest, HashAlgorithm, StreamDigest},
     limits::RunLimits,
-    local::{IgnoredDistinctions, LinkHandling},
+    local::{IgnoredDistinctions, LinkHandling, local_name},
     plan::{DeleteTime, Operation, Plan, RenameTracking},
     progress::{ActiveTransfer, ProgressSnapshot, RunProgress},
     report::{DeleteRefusal, SyncOutcome, SyncReport},

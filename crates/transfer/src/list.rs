@@ -58,8 +58,10 @@ pub(crate) async fn list_folder(
     };
     if let Some(root) = endpoint.local_root() {
         let (root, relative) = (root.to_owned(), relative.to_owned());
+        let limits = mode.follow.then(|| endpoint.link_limits().to_vec());
         let listing = move || {
-            local::list_folder(&root, &relative, mode.follow, mode.sweep).map_err(Into::into)
+            let listed = local::list_folder(&root, &relative, limits.as_deref(), mode.sweep);
+            listed.map_err(Into::into)
         };
         let LocalListing { entries, failed: unread } = blocking(listing).await?;
         failed = unread;

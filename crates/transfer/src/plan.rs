@@ -144,7 +144,8 @@ impl Plan {
         self
     }
 
-    /// Sets the handling of symbolic links in a local source.
+    /// Sets the handling of symbolic links in a local source. A move with
+    /// [`LinkHandling::Follow`] removes the links and never the files that they point to.
     pub fn links(mut self, links: LinkHandling) -> Self {
         self.links = links;
         self
@@ -175,8 +176,8 @@ impl Plan {
         self
     }
 
-    /// Sets a folder for the files of the target that would be replaced or deleted. It must be in
-    /// the storage of the target.
+    /// Sets a folder for the files of the target that would be replaced or deleted. It must be of the
+    /// target's operator. If the target is a file, the folder receives it under its name.
     pub fn backup_folder(mut self, folder: Endpoint) -> Self {
         self.backup = Some(folder);
         self
@@ -246,7 +247,7 @@ impl Plan {
             return Err(overlap(&self.source, &self.target));
         }
         if let Some(backup) = &self.backup {
-            if !backup.shares_store(&self.target) {
+            if !backup.shares_operator(&self.target) {
                 return Err(PlanError::BackupElsewhere { name: backup.name().to_owned() });
             }
             for other in [&self.source, &self.target] {

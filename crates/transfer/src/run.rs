@@ -167,8 +167,8 @@ async fn transfer_tree(state: &Arc<RunState>, target_exists: bool) -> Result<(),
             delete::delete_pending(state).await?;
         }
     }
-    if plan.operation == Operation::Move && plan.delete_empty_sources {
-        delete::delete_empty_sources(state).await;
+    if plan.operation == Operation::Move {
+        delete::delete_moved_folders(state).await;
     }
     Ok(())
 }

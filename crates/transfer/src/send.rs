@@ -1,8 +1,16 @@
 //! The transfer of one file.
 
 use crate::{
-    engine::RunState, error::FailureCause, plan::Operation, progress::TransferProgress,
-    read::ContentReader, store, work::FileJob, write::ContentWriter,
+    engine::RunState,
+    error::FailureCause,
+    local::{self, blocking},
+    plan::Operation,
+    progress::TransferProgress,
+    read::ContentReader,
+    source, store,
+    version::FileVersion,
+    work::FileJob,
+    write::ContentWriter,
 };
 
 /// The result of a transfer.
@@ -12,6 +20,8 @@ pub(crate) struct Sent {
     pub(crate) bytes: u64,
     /// The storage moved the file, so that the source has it no longer.
     pub(crate) moved: bool,
+    /// The version of the source's file that was copied.
+    pub(crate) version: FileVersion,
 }
 
 /// Copies or moves a file to the target. A file that it replaces is copied to the backup folder
@@ -25,29 +35,51 @@ pub(crate) async fn send(
     progress: &TransferProgress<'_>,
 ) -> Result<Sent, FailureCause> {
     let plan = &state.plan;
+    let (from, to) = ((&plan.source, &*job.source), (&plan.target, &*job.target));
+    if plan.operation == Operation::Move {
+        source::refuse_same_file(from, to).await?;
+    }
     if let (Some(backup), Some(existing)) = (&plan.backup, &job.existing) {
         state.operations.pass(1).await;
         store::back_up_copy(&plan.target, backup, &job.target, existing).await?;
     }
-    let (from, to) = ((&plan.source, &*job.source), (&plan.target, &*job.target));
-    if plan.source.shares_store(&plan.target) {
-        if plan.operation == Operation::Move && store::can_rename(&plan.source) {
+    if plan.source.shares_operator(&plan.target) {
+        if plan.operation == Operation::Move && can_rename(state, job).await? {
             state.operations.pass(1).await;
-            store::rename(from, to).await?;
-            return Ok(Sent { bytes: 0, moved: true });
+            let version = FileVersion::from_entry(&job.entry);
+            match store::rename(from, to).await {
+                Ok(()) => return Ok(Sent { bytes: 0, moved: true, version }),
+                Err(cause) if store::is_other_device(&cause) => {}
+                Err(cause) => return Err(cause),
+            }
         }
         // A copy on the local disk is a transfer with progress and limits, and can be cancelled.
         if !plan.source.is_local() && store::can_copy(&plan.source) {
             state.operations.pass(1).await;
             store::copy(from, to, &job.entry).await?;
-            return Ok(Sent { bytes: 0, moved: false });
+            let version = FileVersion::from_entry(&job.entry);
+            return Ok(Sent { bytes: 0, moved: false, version });
         }
     }
-    let bytes = send_content(state, job, progress).await?;
-    Ok(Sent { bytes, moved: false })
+    send_content(state, job, progress).await
 }
 
-/// Reads a file of the source and writes it to the target. Returns the number of bytes.
+/// Returns whether the storage can move a file of the source. A symbolic link is not moved: the
+/// target receives the content that it points to.
+///
+/// # Errors
+/// `Disk` if the path cannot be read; `Refused` for a path that the source cannot have.
+async fn can_rename(state: &RunState, job: &FileJob) -> Result<bool, FailureCause> {
+    let source = &state.plan.source;
+    let Some(path) = source.local_path(&job.source)? else {
+        return Ok(store::can_rename(source));
+    };
+    let is_link = blocking(move || Ok(local::is_link(&path)?)).await?;
+    Ok(!is_link && source::link_above(state, &job.source).await?.is_none())
+}
+
+/// Reads a file of the source and writes it to the target. In a move, a local copy is written to the
+/// disk.
 ///
 /// # Errors
 /// The reason. The target's old file is then unchanged.
@@ -55,12 +87,14 @@ async fn send_content(
     state: &RunState,
     job: &FileJob,
     progress: &TransferProgress<'_>,
-) -> Result<u64, FailureCause> {
+) -> Result<Sent, FailureCause> {
     let plan = &state.plan;
     state.operations.pass(2).await;
     let mut reader =
         ContentReader::open(&plan.source, &job.source, &job.entry, &plan.limits).await?;
     let (size, modified) = (reader.size, reader.modified);
+    let version = FileVersion { size, modified, etag: job.entry.etag.clone() };
+    let is_move = plan.operation == Operation::Move;
     let mut writer = ContentWriter::open(&plan.target, &job.target, size, modified).await?;
     let sending = async {
         let mut sent = 0;
@@ -71,8 +105,8 @@ async fn send_content(
             progress.sent(len);
             sent += len;
         }
-        writer.finish(&plan.target, modified).await?;
-        Ok(sent)
+        writer.finish(&plan.target, modified, is_move).await?;
+        Ok(Sent { bytes: sent, moved: false, version })
     };
     let sent = sending.await;
     if sent.is_err() {

@@ -18,7 +18,8 @@ use crate::{
     plan::Operation,
     run,
     send::{self, Sent},
-    store,
+    source::{CopyProof, delete_source},
+    version::FileVersion,
 };
 
 /// The work on one item.
@@ -134,12 +135,13 @@ pub(crate) async fn run_file(state: &RunState, job: FileJob) {
         }
         (Decision::Equal, Operation::Move) => {
             state.with_report(|report| report.equal += 1);
-            delete_source(state, &job).await;
+            delete_source(state, &job, CopyProof::Equal).await;
         }
         (Decision::Equal, _) => state.with_report(|report| report.equal += 1),
         (Decision::SetTime, _) => {
             if set_time(state, &job).await && operation == Operation::Move {
-                delete_source(state, &job).await;
+                let compared = CopyProof::Sent(FileVersion::from_entry(&job.entry));
+                delete_source(state, &job, compared).await;
             }
         }
         (Decision::Send(_), _) => {
@@ -218,7 +220,10 @@ async fn transfer(state: &RunState, job: &FileJob) {
     state.send(SyncEvent::Begin { path: job.path.clone(), size }).await;
     let progress = state.progress.begin(&job.path, size);
     let sent = match state.plan.dry_run {
-        true => Ok(Sent { bytes: size.unwrap_or_default(), moved: false }),
+        true => {
+            let version = FileVersion::from_entry(&job.entry);
+            Ok(Sent { bytes: size.unwrap_or_default(), moved: false, version })
+        }
         false => send::send(state, job, &progress).await,
     };
     let sent = match sent {
@@ -241,20 +246,6 @@ async fn transfer(state: &RunState, job: &FileJob) {
     let deletes_source = is_move && action != SyncAction::Move;
     state.done(action, &job.path, sent.bytes).await;
     if deletes_source {
-        delete_source(state, job).await;
+        delete_source(state, job, CopyProof::Sent(sent.version)).await;
     }
-}
-
-/// Deletes a file of the source whose copy is complete.
-async fn delete_source(state: &RunState, job: &FileJob) {
-    if !state.plan.dry_run {
-        state.operations.pass(1).await;
-        if let Err(cause) = store::delete_file(&state.plan.source, &job.source).await {
-            state.keep_source_folder(parent(&job.source));
-            let side = EndpointSide::Source;
-            state.fail("delete", side, &job.path, &job.source, cause).await;
-            return;
-        }
-    }
-    state.done(SyncAction::DeleteSource, &job.path, 0).await;
 }

@@ -1,5 +1,7 @@
 //! Writing of a target's file.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use opendal::{Buffer, Writer};
@@ -85,7 +87,9 @@ impl ContentWriter {
         Ok(())
     }
 
-    /// Completes the file, which then replaces the target. `modified` is set on a local disk.
+    /// Completes the file, which then replaces the target. `modified` is set on a local disk. If
+    /// `sync`, the file survives a power failure afterwards; services give such a promise for every
+    /// file.
     ///
     /// # Errors
     /// `Service` or `Disk`; `Refused` if the service stored another number of bytes.
@@ -93,10 +97,14 @@ impl ContentWriter {
         &mut self,
         endpoint: &Endpoint,
         modified: Option<Timestamp>,
+        sync: bool,
     ) -> Result<(), FailureCause> {
         match self {
             Self::Local(slot) => match slot.take() {
-                Some(writer) => blocking(move || Ok(writer.finish(modified)?)).await,
+                Some(writer) => {
+                    let root = endpoint.local_root().filter(|_| sync).map(Path::to_owned);
+                    blocking(move || Ok(writer.finish(modified, root.as_deref())?)).await
+                }
                 None => Err(FailureCause::refused("an earlier write failed")),
             },
             Self::Remote { writer, collected, written } => {

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirEntry, File, Metadata},
     io,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use super::{modified, partial};
@@ -33,15 +33,16 @@ pub(crate) struct LocalListing {
     pub(crate) failed: Vec<(String, FailureCause)>,
 }
 
-/// Lists the folder at `root` joined with `relative`. Links are followed if `follow`. Partial files
-/// are left out; if `sweep`, those that no run uses are removed.
+/// Lists the folder at `root` joined with `relative`. Links are followed if `link_limits` is given:
+/// the real paths that they must not lead to, nor lead above. Partial files are left out; if `sweep`,
+/// those that no run uses are removed.
 ///
 /// # Errors
 /// The operating system's error if the folder cannot be read, also if it does not exist.
 pub(crate) fn list_folder(
     root: &Path,
     relative: &str,
-    follow: bool,
+    link_limits: Option<&[PathBuf]>,
     sweep: bool,
 ) -> io::Result<LocalListing> {
     let folder = root.join(relative);
@@ -62,7 +63,7 @@ pub(crate) fn list_folder(
             }
             continue;
         }
-        match read_entry(root, &folder, &entry, name.clone(), follow) {
+        match read_entry(root, &folder, &entry, name.clone(), link_limits) {
             Ok(Some(found)) => listing.entries.push(found),
             Ok(None) => {}
             Err(cause) => listing.failed.push((name, cause)),
@@ -71,28 +72,34 @@ pub(crate) fn list_folder(
     Ok(listing)
 }
 
-/// Returns an entry of a folder. `None` if it was removed meanwhile.
+/// Returns an entry of a folder. `None` if it was removed meanwhile. `link_limits` is that of
+/// [`list_folder`].
 ///
 /// # Errors
-/// `Disk` if its metadata cannot be read; `Refused` for a followed link to a folder above it.
+/// `Disk` if its metadata cannot be read; `Refused` for a followed link to a folder above it, or into
+/// a limit or above one.
 fn read_entry(
     root: &Path,
     folder: &Path,
     entry: &DirEntry,
     name: String,
-    follow: bool,
+    link_limits: Option<&[PathBuf]>,
 ) -> Result<Option<TreeEntry>, FailureCause> {
     let metadata = match entry.metadata() {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    if !metadata.is_symlink() || !follow {
+    let Some(link_limits) = link_limits.filter(|_| metadata.is_symlink()) else {
         return Ok(Some(from_metadata(name, &metadata)));
-    }
+    };
     let target = fs::metadata(entry.path())?;
+    let real = fs::canonicalize(entry.path())?;
+    if link_limits.iter().any(|limit| real.starts_with(limit) || limit.starts_with(&real)) {
+        let reason = "it is a symbolic link that leads into the target, or to a folder above it";
+        return Err(FailureCause::refused(reason));
+    }
     if target.is_dir() {
-        let real = fs::canonicalize(entry.path())?;
         let is_above = |above: &Path| fs::canonicalize(above).is_ok_and(|above| above == real);
         if folder.ancestors().take_while(|above| above.starts_with(root)).any(is_above) {
             let reason = "it is a symbolic link to a folder above it";
@@ -143,7 +150,8 @@ mod tests {
     use super::*;
 
     fn words(root: &Path, relative: &str, follow: bool) -> String {
-        let listing = list_folder(root, relative, follow, false).expect("listed");
+        let listing =
+            list_folder(root, relative, follow.then_some(&[][..]), false).expect("listed");
         let mut words: Vec<_> = listing
             .entries
             .iter()
@@ -174,7 +182,7 @@ mod tests {
             "file File, folder Folder, link File, lost failed, \u{fffd} failed"
         );
         assert_eq!(words(root, "folder/", true), "up failed");
-        let missing = list_folder(root, "missing/", true, false).expect_err("no folder");
+        let missing = list_folder(root, "missing/", Some(&[]), false).expect_err("no folder");
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }
 
@@ -189,9 +197,9 @@ mod tests {
         }
         let locked = File::open(&used).expect("opened");
         locked.lock().expect("locked");
-        list_folder(dir.path(), "", false, false).expect("listed");
+        list_folder(dir.path(), "", None, false).expect("listed");
         assert!(unused.exists(), "without a sweep it stays");
-        let listing = list_folder(dir.path(), "", false, true).expect("listed");
+        let listing = list_folder(dir.path(), "", None, true).expect("listed");
         assert!(listing.entries.is_empty());
         assert!(!unused.exists());
         assert!(used.exists() && foreign.exists());

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 pub use self::{folding::IgnoredDistinctions, list::LinkHandling};
 pub(crate) use self::{
     list::{LocalListing, list_folder, stat},
-    partial::{LocalWriter, copy_file},
+    partial::{LocalWriter, copy_file, sync_file},
     read::LocalReader,
 };
 use crate::{
@@ -70,7 +70,7 @@ impl EndpointFeatures for LocalFeatures {
 /// # Errors
 /// The reason for an empty name, `.`, `..`, and a name with `/` or NUL; on Windows also for a name
 /// with one of `\ : * ? " < > |` or a control character, or with a dot or space at its end.
-pub(crate) fn local_name(name: &str) -> Result<&str, &'static str> {
+pub fn local_name(name: &str) -> Result<&str, &'static str> {
     if matches!(name, "" | "." | "..") {
         return Err("the name stands for a folder on this computer");
     }
@@ -125,20 +125,90 @@ pub(crate) fn remove(path: &Path, is_folder: bool) -> io::Result<()> {
     }
 }
 
-/// Moves a file. A file at `to` is replaced. Missing folders above `to` are created.
+/// Renames a file. A file at `to` is replaced. Missing folders above `to` are created.
 ///
 /// # Errors
-/// The operating system's error.
-pub(crate) fn move_file(from: &Path, to: &Path) -> io::Result<()> {
+/// The operating system's error: `CrossesDevices` if both paths are on different file systems.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder)?;
     }
-    match fs::rename(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            let time = fs::metadata(from)?.modified()?;
-            copy_file(from, to, Timestamp::try_from(time).ok())?;
-            fs::remove_file(from)
+    fs::rename(from, to)
+}
+
+/// Returns whether a path is that of a symbolic link. A path that does not exist is not.
+///
+/// # Errors
+/// The operating system's error.
+pub(crate) fn is_link(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(metadata.is_symlink()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the first symbolic link among the folders of a relative path below `root`, with a slash
+/// at its end. `None` if no folder is a link.
+///
+/// # Errors
+/// The operating system's error if a folder cannot be read.
+pub(crate) fn link_above(root: &Path, relative: &str) -> io::Result<Option<String>> {
+    for (slash, _) in relative.match_indices('/') {
+        if is_link(&root.join(&relative[..slash]))? {
+            return Ok(Some(relative[..=slash].to_owned()));
         }
-        moved => moved,
+    }
+    Ok(None)
+}
+
+/// Returns whether two paths lead to one file, through links, hard links or mounts. A path that does
+/// not exist leads to none.
+///
+/// # Errors
+/// The operating system's error if a file cannot be read.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> io::Result<bool> {
+    let both = fs::metadata(one).and_then(|one| Ok((one, fs::metadata(other)?)));
+    match both {
+        #[cfg(unix)]
+        Ok((one, other)) => {
+            use std::os::unix::fs::MetadataExt;
+            Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
+        }
+        #[cfg(not(unix))]
+        Ok(_) => Ok(fs::canonicalize(one)? == fs::canonicalize(other)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_from_a_service_cannot_lead_out_of_the_folder() {
+        for name in ["", ".", "..", "a/b", "/etc", "a\0"] {
+            assert!(local_name(name).is_err(), "{name:?}");
+        }
+        assert_eq!(local_name("..a"), Ok("..a"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_hard_links_lead_to_one_file() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| dir.path().join(name);
+        fs::create_dir(path("real")).expect("created");
+        fs::write(path("real/a"), "1").expect("written");
+        fs::write(path("other"), "1").expect("written");
+        fs::hard_link(path("real/a"), path("hard")).expect("linked");
+        std::os::unix::fs::symlink("real", path("link")).expect("linked");
+        let is_same = |name: &str| is_same_file(&path("real/a"), &path(name)).expect("read");
+        assert_eq!(["hard", "link/a", "other", "none"].map(is_same), [true, true, false, false]);
+        let above = |relative| link_above(dir.path(), relative).expect("read");
+        assert_eq!(above("link/a").as_deref(), Some("link/"));
+        assert_eq!((above("real/a"), above("link"), above("none/a")), (None, None, None));
+        assert!(is_link(&path("link")).expect("read") && !is_link(&path("none")).expect("read"));
     }
 }

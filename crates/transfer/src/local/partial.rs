@@ -10,6 +10,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
+use super::LocalReader;
+use crate::{error::FailureCause, version::FileVersion};
+
 /// Prefix and suffix of the names of partial files. The command line has the same.
 const PREFIX: &str = ".drivedal-";
 const SUFFIX: &str = ".partial";
@@ -77,37 +80,90 @@ impl LocalWriter {
         Ok(())
     }
 
-    /// Writes the rest, sets the modification time, and replaces the target. Blocks on the disk.
+    /// Writes the rest, sets the modification time, and replaces the target. With `sync_root` the
+    /// file survives a power failure afterwards: see [`sync_folders`]. Blocks on the disk.
     ///
     /// # Errors
-    /// The operating system's error. The target is then unchanged.
-    pub(crate) fn finish(mut self, modified: Option<Timestamp>) -> io::Result<()> {
+    /// The operating system's error. Unless the folders could not be written to the disk, the target
+    /// is then unchanged.
+    pub(crate) fn finish(
+        mut self,
+        modified: Option<Timestamp>,
+        sync_root: Option<&Path>,
+    ) -> io::Result<()> {
         self.flush()?;
         let Some(file) = self.file else { return Ok(()) };
-        persist(file, &self.target, modified)
+        persist(file, &self.target, modified, sync_root)
     }
 }
 
-/// Copies a local file to `target` through a partial file. Blocks on the disk.
+/// Copies a local file to `target` through a partial file, and returns the version that was copied.
+/// With `sync_root` as in [`LocalWriter::finish`]. Blocks on the disk.
 ///
 /// # Errors
-/// The operating system's error. The target is then unchanged.
+/// `Disk`; `Refused` if the file changed meanwhile. The target is then unchanged, as in
+/// [`LocalWriter::finish`].
 pub(crate) fn copy_file(
     from: &Path,
     target: &Path,
-    modified: Option<Timestamp>,
-) -> io::Result<u64> {
-    let mut file = create_beside(target)?;
-    let copied = io::copy(&mut File::open(from)?, file.as_file_mut())?;
-    persist(file, target, modified)?;
-    Ok(copied)
+    sync_root: Option<&Path>,
+) -> Result<FileVersion, FailureCause> {
+    let mut reader = LocalReader::open(from)?;
+    let mut writer = LocalWriter::new(target.to_owned());
+    loop {
+        let chunk = reader.next_chunk()?;
+        let is_last = chunk.is_empty();
+        if writer.push(chunk) {
+            writer.flush()?;
+        }
+        if is_last {
+            break;
+        }
+    }
+    writer.finish(reader.modified, sync_root)?;
+    Ok(FileVersion { size: Some(reader.size), modified: reader.modified, etag: None })
 }
 
-/// Sets the modification time of a partial file, and replaces the target with it.
+/// Writes an existing file, and its folders as [`sync_folders`], from memory to the disk.
 ///
 /// # Errors
-/// The operating system's error. The target is then unchanged.
-fn persist(file: NamedTempFile, target: &Path, modified: Option<Timestamp>) -> io::Result<()> {
+/// The operating system's error.
+pub(crate) fn sync_file(path: &Path, root: &Path) -> io::Result<()> {
+    // Windows requires a file that is opened for writing.
+    File::options().read(true).write(cfg!(windows)).open(path)?.sync_all()?;
+    sync_folders(path, root)
+}
+
+/// Writes the folders above a file from memory to the disk, so that the file keeps its name after a
+/// power failure. The run may have created the folders up to `root`, that of the endpoint, and those
+/// above it. Only Unix has this operation.
+///
+/// # Errors
+/// The operating system's error for a folder within the root, or for the one that contains it.
+fn sync_folders(path: &Path, root: &Path) -> io::Result<()> {
+    for folder in path.ancestors().skip(1).filter(|_| cfg!(unix)) {
+        let is_needed = folder.starts_with(root) || root.parent() == Some(folder);
+        match File::open(folder).and_then(|folder| folder.sync_all()) {
+            Ok(()) => {}
+            Err(error) if is_needed => return Err(error),
+            // A folder further above that cannot be opened is not one that the run created.
+            Err(_) => break,
+        }
+    }
+    Ok(())
+}
+
+/// Sets the modification time of a partial file, and replaces the target with it. `sync_root` is that
+/// of [`LocalWriter::finish`].
+///
+/// # Errors
+/// Those of [`LocalWriter::finish`].
+fn persist(
+    file: NamedTempFile,
+    target: &Path,
+    modified: Option<Timestamp>,
+    sync_root: Option<&Path>,
+) -> io::Result<()> {
     if let Some(time) = modified {
         file.as_file().set_modified(time.into())?;
     }
@@ -115,8 +171,11 @@ fn persist(file: NamedTempFile, target: &Path, modified: Option<Timestamp>) -> i
     if fs::symlink_metadata(target).is_ok_and(|found| found.is_dir()) {
         return Err(io::ErrorKind::IsADirectory.into());
     }
+    if sync_root.is_some() {
+        file.as_file().sync_all()?;
+    }
     file.persist(target).map_err(|error| error.error)?;
-    Ok(())
+    sync_root.map_or(Ok(()), |root| sync_folders(target, root))
 }
 
 /// Creates and locks a partial file in the folder of the target. Creates missing folders.
@@ -166,7 +225,7 @@ mod tests {
         let time = Timestamp::from_second(1_000_000_000).expect("a time");
         let mut writer = LocalWriter::new(target.clone());
         assert!(!writer.push(Bytes::from_static(b"old")));
-        writer.finish(Some(time)).expect("finished");
+        writer.finish(Some(time), Some(dir.path())).expect("finished");
         assert_eq!(fs::read(&target).expect("read"), b"old");
         assert_eq!(super::super::modified(&fs::metadata(&target).expect("found")), Some(time));
 
@@ -186,7 +245,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         fs::create_dir(dir.path().join("a")).expect("created");
         let writer = LocalWriter::new(dir.path().join("a"));
-        let error = writer.finish(None).expect_err("refused");
+        let error = writer.finish(None, None).expect_err("refused");
         assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
         assert_eq!(names(dir.path()), ["a"]);
     }

@@ -91,6 +91,7 @@ impl FolderWalk<'_> {
     /// [`PlanError::TemporaryFile`]. A failed listing is a failure of its folder.
     async fn compare(self) -> Result<Vec<FolderPair>, PlanError> {
         let (source, target) = tokio::join!(self.list_source(), self.list_target());
+        self.report_omitted().await;
         let (Some(source), Some(target)) = (source, target) else { return Ok(Vec::new()) };
         self.report_unread(source.failed, target.failed).await;
         self.state.progress.listed(source.len + target.len);
@@ -111,14 +112,6 @@ impl FolderWalk<'_> {
         let key = |entry: &TreeEntry| self.key(&state.names.target_name(&entry.name), entry);
         let mode = ListMode { follow, sweep: false };
         let listed = list::list_folder(&state.plan.source, folder, mode, key).await;
-        let omitted = state.plan.source.features().take_omitted();
-        if !omitted.is_empty() {
-            state.set_source_incomplete();
-        }
-        for entry in omitted {
-            let cause = FailureCause::refused(entry.reason);
-            self.fail("read", EndpointSide::Source, &entry.path, cause).await;
-        }
         match listed {
             Ok(listing) => Some(listing),
             Err(cause) => {
@@ -183,6 +176,32 @@ impl FolderWalk<'_> {
             for (name, cause) in target {
                 let path = format!("{}{name}", self.pair.target);
                 self.fail("read", EndpointSide::Target, &path, cause).await;
+            }
+        }
+    }
+
+    /// Reports entries that listings of either side have left out. The record of a service may have
+    /// entries of both sides, and of folders that are listed at the same time.
+    async fn report_omitted(&self) {
+        let state = self.state;
+        let (source, target) = (&state.plan.source, &state.plan.target);
+        for (side, other) in [
+            (EndpointSide::Source, EndpointSide::Target),
+            (EndpointSide::Target, EndpointSide::Source),
+        ] {
+            for entry in state.endpoint(side).features().take_omitted() {
+                let of_side = |side| Some((side, state.endpoint(side).relative(&entry.path)?));
+                let of_other = || source.shares_operator(target).then(|| of_side(other)).flatten();
+                // Entries of folders outside of both endpoints are not part of this run.
+                let Some((side, path)) = of_side(side).or_else(of_other) else { continue };
+                match side {
+                    EndpointSide::Source => {
+                        state.set_source_incomplete();
+                        state.keep_source_folder(parent(path));
+                    }
+                    EndpointSide::Target => state.keep_target_folder(parent(path)),
+                }
+                self.fail("read", side, path, FailureCause::refused(&*entry.reason)).await;
             }
         }
     }

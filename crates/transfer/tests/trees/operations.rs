@@ -39,6 +39,20 @@ async fn replaced_and_deleted_files_are_moved_to_the_backup_folder() {
 }
 
 #[tokio::test]
+async fn the_backup_folder_receives_single_files_under_their_names() {
+    let source = Folder::with(&[("a", "new a"), ("b", "new b")]);
+    let target = Folder::with(&[("now/a", "old a"), ("now/b", "old b")]);
+    for name in ["a", "b"] {
+        let to = target.endpoint_at(&format!("now/{name}"));
+        let mut compare = CompareOptions::default();
+        compare.by = CompareBy::Checksum;
+        let plan = Plan::sync(source.endpoint_at(name), to).compare(compare);
+        assert_eq!(run(plan.backup_folder(target.endpoint_at("old"))).await.replaced, 1);
+    }
+    assert_eq!(target.tree(), ["now/a=new a", "now/b=new b", "old/a=old a", "old/b=old b"]);
+}
+
+#[tokio::test]
 async fn more_deletions_than_allowed_delete_nothing() {
     let source = Folder::with(&[("a", "1")]);
     let target = Folder::with(&[("b", "2"), ("c", "3")]);

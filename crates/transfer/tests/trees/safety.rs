@@ -1,8 +1,15 @@
 //! Runs that are interrupted, and plans that are refused.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use drivedal_transfer::{Endpoint, Plan, PlanError, RunLimits, SyncEvent, SyncOutcome};
+use drivedal_transfer::{
+    Endpoint, EndpointFeatures, OmittedEntry, Operation, Plan, PlanError, RunLimits, SyncEvent,
+    SyncOutcome,
+};
 use futures::StreamExt;
 
 use super::{Folder, memory, run};
@@ -68,6 +75,47 @@ async fn a_folder_that_cannot_be_read_prevents_all_deletions() {
     fs::remove_file(unreadable).unwrap();
     run(plan()).await;
     assert_eq!(target.tree(), ["a=1"]);
+}
+
+/// A service that leaves an entry out of its listings.
+#[derive(Debug)]
+struct Omitting(Mutex<Vec<OmittedEntry>>);
+
+impl EndpointFeatures for Omitting {
+    fn has_folders(&self) -> bool {
+        true
+    }
+
+    fn take_omitted(&self) -> Vec<OmittedEntry> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn entries_that_a_listing_omits_are_reported_for_their_side() {
+    let operator = memory();
+    operator.write("from/a", "1").await.unwrap();
+    operator.write("to/old", "2").await.unwrap();
+    let run = async |omitted: &str, plan: fn(Endpoint, Endpoint) -> Plan| {
+        let omitted = OmittedEntry::new(omitted, "a reason");
+        let features = Arc::new(Omitting(Mutex::new(vec![omitted])));
+        let at = |path| Endpoint::new(operator.clone(), path).with_features(features.clone());
+        plan(at("from"), at("to")).run().await.unwrap()
+    };
+    let plans: [fn(Endpoint, Endpoint) -> Plan; 2] =
+        [Plan::check, |from, to| Plan::sync(from, to).ignore_errors(true)];
+    for plan in plans {
+        for (path, name) in [("from/x", "memory:from/x"), ("to/x", "memory:to/x")] {
+            let report = run(path, plan).await;
+            let failures: Vec<_> = report.failures.iter().map(ToString::to_string).collect();
+            assert_eq!(failures, [format!("cannot read {name}: a reason")]);
+            if report.operation == Operation::Sync {
+                // Only an incomplete source prevents deletions.
+                assert_eq!(report.deleted, u64::from(path == "to/x"), "{path}");
+            }
+        }
+        assert_eq!(run("elsewhere/x", plan).await.failed, 0);
+    }
 }
 
 #[tokio::test]
