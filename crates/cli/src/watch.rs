@@ -350,6 +350,12 @@ mod tests {
         page
     }
 
+    fn reset() -> ChangePage {
+        let mut page = page(Vec::new(), &[]);
+        page.reset = true;
+        page
+    }
+
     fn lines(changes: &[ChangeRecord]) -> Vec<String> {
         let line = |change: &ChangeRecord| {
             let path = change.path.as_deref().unwrap_or("?");
@@ -376,7 +382,7 @@ mod tests {
             (page(vec![file("b", "R")], &[]), &[]),
             (page(vec![file("c", "1")], &[]), &["created c -"]),
             (page(Vec::new(), &["2", "unknown"]), &["deleted c -", "deleted ? -"]),
-            (ChangePage { reset: true, ..page(Vec::new(), &[]) }, &["resync ? -"]),
+            (reset(), &["resync ? -"]),
         ] {
             assert_eq!(lines(&tree.apply(reported)), expected);
         }

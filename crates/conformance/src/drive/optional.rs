@@ -115,7 +115,7 @@ async fn claimed_verbs_are_supported(test: &TestContext) -> CaseResult {
     check("check_in", claims.check_out, drive.check_in(cx, &file, "done").await)?;
     let since = drive.changes_since_time(cx, Timestamp::now()).await;
     check("changes_since_time", claims.changes_since_time, since)?;
-    check_sharing(&access, &file).await
+    check_sharing(access, &file).await
 }
 
 /// Calls the verbs for links and permissions, claimed or not. The result is `Unsupported` exactly if
