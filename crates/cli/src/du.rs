@@ -119,7 +119,7 @@ impl Du {
         let (items, mut failures) = listing.sorted().await;
         if let Some(failure) = failures.pop() {
             failures.iter().try_for_each(|failure| app.output.failed(failure))?;
-            return Err(failure.hint("the sizes are incomplete"));
+            return Err(failure);
         }
         let mut folders = BTreeMap::from([(top.to_owned(), FolderTotals::default())]);
         for (path, metadata) in &items {

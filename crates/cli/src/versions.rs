@@ -160,6 +160,7 @@ struct VersionsGet {
     file: FileArgs,
 
     /// The id of the version, as `versions list` prints it
+    #[arg(id = "version_id", value_name = "VERSION")]
     version: String,
 
     /// Write this file instead of standard output; it is replaced
@@ -192,6 +193,7 @@ struct VersionsRestore {
     file: FileArgs,
 
     /// The id of the version, as `versions list` prints it
+    #[arg(id = "version_id", value_name = "VERSION")]
     version: String,
 }
 

@@ -121,7 +121,7 @@ impl Watch {
             let page = match pages.try_next().await {
                 Ok(Some(page)) => page,
                 Ok(None) => return Ok(Exit::Done),
-                Err(error) if error.is_temporary() => {
+                Err(error) if Failure::from(&error).exit == Exit::TryLater => {
                     // The stream continues at the same position.
                     let begin = *failing_since.get_or_insert_with(Instant::now);
                     at.remote.announce_wait(&error, begin.elapsed(), self.interval);
@@ -270,16 +270,13 @@ impl WatchedTree {
             return None;
         }
         let before = self.path(&item.id);
-        let location = WatchedItem::from(item);
-        let known = self.items.insert(item.id.clone(), location.clone());
+        self.items.insert(item.id.clone(), WatchedItem::from(item));
         let after = self.path(&item.id);
         let (change, path, to) = match (before, after) {
             (None, None) => return None,
             (None, Some(after)) => ("created", after, None),
             (Some(before), None) => ("deleted", before, None),
-            (Some(before), Some(after)) if known != Some(location) => {
-                ("moved", before, Some(after))
-            }
+            (Some(before), Some(after)) if before != after => ("moved", before, Some(after)),
             (Some(_), Some(_)) if item.is_folder() => return None,
             (Some(_), Some(after)) => ("changed", after, None),
         };

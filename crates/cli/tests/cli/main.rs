@@ -5,6 +5,7 @@ mod acd_cli;
 mod clashes;
 mod data_folder;
 mod drives;
+mod extensions;
 mod full;
 mod inexact;
 mod killed;
@@ -24,6 +25,8 @@ mod stops;
 mod syncs;
 mod transfers;
 mod waits;
+#[cfg(unix)]
+mod watching;
 mod wire;
 
 use drivedal_test_support::serving;
