@@ -1,290 +1,159 @@
-//! The measured work: writes, reads, listings, renames and deletes of one operator.
+//! The measured works.
 
-use std::{
-    fs::{self, File},
-    io::Read,
-    path::PathBuf,
-    time::Instant,
-};
+use std::{fmt, str::FromStr};
 
-use futures::{StreamExt, TryStreamExt, future::BoxFuture, stream};
-use opendal::{Operator, options::ListOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Result,
-    memory::{peak, reset_peak},
-};
-
-/// Concurrent requests for small files and for ranges.
-const AT_ONCE: usize = 8;
-
-/// How many files are renamed.
-const RENAMED: usize = 20;
-
-/// Bytes of a range.
-const RANGE: u64 = 64 << 10;
-
-/// Bytes that are written at a time.
-const PIECE: usize = 1 << 20;
-
-/// The parts of the work, in their order.
-pub const PARTS: [&str; 8] = [
-    "put small files",
-    "list recursively",
-    "get small files",
-    "rename",
-    "put large file",
-    "get large file",
-    "read ranges",
-    "delete small files",
-];
-
-/// Returns the user metadata that announces a file's size, in bytes, to a writer.
-pub type SizeAnnouncer = fn(u64) -> Vec<(String, String)>;
-
-/// The work of one contender. It needs an empty folder.
-#[derive(Clone, Debug)]
-pub struct BenchTask {
-    /// The folder with the small files.
-    pub source: PathBuf,
-    /// Their paths in it.
-    pub files: Vec<String>,
-    /// The large file.
-    pub large: PathBuf,
-    /// How many ranges of 64 KiB are read of it.
-    pub ranges: u64,
-    /// Whether the files are compared with their sources, besides; not measured.
-    pub check: bool,
-    /// User metadata for a writer that wants to know the size of its file.
-    pub announce: Option<SizeAnnouncer>,
+/// A part of the benchmark that is measured separately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Work {
+    /// Writes the small files.
+    PutSmall,
+    /// Lists folders.
+    List,
+    /// Lists the tree of small files.
+    ListRecursive,
+    /// Requests the metadata of the small files.
+    Stat,
+    /// Reads the small files.
+    GetSmall,
+    /// Copies small files.
+    Copy,
+    /// Renames small files.
+    Rename,
+    /// Reads, stats, writes and lists.
+    Mixed,
+    /// Writes the large file.
+    PutLarge,
+    /// Reads the large file.
+    GetLarge,
+    /// Reads ranges of the large file.
+    ReadRanges,
+    /// Deletes the small files.
+    Delete,
 }
 
-/// The server side of a contender.
-pub trait ContenderServer: Send + Sync {
-    /// Returns the id of the server's process, whose peak memory is measured. `None`, the default,
-    /// if it runs in another place.
-    fn process(&self) -> Option<u32> {
-        None
+/// The figure that shows how fast a work is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Throughput {
+    /// Operations per second.
+    #[default]
+    Operations,
+    /// Bytes per second.
+    Bytes,
+}
+
+impl Work {
+    /// All works, in the order in which they are performed.
+    pub const ALL: [Self; 12] = [
+        Self::PutSmall,
+        Self::List,
+        Self::ListRecursive,
+        Self::Stat,
+        Self::GetSmall,
+        Self::Copy,
+        Self::Rename,
+        Self::Mixed,
+        Self::PutLarge,
+        Self::GetLarge,
+        Self::ReadRanges,
+        Self::Delete,
+    ];
+
+    /// Returns the name for arguments and JSON, such as `put-small`.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::PutSmall => "put-small",
+            Self::List => "list",
+            Self::ListRecursive => "list-recursive",
+            Self::Stat => "stat",
+            Self::GetSmall => "get-small",
+            Self::Copy => "copy",
+            Self::Rename => "rename",
+            Self::Mixed => "mixed",
+            Self::PutLarge => "put-large",
+            Self::GetLarge => "get-large",
+            Self::ReadRanges => "read-ranges",
+            Self::Delete => "delete",
+        }
     }
 
-    /// Sets the number of requests to zero.
+    /// Returns the name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::PutSmall => "Upload small files",
+            Self::List => "List folders",
+            Self::ListRecursive => "List recursively",
+            Self::Stat => "Stat",
+            Self::GetSmall => "Download small files",
+            Self::Copy => "Copy",
+            Self::Rename => "Rename",
+            Self::Mixed => "Mixed",
+            Self::PutLarge => "Upload a large file",
+            Self::GetLarge => "Download a large file",
+            Self::ReadRanges => "Read ranges",
+            Self::Delete => "Delete",
+        }
+    }
+
+    /// Returns the sentence that describes the work.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::PutSmall => "Writes each small file with one call, into five folders.",
+            Self::List => "Lists single folders of small files, ten times.",
+            Self::ListRecursive => "Lists the tree of all small files, three times.",
+            Self::Stat => "Requests the metadata of each small file.",
+            Self::GetSmall => "Reads each small file with one call and compares its bytes.",
+            Self::Copy => "Copies up to 20 small files within the backend.",
+            Self::Rename => "Renames up to 20 small files into another folder.",
+            Self::Mixed => "40 % reads, 30 % stats, 20 % writes and 10 % listings of small files.",
+            Self::PutLarge => "Writes one large file in chunks of 1 MiB.",
+            Self::GetLarge => "Reads one large file as a stream and compares its bytes.",
+            Self::ReadRanges => "Reads ranges at scattered offsets of the large file.",
+            Self::Delete => "Deletes all small files, in batches where the backend has them.",
+        }
+    }
+
+    /// Returns the figure that shows how fast the work is.
+    pub fn throughput(self) -> Throughput {
+        match self {
+            Self::PutLarge | Self::GetLarge => Throughput::Bytes,
+            _ => Throughput::Operations,
+        }
+    }
+
+    /// Returns whether the work needs the small files.
+    pub(crate) fn needs_small(self) -> bool {
+        !matches!(self, Self::PutSmall | Self::PutLarge | Self::GetLarge | Self::ReadRanges)
+    }
+
+    /// Returns whether the work needs the large file.
+    pub(crate) fn needs_large(self) -> bool {
+        matches!(self, Self::GetLarge | Self::ReadRanges)
+    }
+}
+
+impl fmt::Display for Work {
+    /// Writes the [`id`](Self::id).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+impl FromStr for Work {
+    type Err = String;
+
+    /// Parses an [`id`](Work::id).
     ///
     /// # Errors
-    /// If the server cannot be reached.
-    fn reset_requests(&self) -> BoxFuture<'_, Result> {
-        Box::pin(async { Ok(()) })
-    }
-
-    /// Returns the number of requests since then. `None`, the default, if the server does not count
-    /// them.
-    ///
-    /// # Errors
-    /// If the server cannot be reached.
-    fn requests(&self) -> BoxFuture<'_, Result<Option<u64>>> {
-        Box::pin(async { Ok(None) })
-    }
-}
-
-/// A contender without a server.
-#[derive(Clone, Copy, Debug)]
-pub struct NoServer;
-
-impl ContenderServer for NoServer {}
-
-/// The cost of one part of the work, in one round.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Measurement {
-    /// Which part.
-    pub part: String,
-    /// Why it failed, if it did.
-    pub error: Option<String>,
-    /// How long it took.
-    pub seconds: f64,
-    /// Requests to the server.
-    pub requests: Option<u64>,
-    /// Peak memory of this process, in bytes.
-    pub client_peak: Option<u64>,
-    /// Peak memory of the server, in bytes.
-    pub server_peak: Option<u64>,
-}
-
-/// Does all of the work on one operator, and measures each part. A part that fails is reported, and
-/// the next one is run. `backend` is the server that the operator uses.
-///
-/// # Errors
-/// If the requests cannot be counted, or when files have other bytes than their sources.
-pub async fn run(
-    operator: &Operator,
-    task: &BenchTask,
-    backend: &dyn ContenderServer,
-) -> Result<Vec<Measurement>> {
-    let mut measured: Vec<Measurement> = Vec::new();
-    for part in PARTS {
-        let renamed = measured.iter().any(|one| one.part == "rename" && one.error.is_none());
-        backend.reset_requests().await?;
-        reset_peak(std::process::id());
-        backend.process().into_iter().for_each(reset_peak);
-        let started = Instant::now();
-        let outcome = perform(part, task, operator, renamed).await;
-        let seconds = started.elapsed().as_secs_f64();
-        measured.push(Measurement {
-            part: part.to_owned(),
-            error: outcome.err().map(|error| error.to_string()),
-            seconds,
-            requests: backend.requests().await?,
-            client_peak: peak(std::process::id()),
-            server_peak: backend.process().and_then(peak),
-        });
-        if task.check && part == "get large file" {
-            check(task, operator).await?;
-        }
-    }
-    Ok(measured)
-}
-
-/// Does one part of [`PARTS`]. `renamed` means that the first [`RENAMED`] files already have their
-/// new names.
-///
-/// # Errors
-/// Those of the operator and of the local files, and a message for an unexpected number of files or
-/// bytes.
-async fn perform(part: &str, task: &BenchTask, operator: &Operator, renamed: bool) -> Result {
-    let small = || stream::iter(&task.files);
-    match part {
-        "put small files" => {
-            small()
-                .map(async |path| -> Result {
-                    let bytes = fs::read(task.source.join(path))?;
-                    operator.write(&format!("t/{path}"), bytes).await?;
-                    Ok(())
-                })
-                .buffer_unordered(AT_ONCE)
-                .try_collect()
-                .await
-        }
-        "list recursively" => {
-            let options = ListOptions { recursive: true, ..ListOptions::default() };
-            let listed = operator.list_options("t/", options).await?;
-            let files = listed.iter().filter(|entry| entry.metadata().is_file()).count();
-            same("files listed", files as u64, task.files.len() as u64)
-        }
-        "get small files" => {
-            small()
-                .map(async |path| -> Result {
-                    let bytes = operator.read(&format!("t/{path}")).await?;
-                    same(path, bytes.len() as u64, fs::metadata(task.source.join(path))?.len())
-                })
-                .buffer_unordered(AT_ONCE)
-                .try_collect()
-                .await
-        }
-        "rename" => {
-            stream::iter(task.files.iter().take(RENAMED))
-                .map(async |path| -> Result {
-                    let (old, new) = (format!("t/{path}"), format!("t/{path}.new"));
-                    Ok(operator.rename(&old, &new).await?)
-                })
-                .buffer_unordered(AT_ONCE)
-                .try_collect()
-                .await
-        }
-        "put large file" => put_large(task, operator).await,
-        "get large file" => {
-            let mut bytes = operator.reader("large").await?.into_stream(..).await?;
-            let mut got = 0;
-            while let Some(piece) = bytes.try_next().await? {
-                got += piece.len() as u64;
-            }
-            same("bytes", got, fs::metadata(&task.large)?.len())
-        }
-        "read ranges" => {
-            let size = fs::metadata(&task.large)?.len();
-            let reader = operator.reader("large").await?;
-            stream::iter(0..task.ranges)
-                .map(async |nth| -> Result {
-                    // Ranges in all parts of the file, in no particular order.
-                    let from = nth * 7_368_787 % size.saturating_sub(RANGE).max(1);
-                    let bytes = reader.read(from..(from + RANGE).min(size)).await?;
-                    same("bytes of a range", bytes.len() as u64, RANGE.min(size))
-                })
-                .buffer_unordered(AT_ONCE)
-                .try_collect()
-                .await
-        }
-        _ => {
-            let paths = task.files.iter().enumerate().map(|(nth, path)| match nth {
-                nth if renamed && nth < RENAMED => format!("t/{path}.new"),
-                _ => format!("t/{path}"),
-            });
-            Ok(operator.delete_iter(paths).await?)
-        }
-    }
-}
-
-/// Writes the large file in pieces of [`PIECE`] bytes, or at once if the service has no other way.
-///
-/// # Errors
-/// Those of the operator and of the local file.
-async fn put_large(task: &BenchTask, operator: &Operator) -> Result {
-    if !operator.info().capability().write_can_multi {
-        // The service takes a whole file only.
-        operator.write("large", fs::read(&task.large)?).await?;
-        return Ok(());
-    }
-    let mut file = File::open(&task.large)?;
-    let size = file.metadata()?.len();
-    let mut writer = match task.announce {
-        Some(announce) => operator.writer_with("large").user_metadata(announce(size)).await?,
-        None => operator.writer("large").await?,
-    };
-    loop {
-        let mut piece = Vec::with_capacity(PIECE);
-        file.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
-        if piece.is_empty() {
-            break;
-        }
-        writer.write(piece).await?;
-    }
-    writer.close().await?;
-    Ok(())
-}
-
-/// Compares the files with their sources; not measured.
-///
-/// # Errors
-/// Those of the operator and of the local files, and a message that names the first file with other
-/// bytes.
-async fn check(task: &BenchTask, operator: &Operator) -> Result {
-    if !operator.exists("large").await? {
-        return Ok(());
-    }
-    let mut file = File::open(&task.large)?;
-    let mut bytes = operator.reader("large").await?.into_stream(..).await?;
-    while let Some(piece) = bytes.try_next().await? {
-        let mut wanted = vec![0; piece.len()];
-        file.read_exact(&mut wanted)?;
-        if wanted != piece.to_vec() {
-            return Err("the large file has other bytes".into());
-        }
-    }
-    for path in task.files.iter().skip(RENAMED) {
-        if operator.read(&format!("t/{path}")).await?.to_vec() != fs::read(task.source.join(path))?
-        {
-            return Err(format!("{path} has other bytes").into());
-        }
-    }
-    Ok(())
-}
-
-/// Checks that two numbers are equal. `what` names them.
-///
-/// # Errors
-/// A message with both numbers, if they differ.
-fn same(what: &str, found: u64, wanted: u64) -> Result {
-    if found == wanted {
-        Ok(())
-    } else {
-        Err(format!("{what}: {found} instead of {wanted}").into())
+    /// A message for the user if no work has this id.
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|work| work.id() == text).ok_or_else(|| {
+            let ids = Self::ALL.map(Self::id).join(", ");
+            format!("`{text}` is not a work: use {ids}")
+        })
     }
 }

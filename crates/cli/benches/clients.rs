@@ -21,8 +21,9 @@ use std::{
 };
 
 use clap::Parser;
-use drivedal_bench::{Spread, files::create_small};
+use drivedal_bench::Spread;
 use drivedal_server::Server;
+use drivedal_test_support::files::create_small;
 use serde_json::json;
 
 #[path = "rclone_config.rs"]
@@ -315,8 +316,11 @@ fn show(arguments: &Arguments, costs: BTreeMap<(Contender, usize), Vec<Cost>>) {
         println!("|---|---|---|---:|---:|---:|");
     }
     for ((Contender { drive, client }, work), costs) in costs {
-        let Spread { median, min: least, max: most, .. } =
-            Spread::from_values(costs.iter().map(|cost| cost.took.as_secs_f64()));
+        let seconds = costs.iter().map(|cost| cost.took.as_secs_f64());
+        let Some(Spread { median, min: least, max: most, .. }) = Spread::from_values(seconds)
+        else {
+            continue;
+        };
         let (client, work) = (client.name(), WORK[work]);
         let requests = costs.iter().map(|cost| cost.requests).max().unwrap_or_default();
         match arguments.json {

@@ -7,10 +7,11 @@ use std::{
 };
 
 use drivedal::{
+    http_transport,
     layers::{Policy, RetryLayer},
     remote::{Remote, RemoteSource, is_drive},
 };
-use opendal::{HttpTransporter, OperationContext, OperatorRegistry};
+use opendal::{HttpTransporter, OperationContext, Operator, OperatorRegistry};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -219,14 +220,9 @@ impl App {
             None => operator,
         };
         let scheme = operator.info().scheme().to_owned();
-        // The statistics layer is inside of the retry layer, so that it counts every attempt.
-        let operator = operator.layer(self.requests.layer());
         let policy = self.policy(&scheme);
         let waiting = WaitNotifier::new(name, &self.output);
-        let operator = match is_local(&scheme) {
-            true => operator,
-            false => operator.layer(RetryLayer::new(policy.clone()).with_observer(waiting.clone())),
-        };
+        let operator = self.with_layers(operator, &policy, &waiting);
         let (name, root_id) = (name.to_owned(), OnceCell::new());
         Ok(OpenRemote {
             name,
@@ -239,6 +235,36 @@ impl App {
             server,
             root_id,
         })
+    }
+
+    /// Adds the layers of this program: statistics and, for services on a network, retries.
+    fn with_layers(&self, operator: Operator, policy: &Policy, waiting: &WaitNotifier) -> Operator {
+        let is_local = is_local(operator.info().scheme());
+        // The statistics layer is inside of the retry layer, so that it counts every attempt.
+        let operator = operator.layer(self.requests.layer());
+        match is_local {
+            true => operator,
+            false => operator.layer(RetryLayer::new(policy.clone()).with_observer(waiting.clone())),
+        }
+    }
+
+    /// Adds the layers of this program to an operator that is not a remote. `name` is for messages.
+    pub(crate) fn layered_operator(&self, operator: Operator, name: &str) -> Operator {
+        let policy = self.policy(operator.info().scheme());
+        self.with_layers(operator, &policy, &WaitNotifier::new(name, &self.output))
+    }
+
+    /// Returns the transport that reaches the server of a remote.
+    ///
+    /// # Errors
+    /// `Usage` if the remote is unknown; the failure of the embedded server if it does not start.
+    pub(crate) async fn transport(&self, name: &str) -> Result<HttpTransporter> {
+        Ok(self.source(name).await?.transport.unwrap_or_else(http_transport))
+    }
+
+    /// Returns whether the server of the embedded drives runs in this process.
+    pub(crate) fn runs_embedded_server(&self) -> bool {
+        matches!(self.embedded.get(), Some(Embedded::Own { .. }))
     }
 
     /// Returns the retry policy of a service, with the attempts of `--retries`.

@@ -5,7 +5,7 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::{
     amazon,
     app::App,
-    cat, completions, cp, drives, du,
+    bench, cat, completions, cp, drives, du,
     failure::{Exit, Result},
     find, get, hash, info, link, login, logout, ls, mkdir, mv,
     options::GlobalOptions,
@@ -74,6 +74,7 @@ pub(crate) enum Command {
     Sync(Box<sync::SyncCommand>),
     Move(Box<sync::MoveCommand>),
     Check(Box<sync::CheckCommand>),
+    Bench(Box<bench::BenchCommand>),
     Cp(cp::Cp),
     Mv(mv::Mv),
     Rm(rm::Rm),
@@ -119,6 +120,7 @@ impl Command {
             Self::Get(get) => return get.run(app).await,
             Self::Put(put) => return put.run(app).await,
             Self::Watch(watch) => return watch.run(app).await,
+            Self::Bench(bench) => return bench.run(app).await,
             command => command,
         };
         app.interrupt
@@ -159,7 +161,11 @@ impl Command {
                     Self::Completions(completions) => completions.run(app),
                     Self::Manual(manual) => manual.run(),
                     Self::Hidden(command) => command.into_command().run(app).await,
-                    Self::Serve(_) | Self::Get(_) | Self::Put(_) | Self::Watch(_) => {
+                    Self::Serve(_)
+                    | Self::Get(_)
+                    | Self::Put(_)
+                    | Self::Watch(_)
+                    | Self::Bench(_) => {
                         unreachable!("handled above")
                     }
                 }
@@ -188,6 +194,7 @@ impl Command {
             Self::Sync(_) => "sync",
             Self::Move(_) | Self::Mv(_) => "move",
             Self::Check(_) => "check",
+            Self::Bench(_) => "measure",
             Self::Rm(_) => "remove",
             Self::Mkdir(_) => "create",
             Self::Find(_) | Self::Search(_) => "search",

@@ -17,6 +17,7 @@ mod amazon;
 mod app;
 mod args;
 mod behavior_arguments;
+mod bench;
 mod cat;
 mod completions;
 mod config;

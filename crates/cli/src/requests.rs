@@ -50,6 +50,11 @@ impl RequestStats {
         self.stats().requests()
     }
 
+    /// Returns the totals of all requests that have ended.
+    pub(crate) fn totals(&self) -> HttpTotals {
+        self.stats().total()
+    }
+
     /// Returns the counters of the layer.
     fn stats(&self) -> &HttpStats {
         self.layer.stats()

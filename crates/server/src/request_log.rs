@@ -24,6 +24,16 @@ pub const MAX_LOGGED_BYTES: usize = 16 << 20;
 pub struct Counters {
     /// All requests.
     pub total: u64,
+    /// Requests that are completed: the response was passed to the connection, or the client
+    /// disconnected.
+    #[serde(default)]
+    pub completed: u64,
+    /// Received bytes of the bodies of completed requests.
+    #[serde(default)]
+    pub bytes_in: u64,
+    /// Sent bytes of the bodies of their responses.
+    #[serde(default)]
+    pub bytes_out: u64,
     /// Requests by operation, such as `live.files.put`. Operations without requests are missing.
     pub operations: BTreeMap<String, u64>,
 }
@@ -66,14 +76,57 @@ pub struct RequestRecord {
 
 #[derive(Debug, Default)]
 struct LogState {
+    /// Number of resets. Requests that arrived before the last one are neither counted nor logged.
+    resets: u64,
     /// Number of requests that arrived.
     arrived: u64,
     operations: BTreeMap<&'static str, u64>,
-    /// Numbers of requests by the names of the accounts and of the operations.
-    accounts: BTreeMap<String, BTreeMap<&'static str, u64>>,
+    completed: CompletedRequests,
+    accounts: BTreeMap<String, AccountCounters>,
     records: VecDeque<Arc<RequestRecord>>,
     /// Memory of `records`, in bytes.
     bytes: usize,
+}
+
+/// Counters of one account.
+#[derive(Debug, Default)]
+struct AccountCounters {
+    operations: BTreeMap<&'static str, u64>,
+    completed: CompletedRequests,
+}
+
+/// Counters of completed requests.
+#[derive(Clone, Copy, Debug, Default)]
+struct CompletedRequests {
+    count: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+impl CompletedRequests {
+    /// Adds a completed request.
+    fn add(&mut self, record: &RequestRecord) {
+        self.count += 1;
+        self.bytes_in += record.bytes_in;
+        self.bytes_out += record.bytes_out;
+    }
+}
+
+impl Counters {
+    /// Returns the counters of these requests; `total` is the number of all that arrived.
+    fn new(
+        total: u64,
+        operations: &BTreeMap<&'static str, u64>,
+        completed: CompletedRequests,
+    ) -> Self {
+        Self {
+            total,
+            completed: completed.count,
+            bytes_in: completed.bytes_in,
+            bytes_out: completed.bytes_out,
+            operations: operations.iter().map(|(&name, &count)| (name.to_owned(), count)).collect(),
+        }
+    }
 }
 
 impl RequestRecord {
@@ -101,21 +154,32 @@ impl RequestLog {
     }
 
     /// Counts a request of an account that arrived; `None` if the account is unknown. Returns its
-    /// number.
-    fn count_arrival(&self, operation: &'static str, account: Option<&str>) -> u64 {
+    /// number, and the number of resets before it.
+    fn count_arrival(&self, operation: &'static str, account: Option<&str>) -> (u64, u64) {
         let mut state = self.state();
         if let Some(account) = account {
-            let operations = state.accounts.entry(account.to_owned()).or_default();
-            *operations.entry(operation).or_default() += 1;
+            let counters = state.accounts.entry(account.to_owned()).or_default();
+            *counters.operations.entry(operation).or_default() += 1;
         }
         state.arrived += 1;
         *state.operations.entry(operation).or_default() += 1;
-        state.arrived
+        (state.arrived, state.resets)
     }
 
-    /// Logs a request, and drops the oldest ones beyond the limits.
-    fn push(&self, record: RequestRecord) {
+    /// Logs a request that arrived after this number of resets, and drops the oldest ones beyond the
+    /// limits. A request that arrived before the last reset is ignored.
+    fn push(&self, record: RequestRecord, resets: u64) {
         let mut state = self.state();
+        if state.resets != resets {
+            return;
+        }
+        state.completed.add(&record);
+        // After a reset, a request that arrived before it is not counted for the account.
+        if let Some(account) = &record.drive
+            && let Some(counters) = state.accounts.get_mut(account)
+        {
+            counters.completed.add(&record);
+        }
         state.bytes += record.memory();
         state.records.push_back(Arc::new(record));
         #[cfg(test)]
@@ -129,23 +193,16 @@ impl RequestLog {
     /// Returns the counters.
     pub(crate) fn counters(&self) -> Counters {
         let state = self.state();
-        Counters {
-            total: state.arrived,
-            operations: state
-                .operations
-                .iter()
-                .map(|(&name, &count)| (name.to_owned(), count))
-                .collect(),
-        }
+        Counters::new(state.arrived, &state.operations, state.completed)
     }
 
     /// Returns the counters of an account.
     pub(crate) fn counters_of(&self, account: &str) -> Counters {
         let state = self.state();
-        let operations = state.accounts.get(account).into_iter().flatten();
-        let operations: BTreeMap<_, _> =
-            operations.map(|(&name, &count)| (name.to_owned(), count)).collect();
-        Counters { total: operations.values().sum(), operations }
+        let Some(AccountCounters { operations, completed }) = state.accounts.get(account) else {
+            return Counters::default();
+        };
+        Counters::new(operations.values().sum(), operations, *completed)
     }
 
     /// Resets the counters of an account, and removes its requests from the log. The counters of all
@@ -178,7 +235,8 @@ impl RequestLog {
 
     /// Clears counters and log.
     pub(crate) fn reset(&self) {
-        *self.state() = LogState::default();
+        let mut state = self.state();
+        *state = LogState { resets: state.resets + 1, ..LogState::default() };
     }
 }
 
@@ -190,6 +248,8 @@ pub(crate) struct LogEntry {
     since: Instant,
     /// Number of bytes of the request's body.
     received: Arc<AtomicU64>,
+    /// Number of resets of the log before the request.
+    resets: u64,
     /// `None` once it is logged.
     record: Option<RequestRecord>,
 }
@@ -204,8 +264,9 @@ impl LogEntry {
         method: &Method,
         path: String,
     ) -> Self {
+        let (number, resets) = log.count_arrival(operation, drive.as_deref());
         let record = RequestRecord {
-            number: log.count_arrival(operation, drive.as_deref()),
+            number,
             time: Timestamp::now(),
             method: method.to_string(),
             path,
@@ -218,7 +279,7 @@ impl LogEntry {
             fault: None,
         };
         let (log, record) = (Arc::clone(log), Some(record));
-        Self { log, since: Instant::now(), received: Arc::default(), record }
+        Self { log, since: Instant::now(), received: Arc::default(), resets, record }
     }
 
     /// Sets the effects of a fault rule. An empty text means none.
@@ -253,7 +314,7 @@ impl LogEntry {
         if let Some(mut record) = self.record.take() {
             record.bytes_in = self.received.load(Ordering::Relaxed);
             record.duration = self.since.elapsed().as_secs_f64() * 1000.0;
-            self.log.push(record);
+            self.log.push(record, self.resets);
         }
     }
 }
@@ -293,16 +354,37 @@ mod tests {
             (requests.len(), requests.first().map(|first| first.number))
         };
         let count = MAX_LOGGED as u64 + 5;
-        (0..count).for_each(|number| log.push(record(number, 10)));
+        (0..count).for_each(|number| log.push(record(number, 10), 0));
         assert_eq!(numbers(), (MAX_LOGGED, Some(5)));
-        (0..1_000).for_each(|number| log.push(record(number, 60_000)));
+        (0..1_000).for_each(|number| log.push(record(number, 60_000), 0));
         let memory: usize = log.requests().iter().map(|record| record.memory()).sum();
         assert!(memory <= MAX_LOGGED_BYTES && memory > MAX_LOGGED_BYTES - 70_000, "{memory}");
         assert_eq!(log.requests().last().map(|last| last.number), Some(999));
         // A record beyond the limit is not kept, and does not affect the next one.
-        log.push(record(1_000, MAX_LOGGED_BYTES));
+        log.push(record(1_000, MAX_LOGGED_BYTES), 0);
         assert_eq!(numbers(), (0, None));
-        log.push(record(1_001, 10));
+        log.push(record(1_001, 10), 0);
         assert_eq!(numbers(), (1, Some(1_001)));
+    }
+
+    #[test]
+    fn bytes_are_counted_at_the_end_and_not_after_a_reset() {
+        let log = RequestLog::default();
+        let (number, resets) = log.count_arrival("graph.item.get", Some("anna"));
+        let ended = || RequestRecord {
+            drive: Some("anna".into()),
+            bytes_in: 3,
+            bytes_out: 5,
+            ..record(number, 10)
+        };
+        assert_eq!((log.counters().total, log.counters().completed), (1, 0));
+        log.push(ended(), resets);
+        for counters in [log.counters(), log.counters_of("anna")] {
+            let Counters { total, completed, bytes_in, bytes_out, .. } = counters;
+            assert_eq!((total, completed, bytes_in, bytes_out), (1, 1, 3, 5));
+        }
+        log.reset();
+        log.push(ended(), resets);
+        assert_eq!((log.counters(), log.requests().len()), (Counters::default(), 0));
     }
 }

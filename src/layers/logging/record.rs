@@ -8,7 +8,7 @@ use opendal::{Buffer, raw::Operation};
 use tokio::time::Instant;
 
 use super::{LoggingLayer, TARGET, redact};
-use crate::rate_limit::Attempt;
+use crate::rate_limit::{Attempt, RequestMeta};
 #[cfg(feature = "drive")]
 use crate::transport::redirect_origin;
 
@@ -53,6 +53,8 @@ pub(super) struct HttpRecord {
     pub version: Version,
     /// Number of the attempt, from 1.
     pub attempt: u32,
+    /// Cost in the cloud's units; 0 if the service declares none.
+    pub cost: u32,
     pub started: Timestamp,
     pub status: Option<u16>,
     pub request_id: Option<String>,
@@ -129,6 +131,7 @@ impl ActiveRequest {
             redirected_to: None,
             version: request.version(),
             attempt: request.extensions().get::<Attempt>().map_or(1, |attempt| attempt.0),
+            cost: request.extensions().get::<RequestMeta>().map_or(0, |meta| meta.cost),
             started: Timestamp::now(),
             status: None,
             request_id: None,

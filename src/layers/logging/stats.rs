@@ -50,6 +50,12 @@ pub struct HttpTotals {
     pub interrupted: u64,
     /// Number of requests that were dropped before their end.
     pub cancelled: u64,
+    /// Number of requests that the transport sent to another origin because of a redirect. They are not
+    /// in `requests`.
+    pub redirects: u64,
+    /// Sum of the costs in the cloud's units ([`RequestMeta::cost`](crate::rate_limit::RequestMeta)).
+    /// A request of a service that declares no cost adds nothing.
+    pub cost: u64,
     /// Total length of the request bodies in bytes.
     pub bytes_up: u64,
     /// Number of received bytes of the response bodies.
@@ -126,6 +132,8 @@ impl HttpTotals {
         self.failed += other.failed;
         self.interrupted += other.interrupted;
         self.cancelled += other.cancelled;
+        self.redirects += other.redirects;
+        self.cost += other.cost;
         self.bytes_up += other.bytes_up;
         self.bytes_down += other.bytes_down;
         self.first_byte.merge(&other.first_byte);
@@ -146,6 +154,8 @@ impl HttpTotals {
             Ending::NoResponse | Ending::Interrupted => self.interrupted += 1,
             Ending::Cancelled => self.cancelled += 1,
         }
+        self.redirects += u64::from(record.redirected_to.is_some());
+        self.cost += u64::from(record.cost);
         self.bytes_up += record.up;
         self.bytes_down += record.down;
         if let Some(first_byte) = record.first_byte {

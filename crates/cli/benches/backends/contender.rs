@@ -1,13 +1,15 @@
 //! The remotes that are compared.
 
-use drivedal::layers::RetryLayer;
+use drivedal::layers::{HttpStats, LoggingLayer, RetryLayer};
 use drivedal_bench::Result;
 use opendal::{
     HttpTransporter, OperationContext, Operator,
     services::{Fs, Memory, Onedrive},
 };
 
-use crate::{Task, rewriting::Rewriting};
+use drivedal_test_support::rewriting::Rewriting;
+
+use crate::Task;
 
 /// A remote of the comparison.
 pub struct Contender {
@@ -38,8 +40,25 @@ impl Contender {
         format!("drivedal-dev-bench.{}", self.kind)
     }
 
-    pub fn open(&self, task: &Task) -> Result<Operator> {
-        let server = task.server.as_ref().map_or("", |(url, _)| url);
+    /// Returns the name of the service.
+    pub fn service(&self) -> &'static str {
+        match self.name {
+            "fs" | "memory" => self.name,
+            _ if self.is_ours() => self.scheme,
+            _ => "onedrive",
+        }
+    }
+
+    /// Returns whether its cloud defines the cost of requests, and the service declares it.
+    pub fn has_units(&self) -> bool {
+        self.scheme == "onedrive"
+    }
+
+    /// Opens the remote. Its requests are counted in `stats`.
+    pub fn open(&self, task: &Task, stats: &HttpStats) -> Result<Operator> {
+        // Inside of the retry layer, so that each attempt is counted.
+        let counted = |operator: Operator| operator.layer(LoggingLayer::new().with_stats(stats));
+        let server = task.server.as_str();
         Ok(match self.name {
             "fs" => Operator::new(Fs::default().root(&task.scratch.to_string_lossy()))?,
             "memory" => Operator::new(Memory::default())?,
@@ -47,7 +66,7 @@ impl Contender {
                 let transport = HttpTransporter::new(Rewriting::to(server));
                 let context = OperationContext::new().with_http_transport(transport);
                 let service = Onedrive::default().access_token(&self.token());
-                Operator::new(service)?.with_context(context)
+                counted(Operator::new(service)?.with_context(context)).layer(RetryLayer::default())
             }
             _ => {
                 drivedal::register();
@@ -60,7 +79,7 @@ impl Contender {
                 }
                 let others = self.options.iter();
                 options.extend(others.map(|&(key, value)| (key.to_owned(), value.to_owned())));
-                Operator::via_iter(self.scheme, options)?.layer(RetryLayer::default())
+                counted(Operator::via_iter(self.scheme, options)?).layer(RetryLayer::default())
             }
         })
     }

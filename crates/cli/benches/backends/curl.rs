@@ -6,15 +6,15 @@ use std::{
     time::Instant,
 };
 
-use drivedal_bench::{Result, work::Measurement};
+use drivedal_bench::{Result, Sample};
 use serde_json::Value;
 
-use crate::{contender::Contender, process::Serving};
+use crate::{Samples, contender::Contender, process::Serving};
 
-pub const UP: &str = "curl up";
-pub const DOWN: &str = "curl down";
+pub const UP: &str = "curl-put-large";
+pub const DOWN: &str = "curl-get-large";
 /// Download by a client that hashes the bytes.
-pub const DOWN_CHECKED: &str = "curl down, md5sum";
+pub const DOWN_CHECKED: &str = "curl-get-large-md5";
 
 /// Measures upload and download. Returns no measurement if `curl` is not installed.
 pub fn measure(
@@ -22,7 +22,7 @@ pub fn measure(
     server: &Serving,
     large: &Path,
     scratch: &Path,
-) -> Result<Vec<Measurement>> {
+) -> Result<Samples> {
     if Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_err() {
         return Ok(Vec::new());
     }
@@ -48,7 +48,10 @@ pub fn measure(
     let checked = timed_through(DOWN_CHECKED, Command::new("md5sum"), |curl| {
         curl.args(["-L", "-H", &token, &url]);
     })?;
-    Ok(vec![up, down, checked])
+    let size = std::fs::metadata(large)?.len();
+    let mut samples = vec![up, down, checked];
+    samples.iter_mut().for_each(|(_, sample)| sample.bytes = size);
+    Ok(samples)
 }
 
 fn live_url(contender: &Contender, server: &Serving) -> Result<String> {
@@ -60,7 +63,7 @@ fn live_url(contender: &Contender, server: &Serving) -> Result<String> {
     Ok(format!("{}v5.0/{}/content", server.url, file["id"].as_str().ok_or("no id")?))
 }
 
-fn timed(work: &str, arguments: impl FnOnce(&mut Command)) -> Result<Measurement> {
+fn timed(work: &str, arguments: impl FnOnce(&mut Command)) -> Result<(String, Sample)> {
     let mut curl = curl(arguments);
     let began = Instant::now();
     let status = curl.status()?;
@@ -72,7 +75,7 @@ fn timed_through(
     work: &str,
     mut sink: Command,
     arguments: impl FnOnce(&mut Command),
-) -> Result<Measurement> {
+) -> Result<(String, Sample)> {
     let mut curl = curl(arguments);
     let began = Instant::now();
     let mut sent = curl.stdout(Stdio::piped()).spawn()?;
@@ -89,13 +92,10 @@ fn curl(arguments: impl FnOnce(&mut Command)) -> Command {
     curl
 }
 
-fn measured(work: &str, began: Instant, status: ExitStatus) -> Measurement {
-    Measurement {
-        part: work.to_owned(),
-        error: (!status.success()).then(|| status.to_string()),
-        seconds: began.elapsed().as_secs_f64(),
-        requests: None,
-        client_peak: None,
-        server_peak: None,
-    }
+fn measured(work: &str, began: Instant, status: ExitStatus) -> (String, Sample) {
+    let sample = match status.success() {
+        true => Sample::done(began.elapsed().as_secs_f64(), 1, 0),
+        false => Sample::failed(status.to_string()),
+    };
+    (work.to_owned(), sample)
 }

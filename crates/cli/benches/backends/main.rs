@@ -3,15 +3,15 @@
 //!
 //! `cargo bench --bench backends [-- --rounds 3 --files 100 --large 64M --only onedrive]`
 //!
-//! Rounds are interleaved: a remote does all of its work before the next remote starts. Each remote
-//! runs in a new process against a new server process with an empty data folder, so that memory is
-//! measured per remote. The output is the median of all rounds and the spread. Requests are counted
-//! by the server. Peak memory is that of the process (Linux) during the work.
+//! [`drivedal_bench`] does the work. Rounds are interleaved: a remote does all of its work before the
+//! next remote starts. In each round a remote runs in a new process against a new server process with
+//! an empty data folder, so that memory is measured per remote. The output is a table; `results.json`
+//! and the page `index.html` are written into the folder of `--report`.
 //!
-//! `curl` uploads and downloads the large file against the same server, immediately afterwards. The
-//! upload is one request in Amazon's form, the fastest way into the server. The download uses the
-//! protocol of the remote's cloud, once discarded and once piped to `md5sum`, which corresponds to
-//! a client that verifies hashes. Source and target files are in the page cache.
+//! `curl` uploads and downloads a file of the same size against the same server, immediately
+//! afterwards. The upload is one request in Amazon's form, the fastest way into the server. The
+//! download uses the protocol of the remote's cloud, once discarded and once piped to `md5sum`, which
+//! corresponds to a client that verifies hashes. Its files are in the page cache.
 
 mod contender;
 mod curl;
@@ -20,16 +20,17 @@ mod report;
 mod work;
 
 use std::{
+    fs::File,
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use clap::Parser;
-use drivedal_bench::{Result, files, rounds, work::Measurement};
-use drivedal_test_support::rewriting;
+use drivedal_bench::{BenchOptions, Content, Result, Sample};
 use serde::{Deserialize, Serialize};
 
-use contender::CONTENDERS;
+use contender::{CONTENDERS, Contender};
 
 /// Run the same work on every remote
 #[derive(Clone, Parser)]
@@ -37,7 +38,7 @@ pub struct Arguments {
     /// Repeat the work this many times
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Use this many small files of 1 to 8 kB
+    /// Use this many small files of 4 KiB
     #[arg(long, default_value_t = 100)]
     files: usize,
     /// Use a large file of this size: 64M, 1G
@@ -45,18 +46,17 @@ pub struct Arguments {
     large: u64,
     /// Read this many ranges of 64 KiB
     #[arg(long, default_value_t = 100)]
-    ranges: u64,
+    ranges: usize,
     /// Delay each response of the server by this time
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
     /// Run only remotes whose names start with this text
     #[arg(long, default_value = "")]
     only: String,
-    /// Write the results as JSON to this file
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/backends.json"))]
-    json: PathBuf,
-    /// Do the work of one remote and print the measurements (the benchmark starts itself with this
-    /// option)
+    /// Write the report into this folder
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/backends"))]
+    report: PathBuf,
+    /// Do the work of one remote and print the samples (the benchmark starts itself with this option)
     #[arg(long, hide = true)]
     work: Option<String>,
     /// Accepted because `cargo bench` passes it
@@ -75,23 +75,33 @@ fn size(text: &str) -> std::result::Result<u64, String> {
     number.checked_mul(unit).filter(|size| *size > 0).ok_or_else(|| "no such size".into())
 }
 
-/// The work of one remote, as passed to its process.
+impl Arguments {
+    fn options(&self) -> BenchOptions {
+        BenchOptions::default()
+            .rounds(self.rounds)
+            .files(self.files)
+            .large_size(self.large)
+            .ranges(self.ranges)
+    }
+}
+
+/// One round of one remote, as passed to its process.
 #[derive(Debug, Serialize, Deserialize)]
 struct Task {
     contender: String,
-    /// URL and process id of the server. `None` if the remote needs none.
-    server: Option<(String, u32)>,
+    /// URL of the server. Empty if the remote needs none.
+    server: String,
     /// An empty folder.
     scratch: PathBuf,
-    /// The small files, and their folder.
-    source: PathBuf,
-    files: Vec<String>,
-    /// The large file.
-    large: PathBuf,
-    ranges: u64,
-    /// Whether downloaded bytes are compared, outside of the measurement.
-    check: bool,
+    files: usize,
+    large: u64,
+    ranges: usize,
+    /// Number of the round, from 0.
+    round: usize,
 }
+
+/// The samples of a round, by the id of the work.
+type Samples = Vec<(String, Sample)>;
 
 fn main() -> Result {
     let arguments = Arguments::parse();
@@ -99,28 +109,32 @@ fn main() -> Result {
         return work::run(&serde_json::from_str(task)?);
     }
     let source = tempfile::tempdir()?;
-    let files = files::create_small(source.path(), 5, arguments.files.div_ceil(5))?;
     let large = source.path().join("large.bin");
-    files::create_large(&large, arguments.large)?;
+    let mut file = File::create(&large)?;
+    Content::new(1, arguments.large).chunks().try_for_each(|chunk| file.write_all(&chunk))?;
 
-    let chosen = (0..CONTENDERS.len()).filter(|&n| CONTENDERS[n].name.starts_with(&arguments.only));
-    let measured = rounds::interleaved(arguments.rounds, chosen, |number, round| {
-        let contender = &CONTENDERS[number];
-        eprintln!("round {} of {}: {}", round + 1, arguments.rounds, contender.name);
-        one_turn(&arguments, contender, source.path(), &files, &large, round)
-    })?;
-    report::show(&arguments, &measured)
+    let chosen: Vec<&Contender> =
+        CONTENDERS.iter().filter(|one| one.name.starts_with(&arguments.only)).collect();
+    let mut report = report::new(&arguments, &chosen);
+    for round in 0..arguments.rounds {
+        for position in 0..chosen.len() {
+            let contender = chosen[(position + round) % chosen.len()];
+            eprintln!("round {} of {}: {}", round + 1, arguments.rounds, contender.name);
+            for (work, sample) in one_turn(&arguments, contender, &large, round)? {
+                report.add(contender.name, &work, sample);
+            }
+        }
+    }
+    report::show(&arguments, &report.finish())
 }
 
-/// Runs the work of one remote: starts its server if it needs one, and its process.
+/// Runs one round of a remote: starts its server if it needs one, and its process.
 fn one_turn(
     arguments: &Arguments,
-    contender: &contender::Contender,
-    source: &Path,
-    files: &[String],
+    contender: &Contender,
     large: &Path,
     round: usize,
-) -> Result<Vec<Measurement>> {
+) -> Result<Samples> {
     let scratch = tempfile::tempdir()?;
     let server = match contender.is_served() {
         true => Some(process::Serving::start(arguments.latency_ms)?),
@@ -128,13 +142,12 @@ fn one_turn(
     };
     let task = Task {
         contender: contender.name.into(),
-        server: server.as_ref().map(|server| (server.url.clone(), server.id())),
+        server: server.as_ref().map_or_else(String::new, |server| server.url.clone()),
         scratch: scratch.path().into(),
-        source: source.into(),
-        files: files.to_vec(),
-        large: large.into(),
+        files: arguments.files,
+        large: arguments.large,
         ranges: arguments.ranges,
-        check: round == 0,
+        round,
     };
     let output = Command::new(std::env::current_exe()?)
         .arg("--work")
@@ -146,9 +159,9 @@ fn one_turn(
     if !output.status.success() {
         return Err(format!("{}: {}", contender.name, output.status).into());
     }
-    let mut measured: Vec<Measurement> = serde_json::from_slice(&output.stdout)?;
+    let mut samples: Samples = serde_json::from_slice(&output.stdout)?;
     if let Some(server) = &server {
-        measured.extend(curl::measure(contender, server, large, scratch.path())?);
+        samples.extend(curl::measure(contender, server, large, scratch.path())?);
     }
-    Ok(measured)
+    Ok(samples)
 }

@@ -31,10 +31,6 @@ impl Serving {
         let url = url.ok_or_else(|| format!("the server said {first:?}"))?;
         Ok(Self { child, url, _data: data })
     }
-
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Serving {

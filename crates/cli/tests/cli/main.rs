@@ -2,6 +2,7 @@
 
 mod account_objects;
 mod acd_cli;
+mod bench;
 mod clashes;
 mod data_folder;
 mod drives;

@@ -1,10 +1,6 @@
-//! Files to work with. Each run creates the same bytes.
+//! Trees of local files. Each run creates the same bytes.
 
-use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Write},
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 /// Returns pseudo-random numbers, the same in every run (Knuth's MMIX).
 fn numbers() -> impl Iterator<Item = u64> {
@@ -34,23 +30,4 @@ pub fn create_small(folder: &Path, folders: usize, files: usize) -> io::Result<V
         }
     }
     Ok(paths)
-}
-
-/// Creates a file of this size, in bytes, that does not compress.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn create_large(path: &Path, size: u64) -> io::Result<()> {
-    let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut left = size;
-    while left > 0 {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        let length = left.min(8);
-        file.write_all(&state.to_le_bytes()[..length as usize])?;
-        left -= length;
-    }
-    file.flush()
 }
