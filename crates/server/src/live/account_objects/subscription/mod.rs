@@ -58,7 +58,7 @@ pub(in crate::live) fn fuzzing(text: &str) {
 /// reference, is an HTTP URL; `webcal` is another name of `http`.
 ///
 /// # Errors
-/// A reason if it is no URL with one of these schemes.
+/// A reason if it is no URL with one of these schemes, or has a user name or password.
 pub(super) fn url_of(location: &str) -> Result<Url, String> {
     let (scheme, rest) = location.split_once("://").unwrap_or(("http", location));
     let scheme = match scheme.to_ascii_lowercase().as_str() {
@@ -66,7 +66,18 @@ pub(super) fn url_of(location: &str) -> Result<Url, String> {
         "https" | "webcals" => "https",
         _ => return Err(format!("the scheme '{scheme}' is not supported")),
     };
-    Url::parse(&format!("{scheme}://{rest}")).map_err(|error| error.to_string())
+    let url = Url::parse(&format!("{scheme}://{rest}")).map_err(|error| error.to_string())?;
+    match url.username().is_empty() && url.password().is_none() {
+        true => Ok(url),
+        false => Err("it has a user name or password".to_owned()),
+    }
+}
+
+/// Returns the scheme and the host of a location for a log. The rest may be secret: calendar services
+/// protect calendars by addresses that cannot be guessed.
+fn origin_of(location: &str) -> String {
+    url_of(location)
+        .map_or_else(|_| "an invalid URL".into(), |url| url.origin().ascii_serialization())
 }
 
 /// Returns whether a URL leads to this machine.
@@ -143,7 +154,8 @@ pub(super) async fn fetch_new(
         ))
     })?;
     let Some(file) = file else {
-        tracing::warn!(location, "a subscribed calendar is on another machine and is not fetched");
+        let origin = origin_of(location);
+        tracing::warn!(origin, "a subscribed calendar is on another machine and is not fetched");
         return Ok(Vec::new());
     };
     if let Some(description) = file.description {
@@ -173,7 +185,10 @@ pub(super) async fn refresh(
     match fetch(request.state(), location, zone).await {
         Ok(None) => return Ok(()),
         Ok(Some(file)) => replace(request.state(), owner, calendar, file.events).await?,
-        Err(reason) => tracing::warn!(location, reason, "cannot fetch a subscribed calendar"),
+        Err(reason) => {
+            let origin = origin_of(location);
+            tracing::warn!(origin, reason, "cannot fetch a subscribed calendar");
+        }
     }
     let now = crate::account_scope::now().to_string();
     let mark = move |calendar: &mut AccountObject| {
@@ -250,6 +265,15 @@ mod tests {
             assert_eq!(url_of(location).expect("a URL").as_str(), url);
         }
         assert!(url_of("file:///etc/passwd").is_err());
+        for location in ["http://anna:secret@a.test/", "webcal://anna@a.test/", "anna:pw@a.test/"] {
+            assert!(url_of(location).is_err(), "{location}");
+        }
+    }
+
+    #[test]
+    fn a_log_has_the_host_of_a_location_only() {
+        assert_eq!(origin_of("webcals://a.test/private-key/basic.ics?k=1"), "https://a.test");
+        assert_eq!(origin_of("http://u:secret@a.test/"), "an invalid URL");
     }
 
     #[test]
