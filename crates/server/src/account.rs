@@ -138,8 +138,16 @@ pub(super) struct Accounts {
     directory: RwLock<Option<Arc<DirectoryIndex>>>,
     /// The sign-ins whose tokens are in use.
     pub families: TokenFamilies,
-    /// Opened accounts, by name.
-    open: Mutex<HashMap<String, Arc<Account>>>,
+    open: Mutex<OpenAccounts>,
+}
+
+/// The accounts that are open.
+#[derive(Debug, Default)]
+struct OpenAccounts {
+    by_name: HashMap<String, Arc<Account>>,
+    /// The number of times that accounts were closed. An account that was looked up before is not added:
+    /// its drive may be removed, its profile may be an earlier one.
+    closed: u64,
 }
 
 impl Accounts {
@@ -186,32 +194,36 @@ impl Accounts {
         &self.settings
     }
 
-    /// Locks the accounts that are open, by name.
-    fn opened(&self) -> MutexGuard<'_, HashMap<String, Arc<Account>>> {
+    /// Locks the accounts that are open.
+    fn opened(&self) -> MutexGuard<'_, OpenAccounts> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the account whose id in Live Connect is `cid`, 16 lower-case hexadecimal digits;
     /// `None` unless it was opened before, although the account may exist.
     pub(super) fn with_cid(&self, cid: &str) -> Option<Arc<Account>> {
-        self.opened().values().find(|account| account.cid == cid).cloned()
+        self.opened().by_name.values().find(|account| account.cid == cid).cloned()
     }
 
     /// Returns the names of the accounts that were opened, in the order of their names.
     pub(super) fn opened_names(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.opened().keys().cloned().collect();
+        let mut names: Vec<_> = self.opened().by_name.keys().cloned().collect();
         names.sort_unstable();
         names
     }
 
-    /// Closes an account, because its profile was changed.
+    /// Closes an account, because its profile was changed or its drive was removed.
     pub(super) fn close(&self, name: &str) {
-        self.opened().remove(name);
+        let mut opened = self.opened();
+        opened.by_name.remove(name);
+        opened.closed += 1;
     }
 
-    /// Closes all accounts, because their drives were removed.
+    /// Closes all accounts, because their profiles were changed or their drives were removed.
     pub(super) fn clear(&self) {
-        self.opened().clear();
+        let mut opened = self.opened();
+        opened.by_name.clear();
+        opened.closed += 1;
     }
 
     /// Returns the account named `name`, empty for the default account. Its drive is created if it
@@ -220,10 +232,35 @@ impl Accounts {
     /// # Errors
     /// [`TreeError::Storage`] if the database fails, and [`TreeError::NoRoom`] if its disk is full.
     pub(super) async fn open(&self, name: &str) -> Result<Arc<Account>, TreeError> {
-        let account = self.opened().get(name).cloned();
-        if let Some(account) = account {
-            return Ok(account);
+        loop {
+            let closed = {
+                let opened = self.opened();
+                if let Some(account) = opened.by_name.get(name) {
+                    return Ok(Arc::clone(account));
+                }
+                opened.closed
+            };
+            let account = match self.look_up(name).await {
+                Ok(account) => Arc::new(account),
+                // The drive was removed during the lookup.
+                Err(TreeError::NotFound) if self.opened().closed != closed => continue,
+                Err(error) => return Err(error),
+            };
+            let mut opened = self.opened();
+            if opened.closed == closed {
+                opened.by_name.insert(account.name.clone(), Arc::clone(&account));
+                return Ok(account);
+            }
         }
+    }
+
+    /// Returns the account named `name` from the storage and the directory. Its drive is created if it
+    /// does not exist.
+    ///
+    /// # Errors
+    /// [`TreeError::NotFound`] if the drive is removed meanwhile, [`TreeError::Storage`] if the database
+    /// fails, and [`TreeError::NoRoom`] if its disk is full.
+    async fn look_up(&self, name: &str) -> Result<Account, TreeError> {
         let directory = self.directory();
         let directory = directory.as_deref();
         let profile = directory.and_then(|directory| directory.user_of_account(name).cloned());
@@ -243,10 +280,7 @@ impl Accounts {
             };
         let (drive, cid) = (drive.no, drive.cid);
         let name = name.to_owned();
-        let account = Account { name, drive, cid, profile, library, owner_name };
-        let account = Arc::new(account);
-        self.opened().insert(account.name.clone(), Arc::clone(&account));
-        Ok(account)
+        Ok(Account { name, drive, cid, profile, library, owner_name })
     }
 
     /// Returns all accounts: the users of the directory, else the accounts with a drive, the default

@@ -12,6 +12,7 @@ use sqlx::{
 };
 use url::Url;
 
+use super::super::DriveKey;
 use crate::{Secret, disk::Durability};
 
 /// The URL of a database in memory, which only its one connection sees.
@@ -266,6 +267,22 @@ pub(super) async fn tables(
         tables.entry(table).or_default().push(column);
     }
     Ok(tables)
+}
+
+/// Gives the row of a new drive the number of the drive, on SQLite. The repair of a damaged database finds
+/// the name of a drive in an index by this number.
+///
+/// # Errors
+/// `sqlx::Error` if the statement fails.
+pub(super) async fn number_row_of_drive(
+    connection: &mut AnyConnection,
+    drive: DriveKey,
+) -> sqlx::Result<()> {
+    if !is_postgres(connection) {
+        let number = sqlx::query("UPDATE drive SET rowid = no WHERE no = $1").bind(drive);
+        number.execute(connection).await?;
+    }
+    Ok(())
 }
 
 /// Checks the pages of a SQLite database.

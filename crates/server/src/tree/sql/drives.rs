@@ -5,12 +5,20 @@ use sqlx::AnyConnection;
 
 use super::{
     super::{DriveInfo, DriveKey, FIRST_ITEM, NameFolding, ROOT, Result, TreeError},
+    dialect,
     items::now,
     read,
     row::signed,
+    schema::MigrationStep,
     snapshots,
     writer::Tx,
 };
+
+/// The number of the last drive that was created.
+pub(super) const DRIVE_STEPS: &[MigrationStep] = &[MigrationStep::Sql(&[
+    "ALTER TABLE server ADD COLUMN last_drive BIGINT NOT NULL DEFAULT 0",
+    "UPDATE server SET last_drive = (SELECT COALESCE(max(no), 0) FROM drive)",
+])];
 
 /// Returns the drive of the account `name`. It is created with the quota, in bytes, and the folding
 /// if it does not exist; an existing drive keeps its own.
@@ -27,18 +35,21 @@ pub(super) async fn create(
         return Ok(drive);
     }
     let now = now().as_microsecond();
-    let no: DriveKey = sqlx::query_scalar(
+    let no = take_number(tx).await?;
+    sqlx::query(
         "INSERT INTO drive (no, name, cid, quota, feed, next_item, created, folding) \
-         SELECT COALESCE(max(no), 0) + 1, $1, $2, $3, 0, $4, $5, $6 FROM drive RETURNING no",
+         VALUES ($1, $2, $3, $4, 0, $5, $6, $7)",
     )
+    .bind(no)
     .bind(name.clone())
     .bind(cid(&name))
     .bind(signed(quota))
     .bind(FIRST_ITEM)
     .bind(now)
     .bind(folding.code())
-    .fetch_one(tx.sql())
+    .execute(tx.sql())
     .await?;
+    dialect::number_row_of_drive(tx.sql(), no).await?;
     sqlx::query(
         "INSERT INTO item (drive, no, name, kind, state, size, children, created, modified, \
          client_created, client_modified, version, content_version, feed, rank) \
@@ -50,6 +61,21 @@ pub(super) async fn create(
     .execute(tx.sql())
     .await?;
     read::drive(tx.sql(), no).await
+}
+
+/// Returns the number of a new drive. No number is used twice: a request that began before its drive
+/// was removed would write to another account's drive.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
+async fn take_number(tx: &mut Tx) -> Result<DriveKey> {
+    // The number of a drive that a repair restored may be above the last one.
+    let taken = sqlx::query_scalar(
+        "UPDATE server SET last_drive = 1 + CASE \
+         WHEN last_drive > (SELECT COALESCE(max(no), 0) FROM drive) THEN last_drive \
+         ELSE (SELECT COALESCE(max(no), 0) FROM drive) END RETURNING last_drive",
+    );
+    Ok(taken.fetch_one(tx.sql()).await?)
 }
 
 /// Returns the name of the account with an id in Live Connect; `None` if no account has it.

@@ -10,8 +10,8 @@ use futures::future::BoxFuture;
 use sqlx::AnyConnection;
 
 use super::{
-    dialect, permission_migration::PERMISSION_STEPS, search_index::SEARCH_STEPS,
-    snapshots::SNAPSHOT_STEPS, versions::VERSION_STEPS,
+    dialect, drives::DRIVE_STEPS, permission_migration::PERMISSION_STEPS,
+    search_index::SEARCH_STEPS, snapshots::SNAPSHOT_STEPS, versions::VERSION_STEPS,
 };
 
 /// One step of a migration.
@@ -40,7 +40,7 @@ const MIGRATIONS: [Migration; 6] = [
         MigrationStep::Sql(&VERSION_4_NAMES),
     ]],
     &[&[MigrationStep::Sql(&VERSION_5)]],
-    &[PERMISSION_STEPS, VERSION_STEPS, SEARCH_STEPS, SNAPSHOT_STEPS],
+    &[PERMISSION_STEPS, VERSION_STEPS, SEARCH_STEPS, SNAPSHOT_STEPS, DRIVE_STEPS],
 ];
 
 /// The version of the tables that this code reads and writes.

@@ -241,6 +241,8 @@ pub(super) async fn restore(
     sqlx::query(
         "UPDATE drive SET quota = s.quota, feed = s.feed, next_item = s.next_item, \
          folding = s.folding, \
+         version_bytes = (SELECT CAST(COALESCE(sum(v.size), 0) AS BIGINT) FROM item_version v \
+         WHERE v.drive = $1), \
          created = (CASE WHEN drive.created > s.created THEN drive.created ELSE s.created END) + 1 \
          FROM (SELECT quota, feed, next_item, folding, created FROM snapshot WHERE no = $2) s \
          WHERE drive.no = $1",

@@ -45,6 +45,11 @@ impl VisibilityDelay {
         if self.hides(node.drive, node.no) { Err(TreeError::NotFound) } else { Ok(node) }
     }
 
+    /// Makes all items of a drive visible: their keys may be those of other items now.
+    pub(super) fn clear_drive(&self, drive: DriveKey) {
+        self.hidden().retain(|(of, _), _| *of != drive);
+    }
+
     /// Makes all items visible.
     pub(super) fn clear(&self) {
         self.hidden().clear();

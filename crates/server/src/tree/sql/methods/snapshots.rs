@@ -42,6 +42,7 @@ impl Tree {
     /// its disk is full.
     pub async fn restore_snapshot(&self, drive: DriveKey, account: &str, name: &str) -> Result<()> {
         let (account, name) = (account.to_owned(), name.to_owned());
+        self.visibility.clear_drive(drive);
         write_tx!(self, |tx| snapshots::restore(tx, drive, account, name))
     }
 
@@ -67,6 +68,7 @@ impl Tree {
     /// [`TreeError::NoRoom`] if its disk is full even with its
     /// reserve.
     pub async fn remove_drive(&self, drive: DriveKey) -> Result<()> {
+        self.visibility.clear_drive(drive);
         remove!(self, write_tx!(self, |tx| snapshots::remove_drive(tx, drive)))
     }
 }

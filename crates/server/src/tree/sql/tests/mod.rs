@@ -4,6 +4,7 @@ mod account_objects;
 mod bin_limits;
 mod crash;
 mod damage;
+mod drives;
 mod durable;
 mod full;
 mod items;
