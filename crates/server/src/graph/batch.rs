@@ -20,7 +20,7 @@ use base64::{
     },
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Limited};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -37,6 +37,10 @@ use super::{
 
 /// Maximum number of requests in a batch.
 const MAX_REQUESTS: usize = 20;
+
+/// Maximum number of bytes of all response bodies in a batch. They are in memory together. Inferred:
+/// no source gives the cloud's limit; the largest page of a listing is far below it.
+const MAX_RESPONSE_BYTES: usize = 64 << 20;
 
 /// Methods that a request in a batch may have.
 const METHODS: [Method; 5] =
@@ -124,13 +128,14 @@ pub(super) async fn serve(batch: &GraphRequest, payload: Payload) -> Result<Resp
     let steps = validate(batch, requests)?;
     let mut statuses: HashMap<RequestKey, StatusCode> = HashMap::new();
     let mut responses = Vec::with_capacity(steps.len());
+    let mut left = MAX_RESPONSE_BYTES;
     for (part, request) in steps {
         let is_blocked = part
             .dependencies()
             .any(|id| statuses.get(id).is_none_or(|status| !status.is_success()));
         let (status, response) = match is_blocked {
             true => failed_dependency(&part),
-            false => part.serve(batch, request).await,
+            false => part.serve(batch, request, &mut left).await,
         };
         statuses.insert(part.id.key, status);
         responses.push(response);
@@ -214,8 +219,14 @@ impl BatchRequest {
     }
 
     /// Serves the request as if it had been sent separately. Returns its status and its entry in
-    /// the response.
-    async fn serve(&self, batch: &GraphRequest, request: Request) -> (StatusCode, Value) {
+    /// the response. The size of the body, which may have at most `left` bytes, is subtracted from
+    /// `left`.
+    async fn serve(
+        &self,
+        batch: &GraphRequest,
+        request: Request,
+        left: &mut usize,
+    ) -> (StatusCode, Value) {
         let (state, connection) = (Arc::clone(&batch.state), batch.connection.clone());
         let (parts, body) = request.into_parts();
         let base_url = batch.base_url.clone();
@@ -226,10 +237,11 @@ impl BatchRequest {
             Err(panicked) => return self.failed_body(&panicked),
         };
         let (parts, body) = response.into_parts();
-        let (status, bytes) = match body.collect().await {
+        let (status, bytes) = match Limited::new(body, *left).collect().await {
             Ok(collected) => (parts.status, collected.to_bytes()),
             Err(error) => return self.failed_body(&error),
         };
+        *left -= bytes.len();
         let headers = parts.headers.iter().filter_map(|(name, value)| {
             let value = value.to_str().ok()?;
             // Clients look up these names in JSON with this capitalization.

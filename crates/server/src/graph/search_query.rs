@@ -27,6 +27,7 @@ const DEFAULT_SIZE: usize = 25;
 const MAX_SIZE: usize = 1000;
 
 /// Hits that are counted. `total` is an estimate, in the cloud too: with more hits it is this number.
+/// A page must begin before this number.
 const MAX_COUNTED: usize = 10_000;
 
 /// The properties of KQL that the server has.
@@ -73,7 +74,7 @@ struct KqlQuery {
 ///
 /// # Errors
 /// 400 for a body with a member of another type, without requests or with more than
-/// [`MAX_REQUESTS`], and for a size over [`MAX_SIZE`]; 401 if the token is missing or invalid; 403
+/// [`MAX_REQUESTS`], for a size over [`MAX_SIZE`], and for a `from` over [`MAX_COUNTED`]; 401 if the token is missing or invalid; 403
 /// on personal drives, and if the token covers only the application's folder; 501 for another entity
 /// than `driveItem`, and an operator or property of the query language that this server does not
 /// have; 500 if the storage fails.
@@ -96,6 +97,11 @@ pub(super) async fn serve(request: &GraphRequest, payload: Payload) -> Result<Re
         if !(1..=MAX_SIZE).contains(&size) {
             return Err(Error::bad_query(format!(
                 "cannot search: size must be a number from 1 to {MAX_SIZE}"
+            )));
+        }
+        if one.from > MAX_COUNTED {
+            return Err(Error::bad_query(format!(
+                "cannot search: from must be a number from 0 to {MAX_COUNTED}"
             )));
         }
         let query = KqlQuery::parse(&one.query.query_string)?;
@@ -124,7 +130,9 @@ async fn search_drives(
 ) -> Result<Value> {
     let mut hits = Vec::new();
     let mut total = 0_usize;
-    let counted = MAX_COUNTED.max(from.saturating_add(size).saturating_add(1));
+    let page = from..from + size;
+    // One hit after the page shows whether another page follows.
+    let counted = MAX_COUNTED.max(page.end + 1);
     for account in request.accounts().await? {
         let context = DriveContext::for_caller(request, account).await?;
         if context.kind.is_personal() {
@@ -135,54 +143,56 @@ async fn search_drives(
         if context.role(ROOT).await?.is_none() {
             continue;
         }
-        for node in matches(&context, query, counted - total).await? {
-            if (from..from.saturating_add(size)).contains(&total) {
-                hits.push(hit(&context, &node, total));
+        for_each_match(&context, query, |node| {
+            if page.contains(&total) {
+                hits.push(hit(&context, node, total));
             }
             total += 1;
-        }
+            total < counted
+        })
+        .await?;
         if total == counted {
             break;
         }
     }
-    let more = total > from.saturating_add(hits.len());
+    let more = total > from + hits.len();
     Ok(json!({
         "searchTerms": query.words.iter().map(|word| word.to_lowercase()).collect::<Vec<_>>(),
         "hitsContainers": [{
             "hits": hits,
-            "total": total.min(MAX_COUNTED.max(from.saturating_add(size))),
+            "total": total.min(MAX_COUNTED.max(page.end)),
             "moreResultsAvailable": more,
         }],
     }))
 }
 
-/// Returns at most `limit` items of a drive that a query finds.
+/// Calls `visit` with each item of a drive that a query finds and the caller has access to, until it
+/// returns `false`.
 ///
 /// # Errors
 /// 500 if the storage fails.
-async fn matches(context: &DriveContext<'_>, query: &KqlQuery, limit: usize) -> Result<Vec<Node>> {
-    let mut found = Vec::new();
+async fn for_each_match(
+    context: &DriveContext<'_>,
+    query: &KqlQuery,
+    mut visit: impl FnMut(&Node) -> bool,
+) -> Result<()> {
+    let mut visit_all =
+        |nodes: Vec<Node>| nodes.iter().filter(|node| query.has_type_of(node)).all(&mut visit);
+    let page = MAX_SIZE as u64;
     if query.words.is_empty() && query.is_everything {
         let mut next = Some(0);
-        while let Some(from) = next
-            && found.len() < limit
-        {
-            let page = context.tree().below(context.drive(), ROOT, from, MAX_SIZE as u64).await?;
-            found.extend(page.0.into_iter().filter(|node| query.has_type_of(node)));
-            next = page.1;
+        while let Some(from) = next {
+            let (nodes, after) = context.below(ROOT, from, page).await?;
+            next = if visit_all(nodes) { after } else { None };
         }
-        found.truncate(limit);
-        return Ok(found);
+        return Ok(());
     }
     let mut after = None;
     loop {
         let words = query.words.clone();
-        let page = MAX_SIZE as u64;
         let (nodes, next) = search::find(context, ROOT, words, after, None, page).await?;
-        found.extend(nodes.into_iter().filter(|node| query.has_type_of(node)));
-        if next.is_none() || found.len() >= limit {
-            found.truncate(limit);
-            return Ok(found);
+        if !visit_all(context.visible(nodes).await?) || next.is_none() {
+            return Ok(());
         }
         after = next;
     }

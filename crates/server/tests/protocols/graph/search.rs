@@ -136,6 +136,9 @@ async fn microsoft_search_returns_hits_in_pages() {
     let container = &folders["value"][0]["hitsContainers"][0];
     assert_eq!(container["hits"][0]["resource"]["name"], "plan folder");
     assert_eq!(container["total"], 1);
+    // The number of counted hits is limited, and so is the first hit of a page.
+    let body = json!({"requests": [request("plan", 1_000_000_000)]});
+    drive.request("POST", "/search/query").json(body).refused(400, "BadRequest").await;
 }
 
 #[tokio::test]
