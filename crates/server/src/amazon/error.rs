@@ -188,6 +188,8 @@ impl AmazonError {
             TreeError::Body(_) => Self::unreadable_body(),
             TreeError::Changed => Self::conflict("The node was changed by another request"),
             error @ (TreeError::NameTaken(_)
+            | TreeError::Locked(_)
+            | TreeError::Denied
             | TreeError::NoSession
             | TreeError::OutOfOrder(_)
             | TreeError::PastTheEnd(_)

@@ -149,11 +149,15 @@ pub(crate) struct SiteLibrary {
     pub library: LibraryProfile,
 }
 
-/// The rights of a user on a site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The rights of a user on a site, from the lowest to the highest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SiteRole {
+    /// Reads the files of the site.
     Visitor,
+    /// Also changes and shares them.
     Member,
+    /// Also manages the permissions of the site.
+    Owner,
 }
 
 impl SiteProfile {
@@ -188,13 +192,15 @@ impl SiteProfile {
             return None;
         }
         let has = |accounts: &[String]| accounts.contains(&user.account);
+        let is_owner = self.group.as_ref().is_some_and(|group| has(&group.owners));
         let is_member = match &self.group {
-            Some(group) => group.is_public || has(&group.members) || has(&group.owners),
+            Some(group) => group.is_public || has(&group.members),
             None => self.members.as_deref().is_none_or(has),
         };
-        match is_member {
-            true => Some(SiteRole::Member),
-            false => has(&self.visitors).then_some(SiteRole::Visitor),
+        match (is_owner, is_member) {
+            (true, _) => Some(SiteRole::Owner),
+            (false, true) => Some(SiteRole::Member),
+            (false, false) => has(&self.visitors).then_some(SiteRole::Visitor),
         }
     }
 

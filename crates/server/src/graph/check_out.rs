@@ -142,6 +142,12 @@ pub(super) fn check_not_by_another(context: &DriveContext<'_>, node: &Node) -> R
     }
 }
 
+/// Returns whether a file is checked out by another caller than `caller`, which is `None` for a request
+/// without a token.
+pub(super) fn is_by_another(node: &Node, caller: Option<&str>) -> bool {
+    CheckOut::of(node).is_some_and(|check_out| Some(check_out.by.as_str()) != caller)
+}
+
 /// Returns the publication facet of a file: whether it is checked out, and the current version.
 pub(super) fn publication(node: &Node) -> Value {
     let check_out = CheckOut::of(node);

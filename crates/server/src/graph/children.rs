@@ -9,12 +9,13 @@ use super::{
     body::ItemBody,
     child_page::{filtered_page, page},
     contract::Payload,
-    drive_context::{DriveContext, ItemWithPath, NewItemLocation},
+    drive_context::{DriveContext, ItemWithPath},
     drive_item::View,
     error::{Error, Result},
     expand::expand,
     filter::ODataFilter,
     item_response::{collection, written},
+    new_item_location::NewItemLocation,
     paging::{SKIP_TOKEN, decode_listing_key, encode_listing_key, page_size},
     remote_upload, response,
 };
@@ -107,7 +108,7 @@ pub(super) fn order(context: &DriveContext<'_>, text: Option<&str>) -> Result<(O
 /// The errors of the address, as of [`DriveContext::locate`], but folders of a path may be missing;
 /// 400 for a body without a name or a facet or with a member of another type, a name that is not
 /// allowed, an unknown conflict behavior, and if the address is that of a file; 409 if the name is
-/// taken; 403 or 404 for the target of a shortcut; 501 for a package; 507 if the disk of the storage is full; 500 if the storage fails.
+/// taken; 423 if the file that is replaced is locked; 403 or 404 for the target of a shortcut; 501 for a package; 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn create(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -141,14 +142,16 @@ pub(super) async fn create(
         Some(target) => target.facets(context).await?,
         None => serde_json::Map::new(),
     };
-    let NewItemLocation { folder, missing_folders, parent_path, name, .. } =
-        location_in_folder(context, address, name, kind == NodeKind::Folder).await?;
+    let location = location_in_folder(context, address, name, kind == NodeKind::Folder).await?;
+    let guard = location.rights(context).await?.guard();
+    let NewItemLocation { folder, missing_folders, parent_path, name, .. } = location;
     // The cloud ignores times in this request; clients set them afterwards
     // (onedrive-graph#create-folder-times).
     let new = NewItem {
         folders: missing_folders,
         description: body.description.clone(),
         facets,
+        guard,
         max_versions: context.max_versions(),
         ..NewItem::default()
     };

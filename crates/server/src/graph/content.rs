@@ -128,8 +128,8 @@ fn accepts_malware(request: &GraphRequest) -> Result<bool> {
 /// early; 404 if an item that is addressed by its id was deleted meanwhile; 409 if the name is
 /// taken or the item is no file; 411 on business drives without `Content-Length`; 412 if `If-Match`
 /// names another version; 413 over [`MAX_PUT_SIZE`]; 423 if the file is locked; 507 if the file
-/// does not fit into the drive's quota, or the disk of the storage is full; 500 if the storage
-/// fails.
+/// does not fit into the drive's quota, or the disk of the storage is full; 403 if the file would be
+/// created in a folder that the caller cannot change; 500 if the storage fails.
 pub(super) async fn put(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -160,6 +160,7 @@ pub(super) async fn put(
         }
         None => context.if_match(None)?,
     };
+    let rights = location.rights(context).await?;
     let body = payload.into_stream();
     let stored = context.tree().store(body, limit).await.map_err(|error| match error {
         TreeError::Body(error) if error.kind() == io::ErrorKind::FileTooLarge => {
@@ -168,6 +169,7 @@ pub(super) async fn put(
         error => error.into(),
     })?;
     let new = NewItem {
+        guard: rights.guard(),
         folders: location.missing_folders,
         max_versions: context.max_versions(),
         ..NewItem::default()

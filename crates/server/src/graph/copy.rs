@@ -6,7 +6,7 @@
 //! stores none. If copies [take time](crate::CloudBehavior::copy_duration), the new items are
 //! invisible until then, and the monitor reports progress.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use axum::response::Response;
 use http::StatusCode;
@@ -18,18 +18,23 @@ use tokio::time::Instant;
 use super::{
     address::ItemAddress,
     body::ItemBody,
+    check_out::CHECKED_OUT,
     contract::Payload,
     drive_context::DriveContext,
     error::{Error, Result},
     request::GraphRequest,
     response,
+    stored_facets::{FACETS, LOCKED},
 };
 use crate::{
     item_names,
     secret_urls::SecretUrl,
     signed_token::Purpose,
     state::ServerState,
-    tree::{ItemCopy, ListOptions, Node, NodeKind, OnConflict, ROOT, Role, TreeError},
+    tree::{
+        ItemCopy, ItemKey, ListOptions, Node, NodeKind, OnConflict, ROOT, Role, VERSION_COMMENT,
+        WriteGuard,
+    },
 };
 
 /// Prefix of the path of a monitor URL.
@@ -37,6 +42,13 @@ pub(super) const PREFIX: &str = "/monitor/";
 
 /// A monitor URL needs no token and names the copy, so logs must not contain it.
 pub(super) const SECRET_URL: SecretUrl = SecretUrl::Path(PREFIX);
+
+/// Facets that describe the use of the original and not of its copy.
+const DROPPED_FACETS: [(&str, Option<&str>); 3] =
+    [(FACETS, Some(CHECKED_OUT)), (FACETS, Some(LOCKED)), (VERSION_COMMENT, None)];
+
+/// Maximum number of items that one query of the tree reads.
+const SCAN_PAGE_SIZE: u64 = 1000;
 
 /// Lifetime of a monitor URL. Inferred: no source gives one.
 const MONITOR_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
@@ -156,7 +168,7 @@ pub(super) async fn start(
     // Personal drives ignore conflictBehavior of a copy (onedrive-graph#copy-conflict).
     let requested =
         body.on_conflict(&context.request.query)?.filter(|_| !context.kind.is_personal());
-    let copy = ItemCopy {
+    let mut copy = ItemCopy {
         drive: context.drive(),
         item: located.node.no,
         to_drive: target.drive(),
@@ -166,6 +178,9 @@ pub(super) async fn start(
         // Ignored for a copy with another name (onedrive-graph#copy-not-preserved).
         with_versions: body.include_all_version_history.unwrap_or(false) && name.is_none(),
         max_versions: target.max_versions(),
+        guard: WriteGuard::default(),
+        excluded: Vec::new(),
+        dropped: &DROPPED_FACETS,
     };
     let outcome = if children_only {
         copy_children(context, target, &located.node, copy).await?
@@ -179,7 +194,8 @@ pub(super) async fn start(
             into,
             &parent_path,
         )?;
-        match copy_one(context, &located.node, copy).await {
+        copy.excluded = hidden_below(context, &located.node).await?;
+        match copy_one(context, target, &located.node, copy).await {
             Ok(node) => CopyOutcome::Completed(target.ids.item_id(node.no)),
             Err(error) => CopyOutcome::failed(error),
         }
@@ -223,21 +239,54 @@ impl CopyOutcome {
     }
 }
 
+/// Returns the items below a folder that the caller has no access to, without those below them. A file
+/// has none.
+///
+/// # Errors
+/// 404 if the folder no longer exists, 500 if the storage fails.
+async fn hidden_below(context: &DriveContext<'_>, folder: &Node) -> Result<Vec<ItemKey>> {
+    let mut hidden = Vec::new();
+    if context.base_role.is_some() || folder.kind != NodeKind::Folder {
+        return Ok(hidden);
+    }
+    let mut all_hidden = HashSet::new();
+    let mut next = Some(0);
+    while let Some(from) = next {
+        let page = context.tree().below(context.drive(), folder.no, from, SCAN_PAGE_SIZE).await?;
+        next = page.1;
+        let all: Vec<_> = page.0.iter().map(|node| (node.no, node.parents.clone())).collect();
+        let visible = context.visible(page.0).await?;
+        let visible: HashSet<ItemKey> = visible.into_iter().map(|node| node.no).collect();
+        // Parents are before their children.
+        for (item, parents) in all.into_iter().filter(|(item, _)| !visible.contains(item)) {
+            all_hidden.insert(item);
+            if !parents.iter().any(|parent| all_hidden.contains(parent)) {
+                hidden.push(item);
+            }
+        }
+    }
+    Ok(hidden)
+}
+
 /// Copies one item, with its descendants. The copy is invisible as long as copies take.
 ///
 /// # Errors
-/// Those of [`Tree::copy_item`](crate::tree::Tree::copy_item): `NotFound` if the item or the folder
-/// is not live, `NotAFolder`, `Root`, `BadName`, `NameTaken`, `QuotaExceeded`, `NoRoom` if the disk
-/// is full, and `Storage`. The monitor reports them.
+/// Those of [`Tree::copy_item`](crate::tree::Tree::copy_item): 404 if the item or the folder is not live;
+/// 400 for a folder that is a file, the root folder and a name that cannot be stored; 409 if the name is
+/// taken; 423 if the file that is replaced is locked; 507 for a full drive or disk; 500 if the storage
+/// fails. The monitor reports them.
 async fn copy_one(
     context: &DriveContext<'_>,
+    target: &DriveContext<'_>,
     node: &Node,
     mut copy: ItemCopy,
-) -> Result<Node, TreeError> {
+) -> Result<Node> {
     // Folders cannot be overwritten.
     if copy.on_conflict == OnConflict::Replace && node.kind != NodeKind::File {
         copy.on_conflict = OnConflict::Fail;
     }
+    let name = copy.name.as_deref().unwrap_or(&node.name);
+    copy.guard = target.write_rights_for(copy.to, name).await?.guard();
     let to_drive = copy.to_drive;
     let copied = context.tree().copy_item(copy).await?;
     let duration = copy_duration(context);
@@ -247,7 +296,7 @@ async fn copy_one(
     Ok(copied)
 }
 
-/// Copies the children of `folder` to the folder that `copy` names. Stops at the first child that
+/// Copies the children of `folder` that the caller has access to, to the folder that `copy` names. Stops at the first child that
 /// fails; the children copied before it remain. The outcome names the target folder, or the failure.
 ///
 /// # Errors
@@ -260,9 +309,10 @@ async fn copy_children(
 ) -> Result<CopyOutcome> {
     // The list is complete before the first copy, because the target may be the same folder.
     let all = context.tree().children(context.drive(), folder.no, ListOptions::default()).await?;
-    for child in &all {
-        let one = ItemCopy { item: child.no, ..copy.clone() };
-        if let Err(error) = copy_one(context, child, one).await {
+    for child in &context.visible(all).await? {
+        let excluded = hidden_below(context, child).await?;
+        let one = ItemCopy { item: child.no, excluded, ..copy.clone() };
+        if let Err(error) = copy_one(context, target, child, one).await {
             return Ok(CopyOutcome::failed(error));
         }
     }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     account_scope,
     permissions::{LinkType, NewLink, find_or_add, hash_password},
-    tree::{LinkAudience, Permission, Role},
+    tree::{LinkAudience, Permission},
 };
 
 /// The audience of a link on a business drive whose request names none: the default of the
@@ -87,8 +87,8 @@ impl LinkBody {
 /// # Errors
 /// The errors of the address, as of [`DriveContext::locate`]; 400 for a body with a member of another
 /// type, as of [`LinkBody::check`], for an expiry that is no time in the future and for the root folder
-/// of a personal drive; 403 if the caller may not change the item; 507 if the disk of the storage is
-/// full; 500 if the storage fails.
+/// of a personal drive; 403 if the caller may not change the item, or does not own it and ends the
+/// inheritance; 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn create_link(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -98,8 +98,8 @@ pub(super) async fn create_link(
     let (link_type, audience) = body.check(context)?;
     let expires = expiry(body.expiration_date_time.as_deref())?;
     let node = context.locate(address).await?.node;
-    context.require(node.no, Role::Write).await?;
-    context.check_shareable(node.no)?;
+    let retain = body.retain_inherited_permissions.unwrap_or(true);
+    context.require_sharing(&node, retain).await?;
     let recipients = resolve_recipients(context, body.recipients).await?;
     let grantees = recipients.iter().map(|it| it.grantee.to_string()).collect();
     let password = match body.password.filter(|password| !password.is_empty()) {
@@ -113,7 +113,6 @@ pub(super) async fn create_link(
     for recipient in recipients {
         new.details.names.insert(recipient.grantee.to_string(), recipient.given);
     }
-    let retain = body.retain_inherited_permissions.unwrap_or(true);
     let of = node.clone();
     let change = move |all: &mut Vec<Permission>| {
         if !retain {

@@ -6,8 +6,8 @@
 //! changed item once, in its latest state, after the folders above it.
 //!
 //! The feed of a folder reports an item that moved out of the folder as deleted (inferred,
-//! onedrive-graph#delta-item-left-folder). If a folder moved in or out, its whole contents follow
-//! on separate pages.
+//! onedrive-graph#delta-item-left-folder), also if the caller has no access to its new place. If a
+//! folder moved in or out, its whole contents follow on separate pages.
 //!
 //! On business drives and libraries a time is a token too: it returns the items that the server
 //! changed since then.
@@ -16,6 +16,8 @@
 
 mod ancestors;
 mod token;
+
+use std::collections::HashSet;
 
 use axum::response::Response;
 use http::StatusCode;
@@ -40,7 +42,7 @@ use super::{
 };
 use crate::{
     time,
-    tree::{FeedRange, ItemState, Moves, Node, NodeKind, ROOT, TreeError},
+    tree::{FeedRange, ItemKey, ItemState, Moves, Node, NodeKind, ROOT, SharingSummary, TreeError},
 };
 
 /// Maximum number of items on a page with deleted items: a limitation of the cloud
@@ -229,16 +231,19 @@ async fn changes(
     let (mut inside, mut left) = (Vec::new(), Vec::new());
     for node in changed {
         feed = node.feed;
-        if !context.is_visible(&node).await? {
-            continue;
-        }
         let has_contents = node.kind == NodeKind::Folder && node.state == ItemState::Live;
         let contents = MovedFolder { item: node.no, left: false, next: 0 };
         let above = ancestors.keys(context, &node).await?;
         if folder.no == ROOT || node.no == folder.no || above.contains(&folder.no) {
+            if !context.is_visible(&node).await? {
+                continue;
+            }
             moved = (has_contents && moves.arrived.contains(&node.no)).then_some(contents);
             inside.push((ancestors.chain(context, &node).await?, node));
         } else if moves.left.contains(&node.no) || !moves.left.is_disjoint(&above) {
+            if !was_visible(context, &mut ancestors, &node, &moves.left).await? {
+                continue;
+            }
             let moved_itself = has_contents && moves.left.contains(&node.no);
             moved = moved_itself.then_some(MovedFolder { left: true, ..contents });
             left.push(context.describe_deleted(&node));
@@ -248,7 +253,15 @@ async fn changes(
             break;
         }
     }
-    let mut items: Vec<Value> = merge_ancestors(inside, !excludes_parents(context))
+    let mut shown = HashSet::new();
+    if !excludes_parents(context) {
+        for above in inside.iter().flat_map(|(chain, _)| chain) {
+            if !shown.contains(&above.no) && context.is_visible(above).await? {
+                shown.insert(above.no);
+            }
+        }
+    }
+    let mut items: Vec<Value> = merge_ancestors(inside, &shown)
         .into_iter()
         .map(|(path, node)| match node.state {
             ItemState::Live => context.describe(&node, View::Feed(visibility.apply(&path))),
@@ -286,21 +299,49 @@ async fn contents_of_moved(
         Err(TreeError::NotFound) => (Vec::new(), None),
         Err(error) => return Err(error.into()),
     };
-    let nodes = context.visible(nodes).await?;
     let mut paths = ParentPaths::new(visibility);
     let mut ancestors = AncestorCache::default();
     let mut items = Vec::with_capacity(nodes.len());
+    let left = HashSet::from([moved.item]);
     for node in &nodes {
         let is_inside = ancestors.keys(context, node).await?.contains(&token.folder);
         if is_inside {
+            if !context.is_visible(node).await? {
+                continue;
+            }
             let path = paths.get(context, node).await?;
             items.push(context.describe(node, View::Feed(path.as_deref())));
-        } else if moved.left {
+        } else if moved.left && was_visible(context, &mut ancestors, node, &left).await? {
             items.push(context.describe_deleted(node));
         }
     }
     let moved = next.map(|next| MovedFolder { next, ..moved });
     Ok(DeltaPage { items, next: DeltaToken { moved, ..token }, complete: false })
+}
+
+/// Returns whether the caller has or had access to an item that left the followed folder: it has access
+/// now, or neither the item nor a folder above it, up to the one that moved, ended the inheritance of
+/// permissions. `left` has the items that moved out of the followed folder.
+///
+/// # Errors
+/// 404 if a folder no longer exists, 500 if the storage fails.
+async fn was_visible(
+    context: &DriveContext<'_>,
+    ancestors: &mut AncestorCache,
+    node: &Node,
+    left: &HashSet<ItemKey>,
+) -> Result<bool> {
+    if context.is_visible(node).await? {
+        return Ok(true);
+    }
+    let is_boundary =
+        |node: &Node| SharingSummary::from_node(node).is_some_and(|summary| summary.is_boundary);
+    if is_boundary(node) {
+        return Ok(false);
+    }
+    let chain = ancestors.chain(context, node).await?;
+    let last = chain.iter().rposition(|folder| left.contains(&folder.no));
+    Ok(!chain.iter().take(last.map_or(0, |last| last + 1)).any(is_boundary))
 }
 
 /// Returns whether the client wants pages without the folders above changed items: the header

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     account::Account,
     account_kind::AccountKind,
-    item_names,
+    directory::SiteRole,
     permissions::{PresentedLink, Principal},
     tree::{DriveKey, ItemKey, Node, Precondition, ROOT, Role, Tree},
 };
@@ -37,9 +37,9 @@ pub(super) struct DriveContext<'a> {
     own: bool,
     /// The user or application that the request acts for.
     pub(super) principal: Principal,
-    /// Whether the caller has all rights: the owner of the drive, an application with a permission for
-    /// all drives, or a URL that authorizes the request.
-    pub(super) has_all_rights: bool,
+    /// The caller's role for every item of the drive. `None` if only permissions of items grant
+    /// access.
+    pub(super) base_role: Option<Role>,
     /// The item of the sharing token in the request; `None` if the request has no sharing token.
     shared: Option<ItemKey>,
     /// The sharing link that the request uses.
@@ -65,43 +65,6 @@ impl ItemWithPath {
     }
 }
 
-/// The place where a request creates or replaces an item.
-#[derive(Debug)]
-pub(super) struct NewItemLocation {
-    /// The innermost folder of the path that exists.
-    pub(super) folder: ItemKey,
-    /// Names of the path's folders that do not exist, from the outermost to the innermost. The tree
-    /// creates them together with the item, so that a refused request creates none of them.
-    pub(super) missing_folders: Vec<String>,
-    /// Names of all folders from below the root down to the item's parent.
-    pub(super) parent_path: Vec<String>,
-    pub(super) name: String,
-    /// The item that has this name now.
-    pub(super) existing: Option<Node>,
-}
-
-impl NewItemLocation {
-    /// Checks the names of the item and of the folders that will be created. `is_folder` is whether
-    /// the item is a folder.
-    ///
-    /// # Errors
-    /// 400 if the account kind does not allow one of the names, or if the path is longer than the
-    /// account kind allows.
-    pub(super) fn check(&self, kind: AccountKind, is_folder: bool) -> Result<()> {
-        let existing = self.parent_path.len() - self.missing_folders.len();
-        for (at, name) in self.missing_folders.iter().enumerate() {
-            // Only the first missing folder can be a child of the root.
-            let folder = if at == 0 { self.folder } else { NOT_ROOT };
-            item_names::check(name, true, kind, folder, &self.parent_path[..existing + at])?;
-        }
-        let folder = if self.missing_folders.is_empty() { self.folder } else { NOT_ROOT };
-        Ok(item_names::check(&self.name, is_folder, kind, folder, &self.parent_path)?)
-    }
-}
-
-/// Stands for a folder that does not exist yet where only the difference to the root matters.
-const NOT_ROOT: ItemKey = ItemKey(0);
-
 impl<'a> DriveContext<'a> {
     /// Opens the drive that a request addresses. The caller may have access to some items of it only:
     /// [`require`](Self::require) checks each item.
@@ -122,7 +85,7 @@ impl<'a> DriveContext<'a> {
             let target = LinkTarget::from_token(request, token).await?;
             context.shared = Some(target.item);
             context.presented = target.redeem(request, &context.principal).await?;
-        } else if !context.has_all_rights
+        } else if context.base_role.is_none()
             && !request.covers_others
             && request.files != FileScope::Selected
         {
@@ -144,12 +107,17 @@ impl<'a> DriveContext<'a> {
         let principal = request.principal().await?;
         let is_app = request.valid_grant()?.is_app;
         let mut context = Self::for_account(request, account, false);
-        context.has_all_rights = match is_app {
-            true => request.files != FileScope::Selected,
-            false => {
-                principal.is_user(&context.account)
-                    || request.covers_others && request.has_site_access(&context.account).await?
+        context.base_role = match is_app {
+            true => (request.files != FileScope::Selected).then_some(Role::Owner),
+            false if principal.is_user(&context.account) => Some(Role::Owner),
+            false if request.covers_others => {
+                request.site_role(&context.account).await?.map(|role| match role {
+                    SiteRole::Visitor => Role::Read,
+                    // Members can share each file.
+                    SiteRole::Member | SiteRole::Owner => Role::Owner,
+                })
             }
+            false => None,
         };
         context.principal = principal;
         Ok(context)
@@ -169,7 +137,7 @@ impl<'a> DriveContext<'a> {
             ids,
             own,
             principal,
-            has_all_rights: true,
+            base_role: Some(Role::Owner),
             shared: None,
             presented: None,
         }
@@ -248,7 +216,7 @@ impl<'a> DriveContext<'a> {
     async fn special_folder(&self, name: &str) -> Result<ItemKey> {
         let create = match (&self.request.method, self.request.writable) {
             (&Method::HEAD, _) => OnMissing::NotFound,
-            _ if !self.has_all_rights => OnMissing::NotFound,
+            _ if self.base_role != Some(Role::Owner) => OnMissing::NotFound,
             (_, FileScope::All) => OnMissing::Create,
             (_, FileScope::AppFolder) if name == special_folders::APP_ROOT => OnMissing::Create,
             _ => OnMissing::Denied,
@@ -257,7 +225,7 @@ impl<'a> DriveContext<'a> {
     }
 
     /// Checks that the permission of the token covers an item: if it is for the application's own
-    /// folder only, the item must be that folder or below it.
+    /// folder only, the item must be that folder of the user's own drive or below it.
     ///
     /// # Errors
     /// 403 if it does not, or the application's own folder does not exist; then 404 if the item
@@ -265,6 +233,9 @@ impl<'a> DriveContext<'a> {
     pub(super) async fn check_covered(&self, item: ItemKey) -> Result<()> {
         if self.request.files != FileScope::AppFolder {
             return Ok(());
+        }
+        if !self.principal.is_user(&self.account) {
+            return Err(Error::access_denied());
         }
         let (tree, drive) = (self.tree(), self.drive());
         let app_root = special_folders::APP_ROOT;
@@ -362,43 +333,6 @@ impl<'a> DriveContext<'a> {
         let Some(node) = nodes.pop() else { return Ok(None) };
         parent_path.extend(nodes.into_iter().skip(1).map(|node| node.name));
         Ok(Some(ItemWithPath { node, parent_path }))
-    }
-
-    /// Returns the location that an address gives to an item. Folders of the path may be missing:
-    /// the cloud creates them (onedrive-graph#auto-create-ancestors).
-    ///
-    /// # Errors
-    /// Those of [`locate`](Self::locate) for the anchor of the address; 400 if the address names
-    /// the root folder; 403 or 404 if the caller may not write there; 500 if the storage fails.
-    pub(super) async fn new_item_location(&self, address: &ItemAddress) -> Result<NewItemLocation> {
-        let Some((name, folders)) = address.path.split_last() else {
-            return self.own_location(address).await;
-        };
-        let anchor = self.anchor(&address.anchor).await?;
-        let mut nodes = self.tree().walk(self.drive(), anchor, &address.path).await?;
-        let mut parent_path = self.path(anchor).await?;
-        let existing = (nodes.len() > address.path.len()).then(|| nodes.pop()).flatten();
-        parent_path.extend(nodes.iter().skip(1).map(|node| node.name.clone()));
-        let folder = nodes.last().map_or(anchor, |node| node.no);
-        self.require(existing.as_ref().map_or(folder, |node| node.no), Role::Write).await?;
-        let found = nodes.len().saturating_sub(1).min(folders.len());
-        let missing_folders = folders[found..].to_vec();
-        parent_path.extend(missing_folders.iter().cloned());
-        Ok(NewItemLocation { folder, missing_folders, parent_path, name: name.clone(), existing })
-    }
-
-    /// Returns the current location of an item that is addressed without a path.
-    ///
-    /// # Errors
-    /// Those of [`locate`](Self::locate); 400 if it is the root folder.
-    async fn own_location(&self, address: &ItemAddress) -> Result<NewItemLocation> {
-        let item = self.item_at(&address.anchor).await?;
-        let ItemWithPath { node, parent_path } = self.item_by_key(item).await?;
-        let folder = node.parents.first().copied().ok_or_else(|| {
-            Error::invalid("cannot write to the root folder: address an item below it")
-        })?;
-        let (missing_folders, name) = (Vec::new(), node.name.clone());
-        Ok(NewItemLocation { folder, missing_folders, parent_path, name, existing: Some(node) })
     }
 
     /// Returns the precondition in the `If-Match` header, a list of etags and cTags. The header has

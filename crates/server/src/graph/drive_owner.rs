@@ -46,11 +46,11 @@ impl Caller {
     /// Returns the caller's rights on a site of the directory; `None` if it has none.
     pub(super) fn role(&self, site: &SiteProfile) -> Option<SiteRole> {
         let Some(user) = &self.user else {
-            return self.is_of(&site.tenant).then_some(SiteRole::Member);
+            return self.is_of(&site.tenant).then_some(SiteRole::Owner);
         };
         let is_own = site.libraries.iter().any(|library| library.account == user.name);
         match &user.profile {
-            _ if is_own => Some(SiteRole::Member),
+            _ if is_own => Some(SiteRole::Owner),
             Some(profile) => site.role(profile),
             None => None,
         }
@@ -81,14 +81,16 @@ impl GraphRequest {
     /// 400 for `/me` with an application's own token, a site of a personal account, and a sharing
     /// token that is no encoded URL; 401 if the token is missing, unknown, expired or for another
     /// resource; 403 if the drive belongs to another tenant than the application's token, and for a
-    /// library whose site is not open to the user, or only for reading; 404 if the token's account
-    /// does not own the drive, or no account does; 507 if the account's drive
-    /// cannot be created because the disk of the storage is full; 500 if the storage fails.
+    /// library whose site is not open to the user; 404 if the token's account does not own the
+    /// drive, or no account does; 507 if the account's drive cannot be created because the disk of
+    /// the storage is full; 500 if the storage fails.
     pub(super) async fn account_of_drive(&self, drive: &DriveRef) -> Result<Arc<Account>> {
         let grant = self.valid_grant()?;
         let caller = self.caller().await?;
         if let Some(library) = self.directory_library(&caller, drive) {
-            self.check_site_access(&caller, &library.site)?;
+            if caller.role(&library.site).is_none() {
+                return Err(Error::access_denied());
+            }
             return Ok(self.state.accounts.open(&library.library.account).await?);
         }
         if let Some(account) = caller.user {
@@ -247,28 +249,14 @@ impl GraphRequest {
         Some(SiteLibrary { site: Arc::clone(site), library: library.clone() })
     }
 
-    /// Checks that the caller can use a site of the directory for this request.
-    ///
-    /// # Errors
-    /// 403 for a user without access to the site, for one with read access if the request changes
-    /// something, and for an application of another tenant.
-    pub(super) fn check_site_access(&self, caller: &Caller, site: &SiteProfile) -> Result<()> {
-        match caller.role(site) {
-            Some(SiteRole::Member) => Ok(()),
-            Some(SiteRole::Visitor) if !self.changes_files => Ok(()),
-            Some(SiteRole::Visitor) | None => Err(Error::access_denied()),
-        }
-    }
-
-    /// Returns whether the caller has all rights in an account's drive that the request needs, because
-    /// the drive is a library of a site that is open to the user.
+    /// Returns the caller's rights on the site that has an account's drive as a library; `None` if
+    /// the drive is no library, and if the caller has no rights.
     ///
     /// # Errors
     /// Those of [`caller`](Self::caller).
-    pub(super) async fn has_site_access(&self, account: &Account) -> Result<bool> {
-        let Some(library) = &account.library else { return Ok(false) };
-        let caller = self.caller().await?;
-        Ok(self.check_site_access(&caller, &library.site).is_ok())
+    pub(super) async fn site_role(&self, account: &Account) -> Result<Option<SiteRole>> {
+        let Some(library) = &account.library else { return Ok(None) };
+        Ok(self.caller().await?.role(&library.site))
     }
 
     /// Returns the site of an owner.

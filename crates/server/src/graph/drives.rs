@@ -53,24 +53,33 @@ pub(super) async fn drive(context: &DriveContext<'_>) -> Result<Response> {
     Ok(response::json(StatusCode::OK, &context.request.selection.project_resource(drive)))
 }
 
-/// `GET /me/drives`, `GET /sites/ID/drives` and so on: returns the drives of the owner. A user has
-/// one, a site and its group one for each library.
+/// `GET /me/drives`, `GET /sites/ID/drives` and so on: returns the drives of the owner in which the
+/// caller has access to an item. A user has one drive, a site and its group one for each library.
 ///
 /// # Errors
 /// 400 for `/me` with an application's own token, a site of a personal account, a `$top` that is no
-/// number above 0, and an order by an unknown property; 401 if the token is missing, unknown, expired or for another resource; 403
-/// for an owner in another tenant, and a site that is not open to the user; 404 for another owner;
-/// 507 if an account's drive cannot be created because the disk of the storage is full; 500 if the
+/// number above 0, and an order by an unknown property; 401 if the token is missing, unknown, expired
+/// or for another resource; 403 for an owner in another tenant, and a site that is not open to the
+/// user; 404 for another owner; 403 or 404 if the caller has access to none of the drives; 507 if an account's drive cannot be created because the disk of the storage is full; 500 if the
 /// storage fails.
 pub(super) async fn drives(request: &GraphRequest, owner: Owner) -> Result<Response> {
     let context = DriveContext::open(request, &DriveRef::OwnedBy(owner)).await?;
     let top = request.query.count("top")?.unwrap_or(MAX_PAGE_SIZE);
-    let mut drives = vec![expanded_drive(&context).await?];
+    let mut drives = Vec::new();
+    if context.has_any().await? {
+        drives.push(expanded_drive(&context).await?);
+    }
     if let Some(library) = &context.account.library {
         for library in library.site.libraries.iter().skip(1) {
             let account = request.state.accounts.open(&library.account).await?;
-            drives.push(expanded_drive(&DriveContext::for_account(request, account, false)).await?);
+            let further = DriveContext::for_caller(request, account).await?;
+            if further.has_any().await? {
+                drives.push(expanded_drive(&further).await?);
+            }
         }
+    }
+    if drives.is_empty() {
+        return Err(context.hidden());
     }
     if let Some(text) = request.query.get("orderby") {
         sort(&mut drives, text, &DRIVE)?;
@@ -89,7 +98,7 @@ pub(super) async fn drives(request: &GraphRequest, owner: Owner) -> Result<Respo
 }
 
 /// Returns the drive resource with the relations that the request expands: `root`, and `list` of a
-/// drive with a list.
+/// drive with a list. A caller without access to the root folder gets neither.
 ///
 /// # Errors
 /// 404 if the drive no longer exists, 500 if the storage fails.
@@ -97,6 +106,7 @@ async fn expanded_drive(context: &DriveContext<'_>) -> Result<Value> {
     let mut drive = describe_drive(context).await?;
     for relation in &context.request.selection.expanded {
         match relation.name.as_str() {
+            _ if context.role(ROOT).await?.is_none() => {}
             "root" => {
                 let root = context.tree().node(context.drive(), ROOT).await?;
                 let root = context.describe(&root, View::WithPath(&[]));

@@ -165,7 +165,7 @@ impl From<NameError> for Error {
 
 impl From<TreeError> for Error {
     /// Converts an error of the tree: 404 for an absent item or session; 409 for a taken name; 412
-    /// for a failed precondition; 416 for a fragment that is out of order; 507 for a full drive,
+    /// for a failed precondition; 423 for a locked item; 403 for an item that may not be created; 416 for a fragment that is out of order; 507 for a full drive,
     /// and for a full disk, which is logged; 400 for a file instead of a folder or the reverse, a
     /// folder that would be below itself, a change of the root folder, a name that the tree cannot
     /// store, a body that ends early or exceeds its limit, and a fragment beyond the end of its
@@ -182,6 +182,10 @@ impl From<TreeError> for Error {
             }
             TreeError::QuotaExceeded => Self::quota(),
             TreeError::Changed => Self::changed(),
+            TreeError::Locked(_) => {
+                Self::locked("The resource you are attempting to access is locked")
+            }
+            TreeError::Denied => Self::access_denied(),
             TreeError::IntoItself => Self::invalid(
                 "cannot move or copy the item: the target is the item itself or below it",
             ),

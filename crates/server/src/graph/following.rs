@@ -48,7 +48,7 @@ pub(super) async fn unfollow(
 }
 
 /// `GET drive/following`: returns the followed items, in the order in which they were followed.
-/// Items that are not live are left out.
+/// Items that are not live, or that the caller has no access to, are left out.
 ///
 /// # Errors
 /// 400 for a `$top` that is no number above 0, `$skip`, the page token of another listing, and a
@@ -74,6 +74,9 @@ pub(super) async fn list(context: &DriveContext<'_>) -> Result<Response> {
             Err(TreeError::NotFound) => continue,
             node => node?,
         };
+        if !context.is_visible(&node).await? {
+            continue;
+        }
         let mut item = context.describe(&node, View::SearchResult);
         expand_node(context, &node, selection, &mut item).await?;
         value.push(selection.project(item));

@@ -100,7 +100,8 @@ pub(super) async fn resolve_recipients(
 /// The errors of the address, as of [`DriveContext::locate`]; 400 for a body with a member of another
 /// type, no role or other roles than `read` and `write`, no recipients, as of [`resolve_recipients`],
 /// for an expiry that is no time in the future, and for the root folder of a personal drive; 403 if the
-/// caller may not change the item; 507 if the disk of the storage is full; 500 if the storage fails.
+/// caller may not change the item, or does not own it and ends the inheritance; 507 if the disk of the
+/// storage is full; 500 if the storage fails.
 pub(super) async fn invite(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -113,11 +114,10 @@ pub(super) async fn invite(
     }
     let expires = expiry(body.expiration_date_time.as_deref())?;
     let node = context.locate(address).await?.node;
-    context.require(node.no, Role::Write).await?;
-    context.check_shareable(node.no)?;
+    let retain = body.retain_inherited_permissions.unwrap_or(true);
+    context.require_sharing(&node, retain).await?;
     let recipients = resolve_recipients(context, body.recipients).await?;
     let sign_in = body.require_sign_in.unwrap_or(true);
-    let retain = body.retain_inherited_permissions.unwrap_or(true);
     let of = node.clone();
     let change = move |all: &mut Vec<Permission>| {
         if !retain {
@@ -136,6 +136,19 @@ pub(super) async fn invite(
     };
     let granted = change_permissions(context, &node, change).await?;
     collection(context, &node, &granted).await
+}
+
+impl DriveContext<'_> {
+    /// Checks that the caller can share an item. With `retain`, the item keeps the permissions of its
+    /// folder; to remove them is up to the owner, as for other permissions.
+    ///
+    /// # Errors
+    /// 400 for the root folder of a personal drive; 403 if the caller does not have the role, and 404 or
+    /// 403 without any access; 500 if the storage fails.
+    pub(super) async fn require_sharing(&self, node: &Node, retain: bool) -> Result<()> {
+        self.require(node.no, if retain { Role::Write } else { Role::Owner }).await?;
+        self.check_shareable(node.no)
+    }
 }
 
 /// Adds the grant of a user. It replaces the user's grant, whose id it gets. Returns the stored grant.

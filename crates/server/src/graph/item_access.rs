@@ -15,11 +15,12 @@ impl DriveContext<'_> {
     /// # Errors
     /// 500 if the storage fails.
     pub(super) async fn role(&self, item: ItemKey) -> Result<Option<Role>> {
-        if self.has_all_rights {
-            return Ok(Some(Role::Owner));
+        if self.base_role == Some(Role::Owner) {
+            return Ok(self.base_role);
         }
         let (state, link) = (&self.request.state, self.presented.as_ref());
-        Ok(access(state, &self.account, item, &self.principal, link).await?)
+        let granted = access(state, &self.account, item, &self.principal, link).await?;
+        Ok(granted.max(self.base_role))
     }
 
     /// Checks that the caller has a role for an item.
@@ -41,14 +42,19 @@ impl DriveContext<'_> {
     /// 404 on personal drives and 403 on others if the caller has access to none; 500 if the storage
     /// fails.
     pub(super) async fn require_any(&self) -> Result<()> {
+        if self.has_any().await? { Ok(()) } else { Err(self.hidden()) }
+    }
+
+    /// Returns whether the caller has access to an item of the drive.
+    ///
+    /// # Errors
+    /// 500 if the storage fails.
+    pub(super) async fn has_any(&self) -> Result<bool> {
         if self.role(ROOT).await?.is_some() || self.presented.is_some() {
-            return Ok(());
+            return Ok(true);
         }
         let shared = self.tree().shared_with(self.principal.identities()).await?;
-        match shared.iter().any(|shared| shared.drive == self.drive()) {
-            true => Ok(()),
-            false => Err(self.hidden()),
-        }
+        Ok(shared.iter().any(|shared| shared.drive == self.drive()))
     }
 
     /// Returns whether the caller has access to a node.
@@ -56,7 +62,7 @@ impl DriveContext<'_> {
     /// # Errors
     /// 500 if the storage fails.
     pub(super) async fn is_visible(&self, node: &Node) -> Result<bool> {
-        Ok(self.has_all_rights || self.role(node.no).await?.is_some())
+        Ok(self.role(node.no).await?.is_some())
     }
 
     /// Returns the nodes that the caller has access to.
@@ -64,7 +70,7 @@ impl DriveContext<'_> {
     /// # Errors
     /// 500 if the storage fails.
     pub(super) async fn visible(&self, nodes: Vec<Node>) -> Result<Vec<Node>> {
-        if self.has_all_rights {
+        if self.base_role.is_some() {
             return Ok(nodes);
         }
         let (state, link) = (&self.request.state, self.presented.as_ref());

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     item_names,
-    tree::{Change, ChildName, ItemState, NewItem, Node, NodeKind, OnConflict},
+    tree::{Change, ChildName, ItemState, NewItem, Node, NodeKind, OnConflict, WriteGuard},
 };
 
 /// `GET item`: returns the properties of an item, and with `$expand` its children or thumbnails.
@@ -68,8 +68,9 @@ async fn deleted(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Op
 /// The errors of the address, as of [`DriveContext::locate`]; 400 if the body has the facet of a bundle,
 /// a member of another type, a time, a conflict behavior or a name that is not allowed, another drive, a parent
 /// that is a file or below the item, or the root folder is moved or renamed; 403 or 404 for the new
-/// parent; 409 if the name is taken; 412 if `If-Match` names another version; 423 if the item is
-/// locked; 507 if the disk of the storage is full; 500 if the storage fails.
+/// parent; 409 if the name is taken, also by a file that the caller cannot replace; 412 if `If-Match`
+/// names another version; 423 if the item, or the file that it replaces, is locked; 507 if the disk of
+/// the storage is full; 500 if the storage fails.
 pub(super) async fn update(
     context: &DriveContext<'_>,
     address: &ItemAddress,
@@ -103,7 +104,17 @@ pub(super) async fn update(
         item_names::check(name, is_folder, context.kind, into, &parent_path)?;
     }
     let (client_created, client_modified) = body.times()?;
+    let on_conflict = body.on_conflict(&context.request.query)?.unwrap_or(OnConflict::Fail);
+    let into = folder.or(located.node.parents.first().copied());
+    let guard = match into {
+        Some(into) if on_conflict == OnConflict::Replace => {
+            let name = name.as_deref().unwrap_or(&located.node.name);
+            context.write_rights_for(into, name).await?.guard()
+        }
+        _ => WriteGuard::default(),
+    };
     let change = Change {
+        guard,
         name,
         parents: folder.map(|folder| vec![folder]),
         description: body
@@ -115,7 +126,6 @@ pub(super) async fn update(
         facets: serde_json::Map::new(),
         max_versions: if context.kind.is_personal() { 0 } else { context.max_versions() },
     };
-    let on_conflict = body.on_conflict(&context.request.query)?.unwrap_or(OnConflict::Fail);
     let node = context
         .tree()
         .update(context.drive(), located.node.no, change, on_conflict, expect)

@@ -18,7 +18,9 @@ use super::{
 use crate::{
     account::Account,
     account_scope, download_urls,
-    permissions::{PresentedLink, Principal, ShareClaims, access, share_claims, verify_password},
+    permissions::{
+        PresentedLink, Principal, ShareClaims, access, applies, share_claims, verify_password,
+    },
     secret_urls::SecretUrl,
     sharing_links::{self, LinkClaims},
     state::ServerState,
@@ -124,7 +126,7 @@ impl LinkTarget {
     /// Returns the link for a request to `/shares/TOKEN`, if the request uses it: a business drive
     /// requires the preference `redeemSharingLink` or `redeemSharingLinkIfNecessary`
     /// (onedrive-graph#redeem-sharing-link). The first one gives a user of the link's audience lasting
-    /// access.
+    /// access, unless the link has a password, which this request cannot have.
     ///
     /// # Errors
     /// 507 if the disk of the storage is full, 500 if the storage fails.
@@ -143,10 +145,11 @@ impl LinkTarget {
             return Ok(Some(presented));
         };
         let state = &request.state;
-        let role = access(state, &self.account, self.item, principal, Some(&presented)).await?;
+        let owner = Principal::for_user(&state.accounts, &self.account);
         let is_granted =
             principal.is_user(&self.account) || principal.is_among(&self.link.grantees);
-        if role.is_some() && !is_granted {
+        // A role by another permission of the item must not become that of the link.
+        if !is_granted && applies(&self.link, principal, &owner, Some(&presented)) {
             let id = self.link.id.clone();
             let add_user = move |all: &mut Vec<Permission>| {
                 let link = all.iter_mut().find(|one| one.id == id).ok_or(TreeError::NotFound)?;

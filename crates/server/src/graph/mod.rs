@@ -36,6 +36,7 @@ mod links;
 mod lists;
 mod media;
 mod multipart;
+mod new_item_location;
 mod office_rewriting;
 mod owner;
 mod paging;
@@ -64,6 +65,7 @@ mod tenant;
 mod thumbnails;
 mod timestamp;
 mod versions;
+mod write_rights;
 
 pub(super) use dispatch::Graph;
 pub(super) use owner::AccountIdentity;

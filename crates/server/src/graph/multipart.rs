@@ -82,6 +82,7 @@ pub(super) async fn create(
         Err(error) => return Err(unreadable(error)),
     }
     let new = NewItem {
+        guard: location.rights(context).await?.guard(),
         folders: location.missing_folders,
         description: body.description.clone(),
         max_versions: context.max_versions(),

@@ -19,7 +19,8 @@ use crate::tree::{ItemKey, ListingKey, Node, NodeKind, Order, ROOT};
 /// Maximum number of items that one query of the tree reads.
 const SCAN_PAGE_SIZE: u64 = 1000;
 
-/// `GET drive/recent`: returns the files in the order of their last change, latest first.
+/// `GET drive/recent`: returns the files that the caller has access to, in the order of their last
+/// change, latest first.
 ///
 /// # Errors
 /// 400 for a `$top` that is no number above 0, `$skip`, the page token of another listing, and a
@@ -61,15 +62,14 @@ pub(super) async fn recent(context: &DriveContext<'_>) -> Result<Response> {
     list_response(context, &nodes, next).await
 }
 
-/// Calls `visit` with each live item of a drive.
+/// Calls `visit` with each live item of a drive that the caller has access to.
 ///
 /// # Errors
 /// 500 if the storage fails.
 async fn for_each_item(context: &DriveContext<'_>, mut visit: impl FnMut(Node)) -> Result<()> {
     let mut next = Some(0);
     while let Some(from) = next {
-        let (nodes, after) =
-            context.tree().below(context.drive(), ROOT, from, SCAN_PAGE_SIZE).await?;
+        let (nodes, after) = context.below(ROOT, from, SCAN_PAGE_SIZE).await?;
         nodes.into_iter().for_each(&mut visit);
         next = after;
     }

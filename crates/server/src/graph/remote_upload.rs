@@ -21,8 +21,9 @@ use super::{
     body::ItemBody,
     children::location_in_folder,
     copy::{self, CopyOutcome, MonitoredOperation},
-    drive_context::{DriveContext, NewItemLocation},
+    drive_context::DriveContext,
     error::{Error, Result},
+    new_item_location::NewItemLocation,
     response,
 };
 use crate::tree::{Bytestream, ChildName, NewItem, Node, OnConflict, Precondition, TreeError};
@@ -96,6 +97,7 @@ async fn fetch(
         error => error.into(),
     })?;
     let new = NewItem {
+        guard: location.rights(context).await?.guard(),
         folders: location.missing_folders,
         description: body.description.clone(),
         max_versions: context.max_versions(),

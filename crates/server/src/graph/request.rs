@@ -49,8 +49,6 @@ pub(super) struct GraphRequest {
     pub(super) needs: Role,
     /// Whether the token covers files of other users that the user has access to.
     pub(super) covers_others: bool,
-    /// Whether the request changes files. Set by [`authorize`](Self::authorize).
-    pub(super) changes_files: bool,
     /// The connection of the request.
     pub(super) connection: Connection,
     /// Serves a request of a batch.
@@ -151,7 +149,6 @@ impl GraphRequest {
             writable: FileScope::All,
             needs: Role::Read,
             covers_others: false,
-            changes_files: false,
             connection,
             nested,
             method,
@@ -208,8 +205,6 @@ impl GraphRequest {
         self.writable = permissions.writable();
         self.needs = route.needs();
         self.covers_others = permissions.covers_others(self.needs > Role::Read);
-        self.changes_files =
-            matches!(route.requirement, ScopeRequirement::Write | ScopeRequirement::WriteSites);
         Ok(())
     }
 

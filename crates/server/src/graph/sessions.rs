@@ -18,15 +18,17 @@ use super::{
     address::ItemAddress,
     body::{DriveItemSource, ItemBody, MediaSource},
     contract::Payload,
-    drive_context::{DriveContext, ItemWithPath, NewItemLocation},
+    drive_context::{DriveContext, ItemWithPath},
     error::{Error, Result},
     item_response::written,
+    new_item_location::NewItemLocation,
     office_rewriting,
     query::QueryOptions,
     request::GraphRequest,
     response,
     stored_facets::UPLOAD_SOURCES,
     timestamp::format_time,
+    write_rights::WriteRights,
 };
 use crate::{
     account_scope,
@@ -84,6 +86,9 @@ struct SessionState {
     /// Whether requests to the upload URL need a token for SharePoint.
     #[serde(default)]
     needs_token: bool,
+    /// The rights of the caller of `createUploadSession` at the location of the file.
+    #[serde(default)]
+    rights: WriteRights,
 }
 
 /// `POST item/createUploadSession`: begins the upload of a large file in fragments, and returns the
@@ -133,6 +138,11 @@ pub(super) async fn create(
             Precondition::Any
         }
     };
+    let rights = location.rights(context).await?;
+    if behavior == OnConflict::Rename && location.existing.is_some() {
+        // The file gets another name in the folder.
+        context.require(location.folder, Role::Write).await?;
+    }
     check_size(item.file_size)?;
     let (created, modified) = item.times()?;
     let state = SessionState {
@@ -150,6 +160,7 @@ pub(super) async fn create(
             _ => None,
         },
         needs_token: !context.pre_authenticates(),
+        rights,
     };
     let session = Session {
         id: String::new(),
@@ -279,7 +290,7 @@ pub(super) async fn serve(request: &mut GraphRequest, payload: Payload) -> Resul
             Ok(response::empty(StatusCode::NO_CONTENT))
         }
         Method::PUT => store_fragment(&context, session, &state, payload.into_stream()).await,
-        Method::POST => commit(&context, &session, &state, None).await,
+        Method::POST => commit(&context, &session, &state, state.rights.clone(), None).await,
         _ => Err(Error::method("GET, PUT, POST, DELETE")),
     }
 }
@@ -309,22 +320,24 @@ async fn store_fragment(
     if session.received < range.total || state.defer {
         return Ok(response::json(StatusCode::ACCEPTED, &progress(context, &session)));
     }
-    commit(context, &session, state, None).await
+    commit(context, &session, state, state.rights.clone(), None).await
 }
 
 /// Creates the file of a complete session. If the name was taken meanwhile, the session keeps the
 /// bytes, and the client can commit them under another name. `target` replaces the session's own
-/// missing folders and location.
+/// missing folders and location. `rights` are those at the location.
 ///
 /// # Errors
 /// 400 if bytes are missing, a file is in the path, or a thumbnail size is outside of 1 to the
-/// maximum; 404 if the session ended or the folder was deleted meanwhile; 409 if the name is taken;
-/// 412 if `If-Match` no longer holds; 507 if the file does not fit into the drive's quota, or the
+/// maximum; 403 if the file would be created in a folder that the caller cannot change; 404 if the
+/// session ended or the folder was deleted meanwhile; 409 if the name is taken; 412 if `If-Match` no
+/// longer holds; 423 if the file that is replaced is locked; 507 if the file does not fit into the drive's quota, or the
 /// disk of the storage is full; 500 if the storage fails.
 async fn commit(
     context: &DriveContext<'_>,
     session: &Session,
     state: &SessionState,
+    rights: WriteRights,
     target: Option<(Vec<String>, CommitTarget)>,
 ) -> Result<Response> {
     if session.total != Some(session.received) {
@@ -334,6 +347,7 @@ async fn commit(
     let (folders, target) = target.unzip();
     let new = NewItem {
         folders: folders.unwrap_or_default(),
+        guard: rights.guard(),
         description: state.description.clone(),
         client_created: state.created,
         client_modified: state.modified,
@@ -379,9 +393,15 @@ pub(super) async fn commit_as(
         return Err(Error::no_session());
     }
     let location = context.new_item_location(address).await?;
-    let location = NewItemLocation { name: body.name.clone().unwrap_or(location.name), ..location };
+    let location = match &body.name {
+        Some(name) if *name != location.name => {
+            NewItemLocation { name: name.clone(), existing: None, ..location }
+        }
+        _ => location,
+    };
     location.check(context.kind, false)?;
+    let rights = location.rights(context).await?;
     let on_conflict = body.on_conflict(&context.request.query)?.unwrap_or(session.on_conflict);
     let target = CommitTarget { parent: location.folder, name: location.name, on_conflict };
-    commit(context, &session, &state, Some((location.missing_folders, target))).await
+    commit(context, &session, &state, rights, Some((location.missing_folders, target))).await
 }

@@ -26,7 +26,8 @@ use crate::tree::{ROOT, Role};
 ///
 /// # Errors
 /// 400 and 404 for the token, as of [`LinkTarget::from_token`]; 401 if the access token is missing,
-/// unknown, expired or for another resource; 403 or 404 if the link gives the caller no access; those of
+/// unknown, expired or for another resource; 403 if the token does not cover the item; 403 or 404 if the
+/// link gives the caller no access; those of
 /// [`invitations::grant`]; 507 if the disk of the storage is full; 500 if the storage fails.
 pub(super) async fn serve(
     request: &GraphRequest,
@@ -36,6 +37,7 @@ pub(super) async fn serve(
 ) -> Result<Response> {
     let context = DriveContext::open(request, &DriveRef::Share(token.clone())).await?;
     let target = LinkTarget::from_token(request, &token).await?;
+    context.check_covered(target.item).await?;
     context.require(target.item, Role::Read).await?;
     let node = context.tree().node(context.drive(), target.item).await?;
     match action {

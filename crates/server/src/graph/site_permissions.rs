@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     account_scope,
+    directory::SiteRole,
     permissions::Grantee,
     signed_token::random_name,
     tree::{Permission, PermissionKind, ROOT, Role, TreeError},
@@ -104,7 +105,10 @@ pub(super) async fn serve(
     payload: Payload,
 ) -> Result<Response> {
     let context = DriveContext::open(request, &DriveRef::OwnedBy(Owner::Site(site))).await?;
-    context.require(ROOT, Role::Owner).await?;
+    context.require(ROOT, request.needs).await?;
+    if request.site_role(&context.account).await?.is_some_and(|role| role < SiteRole::Owner) {
+        return Err(Error::access_denied());
+    }
     let root = context.tree().node(context.drive(), ROOT).await?;
     match action {
         SitePermissionAction::List => {

@@ -36,6 +36,7 @@ impl GraphRoute {
             ScopeRequirement::Write | ScopeRequirement::WriteSites if !checks_further => {
                 Role::Write
             }
+            ScopeRequirement::FullControl => Role::Owner,
             _ => Role::Read,
         }
     }

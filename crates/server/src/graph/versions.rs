@@ -87,6 +87,7 @@ pub(super) async fn serve(
             "cannot delete the version: personal drives do not support it",
         )),
         VersionAction::Delete(id) => {
+            context.check_unlocked(&node)?;
             let version = find(context, &node, id).await?.ok_or_else(|| {
                 Error::invalid("cannot delete the version: it is the current one")
             })?;

@@ -136,7 +136,6 @@ pub(super) async fn search(request: &LiveRequest) -> Result<Response> {
         (nodes.len() as u64) < limit
     })
     .await?;
-    let nodes = request.visible(nodes).await?;
     respond(request, &options, own(nodes), &format!("{folder_id}/search")).await
 }
 
@@ -156,7 +155,8 @@ fn matches(node: &Node, words: &str) -> bool {
         })
 }
 
-/// Calls `visit` with every item below a folder, in the tree's order, until it returns `false`.
+/// Calls `visit` with every item below a folder that the caller has access to, in the tree's order,
+/// until it returns `false`.
 ///
 /// # Errors
 /// 404 if the folder does not exist; 400 if it is a file; 500 if the storage fails.
@@ -169,7 +169,7 @@ async fn scan(
     while let Some(start) = next_start {
         let page = request.state().tree.below(request.drive(), folder, start, BATCH).await;
         let (nodes, next) = page.map_err(|error| LiveError::tree(error, request.subject_id()))?;
-        for node in nodes {
+        for node in request.visible(nodes).await? {
             if !visit(node) {
                 return Ok(());
             }

@@ -20,6 +20,7 @@ use super::{
     pictures::redirect,
     request::LiveRequest,
     response_format::ResponseFormat,
+    sharing::is_boundary,
 };
 use crate::{
     content::encoded,
@@ -28,7 +29,7 @@ use crate::{
     media::{Fetch, Reading, picture},
     tree::{
         Bytestream, ChildName, ItemKey, Media, NewItem, NodeKind, OnConflict, Precondition, Stored,
-        TreeError, Written,
+        TreeError, WriteGuard, Written,
     },
     upload::discard,
 };
@@ -339,8 +340,8 @@ async fn store(request: &LiveRequest, body: Bytestream) -> Result<Stored> {
 ///
 /// # Errors
 /// [`TreeError`] as of [`Tree::put`](crate::tree::Tree::put): `NotFound` and `NotAFolder` for the
-/// parent, `BadName`, `NameTaken`, `NotAFile` if a folder has the name and is to be replaced,
-/// `QuotaExceeded`, `NoRoom` if the disk is full, and `Storage`. The caller knows the folder's id
+/// parent, `BadName`, `NameTaken`, also for a file of another user that does not inherit the permissions
+/// of its folder, `NotAFile` if a folder has the name and is to be replaced, `QuotaExceeded`, `NoRoom` if the disk is full, and `Storage`. The caller knows the folder's id
 /// for the message.
 async fn put_file(
     request: &LiveRequest,
@@ -349,7 +350,13 @@ async fn put_file(
     stored: Stored,
     on_conflict: OnConflict,
 ) -> Result<Written, TreeError> {
-    let new = NewItem::default();
+    let is_foreign = request.is_foreign();
+    // The role of the caller was checked for the folder.
+    let guard = WriteGuard::new(move |replaced| match replaced {
+        Some(node) if is_foreign && is_boundary(node) => Err(TreeError::NameTaken(node.no)),
+        _ => Ok(()),
+    });
+    let new = NewItem { guard, ..NewItem::default() };
     request
         .state()
         .tree

@@ -169,6 +169,8 @@ impl LiveError {
             }
             TreeError::Body(error) => Self::unreadable_body(error),
             error @ (TreeError::Changed
+            | TreeError::Locked(_)
+            | TreeError::Denied
             | TreeError::NoSession
             | TreeError::OutOfOrder(_)
             | TreeError::PastTheEnd(_)

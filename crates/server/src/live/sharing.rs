@@ -168,7 +168,7 @@ async fn follow(
 }
 
 /// Returns whether an item does not inherit the permissions of its folder.
-fn is_boundary(node: &Node) -> bool {
+pub(super) fn is_boundary(node: &Node) -> bool {
     SharingSummary::from_node(node).is_some_and(|summary| summary.is_boundary)
 }
 
@@ -267,7 +267,7 @@ async fn serve_link(followed: Followed) -> Result<Response> {
     }
 }
 
-/// Returns a page with links to the items of a folder.
+/// Returns a page with links to the items of a folder that inherit its permissions.
 ///
 /// # Errors
 /// 404 if the folder does not exist; 500 if the storage fails.
@@ -276,7 +276,7 @@ async fn folder_page(objects: &Objects, folder: &Node, claims: &LinkClaims) -> R
         objects.state.tree.children(objects.account.drive, folder.no, ListOptions::default()).await;
     let children = children.map_err(|error| LiveError::tree(error, "link"))?;
     let mut list = String::from("<ul>");
-    for node in &children {
+    for node in children.iter().filter(|node| !is_boundary(node)) {
         let (url, name) = (escaped(&objects.link_url(node, claims)), escaped(&node.name));
         // Writing to a string cannot fail.
         let _ = write!(list, "<li><a href=\"{url}\">{name}</a>");

@@ -140,8 +140,9 @@ impl ItemPermissions {
     }
 }
 
-/// Returns whether a permission grants access to a principal.
-fn applies(
+/// Returns whether a permission grants its role to a principal. `owner` is the owner of the drive;
+/// `link` is the sharing link that the request presents.
+pub(crate) fn applies(
     permission: &Permission,
     principal: &Principal,
     owner: &Principal,

@@ -19,7 +19,7 @@ mod password;
 mod principal;
 
 pub(crate) use self::{
-    item_permissions::{ItemPermissions, PresentedLink, access, visible_items},
+    item_permissions::{ItemPermissions, PresentedLink, access, applies, visible_items},
     links::{LinkType, NewLink, ShareClaims, find_or_add, share_claims},
     password::{hash_password, verify_password},
     principal::{Grantee, Principal, find_user},

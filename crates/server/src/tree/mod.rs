@@ -46,7 +46,9 @@ pub use self::{
     },
     item_version::{ItemVersion, VERSION_COMMENT},
     key::{DriveKey, ItemKey},
-    mutation::{Change, ChildName, ItemCopy, NewItem, OnConflict, Precondition, Written},
+    mutation::{
+        Change, ChildName, ItemCopy, NewItem, OnConflict, Precondition, WriteGuard, Written,
+    },
     permission::{
         LinkAudience, Permission, PermissionKind, Role, SharedItem, SharingAudience, SharingSummary,
     },

@@ -1,8 +1,10 @@
 //! Arguments and results of calls that change the tree.
 
+use std::{fmt, sync::Arc};
+
 use jiff::Timestamp;
 
-use super::{DriveKey, ItemKey, Node};
+use super::{DriveKey, ItemKey, Node, Result};
 
 /// The name of a child in a folder.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +21,37 @@ impl<'a> ChildName<'a> {
     /// Creates the name of a child in a folder of a drive.
     pub fn new(drive: DriveKey, folder: ItemKey, name: &'a str) -> Self {
         Self { drive, folder, name }
+    }
+}
+
+/// A check of a write inside its transaction: of the live file that the write replaces, or that it may
+/// create an item. A check before the write cannot see a file that another request creates or locks
+/// meanwhile. The default allows all writes.
+#[derive(Clone, Default)]
+pub struct WriteGuard(Option<Arc<WriteCheck>>);
+
+/// Checks the file that is replaced, or with `None` that an item may be created.
+type WriteCheck = dyn Fn(Option<&Node>) -> Result<()> + Send + Sync;
+
+impl WriteGuard {
+    /// Creates a guard. `check` gets the live file that is replaced; `None` before an item is created.
+    pub fn new(check: impl Fn(Option<&Node>) -> Result<()> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(check)))
+    }
+
+    /// Checks a write.
+    ///
+    /// # Errors
+    /// That of the check.
+    pub(super) fn check(&self, replaced: Option<&Node>) -> Result<()> {
+        self.0.as_ref().map_or(Ok(()), |check| check(replaced))
+    }
+}
+
+impl fmt::Debug for WriteGuard {
+    /// Writes whether the guard has a check.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WriteGuard").field(&self.0.is_some()).finish()
     }
 }
 
@@ -47,6 +80,9 @@ pub struct NewItem {
     /// Whether the item may have the name of another item in the folder. No request creates such an
     /// item; only fixtures do.
     pub is_duplicate: bool,
+    /// Checks the file whose bytes are replaced, and whether a file may be created. Folders are not
+    /// checked: a write never replaces one.
+    pub guard: WriteGuard,
     /// The number of versions that a file may have, with the current one, when its bytes are
     /// replaced: the bytes before become an earlier version, and the oldest ones are deleted. 0, the
     /// default: the bytes before are deleted, and the versions stay.
@@ -83,6 +119,13 @@ pub struct ItemCopy {
     pub with_versions: bool,
     /// The number of versions of a file that the copy replaces: see [`NewItem::max_versions`].
     pub max_versions: u32,
+    /// Checks the file that the copy replaces, and whether the copy may be created.
+    pub guard: WriteGuard,
+    /// Items below the copied one that are not copied, nor anything below them.
+    pub excluded: Vec<ItemKey>,
+    /// Facets that the copies do not have: the name of a facet, and of a member of it; without a
+    /// member the whole facet.
+    pub dropped: &'static [(&'static str, Option<&'static str>)],
 }
 
 /// The version that an item must have for a change. It is compared inside the transaction.
@@ -124,4 +167,6 @@ pub struct Change {
     /// The number of versions that a file may have when a change of its times makes a new version,
     /// as on SharePoint; 0, the default: it makes none.
     pub max_versions: u32,
+    /// Checks each file that the item replaces in its folders.
+    pub guard: WriteGuard,
 }

@@ -32,7 +32,7 @@ use super::{
 use crate::{
     item_names,
     signed_token::random_name,
-    tree::{AccountObject, AccountObjectKind, ItemKey, OnConflict, ROOT},
+    tree::{AccountObject, AccountObjectKind, ItemKey, OnConflict, ROOT, Role},
 };
 
 /// Maximum number of items in a bundle. Inferred.
@@ -106,7 +106,7 @@ pub(super) async fn serve(
         return Err(Error::not_supported("bundles are not supported for this account."));
     }
     context.check_covered(ROOT).await?;
-    if !context.has_all_rights {
+    if context.base_role != Some(Role::Owner) {
         return Err(Error::not_found());
     }
     match action {

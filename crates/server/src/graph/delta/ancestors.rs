@@ -139,10 +139,10 @@ impl AncestorCache {
 
 /// Merges changed items with the folders above them: each item once, parents before children, with
 /// its parent path. Each changed item is given with its chain from the parent up to the root. The
-/// folders are left out of the result unless `with_parents` is true.
+/// result has only those folders that are in `shown`.
 pub(super) fn merge_ancestors(
     changed: Vec<(Vec<Node>, Node)>,
-    with_parents: bool,
+    shown: &HashSet<ItemKey>,
 ) -> Vec<(Vec<String>, Node)> {
     let mut merged: Vec<(Vec<String>, Node)> = Vec::new();
     let mut added: HashSet<ItemKey> = HashSet::new();
@@ -150,7 +150,7 @@ pub(super) fn merge_ancestors(
         let mut parent_path: Vec<String> = Vec::new();
         for folder in chain.into_iter().rev() {
             let name = (folder.no != ROOT).then(|| folder.name.clone());
-            if with_parents && added.insert(folder.no) {
+            if shown.contains(&folder.no) && added.insert(folder.no) {
                 merged.push((parent_path.clone(), folder));
             }
             parent_path.extend(name);

@@ -30,22 +30,24 @@ pub(in crate::graph) fn list_item_number(node: &Node) -> i64 {
     node.no.0 - ROOT.0
 }
 
-/// Returns the live item with an id in its list.
+/// Returns the live item with an id in its list, if the caller has the role that the operation needs.
 ///
 /// # Errors
-/// 404 for a text that is no id, and if the item does not exist or is in the recycle bin; 500 if
-/// the storage fails.
+/// 404 for a text that is no id, and if the item does not exist or is in the recycle bin; 403 or 404
+/// if the caller does not have the role; 500 if the storage fails.
 pub(super) async fn by_id(context: &DriveContext<'_>, id: &str) -> Result<ItemWithPath> {
     let number: i64 = id.parse().map_err(|_| Error::not_found())?;
     if number < 1 || number.to_string() != id {
         return Err(Error::not_found());
     }
     let key = number.checked_add(ROOT.0).ok_or_else(Error::not_found)?;
-    context.item_by_key(ItemKey(key)).await
+    let item = ItemKey(key);
+    context.require(item, context.request.needs).await?;
+    context.item_by_key(item).await
 }
 
-/// `GET items`: returns a page of all files and folders of the library, folders before the items in
-/// them. `$expand` adds `fields` and `driveItem`, `$filter` compares fields.
+/// `GET items`: returns a page of all files and folders of the library that the caller has access to,
+/// folders before the items in them. `$expand` adds `fields` and `driveItem`, `$filter` compares fields.
 ///
 /// # Errors
 /// 400 for a `$top` that is no number above 0, `$skip`, a filter that cannot be parsed, and the page
@@ -65,7 +67,7 @@ pub(super) async fn list(context: &DriveContext<'_>) -> Result<Response> {
     let filter = filter.map(|text| ODataFilter::parse(text, &check)).transpose()?;
     let mut value = Vec::new();
     let next = loop {
-        let (nodes, next) = context.tree().below(context.drive(), ROOT, after, top).await?;
+        let (nodes, next) = context.below(ROOT, after, top).await?;
         for node in nodes {
             let parent_path = context.parent_path(&node).await?;
             let located = ItemWithPath { node, parent_path };

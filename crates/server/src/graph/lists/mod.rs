@@ -55,16 +55,23 @@ const LIST: EntityType = EntityType {
     page_size: (200, 1000),
 };
 
-/// `GET /sites/ID/lists`: returns the document libraries of a site.
+/// `GET /sites/ID/lists`: returns the document libraries of a site that the caller has access to.
 ///
 /// # Errors
-/// Those of [`GraphRequest::site_of_owner`] and [`page`]; 507 or 500 if the storage fails.
+/// Those of [`GraphRequest::site_of_owner`] and [`page`]; 403 if the caller has access to no
+/// library; 507 or 500 if the storage fails.
 pub(super) async fn of_site(request: &GraphRequest, owner: &Owner) -> Result<Response> {
     let site = request.site_of_owner(owner).await?;
     let mut lists = Vec::with_capacity(site.libraries.len());
     for library in &site.libraries {
         let account = request.state.accounts.open(&library.account).await?;
-        lists.push(describe(&DriveContext::for_account(request, account, false)).await?);
+        let context = DriveContext::for_caller(request, account).await?;
+        if context.role(ROOT).await?.is_some() {
+            lists.push(describe(&context).await?);
+        }
+    }
+    if lists.is_empty() {
+        return Err(Error::access_denied());
     }
     page(request, &LIST, lists)
 }
@@ -72,8 +79,8 @@ pub(super) async fn of_site(request: &GraphRequest, owner: &Owner) -> Result<Res
 /// Serves a request to the list of a site with an id or name.
 ///
 /// # Errors
-/// Those of [`GraphRequest::site_of_owner`]; 404 for an unknown list; those of the handler; 507 or
-/// 500 if the storage fails.
+/// Those of [`GraphRequest::site_of_owner`]; 404 for an unknown list; 403 if the caller does not have
+/// the role that the operation needs; those of the handler; 507 or 500 if the storage fails.
 pub(super) async fn serve_of_site(
     request: &GraphRequest,
     owner: &Owner,
@@ -83,7 +90,9 @@ pub(super) async fn serve_of_site(
 ) -> Result<Response> {
     let site = request.site_of_owner(owner).await?;
     let account = account_of_list(request, &site, id).await?;
-    serve(&DriveContext::for_account(request, account, false), action, payload).await
+    let context = DriveContext::for_caller(request, account).await?;
+    context.require(ROOT, request.needs).await?;
+    serve(&context, action, payload).await
 }
 
 /// Returns the account of a site's list, which has the id or the displayed name `id`.

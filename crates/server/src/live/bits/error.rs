@@ -161,6 +161,8 @@ impl From<TreeError> for BitsError {
             | TreeError::NameTaken(_)
             | TreeError::NotAFile(_) => Self::invalid(),
             error @ (TreeError::Changed
+            | TreeError::Locked(_)
+            | TreeError::Denied
             | TreeError::IntoItself
             | TreeError::Root
             | TreeError::Storage(_)) => {

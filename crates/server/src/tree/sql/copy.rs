@@ -1,5 +1,7 @@
 //! Copies items. The copies share the contents of the originals.
 
+use serde_json::{Map, Value};
+
 use super::{
     super::{
         DriveKey, ItemCopy, ItemKey, NewItem, Node, NodeKind, OnConflict, ROOT, Result, TreeError,
@@ -9,7 +11,7 @@ use super::{
     folders::{take_numbers, touch},
     items::{self, NO_TWIN, insert_edge, now},
     names, read,
-    row::signed,
+    row::{signed, text_of_facets},
     search_index, subtree, versions,
     writer::Tx,
 };
@@ -51,17 +53,21 @@ const SIZE_FOLDERS: &str = "UPDATE item SET size = x.size FROM ( \
     SELECT no, CAST(sum(size) AS BIGINT) AS size FROM up GROUP BY no) x \
     WHERE item.drive = $1 AND item.no > $2 AND item.no <= $2 + $3 AND item.no = x.no";
 
+/// Counts the children of copied folders. Those of an original may be more: some are not copied.
+const COUNT_CHILDREN: &str = "UPDATE item SET children = (SELECT count(*) FROM edge e \
+    WHERE e.drive = item.drive AND e.parent = item.no AND e.live = 1) \
+    WHERE drive = $1 AND no > $2 AND no <= $2 + $3 AND kind = 0";
+
 /// Copies an item, and everything below it, to a folder. The copies share the contents of the
 /// originals.
 ///
 /// # Errors
 /// `TreeError::Root` for the root folder; `NotFound` if the item or the folder is not live;
 /// `NotAFolder` if `to` is a file; `BadName`; `NameTaken` if the name is taken and may not be
-/// replaced or changed; `QuotaExceeded`; `Storage` and `NoRoom` if the database fails, and `Storage`
+/// replaced or changed; that of [`ItemCopy::guard`]; `QuotaExceeded`; `Storage` and `NoRoom` if the database fails, and `Storage`
 /// if the drives compare names differently.
 pub(super) async fn copy(tx: &mut Tx, copy: ItemCopy) -> Result<Node> {
-    let ItemCopy { drive, item, to_drive, to, name, on_conflict, with_versions, max_versions } =
-        copy;
+    let ItemCopy { drive, item, to_drive, to, ref name, on_conflict, ref guard, .. } = copy;
     if item == ROOT {
         return Err(TreeError::Root);
     }
@@ -70,7 +76,7 @@ pub(super) async fn copy(tx: &mut Tx, copy: ItemCopy) -> Result<Node> {
         return Err(storage("cannot copy to a drive that compares names differently"));
     }
     let from = read::node(tx.sql(), drive, item).await?;
-    let mut name = name.unwrap_or_else(|| from.name.clone());
+    let mut name = name.clone().unwrap_or_else(|| from.name.clone());
     names::check(&name)?;
     let slot = names::slot(tx, to_drive, to, &name).await?;
     if let Some((occupant, occupant_kind)) = slot.occupant {
@@ -78,7 +84,7 @@ pub(super) async fn copy(tx: &mut Tx, copy: ItemCopy) -> Result<Node> {
             OnConflict::Replace
                 if (from.kind, occupant_kind) == (NodeKind::File, NodeKind::File) =>
             {
-                return copy_over(tx, from, to_drive, occupant, max_versions).await;
+                return copy_over(tx, from, occupant, copy).await;
             }
             OnConflict::Replace | OnConflict::Fail => return Err(TreeError::NameTaken(occupant)),
             OnConflict::Rename => {
@@ -86,7 +92,8 @@ pub(super) async fn copy(tx: &mut Tx, copy: ItemCopy) -> Result<Node> {
             }
         }
     }
-    let gathered = subtree::gather(tx, drive, item).await?;
+    guard.check(None)?;
+    let gathered = subtree::gather_without(tx, drive, item, &copy.excluded).await?;
     let (feed, first) = take_numbers(tx, to_drive, gathered, gathered).await?;
     let base = first.0 - 1;
     sqlx::query(COPY_ITEMS)
@@ -106,10 +113,15 @@ pub(super) async fn copy(tx: &mut Tx, copy: ItemCopy) -> Result<Node> {
         sized.execute(tx.sql()).await?;
         search_index::copy_gathered(tx, drive, to_drive, base).await?;
     }
+    if !copy.excluded.is_empty() {
+        let counted = sqlx::query(COUNT_CHILDREN).bind(to_drive).bind(base).bind(gathered);
+        counted.execute(tx.sql()).await?;
+    }
+    drop_facets(tx, to_drive, [first.0, base + gathered], copy.dropped).await?;
     search_index::add(tx.sql(), to_drive, first, &name).await?;
     insert_edge(tx.sql(), to_drive, first, to, &name, NO_TWIN).await?;
     let copied = read::node(tx.sql(), to_drive, first).await?;
-    let version_bytes = match with_versions {
+    let version_bytes = match copy.with_versions {
         true => versions::copy_gathered(tx, drive, to_drive, base).await?,
         false => 0,
     };
@@ -118,22 +130,54 @@ pub(super) async fn copy(tx: &mut Tx, copy: ItemCopy) -> Result<Node> {
     read::node(tx.sql(), to_drive, first).await
 }
 
-/// Replaces the bytes of the file `over` of a drive by those of the file `from`. `max_versions` is as
-/// of [`NewItem::max_versions`].
+/// Removes facets of copied items. `first` and `last` are the first and the last of their keys.
 ///
 /// # Errors
-/// `TreeError::NotAFile` if either is not a file, `QuotaExceeded`, `NotFound` if `over` is not
-/// live, and `Storage` and `NoRoom` if the database fails.
-async fn copy_over(
+/// `TreeError::Storage` if the database fails or facets are malformed, and `TreeError::NoRoom` if its
+/// disk is full.
+async fn drop_facets(
     tx: &mut Tx,
-    from: Node,
     drive: DriveKey,
-    over: ItemKey,
-    max_versions: u32,
-) -> Result<Node> {
+    [first, last]: [i64; 2],
+    dropped: &[(&str, Option<&str>)],
+) -> Result<()> {
+    for (facet, member) in dropped {
+        let found: Vec<(ItemKey, String)> = sqlx::query_as(
+            "SELECT no, facets FROM item WHERE drive = $1 AND no >= $2 AND no <= $3 \
+             AND facets LIKE $4",
+        )
+        .bind(drive)
+        .bind(first)
+        .bind(last)
+        .bind(format!("%\"{}\"%", member.unwrap_or(facet)))
+        .fetch_all(tx.sql())
+        .await?;
+        for (item, text) in found {
+            let mut facets: Map<String, Value> = serde_json::from_str(&text).map_err(storage)?;
+            match (member, facets.get_mut(*facet)) {
+                (None, _) => drop(facets.remove(*facet)),
+                (Some(member), Some(Value::Object(members))) => drop(members.remove(*member)),
+                (Some(_), _) => {}
+            }
+            let update = sqlx::query("UPDATE item SET facets = $3 WHERE drive = $1 AND no = $2");
+            let update = update.bind(drive).bind(item).bind(text_of_facets(&facets));
+            update.execute(tx.sql()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Replaces the bytes of the file `over` in the target drive of a copy by those of the file `from`.
+///
+/// # Errors
+/// `TreeError::NotAFile` if either is not a file, that of [`ItemCopy::guard`], `QuotaExceeded`,
+/// `NotFound` if `over` is not live, and `Storage` and `NoRoom` if the database fails.
+async fn copy_over(tx: &mut Tx, from: Node, over: ItemKey, copy: ItemCopy) -> Result<Node> {
+    let ItemCopy { to_drive, max_versions, guard, .. } = copy;
     let content = from.content.ok_or(TreeError::NotAFile(from.no))?;
     contents::share(tx, content.no).await?;
-    let new = NewItem { media_type: from.media_type, max_versions, ..NewItem::default() };
+    let media_type = from.media_type;
+    let new = NewItem { media_type, max_versions, guard, ..NewItem::default() };
     let precondition = super::super::Precondition::Any;
-    items::overwrite(tx, drive, over, NewContent::Counted(content), new, precondition).await
+    items::overwrite(tx, to_drive, over, NewContent::Counted(content), new, precondition).await
 }

@@ -135,8 +135,8 @@ async fn make_in(
 /// # Errors
 /// `TreeError::NotFound` or `NotAFolder` for the parent; `BadName`; `NameTaken` with
 /// [`OnConflict::Fail`], or if a file or a notebook has the name of one of [`NewItem::folders`];
-/// `NotAFile` if a folder or a notebook is to be replaced; `Changed` if the precondition fails;
-/// `QuotaExceeded`; `Storage` and `NoRoom` if the database fails.
+/// `NotAFile` if a folder or a notebook is to be replaced; `Changed` if the precondition fails; that of
+/// [`NewItem::guard`]; `QuotaExceeded`; `Storage` and `NoRoom` if the database fails.
 pub(super) async fn put(
     tx: &mut Tx,
     mut to: To,
@@ -162,6 +162,7 @@ pub(super) async fn put(
             }
         }
     }
+    new.guard.check(None)?;
     slot.admit(signed(bytes.size()))?;
     let content = bytes.insert(tx).await?;
     let node = add(tx, to, NodeKind::File, Some(content), new).await?;
@@ -289,8 +290,8 @@ pub(super) async fn insert_edge(
 /// Replaces the bytes of a live file, and the properties that `new` has. Returns the changed item.
 ///
 /// # Errors
-/// `TreeError::NotFound` if the item is not live; `NotAFile`; `Changed` if the precondition fails;
-/// `QuotaExceeded`; `Storage` and `NoRoom` if the database fails.
+/// `TreeError::NotFound` if the item is not live; `NotAFile`; `Changed` if the precondition fails; that of
+/// [`NewItem::guard`]; `QuotaExceeded`; `Storage` and `NoRoom` if the database fails.
 pub(super) async fn overwrite(
     tx: &mut Tx,
     drive: DriveKey,
@@ -300,6 +301,7 @@ pub(super) async fn overwrite(
     precondition: Precondition,
 ) -> Result<Node> {
     let old = read::node(tx.sql(), drive, item).await?;
+    new.guard.check(Some(&old))?;
     let kept = versions::keep(tx, &old, new.max_versions).await?;
     admit_over(tx, &old, bytes.size(), kept.bytes, precondition).await?;
     let content = bytes.insert(tx).await?;

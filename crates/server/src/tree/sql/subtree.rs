@@ -6,6 +6,8 @@
 //! Here and elsewhere, `CROSS JOIN` makes SQLite join tables in the order of the statement. Without
 //! statistics its planner would scan a whole drive for each of a few items.
 
+use sqlx::AssertSqlSafe;
+
 use super::{
     super::{DriveKey, ItemKey, Result},
     folders::{take_numbers, touch},
@@ -18,14 +20,33 @@ use super::{
 /// # Errors
 /// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
 pub(super) async fn gather(tx: &mut Tx, drive: DriveKey, item: ItemKey) -> Result<i64> {
+    gather_without(tx, drive, item, &[]).await
+}
+
+/// Like [`gather`], without the items in `excluded`, and without those that are only below them.
+///
+/// # Errors
+/// `TreeError::Storage` if the database fails, and `TreeError::NoRoom` if its disk is full.
+pub(super) async fn gather_without(
+    tx: &mut Tx,
+    drive: DriveKey,
+    item: ItemKey,
+    excluded: &[ItemKey],
+) -> Result<i64> {
     sqlx::query("DELETE FROM subtree").execute(tx.sql()).await?;
-    let gathered = sqlx::query(
+    // The number of parameters of a statement is limited, its length is not in practice.
+    let excluded: Vec<String> = excluded.iter().map(|item| item.0.to_string()).collect();
+    let filter = match excluded.is_empty() {
+        true => String::new(),
+        false => format!("AND e.item NOT IN ({}) ", excluded.join(", ")),
+    };
+    let gathered = sqlx::query(AssertSqlSafe(format!(
         "INSERT INTO subtree (item, seq, kept) \
          WITH RECURSIVE below(no, depth) AS (SELECT CAST($2 AS BIGINT), 0 UNION \
          SELECT e.item, b.depth + 1 FROM below b CROSS JOIN edge e \
-         WHERE e.drive = $1 AND e.parent = b.no AND e.live = 1) \
+         WHERE e.drive = $1 AND e.parent = b.no AND e.live = 1 {filter}) \
          SELECT no, row_number() OVER (ORDER BY max(depth), no), 0 FROM below GROUP BY no",
-    )
+    )))
     .bind(drive)
     .bind(item)
     .execute(tx.sql())

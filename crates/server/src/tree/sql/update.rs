@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     super::{
         Change, DriveKey, ItemKey, Node, NodeKind, OnConflict, Precondition, ROOT, Result,
-        TreeError,
+        TreeError, WriteGuard,
     },
     folders::{is_above, next_feed, touch},
     items::{NO_TWIN, insert_edge, now, save, truncate_time},
@@ -21,8 +21,8 @@ use super::{
 /// # Errors
 /// `TreeError::NotFound` if the item or a new folder is not live, or there is no new folder;
 /// `NotAFolder` for a new parent; `Root` for a move or a new name of the root; `BadName`;
-/// `NameTaken`; `IntoItself`; `Changed` if the precondition fails; `Storage` and `NoRoom` if the
-/// database fails.
+/// `NameTaken`; `IntoItself`; `Changed` if the precondition fails; that of [`Change::guard`]; `Storage`
+/// and `NoRoom` if the database fails.
 pub(super) async fn update(
     tx: &mut Tx,
     drive: DriveKey,
@@ -42,7 +42,7 @@ pub(super) async fn update(
     if let Some(name) = &change.name {
         names::check(name)?;
     }
-    if let Some(parents) = change.parents {
+    if let Some(parents) = change.parents.clone() {
         new.parents = in_order_once(parents);
     }
     if is_same(&old, &new) {
@@ -50,7 +50,7 @@ pub(super) async fn update(
     }
     let elsewhere = new.parents != old.parents;
     if elsewhere || new.name != old.name {
-        new.name = resolve_name(tx, &old, &new, on_conflict).await?;
+        new.name = resolve_name(tx, &old, &new, on_conflict, &change.guard).await?;
         move_edges(tx, &old, &new).await?;
     }
     if new.name != old.name {
@@ -104,10 +104,10 @@ fn in_order_once(mut parents: Vec<ItemKey>) -> Vec<ItemKey> {
 }
 
 /// Returns the name that the item can have in all of its new folders. With [`OnConflict::Replace`]
-/// files in its place are deleted to the recycle bin.
+/// files in its place are deleted to the recycle bin, if `guard` allows it.
 ///
 /// # Errors
-/// [`TreeError::NotFound`] or [`TreeError::NotAFolder`] for a new folder, and `NotFound` without
+/// That of the guard; [`TreeError::NotFound`] or [`TreeError::NotAFolder`] for a new folder, and `NotFound` without
 /// any; [`TreeError::NameTaken`]; [`TreeError::IntoItself`] for a folder below itself;
 /// [`TreeError::Storage`] or [`TreeError::NoRoom`] if the database fails.
 async fn resolve_name(
@@ -115,6 +115,7 @@ async fn resolve_name(
     old: &Node,
     new: &Node,
     on_conflict: OnConflict,
+    guard: &WriteGuard,
 ) -> Result<String> {
     if new.parents.is_empty() {
         return Err(TreeError::NotFound);
@@ -143,6 +144,7 @@ async fn resolve_name(
                 if occupant.kind != NodeKind::File || new.kind != NodeKind::File {
                     return Err(TreeError::NameTaken(no));
                 }
+                guard.check(Some(&occupant))?;
                 recycle_bin::trash(tx, new.drive, no, Precondition::Any).await?;
             }
             for &folder in &new.parents {

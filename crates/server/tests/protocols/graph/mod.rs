@@ -2,6 +2,7 @@
 
 mod addresses;
 mod batches;
+mod boundaries;
 mod bundles;
 mod check_out;
 mod children;

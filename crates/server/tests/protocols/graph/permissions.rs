@@ -159,6 +159,17 @@ async fn the_application_folder_is_all_that_its_permission_opens() {
     ] {
         cloud.call(&token, "GET", &path).refused(403, "accessDenied").await;
     }
+    // Nor does a sharing token open a file outside of it, and change its permissions.
+    let create = drive.request("POST", &format!("/me/drive/items/{}/createLink", id(&outside)));
+    let link = create.json(json!({"type": "edit"})).ok().await.json();
+    let share = format!("/v1.0/shares/{}", id(&link));
+    let grant = json!({"recipients": [{"email": "bea@drivedal.example"}], "roles": ["write"]});
+    for path in ["", "/driveItem", "/permission"] {
+        let path = format!("{share}{path}");
+        cloud.call(&token, "GET", &path).refused(403, "accessDenied").await;
+    }
+    let url = cloud.url(&format!("{share}/permission/grant"));
+    cloud.send("POST", &url).token(&token).json(&grant).refused(403, "accessDenied").await;
     // Nor does a file leave the folder, or enter it, through the reference to its new parent.
     let parent = outside["parentReference"]["id"].clone();
     let path = format!("/v1.0/me/drive/items/{}", id(&mine));
@@ -263,6 +274,23 @@ async fn an_application_with_selected_sites_opens_those_it_was_given() {
     assert_eq!(sites["value"].as_array().unwrap().len(), 1, "{sites}");
     let elsewhere = format!("/v1.0/drives/{hidden}/root:/b.txt");
     cloud.call(&selected, "GET", &elsewhere).refused(403, "accessDenied").await;
+    let lists = format!("/v1.0/sites/{site}/lists");
+    for list in [lists.clone(), format!("{lists}/Documents/items"), format!("{lists}/Documents")] {
+        cloud.call(&selected, "GET", &list).ok().await;
+    }
+    let other_site = id(&other.get("/sites/root").await).to_owned();
+    assert_ne!(other_site, site);
+    for path in [
+        "lists",
+        "drives",
+        "lists/Documents",
+        "lists/Documents/items",
+        "lists/Documents/drive",
+        "lists/Documents/columns",
+    ] {
+        let path = format!("/v1.0/sites/{other_site}/{path}");
+        cloud.call(&selected, "GET", &path).refused(403, "accessDenied").await;
+    }
     let put = format!("/v1.0/drives/{granted}/root:/new.txt:/content");
     cloud.call(&selected, "PUT", &put).refused(403, "accessDenied").await;
     let one = format!("{permissions}/{}", id(&permission));

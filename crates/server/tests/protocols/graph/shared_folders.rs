@@ -285,6 +285,36 @@ async fn a_link_gives_access_to_its_audience() {
 }
 
 #[tokio::test]
+async fn a_link_for_others_or_with_a_password_grants_no_lasting_role() {
+    let cloud = GraphServer::new().await;
+    for (kind, body) in [
+        (AccountKind::Business, json!({"type": "edit", "scope": "users", "recipients": []})),
+        (AccountKind::Personal, json!({"type": "edit", "password": "hunter2"})),
+    ] {
+        let anna = cloud.named(&format!("anna.{kind}"));
+        let bea = cloud.named(&format!("bea.{kind}"));
+        let carl = cloud.named(&format!("carl.{kind}"));
+        let file = anna.put("Plans/a.txt", "a").await;
+        anna.invite("Plans/a.txt", &bea.address().await, "read").await;
+        let mut body = body;
+        if body.get("recipients").is_some() {
+            body["recipients"] = json!([{"email": carl.address().await}]);
+        }
+        let link = anna.link("Plans/a.txt", body).await;
+        let share = format!("/shares/{}/driveItem", id(&link));
+        bea.request("GET", &share).header("prefer", "redeemSharingLink").ok().await;
+        let change = json!({"description": "by bea"});
+        let item = anna.item(&file).await;
+        bea.request("PATCH", &item).json(change).refused(403, "accessDenied").await;
+        let all = anna.get("/me/drive/root:/Plans/a.txt:/permissions").await;
+        let all = all["value"].as_array().unwrap();
+        let link = all.iter().find(|one| id(one) == id(&link)).unwrap();
+        let grantees = link["grantedToIdentitiesV2"].to_string();
+        assert!(!grantees.contains("bea"), "{link}");
+    }
+}
+
+#[tokio::test]
 async fn a_sharing_token_has_the_relations_of_a_shared_item() {
     let cloud = GraphServer::new().await;
     let anna = cloud.named("anna.personal");

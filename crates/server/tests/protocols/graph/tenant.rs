@@ -227,12 +227,54 @@ async fn a_library_is_shared_by_the_members_of_its_site() {
         .request("GET", delete)
         .refused(404, "Request_ResourceNotFound")
         .await;
+    // A copy only reads its original.
+    let original = bob.get("/sites/root:/sites/handbook:/drive/root:/a.txt").await;
+    let drive = original["parentReference"]["driveId"].as_str().expect("an id");
+    let original = original["id"].as_str().expect("an id");
+    let own = json!({"driveId": bob.id().await, "id": bob.get("/me/drive/root").await["id"]});
+    let copy = format!("/drives/{drive}/items/{original}/copy");
+    let copied = bob.request("POST", &copy).json(json!({"parentReference": own})).await;
+    assert_eq!(copied.status, 202, "{copied:?}");
+    assert_eq!(bob.read("a.txt").await, "x");
     let second = "/sites/root:/sites/marketing:/drives";
     let reports = bob.get(second).await["value"][1]["id"].as_str().expect("an id").to_owned();
     let file = format!("/drives/{reports}/root:/2024.txt:/content");
     let created = bob.request("PUT", &file).body("r").ok().await.json();
     let url = created["webUrl"].as_str().expect("a URL");
     assert!(url.ends_with("/sites/marketing/Annual%20Reports/2024.txt"), "{url}");
+}
+
+#[tokio::test]
+async fn only_owners_of_a_site_manage_its_permissions() {
+    let cloud = server().await;
+    let (anna, bob) = (cloud.named("anna.business"), cloud.named("bob.business"));
+    let grant = json!({
+        "roles": ["write"],
+        "grantedToIdentities": [{"application": {"id": "daemon", "displayName": "Daemon"}}],
+    });
+    // Bob is a visitor of the first site and a member of the second one.
+    for site in ["handbook", "marketing"] {
+        let permissions = format!("/sites/root:/sites/{site}:/permissions");
+        bob.request("POST", &permissions).json(&grant).refused(403, "accessDenied").await;
+        bob.request("GET", &permissions).refused(403, "accessDenied").await;
+    }
+    let permissions = "/sites/root:/sites/marketing:/permissions";
+    let created = anna.request("POST", permissions).json(&grant).await.json_with_status(201);
+    assert_eq!(created["roles"], json!(["write"]));
+}
+
+#[tokio::test]
+async fn the_drives_of_a_user_are_listed_for_those_with_access_only() {
+    let cloud = server().await;
+    let (anna, bob) = (cloud.named("anna.business"), cloud.named("bob.business"));
+    anna.put("plans.txt", "p").await;
+    let drives = "/users/anna@contoso.example/drives";
+    bob.request("GET", drives).refused(403, "accessDenied").await;
+    let body = json!({"recipients": [{"email": "bob@contoso.example"}], "roles": ["read"]});
+    anna.request("POST", "/me/drive/root:/plans.txt:/invite").json(body).ok().await;
+    let listed = bob.get(&format!("{drives}?$expand=root")).await;
+    assert_eq!(listed["value"][0]["id"], anna.id().await);
+    assert!(listed["value"][0].get("root").is_none(), "{listed}");
 }
 
 #[tokio::test]

@@ -200,3 +200,40 @@ async fn shared_items_need_the_scopes_for_other_users() {
     let shared = rig.rig.live("GET", "/me/skydrive/shared").send().await.json();
     assert_eq!(names(&shared), ["a.jpg"]);
 }
+
+#[tokio::test]
+async fn items_that_do_not_inherit_the_permissions_of_a_shared_folder_are_left_out() {
+    let writer = FixturePermission::for_account("anna", "write");
+    let rig = SharingRig::new([
+        FixtureItem::file("write/1 secret.txt", "secret"),
+        FixtureItem::file("write/2 secret.txt", "secret"),
+        FixtureItem::file("write/3 open.txt", "open"),
+        FixtureItem::folder("write").shared(writer),
+    ])
+    .await;
+    for name in ["1 secret.txt", "2 secret.txt"] {
+        let invite = format!("/v1.0/me/drive/root:/write/{name}:/invite");
+        let body = json!({
+            "recipients": [{"email": "carl@drivedal.example"}], "roles": ["read"],
+            "retainInheritedPermissions": false,
+        });
+        rig.rig.bare("POST", &invite).token("drivedal-dev").json(body).ok().await;
+    }
+    let folder = rig.item("me/skydrive", "write").await;
+    let path = format!("/{}", id(&folder));
+    // The hidden items are first in the order, and do not fill the page.
+    let search = format!("{path}/search?q=txt&limit=1");
+    let found = rig.other("anna", "GET", &search).send().await.json();
+    assert_eq!(names(&found), ["3 open.txt"]);
+    let listed = rig.other("anna", "GET", &format!("{path}/files")).send().await.json();
+    assert_eq!(names(&listed), ["3 open.txt"]);
+    let put = format!("{path}/files/1 secret.txt");
+    let put = rig.other("anna", "PUT", &put).body("anna").send().await;
+    assert_eq!(put.status, 409, "{put:?}");
+    let secret = rig.item(id(&folder), "1 secret.txt").await;
+    assert_eq!(rig.rig.content(id(&secret)).await, "secret");
+    let link = rig.rig.live("GET", &format!("{path}/shared_read_link")).send().await;
+    let page = rig.rig.bare("GET", &link.member("link")).send().await;
+    assert!(page.text().contains("3 open.txt"), "{page:?}");
+    assert!(!page.text().contains("secret"), "{page:?}");
+}

@@ -10,7 +10,7 @@ use super::super::{
 };
 use crate::tree::{
     Change, ChildName, DriveKey, ItemCopy, ItemKey, NewItem, Node, NodeKind, OnConflict,
-    Precondition, Result, Stored, TreeError, Written,
+    Precondition, Result, Stored, TreeError, WriteGuard, Written,
 };
 
 impl Tree {
@@ -128,6 +128,9 @@ impl Tree {
             on_conflict,
             with_versions: false,
             max_versions: 0,
+            guard: WriteGuard::default(),
+            excluded: Vec::new(),
+            dropped: &[],
         })
         .await
     }

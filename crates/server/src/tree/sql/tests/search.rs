@@ -103,6 +103,9 @@ async fn a_copy_to_another_drive_has_its_own_keys_and_versions() {
         on_conflict: OnConflict::Fail,
         with_versions: true,
         max_versions: 9,
+        guard: WriteGuard::default(),
+        excluded: Vec::new(),
+        dropped: &[],
     };
     let copied = tree.copy_item(copy.clone()).await.expect("copies");
     assert_eq!((copied.drive, copied.size), (other, 3));
