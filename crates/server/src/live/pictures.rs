@@ -66,7 +66,7 @@ pub(super) async fn item_picture(request: &LiveRequest) -> Result<Response> {
     redirect_or_location(request, &pictures.url(size))
 }
 
-/// Returns the cover of a folder: its first photo by name.
+/// Returns the cover of a folder: its first photo by name that the caller has access to.
 ///
 /// # Errors
 /// 404 if the folder no longer exists, or has no photo among its first [`COVER_CANDIDATES`] items;
@@ -76,7 +76,8 @@ async fn cover(request: &LiveRequest, folder: &Node) -> Result<Node> {
         ListOptions { order: Order::Name, limit: Some(COVER_CANDIDATES), ..ListOptions::default() };
     let children = request.state().tree.children(request.drive(), folder.no, listing).await;
     let children = children.map_err(|error| LiveError::tree(error, request.subject_id()))?;
-    children
+    let visible = request.visible(children).await?;
+    visible
         .into_iter()
         .find(|node| ObjectType::from_node(node) == ObjectType::Photo)
         .ok_or_else(|| LiveError::not_found(format!("{}/picture", request.subject_id())))

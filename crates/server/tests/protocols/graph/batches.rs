@@ -210,3 +210,22 @@ async fn a_batch_in_a_batch_is_refused_before_anything_is_done() {
     }
     assert_eq!(names(&drive.get("/me/drive/root/children").await), ["kept"]);
 }
+
+#[tokio::test]
+async fn the_bodies_of_all_responses_are_limited_together() {
+    let cloud = GraphServer::new().await;
+    let drive = cloud.drive();
+    drive.put("large.bin", &"x".repeat(33 << 20)).await;
+    drive.put("small.txt", "small").await;
+    let read = |id: &str, name: &str| {
+        let url = format!("/me/drive/root:/{name}:/contentStream");
+        json!({"id": id, "method": "GET", "url": url})
+    };
+    let requests = [read("1", "large.bin"), read("2", "large.bin"), read("3", "small.txt")];
+    let responses = batch(&drive, json!(requests)).await;
+    let expected = [("1", 200), ("2", 500), ("3", 200)];
+    assert_eq!(statuses(&responses), expected.map(|(id, status)| (id.to_owned(), status)));
+    let error = &responses[1]["body"]["error"]["message"];
+    assert_eq!(*error, "cannot read the response to request '2': length limit exceeded");
+    assert_eq!(responses[2]["body"], STANDARD.encode("small"));
+}

@@ -208,10 +208,15 @@ async fn items_that_do_not_inherit_the_permissions_of_a_shared_folder_are_left_o
         FixtureItem::file("write/1 secret.txt", "secret"),
         FixtureItem::file("write/2 secret.txt", "secret"),
         FixtureItem::file("write/3 open.txt", "open"),
+        FixtureItem::file("write/secret.jpg", media::photo(20, 20)),
         FixtureItem::folder("write").shared(writer),
     ])
     .await;
-    for name in ["1 secret.txt", "2 secret.txt"] {
+    let folder = rig.item("me/skydrive", "write").await;
+    let path = format!("/{}", id(&folder));
+    let cover = rig.other("anna", "GET", &format!("{path}/picture")).send().await;
+    assert_eq!(cover.status, 302, "{cover:?}");
+    for name in ["1 secret.txt", "2 secret.txt", "secret.jpg"] {
         let invite = format!("/v1.0/me/drive/root:/write/{name}:/invite");
         let body = json!({
             "recipients": [{"email": "carl@drivedal.example"}], "roles": ["read"],
@@ -219,8 +224,8 @@ async fn items_that_do_not_inherit_the_permissions_of_a_shared_folder_are_left_o
         });
         rig.rig.bare("POST", &invite).token("drivedal-dev").json(body).ok().await;
     }
-    let folder = rig.item("me/skydrive", "write").await;
-    let path = format!("/{}", id(&folder));
+    let cover = rig.other("anna", "GET", &format!("{path}/picture")).send().await;
+    refused!(cover, 404, "resource_not_found");
     // The hidden items are first in the order, and do not fill the page.
     let search = format!("{path}/search?q=txt&limit=1");
     let found = rig.other("anna", "GET", &search).send().await.json();
