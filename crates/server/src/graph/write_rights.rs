@@ -39,13 +39,14 @@ impl DriveContext<'_> {
         existing: Option<&Node>,
     ) -> Result<WriteRights> {
         let all = self.base_role >= Some(Role::Write);
-        let writes =
-            async |item| Ok::<_, super::error::Error>(self.role(item).await? >= Some(Role::Write));
+        let may_change = async |item: ItemKey| -> Result<bool> {
+            Ok(all || self.role(item).await? >= Some(Role::Write))
+        };
         let file = match existing {
-            Some(node) if !all && writes(node.no).await? => Some(node.no),
+            Some(node) if may_change(node.no).await? => Some(node.no),
             _ => None,
         };
-        Ok(WriteRights { by: self.caller().ok(), all, folder: all || writes(folder).await?, file })
+        Ok(WriteRights { by: self.caller().ok(), all, folder: may_change(folder).await?, file })
     }
 
     /// Like [`write_rights`](Self::write_rights), for the item that has a name in an existing folder.

@@ -146,7 +146,6 @@ async fn unsupported_resources_are_refused_by_name() {
     let drive = cloud.drive();
     for path in [
         "/me/drive/root/workbook",
-        "/me/drive/bundles",
         "/me/messages",
         "/me/joinedTeams",
         "/directoryObjects",
