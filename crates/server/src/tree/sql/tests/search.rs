@@ -1,4 +1,4 @@
-//! Searches, parts of the feed, and copies to another drive.
+//! Searches, parts of the feed, and copies.
 
 use super::{super::super::*, ephemeral, folder, on_postgres::also_on_postgres, put, read};
 use crate::tree::sql::Tree;
@@ -125,7 +125,57 @@ async fn a_copy_to_another_drive_has_its_own_keys_and_versions() {
     assert_eq!(read(&tree, &file).await, b"two", "the copy keeps its bytes");
 }
 
+#[tokio::test]
+async fn a_copy_leaves_out_items_and_facets() {
+    let (tree, drive) = ephemeral().await;
+    let top = folder(&tree, drive, ROOT, "top").await;
+    let secret = folder(&tree, drive, top.no, "secret").await;
+    put(&tree, drive, secret.no, "inner", b"123").await;
+    let file = put(&tree, drive, top.no, "f", b"12345").await;
+    let facets = serde_json::json!({"a": {"b": 1, "c": 2}, "d": true, "e": "\"d\""});
+    let facets = facets.as_object().expect("an object").clone();
+    let change = Change { facets, ..Change::default() };
+    tree.update(drive, file.no, change, OnConflict::Fail, Precondition::Any).await.expect("set");
+    let copy = ItemCopy {
+        drive,
+        item: top.no,
+        to_drive: drive,
+        to: ROOT,
+        name: Some("copy".into()),
+        on_conflict: OnConflict::Fail,
+        with_versions: false,
+        max_versions: 0,
+        guard: WriteGuard::default(),
+        excluded: vec![secret.no],
+        dropped: &[("a", Some("b")), ("d", None), ("missing", None)],
+    };
+    let copied = tree.copy_item(copy.clone()).await.expect("copies");
+    assert_eq!((copied.size, copied.children), (5, 1));
+    assert!(matches!(tree.child(drive, copied.no, "secret").await, Err(TreeError::NotFound)));
+    let copied = tree.child(drive, copied.no, "f").await.expect("a file");
+    let facets = serde_json::Value::from(copied.facets);
+    assert_eq!(facets, serde_json::json!({"a": {"c": 2}, "e": "\"d\""}));
+    let original = tree.node(drive, file.no).await.expect("a file");
+    assert_eq!(original.facets.len(), 3);
+    let guard = WriteGuard::new(|replaced| match replaced {
+        Some(node) => Err(TreeError::Locked(node.no)),
+        None => Err(TreeError::Denied),
+    });
+    let denied = ItemCopy { name: Some("third".into()), guard: guard.clone(), ..copy.clone() };
+    assert!(matches!(tree.copy_item(denied).await, Err(TreeError::Denied)));
+    let over = ItemCopy {
+        item: file.no,
+        to: copied.parents[0],
+        name: None,
+        on_conflict: OnConflict::Replace,
+        guard,
+        ..copy
+    };
+    assert!(matches!(tree.copy_item(over).await, Err(TreeError::Locked(_))));
+}
+
 also_on_postgres!(
+    a_copy_leaves_out_items_and_facets,
     a_search_finds_each_item_once_on_pages_of_any_size,
     a_lagging_index_does_not_find_new_items,
     a_part_of_the_feed_is_selected_by_number_and_time,
