@@ -258,6 +258,14 @@ async fn only_owners_of_a_site_manage_its_permissions() {
         bob.request("POST", &permissions).json(&grant).refused(403, "accessDenied").await;
         bob.request("GET", &permissions).refused(403, "accessDenied").await;
     }
+    // A visitor reads lists, and changes none.
+    let lists = "/sites/root:/sites/handbook:/lists";
+    assert_eq!(names(&bob.get(lists).await), ["Documents"]);
+    let columns = format!("{lists}/Documents/columns");
+    bob.get(&columns).await;
+    let column = json!({"name": "Status", "text": {}});
+    bob.request("POST", &columns).json(&column).refused(403, "accessDenied").await;
+    anna.request("POST", &columns).json(&column).ok().await;
     let permissions = "/sites/root:/sites/marketing:/permissions";
     let created = anna.request("POST", permissions).json(&grant).await.json_with_status(201);
     assert_eq!(created["roles"], json!(["write"]));
