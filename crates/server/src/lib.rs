@@ -185,6 +185,7 @@ mod graph;
 mod headers;
 mod in_process;
 mod instance_file;
+mod item_activity;
 mod item_names;
 mod item_pictures;
 mod json;

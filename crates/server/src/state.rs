@@ -11,6 +11,7 @@ use crate::{
     cross_site::Allowed,
     faults::FaultEngine,
     instance_file::Instance,
+    item_activity::ItemActivities,
     limits::Load,
     media::Thumbnails,
     request_log::RequestLog,
@@ -68,6 +69,8 @@ pub(super) struct ServerState {
     /// The number of requests in progress, and its limit.
     pub load: Load,
     pub thumbnails: Thumbnails,
+    /// The numbers of actions on items.
+    pub item_activities: ItemActivities,
     /// The folder whose files the default drive starts with.
     pub seed_folder: Option<PathBuf>,
     /// JSON files with the objects of Live Connect that accounts start with.

@@ -119,6 +119,7 @@ impl Control {
         state.tree.remove_drive(opened.drive).await.map_err(ServerError::Tree)?;
         state.accounts.close(account);
         state.budgets.clear_account(account);
+        state.item_activities.clear(opened.drive);
         if account.is_empty() {
             seed::seed(state).await?;
         }

@@ -269,6 +269,7 @@ impl Control {
         self.state.tree.reset().await.map_err(ServerError::Tree)?;
         self.state.accounts.clear();
         self.state.budgets.clear();
+        self.state.item_activities.clear_all();
         self.state.scopes.reset_all();
         seed::seed(&self.state).await?;
         self.state.log.reset();

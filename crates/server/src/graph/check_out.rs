@@ -14,15 +14,12 @@ use super::{
     drive_context::DriveContext,
     error::{Error, Result},
     response,
-    stored_facets::{FACETS, stored_facet},
+    stored_facets::{change_facets, stored_facet, with_facet},
 };
-use crate::tree::{Change, Node, NodeKind, OnConflict, Precondition, TreeError, VERSION_COMMENT};
+use crate::tree::{Node, NodeKind, VERSION_COMMENT};
 
 /// Facet with the check-out of a file.
 pub(super) const CHECKED_OUT: &str = "checkedOut";
-
-/// Maximum number of attempts to change a file that other requests change at the same time.
-const MAX_ATTEMPTS: usize = 100;
 
 /// The check-out of a file. Items store it, so the serialized names must not change.
 #[derive(Debug, Serialize, Deserialize)]
@@ -215,42 +212,8 @@ async fn caller_name(context: &DriveContext<'_>) -> Result<String> {
     Ok(account.display_name().to_owned())
 }
 
-/// Replaces facets of a file by those that `facets_of` computes from its current state. It runs again
-/// if another request changed the file in between.
-///
-/// # Errors
-/// Those of `facets_of`; 404 if the file no longer exists; 503 if other requests changed it during
-/// each of [`MAX_ATTEMPTS`] attempts; 507 if the disk of the storage is full; 500 if the storage
-/// fails.
-async fn change_facets(
-    context: &DriveContext<'_>,
-    mut node: Node,
-    facets_of: impl Fn(&Node) -> Result<Map<String, Value>>,
-) -> Result<()> {
-    let (tree, drive) = (context.tree(), context.drive());
-    for _ in 0..MAX_ATTEMPTS {
-        let change = Change { facets: facets_of(&node)?, ..Change::default() };
-        let expect = Precondition::Version(node.version);
-        match tree.update(drive, node.no, change, OnConflict::Fail, expect).await {
-            Ok(_) => return Ok(()),
-            Err(TreeError::Changed) => node = tree.node(drive, node.no).await?,
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let message = "cannot change the file: other requests keep changing it";
-    Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable", message))
-}
-
 /// Returns the item's facets with another check-out, in the form of
 /// [`Change::facets`](crate::tree::Change::facets).
 fn with_check_out(node: &Node, check_out: Option<&CheckOut>) -> Map<String, Value> {
-    let mut facets = match node.facets.get(FACETS) {
-        Some(Value::Object(facets)) => facets.clone(),
-        _ => Map::new(),
-    };
-    match check_out.map(serde_json::to_value) {
-        Some(Ok(value)) => facets.insert(CHECKED_OUT.into(), value),
-        _ => facets.remove(CHECKED_OUT),
-    };
-    Map::from_iter([(FACETS.to_owned(), facets.into())])
+    with_facet(node, CHECKED_OUT, check_out.and_then(|it| serde_json::to_value(it).ok()))
 }

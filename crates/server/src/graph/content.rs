@@ -24,6 +24,7 @@ use super::{
 use crate::{
     content::{self, ContentRequest, LongSuffix, encoded},
     download_urls,
+    item_activity::ItemActivity,
     tree::{ChildName, NewItem, Node, OnConflict, TreeError},
 };
 
@@ -45,6 +46,7 @@ pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Re
     }
     let path = download_urls::path(&context.request.state, &context.account, &node, true);
     let path = path.ok_or(TreeError::NotAFile(node.no))?;
+    context.count_activity(node.no, ItemActivity::Access);
     response::with_location(StatusCode::FOUND, &context.content_url(&path))
 }
 
@@ -59,6 +61,7 @@ pub(super) async fn stream(context: &DriveContext<'_>, address: &ItemAddress) ->
     if context.if_none_match(&node) {
         return Ok(response::empty(StatusCode::NOT_MODIFIED));
     }
+    context.count_activity(node.no, ItemActivity::Access);
     bytes_response(context, &node).await
 }
 
@@ -182,6 +185,7 @@ pub(super) async fn put(
             let node =
                 context.tree().overwrite(context.drive(), node.no, stored, new, expect).await?;
             let node = office_rewriting::rewrite(context, node).await?;
+            context.count_activity(node.no, ItemActivity::Edit);
             written(context, &ItemWithPath { node, parent_path }, false).await
         }
         _ => {
@@ -190,6 +194,7 @@ pub(super) async fn put(
             let result = context.tree().put(child, stored, new, behavior, expect).await;
             let result = result.map_err(Error::from_write)?;
             let node = office_rewriting::rewrite(context, result.node).await?;
+            context.count_activity(node.no, ItemActivity::of_write(result.created));
             written(context, &ItemWithPath { node, parent_path }, result.created).await
         }
     }

@@ -133,9 +133,14 @@ impl RouteFixture<'_> {
             let folder = self.ok("GET", &found, &Value::Null).await;
             self.keep("{folder}", &folder.body["id"]);
         }
-        if path.contains("{versioned}") {
+        if path.contains("{versioned}") || path.contains("{versionedNumber}") {
             let versioned = self.make_file("v").await;
             assert_eq!(self.make_file("v").await, versioned);
+            if path.contains("{versionedNumber}") {
+                let list_item = format!("/me/drive/items/{versioned}/listItem");
+                let list_item = self.ok("GET", &list_item, &Value::Null).await;
+                self.keep("{versionedNumber}", &list_item.body["id"]);
+            }
             self.keep("{versioned}", &versioned.into());
         }
         if path.contains("{checkedOut}") {
@@ -146,6 +151,19 @@ impl RouteFixture<'_> {
         if path.contains("{followed}") {
             self.ok("POST", &format!("{item}/follow"), &Value::Null).await;
             self.keep("{followed}", &file.clone().into());
+        }
+        if path == "/me/followedSites/remove" {
+            let body = json!({"value": [{"id": "root"}]});
+            self.ok("POST", "/me/followedSites/add", &body).await;
+        }
+        if path.contains("{document}") {
+            let document = self.make_file("d.pdf").await;
+            self.keep("{document}", &document.into());
+        }
+        if path.contains("{labelled}") {
+            let label = json!({"name": "Contracts"});
+            self.ok("PATCH", &format!("{item}/retentionLabel"), &label).await;
+            self.keep("{labelled}", &file.clone().into());
         }
         if path.contains("{bundle}") {
             let body = json!({"name": self.name, "bundle": {}, "children": [{"id": file}]});

@@ -97,6 +97,9 @@ pub(super) enum MonitoredOperation {
     /// An upload from a URL.
     #[serde(rename = "d")]
     Download,
+    /// The assignment of a sensitivity label.
+    #[serde(rename = "l")]
+    AssignLabel,
 }
 
 impl MonitoredOperation {
@@ -105,6 +108,7 @@ impl MonitoredOperation {
         match self {
             Self::Copy => "ItemCopy",
             Self::Download => "DownloadUrl",
+            Self::AssignLabel => "AssignSensitivityLabel",
         }
     }
 }

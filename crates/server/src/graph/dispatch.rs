@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode, request::Parts};
 
 use super::{
     address::{Address, ItemAddress},
-    batch,
+    analytics, batch,
     bundles::{self, BundleAction},
     check_out, children, content,
     contract::Payload,
@@ -18,7 +18,7 @@ use super::{
     drive_context::DriveContext,
     drives,
     error::{Error, Result},
-    following, invitations, items, links, lists, multipart, permissions,
+    following, invitations, items, labels, links, lists, multipart, permissions,
     query::QueryOptions,
     recent,
     request::{GraphRequest, PathKind, RequestLine},
@@ -352,6 +352,16 @@ fn serve_item<'a>(
         ItemAction::ListItem(action) => {
             lists::serve_item(context, address, action, payload).boxed()
         }
+        ItemAction::Analytics(action) => async move {
+            let node = context.locate(address).await?.node;
+            analytics::of_item(context, node.no, &action)
+        }
+        .boxed(),
+        ItemAction::ExtractSensitivityLabels => labels::extract(context, address).boxed(),
+        ItemAction::AssignSensitivityLabel => labels::assign(context, address, payload).boxed(),
+        ItemAction::RetentionLabel => labels::get(context, address).boxed(),
+        ItemAction::SetRetentionLabel => labels::set(context, address, payload).boxed(),
+        ItemAction::RemoveRetentionLabel => labels::remove(context, address).boxed(),
         ItemAction::Invite => invitations::invite(context, address, payload).boxed(),
         ItemAction::Permissions(action) => {
             permissions::serve(context, address, action, payload).boxed()

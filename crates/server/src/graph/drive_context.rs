@@ -9,6 +9,7 @@ use super::{
     check_out,
     error::{Error, Result},
     ids::IdCodec,
+    labels,
     links::LinkTarget,
     request::GraphRequest,
     scopes::FileScope,
@@ -19,7 +20,10 @@ use super::{
 use crate::{
     account::Account,
     account_kind::AccountKind,
+    account_scope,
     directory::SiteRole,
+    item_activity::ItemActivity,
+    item_names,
     permissions::{PresentedLink, Principal},
     tree::{DriveKey, ItemKey, Node, Precondition, ROOT, Role, Tree},
 };
@@ -373,16 +377,27 @@ impl<'a> DriveContext<'a> {
         if found.no == node.no { Ok(()) } else { Err(Error::name_taken()) }
     }
 
-    /// Checks that an item is not locked, by the control interface or because another caller has
-    /// checked it out.
+    /// Checks that an item is not locked: by the control interface, as a record of a retention label, or
+    /// because another caller has checked it out.
     ///
     /// # Errors
     /// 423 if it is locked; 401 if it is checked out and the request has no valid token.
     pub(super) fn check_unlocked(&self, node: &Node) -> Result<()> {
         match stored_facet(node, LOCKED) {
             Some(_) => Err(Error::locked("The resource you are attempting to access is locked")),
+            None if labels::is_locked(node) => {
+                Err(Error::locked("cannot change the item: its retention label locks the record"))
+            }
             None => check_out::check_not_by_another(self, node),
         }
+    }
+
+    /// Counts an action of the caller on an item, for analytics. Requests without a valid token, such as
+    /// those to upload URLs, count for the owner of the drive.
+    pub(super) fn count_activity(&self, item: ItemKey, activity: ItemActivity) {
+        let actor = self.caller().unwrap_or_else(|_| self.account.name.clone());
+        let activities = &self.request.state.item_activities;
+        activities.add(self.drive(), item, activity, actor, account_scope::now());
     }
 
     /// Returns the caller: the name of the account of the token, or `app:` and the id of the

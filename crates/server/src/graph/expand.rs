@@ -8,7 +8,7 @@ use super::{
     drive_context::{DriveContext, ItemWithPath},
     drive_item::View,
     error::Result,
-    lists,
+    labels, lists,
     paging::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, SKIP_TOKEN, encode_listing_key},
     permissions,
     select::{Expansion, Selection},
@@ -41,6 +41,13 @@ pub(super) async fn expand(
                 let all = versions::all(context, &located.node).await?.into_iter();
                 let project = |(_, one)| expansion.selection.project_resource(one);
                 item["versions"] = all.map(project).collect();
+            }
+            "retentionLabel" => {
+                // Personal drives have no labels.
+                if !context.kind.is_personal() {
+                    let label = labels::expand(context, &located.node).await?;
+                    item["retentionLabel"] = expansion.selection.project_resource(label);
+                }
             }
             "listItem" => {
                 // A personal drive has no list.

@@ -116,6 +116,18 @@ impl IdCodec {
         ItemKey((unmix((guid >> 64) as u64) ^ self.cid) as i64)
     }
 
+    /// Returns the key of the item whose etags have a GUID, in any case; `None` for another text. The
+    /// item may not exist.
+    pub(super) fn key_of_guid(&self, text: &str) -> Option<ItemKey> {
+        let digits = text.replace('-', "");
+        if text.len() != 36 || digits.len() != 32 {
+            return None;
+        }
+        let guid = u128::from_str_radix(&digits, 16).ok()?;
+        let key = self.item_from_guid(guid);
+        (self.guid(key) == guid).then_some(key)
+    }
+
     /// Returns the etag, which changes with every change of the item.
     pub(super) fn etag(&self, node: &Node) -> String {
         self.tag("", node.no, node.version)

@@ -16,6 +16,7 @@ use super::{
     response, sessions,
 };
 use crate::{
+    item_activity::ItemActivity,
     item_names,
     tree::{Change, ChildName, ItemState, NewItem, Node, NodeKind, OnConflict, WriteGuard},
 };
@@ -130,6 +131,9 @@ pub(super) async fn update(
         .tree()
         .update(context.drive(), located.node.no, change, on_conflict, expect)
         .await?;
+    let moved = node.name != located.node.name || folder.is_some();
+    let activity = if moved { ItemActivity::Move } else { ItemActivity::Edit };
+    context.count_activity(node.no, activity);
     written(context, &ItemWithPath { node, parent_path }, false).await
 }
 
@@ -194,6 +198,7 @@ pub(super) async fn delete(context: &DriveContext<'_>, address: &ItemAddress) ->
     context.check_unlocked(&node)?;
     let expect = context.if_match(Some(&node))?;
     context.tree().trash(context.drive(), node.no, expect).await?;
+    context.count_activity(node.no, ItemActivity::Delete);
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 

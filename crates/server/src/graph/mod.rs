@@ -1,6 +1,7 @@
 #![doc = include_str!("graph.md")]
 
 mod address;
+mod analytics;
 mod batch;
 mod body;
 mod bundles;
@@ -32,6 +33,7 @@ mod invitations;
 mod item_access;
 mod item_response;
 mod items;
+mod labels;
 mod links;
 mod lists;
 mod media;

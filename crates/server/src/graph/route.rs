@@ -6,6 +6,7 @@ use http::Method;
 
 use super::{
     address::{Address, DriveRef, ItemAddress, Owner, PathSegment, Site},
+    analytics::AnalyticsAction,
     bundles::BundleAction,
     error::{Error, Result},
     lists::ListAction,
@@ -60,6 +61,12 @@ pub(super) enum ItemAction {
     Versions(VersionAction),
     /// An action on the item's listItem.
     ListItem(ListAction),
+    Analytics(AnalyticsAction),
+    ExtractSensitivityLabels,
+    AssignSensitivityLabel,
+    RetentionLabel,
+    SetRetentionLabel,
+    RemoveRetentionLabel,
 }
 
 /// An action on a drive.
@@ -144,6 +151,14 @@ impl GraphAction {
             // inferred).
             address.path.clear();
             segments.push(PathSegment { name: "children".into(), arguments: Vec::new() });
+        }
+        if let Some(action) = AnalyticsAction::take(&mut segments) {
+            if let Some(segment) = segments.first() {
+                let name = &segment.name;
+                return Err(Error::unsupported(format_args!("serve analytics of '{name}'")));
+            }
+            let action = ItemAction::Analytics(action.read(method)?);
+            return Ok(Self::Item { address, action });
         }
         let rest = segments.split_off(segments.len().min(1));
         let action = match segments.pop() {
@@ -274,6 +289,14 @@ impl ItemAction {
             ("permanentDelete", []) => post(Self::Purge),
             ("restore", []) => post(Self::Restore),
             ("createLink", []) => post(Self::CreateLink),
+            ("extractSensitivityLabels", []) => post(Self::ExtractSensitivityLabels),
+            ("assignSensitivityLabel", []) => post(Self::AssignSensitivityLabel),
+            ("retentionLabel", []) => match *method {
+                Method::GET | Method::HEAD => Ok(Self::RetentionLabel),
+                Method::PATCH => Ok(Self::SetRetentionLabel),
+                Method::DELETE => Ok(Self::RemoveRetentionLabel),
+                _ => Err(Error::method("GET, PATCH, DELETE")),
+            },
             ("delta", []) => get(Self::Delta(segment)),
             ("search", []) => get(Self::Search(segment)),
             ("invite", []) => post(Self::Invite),
@@ -317,6 +340,12 @@ impl ItemAction {
             Self::CreateLink => &table::LINK_CREATE,
             Self::Invite => &table::INVITE,
             Self::ListItem(action) => action.route(),
+            Self::Analytics(_) => &table::ANALYTICS,
+            Self::ExtractSensitivityLabels => &table::EXTRACT_LABELS,
+            Self::AssignSensitivityLabel => &table::ASSIGN_LABEL,
+            Self::RetentionLabel => &table::RETENTION_LABEL,
+            Self::SetRetentionLabel => &table::RETENTION_LABEL_SET,
+            Self::RemoveRetentionLabel => &table::RETENTION_LABEL_REMOVE,
             Self::Permissions(action) => action.route(),
             Self::Thumbnails(segments) => match segments.len() {
                 0 => &table::THUMBNAILS,

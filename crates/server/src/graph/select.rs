@@ -56,7 +56,8 @@ pub(super) const ITEM_PROPERTIES: &[&str] = &[
 ];
 
 /// Relations that this server expands.
-const EXPANDABLE: &[&str] = &["children", "listItem", "permissions", "thumbnails", "versions"];
+const EXPANDABLE: &[&str] =
+    &["children", "listItem", "permissions", "retentionLabel", "thumbnails", "versions"];
 
 /// Relations of a listItem that this server expands within a driveItem.
 const LIST_ITEM_RELATIONS: &[&str] = &["fields"];
@@ -343,7 +344,7 @@ mod tests {
         assert_eq!(select("id,colour").project(item), json!({"id": "1", "@odata.etag": "e"}));
         let refused = |relation| Selection::parse(None, Some(relation), 1, &[]).unwrap_err();
         assert!(refused("activities").message.contains("'activities'"));
-        assert_eq!(refused("retentionLabel").status, http::StatusCode::NOT_IMPLEMENTED);
+        assert_eq!(refused("analytics").status, http::StatusCode::NOT_IMPLEMENTED);
     }
 
     #[test]

@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     account_scope,
+    item_activity::ItemActivity,
     secret_urls::SecretUrl,
     tree::{
         Bytestream, CommitTarget, NewItem, NodeKind, OnConflict, Precondition, Role, Session,
@@ -363,6 +364,7 @@ async fn commit(
     let result = context.tree().commit(&session.id, new, expect, target).await;
     let result = result.map_err(Error::from_write)?;
     let node = office_rewriting::rewrite(context, result.node).await?;
+    context.count_activity(node.no, ItemActivity::of_write(result.created));
     let parent_path = context.parent_path(&node).await?;
     written(context, &ItemWithPath { node, parent_path }, result.created).await
 }

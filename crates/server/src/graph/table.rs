@@ -46,7 +46,8 @@ impl GraphRoute {
 /// `{trashed}` with the id of an item in the recycle bin, `{versioned}` with the id of a file that
 /// has an earlier version, `{checkedOut}` and `{followed}` with
 /// those of files that are checked out and followed, `{bundle}` with the id of a bundle that has
-/// `{file}`, `{permission}` with the id of a
+/// `{file}`, `{labelled}` with the id of a file with a retention label, `{document}` with that of a
+/// PDF file, `{versionedNumber}` with the id of `{versioned}` in its list, `{permission}` with the id of a
 /// permission of `{file}`, `{number}` with the id of `{file}` in its list, `{group}` with the id of
 /// the account's group, `{unique}` in a body with a name, and `{upload}`, `{monitor}` and `{link}`
 /// with URLs that need no token.
@@ -281,6 +282,14 @@ routes! {
         odata(&["select", "top", "filter", "skiptoken"]);
     SUBSITES = "graph.sites.list", 2, Sites, library("GET", "/sites/root/sites", ""),
         odata(&["select", "top", "filter", "skiptoken"]);
+    FOLLOWED_SITES = "graph.followedSites", 2, Sites, library("GET", "/me/followedSites", ""),
+        odata(&["select", "top", "filter", "skiptoken"]);
+    FOLLOW_SITES = "graph.followedSites", 2, WriteSites,
+        library("POST", "/me/followedSites/add", r#"{"value":[{"id":"root"}]}"#),
+        json(&[], Members { implemented: &["value", "value.id"], ..ACTION });
+    UNFOLLOW_SITES = "graph.followedSites", 2, WriteSites,
+        library("POST", "/me/followedSites/remove", r#"{"value":[{"id":"root"}]}"#),
+        json(&[], Members { implemented: &["value", "value.id"], ..ACTION });
     LISTS = "graph.lists.list", 2, Sites, library("GET", "/sites/root/lists", ""),
         odata(&["select", "top", "filter", "skiptoken"]);
     LIST = "graph.list.get", 1, Sites, library("GET", "/sites/root/lists/Documents", ""),
@@ -342,7 +351,44 @@ routes! {
             ],
             ..Members::NONE
         });
+    LIST_ITEM_VERSIONS = "graph.listItem.versions", 2, Sites,
+        library("GET", "/sites/root/lists/Documents/items/{number}/versions", ""),
+        odata(&["select"]);
+    LIST_ITEM_VERSION = "graph.listItem.versions", 2, Sites,
+        library("GET", "/sites/root/lists/Documents/items/{number}/versions/1.0", ""),
+        odata(&["select"]);
+    LIST_ITEM_VERSION_RESTORE = "graph.listItem.versions", 2, WriteSites,
+        library("POST", "/sites/root/lists/Documents/items/{versionedNumber}/versions/1.0/restoreVersion", ""),
+        Contract::NONE;
+    LIST_ITEM_ANALYTICS = "graph.analytics", 2, Sites,
+        library("GET", "/sites/root/lists/Documents/items/{number}/analytics/allTime", ""),
+        odata(&["select"]);
+    SITE_ANALYTICS = "graph.analytics", 2, Sites,
+        library("GET", "/sites/root/analytics/allTime", ""), odata(&["select"]);
     // Files.
+    ANALYTICS = "graph.analytics", 2, Read,
+        business("GET", "/me/drive/items/{file}/analytics/allTime", ""), odata(&["select"]);
+    EXTRACT_LABELS = "graph.labels", 2, Read,
+        business("POST", "/me/drive/items/{document}/extractSensitivityLabels", ""),
+        Contract::NONE;
+    ASSIGN_LABEL = "graph.labels", 2, Write,
+        business("POST", "/me/drive/items/{document}/assignSensitivityLabel",
+            r#"{"sensitivityLabelId":"5feba255-812e-446a-ac59-a7044ef827b5"}"#),
+        json(&[], Members {
+            implemented: &["assignmentMethod", "justificationText", "sensitivityLabelId"],
+            ..ACTION
+        });
+    RETENTION_LABEL = "graph.labels", 2, Read,
+        business("GET", "/me/drive/items/{labelled}/retentionLabel", ""), odata(&["select"]);
+    RETENTION_LABEL_SET = "graph.labels", 2, Write,
+        business("PATCH", "/me/drive/items/{file}/retentionLabel", r#"{"name":"Contracts"}"#),
+        json(&["select"], Members {
+            implemented: &["name", "retentionSettings", "retentionSettings.isRecordLocked"],
+            read_only: &["isLabelAppliedExplicitly", "labelAppliedBy", "labelAppliedDateTime"],
+            ..Members::NONE
+        });
+    RETENTION_LABEL_REMOVE = "graph.labels", 2, Write,
+        business("DELETE", "/me/drive/items/{labelled}/retentionLabel", ""), Contract::NONE;
     RECENT = "graph.recent.list", 2, Read, personal("GET", "/me/drive/recent", ""),
         LISTING;
     FOLLOWING = "graph.following", 2, Read, business("GET", "/me/drive/following", ""), LISTING;

@@ -73,16 +73,7 @@ pub(super) async fn serve(
             let url = download_url(context, &node, &version);
             response::with_location(StatusCode::FOUND, &url)
         }
-        VersionAction::Restore(id) => {
-            context.check_unlocked(&node)?;
-            let version = find(context, &node, id).await?.ok_or_else(|| {
-                Error::invalid("cannot restore the version: it is the current one")
-            })?;
-            let max = context.max_versions();
-            let (tree, drive) = (context.tree(), context.drive());
-            tree.restore_version(drive, node.no, version.no, max).await?;
-            Ok(response::empty(StatusCode::NO_CONTENT))
-        }
+        VersionAction::Restore(id) => restore(context, &node, id).await,
         VersionAction::Delete(_) if context.kind.is_personal() => Err(Error::not_supported(
             "cannot delete the version: personal drives do not support it",
         )),
@@ -95,6 +86,58 @@ pub(super) async fn serve(
             Ok(response::empty(StatusCode::NO_CONTENT))
         }
     }
+}
+
+/// `POST versions/ID/restoreVersion`: makes an earlier version of a file the current one.
+///
+/// # Errors
+/// 400 for the current version; 404 for a version that the file does not have; 423 if the file is
+/// locked; 507 if the restored bytes do not fit into the drive's quota; 500 if the storage fails.
+pub(super) async fn restore(context: &DriveContext<'_>, node: &Node, id: &str) -> Result<Response> {
+    context.check_unlocked(node)?;
+    let version = find(context, node, id)
+        .await?
+        .ok_or_else(|| Error::invalid("cannot restore the version: it is the current one"))?;
+    let max = context.max_versions();
+    context.tree().restore_version(context.drive(), node.no, version.no, max).await?;
+    Ok(response::empty(StatusCode::NO_CONTENT))
+}
+
+/// `GET items/ID/versions`: returns the versions of a list item, those of its file, newest first.
+///
+/// # Errors
+/// 500 if the storage fails.
+pub(super) async fn of_list_item(context: &DriveContext<'_>, node: &Node) -> Result<Response> {
+    let all = all(context, node).await?.into_iter();
+    let selection = &context.request.selection;
+    let value: Vec<_> =
+        all.map(|(_, version)| selection.project_resource(list_item_version(version))).collect();
+    let odata_context = context.request.url("/$metadata#Collection(listItemVersion)");
+    Ok(response::json(StatusCode::OK, &json!({"@odata.context": odata_context, "value": value})))
+}
+
+/// `GET items/ID/versions/ID`: returns a version of a list item.
+///
+/// # Errors
+/// 404 for a version that the file does not have, 500 if the storage fails.
+pub(super) async fn one_of_list_item(
+    context: &DriveContext<'_>,
+    node: &Node,
+    id: &str,
+) -> Result<Response> {
+    let all = all(context, node).await?;
+    let found = all.into_iter().map(|(_, version)| version).find(|version| version["id"] == id);
+    let mut version = list_item_version(found.ok_or_else(Error::not_found)?);
+    version["@odata.context"] =
+        context.request.url("/$metadata#microsoft.graph.listItemVersion").into();
+    Ok(response::json(StatusCode::OK, &context.request.selection.project_resource(version)))
+}
+
+/// Returns a version of a file as that of its list item, which has no size and no content.
+fn list_item_version(version: Value) -> Value {
+    let kept = ["id", "lastModifiedBy", "lastModifiedDateTime", "publication"];
+    let Value::Object(properties) = version else { return version };
+    properties.into_iter().filter(|(name, _)| kept.contains(&name.as_str())).collect()
 }
 
 /// Returns a page of the versions of a file, newest first.

@@ -68,11 +68,13 @@ pub enum AccountObjectKind {
     Column,
     /// A bundle of items of the drive.
     Bundle,
+    /// A site that the user follows. Its id is the GUID of the site.
+    FollowedSite,
 }
 
 impl AccountObjectKind {
     /// All kinds. The index is the code in the database.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Profile,
         Self::Contact,
         Self::Calendar,
@@ -82,6 +84,7 @@ impl AccountObjectKind {
         Self::FollowedItem,
         Self::Column,
         Self::Bundle,
+        Self::FollowedSite,
     ];
 
     /// Returns the code in the database.

@@ -222,6 +222,10 @@ impl<'a> AddressParser<'a> {
         match segment.name.as_str() {
             "root" if segment.arguments.is_none() => self.item(drive, Anchor::Root, segment.colon),
             "items" => self.items(drive, &segment),
+            "following" if !self.rest.is_empty() => {
+                let (id, colon) = self.key(&segment)?;
+                self.item(drive, Anchor::Id(id), colon)
+            }
             "special" => {
                 let (name, colon) = self.key(&segment)?;
                 self.item(drive, Anchor::Special(name), colon)

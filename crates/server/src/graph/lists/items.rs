@@ -46,6 +46,20 @@ pub(super) async fn by_id(context: &DriveContext<'_>, id: &str) -> Result<ItemWi
     context.item_by_key(item).await
 }
 
+/// Returns the live item with an id in its list, or with the GUID that is in its etag.
+///
+/// # Errors
+/// Those of [`by_id`].
+pub(super) async fn by_id_or_guid(context: &DriveContext<'_>, id: &str) -> Result<Node> {
+    match context.ids.key_of_guid(id) {
+        Some(key) => {
+            context.require(key, context.request.needs).await?;
+            Ok(context.tree().node(context.drive(), key).await?)
+        }
+        None => Ok(by_id(context, id).await?.node),
+    }
+}
+
 /// `GET items`: returns a page of all files and folders of the library that the caller has access to,
 /// folders before the items in them. `$expand` adds `fields` and `driveItem`, `$filter` compares fields.
 ///

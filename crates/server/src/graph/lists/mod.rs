@@ -21,6 +21,7 @@ pub(super) use self::{
 };
 use super::{
     address::{ItemAddress, Owner},
+    analytics,
     contract::Payload,
     drive_context::DriveContext,
     drives,
@@ -30,6 +31,7 @@ use super::{
     response,
     tenant::{EntityType, page},
     timestamp::format_time,
+    versions,
 };
 use crate::{account::Account, directory::SiteProfile, tree::ROOT};
 
@@ -143,6 +145,20 @@ pub(super) async fn serve(
         ListAction::Fields(id) => Ok(fields::get(context, &items::by_id(context, &id).await?)),
         ListAction::UpdateFields(id) => {
             fields::update(context, items::by_id(context, &id).await?, payload).await
+        }
+        ListAction::Versions(id) => {
+            versions::of_list_item(context, &items::by_id(context, &id).await?.node).await
+        }
+        ListAction::Version { item, version } => {
+            let node = items::by_id(context, &item).await?.node;
+            versions::one_of_list_item(context, &node, &version).await
+        }
+        ListAction::RestoreVersion { item, version } => {
+            versions::restore(context, &items::by_id(context, &item).await?.node, &version).await
+        }
+        ListAction::Analytics { item, action } => {
+            let node = items::by_id_or_guid(context, &item).await?;
+            analytics::of_item(context, node.no, &action)
         }
         ListAction::Columns => columns::list(context).await,
         ListAction::Column(id) => columns::get(context, &id).await,

@@ -4,6 +4,7 @@ use http::Method;
 
 use crate::graph::{
     address::PathSegment,
+    analytics::AnalyticsAction,
     error::{Error, Result},
     table::{self, GraphRoute},
     tenant::names,
@@ -22,6 +23,20 @@ pub(in crate::graph) enum ListAction {
     DriveItem(String),
     Fields(String),
     UpdateFields(String),
+    Versions(String),
+    Version {
+        item: String,
+        version: String,
+    },
+    RestoreVersion {
+        item: String,
+        version: String,
+    },
+    /// Analytics of the item with an id, a number or a GUID.
+    Analytics {
+        item: String,
+        action: AnalyticsAction,
+    },
     Columns,
     Column(String),
     CreateColumn,
@@ -41,6 +56,10 @@ impl ListAction {
                 return Ok(Self::UpdateFields((*id).to_owned()));
             }
             (["columns"], &Method::POST) => return Ok(Self::CreateColumn),
+            (["items", id, "versions", version, "restoreVersion"], &Method::POST) => {
+                let (item, version) = ((*id).to_owned(), (*version).to_owned());
+                return Ok(Self::RestoreVersion { item, version });
+            }
             (["items"], &Method::POST) => {
                 return Err(Error::unsupported(
                     "create an item of a document library (upload a file instead)",
@@ -61,6 +80,10 @@ impl ListAction {
             (["items", id], _) => Self::Item((*id).to_owned()),
             (["items", id, "driveItem"], _) => Self::DriveItem((*id).to_owned()),
             (["items", id, "fields"], _) => Self::Fields((*id).to_owned()),
+            (["items", id, "versions"], _) => Self::Versions((*id).to_owned()),
+            (["items", id, "versions", version], _) => {
+                Self::Version { item: (*id).to_owned(), version: (*version).to_owned() }
+            }
             (["columns"], _) => Self::Columns,
             (["columns", id], _) => Self::Column((*id).to_owned()),
             _ => {
@@ -114,6 +137,10 @@ impl ListAction {
             Self::DriveItem(_) => &table::LIST_DRIVE_ITEM,
             Self::Fields(_) => &table::FIELDS,
             Self::UpdateFields(_) => &table::FIELDS_UPDATE,
+            Self::Versions(_) => &table::LIST_ITEM_VERSIONS,
+            Self::Version { .. } => &table::LIST_ITEM_VERSION,
+            Self::RestoreVersion { .. } => &table::LIST_ITEM_VERSION_RESTORE,
+            Self::Analytics { .. } => &table::LIST_ITEM_ANALYTICS,
             Self::Columns => &table::COLUMNS,
             Self::Column(_) => &table::COLUMN,
             Self::CreateColumn => &table::COLUMN_CREATE,

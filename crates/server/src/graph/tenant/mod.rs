@@ -6,6 +6,7 @@
 //! control API.
 
 mod collection;
+mod followed_sites;
 mod groups;
 mod organization;
 mod photo;
@@ -20,12 +21,13 @@ use http::StatusCode;
 
 pub(super) use self::{
     collection::{EntityType, page, sort},
-    route::{OwnerRelation, PhotoAction, TenantAction, names},
+    route::{FollowAction, OwnerRelation, PhotoAction, TenantAction, names},
     sites::site_of_account,
     users::user,
 };
 use super::{
     address::{Collection, Owner},
+    analytics,
     contract::Payload,
     drive_owner::Caller,
     error::{Error, Result},
@@ -153,8 +155,12 @@ pub(super) async fn serve(
             OwnerRelation::Members => groups::members(request, &owner, false).await,
             OwnerRelation::Owners => groups::members(request, &owner, true).await,
             OwnerRelation::Photo(action) => photo::serve(request, &owner, action, payload).await,
+            OwnerRelation::FollowedSites(action) => {
+                followed_sites::serve(request, &owner, action, payload).await
+            }
             OwnerRelation::Subsites => sites::below(request, &owner).await,
             OwnerRelation::Lists => lists::of_site(request, &owner).await,
+            OwnerRelation::Analytics(action) => analytics::of_site(request, &owner, &action).await,
             OwnerRelation::List(id, action) => {
                 lists::serve_of_site(request, &owner, &id, action, payload).await
             }

@@ -4,6 +4,7 @@ use http::Method;
 
 use crate::graph::{
     address::{Collection, Owner, PathSegment},
+    analytics::AnalyticsAction,
     error::{Error, Result},
     lists::ListAction,
     table::{self, GraphRoute},
@@ -34,12 +35,24 @@ pub(in crate::graph) enum OwnerRelation {
     /// The owners of a group.
     Owners,
     Photo(PhotoAction),
+    /// The sites that a user follows.
+    FollowedSites(FollowAction),
     /// The sites below a site.
     Subsites,
     /// The lists of a site.
     Lists,
     /// The list of a site with an id or name, or a resource of it.
     List(String, ListAction),
+    /// The analytics of a site.
+    Analytics(AnalyticsAction),
+}
+
+/// An action on the sites that a user follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::graph) enum FollowAction {
+    List,
+    Add,
+    Remove,
 }
 
 /// An action on the photo of a user.
@@ -83,10 +96,26 @@ impl TenantAction {
     pub(in crate::graph) fn of_owner(
         method: &Method,
         owner: Owner,
-        segments: Vec<PathSegment>,
+        mut segments: Vec<PathSegment>,
     ) -> Result<Self> {
+        let analytics = AnalyticsAction::take(&mut segments);
         let names = names(segments);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        if let Some(action) = analytics {
+            let action = action.read(method)?;
+            let relation = match (&owner, names.as_slice()) {
+                (Owner::Site(_) | Owner::GroupSite(_), []) => OwnerRelation::Analytics(action),
+                (Owner::Site(_) | Owner::GroupSite(_), ["lists", list, "items", item]) => {
+                    let action = ListAction::Analytics { item: (*item).to_owned(), action };
+                    OwnerRelation::List((*list).to_owned(), action)
+                }
+                _ => {
+                    let path = names.join("/");
+                    return Err(Error::unsupported(format_args!("serve analytics of '{path}'")));
+                }
+            };
+            return Ok(Self::Of(owner, relation));
+        }
         let get = |relation: OwnerRelation| match is_read(method) {
             true => Ok(relation),
             false => Err(Error::method("GET")),
@@ -107,6 +136,17 @@ impl TenantAction {
             (Owner::Group(_), ["owners"]) => OwnerRelation::Owners,
             (Owner::Me | Owner::User(_), ["memberOf" | "transitiveMemberOf"]) => {
                 get(OwnerRelation::MemberOf)?
+            }
+            (Owner::Me | Owner::User(_), ["followedSites"]) => {
+                get(OwnerRelation::FollowedSites(FollowAction::List))?
+            }
+            (Owner::Me | Owner::User(_), ["followedSites", action @ ("add" | "remove")]) => {
+                if *method != Method::POST {
+                    return Err(Error::method("POST"));
+                }
+                let action =
+                    if *action == "add" { FollowAction::Add } else { FollowAction::Remove };
+                OwnerRelation::FollowedSites(action)
             }
             (Owner::Me | Owner::User(_), ["photo" | "photos", ..]) => {
                 OwnerRelation::Photo(PhotoAction::parse(method, &names)?)
@@ -150,9 +190,13 @@ impl TenantAction {
                 OwnerRelation::Photo(PhotoAction::List | PhotoAction::Get(_)) => &table::PHOTO,
                 OwnerRelation::Photo(PhotoAction::Content(_)) => &table::PHOTO_CONTENT,
                 OwnerRelation::Photo(PhotoAction::Put) => &table::PHOTO_PUT,
+                OwnerRelation::FollowedSites(FollowAction::List) => &table::FOLLOWED_SITES,
+                OwnerRelation::FollowedSites(FollowAction::Add) => &table::FOLLOW_SITES,
+                OwnerRelation::FollowedSites(FollowAction::Remove) => &table::UNFOLLOW_SITES,
                 OwnerRelation::Subsites => &table::SUBSITES,
                 OwnerRelation::Lists => &table::LISTS,
                 OwnerRelation::List(_, action) => action.route(),
+                OwnerRelation::Analytics(_) => &table::SITE_ANALYTICS,
             },
         }
     }

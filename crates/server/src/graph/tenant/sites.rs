@@ -38,7 +38,7 @@ const SITE_PROPERTIES: [&str; 10] = [
 ];
 
 /// The type of sites.
-const SITE: EntityType = EntityType {
+pub(super) const SITE: EntityType = EntityType {
     name: "site",
     context: "sites",
     properties: &SITE_PROPERTIES,
@@ -150,7 +150,7 @@ async fn respond(
 /// # Errors
 /// 507 if the library's drive cannot be created because the disk of the storage is full; 500 if the
 /// storage fails.
-async fn describe_site(request: &GraphRequest, site: &SiteProfile) -> Result<Value> {
+pub(super) async fn describe_site(request: &GraphRequest, site: &SiteProfile) -> Result<Value> {
     let account = request.state.accounts.open(&site.default_library().account).await?;
     let drive = request.state.tree.drive_info(account.drive).await?;
     let root = request.state.tree.node(account.drive, ROOT).await?;

@@ -31,7 +31,7 @@ async fn an_item_has_all_or_the_selected_properties() {
     let unknown =
         drive.request("GET", "/me/drive/root?expand=colour").refused(400, "BadRequest").await;
     assert!(unknown["error"]["message"].as_str().unwrap().contains("colour"));
-    drive.request("GET", "/me/drive/root?expand=retentionLabel").refused(501, "notSupported").await;
+    drive.request("GET", "/me/drive/root?expand=analytics").refused(501, "notSupported").await;
     let root = drive.get("/me/drive/root:/a?$expand=children($select=name)").await;
     assert_eq!(root["children"][0]["name"], "f.txt");
     assert!(root["children"][0].get("size").is_none());

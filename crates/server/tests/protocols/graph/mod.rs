@@ -1,6 +1,7 @@
 //! The Graph protocol of the drive server, over HTTP.
 
 mod addresses;
+mod analytics;
 mod batches;
 mod boundaries;
 mod bundles;
@@ -16,6 +17,7 @@ mod folders;
 mod following;
 mod harness;
 mod items;
+mod labels;
 mod names;
 mod office;
 mod options;

@@ -197,16 +197,18 @@ impl Example<'_> {
 
     /// Creates the items and resources whose placeholders a row has.
     async fn create(&mut self, row: &Row<'_>) {
-        self.put_file("file.png").await;
-        let file = self.put_file("file.png").await;
+        // Only documents have sensitivity labels.
+        let name = if row.has("SensitivityLabel") { "file.pdf" } else { "file.png" };
+        self.put_file(name).await;
+        let file = self.put_file(name).await;
         let other = self.put_file("other.png").await;
         let lists_folder = row.has("/children") && !row.has("bundle");
         let item = if lists_folder { &file["parentReference"]["id"] } else { &file["id"] };
         self.keep("{item-id}", item);
         self.keep("{other-id}", &other["id"]);
         self.keep("{parent-id}", &file["parentReference"]["id"]);
-        let path = if lists_folder { "" } else { "/file.png" };
-        self.values.insert("{item-path}", format!("{}{path}", self.folder));
+        let name = if lists_folder { String::new() } else { format!("/{name}") };
+        self.values.insert("{item-path}", format!("{}{name}", self.folder));
         self.values.insert("{filename}", "new.txt".to_owned());
         self.values.insert("{version-id}", "1.0".to_owned());
         let item = format!("{}/items/{}", self.drive, id(&file));
@@ -251,6 +253,13 @@ impl Example<'_> {
             || row.is("POST", "driveItem/discardCheckout");
         if has_check_out {
             self.request("POST", &format!("{item}/checkout")).ok().await;
+        }
+        if row.is("POST", "/followedSites/remove") {
+            self.post(
+                "/me/followedSites/add",
+                json!({"value": [{"id": self.filled("{site-id}")}]}),
+            )
+            .await;
         }
         if row.is("POST", "/unfollow") || row.has("/following/") {
             self.request("POST", &format!("{item}/follow")).ok().await;

@@ -144,8 +144,13 @@ async fn a_fault_rule_speaks_graphs_words() {
 async fn unsupported_resources_are_refused_by_name() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
-    for path in ["/me/drive/root/workbook", "/me/messages", "/me/joinedTeams", "/directoryObjects"]
-    {
+    for path in [
+        "/me/drive/root/workbook",
+        "/me/drive/activities",
+        "/me/messages",
+        "/me/joinedTeams",
+        "/directoryObjects",
+    ] {
         let refusal = drive.request("GET", path).refused(501, "notSupported").await;
         let last = path.rsplit('/').next().unwrap();
         assert!(refusal["error"]["message"].as_str().unwrap().contains(last), "{path}: {refusal}");

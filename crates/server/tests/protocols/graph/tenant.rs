@@ -523,3 +523,31 @@ async fn a_library_is_a_list_with_columns_and_fields() {
     personal.put("f", "x").await;
     personal.request("GET", "/me/drive/root:/f:/listItem").refused(400, "invalidRequest").await;
 }
+
+#[tokio::test]
+async fn sites_are_followed_listed_and_unfollowed() {
+    let cloud = server().await;
+    let anna = cloud.named("anna.business");
+    let handbook = anna.get("/sites?search=Handbook").await["value"][0]["id"].clone();
+    let post = |action: &str, ids: Value| {
+        let ids: Vec<_> = ids.as_array().unwrap().iter().map(|id| json!({"id": id})).collect();
+        let path = format!("/me/followedSites/{action}");
+        anna.request("POST", &path).json(json!({"value": ids}))
+    };
+    let followed = post("add", json!([handbook])).await.json_with_status(200);
+    assert_eq!(values(&followed, "displayName"), ["Handbook"]);
+    let mixed = post("add", json!([handbook, "contoso.sharepoint.com,x,y"])).await;
+    let mixed = mixed.json_with_status(207);
+    assert_eq!(mixed["value"][1]["error"]["code"], "invalidRequest");
+    assert_eq!(values(&anna.get("/me/followedSites").await, "displayName"), ["Handbook"]);
+    let bob = cloud.named("bob.business");
+    assert_eq!(values(&bob.get("/me/followedSites").await, "id"), [""; 0]);
+    let of_anna =
+        format!("/users/{}/followedSites/add", anna.get("/me").await["id"].as_str().unwrap());
+    let body = json!({"value": [{"id": handbook}]});
+    bob.request("POST", &of_anna).json(&body).refused(403, "accessDenied").await;
+    assert_eq!(post("remove", json!([handbook])).await.status, 204);
+    post("remove", json!([handbook])).await.json_with_status(207);
+    assert_eq!(values(&anna.get("/me/followedSites").await, "id"), [""; 0]);
+    post("add", json!([])).refused(400, "invalidRequest").await;
+}

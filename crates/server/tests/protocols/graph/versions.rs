@@ -186,3 +186,24 @@ async fn versions_without_pre_authenticated_urls_are_on_the_host_of_graph() {
     let content = drive.request("GET", url).header("range", "bytes=0-1").await;
     assert_eq!((content.status, content.text()), (206, "on"));
 }
+
+#[tokio::test]
+async fn a_list_item_has_the_versions_of_its_file() {
+    let cloud = GraphServer::new().await;
+    let drive = cloud.of(AccountKind::Library);
+    drive.put("f", "one").await;
+    drive.put("f", "two").await;
+    let list_item = drive.get("/me/drive/root:/f:/listItem").await;
+    let path = format!("/sites/root/lists/Documents/items/{}/versions", id(&list_item));
+    let listed = drive.get(&path).await;
+    let ids: Vec<&str> = listed["value"].as_array().unwrap().iter().map(id).collect();
+    assert_eq!(ids, ["2.0", "1.0"]);
+    let first = drive.get(&format!("{path}/1.0")).await;
+    assert!(first["lastModifiedDateTime"].is_string() && first.get("size").is_none(), "{first}");
+    drive.request("GET", &format!("{path}/9.0")).refused(404, "itemNotFound").await;
+    let restore = drive.request("POST", &format!("{path}/1.0/restoreVersion"));
+    assert_eq!(restore.await.status, 204);
+    assert_eq!(drive.read("f").await, "one");
+    let current = drive.request("POST", &format!("{path}/3.0/restoreVersion"));
+    current.refused(400, "invalidRequest").await;
+}
