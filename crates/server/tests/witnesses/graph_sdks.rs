@@ -1,6 +1,6 @@
 //! The Graph SDKs of Microsoft for Python and JavaScript, unmodified, share folders between two
 //! accounts of the drive server. The scripts `graph_sharing.py` and `node/sharing.mjs` have the test
-//! steps.
+//! steps. `node/tour.mjs` uses each feature of the SDK for JavaScript.
 //!
 //! `DRIVEDAL_GRAPH_PYTHON` names the Python, by default `python3` in the PATH (`pip install
 //! msgraph-sdk==1.65.0`), `DRIVEDAL_NODE_CLIENTS` the folder into which `npm ci` installed the packages.
@@ -30,6 +30,37 @@ const PYTHON_TESTS: [&str; 2] =
 const NODE_TESTS: [&str; 2] =
     ["invites_accepts_writes_and_revokes", "creates_links_with_password_and_expiry"];
 
+/// The functions of the tour for Node.js.
+const NODE_TOUR: [&str; 27] = [
+    "user",
+    "drive",
+    "text_is_uploaded_and_downloaded",
+    "bytes_are_uploaded_and_downloaded",
+    "a_stream_is_uploaded",
+    "a_raw_response_has_its_status",
+    "folders_are_created",
+    "an_error_has_status_code_and_request_id",
+    "children_are_selected_sorted_and_paged",
+    "children_are_filtered_and_counted",
+    "children_are_expanded",
+    "a_page_iterator_reads_all_pages",
+    "a_batch_has_dependent_requests",
+    "a_large_file_is_uploaded_in_fragments",
+    "a_large_stream_is_uploaded_in_fragments",
+    "an_upload_session_is_cancelled",
+    "an_item_is_renamed_and_moved",
+    "a_stale_change_is_refused",
+    "an_item_is_copied",
+    "an_item_is_deleted",
+    "changes_are_listed_since_a_delta",
+    "items_are_searched",
+    "microsoft_search_finds_items",
+    "versions_are_listed_and_restored",
+    "a_link_is_created_and_opened",
+    "permissions_are_granted_changed_and_removed",
+    "a_special_folder_is_opened",
+];
+
 /// The servers of the tests.
 struct Rig {
     /// For Python.
@@ -53,13 +84,15 @@ pub fn trials(runtime: &Runtime) -> Vec<Trial> {
     let clients = std::env::var_os("DRIVEDAL_NODE_CLIENTS").map(PathBuf::from);
     let missing = look_for_node(clients.clone()).err();
     let clients = clients.unwrap_or_default();
-    let node = NODE_TESTS.into_iter().map(|test| {
+    let sharing = NODE_TESTS.into_iter().map(|test| ("node/sharing.mjs", test));
+    let tour = NODE_TOUR.into_iter().map(|step| ("node/tour.mjs", step));
+    let node = sharing.chain(tour).map(|(script, test)| {
         let (rig, clients) = (Arc::clone(&rig), clients.clone());
         let name = format!("msgraph_node_{test}");
         trial(name, missing.as_deref(), move || {
             let mut command = Command::new("node");
             command.env("DRIVEDAL_NODE_CLIENTS", std::path::absolute(&clients)?);
-            rig.run(command, "node/sharing.mjs", test)
+            rig.run(command, script, test)
         })
     });
     python.into_iter().chain(node).collect()
@@ -110,12 +143,13 @@ impl Rig {
         Ok(Self { plain, secure, folder })
     }
 
-    /// Runs a function of a script with two accounts: of business drives for Python, of personal drives
-    /// for Node.js.
+    /// Runs a function of a script with two accounts: of personal drives for sharing with Node.js, else
+    /// of business drives.
     fn run(&self, mut command: Command, script: &str, test: &str) -> TrialResult {
-        let (server, kind) = match script.ends_with(".py") {
-            true => (&self.plain, AccountKind::Business),
-            false => (&self.secure, AccountKind::Personal),
+        let (server, kind) = match script {
+            "node/sharing.mjs" => (&self.secure, AccountKind::Personal),
+            "node/tour.mjs" => (&self.secure, AccountKind::Business),
+            _ => (&self.plain, AccountKind::Business),
         };
         let token = |user: &str| format!("drivedal-dev-{test}-{user}.{kind}");
         for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"] {

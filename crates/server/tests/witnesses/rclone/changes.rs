@@ -89,3 +89,34 @@ pub fn linked(rclone: &Rclone) -> TrialResult {
     }
     check("the text", rclone.rclone("cat od:tree/small.txt")?, "hello world".into())
 }
+
+pub fn hard_deleted(rclone: &Rclone) -> TrialResult {
+    rclone.seed()?;
+    rclone.rclone("deletefile --onedrive-hard-delete od:tree/small.txt")?;
+    rclone.check_count("graph.item.purge", 1)?;
+    let quota = |rclone: &Rclone| -> TrialResult<u64> {
+        let drive = rclone.graph("me/drive?$select=quota")?;
+        Ok(drive["quota"]["deleted"].as_u64().ok_or("no quota")?)
+    };
+    check("bytes in the recycle bin", quota(rclone)?, 0)?;
+    rclone.rclone("deletefile od:tree/dir/inner/deep.txt")?;
+    check("bytes in the recycle bin", quota(rclone)?, 4)
+}
+
+pub fn cleaned(rclone: &Rclone) -> TrialResult {
+    // rclone deletes no versions of personal drives, which have no request for it.
+    if rclone.kind == AccountKind::Personal {
+        return Ok(());
+    }
+    let from = rclone.seed()?;
+    fs::write(from.join("small.txt"), "another text")?;
+    rclone.rclone("sync LOCAL/from od:tree")?;
+    let versions = || -> TrialResult<usize> {
+        let all = rclone.graph("me/drive/root:/tree/small.txt:/versions")?;
+        Ok(all["value"].as_array().ok_or("no list")?.len())
+    };
+    check("there are old versions", versions()? > 1, true)?;
+    rclone.rclone("cleanup od:tree")?;
+    check("versions", versions()?, 1)?;
+    check("the text", rclone.rclone("cat od:tree/small.txt")?, "another text".into())
+}

@@ -40,6 +40,8 @@ const TESTS: &[Test] = &[
     ("keeps_times_and_sets_them_afterwards", changes::times),
     ("replaces_a_file_of_the_same_name_and_another_size", changes::replaced),
     ("makes_a_link_and_cleans_old_versions_up", changes::linked),
+    ("deletes_for_good", changes::hard_deleted),
+    ("deletes_old_versions", changes::cleaned),
     ("makes_a_link_that_expires", sharing::link_expires),
     ("reads_and_writes_permissions_as_metadata", sharing::permissions_are_metadata),
     ("renews_an_old_token", account::renewed),
