@@ -4,7 +4,7 @@
 //! ([`OperatorTarget`]), and a [`Meter`] that counts its requests. A [`Bench`] performs each
 //! [`Work`] on each contender, in interleaved rounds, and verifies the results. The [`Report`] has
 //! medians, quartiles, latency distributions, requests, bytes, memory and CPU time. It is printed as
-//! a table ([`text`](report::text)), as JSON (the type itself), as Markdown
+//! a table ([`text`](report::text)), as JSON ([`json`](report::json)), as Markdown
 //! ([`markdown`](report::markdown)) or as one HTML page ([`page`](report::page)).
 //!
 //! ```

@@ -131,7 +131,8 @@ impl Target for OperatorTarget {
         let options = ListOptions { recursive, ..ListOptions::default() };
         let entries = self.operator.list_options(&folder, options).await?;
         let files = entries.iter().filter(|entry| entry.metadata().is_file());
-        Ok(files.map(|entry| entry.path().trim_start_matches(&folder).to_owned()).collect())
+        let relative = |path: &str| path.strip_prefix(&folder).unwrap_or(path).to_owned();
+        Ok(files.map(|entry| relative(entry.path())).collect())
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result {

@@ -32,6 +32,7 @@ use drivedal_bench::{
 use drivedal_server::{Bandwidth, Fault, Latency, Server};
 use drivedal_test_support::files::create_small;
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use opendal::{Operator, options::ListOptions};
 use tokio::runtime::Runtime;
 
@@ -104,12 +105,13 @@ impl Client {
         std::env::var_os(variable).map_or_else(|| name.into(), PathBuf::from)
     }
 
-    /// Returns the first line of the program's version. `None` if it is not installed.
+    /// Returns the name and the version of the program. `None` if it is not installed.
     fn version(self) -> Option<String> {
         let argument = if self == Self::Rclone { "version" } else { "--version" };
         let output = Command::new(self.program()).arg(argument).output().ok()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
+        let words: Vec<&str> = text.split_whitespace().take(2).collect();
+        output.status.success().then(|| words.join(" "))
     }
 
     /// Returns the arguments of a transfer. `None` if the program does not have it.
@@ -169,6 +171,7 @@ fn main() -> Result {
 /// Returns an empty report with the works.
 fn new_report(arguments: &Arguments, files: usize) -> ReportBuilder {
     let report = ReportBuilder::new("Transfers beside rclone")
+        .started(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default())
         .setting("rounds", arguments.rounds)
         .setting("files of 1 to 8 kB", files)
         .setting("milliseconds per request", arguments.latency_ms)
@@ -410,8 +413,7 @@ fn is_equal(path: &Path, content: Content) -> Result<bool> {
 fn show(arguments: &Arguments, measured: &Report) -> Result {
     print!("{}", report::text(measured));
     fs::create_dir_all(&arguments.report)?;
-    let json = serde_json::to_string_pretty(measured)? + "\n";
-    fs::write(arguments.report.join("results.json"), json)?;
+    fs::write(arguments.report.join("results.json"), report::json(measured)?)?;
     fs::write(arguments.report.join("index.html"), report::page(measured))?;
     eprintln!("written: {}", arguments.report.display());
     Ok(())

@@ -38,6 +38,13 @@ impl ReportBuilder {
         Self { report, samples: BTreeMap::new() }
     }
 
+    /// Sets when the benchmark started, as RFC 3339.
+    #[must_use]
+    pub fn started(mut self, time: impl fmt::Display) -> Self {
+        self.report.started = time.to_string();
+        self
+    }
+
     /// Adds an option of the benchmark.
     #[must_use]
     pub fn setting(mut self, name: &str, value: impl fmt::Display) -> Self {

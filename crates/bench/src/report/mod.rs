@@ -5,6 +5,7 @@
 mod build;
 mod chart;
 mod html;
+mod json;
 mod markdown;
 mod table;
 mod text;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     build::ReportBuilder,
     html::page,
+    json::json,
     markdown::{markdown, replace_section},
     text::text,
 };
@@ -196,9 +198,10 @@ impl Latency {
         seconds.sort_by(f64::total_cmp);
         Some(Self {
             count: seconds.len(),
-            mean: seconds.iter().sum::<f64>() / seconds.len() as f64,
+            mean: rounded(seconds.iter().sum::<f64>() / seconds.len() as f64),
             quantiles: (0..=100)
                 .filter_map(|percent| quantile(&seconds, f64::from(percent) / 100.0))
+                .map(rounded)
                 .collect(),
         })
     }
@@ -208,6 +211,11 @@ impl Latency {
         let last = self.quantiles.len().saturating_sub(1);
         self.quantiles.get(percent.min(last)).copied().unwrap_or_default()
     }
+}
+
+/// Rounds a duration in seconds to 100 ns, which keeps the JSON small.
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1e7).round() / 1e7
 }
 
 impl Report {

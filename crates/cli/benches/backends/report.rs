@@ -6,12 +6,15 @@ use drivedal_bench::{
     Bench, Report, Result, Throughput, Work,
     report::{self, ReportBuilder, WorkInfo},
 };
+use jiff::Timestamp;
 
 use crate::{Arguments, contender::Contender, curl};
 
 /// Returns an empty report with the remotes and the works.
 pub fn new(arguments: &Arguments, chosen: &[&Contender]) -> ReportBuilder {
     let report = Bench::new(arguments.options(), Vec::new()).report();
+    let report =
+        report.started(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
     let report = report.setting("milliseconds added to each response", arguments.latency_ms);
     let report = chosen.iter().fold(report, |report, contender| {
         report.contender(contender.name, contender.service(), Vec::new())
@@ -55,8 +58,7 @@ pub fn show(arguments: &Arguments, measured: &Report) -> Result {
         println!("{name:<26} {up:>6} {down:>6} {hashed:>18}");
     }
     fs::create_dir_all(&arguments.report)?;
-    let json = serde_json::to_string_pretty(measured)? + "\n";
-    fs::write(arguments.report.join("results.json"), json)?;
+    fs::write(arguments.report.join("results.json"), report::json(measured)?)?;
     fs::write(arguments.report.join("index.html"), report::page(measured))?;
     eprintln!("written: {}", arguments.report.display());
     Ok(())

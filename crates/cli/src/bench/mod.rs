@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use drivedal_bench::{Bench, BenchEvent, BenchOptions, Outcome, Report, Work, report};
 use jiff::Timestamp;
 
@@ -35,9 +36,7 @@ A BACKEND is one of:
 Each backend works in the folder drivedal-bench-RANDOM below its path. The folder is removed at the
 end, also after Ctrl-C. Downloads are compared with the written bytes.
 
-The works are put-small, list, list-recursive, stat, get-small, copy, rename, mixed, put-large,
-get-large, read-ranges and delete. With --json the report is one line of JSON. The exit code is 6 if a
-work failed.
+With --json the report is one line of JSON. The exit code is 6 if a work failed.
 
 Examples:
   drivedal bench local-onedrive: local-skydrive: local-amazon: memory:///
@@ -53,7 +52,7 @@ pub(crate) struct BenchCommand {
     rounds: NonZeroUsize,
 
     /// Perform only these works, such as put-small,stat
-    #[arg(long, value_name = "WORK", value_delimiter = ',')]
+    #[arg(long, value_name = "WORK", value_delimiter = ',', value_parser = work_parser())]
     only: Vec<Work>,
 
     /// Use this many small files
@@ -87,6 +86,11 @@ pub(crate) struct BenchCommand {
     /// Run this program for rclone: backends
     #[arg(long, value_name = "PROGRAM", default_value = "rclone", env = "DRIVEDAL_RCLONE")]
     rclone: PathBuf,
+}
+
+/// Returns the parser of `--only`. Completions and help list the works.
+fn work_parser() -> impl TypedValueParser<Value = Work> {
+    PossibleValuesParser::new(Work::ALL.map(Work::id)).try_map(|id| id.parse::<Work>())
 }
 
 /// Parses a size of at least one byte.
@@ -221,9 +225,8 @@ async fn create_folder(folder: &Path) -> Result {
 /// [`Failure::local`] if a file cannot be written.
 async fn write(folder: PathBuf, report: Report) -> Result {
     blocking(move || {
-        let mut json = serde_json::to_string_pretty(&report)
+        let json = report::json(&report)
             .map_err(|error| Failure::new(Exit::Failed, format!("cannot write JSON: {error}")))?;
-        json.push('\n');
         for (name, text) in [("results.json", json), ("index.html", report::page(&report))] {
             let path = folder.join(name);
             fs::write(&path, text).map_err(|error| Failure::local("write", &path, &error))?;

@@ -1,6 +1,6 @@
 //! Tests of the program `drivedal` that need separate processes: kills, a full disk, a disk that
 //! ignores case, many clients, killed syncs, S3 and WebDAV, many processes with one account, the sync
-//! client `onedrive`, an import from rclone, and a client's memory.
+//! client `onedrive`, an import from rclone, a benchmark of rclone, and a client's memory.
 
 #[cfg(target_os = "linux")]
 mod case_insensitive_disk;
@@ -15,6 +15,8 @@ mod many_clients;
 mod onedrive;
 #[cfg(target_os = "linux")]
 mod other_services;
+#[cfg(target_os = "linux")]
+mod rclone_bench;
 #[cfg(target_os = "linux")]
 mod rclone_import;
 mod shared_account;
@@ -46,6 +48,7 @@ fn main() {
     #[cfg(target_os = "linux")]
     trials.extend([
         case_insensitive_disk::trial(),
+        rclone_bench::trial_of_bench(),
         rclone_import::trial_of_import(),
         test("many_clients::every_one_of_many_clients_is_served", || {
             Box::pin(many_clients::every_one_of_many_clients_is_served())
