@@ -1,49 +1,99 @@
 //! The report as Markdown tables, for documents.
 
-use std::fmt::Write;
+use super::{Report, WorkResult, table};
+use crate::{Outcome, format};
 
-use super::{Report, table};
+/// A table with a row for each work and a column for each contender.
+struct Matrix {
+    title: &'static str,
+    /// Formats the figure of a result. `None` if it was not measured.
+    figure: fn(&WorkResult) -> Option<String>,
+}
 
-/// Returns the report as Markdown: the options, and one table with a row for each work and contender.
-/// The text has no headings, so that a document can include it anywhere.
+/// The tables, in their order. A table without any figure is left out.
+const MATRICES: [Matrix; 4] = [
+    Matrix {
+        title: "Median, and ratio to the fastest",
+        figure: |result| {
+            let (spread, ratio) = (result.spread?, result.ratio?);
+            let median = format::seconds(spread.median);
+            Some(format!("{median} ({})", format::ratio(ratio)))
+        },
+    },
+    Matrix {
+        title: "Requests",
+        figure: |result| result.requests.map(|requests| format!("{requests:.0}")),
+    },
+    Matrix {
+        title: "Bytes up and down",
+        figure: |result| {
+            let (up, down) = (format::bytes(result.bytes_up?), format::bytes(result.bytes_down?));
+            Some(format!("{up}, {down}"))
+        },
+    },
+    Matrix {
+        title: "Growth of the memory",
+        figure: |result| result.memory.map(|bytes| format::bytes(bytes as f64)),
+    },
+];
+
+/// Returns the report as Markdown: the options, and tables with a row for each work and a column for
+/// each contender. The text has no headings, so that a document can include it anywhere.
 pub fn markdown(report: &Report) -> String {
-    let mut text = String::new();
-    let settings = report
+    let settings: Vec<_> = report
         .settings
         .iter()
         .map(|setting| format!("{}: {}", setting.name, setting.value))
-        .collect::<Vec<_>>()
-        .join(", ");
+        .collect();
     let machine = &report.machine;
-    let build = if machine.debug_build { ", debug build" } else { "" };
-    let started = report.started.split('T').next().unwrap_or_default();
-    writeln!(
-        text,
-        "{} on {started}, {} {} with {} processors{build}. {settings}.\n",
-        report.program, machine.os, machine.arch, machine.cpus
-    )
-    .expect("a string accepts all text");
-    let columns = table::columns(report, report.results.iter());
-    let titles = columns.iter().map(|column| column.title).collect::<Vec<_>>().join(" | ");
-    text += &format!("| work | backend | {titles} |\n|---|---|{}\n", "---:|".repeat(columns.len()));
-    for work in &report.works {
-        for (number, result) in report.results_of(&work.id).enumerate() {
-            let title = if number == 0 { work.title.as_str() } else { "" };
-            let cells = match table::reason(result) {
-                Some(reason) => {
-                    let empty = " |".repeat(columns.len().saturating_sub(1));
-                    format!("{} |{empty}", escaped(&reason))
-                }
-                None => {
-                    let cells = columns.iter().map(|column| column.text(work, result));
-                    format!("{} |", cells.collect::<Vec<_>>().join(" | "))
-                }
-            };
-            text += &format!("| {title} | {} | {cells}\n", escaped(&result.contender));
+    let mut text = format!(
+        "{}, {}: {} {}, {} processors{}. {}.\n",
+        report.program,
+        report.started.split('T').next().unwrap_or_default(),
+        machine.os,
+        machine.arch,
+        machine.cpus,
+        if machine.debug_build { ", **a debug build: its times are not comparable**" } else { "" },
+        settings.join(", "),
+    );
+    for matrix in &MATRICES {
+        let has_figure = |result: &WorkResult| (matrix.figure)(result).is_some();
+        if report.results.iter().any(has_figure) {
+            text += &format!("\n{}:\n\n{}", matrix.title, rows(report, matrix));
+        }
+    }
+    for result in &report.results {
+        if let (Outcome::Failed(_), Some(reason)) = (&result.outcome, table::reason(result)) {
+            text += &format!("\n* {}, {}: {}", result.work, result.contender, escaped(&reason));
         }
     }
     for contender in report.contenders.iter().filter(|contender| !contender.notes.is_empty()) {
         text += &format!("\n{}: {}\n", escaped(&contender.name), contender.notes.join(" "));
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+/// Returns a table. Works without any figure are left out.
+fn rows(report: &Report, matrix: &Matrix) -> String {
+    let names: Vec<_> = report.contenders.iter().map(|one| escaped(&one.name)).collect();
+    let mut text =
+        format!("| work | {} |\n|---|{}\n", names.join(" | "), "---:|".repeat(names.len()));
+    for work in &report.works {
+        let cells: Vec<String> = report
+            .contenders
+            .iter()
+            .map(|contender| {
+                let result = report.result(&contender.name, &work.id);
+                let figure = result.and_then(matrix.figure);
+                figure.unwrap_or_else(|| match result.map(|result| &result.outcome) {
+                    Some(Outcome::Failed(_)) => "failed".to_owned(),
+                    _ => String::new(),
+                })
+            })
+            .collect();
+        if cells.iter().any(|cell| !cell.is_empty()) {
+            text += &format!("| {} | {} |\n", work.title, cells.join(" | "));
+        }
     }
     text
 }
@@ -67,13 +117,24 @@ mod tests {
     use super::{super::build::tests::example, *};
 
     #[test]
-    fn each_row_has_the_columns_of_the_header() {
+    fn each_table_has_a_column_for_each_contender() {
         let text = markdown(&example());
         let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
-        assert_eq!(rows.len(), 6);
-        let columns = rows[0].matches('|').count();
-        assert!(rows.iter().all(|row| row.matches('|').count() == columns), "{text}");
-        assert!(rows[5].contains("failed: no space left; on the device"), "{text}");
+        assert_eq!(
+            rows,
+            [
+                "| work | a | b & c |",
+                "|---|---:|---:|",
+                "| Upload | 2.00 s (1.00×) | 4.00 s (2.00×) |",
+                "| Copy |  | failed |",
+                "| work | a | b & c |",
+                "|---|---:|---:|",
+                "| Upload | 3 |  |",
+                "| Copy |  | failed |",
+            ]
+        );
+        assert!(text.contains("* copy, b & c: failed: no space left; on the device"), "{text}");
+        assert!(!text.contains("Growth of the memory"), "{text}");
     }
 
     #[test]
