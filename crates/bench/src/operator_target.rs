@@ -149,6 +149,10 @@ impl Target for OperatorTarget {
         Ok(self.operator.delete_iter(paths).await?)
     }
 
+    async fn folder_exists(&self, path: &str) -> Result<bool> {
+        Ok(self.operator.exists(&self.at(path)).await?)
+    }
+
     async fn delete_folder(&self, path: &str) -> Result {
         Ok(self.operator.delete_with(&self.at(path)).recursive(true).await?)
     }

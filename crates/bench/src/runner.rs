@@ -8,6 +8,9 @@ use crate::{
     turn::Turn,
 };
 
+/// Maximum number of deletions of the folder of a contender.
+const DELETIONS: usize = 3;
+
 /// A benchmark of several contenders.
 ///
 /// Each contender works in a folder with a random name below its root. [`clean_up`](Self::clean_up)
@@ -175,12 +178,27 @@ impl Bench {
     pub async fn clean_up(&self) -> Vec<LeftFolder> {
         let mut left = Vec::new();
         for contender in &self.contenders {
-            if let Err(error) = contender.target.delete_folder(&self.folder).await {
+            if let Err(error) = self.delete_folder(contender).await {
                 let (contender, folder) = (contender.name.clone(), self.folder.clone());
                 left.push(LeftFolder { contender, folder, error });
             }
         }
         left
+    }
+
+    /// Deletes the folder of a contender until it does not exist. If the benchmark was interrupted, a
+    /// request that was already sent may create it again.
+    ///
+    /// # Errors
+    /// Those of the backend, and a message if the folder exists after [`DELETIONS`] deletions.
+    async fn delete_folder(&self, contender: &Contender) -> Result {
+        for _ in 0..DELETIONS {
+            contender.target.delete_folder(&self.folder).await?;
+            if !contender.target.folder_exists(&self.folder).await? {
+                return Ok(());
+            }
+        }
+        Err("it still exists".into())
     }
 
     /// Starts a round of a contender in a folder with this name.

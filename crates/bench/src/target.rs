@@ -88,6 +88,12 @@ pub trait Target: Send + Sync {
     /// Those of the backend.
     async fn delete(&self, paths: Vec<String>) -> Result;
 
+    /// Returns whether a folder exists: as a folder, or as the path of at least one file.
+    ///
+    /// # Errors
+    /// Those of the backend. An error does not mean that the folder does not exist.
+    async fn folder_exists(&self, path: &str) -> Result<bool>;
+
     /// Deletes a folder with all its contents. A folder that does not exist is not an error.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
-//! Compares the command line with other clients. All run as processes against one drive server. The
-//! output is seconds and requests for the same work.
+//! Compares the command line with other clients: whole commands, as processes against one drive server.
+//! The output is a table; `results.json` and the page `index.html` are written into the folder of
+//! `--report`.
 //!
-//! `cargo bench --bench clients [-- --latency-ms 20 --folders 10 --files 20 --rounds 3 --json]`.
+//! `cargo bench --bench clients [-- --latency-ms 20 --folders 10 --files 20 --rounds 3]`.
 //!
 //! rclone is `DRIVEDAL_RCLONE`, or `rclone` in the PATH; acd_cli is `DRIVEDAL_ACD_CLI`, or
 //! `acd_cli` in the PATH. A missing client is skipped and reported. drivedal is `DRIVEDAL_PROGRAM`,
@@ -9,11 +10,9 @@
 //! calibrates the processor's clock for about 20 ms at the start of each process.
 //!
 //! Rounds are interleaved: a client does all of its work before the next client starts, each with a
-//! new account. The output is the median of all rounds.
+//! new account. The order rotates.
 
 use std::{
-    collections::BTreeMap,
-    error::Error,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -21,15 +20,17 @@ use std::{
 };
 
 use clap::Parser;
-use drivedal_bench::Spread;
+use drivedal_bench::{
+    Result, Sample,
+    report::{self, ReportBuilder, WorkInfo},
+};
 use drivedal_server::Server;
 use drivedal_test_support::files::create_small;
+use jiff::Timestamp;
 use serde_json::json;
 
 #[path = "rclone_config.rs"]
 mod rclone;
-
-type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 /// Compare the command line with rclone and acd_cli on a drive server
 #[derive(Parser)]
@@ -49,24 +50,32 @@ struct Arguments {
     /// Run only drives whose names start with this text
     #[arg(long, default_value = "")]
     drive: String,
-    /// Print one JSON document per line instead of a table
-    #[arg(long)]
-    json: bool,
+    /// Write the report into this folder
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/clients-report"))]
+    report: PathBuf,
     /// Accepted because `cargo bench` passes it
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-const WORK: [&str; 6] = ["put", "list drive", "list folder", "get", "delete files", "delete tree"];
+/// Ids, titles and descriptions of the works.
+const WORK: [[&str; 3]; 6] = [
+    ["put", "Upload a tree", "Uploads all files."],
+    ["list drive", "List the drive", "Lists the whole drive."],
+    ["list folder", "List a folder", "Lists the uploaded folder with all below it."],
+    ["get", "Download a tree", "Downloads all files, which are compared afterwards."],
+    ["delete files", "Delete files", "Deletes each file."],
+    ["delete tree", "Delete a tree", "Deletes the folder with all below it."],
+];
 
 /// A client with one drive.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Contender {
     drive: &'static str,
     client: Client,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Client {
     Drivedal,
     Rclone,
@@ -104,12 +113,6 @@ const CONTENDERS: [Contender; 7] = [
     Contender { drive: "skydrive", client: Client::Drivedal },
 ];
 
-#[derive(Clone, Copy)]
-struct Cost {
-    took: Duration,
-    requests: u64,
-}
-
 fn main() -> Result {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Runtime::new()?;
@@ -118,28 +121,51 @@ fn main() -> Result {
     let source = tempfile::tempdir()?;
     let files = create_small(source.path(), arguments.folders, arguments.files)?;
 
-    let mut costs: BTreeMap<(Contender, usize), Vec<Cost>> = BTreeMap::new();
-    for round in 0..arguments.rounds {
-        for contender in CONTENDERS {
-            if !contender.drive.starts_with(&arguments.drive) {
-                continue;
+    let is_chosen = |contender: &Contender| contender.drive.starts_with(&arguments.drive);
+    let mut report = ReportBuilder::new("Clients beside drivedal")
+        .started(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default())
+        .setting("rounds", arguments.rounds)
+        .setting("files of 1 to 8 kB", files.len())
+        .setting("folders", arguments.folders)
+        .setting("milliseconds per request", arguments.latency_ms);
+    for [id, title, description] in WORK {
+        report = report.work(WorkInfo::new(id, title, description));
+    }
+    let mut contenders = Vec::new();
+    for contender in CONTENDERS.into_iter().filter(is_chosen) {
+        match contender.client.program() {
+            Some(program) => {
+                report = report.contender(&contender.name(), contender.drive, Vec::new());
+                contenders.push((contender, program));
             }
-            let Some(program) = contender.client.program() else {
-                if round == 0 {
-                    eprintln!("{} is not here", contender.client.name());
-                }
-                continue;
-            };
-            let run = Run::new(&server, &runtime, contender, program, round)?;
-            for (number, work) in WORK.into_iter().enumerate() {
-                if let Some(cost) = run.cost(work, source.path(), &files)? {
-                    costs.entry((contender, number)).or_default().push(cost);
+            None => eprintln!("{} is not installed", contender.client.name()),
+        }
+    }
+    for round in 0..arguments.rounds {
+        for position in 0..contenders.len() {
+            let (contender, program) = &contenders[(position + round) % contenders.len()];
+            let run = Run::new(&server, &runtime, *contender, program.clone(), round)?;
+            for [work, ..] in WORK {
+                if let Some(sample) = run.sample(work, source.path(), &files)? {
+                    report.add(&contender.name(), work, sample);
                 }
             }
         }
     }
-    show(&arguments, costs);
+    let measured = report.finish();
+    print!("{}", report::text(&measured));
+    fs::create_dir_all(&arguments.report)?;
+    fs::write(arguments.report.join("results.json"), report::json(&measured)?)?;
+    fs::write(arguments.report.join("index.html"), report::page(&measured))?;
+    eprintln!("written: {}", arguments.report.display());
     Ok(())
+}
+
+impl Contender {
+    /// Returns the name in the report.
+    fn name(self) -> String {
+        format!("{}, {}", self.client.name(), self.drive)
+    }
 }
 
 /// One run of a client, with a new account and a new folder.
@@ -182,7 +208,8 @@ impl<'a> Run<'a> {
                 uri.finish()
             }
             Client::Rclone => {
-                let config = rclone::config(url, kind, &token, runtime)?;
+                let config = rclone::config(url, kind, &token, runtime);
+                let config = config.map_err(|error| error.to_string())?;
                 fs::write(folder.path().join("rclone.conf"), config)?;
                 "cloud:".into()
             }
@@ -209,7 +236,7 @@ impl<'a> Run<'a> {
     }
 
     /// Runs one part of the work. `None` if the client has no command for it.
-    fn cost(&self, work: &str, source: &Path, files: &[String]) -> Result<Option<Cost>> {
+    fn sample(&self, work: &str, source: &Path, files: &[String]) -> Result<Option<Sample>> {
         let back = self.folder.path().join("back");
         // The earlier work deleted files, so the tree is uploaded again, without being measured.
         if work == "delete tree" {
@@ -221,7 +248,8 @@ impl<'a> Run<'a> {
         control.reset_counters();
         let began = Instant::now();
         self.run(command)?;
-        let cost = Cost { took: began.elapsed(), requests: control.counters().total };
+        let mut sample = Sample::done(began.elapsed().as_secs_f64(), files.len() as u64, 0);
+        sample.requests = Some(control.counters().total);
         if work == "get" {
             for path in files {
                 let fetched = match self.client {
@@ -235,7 +263,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        Ok(Some(cost))
+        Ok(Some(sample))
     }
 
     fn command_line(
@@ -300,38 +328,5 @@ impl<'a> Run<'a> {
             return Err(format!("{}: {} {said}", self.client.name(), output.status).into());
         }
         Ok(())
-    }
-}
-
-fn show(arguments: &Arguments, costs: BTreeMap<(Contender, usize), Vec<Cost>>) {
-    if !arguments.json {
-        println!(
-            "{} files in {} folders, {} ms a request, median of {} rounds",
-            arguments.files * arguments.folders,
-            arguments.folders,
-            arguments.latency_ms,
-            arguments.rounds
-        );
-        println!("| drive | client | work | requests | seconds | spread |");
-        println!("|---|---|---|---:|---:|---:|");
-    }
-    for ((Contender { drive, client }, work), costs) in costs {
-        let seconds = costs.iter().map(|cost| cost.took.as_secs_f64());
-        let Some(Spread { median, min: least, max: most, .. }) = Spread::from_values(seconds)
-        else {
-            continue;
-        };
-        let (client, work) = (client.name(), WORK[work]);
-        let requests = costs.iter().map(|cost| cost.requests).max().unwrap_or_default();
-        match arguments.json {
-            true => println!(
-                "{}",
-                json!({"drive": drive, "client": client, "work": work, "requests": requests,
-                    "median_seconds": median, "least_seconds": least, "most_seconds": most})
-            ),
-            false => println!(
-                "| {drive} | {client} | {work} | {requests} | {median:.2} | {least:.2}–{most:.2} |"
-            ),
-        }
     }
 }

@@ -197,6 +197,11 @@ impl Target for RcloneTarget {
         Ok(())
     }
 
+    async fn folder_exists(&self, path: &str) -> Result<bool> {
+        let found = self.call("operations/stat", path).await?;
+        Ok(!found["item"].is_null())
+    }
+
     async fn delete_folder(&self, path: &str) -> Result {
         match self.call("operations/purge", path).await {
             Err(error) if error.to_string().contains("directory not found") => Ok(()),

@@ -135,11 +135,13 @@ fn ctrl_c_stops_the_measurement_and_removes_the_files() {
 
     let shell = Shell::new();
     fs::create_dir(shell.path("disk")).expect("created");
-    let arguments = ["bench", "--rounds", "100000", "--files", "200", "disk:"];
+    let mut arguments = vec!["bench", "--rounds", "100000", "disk:", "local-onedrive:"];
+    arguments.extend(SMALL);
     let mut command = shell.command(&arguments);
     let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it runs");
     let mut messages = BufReader::new(child.stderr.take().expect("piped")).lines();
-    let started = messages.any(|line| line.expect("text").contains("round 2 of"));
+    let started =
+        messages.any(|line| line.expect("text").contains("round 2 of 100000: local-onedrive:"));
     assert!(started);
     let stopped =
         std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
@@ -148,4 +150,5 @@ fn ctrl_c_stops_the_measurement_and_removes_the_files() {
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert!(rest.last().is_some_and(|line| line == "drivedal: interrupted"), "{rest:?}");
     assert!(tree(&shell.path("disk")).is_empty(), "nothing is left");
+    assert_eq!(shell.out(&["ls", "local-onedrive:"]), "");
 }
