@@ -4,6 +4,7 @@
 mod amazon_drive;
 mod batches;
 mod connection;
+mod extensions;
 mod faults;
 mod handle;
 mod layers;

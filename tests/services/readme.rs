@@ -1,6 +1,9 @@
 //! The guide's tables of capabilities must match those of the services.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    sync::{Mutex, PoisonError},
+};
 
 use drivedal::services::{
     amazon_drive::AmazonDriveConfig, onedrive::OneDriveConfig, skydrive::SkyDriveConfig,
@@ -61,7 +64,23 @@ fn capability_table(services: &[(&str, Capability)]) -> String {
     table
 }
 
-/// `DRIVEDAL_UPDATE_DOCS=1` writes the table into the guide.
+/// Compares a table with the one between two lines of the guide. With `DRIVEDAL_UPDATE_DOCS=1`, writes
+/// it there.
+fn compare_with_guide([start, end]: [&str; 2], table: &str) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/library.md");
+    // The tests of one process may write one after the other.
+    static GUIDE: Mutex<()> = Mutex::new(());
+    let _guide = GUIDE.lock().unwrap_or_else(PoisonError::into_inner);
+    let guide = std::fs::read_to_string(path).expect("the guide");
+    let (before, rest) = guide.split_once(start).expect("the line before the table");
+    let (current, after) = rest.split_once(end).expect("the line after the table");
+    if std::env::var_os("DRIVEDAL_UPDATE_DOCS").is_some() {
+        std::fs::write(path, format!("{before}{start}{table}{end}{after}")).expect("written");
+        return;
+    }
+    assert_eq!(current, table, "run this test with DRIVEDAL_UPDATE_DOCS=1");
+}
+
 #[test]
 fn the_table_of_all_capabilities_is_true() {
     let token = [("access_token", "t")];
@@ -72,16 +91,37 @@ fn the_table_of_all_capabilities_is_true() {
         ("skydrive", of::<SkyDriveConfig>(&token)),
         ("amazon-drive", of::<AmazonDriveConfig>(&token)),
     ]);
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/library.md");
-    let guide = std::fs::read_to_string(path).expect("the guide");
-    let [start, end] = TABLE;
-    let (before, rest) = guide.split_once(start).expect("the line before the table");
-    let (current, after) = rest.split_once(end).expect("the line after the table");
-    if std::env::var_os("DRIVEDAL_UPDATE_DOCS").is_some() {
-        std::fs::write(path, format!("{before}{start}{table}{end}{after}")).expect("written");
-        return;
+    compare_with_guide(TABLE, &table);
+}
+
+/// The lines around the generated table of extensions in the guide.
+const EXTENSIONS: [&str; 2] = ["<!-- extensions: generated -->\n", "<!-- end of extensions -->\n"];
+
+#[test]
+fn the_table_of_all_extensions_is_true() {
+    let services = [
+        ("onedrive", "onedrive://?access_token=t"),
+        ("onedrive, personal", "onedrive://?access_token=t&account_kind=personal"),
+        ("onedrive, business", "onedrive://?access_token=t&account_kind=business"),
+        ("skydrive", "skydrive://?access_token=t"),
+        ("amazon-drive", "amazon-drive://?access_token=t"),
+    ];
+    let extensions = services.map(|(_, uri)| {
+        let handle = drivedal::remote::open(uri).expect("a remote").handle.expect("a drive");
+        handle.drive().capabilities().extensions
+    });
+    let names: Vec<_> = services.iter().map(|(name, _)| format!(" `{name}` |")).collect();
+    let mut table =
+        format!("| extension |{}\n|---|{}\n", names.concat(), "---|".repeat(names.len()));
+    for (row, (name, _)) in extensions[0].entries().enumerate() {
+        write!(table, "| `{name}` |").expect("a string");
+        for extensions in &extensions {
+            let (_, has) = extensions.entries().nth(row).expect("the same fields");
+            write!(table, " {} |", if has { "yes" } else { "–" }).expect("a string");
+        }
+        table.push('\n');
     }
-    assert_eq!(current, table, "run this test with DRIVEDAL_UPDATE_DOCS=1");
+    compare_with_guide(EXTENSIONS, &table);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use drivedal::{
     http_transport,
     layers::{Policy, RetryLayer},
     remote::{Remote, RemoteSource, is_drive},
+    services::onedrive::ONEDRIVE_SCHEME,
 };
 use opendal::{HttpTransporter, OperationContext, Operator, OperatorRegistry};
 use tokio::sync::OnceCell;
@@ -20,7 +21,7 @@ use crate::{
     embedded::{self, Embedded},
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
-    location::{Addressing, Location, RemoteAddress},
+    location::{Addressing, Location, RemoteAddress, split_sharing_url},
     options::GlobalOptions,
     output::Output,
     remote::{OpenRemote, RemotePath},
@@ -28,6 +29,9 @@ use crate::{
     transfer::{journal::Journal, local::blocking},
     waiting::WaitNotifier,
 };
+
+/// Options that name the drive or the root of a remote. A sharing URL takes their place.
+const OTHER_DRIVES: [&str; 7] = ["drive_id", "group", "library", "root", "site", "special", "user"];
 
 /// Lifetime of path index entries for commands that work on many items. Such a command assumes that
 /// it is the only one that changes the tree.
@@ -283,13 +287,35 @@ impl App {
         Ok(self.source(name).await?.source)
     }
 
+    /// Returns the options of a remote, and its server if it is embedded. `name` may be followed by a
+    /// colon and a sharing URL: the options are then those of the URL's folder, with the sign-in of the
+    /// remote.
+    ///
+    /// # Errors
+    /// `Usage` if no remote has the name, its URI cannot be parsed, or it cannot open a sharing URL; the
+    /// failure of the embedded server if it does not start.
+    async fn source(&self, name: &str) -> Result<RemoteSpec> {
+        let Some((name, url)) = split_sharing_url(name) else {
+            return self.named_source(name).await;
+        };
+        let spec = self.named_source(name).await?;
+        let scheme = spec.source.scheme()?;
+        if scheme != ONEDRIVE_SCHEME {
+            let hint = "only onedrive remotes open sharing URLs";
+            return Err(Failure::wrong_service(&scheme).with_exit(Exit::Usage).hint(hint));
+        }
+        let source =
+            OTHER_DRIVES.iter().fold(spec.source, |source, key| source.without_option(key));
+        Ok(RemoteSpec { source: source.option("sharing_url", url), ..spec })
+    }
+
     /// Returns the options of a remote, and its server if it is embedded. A configured remote
     /// overrides an embedded one of the same name.
     ///
     /// # Errors
     /// `Usage` if no remote has the name or its URI cannot be parsed; the failure of the embedded
     /// server if it does not start.
-    async fn source(&self, name: &str) -> Result<RemoteSpec> {
+    async fn named_source(&self, name: &str) -> Result<RemoteSpec> {
         let is_configured = self.configuration.contains(name);
         match embedded::source(name).filter(|_| !is_configured) {
             None => RemoteSpec::new(self.configured(name)?),

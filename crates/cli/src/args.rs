@@ -31,6 +31,7 @@ Naming items:
   REMOTE:PATH    a path in a remote; REMOTE:/a/b and REMOTE:a/b are the same, REMOTE: is the root
   REMOTE:ID      an item by its id, if the text has the form of that cloud's ids; a path may follow
                  (REMOTE:ID/a/b). -p and -i override the detection
+  REMOTE:URL     the folder of a sharing URL (https://1drv.ms/...), with the sign-in of a OneDrive
   URI            the root of a remote by its OpenDAL URI (fs:///srv/data)
 
 The remotes local-onedrive:, local-skydrive: and local-amazon: are always available: three views of

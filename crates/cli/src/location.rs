@@ -1,5 +1,7 @@
 //! Names of items on the command line: `REMOTE:PATH`, `REMOTE:ID`, or the URI of a remote.
 //!
+//! `REMOTE:https://…` is the folder behind a sharing URL, opened with the sign-in of the remote.
+//!
 //! `REMOTE:/a/b` and `REMOTE:a/b` are the same, `REMOTE:` is the root. A slash at the end marks a
 //! folder; as a target it means "below this folder". A URI (`fs:///srv/data`) stands for the root
 //! of the remote at that URI.
@@ -110,7 +112,7 @@ impl fmt::Display for DrivePath {
 /// An argument that names an item on a remote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Location {
-    /// Name or URI of the remote.
+    /// Name or URI of the remote; of a sharing URL, `NAME:URL`.
     pub(crate) remote: String,
     /// The text after the colon: a path or an id.
     pub(crate) text: String,
@@ -133,13 +135,19 @@ impl Location {
         if is_uri(text) {
             return Some(Self { remote: text.to_owned(), text: String::new() });
         }
+        if split_sharing_url(text).is_some() {
+            return Some(Self { remote: text.to_owned(), text: String::new() });
+        }
         let (remote, text) = text.split_once(':')?;
         is_name(remote).then(|| Self { remote: remote.to_owned(), text: text.to_owned() })
     }
 
     /// Returns the remote's name for messages: of a URI only the scheme, because the rest may
-    /// contain a token.
+    /// contain a token, and of a sharing URL only the remote.
     pub(crate) fn remote_name(&self) -> &str {
+        if let Some((name, _)) = split_sharing_url(&self.remote) {
+            return name;
+        }
         self.remote.split_once("://").map_or(&self.remote, |(scheme, _)| scheme)
     }
 }
@@ -149,6 +157,13 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.remote_name(), self.text)
     }
+}
+
+/// Splits `NAME:URL` into the name of a remote and a sharing URL. `None` for any other text.
+pub(crate) fn split_sharing_url(text: &str) -> Option<(&str, &str)> {
+    let (name, url) = text.split_once(':')?;
+    let is_url = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
+    (is_url && is_name(name)).then_some((name, url))
 }
 
 /// Returns whether an argument is a URI: `scheme://…` with a scheme of at least two lower-case
@@ -281,6 +296,15 @@ mod tests {
         assert_eq!((uri.remote.as_str(), uri.text.as_str()), ("fs:///srv/data", ""));
         let colons = Location::detect("work:a:b").expect("a remote");
         assert_eq!(colons.text, "a:b");
+    }
+
+    #[test]
+    fn a_sharing_url_belongs_to_the_remote_and_is_not_shown() {
+        let shared = Location::detect("work:https://1drv.ms/f/c/SECRET").expect("a remote");
+        assert_eq!((shared.to_string(), shared.text.as_str()), ("work:".to_owned(), ""));
+        assert_eq!(split_sharing_url(&shared.remote), Some(("work", "https://1drv.ms/f/c/SECRET")));
+        let path = Location::detect("work:a/https://x").expect("a remote");
+        assert_eq!(path.remote, "work");
     }
 
     #[test]

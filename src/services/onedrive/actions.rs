@@ -85,7 +85,7 @@ pub(super) async fn preview_url(
 /// errors](crate::drive::Error#request-errors).
 pub(super) async fn purge(drive: &GraphDrive, cx: &Context, item: &ItemRef) -> Result<()> {
     let mut address = drive.address(cx, item, Shortcut::Keep).await?;
-    if address.is_alias() {
+    if drive.is_root(&address) {
         return Err(Error::new(ErrorKind::Unsupported, "cannot delete the root folder"));
     }
     if address.known_id().is_none() {

@@ -14,17 +14,29 @@ const DEFAULT_FRAGMENT: u64 = 32 * FRAGMENT_UNIT;
 /// Validity of a download URL (onedrive-graph#download-url-lifetime).
 pub(super) const DOWNLOAD_URL_LIFETIME: Duration = Duration::from_secs(3600);
 
-/// Returns the capabilities of a drive. `special_folder` says whether the service's root is a
-/// special folder. `kind` is `None` if the kind of account is unknown: then the capabilities are
+/// The folder that serves as the root of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RootFolder {
+    /// The drive's own root.
+    Drive,
+    /// A special folder.
+    Special,
+    /// The folder behind a sharing URL.
+    Shared,
+}
+
+/// Returns the capabilities of a drive. `root` is the folder that serves as the root. `kind` is `None` if the kind of account is unknown: then the capabilities are
 /// those of every kind.
-pub(super) fn capabilities(special_folder: bool, kind: Option<AccountKind>) -> Capabilities {
+pub(super) fn capabilities(root: RootFolder, kind: Option<AccountKind>) -> Capabilities {
     let personal = kind.is_some_and(AccountKind::is_personal);
     // Business and SharePoint support the feed officially only for the drive's root
     // (onedrive-graph#delta-scope).
-    let recursive_list = match (personal, special_folder) {
-        (true, _) => RecursiveList::Any,
-        (false, false) => RecursiveList::Root,
-        (false, true) => RecursiveList::No,
+    let recursive_list = match (root, personal) {
+        // No document promises the feed of another user's folder.
+        (RootFolder::Shared, _) => RecursiveList::No,
+        (_, true) => RecursiveList::Any,
+        (RootFolder::Drive, false) => RecursiveList::Root,
+        (RootFolder::Special, false) => RecursiveList::No,
     };
     Capabilities {
         paths: true,

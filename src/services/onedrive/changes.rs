@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    address::{Address, IdInDrive, ParsedId, Shortcut, root_id},
+    address::{Address, IdInDrive, ParsedId, Shortcut},
     item,
     list::check_next,
     model::{ItemPage, ListEntry},
@@ -29,7 +29,7 @@ pub(super) async fn page(
         page => page?,
     };
     check_next(Some(link), &page)?;
-    let root = ItemRef::from_id(&root_id(drive.special_folder.as_deref()));
+    let root = ItemRef::from_id(&drive.root_folder_id(cx).await?);
     let address = drive.address(cx, &root, Shortcut::Follow).await?;
     convert(drive, &address, page)
 }
@@ -48,7 +48,7 @@ pub(super) async fn page_since(
     if drive.kind.is_some_and(super::AccountKind::is_personal) {
         return Err(Error::unsupported("a change feed that starts at a time (personal drives)"));
     }
-    let root = ItemRef::from_id(&root_id(drive.special_folder.as_deref()));
+    let root = ItemRef::from_id(&drive.root_folder_id(cx).await?);
     let address = drive.address(cx, &root, Shortcut::Follow).await?;
     match drive.client.delta_since(cx, &address, since).await {
         Err(error) if is_expired(&error) => resynchronized(drive, cx).await,
@@ -92,7 +92,7 @@ fn convert(drive: &GraphDrive, address: &Address, mut page: ItemPage) -> Result<
 /// `Unexpected` if the response has no link to continue; [request
 /// errors](crate::drive::Error#request-errors).
 async fn current_state(drive: &GraphDrive, cx: &Context) -> Result<ChangePage> {
-    let root = ItemRef::from_id(&root_id(drive.special_folder.as_deref()));
+    let root = ItemRef::from_id(&drive.root_folder_id(cx).await?);
     let address = drive.address(cx, &root, Shortcut::Follow).await?;
     let mut page = drive.client.delta_latest(cx, &address).await?;
     let (next, more) = take_next(&mut page)?;

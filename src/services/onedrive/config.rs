@@ -89,6 +89,10 @@ pub struct OneDriveConfig {
     /// Document library of the site, group or user, by name or id. Resolved by one request for each
     /// page of the list of libraries. Default: the default library.
     pub library: Option<String>,
+    /// Sharing URL of a folder, which serves as the root, as a browser opens it. The signed-in user
+    /// gets lasting access to the folder. Resolved by one request. The URL is secret, because it may
+    /// give access to everyone.
+    pub sharing_url: Option<String>,
     /// Special folder that serves as the root: `approot`, `documents`, `photos`, `cameraroll`,
     /// `music` or `desktop`. Default: the root of the drive.
     pub special: Option<String>,
@@ -195,6 +199,13 @@ impl OneDriveConfig {
         if self.library.is_some() && matches!(configured, ConfiguredDrive::Drive(DriveRef::Id(_))) {
             return Err(config_error("cannot choose the library: drive_id already names one"));
         }
+        if matches!(configured, ConfiguredDrive::Shared(_))
+            && (self.library.is_some() || self.special.is_some())
+        {
+            return Err(config_error(
+                "cannot choose a library or a special folder: sharing_url already names a folder",
+            ));
+        }
         Ok(DriveLookup::new(configured, self.library.clone()))
     }
 
@@ -214,8 +225,8 @@ impl OneDriveConfig {
     /// Returns the drive that the options name: the user's own without any of them.
     ///
     /// # Errors
-    /// `ConfigInvalid` if more than one of `drive_id`, `user`, `group` and `site` is set, or `site`
-    /// is neither an id, a path, `host:/path` nor a URL.
+    /// `ConfigInvalid` if more than one of `drive_id`, `user`, `group`, `site` and `sharing_url` is
+    /// set, `site` is neither an id, a path, `host:/path` nor a URL, or `sharing_url` is no HTTP URL.
     pub(super) fn configured_drive(&self) -> Result<ConfiguredDrive> {
         let drives = [
             self.drive_id.as_deref().map(|id| Ok(ConfiguredDrive::Drive(DriveRef::Id(id.into())))),
@@ -226,15 +237,29 @@ impl OneDriveConfig {
                 .as_deref()
                 .map(|group| Ok(ConfiguredDrive::Drive(DriveRef::Group(group.into())))),
             self.site.as_deref().map(parse_site),
+            self.sharing_url.as_deref().map(parse_sharing_url),
         ];
         let mut drives = drives.into_iter().flatten();
         match (drives.next(), drives.next()) {
             (None, _) => Ok(ConfiguredDrive::Drive(DriveRef::Mine)),
             (Some(drive), None) => drive,
             (Some(_), Some(_)) => Err(config_error(
-                "cannot choose the drive: only one of drive_id, user, group and site can be set",
+                "cannot choose the drive: only one of drive_id, user, group, site and sharing_url can be \
+                 set",
             )),
         }
+    }
+}
+
+/// Parses the option `sharing_url`. The error does not contain the URL.
+///
+/// # Errors
+/// `ConfigInvalid` if the text is no HTTP URL.
+fn parse_sharing_url(text: &str) -> Result<ConfiguredDrive> {
+    let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
+    match url {
+        Some(_) => Ok(ConfiguredDrive::Shared(text.into())),
+        None => Err(config_error("invalid sharing_url: not an HTTP URL")),
     }
 }
 
@@ -343,6 +368,7 @@ impl fmt::Debug for OneDriveConfig {
             .field("group", &self.group)
             .field("site", &self.site)
             .field("library", &self.library)
+            .field("sharing_url", &redacted(&self.sharing_url))
             .field("special", &self.special)
             .field("account_kind", &self.account_kind)
             .field("headers", &self.headers.keys().collect::<Vec<_>>())

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{
     Client, actions,
-    address::{ParsedId, Shortcut, root_id},
+    address::{ParsedId, Shortcut},
     batch::MAX_REQUESTS,
     changes, conflict, copy, download, item, list,
     model::{ConflictBehavior, DriveResource},
@@ -87,7 +87,7 @@ impl GraphDrive {
     /// is locked; [request errors](crate::drive::Error#request-errors).
     async fn delete_one(&self, cx: &Context, target: &DeleteTarget) -> Result<()> {
         let address = self.address(cx, &target.item, Shortcut::Keep).await?;
-        if address.is_alias() {
+        if self.is_root(&address) {
             return Err(Error::new(ErrorKind::Unsupported, "cannot delete the root folder"));
         }
         match self.client.delete(cx, &address).await {
@@ -155,9 +155,14 @@ impl Drive for GraphDrive {
         }
     }
 
-    /// Returns the alias of the root folder. Sends no request and never fails.
-    async fn root(&self, _: &Context) -> Result<ItemId> {
-        Ok(root_id(self.special_folder.as_deref()))
+    /// Returns the alias of the root folder, without a request. The folder behind a sharing URL has an
+    /// id, which the first call requests.
+    ///
+    /// # Errors
+    /// None for an alias. For a sharing URL, `DriveNotFound` if it leads to no folder; [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn root(&self, cx: &Context) -> Result<ItemId> {
+        self.root_folder_id(cx).await
     }
 
     /// Requests an item, and checks the conditions. A shortcut is not followed.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use tokio::sync::OnceCell;
 
-use super::{Client, address::DriveRef, names};
-use crate::drive::{Context, Error, ErrorKind, PageGuard, Result};
+use super::{Client, address::DriveRef, item, names};
+use crate::drive::{Context, Error, ErrorKind, PageGuard, Result, Secret};
 
 /// The drive of a service: as configured, and as Graph identifies it after a lookup.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(super) struct DriveLookup {
     resolved: OnceCell<DriveRef>,
     /// The drive by id, once an operation has needed it.
     by_id: OnceCell<DriveRef>,
+    /// Graph's id of the folder behind a sharing URL, after its lookup.
+    shared_folder: OnceCell<String>,
 }
 
 /// A drive as the options name it.
@@ -26,6 +28,8 @@ pub(super) enum ConfiguredDrive {
     Drive(DriveRef),
     /// The drive of the SharePoint site at this path, whose id must be requested.
     Site { host: String, path: String },
+    /// The drive of the folder behind a sharing URL. Drive and folder must be requested.
+    Shared(Secret),
 }
 
 impl fmt::Display for DriveLookup {
@@ -51,6 +55,7 @@ impl fmt::Display for DriveLookup {
             ConfiguredDrive::Site { host, path } => {
                 write!(f, "the drive of the site {host}/{path}")
             }
+            ConfiguredDrive::Shared(_) => f.write_str("the folder of the sharing URL"),
         }
     }
 }
@@ -59,7 +64,13 @@ impl DriveLookup {
     /// Creates a lookup. Sends no request. `library` is the name or id of a document library;
     /// `None` is the default one.
     pub(super) fn new(configured: ConfiguredDrive, library: Option<String>) -> Self {
-        Self { configured, library, resolved: OnceCell::new(), by_id: OnceCell::new() }
+        Self {
+            configured,
+            library,
+            resolved: OnceCell::new(),
+            by_id: OnceCell::new(),
+            shared_folder: OnceCell::new(),
+        }
     }
 
     /// Returns the drive. Sends requests only if the options name a site's path or a library, and
@@ -83,6 +94,36 @@ impl DriveLookup {
         }
     }
 
+    /// Returns whether the options name a sharing URL, whose folder serves as the root.
+    pub(super) fn is_shared_folder(&self) -> bool {
+        matches!(self.configured, ConfiguredDrive::Shared(_))
+    }
+
+    /// Returns Graph's id of the folder behind the sharing URL. `None` if the options name none, or
+    /// before its lookup.
+    pub(super) fn shared_folder(&self) -> Option<&str> {
+        self.shared_folder.get().map(String::as_str)
+    }
+
+    /// Requests the item behind a sharing URL, and remembers its id. Returns its drive.
+    ///
+    /// # Errors
+    /// `DriveNotFound` if the URL leads to no item, or to a file; `Unexpected` if the response does
+    /// not name the item's drive; [request errors](crate::drive::Error#request-errors).
+    async fn open_shared(&self, client: &Client, cx: &Context, url: &Secret) -> Result<DriveRef> {
+        let shared = client.shared_item(cx, url).await.map_err(|error| self.missing(error))?;
+        let Some((drive, id)) = item::shared_target(&shared) else {
+            let text = format!("cannot open {self}: the response does not name its drive");
+            return Err(Error::new(ErrorKind::Unexpected, text));
+        };
+        if !item::is_folder(&shared) {
+            let text = format!("cannot open {self}: it leads to a file");
+            return Err(Error::new(ErrorKind::DriveNotFound, text));
+        }
+        self.shared_folder.get_or_init(|| async { id.to_owned() }).await;
+        Ok(DriveRef::Id(drive.into()))
+    }
+
     /// Requests the drive that the options name.
     ///
     /// # Errors
@@ -95,6 +136,7 @@ impl DriveLookup {
                 let site = client.site(cx, host, path).await;
                 DriveRef::Site(site.map_err(|error| self.missing(error))?.id.into())
             }
+            ConfiguredDrive::Shared(url) => return self.open_shared(client, cx, url).await,
         };
         let Some(library) = &self.library else { return Ok(owner) };
         let (mut next, mut pages) = (None, PageGuard::default());

@@ -99,6 +99,22 @@ fn convert(wire: DriveItem, drive: Option<&str>) -> Item {
     }
 }
 
+/// Returns the ids of the drive and the item that a response of a sharing URL describes: those of its
+/// target, if the item is a shortcut. `None` if the response does not name the drive.
+pub(super) fn shared_target(wire: &DriveItem) -> Option<(&str, &str)> {
+    if let Some(remote) = &wire.remote_item {
+        let target = target_id(remote)?;
+        return Some((target.drive?, target.id));
+    }
+    let drive = wire.parent_reference.as_ref()?.drive_id.as_deref();
+    Some((drive.filter(|drive| !drive.is_empty())?, Some(&*wire.id).filter(|id| !id.is_empty())?))
+}
+
+/// Returns whether an item is a folder, or a shortcut to one.
+pub(super) fn is_folder(wire: &DriveItem) -> bool {
+    kind(wire) == ItemKind::Folder
+}
+
 /// Returns the kind of an item. Every item that is neither file nor folder is opaque, including
 /// those with unknown facets.
 fn kind(wire: &DriveItem) -> ItemKind {

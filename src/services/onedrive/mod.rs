@@ -47,6 +47,8 @@
 //!   file nor folder are listed but cannot be read. Shortcuts to folders of other users are listed
 //!   with the kind of their target. Reads and listings use the target; a delete deletes the shortcut.
 //!   Graph resolves paths that lead through a shortcut.
+//! * **Sharing URLs.** With the option [`sharing_url`](OneDriveConfig::sharing_url), the root is a folder
+//!   that another user shares. Such a remote has no change feed.
 //! * **Versions.** A listing with versions sends one request for each file. Only such a listing contains
 //!   the ids of versions.
 //! * **Copies.** In personal drives, a copy that replaces a file gets a temporary name first and is
@@ -128,7 +130,7 @@ setters! {
     OneDrive: OneDriveConfig;
     root name endpoint allowed_hosts oauth_endpoint tenant client_id client_secret
     client_certificate access_token refresh_token refresh_token_env token_file drive_id user group
-    site library special sharepoint_audience allow_http ca_cert proxy;
+    site library sharing_url special sharepoint_audience allow_http ca_cert proxy;
     cloud: NationalCloud, account_kind: AccountKind, index_ttl: Duration, upload_fragment: u64,
     defer_commit: bool, connect_timeout: Duration, response_timeout: Duration,
     idle_timeout: Duration, pool_size: usize,

@@ -27,7 +27,7 @@ pub(super) async fn update(
     change: &ItemUpdate,
 ) -> Result<Item> {
     let address = drive.address(cx, item, Shortcut::Keep).await?;
-    if address.is_alias() {
+    if drive.is_root(&address) {
         return Err(Error::new(ErrorKind::Unsupported, "cannot rename or move the root folder"));
     }
     if let (ItemRef::Path { base, path }, Some(ItemRef::Path { base: to_base, path: to })) =

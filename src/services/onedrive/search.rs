@@ -1,7 +1,7 @@
 //! Search (onedrive-graph#search).
 
 use super::{
-    address::{Shortcut, root_id},
+    address::Shortcut,
     list::{check_next, convert, page_size},
     state::GraphDrive,
 };
@@ -19,8 +19,10 @@ pub(super) async fn page(
     request: &SearchRequest,
     cursor: Option<&Cursor>,
 ) -> Result<Page> {
-    let root = || ItemRef::from_id(&root_id(drive.special_folder.as_deref()));
-    let folder = request.folder.clone().unwrap_or_else(root);
+    let folder = match &request.folder {
+        Some(folder) => folder.clone(),
+        None => ItemRef::from_id(&drive.root_folder_id(cx).await?),
+    };
     let address = drive.address(cx, &folder, Shortcut::Follow).await?;
     let page = match cursor {
         Some(Cursor(link)) => drive.client.page(cx, link).await?,

@@ -9,13 +9,13 @@ use tokio::sync::OnceCell;
 
 use super::{
     AccountKind, Client,
-    address::{Address, DriveRef, Shortcut, address_of},
-    capabilities::{capabilities, set_first_fragment},
+    address::{Address, DriveRef, Shortcut, address_of, root_id},
+    capabilities::{RootFolder, capabilities, set_first_fragment},
     drive_lookup::DriveLookup,
     model::DriveResource,
 };
 use crate::{
-    drive::{Capabilities, Context, Error, ErrorKind, Item, ItemRef, Result, Target},
+    drive::{Capabilities, Context, Error, ErrorKind, Item, ItemId, ItemRef, Result, Target},
     services::url_refresher::UrlRefresher,
 };
 
@@ -49,6 +49,11 @@ impl GraphDrive {
         special_folder: Option<&str>,
         kind: Option<AccountKind>,
     ) -> Self {
+        let root = match special_folder {
+            _ if lookup.is_shared_folder() => RootFolder::Shared,
+            Some(_) => RootFolder::Special,
+            None => RootFolder::Drive,
+        };
         Self {
             client,
             lookup: Arc::new(lookup),
@@ -58,7 +63,7 @@ impl GraphDrive {
             is_reachable: Arc::default(),
             url_refresher: UrlRefresher::default(),
             defer_commit: false,
-            capabilities: Arc::new(capabilities(special_folder.is_some(), kind)),
+            capabilities: Arc::new(capabilities(root, kind)),
         }
     }
 
@@ -86,6 +91,28 @@ impl GraphDrive {
         shortcut: Shortcut,
     ) -> Result<Address> {
         Ok(address_of(self.lookup.get(&self.client, cx).await?, item, shortcut))
+    }
+
+    /// Returns the id of the service's root folder: an alias, or the id of the folder behind the sharing
+    /// URL, which the first call requests.
+    ///
+    /// # Errors
+    /// None for an alias; those of [`DriveLookup::get`] for a sharing URL.
+    pub(super) async fn root_folder_id(&self, cx: &Context) -> Result<ItemId> {
+        if self.lookup.is_shared_folder() {
+            self.lookup.get(&self.client, cx).await?;
+        }
+        Ok(match self.lookup.shared_folder() {
+            Some(id) => id.into(),
+            None => root_id(self.special_folder.as_deref()),
+        })
+    }
+
+    /// Returns whether an address is that of the service's root folder, which can be neither deleted
+    /// nor renamed.
+    pub(super) fn is_root(&self, address: &Address) -> bool {
+        let shared = self.lookup.shared_folder();
+        address.is_alias() || (shared.is_some() && address.known_id() == shared)
     }
 
     /// Returns the drive as Graph describes it, with its owner and quota.
@@ -145,11 +172,13 @@ impl GraphDrive {
         if item.drive != *own_drive {
             return error;
         }
-        if item.is_alias() {
+        if self.is_root(item) {
             return self.lookup.missing(error);
         }
         if error.kind() != ErrorKind::NotFound
             || *own_drive == DriveRef::Mine
+            // Its lookup was a request for the root.
+            || self.lookup.is_shared_folder()
             || self.is_reachable.load(Ordering::Relaxed)
         {
             return error;

@@ -238,6 +238,25 @@ async fn links_of_skydrive_have_fewer_properties_and_amazon_has_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sharing_url_is_opened_with_the_sign_in_of_a_remote() {
+    let rig = drive_with(Cloud::OneDrive, &[("plans/2030/a", "123"), ("secret", "1")]).await;
+    let url = out(&rig, &["link", "-t", "edit", "it:plans"]).await;
+    let shared = format!("it:{}", url.trim_end());
+    let mut bea = Rig { uri: rig.uri.replace("drivedal-dev", "drivedal-dev-bea"), ..rig };
+    assert_eq!(out(&bea, &["ls", "-R", &shared]).await, "2030/\n2030/a\n");
+    out(&bea, &["get", "-r", &shared, "copy"]).await;
+    assert_eq!(bea.shell.read("copy/2030/a"), b"123");
+    bea.shell.write("new", "new");
+    out(&bea, &["put", "new", &shared]).await;
+    let ran = bea.run(&["ls", "it:https://example.com/SECRET"]).await;
+    assert!(ran.code != 0 && ran.err.starts_with("drivedal: cannot list it: "), "{ran:?}");
+    assert!(!ran.err.contains("SECRET"), "{ran:?}");
+    let uri = Cloud::SkyDrive.uri(&bea.server);
+    bea.uri = uri;
+    bea.run(&["ls", &shared]).await.fails(2, "only onedrive remotes open sharing URLs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_item_is_shared_with_users() {
     let rig = business().await;
     rig.shell.write("x", "1");
