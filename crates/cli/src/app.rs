@@ -231,6 +231,7 @@ impl App {
         Ok(OpenRemote {
             name,
             scheme,
+            source,
             operator,
             handle,
             policy,

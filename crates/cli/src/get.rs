@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use drivedal_transfer::local_name;
+
 use crate::{
     app::{App, Workload},
     failure::{Exit, Failure, Result},
@@ -18,7 +20,6 @@ use crate::{
         JOBS,
         download::{self, DownloadItem, DownloadList, TreeDownload},
         fetch::SkippedChecks,
-        local::local_name,
         report::TransferReport,
     },
 };

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use drivedal::{adapter::DriveHandle, drive::ItemId, layers::Policy};
+use drivedal::{adapter::DriveHandle, drive::ItemId, layers::Policy, remote::RemoteSource};
 use opendal::{ErrorKind, Metadata, Operator};
 use tokio::sync::OnceCell;
 
@@ -23,6 +23,8 @@ pub(crate) struct OpenRemote {
     pub(crate) name: String,
     /// The scheme of the service.
     pub(crate) scheme: String,
+    /// The options with which it was opened.
+    pub(crate) source: RemoteSource,
     pub(crate) operator: Operator,
     pub(crate) handle: Option<DriveHandle>,
     /// The retry policy of its service, with `--retries`.

@@ -13,7 +13,8 @@ use drivedal_transfer::{
 use jiff::Timestamp;
 use opendal::{Metadata, options::WriteOptions};
 
-use crate::item;
+use super::same_drive::{item_key, service_key};
+use crate::{item, remote::OpenRemote};
 
 /// The coarsest precision of the drives that store times: whole seconds.
 const PRECISION: Duration = Duration::from_secs(1);
@@ -24,11 +25,23 @@ const QUICK_XOR: HashAlgorithm =
 
 /// The features of a drive.
 #[derive(Debug)]
-pub(super) struct DriveFeatures(pub(super) DriveHandle);
+pub(super) struct DriveFeatures {
+    handle: DriveHandle,
+    /// Distinguishes the ids of this service from those of others.
+    service: String,
+}
+
+impl DriveFeatures {
+    /// Returns the features of a remote. `None` if it is not a drive.
+    pub(super) fn new(remote: &OpenRemote) -> Option<Self> {
+        let handle = remote.handle.clone()?;
+        Some(Self { handle, service: service_key(remote) })
+    }
+}
 
 impl EndpointFeatures for DriveFeatures {
     fn times(&self) -> StoredTimes {
-        match self.0.drive().capabilities().set_modified {
+        match self.handle.drive().capabilities().set_modified {
             true => StoredTimes::Set { precision: PRECISION },
             false => StoredTimes::UploadTime,
         }
@@ -39,11 +52,11 @@ impl EndpointFeatures for DriveFeatures {
     }
 
     fn collision_key<'n>(&self, name: &'n str) -> Cow<'n, str> {
-        (self.0.drive().capabilities().collision_key)(name)
+        (self.handle.drive().capabilities().collision_key)(name)
     }
 
     fn reject_name(&self, name: &str) -> Option<&'static str> {
-        (self.0.drive().capabilities().validate_name)(name)
+        (self.handle.drive().capabilities().validate_name)(name)
     }
 
     fn size(&self, metadata: &Metadata) -> Option<u64> {
@@ -55,7 +68,7 @@ impl EndpointFeatures for DriveFeatures {
     }
 
     fn digests(&self, path: &str, _: &Metadata) -> Vec<ContentDigest> {
-        let hashes = self.0.cached_item(path).map(|item| item.hashes).unwrap_or_default();
+        let hashes = self.handle.cached_item(path).map(|item| item.hashes).unwrap_or_default();
         hashes
             .into_iter()
             .map(|(kind, value)| ContentDigest::new(algorithm(kind), value.into_vec()))
@@ -80,11 +93,16 @@ impl EndpointFeatures for DriveFeatures {
         }
     }
 
+    fn item_identity(&self, path: &str) -> Option<String> {
+        let item = self.handle.cached_item(path)?;
+        Some(format!("{} {}", self.service, item_key(&item.id)))
+    }
+
     fn take_omitted(&self) -> Vec<OmittedEntry> {
         let entry = |entry: drivedal::adapter::LeftOut| {
             OmittedEntry::new(format!("{}{}", entry.folder, entry.name), entry.reason)
         };
-        self.0.take_left_out().into_iter().map(entry).collect()
+        self.handle.take_left_out().into_iter().map(entry).collect()
     }
 }
 

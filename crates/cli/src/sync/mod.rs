@@ -9,6 +9,7 @@ mod options;
 mod place;
 mod results;
 mod run;
+mod same_drive;
 
 use drivedal_transfer::Plan;
 
@@ -184,7 +185,9 @@ pub(crate) async fn copy_between(
         let failure = Failure::is_folder().with_exit(Exit::Unsupported);
         return Err(failure.hint("use -r to copy folders").about(&from));
     }
-    let plan = Plan::copy(place::remote_endpoint(&from), place::remote_endpoint(&to));
+    let pair = same_drive::pair_remotes(&from, &to).await?;
+    pair.check_separate()?;
+    let plan = Plan::copy(pair.source, pair.target);
     let report = run::follow(app, plan, &run::Shown::default()).await?;
     run::finish(app, &report, run::Ending { is_file, needs_work: false })
 }

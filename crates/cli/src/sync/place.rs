@@ -10,7 +10,7 @@ use crate::{
     app::{App, Workload},
     failure::{Exit, Failure, Result},
     location::{Addressing, Location, RemoteAddress},
-    remote::RemotePath,
+    remote::{OpenRemote, RemotePath},
 };
 
 /// A side of a transfer, before it is opened.
@@ -77,16 +77,20 @@ impl OpenPlace {
     ///
     /// # Errors
     /// `Failed` if the local path is not UTF-8 or cannot be resolved.
-    pub(super) fn target_for(&self, source: &Self) -> Result<Endpoint> {
+    pub(super) fn target_for(&self, source: &Self) -> Result<Self> {
         match (self, source.name()) {
             (Self::Local { path, .. }, Some(name))
                 if path.ends_with('/') || Path::new(path).is_dir() =>
             {
                 let joined = Path::new(path).join(name);
-                local_endpoint(joined.to_str().ok_or_else(Failure::is_not_utf8)?)
+                let joined = joined.to_str().ok_or_else(Failure::is_not_utf8)?.to_owned();
+                Ok(Self::Local { endpoint: local_endpoint(&joined)?, path: joined })
             }
-            (Self::Remote { at, .. }, name) => Ok(remote_endpoint(&at.target_for(name))),
-            (Self::Local { endpoint, .. }, _) => Ok(endpoint.clone()),
+            (Self::Remote { at, .. }, name) => {
+                let at = at.target_for(name);
+                Ok(Self::Remote { endpoint: remote_endpoint(&at), at })
+            }
+            (Self::Local { .. }, _) => Ok(self.clone()),
         }
     }
 }
@@ -156,9 +160,14 @@ fn local_endpoint(path: &str) -> Result<Endpoint> {
 
 /// Returns the endpoint of a path on a remote.
 pub(super) fn remote_endpoint(at: &RemotePath) -> Endpoint {
-    let endpoint = Endpoint::new(at.operator().clone(), at.path.as_str()).with_name(at.to_string());
-    match &at.remote.handle {
-        Some(handle) => endpoint.with_features(Arc::new(DriveFeatures(handle.clone()))),
+    endpoint_on(&at.remote, at.path.as_str(), at)
+}
+
+/// Returns the endpoint of a path on a remote. `at` is its name for messages.
+pub(super) fn endpoint_on(remote: &OpenRemote, path: &str, at: &RemotePath) -> Endpoint {
+    let endpoint = Endpoint::new(remote.operator.clone(), path).with_name(at.to_string());
+    match DriveFeatures::new(remote) {
+        Some(features) => endpoint.with_features(Arc::new(features)),
         None => endpoint,
     }
 }

@@ -10,6 +10,7 @@ use super::{
     options::{PlanOptions, ProgressForm},
     place::{self, Place},
     results::{EventPrinter, SummaryRecord, cause_failure, item_failure, summary_line},
+    same_drive,
 };
 use crate::{
     app::App,
@@ -47,8 +48,12 @@ impl PlanArgs {
             (place::open(app, &self.source).await?, place::open(app, &self.target).await?);
         place::check_root(&source).await?;
         let is_file = source.is_file().await?;
-        let to = if is_file { target.target_for(&source)? } else { target.endpoint().clone() };
-        let plan = plan(&self.options, source.endpoint().clone(), to)?;
+        let target = if is_file { target.target_for(&source)? } else { target };
+        let pair = same_drive::pair(&source, &target).await?;
+        let plan = plan(&self.options, pair.source.clone(), pair.target.clone())?;
+        if plan.operation() != Operation::Check {
+            pair.check_separate()?;
+        }
         let shown = Shown { dry_run: self.options.dry_run, progress: self.options.progress };
         let report = follow(app, plan, &shown).await?;
         let ending = Ending { is_file, needs_work: self.options.error_on_no_transfer };

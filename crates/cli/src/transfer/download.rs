@@ -14,6 +14,7 @@ use drivedal::{
     adapter::{LeftOut, known_size},
     drive::{self, Item},
 };
+use drivedal_transfer::local_name;
 use jiff::Timestamp;
 use opendal::Metadata;
 use tokio::task::JoinSet;
@@ -22,7 +23,7 @@ use super::{
     fetch::{LARGE, SkippedChecks, fetch, origin},
     jobs::join,
     journal::Journal,
-    local::{blocking, local_name},
+    local::blocking,
     names::NameRules,
     plan::{self, ClashingItem, DownloadPlan},
     report::{ItemResult, TransferReport},

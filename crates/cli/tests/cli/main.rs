@@ -17,6 +17,7 @@ mod old_client;
 mod remotes;
 mod rewritten;
 mod rig;
+mod same_drive;
 mod serve;
 mod shell;
 mod sign_in;
