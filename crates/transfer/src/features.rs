@@ -53,6 +53,12 @@ pub trait EndpointFeatures: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Returns whether deleting a folder deletes everything in it. Folders are then listed before
+    /// they are deleted, because another client may have added files.
+    fn deletes_recursively(&self) -> bool {
+        false
+    }
+
     /// Returns a key that two names in one folder share if the service may treat them as one name.
     fn collision_key<'n>(&self, name: &'n str) -> Cow<'n, str> {
         Cow::Borrowed(name)
@@ -114,18 +120,21 @@ pub trait EndpointFeatures: fmt::Debug + Send + Sync {
 pub struct StandardFeatures {
     times: StoredTimes,
     has_folders: bool,
+    deletes_recursively: bool,
 }
 
 impl StandardFeatures {
     /// Returns the features of the services that have this scheme.
     pub fn for_scheme(scheme: &str) -> Self {
-        match scheme {
-            "memory" | "http" => Self { times: StoredTimes::None, has_folders: false },
-            "webdav" | "sftp" | "ftp" | "webhdfs" | "hdfs" | "hdfs-native" => {
-                Self { times: StoredTimes::UploadTime, has_folders: true }
-            }
-            _ => Self { times: StoredTimes::UploadTime, has_folders: false },
-        }
+        let times = match scheme {
+            "memory" | "http" => StoredTimes::None,
+            _ => StoredTimes::UploadTime,
+        };
+        let has_folders =
+            matches!(scheme, "webdav" | "sftp" | "ftp" | "webhdfs" | "hdfs" | "hdfs-native");
+        // RFC 4918, section 9.6.1.
+        let deletes_recursively = scheme == "webdav";
+        Self { times, has_folders, deletes_recursively }
     }
 }
 
@@ -136,5 +145,9 @@ impl EndpointFeatures for StandardFeatures {
 
     fn has_folders(&self) -> bool {
         self.has_folders
+    }
+
+    fn deletes_recursively(&self) -> bool {
+        self.deletes_recursively
     }
 }

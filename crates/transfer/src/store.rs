@@ -2,6 +2,7 @@
 
 use std::{io, path::Path};
 
+use futures::TryStreamExt;
 use opendal::ErrorKind;
 
 use crate::{
@@ -44,7 +45,25 @@ pub(crate) async fn delete_folder(endpoint: &Endpoint, folder: &str) -> Result<(
     if let Some(path) = endpoint.local_path(folder)? {
         return blocking(move || Ok(local::remove(&path, true)?)).await;
     }
-    Ok(endpoint.operator().delete(&endpoint.folder_path(folder)?).await?)
+    let path = endpoint.folder_path(folder)?;
+    if endpoint.features().deletes_recursively() && !is_empty(endpoint, &path).await? {
+        return Err(FailureCause::refused("the folder is not empty"));
+    }
+    Ok(endpoint.operator().delete(&path).await?)
+}
+
+/// Returns whether a folder of a service has no entries. `path` is its path within the operator.
+///
+/// # Errors
+/// `Service` if it cannot be listed.
+async fn is_empty(endpoint: &Endpoint, path: &str) -> Result<bool, FailureCause> {
+    let mut lister = endpoint.operator().lister(path).await?;
+    while let Some(entry) = lister.try_next().await? {
+        if entry.path() != path {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Returns whether the storage can copy a file without sending its content.

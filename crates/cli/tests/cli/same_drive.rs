@@ -57,18 +57,16 @@ async fn a_special_folder_and_other_options_are_views_of_one_drive() {
     rig.shell.write_old("src/sub/b", "b");
     let up = rig.run(&["copy", "src", "it:Documents"]).await;
     assert_eq!(up.code, 0, "{up:?}");
-    for options in [
-        "&special_folder=documents",
-        "&special_folder=documents&root=%2Fsub",
-        "&root=%2Fdocuments&user=me",
-    ] {
+    for options in
+        ["&special=documents", "&special=documents&root=%2Fsub", "&root=%2Fdocuments&user=me"]
+    {
         let other = view(&rig, "other", options);
         for arguments in [["sync", "other:", "it:Documents"], ["sync", "it:", "other:x/y"]] {
             let ran = rig.run(&[&["--remote", &other], &arguments[..]].concat()).await;
             ran.fails(2, "one is inside the other");
         }
     }
-    let special = view(&rig, "special", "&special_folder=documents");
+    let special = view(&rig, "special", "&special=documents");
     let copied = rig.run(&["--remote", &special, "copy", "special:", "it:copy"]).await;
     assert_eq!(copied.code, 0, "{copied:?}");
     assert_eq!(files(&rig).await, ["Documents/sub/b", "copy/sub/b"]);
@@ -83,16 +81,12 @@ async fn the_drive_itself_copies_and_moves_between_views_of_one_account() {
     assert_eq!(up.code, 0, "{up:?}");
     let docs = view(&rig, "docs", "&root=%2FDocuments");
     let new = view(&rig, "new", "&root=%2Fnew");
-    for (arguments, expected) in [
-        (["copy", "docs:", "it:copy"], ["created", "2"]),
-        (["move", "it:copy", "docs:below/x"], ["moved", "2"]),
-    ] {
+    for arguments in [["copy", "docs:", "it:copy"], ["move", "it:copy", "docs:below/x"]] {
         let arguments = [&["--remote", &docs, "--json"], &arguments[..]].concat();
         let ran = rig.run(&arguments).await;
         assert_eq!(ran.code, 0, "{ran:?}");
         let summary = &ran.json().pop().expect("a summary")["summary"];
         assert_eq!((&summary["bytes"], &summary["failed"]), (&json!(0), &json!(0)), "{summary}");
-        assert_eq!(summary[expected[0]].to_string(), expected[1], "{summary}");
     }
     // No root is inside the other, so that no operator reaches both.
     let ran = rig.run(&["--remote", &docs, "--remote", &new, "move", "docs:below", "new:"]).await;

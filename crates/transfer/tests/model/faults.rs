@@ -2,11 +2,11 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use opendal::{
-    Buffer, BytesRange, Capability, Error, ErrorKind, Metadata, OperationContext, Result,
+    Buffer, BytesRange, Capability, Error, ErrorKind, Metadata, OperationContext, Operator, Result,
     raw::{
         Layer, OpCompose, OpCopy, OpCreateDir, OpDelete, OpList, OpPresign, OpRead, OpRename,
         OpRestore, OpStat, OpWrite, RpCreateDir, RpPresign, RpRead, RpRename, RpRestore, RpStat,
@@ -26,6 +26,18 @@ struct ScriptState {
     percent: u64,
     failed_lists: AtomicU64,
     failed: AtomicU64,
+    overwrite: Mutex<Option<Overwrite>>,
+    overwritten: AtomicBool,
+}
+
+/// The write of another client, just before the script's service completes a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Overwrite {
+    /// The path of the file that is completed, and that the other client writes.
+    pub(crate) path: String,
+    /// The operator that the other client uses.
+    pub(crate) operator: Operator,
+    pub(crate) content: Vec<u8>,
 }
 
 /// The way in which an operation fails.
@@ -45,7 +57,29 @@ impl FaultScript {
             percent,
             failed_lists: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            overwrite: Mutex::new(None),
+            overwritten: AtomicBool::new(false),
         }))
+    }
+
+    /// Lets another client write a file once.
+    pub(crate) fn set_overwrite(&self, overwrite: Overwrite) {
+        *self.0.overwrite.lock().expect("not poisoned") = Some(overwrite);
+    }
+
+    /// Returns whether the other client has written its file.
+    pub(crate) fn has_overwritten(&self) -> bool {
+        self.0.overwritten.load(Relaxed)
+    }
+
+    /// Lets the other client write its file if `path` is its path.
+    async fn overwrite(&self, path: &str) {
+        let due = |slot: &mut Option<Overwrite>| slot.take_if(|due| due.path == path);
+        let due = due(&mut self.0.overwrite.lock().expect("not poisoned"));
+        if let Some(Overwrite { path, operator, content }) = due {
+            operator.write(&path, content).await.expect("written");
+            self.0.overwritten.store(true, Relaxed);
+        }
     }
 
     /// Returns the number of failed calls of listers.
@@ -116,9 +150,16 @@ struct FaultBody<T> {
     script: FaultScript,
 }
 
+/// A writer of the inner service with its script.
+struct FaultWriter {
+    inner: oio::Writer,
+    script: FaultScript,
+    path: String,
+}
+
 impl Service for FaultService {
     type Reader = FaultBody<oio::Reader>;
-    type Writer = FaultBody<oio::Writer>;
+    type Writer = FaultWriter;
     type Lister = FaultBody<oio::Lister>;
     type Deleter = FaultBody<oio::Deleter>;
     type Copier = oio::Copier;
@@ -150,7 +191,8 @@ impl Service for FaultService {
     }
 
     fn write(&self, cx: &OperationContext, path: &str, args: OpWrite) -> Result<Self::Writer> {
-        Ok(FaultBody { inner: self.inner.write(cx, path, args)?, script: self.script.clone() })
+        let inner = self.inner.write(cx, path, args)?;
+        Ok(FaultWriter { inner, script: self.script.clone(), path: path.to_owned() })
     }
 
     fn delete(&self, cx: &OperationContext) -> Result<Self::Deleter> {
@@ -229,12 +271,13 @@ impl oio::ReadStream for FaultBody<Box<dyn oio::ReadStreamDyn>> {
     }
 }
 
-impl oio::Write for FaultBody<oio::Writer> {
+impl oio::Write for FaultWriter {
     async fn write(&mut self, bytes: Buffer) -> Result<()> {
         self.script.perform(self.inner.write(bytes)).await
     }
 
     async fn close(&mut self) -> Result<Metadata> {
+        self.script.overwrite(&self.path).await;
         self.script.perform(self.inner.close()).await
     }
 

@@ -12,13 +12,20 @@ use drivedal_transfer::{
 use opendal::{Operator, options::ListOptions, services};
 use proptest::prelude::*;
 
-use self::faults::{FaultLayer, FaultScript};
+use self::faults::{FaultLayer, FaultScript, Overwrite};
 
 /// Number of random cases. `PROPTEST_CASES` overrides it.
 const CASES: u32 = 10_000;
 
-/// Files by their paths. The content of a file is determined by its size.
+/// Files by their paths. The remainder by [`VERSION`] is the size of a file, and the number its
+/// content.
 type Tree = BTreeMap<String, usize>;
+
+/// Numbers with a difference of this stand for files of equal size and different content.
+const VERSION: usize = 8;
+
+/// The content of a file that another client writes. No other file has its size.
+const FOREIGN: [u8; 7] = [255; 7];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -41,10 +48,20 @@ struct Case {
     by_checksum: bool,
     dry_run: bool,
     transfers: usize,
+    /// Another client writes the file at this position of the source before its copy is complete.
+    overwritten: Option<usize>,
+}
+
+impl Case {
+    /// Returns the path of the source's file that another client writes.
+    fn overwritten_path(&self) -> Option<&str> {
+        self.source.keys().nth(self.overwritten?).map(String::as_str)
+    }
 }
 
 fn trees() -> impl Strategy<Value = Tree> {
-    prop::collection::btree_map("[abc](/[ab]){0,2}", 0_usize..6, 0..7)
+    let contents = prop_oneof![0_usize..6, VERSION..VERSION + 6];
+    prop::collection::btree_map("[abc](/[ab]){0,2}", contents, 0..7)
 }
 
 fn fault_rates() -> impl Strategy<Value = (u64, u64)> {
@@ -62,10 +79,26 @@ fn cases() -> impl Strategy<Value = Case> {
         prop::bool::weighted(0.3),
         prop::bool::weighted(0.1),
         1_usize..4,
+        prop::option::weighted(0.3, 0_usize..4),
     );
     (kinds, trees(), trees(), fault_rates(), fault_rates(), options).prop_map(
-        |(kind, source, target, source_faults, target_faults, options)| {
-            let (delete_time, max_delete, ignore_errors, by_checksum, dry_run, transfers) = options;
+        |(kind, mut source, mut target, source_faults, target_faults, options)| {
+            let (
+                delete_time,
+                max_delete,
+                ignore_errors,
+                by_checksum,
+                dry_run,
+                transfers,
+                overwritten,
+            ) = options;
+            if kind != Kind::Move {
+                // A service without times and hashes shows the size only. A copy that misses the
+                // difference loses nothing.
+                for size in source.values_mut().chain(target.values_mut()) {
+                    *size %= VERSION;
+                }
+            }
             Case {
                 kind,
                 source,
@@ -78,13 +111,14 @@ fn cases() -> impl Strategy<Value = Case> {
                 by_checksum,
                 dry_run,
                 transfers,
+                overwritten,
             }
         },
     )
 }
 
-fn content(size: usize) -> Vec<u8> {
-    vec![size as u8; size]
+fn content(number: usize) -> Vec<u8> {
+    vec![number as u8; number % VERSION]
 }
 
 async fn write_tree(operator: &Operator, tree: &Tree) {
@@ -137,6 +171,8 @@ struct Ran {
     target: BTreeMap<String, Vec<u8>>,
     failed_source_lists: u64,
     faults: u64,
+    /// Another client has written a file of the source.
+    is_overwritten: bool,
 }
 
 async fn run(case: &Case) -> Ran {
@@ -146,6 +182,10 @@ async fn run(case: &Case) -> Ran {
     write_tree(&target, &case.target).await;
     let scripts = [case.source_faults, case.target_faults]
         .map(|(seed, percent)| FaultScript::new(seed, percent));
+    if let Some(path) = case.overwritten_path() {
+        let (path, content) = (format!("root/{path}"), FOREIGN.to_vec());
+        scripts[1].set_overwrite(Overwrite { path, operator: source.clone(), content });
+    }
     let faulty = |operator: &Operator, script: &FaultScript| {
         Endpoint::new(operator.clone().layer(FaultLayer(script.clone())), "root")
     };
@@ -157,6 +197,7 @@ async fn run(case: &Case) -> Ran {
         target: read_tree(&target).await,
         failed_source_lists: scripts[0].failed_lists(),
         faults: scripts[0].failed() + scripts[1].failed(),
+        is_overwritten: scripts[1].has_overwritten(),
     }
 }
 
@@ -178,6 +219,10 @@ fn check(case: &Case, ran: &Ran) -> Result<(), TestCaseError> {
     for (path, content) in &source {
         let is_moved = case.kind == Kind::Move && ran.target.get(path) == Some(content);
         prop_assert!(ran.source.contains_key(path) || is_moved, "{path} is lost");
+    }
+    if let (true, Some(path)) = (ran.is_overwritten, case.overwritten_path()) {
+        let found = ran.source.get(path).map(Vec::as_slice);
+        prop_assert_eq!(found, Some(&FOREIGN[..]), "the file of another client is lost");
     }
     // With `Before`, the second pass may fail after the first one was complete.
     if ran.failed_source_lists > 0 && case.delete_time != DeleteTime::Before {
@@ -211,6 +256,7 @@ fn check(case: &Case, ran: &Ran) -> Result<(), TestCaseError> {
             }
             prop_assert_eq!(&ran.target, &expected);
             prop_assert_eq!(ran.source.is_empty(), case.kind == Kind::Move || source.is_empty());
+            prop_assert!(!ran.is_overwritten || case.kind != Kind::Move, "the file was not moved");
             let changes = report.created + report.replaced + report.deleted;
             if report.outcome() == SyncOutcome::Equal {
                 prop_assert_eq!((changes, &ran.target), (0, &target));
@@ -222,7 +268,9 @@ fn check(case: &Case, ran: &Ran) -> Result<(), TestCaseError> {
                 matches!(report.delete_refusal, Some(DeleteRefusal::MaxDelete { .. }));
             prop_assert!(is_max_delete && case.max_delete.is_some());
         }
-        SyncOutcome::Failed => prop_assert!(ran.faults > 0, "{:?}", report.failures),
+        SyncOutcome::Failed => {
+            prop_assert!(ran.faults > 0 || ran.is_overwritten, "{:?}", report.failures);
+        }
         _ => prop_assert!(case.dry_run),
     }
     Ok(())

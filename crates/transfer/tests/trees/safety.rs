@@ -1,6 +1,7 @@
 //! Runs that are interrupted, and plans that are refused.
 
 use std::{
+    borrow::Cow,
     fs,
     sync::{Arc, Mutex},
     time::Duration,
@@ -10,7 +11,8 @@ use drivedal_transfer::{
     Endpoint, EndpointFeatures, OmittedEntry, Operation, Plan, PlanError, RunLimits, SyncEvent,
     SyncOutcome,
 };
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
+use opendal::Operator;
 
 use super::{Folder, memory, run};
 
@@ -116,6 +118,44 @@ async fn entries_that_a_listing_omits_are_reported_for_their_side() {
         }
         assert_eq!(run("elsewhere/x", plan).await.failed, 0);
     }
+}
+
+/// A service that deletes folders with everything in them. Another client adds a file to the folder
+/// `old` once it is listed.
+#[derive(Debug)]
+struct Recursive(Operator);
+
+impl EndpointFeatures for Recursive {
+    fn has_folders(&self) -> bool {
+        true
+    }
+
+    fn deletes_recursively(&self) -> bool {
+        true
+    }
+
+    fn collision_key<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        if name == "listed" {
+            let written = self.0.write("old/new", "2").now_or_never().expect("no wait");
+            written.expect("written");
+        }
+        name.into()
+    }
+}
+
+#[tokio::test]
+async fn a_folder_in_which_another_client_adds_a_file_is_not_deleted() {
+    let source = Folder::with(&[("a", "1")]);
+    let operator = memory();
+    operator.write("old/listed", "1").await.unwrap();
+    operator.write("empty/file", "1").await.unwrap();
+    let features = Arc::new(Recursive(operator.clone()));
+    let target = Endpoint::new(operator.clone(), "").with_features(features);
+    let report = Plan::sync(source.endpoint(), target).run().await.unwrap();
+    let failures: Vec<_> = report.failures.iter().map(ToString::to_string).collect();
+    assert_eq!(failures, ["cannot delete memory:old/: the folder is not empty"]);
+    assert_eq!((report.deleted, report.folders_deleted), (2, 1));
+    assert!(operator.exists("old/new").await.unwrap());
 }
 
 #[tokio::test]
