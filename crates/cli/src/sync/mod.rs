@@ -15,7 +15,9 @@ use drivedal_transfer::Plan;
 
 use self::{
     options::{CheckOptions, DeleteOptions, MoveOptions, PlanOptions},
+    place::OpenPlace,
     run::PlanArgs,
+    same_drive::PlacePair,
 };
 use crate::{
     app::{App, Workload},
@@ -185,9 +187,9 @@ pub(crate) async fn copy_between(
         let failure = Failure::is_folder().with_exit(Exit::Unsupported);
         return Err(failure.hint("use -r to copy folders").about(&from));
     }
-    let pair = same_drive::pair_remotes(&from, &to).await?;
+    let pair = PlacePair::new(OpenPlace::from_remote(from), OpenPlace::from_remote(to)).await?;
     pair.check_separate()?;
-    let plan = Plan::copy(pair.source, pair.target);
+    let plan = Plan::copy(pair.source.endpoint().clone(), pair.target.endpoint().clone());
     let report = run::follow(app, plan, &run::Shown::default()).await?;
     run::finish(app, &report, run::Ending { is_file, needs_work: false })
 }

@@ -10,7 +10,7 @@ use crate::{
     app::{App, Workload},
     failure::{Exit, Failure, Result},
     location::{Addressing, Location, RemoteAddress},
-    remote::{OpenRemote, RemotePath},
+    remote::RemotePath,
 };
 
 /// A side of a transfer, before it is opened.
@@ -41,6 +41,11 @@ pub(super) enum OpenPlace {
 }
 
 impl OpenPlace {
+    /// Returns the side of a path on a remote.
+    pub(super) fn from_remote(at: RemotePath) -> Self {
+        Self::Remote { endpoint: remote_endpoint(&at), at }
+    }
+
     /// Returns the endpoint.
     pub(super) fn endpoint(&self) -> &Endpoint {
         match self {
@@ -86,10 +91,7 @@ impl OpenPlace {
                 let joined = joined.to_str().ok_or_else(Failure::is_not_utf8)?.to_owned();
                 Ok(Self::Local { endpoint: local_endpoint(&joined)?, path: joined })
             }
-            (Self::Remote { at, .. }, name) => {
-                let at = at.target_for(name);
-                Ok(Self::Remote { endpoint: remote_endpoint(&at), at })
-            }
+            (Self::Remote { at, .. }, name) => Ok(Self::from_remote(at.target_for(name))),
             (Self::Local { .. }, _) => Ok(self.clone()),
         }
     }
@@ -117,8 +119,7 @@ pub(super) async fn open(app: &App, place: &Place) -> Result<OpenPlace> {
                 );
             }
             let at = app.resolve(at, Addressing::Auto, Workload::Bulk).await?;
-            let endpoint = remote_endpoint(&at);
-            Ok(OpenPlace::Remote { at, endpoint })
+            Ok(OpenPlace::from_remote(at))
         }
     }
 }
@@ -160,13 +161,8 @@ fn local_endpoint(path: &str) -> Result<Endpoint> {
 
 /// Returns the endpoint of a path on a remote.
 pub(super) fn remote_endpoint(at: &RemotePath) -> Endpoint {
-    endpoint_on(&at.remote, at.path.as_str(), at)
-}
-
-/// Returns the endpoint of a path on a remote. `at` is its name for messages.
-pub(super) fn endpoint_on(remote: &OpenRemote, path: &str, at: &RemotePath) -> Endpoint {
-    let endpoint = Endpoint::new(remote.operator.clone(), path).with_name(at.to_string());
-    match DriveFeatures::new(remote) {
+    let endpoint = Endpoint::new(at.operator().clone(), at.path.as_str()).with_name(at.to_string());
+    match DriveFeatures::new(&at.remote) {
         Some(features) => endpoint.with_features(Arc::new(features)),
         None => endpoint,
     }

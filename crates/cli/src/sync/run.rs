@@ -10,7 +10,7 @@ use super::{
     options::{PlanOptions, ProgressForm},
     place::{self, Place},
     results::{EventPrinter, SummaryRecord, cause_failure, item_failure, summary_line},
-    same_drive,
+    same_drive::PlacePair,
 };
 use crate::{
     app::App,
@@ -49,8 +49,9 @@ impl PlanArgs {
         place::check_root(&source).await?;
         let is_file = source.is_file().await?;
         let target = if is_file { target.target_for(&source)? } else { target };
-        let pair = same_drive::pair(&source, &target).await?;
-        let plan = plan(&self.options, pair.source.clone(), pair.target.clone())?;
+        let pair = PlacePair::new(source, target).await?;
+        let (from, to) = (pair.source.endpoint().clone(), pair.target.endpoint().clone());
+        let plan = plan(&self.options, from, to)?;
         if plan.operation() != Operation::Check {
             pair.check_separate()?;
         }

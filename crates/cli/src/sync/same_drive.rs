@@ -12,12 +12,12 @@ use drivedal::{
     adapter::DriveHandle,
     drive::{Conditions, ErrorKind, ItemId, ItemRef},
 };
-use drivedal_transfer::Endpoint;
 use url::Url;
 
-use super::place::{OpenPlace, endpoint_on, remote_endpoint};
+use super::place::{OpenPlace, remote_endpoint};
 use crate::{
     failure::{Exit, Failure, Result},
+    location::DrivePath,
     remote::{OpenRemote, RemotePath},
 };
 
@@ -27,16 +27,36 @@ const FOLDERS_MAX: usize = 1_000;
 /// The options that choose a drive other than that of the signed-in user.
 const DRIVE_OPTIONS: [&str; 5] = ["drive_id", "user", "group", "site", "library"];
 
-/// The endpoints of a transfer.
-pub(super) struct EndpointPair {
-    pub(super) source: Endpoint,
-    pub(super) target: Endpoint,
-    /// Whether one endpoint is inside the other, as far as the engine cannot notice it.
+/// Both sides of a transfer.
+pub(super) struct PlacePair {
+    pub(super) source: OpenPlace,
+    pub(super) target: OpenPlace,
+    /// Whether one place is inside the other, as far as the engine cannot notice it.
     overlaps: bool,
 }
 
-impl EndpointPair {
-    /// Verifies that a plan may change files: no endpoint is inside the other.
+impl PlacePair {
+    /// Returns the pair of two places. If one account has both, they are on one remote afterwards,
+    /// so that the drive copies and moves files itself. Sends requests if both are drives of one
+    /// cloud, but not the same remote.
+    ///
+    /// # Errors
+    /// The failure of a request ([`Failure::from`]); `Failed` if too many folders are above an item.
+    pub(super) async fn new(source: OpenPlace, target: OpenPlace) -> Result<Self> {
+        let relation = match (&source, &target) {
+            (OpenPlace::Remote { at: from, .. }, OpenPlace::Remote { at: to, .. }) => {
+                relation(from, to).await?
+            }
+            _ => Relation::Separate,
+        };
+        Ok(match relation {
+            Relation::Separate => Self { source, target, overlaps: false },
+            Relation::Overlap => Self { source, target, overlaps: true },
+            Relation::OneRemote { source, target } => Self { source, target, overlaps: false },
+        })
+    }
+
+    /// Verifies that a plan may change files: no place is inside the other.
     ///
     /// # Errors
     /// `Usage` if one is.
@@ -45,75 +65,70 @@ impl EndpointPair {
             false => Ok(()),
             true => Err(Failure::usage(format!(
                 "cannot transfer from {} to {}: one is inside the other",
-                self.source.name(),
-                self.target.name()
+                self.source.endpoint().name(),
+                self.target.endpoint().name()
             ))),
         }
     }
 }
 
-/// Returns the endpoints of two places. Sends requests if both are drives of one cloud, but not the
-/// same remote.
-///
-/// # Errors
-/// Those of [`pair_remotes`].
-pub(super) async fn pair(source: &OpenPlace, target: &OpenPlace) -> Result<EndpointPair> {
-    match (source, target) {
-        (OpenPlace::Remote { at: from, .. }, OpenPlace::Remote { at: to, .. }) => {
-            pair_remotes(from, to).await
-        }
-        _ => Ok(EndpointPair {
-            source: source.endpoint().clone(),
-            target: target.endpoint().clone(),
-            overlaps: false,
-        }),
-    }
+/// The relation of two places on remotes.
+enum Relation {
+    /// No place is inside the other, or they are on one remote, so that the engine notices it.
+    Separate,
+    /// One place is inside the other.
+    Overlap,
+    /// Both places, on one remote.
+    OneRemote { source: OpenPlace, target: OpenPlace },
 }
 
-/// Returns the endpoints of two remotes. If one account has both, they have one operator, so that
-/// the drive copies and moves files itself.
+/// Returns the relation of two places.
 ///
 /// # Errors
-/// The failure of a request ([`Failure::from`]); `Failed` if too many folders are above an item.
-pub(super) async fn pair_remotes(from: &RemotePath, to: &RemotePath) -> Result<EndpointPair> {
+/// Those of [`PlacePair::new`].
+async fn relation(from: &RemotePath, to: &RemotePath) -> Result<Relation> {
     let (one, other) = (&*from.remote, &*to.remote);
-    let mut pair = EndpointPair {
-        source: remote_endpoint(from),
-        target: remote_endpoint(to),
-        overlaps: false,
-    };
     if Arc::ptr_eq(&from.remote, &to.remote) || one.scheme != other.scheme {
-        return Ok(pair);
+        return Ok(Relation::Separate);
     }
     let (here, there) = (StoreAddress::new(one)?, StoreAddress::new(other)?);
-    let (is_one_root, is_one_account) = if let (Some(_), Some(_)) = (&one.handle, &other.handle) {
-        if !here.may_be(&there) {
-            return Ok(pair);
-        }
-        let of = |at: &RemotePath, failure: Failure| failure.about(at);
-        let root = one.root_id().await.map_err(|failure| of(from, failure))?;
-        let is_one_root = root == other.root_id().await.map_err(|failure| of(to, failure))?;
-        let chooses = |remote: &OpenRemote| {
-            let is_set = |key: &&str| remote.source.get_option(key).is_ok_and(|set| set.is_some());
-            DRIVE_OPTIONS.iter().any(is_set)
-        };
-        let is_own_drive = !chooses(one) && !chooses(other);
-        (is_one_root, is_one_root && (is_own_drive || options(one)? == options(other)?))
-    } else if one.scheme == "memory" || here != there {
+    let is_drive = one.handle.is_some() && other.handle.is_some();
+    let may_be_one = match is_drive {
+        true => here.may_be(&there),
         // Each `memory` remote has its own files.
-        return Ok(pair);
-    } else {
-        (true, options(one)? == options(other)?)
+        false => one.scheme != "memory" && here == there,
     };
-    if is_one_account && let Some(nested) = on_one_operator(from, to) {
+    if !may_be_one {
+        return Ok(Relation::Separate);
+    }
+    let is_one_root = !is_drive || root_id(from).await? == root_id(to).await?;
+    let is_own_drive = is_drive && !chooses_drive(one) && !chooses_drive(other);
+    if is_one_root
+        && (is_own_drive || options(one)? == options(other)?)
+        && let Some(nested) = on_one_remote(from, to)
+    {
         return Ok(nested);
     }
-    pair.overlaps = match is_one_root {
+    let overlaps = match is_one_root {
         true => is_prefix(&names(from), &names(to)),
         // A root may be a special folder, and a path may lead through a shortcut.
         false => Trail::request(from).await?.overlaps(&Trail::request(to).await?),
     };
-    Ok(pair)
+    Ok(if overlaps { Relation::Overlap } else { Relation::Separate })
+}
+
+/// Returns the id of the root of a drive.
+///
+/// # Errors
+/// Those of [`OpenRemote::root_id`].
+async fn root_id(at: &RemotePath) -> Result<&str> {
+    at.remote.root_id().await.map_err(|failure| failure.about(at))
+}
+
+/// Returns whether the options of a drive choose another one than that of the signed-in user.
+fn chooses_drive(remote: &OpenRemote) -> bool {
+    let is_set = |key: &&str| remote.source.get_option(key).is_ok_and(|value| value.is_some());
+    DRIVE_OPTIONS.iter().any(is_set)
 }
 
 /// The network address of a service.
@@ -188,9 +203,9 @@ fn is_prefix(one: &[String], other: &[String]) -> bool {
     one.starts_with(other) || other.starts_with(one)
 }
 
-/// Returns the endpoints of two remotes that differ only in their roots, both on the operator of the
-/// outer root. `None` if no root is inside the other.
-fn on_one_operator(from: &RemotePath, to: &RemotePath) -> Option<EndpointPair> {
+/// Returns two places of remotes that differ only in their roots, both on the remote of the outer
+/// root. Their names for messages stay. `None` if no root is inside the other.
+fn on_one_remote(from: &RemotePath, to: &RemotePath) -> Option<Relation> {
     let below = |inner: &RemotePath, outer: &RemotePath| {
         let root = |at: &RemotePath| -> Vec<String> {
             let root = at.operator().info().root();
@@ -200,19 +215,20 @@ fn on_one_operator(from: &RemotePath, to: &RemotePath) -> Option<EndpointPair> {
             names.iter().map(|name| key_of_name(&outer.remote, name)).collect()
         };
         let (inner_root, outer_root) = (root(inner), root(outer));
-        keys(&inner_root).starts_with(&keys(&outer_root)).then(|| {
-            let mut path = inner_root[outer_root.len()..].join("/");
-            if !inner.path.is_root() {
-                path = format!("{path}/{}", inner.path.as_str());
-            }
-            endpoint_on(&outer.remote, &path, inner)
-        })
+        let is_inside = keys(&inner_root).starts_with(&keys(&outer_root));
+        is_inside.then(|| {
+            let path = format!("{}/{}", inner_root[outer_root.len()..].join("/"), inner.path);
+            let path = DrivePath::parse(&path).ok()?;
+            let at = RemotePath { remote: Arc::clone(&outer.remote), path };
+            let endpoint = remote_endpoint(&at).with_name(inner.to_string());
+            Some(OpenPlace::Remote { at, endpoint })
+        })?
     };
-    let (source, target) = match below(to, from) {
-        Some(target) => (remote_endpoint(from), target),
-        None => (below(from, to)?, remote_endpoint(to)),
-    };
-    Some(EndpointPair { source, target, overlaps: false })
+    let unchanged = |at: &RemotePath| OpenPlace::from_remote(at.clone());
+    Some(match below(to, from) {
+        Some(target) => Relation::OneRemote { source: unchanged(from), target },
+        None => Relation::OneRemote { source: below(from, to)?, target: unchanged(to) },
+    })
 }
 
 /// The items from a place up to the root of its drive, by their ids: unlike paths, they are the same

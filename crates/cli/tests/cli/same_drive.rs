@@ -57,10 +57,14 @@ async fn a_special_folder_and_other_options_are_views_of_one_drive() {
     rig.shell.write_old("src/sub/b", "b");
     let up = rig.run(&["copy", "src", "it:Documents"]).await;
     assert_eq!(up.code, 0, "{up:?}");
-    for options in
-        ["&special=documents", "&special=documents&root=%2Fsub", "&root=%2Fdocuments&user=me"]
-    {
-        let other = view(&rig, "other", options);
+    let found = rig.run(&["--json", "stat", "it:Documents"]).await.json().pop().expect("an item");
+    let (drive, _) = found["id"].as_str().expect("an id").split_once('!').expect("a drive's id");
+    for options in [
+        "&special=documents".to_owned(),
+        "&special=documents&root=%2Fsub".to_owned(),
+        format!("&root=%2Fdocuments&drive_id={drive}"),
+    ] {
+        let other = view(&rig, "other", &options);
         for arguments in [["sync", "other:", "it:Documents"], ["sync", "it:", "other:x/y"]] {
             let ran = rig.run(&[&["--remote", &other], &arguments[..]].concat()).await;
             ran.fails(2, "one is inside the other");
