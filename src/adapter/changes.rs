@@ -183,7 +183,7 @@ impl DriveChanges {
                     let names: Vec<_> = names.iter().rev().cloned().collect();
                     let below = adapter.strip_root(&operator_root, &names);
                     let path = below.filter(|names| !names.is_empty());
-                    paths.extend(path.map(|names| names.join("/")));
+                    paths.extend(path.map(|names| adapter.operator_path(names)));
                 } else if let Some(above) = self.location(cx, state, parent).await? {
                     pending.push((above, names.clone()));
                 }

@@ -92,6 +92,8 @@ impl DriveCopier {
         let (state, cx) = (&self.state, &self.cx);
         let from = self.from.as_ref().map_err(Clone::clone)?;
         let to = self.to.as_ref().map_err(Clone::clone)?;
+        let from = &*state.existing_path(cx, from).await?;
+        let to = &*state.existing_path(cx, to).await?;
         if from.is_root() || to.is_root() {
             return Err(is_root("copy or replace"));
         }

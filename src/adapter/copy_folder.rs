@@ -45,7 +45,7 @@ impl DriveHandle {
         if !state.capabilities().copy_folders {
             return Err(Error::unsupported("copies of folders"));
         }
-        let (from, to) = (state.path(from)?, state.path(to)?);
+        let (from, to) = (state.find_path(cx, from).await?, state.find_path(cx, to).await?);
         if from.is_root() || to.is_root() {
             return Err(is_root("copy or replace"));
         }

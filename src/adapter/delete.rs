@@ -56,7 +56,7 @@ impl DriveDeleter {
     /// `InvalidInput` for a path with the name `.` or `..`; [request
     /// errors](crate::drive::Error#request-errors), also for the current version.
     async fn delete_version(&self, path: &str, version: &str) -> Result<()> {
-        let path = self.state.path(path)?;
+        let path = self.state.find_path(&self.cx, path).await?;
         let resolved = match self.state.resolve(&self.cx, &path, DESTRUCTIVE_MAX_AGE).await {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             result => result?,
@@ -76,7 +76,7 @@ impl DriveDeleter {
     /// with the name `.` or `..`. `DriveNotFound` if the drive's root does not exist. [Request
     /// errors](crate::drive::Error#request-errors), and those of [`flush`](Self::flush).
     async fn add(&mut self, path: &str, recursive: bool) -> Result<()> {
-        let path = self.state.path(path)?;
+        let path = self.state.find_path(&self.cx, path).await?;
         if path.is_root() {
             return self.add_children(&path, recursive).await;
         }
@@ -179,7 +179,8 @@ impl DriveDeleter {
         };
         for item in items {
             self.make_room().await?;
-            let path = self.state.path(&item.name)?;
+            let path_name = self.state.path_name(&item.name).into_owned();
+            let path = root.child(&item.name, path_name, item.is_folder());
             let folded = self.state.fold(&item.name);
             let item_ref = ItemRef::Item { id: item.id.clone(), parent: Some(parent.clone()) };
             let target = DeleteTarget {

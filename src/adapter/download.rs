@@ -49,6 +49,7 @@ impl RemoteFile {
     pub(super) async fn download(&self, range: ByteRange) -> Result<(Download, ContentVersion)> {
         let (state, cx) = (&self.state, &self.cx);
         let path = self.path.as_ref().map_err(Clone::clone)?;
+        let path = &*self.state.existing_path(&self.cx, path).await?;
         if let Some(version) = &self.version {
             return self.download_version(path, version, range).await;
         }
@@ -154,6 +155,7 @@ impl RemoteFile {
     ) -> Result<Download> {
         let (state, cx) = (&self.state, &self.cx);
         let path = self.path.as_ref().map_err(Clone::clone)?;
+        let path = &*self.state.existing_path(&self.cx, path).await?;
         let span = ByteRange::Span(range.clone());
         let download = if let Some(id) = &self.version {
             self.download_version(path, id, span).await?.0

@@ -94,8 +94,8 @@ pub(super) enum Admission {
     LeftOut(Reason),
 }
 
-/// Decides how a listing treats an item of a folder. `folded` is the item's name under the cloud's
-/// case folding, and `names` has the folder's names so far; an accepted name is added to it.
+/// Decides how a listing treats an item of a folder. `folded` is the item's name in paths under the
+/// cloud's case folding, and `names` has the folder's names so far; an accepted name is added to it.
 pub(super) fn admit(item: &Item, folded: String, names: &mut Names) -> Admission {
     if let Some(reason) = unusable(item) {
         return Admission::LeftOut(Reason { text: reason.to_owned(), twin: None });

@@ -134,6 +134,7 @@ impl DriveLister {
         let start = start.as_ref().map_err(Clone::clone)?;
         let ListStart { folder, path, prefix } = start;
         let state = &self.state;
+        let folder = &*state.existing_path(&self.cx, folder).await?;
         let resolved = match state.resolve(&self.cx, folder, state.settings.index_ttl).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.start = None;
@@ -159,7 +160,8 @@ impl DriveLister {
         if is_tree {
             let id = resolved.item.as_ref().map_or(id, |item| &item.id).clone();
             let multi_parent = state.capabilities().multi_parent;
-            self.tree = Some(TreeAssembler::new(id, path.clone(), multi_parent));
+            let tree = TreeAssembler::new(id, path.clone(), multi_parent);
+            self.tree = Some(tree.with_name_encoding(state.settings.name_encoding));
         }
         self.waiting.push_back(ListJob {
             prefix: prefix.clone(),
@@ -206,7 +208,7 @@ impl DriveLister {
     /// `NotAFolder` if the start of the listing is a file, and [request
     /// errors](crate::drive::Error#request-errors) that checks it. After a temporary error the next
     /// call lists the folder again.
-    async fn process_page(&mut self, mut job: ListJob, page: Page) -> Result<()> {
+    async fn process_page(&mut self, mut job: ListJob, mut page: Page) -> Result<()> {
         let is_ambiguous = page.items.is_empty() && !job.is_known_folder;
         if is_ambiguous && job.is_first_page() && job.prefix.is_none() {
             match self.state.drive.item(&self.cx, &job.folder, Conditions::NONE).await {
@@ -227,6 +229,7 @@ impl DriveLister {
             self.is_self_returned = true;
             self.entries.push_folder(&job.path);
         }
+        self.state.sort_encoded_first(&mut page.items);
         match self.tree.is_some() {
             true => self.add_tree_page(job, page),
             false => self.add_page(job, page),
@@ -368,8 +371,9 @@ impl DriveLister {
     /// index must not contain it.
     fn add_item(&mut self, job: &mut ListJob, item: &Item) -> bool {
         let state = &self.state;
-        let matches = job.prefix.as_ref().is_none_or(|prefix| item.name.starts_with(&**prefix));
-        match admit(item, state.fold(&item.name), &mut job.names) {
+        let name = state.path_name(&item.name);
+        let matches = job.prefix.as_ref().is_none_or(|prefix| name.starts_with(&**prefix));
+        match admit(item, state.fold(&name), &mut job.names) {
             Admission::Accepted => {}
             Admission::Duplicate => return false,
             Admission::LeftOut(reason) => {
@@ -382,7 +386,7 @@ impl DriveLister {
         if !matches {
             return true;
         }
-        let mut path = format!("{}{}", job.path, item.name);
+        let mut path = format!("{}{name}", job.path);
         if item.is_folder() {
             path.push('/');
         }

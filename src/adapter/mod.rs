@@ -31,6 +31,7 @@ mod list;
 mod list_entries;
 mod list_job;
 mod metadata;
+mod name_encoding;
 mod operator;
 mod options;
 mod path;
@@ -75,6 +76,7 @@ pub use self::{
     left_out::{LeftOut, Twin},
     list::DriveLister,
     metadata::known_size,
+    name_encoding::{NameEncoding, ParseEncodingError, local_name_from_path, path_name_from_local},
     read::{DriveReader, DriveStream},
     saved_upload::SavedUpload,
     write::DriveWriter,
@@ -105,6 +107,9 @@ pub struct ServiceSettings {
     /// Whether reads compare the bytes with the size and the hash that the cloud has of the file.
     /// The default is true. See also [`DriveHandle::set_checked_reads`].
     pub checked_reads: bool,
+    /// The mapping of names that the cloud forbids. `None`, the default, maps none: such a name is an
+    /// error.
+    pub name_encoding: Option<NameEncoding>,
 }
 
 impl ServiceSettings {
@@ -117,6 +122,7 @@ impl ServiceSettings {
             index_ttl: Duration::from_secs(10),
             concurrent_lists: 8,
             checked_reads: true,
+            name_encoding: None,
         }
     }
 }
@@ -213,8 +219,9 @@ impl Service for DriveService {
         path: &str,
         _: OpCreateDir,
     ) -> Result<RpCreateDir> {
-        let path = self.state.path(path).map_err(to_opendal)?;
-        self.state.create_dir(&Context::from(ctx), &path).await.map_err(to_opendal)?;
+        let (state, cx) = (&self.state, Context::from(ctx));
+        let path = state.find_path(&cx, path).await.map_err(to_opendal)?;
+        state.create_dir(&cx, &path).await.map_err(to_opendal)?;
         Ok(RpCreateDir::default())
     }
 
@@ -229,7 +236,7 @@ impl Service for DriveService {
         options::check_stat(&args, &self.capability())?;
         let (state, cx) = (&self.state, Context::from(ctx));
         if let Some(version) = args.version() {
-            let path = state.path(path).map_err(to_opendal)?;
+            let path = state.find_path(&cx, path).await.map_err(to_opendal)?;
             let metadata = state.stat_version(&cx, &path, version).await.map_err(to_opendal)?;
             return Ok(RpStat::new(metadata));
         }
@@ -237,7 +244,7 @@ impl Service for DriveService {
             if_match: args.if_match().map(str::to_owned),
             if_none_match: args.if_none_match().map(str::to_owned),
         };
-        let parsed = state.path(path).map_err(to_opendal)?;
+        let parsed = state.find_path(&cx, path).await.map_err(to_opendal)?;
         let requested = state.request_item(&cx, &parsed, &conditions).await;
         let (resolved, item) = requested.map_err(to_opendal)?;
         TimeConditions::from_stat(&args).check(&item).map_err(to_opendal)?;
@@ -337,10 +344,11 @@ impl Service for DriveService {
         args: OpRename,
     ) -> Result<RpRename> {
         options::check_rename(&args, &self.capability())?;
-        let from = self.state.path(from).map_err(to_opendal)?;
-        let to = self.state.path(to).map_err(to_opendal)?;
+        let (state, cx) = (&self.state, Context::from(ctx));
+        let from = state.find_path(&cx, from).await.map_err(to_opendal)?;
+        let to = state.find_path(&cx, to).await.map_err(to_opendal)?;
         let if_exists = if_exists(args.if_not_exists());
-        let renamed = self.state.rename(&Context::from(ctx), &from, &to, if_exists).await;
+        let renamed = state.rename(&cx, &from, &to, if_exists).await;
         renamed.map_err(to_opendal)?;
         Ok(RpRename::default())
     }
@@ -367,7 +375,7 @@ impl Service for DriveService {
         args: OpPresign,
     ) -> Result<RpPresign> {
         let (state, cx) = (&self.state, Context::from(ctx));
-        let path = state.path(path).map_err(to_opendal)?;
+        let path = state.find_path(&cx, path).await.map_err(to_opendal)?;
         state.presign(&cx, &path, &args, &self.capability()).await
     }
 }

@@ -81,8 +81,9 @@ impl DriveHandle {
     /// `NotFound` if the file does not exist, `IsADirectory` for a folder, `Unsupported` if the drive
     /// or the file has no such URL, and [request errors](crate::drive::Error#request-errors).
     pub async fn download_url(&self, operator: &Operator, path: &str) -> Result<DownloadUrl> {
-        let path = self.state.path(path).map_err(to_opendal)?;
-        let url = self.state.request_download_url(&Self::context(operator), &path).await;
+        let cx = Self::context(operator);
+        let path = self.state.find_path(&cx, path).await.map_err(to_opendal)?;
+        let url = self.state.request_download_url(&cx, &path).await;
         url.map_err(to_opendal)
     }
 
@@ -101,7 +102,7 @@ impl DriveHandle {
         size: u64,
     ) -> Result<UploadUrl> {
         let (state, cx) = (&self.state, Self::context(operator));
-        let path = state.path(path).map_err(to_opendal)?;
+        let path = state.find_path(&cx, path).await.map_err(to_opendal)?;
         let (target, _) = state.target(&cx, &path).await.map_err(to_opendal)?;
         let options = WriteOptions::default();
         state.drive.upload_url(&cx, &target, size, &options).await.map_err(to_opendal)

@@ -12,6 +12,7 @@
 //! item still has its parent and its name. A stale id costs one more walk.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,6 +28,68 @@ use crate::drive::{
 };
 
 impl AdapterState {
+    /// Parses a path of the operator, and returns it with the names that its items have in the drive
+    /// ([`existing_path`](Self::existing_path)).
+    ///
+    /// # Errors
+    /// `InvalidInput` for a path with the name `.` or `..`; those of
+    /// [`existing_path`](Self::existing_path).
+    pub(super) async fn find_path(&self, cx: &Context, path: &str) -> Result<Path> {
+        let path = self.path(path)?;
+        Ok(self.existing_path(cx, &path).await?.into_owned())
+    }
+
+    /// Returns a path with the names that its items have in the drive.
+    ///
+    /// They differ from the encoded names only where another program chose a name that the encoding
+    /// would have replaced, such as `~a`, and no item has the encoded name. Only such a name costs
+    /// requests, at most two, unless the index has the item.
+    ///
+    /// # Errors
+    /// `DriveNotFound` if the drive's root does not exist, and [request
+    /// errors](crate::drive::Error#request-errors).
+    pub(super) async fn existing_path<'p>(
+        &self,
+        cx: &Context,
+        path: &'p Path,
+    ) -> Result<Cow<'p, Path>> {
+        let mut existing = Cow::Borrowed(path);
+        let Some(encoding) = &self.settings.name_encoding else { return Ok(existing) };
+        for (at, (name, raw)) in path.names().iter().zip(path.path_names()).enumerate() {
+            let is_candidate = name != raw
+                && (self.capabilities().validate_name)(raw).is_none()
+                && encoding.is_raw(raw);
+            if !is_candidate {
+                continue;
+            }
+            let mut candidate = existing.prefix(at + 1);
+            if self.exists(cx, &candidate).await? {
+                continue;
+            }
+            candidate.set_name(at, raw.clone());
+            if self.exists(cx, &candidate).await? {
+                existing.to_mut().set_name(at, raw.clone());
+            }
+        }
+        Ok(existing)
+    }
+
+    /// Returns whether an item exists. Sends no request if the index has the item.
+    ///
+    /// # Errors
+    /// `DriveNotFound` if the drive's root does not exist, and [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn exists(&self, cx: &Context, path: &Path) -> Result<bool> {
+        if self.resolve_cached(path).is_some() {
+            return Ok(true);
+        }
+        match self.request_item(cx, path, Conditions::NONE).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Resolves a path. Uses index entries that are not older than `max_age`.
     ///
     /// # Errors

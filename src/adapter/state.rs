@@ -1,6 +1,7 @@
 //! The state that all operations of a [`DriveService`](super::DriveService) share.
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -17,7 +18,7 @@ use super::{
     path_registry::PathRegistry,
 };
 use crate::drive::{
-    Capabilities, Context, Drive, Error, ErrorKind, IfExists, ItemId, ItemRef, Result,
+    Capabilities, Context, Drive, Error, ErrorKind, IfExists, Item, ItemId, ItemRef, Result,
 };
 
 /// The maximum age of an index entry that a destructive operation may rely on: one that overwrites
@@ -103,7 +104,29 @@ impl AdapterState {
     /// # Errors
     /// `InvalidInput` for a path with the name `.` or `..`.
     pub(super) fn path(&self, path: &str) -> Result<Path> {
-        Path::parse(&self.settings.root, path)
+        Path::parse(&self.settings.root, path, self.settings.name_encoding.as_ref())
+    }
+
+    /// Returns the name in the operator's paths of an item with a name in the drive.
+    pub(super) fn path_name<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        match &self.settings.name_encoding {
+            Some(encoding) => encoding.path_name(name).into(),
+            None => name.into(),
+        }
+    }
+
+    /// Sorts items of a folder so that those with encoded names come first: a path leads to such an item
+    /// rather than to one whose name another program chose.
+    pub(super) fn sort_encoded_first(&self, items: &mut [Item]) {
+        if let Some(encoding) = &self.settings.name_encoding {
+            items.sort_by_cached_key(|item| encoding.is_raw(&item.name));
+        }
+    }
+
+    /// Returns the path with these names in the drive, below the operator's root.
+    pub(super) fn operator_path(&self, names: &[String]) -> String {
+        let names: Vec<_> = names.iter().map(|name| self.path_name(name)).collect();
+        names.join("/")
     }
 
     /// Returns the id of the drive's root folder. Requests it once if the cloud has no alias for

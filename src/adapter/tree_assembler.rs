@@ -2,7 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::left_out::{Admission, Names, Reason, admit};
+use super::{
+    left_out::{Admission, Names, Reason, admit},
+    name_encoding::NameEncoding,
+};
 use crate::drive::{Item, ItemId};
 
 /// Returns the key under which the cloud compares a name.
@@ -28,6 +31,8 @@ pub(super) struct TreeAssembler {
     names: HashMap<ItemId, Names>,
     /// Items may have several parents. Paths are then assigned after the last page.
     multi_parent: bool,
+    /// The mapping of names, if the operator has one.
+    encoding: Option<NameEncoding>,
 }
 
 impl TreeAssembler {
@@ -35,7 +40,26 @@ impl TreeAssembler {
     pub(super) fn new(folder: ItemId, path: String, multi_parent: bool) -> Self {
         let paths = HashMap::from([(folder.clone(), path.clone())]);
         let (pending, processed, names) = Default::default();
-        Self { root: folder, root_path: path, paths, pending, processed, names, multi_parent }
+        Self {
+            root: folder,
+            root_path: path,
+            paths,
+            pending,
+            processed,
+            names,
+            multi_parent,
+            encoding: None,
+        }
+    }
+
+    /// Sets the mapping of names.
+    pub(super) fn with_name_encoding(self, encoding: Option<NameEncoding>) -> Self {
+        Self { encoding, ..self }
+    }
+
+    /// Returns the name of an item in paths.
+    fn path_name(&self, item: &Item) -> String {
+        self.encoding.map_or_else(|| item.name.clone(), |encoding| encoding.path_name(&item.name))
     }
 
     /// Returns the ids of the items that were accepted or left out so far.
@@ -95,9 +119,10 @@ impl TreeAssembler {
                 continue;
             }
             let parent = item.parents.first().unwrap_or(&self.root);
+            let name = self.path_name(&item);
             let Some(parent_path) = self.paths.get(parent) else { continue };
             let names = self.names.entry(parent.clone()).or_default();
-            match admit(&item, fold(&item.name), names) {
+            match admit(&item, fold(&name), names) {
                 Admission::Accepted => {}
                 Admission::Duplicate => continue,
                 Admission::LeftOut(reason) => {
@@ -105,7 +130,7 @@ impl TreeAssembler {
                     continue;
                 }
             }
-            let path = child_path(parent_path, &item);
+            let path = child_path(parent_path, &name, &item);
             if item.is_folder() {
                 self.paths.insert(item.id.clone(), path.clone());
                 items.extend(self.pending.remove(&item.id).into_iter().flatten().rev());
@@ -132,7 +157,8 @@ impl TreeAssembler {
             if !visited.insert(&item.id) {
                 continue;
             }
-            match admit(item, fold(&item.name), &mut names) {
+            let name = self.path_name(item);
+            match admit(item, fold(&name), &mut names) {
                 Admission::Accepted => {}
                 Admission::Duplicate => continue,
                 Admission::LeftOut(reason) => {
@@ -140,7 +166,7 @@ impl TreeAssembler {
                     continue;
                 }
             }
-            let item_path = child_path(path, item);
+            let item_path = child_path(path, &name, item);
             accept(&item_path, folder, item);
             if item.is_folder() && !ancestors.contains(&item.id) {
                 ancestors.push(item.id.clone());
@@ -151,11 +177,11 @@ impl TreeAssembler {
     }
 }
 
-/// Returns the operator path of `item` in the folder with the path `parent`, which is empty or ends
-/// with a slash.
-fn child_path(parent: &str, item: &Item) -> String {
+/// Returns the operator path of `item`, which has the name `name` in paths, in the folder with the
+/// path `parent`, which is empty or ends with a slash.
+fn child_path(parent: &str, name: &str, item: &Item) -> String {
     let slash = if item.is_folder() { "/" } else { "" };
-    format!("{parent}{}{slash}", item.name)
+    format!("{parent}{name}{slash}")
 }
 
 #[cfg(test)]

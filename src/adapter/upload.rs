@@ -183,15 +183,16 @@ impl Upload {
     where
         F: Future<Output = Result<T>>,
     {
-        let (target, folder) = self.state.target(&self.cx, &self.path).await?;
+        let path = &*self.state.existing_path(&self.cx, &self.path).await?;
+        let (target, folder) = self.state.target(&self.cx, path).await?;
         match request(target).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.state.invalidate_path(self.path.names());
-                let (target, folder) = self.state.target(&self.cx, &self.path).await?;
+                self.state.invalidate_path(path.names());
+                let (target, folder) = self.state.target(&self.cx, path).await?;
                 Ok((request(target).await?, folder))
             }
             Err(error) => {
-                if let Some((_, name)) = self.path.split() {
+                if let Some((_, name)) = path.split() {
                     self.state.index.invalidate(&folder, &self.state.fold(name));
                 }
                 Err(as_condition(error, self.options.if_exists))

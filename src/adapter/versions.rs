@@ -70,7 +70,7 @@ impl DriveHandle {
         path: &str,
     ) -> opendal::Result<Vec<FileVersion>> {
         let (state, cx) = (&self.state, Self::context(operator));
-        let path = state.path(path).map_err(to_opendal)?;
+        let path = state.find_path(&cx, path).await.map_err(to_opendal)?;
         let found =
             state.resolve(&cx, &path, state.settings.index_ttl).await.map_err(to_opendal)?;
         state.drive.versions(&cx, &found.item_ref).await.map_err(to_opendal)
@@ -90,7 +90,7 @@ impl DriveHandle {
         version: &str,
     ) -> opendal::Result<()> {
         let (state, cx) = (&self.state, Self::context(operator));
-        let path = state.path(path).map_err(to_opendal)?;
+        let path = state.find_path(&cx, path).await.map_err(to_opendal)?;
         let max_age = super::state::DESTRUCTIVE_MAX_AGE;
         let resolved = state.resolve(&cx, &path, max_age).await.map_err(to_opendal)?;
         let restored = state.drive.restore_version(&cx, &resolved.item_ref, version).await;

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::{
-    adapter::ServiceSettings,
+    adapter::{NameEncoding, ServiceSettings},
     auth::{EnvironmentTokenStore, TokenFile, TokenSource},
     drive,
     transport::{Connection, ConnectionOptions, PlainHttpHosts, Timeouts},
@@ -136,6 +136,28 @@ pub(super) fn settings(
     settings.root = root.unwrap_or(settings.root);
     settings.index_ttl = index_ttl.unwrap_or(settings.index_ttl);
     settings
+}
+
+/// Parses the option `encoding` of a service. `default` is the encoding that fits its cloud. Returns
+/// `None` if names are not mapped.
+///
+/// # Errors
+/// `ConfigInvalid` if the text is neither `default`, `Raw` nor a list of rules.
+pub(super) fn name_encoding(
+    scheme: &'static str,
+    text: Option<&str>,
+    default: NameEncoding,
+) -> Result<Option<NameEncoding>> {
+    match text {
+        None | Some("" | "Raw") => Ok(None),
+        Some("default") => Ok(Some(default)),
+        Some(rules) => {
+            let parsed = rules.parse::<NameEncoding>();
+            parsed.map(Some).map_err(|error| {
+                invalid_option(scheme, format!("cannot use the encoding {rules:?}: {error}"))
+            })
+        }
+    }
 }
 
 /// The options of connections, which all services have.

@@ -58,6 +58,8 @@ pub(crate) struct App {
     retries: Option<u32>,
     pub(crate) configuration: Configuration,
     connection: ConnectionOptions,
+    /// The rules of `--encoding`.
+    encoding: Option<String>,
     embedded: OnceCell<Embedded>,
     journal: OnceCell<Option<Journal>>,
     opened: Mutex<BTreeMap<String, Arc<OpenRemote>>>,
@@ -88,6 +90,7 @@ impl App {
             retries: global.retries,
             configuration,
             connection: global.connection,
+            encoding: global.encoding,
             embedded: OnceCell::new(),
             journal: OnceCell::new(),
             opened: Mutex::default(),
@@ -128,7 +131,9 @@ impl App {
                 Some(remote.path_of(id).await.map_err(|failure| failure.about(at))?)
             }
         };
-        Ok(RemotePath { path: address.into_path(of_id), remote })
+        let path = address.into_path(of_id);
+        let path = if remote.maps_names() { path.with_mapped_white_space() } else { path };
+        Ok(RemotePath { path, remote })
     }
 
     /// Opens the remote of an argument, or returns the one that is open already.
@@ -215,6 +220,7 @@ impl App {
     /// `Usage` if the service rejects an option, `Unsupported` if no service has the scheme.
     fn layered(&self, spec: RemoteSpec, name: &str) -> Result<OpenRemote> {
         let RemoteSpec { source, identity, server, transport } = spec;
+        let source = with_encoding(source, self.encoding.as_deref())?;
         let Remote { operator, handle, .. } = open_source(&source)?;
         let operator = match transport {
             Some(transport) => {
@@ -412,6 +418,21 @@ fn with_bulk_index_ttl(source: RemoteSource) -> Result<RemoteSource> {
         true => Ok(source.with_default_option("index_ttl", BULK_INDEX_TTL)?),
         false => Ok(source),
     }
+}
+
+/// Sets the mapping of names for a cloud drive: the rules of `--encoding`, otherwise those that the
+/// user configured, otherwise the encoding that fits the cloud.
+///
+/// # Errors
+/// `Usage` if the URI cannot be parsed.
+fn with_encoding(source: RemoteSource, rules: Option<&str>) -> Result<RemoteSource> {
+    if !is_drive(&source.scheme()?) {
+        return Ok(source);
+    }
+    Ok(match rules {
+        Some(rules) => source.option("encoding", rules),
+        None => source.with_default_option("encoding", "default")?,
+    })
 }
 
 /// Returns whether a service works without a network. Its errors are not retried: OpenDAL marks

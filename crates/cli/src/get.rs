@@ -200,7 +200,7 @@ impl Get {
             Some(Listed::File(metadata)) => metadata,
             None => app.interrupt.cancellable(file_at(&at)).await?,
         };
-        let to = target.for_file(at.path.name())?;
+        let to = target.for_file(&at)?;
         download.report.totals.found_file(metadata.content_length());
         let folder = to.parent().map(Path::to_path_buf).unwrap_or_default();
         let path = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -262,15 +262,15 @@ impl GetTarget {
         }
     }
 
-    /// Returns the local path of a file of that name: below the target if the target is a folder,
-    /// otherwise the target itself. The root of a remote has no name (`None`).
+    /// Returns the local path of the file at a remote path: below the target if the target is a
+    /// folder, otherwise the target itself.
     ///
     /// # Errors
     /// `Usage` for the root; `Failed` if a local file cannot have the name.
-    fn for_file(&self, name: Option<&str>) -> Result<PathBuf> {
-        let name = name.ok_or_else(Failure::root_is_not_file)?;
+    fn for_file(&self, at: &RemotePath) -> Result<PathBuf> {
+        let name = at.path.name().ok_or_else(Failure::root_is_not_file)?;
         match self.is_folder() {
-            true => Ok(self.path.join(local_file_name(name)?)),
+            true => Ok(self.path.join(at.remote.local_path(local_file_name(name)?)?)),
             false => Ok(self.path.clone()),
         }
     }

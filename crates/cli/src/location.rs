@@ -6,9 +6,9 @@
 //! folder; as a target it means "below this folder". A URI (`fs:///srv/data`) stands for the root
 //! of the remote at that URI.
 
-use std::fmt;
+use std::{ffi::OsStr, fmt};
 
-use drivedal::remote::is_name;
+use drivedal::{adapter::path_name_from_local, remote::is_name};
 
 use crate::failure::{Failure, Result};
 
@@ -48,6 +48,17 @@ impl DrivePath {
     /// Returns the path without slashes at its ends.
     pub(crate) fn as_str(&self) -> &str {
         &self.joined
+    }
+
+    /// Returns the path with names that begin or end with white space in the form of a remote that maps
+    /// names: OpenDAL would trim them.
+    pub(crate) fn with_mapped_white_space(self) -> Self {
+        let map = |name: &str| match name.trim_ascii() == name {
+            true => name.to_owned(),
+            false => path_name_from_local(OsStr::new(name)).unwrap_or_else(|| name.to_owned()),
+        };
+        let names: Vec<_> = self.joined.split('/').map(map).collect();
+        Self { joined: names.join("/"), ..self }
     }
 
     /// Returns the path in the form that OpenDAL expects for folders: with a slash at the end.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use drivedal::adapter::NameEncoding;
 
 use crate::{
     config, connection::ConnectionOptions, location::Addressing, output::Format, value::Template,
@@ -49,6 +50,13 @@ pub(crate) struct GlobalOptions {
     #[command(flatten)]
     pub(crate) connection: ConnectionOptions,
 
+    /// Map names that the cloud forbids by these rules, such as Colon,RightSpace
+    ///
+    /// The option encoding of a remote. The rules are those of rclone's --encoding. `default` is the
+    /// encoding that fits the cloud, and `Raw` maps no name.
+    #[arg(long, value_name = "RULES", global = true, value_parser = encoding)]
+    pub(crate) encoding: Option<String>,
+
     /// Retry a failed request at most this many times; 0 disables retries
     ///
     /// The default depends on the cloud.
@@ -77,6 +85,17 @@ pub(crate) struct GlobalOptions {
     /// Suppress progress and summary
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
+}
+
+/// Checks the rules of `--encoding`, and returns the text.
+///
+/// # Errors
+/// A message for the user that lists the rules.
+fn encoding(text: &str) -> Result<String, String> {
+    if !matches!(text, "default" | "Raw") {
+        text.parse::<NameEncoding>().map_err(|error| error.to_string())?;
+    }
+    Ok(text.to_owned())
 }
 
 /// Options that say whether `REMOTE:TEXT` names an item by path or by id.

@@ -88,7 +88,7 @@ impl Put {
     ///   `.` or `..`, several sources have a target that is not a folder, or a file would become
     ///   the root.
     /// * [`Failure::local`] or `Failed` for a source that cannot be read, has a name that is not
-    ///   UTF-8, is a folder without `-r`, or is a special file.
+    ///   UTF-8 and is not mapped, is a folder without `-r`, or is a special file.
     /// * The failure of a single source, and of the request for the target ([`Failure::from`]).
     /// * `Interrupted` or `Terminated` after a signal; `ClosedPipe` or `Failed` if results cannot
     ///   be written.
@@ -110,14 +110,14 @@ impl Put {
             return Err(Failure::several_sources().doing("write").about(&target));
         }
         let many = sources.len() > 1 || sources.iter().any(|(_, found)| found.is_dir());
-        let sources = with_targets(&target, sources)?;
+        let rules = NameRules::for_remote(&target.remote);
+        let sources = with_targets(&target, &rules, sources)?;
         let folder = match target.path.is_folder_path() {
             true => target.clone(),
             false => RemotePath { path: target.path.parent(), ..target.clone() },
         };
         let report = TransferReport::new(app);
         let progress = report.show_progress("put");
-        let rules = NameRules::for_remote(&target.remote);
         let survey = Survey {
             rules: rules.clone(),
             links: self.links,
@@ -179,14 +179,16 @@ impl Put {
 /// Pairs each source with the remote path that it is uploaded to.
 ///
 /// # Errors
-/// `Usage` for a file that would become the root; `Failed` for a name that is not UTF-8.
+/// `Usage` for a file that would become the root; `Failed` for a name that is not UTF-8, if the
+/// target does not map names.
 fn with_targets(
     target: &RemotePath,
+    rules: &NameRules,
     sources: Vec<(PathBuf, Metadata)>,
 ) -> Result<Vec<UploadSource>> {
     let place = |(path, found): (PathBuf, Metadata)| {
-        let name = source_name(&path)?;
-        let to = target.target_for(name);
+        let name = source_name(&path, rules)?;
+        let to = target.target_for(name.as_deref());
         if to.path.is_root() && found.is_file() {
             return Err(Failure::root_is_not_file().about(&to));
         }
@@ -232,13 +234,11 @@ fn plan(
     Ok(work)
 }
 
-/// Returns the name of a source. `None` for `.` and `/`.
+/// Returns the name of a source at the target of the `rules`. `None` for `.` and `/`.
 ///
 /// # Errors
-/// `Failed` if the name is not UTF-8.
-fn source_name(source: &Path) -> Result<Option<&str>> {
-    source.file_name().map_or(Ok(None), |name| {
-        let failure = || Failure::is_not_utf8().about(source.display());
-        name.to_str().map(Some).ok_or_else(failure)
-    })
+/// `Failed` if the name is not UTF-8 and the target does not map names.
+fn source_name(source: &Path, rules: &NameRules) -> Result<Option<String>> {
+    let name = source.file_name().map(|name| rules.target_name(name)).transpose();
+    name.map_err(|failure| failure.about(source.display()))
 }

@@ -2,11 +2,17 @@
 
 use std::{
     fmt,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use drivedal::{adapter::DriveHandle, drive::ItemId, layers::Policy, remote::RemoteSource};
+use drivedal::{
+    adapter::{DriveHandle, local_name_from_path},
+    drive::ItemId,
+    layers::Policy,
+    remote::RemoteSource,
+};
 use opendal::{ErrorKind, Metadata, Operator};
 use tokio::sync::OnceCell;
 
@@ -80,6 +86,27 @@ impl OpenRemote {
             let hint = format!("only onedrive, skydrive and amazon-drive remotes have {feature}");
             Failure::wrong_service(&self.scheme).hint(hint)
         })
+    }
+
+    /// Returns whether names of local files are mapped to names of this remote and back, because its
+    /// service maps names.
+    pub(crate) fn maps_names(&self) -> bool {
+        self.handle.as_ref().is_some_and(|handle| handle.name_encoding().is_some())
+    }
+
+    /// Returns the local path, below a folder, of a copy of an item with this relative path. All
+    /// names were checked by [`local_name`](crate::transfer::local::local_name).
+    ///
+    /// # Errors
+    /// `Failed` if a name is not Unicode and this platform requires that.
+    pub(crate) fn local_path(&self, path: &str) -> Result<PathBuf> {
+        if !self.maps_names() {
+            return Ok(PathBuf::from(path));
+        }
+        let names = path.split('/').map(|name| {
+            local_name_from_path(name).ok_or_else(|| Failure::is_not_utf8().about(path))
+        });
+        names.collect()
     }
 
     /// Returns the id of the drive's root. The first call sends a request.

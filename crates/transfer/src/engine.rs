@@ -95,6 +95,14 @@ pub(crate) struct RunState {
 }
 
 impl RunState {
+    /// Returns the name at the target of an item with the name `name` at the source. Both are names in
+    /// paths of the operators. The target may still reject it.
+    pub(crate) fn target_name(&self, name: &str) -> String {
+        let plain = self.plan.source.features().plain_name(name);
+        let replaced = self.names.target_name(&plain);
+        self.plan.target.features().path_name(&replaced).into_owned()
+    }
+
     /// Returns the state of a run that begins.
     pub(crate) fn new(
         mut plan: Plan,

@@ -70,6 +70,18 @@ pub trait EndpointFeatures: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Returns the name in the operator's paths of an item with the name `name`. It differs if the
+    /// service maps names that a path cannot have, such as names that end with a space.
+    fn path_name<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        Cow::Borrowed(name)
+    }
+
+    /// Returns the name of an item that has the name `path_name` in the operator's paths: the reverse
+    /// of [`path_name`](Self::path_name).
+    fn plain_name<'n>(&self, path_name: &'n str) -> Cow<'n, str> {
+        Cow::Borrowed(path_name)
+    }
+
     /// Returns the size of a listed file in bytes. `None` if the service did not report it.
     fn size(&self, metadata: &Metadata) -> Option<u64> {
         metadata.is_file().then(|| metadata.content_length())

@@ -56,7 +56,7 @@ impl DriveHandle {
     /// errors](crate::drive::Error#request-errors).
     pub async fn purge(&self, operator: &Operator, path: &str) -> Result<()> {
         let (state, cx) = (&self.state, Self::context(operator));
-        let path = state.path(path).map_err(to_opendal)?;
+        let path = state.find_path(&cx, path).await.map_err(to_opendal)?;
         let resolved = state.resolve(&cx, &path, DESTRUCTIVE_MAX_AGE).await.map_err(to_opendal)?;
         let purged = state.drive.purge(&cx, &resolved.item_ref).await;
         match &purged {
@@ -152,7 +152,7 @@ impl DriveHandle {
     /// Those of [`check_in`](Self::check_in).
     pub async fn discard_check_out(&self, operator: &Operator, path: &str) -> Result<()> {
         let (state, cx) = (&self.state, Self::context(operator));
-        let path = state.path(path).map_err(to_opendal)?;
+        let path = state.find_path(&cx, path).await.map_err(to_opendal)?;
         let resolved = state.resolve(&cx, &path, DESTRUCTIVE_MAX_AGE).await.map_err(to_opendal)?;
         let discarded = state.drive.discard_check_out(&cx, &resolved.item_ref).await;
         state.invalidate(&resolved);

@@ -99,10 +99,11 @@ impl ItemPaths {
             next = parent;
         }
         names.reverse();
-        let Some(names) = self.handle.state().strip_root(&operator_root, &names) else {
+        let state = self.handle.state();
+        let Some(names) = state.strip_root(&operator_root, &names) else {
             return Err(not_below_root(id));
         };
-        let mut path = names.join("/");
+        let mut path = state.operator_path(names);
         if is_folder.unwrap_or(true) {
             path.push('/');
         }

@@ -19,7 +19,7 @@ pub use self::{
     item_paths::ItemPaths,
     pages::ItemStream,
 };
-use super::{LeftOut, error::to_opendal, spool::SPILL, state::AdapterState};
+use super::{LeftOut, NameEncoding, error::to_opendal, spool::SPILL, state::AdapterState};
 use crate::drive::{Account, Conditions, Context, Drive, Error, Item, ItemId, ItemRef, Quota};
 
 /// The features of a drive beyond OpenDAL's operations: quota, account, items by id, uploads of
@@ -108,8 +108,8 @@ impl DriveHandle {
     /// `NotFound` if the item does not exist, `Unsupported` for a path with the name `.` or `..`,
     /// and [request errors](crate::drive::Error#request-errors).
     pub async fn item(&self, operator: &Operator, path: &str) -> opendal::Result<Item> {
-        let path = self.state.path(path).map_err(to_opendal)?;
         let cx = Self::context(operator);
+        let path = self.state.find_path(&cx, path).await.map_err(to_opendal)?;
         let item = self.state.request_item(&cx, &path, Conditions::NONE).await;
         item.map(|(_, item)| item).map_err(to_opendal)
     }
@@ -121,6 +121,22 @@ impl DriveHandle {
     pub fn cached_item(&self, path: &str) -> Option<Item> {
         let path = self.state.path(path).ok()?;
         self.state.resolve_cached(&path)?.item.map(|item| Item::clone(&item))
+    }
+
+    /// Returns the mapping of names that the cloud forbids. `None` if the service maps none.
+    pub fn name_encoding(&self) -> Option<NameEncoding> {
+        self.state.settings.name_encoding
+    }
+
+    /// Returns the reason why no item can have a name, which is one name of a path. `None` if the
+    /// cloud accepts the name, after the service's [`name_encoding`](Self::name_encoding). Sends no
+    /// request.
+    pub fn validate_name(&self, path_name: &str) -> Option<&'static str> {
+        let validate = self.state.capabilities().validate_name;
+        match self.name_encoding() {
+            Some(encoding) => validate(&encoding.drive_name(path_name)),
+            None => validate(path_name),
+        }
     }
 
     /// Sets whether reads compare the bytes with the size and the hash that the cloud has of the
@@ -186,7 +202,7 @@ impl DriveHandle {
         path: &str,
     ) -> opendal::Result<(Context, ItemRef)> {
         let (state, cx) = (&self.state, Self::context(operator));
-        let path = state.path(path).map_err(to_opendal)?;
+        let path = state.find_path(&cx, path).await.map_err(to_opendal)?;
         let resolved = state.resolve(&cx, &path, state.settings.index_ttl).await;
         Ok((cx, resolved.map_err(to_opendal)?.item_ref))
     }

@@ -23,7 +23,7 @@ impl DriveHandle {
         let (handle, cx) = (self.clone(), Self::context(operator));
         let (folder, mut request) = (folder.to_owned(), SearchRequest::new(query));
         let start = async move {
-            let path = handle.state.path(&folder)?;
+            let path = handle.state.find_path(&cx, &folder).await?;
             if !path.names().is_empty() {
                 let max_age = handle.state.settings.index_ttl;
                 request.folder = Some(handle.state.resolve(&cx, &path, max_age).await?.item_ref);

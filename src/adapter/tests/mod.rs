@@ -2,6 +2,7 @@
 
 mod file;
 mod list;
+mod names;
 mod read;
 mod walk;
 mod writer;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{ImportedRemote, invalid, read_text};
 use crate::{
+    adapter::NameEncoding,
     auth::StoredTokens,
     drive::{Result, Secret},
     transport::redact_quoted,
@@ -17,7 +18,7 @@ use crate::{
 const ENCRYPTED: &str = "RCLONE_ENCRYPT_V";
 
 /// Options of rclone that do not change which files a remote shows.
-const IRRELEVANT: [&str; 10] = [
+const IRRELEVANT: [&str; 9] = [
     "type",
     "token",
     "description",
@@ -26,7 +27,6 @@ const IRRELEVANT: [&str; 10] = [
     "hash_type",
     "disable_site_permission",
     "access_scopes",
-    "encoding",
     "delta",
 ];
 
@@ -101,6 +101,10 @@ fn remote(name: &str, section: &ini::Properties) -> Result<ImportedRemote, Strin
                 "personal" | "business" => remote.set("account_kind", value),
                 "documentLibrary" => remote.set("account_kind", "library"),
                 _ => remote.note(format!("drive_type: {value} is unknown")),
+            },
+            "encoding" => match value.parse::<NameEncoding>() {
+                Ok(_) => remote.set(key, value),
+                Err(error) => remote.note(format!("{key}: {error}")),
             },
             "auth_url" | "token_url" => {}
             "client_credentials" => {

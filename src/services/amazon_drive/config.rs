@@ -64,6 +64,10 @@ pub struct AmazonDriveConfig {
     /// Path of a file that stores the base URLs of the account for 3 days, so that later processes
     /// need not request them; `~/` is the user's home. It contains no secret.
     pub endpoint_file: Option<String>,
+    /// Mapping of names that the cloud forbids: `default`, which is rclone's for this cloud, or rules
+    /// as in rclone's `--encoding`, such as `Colon,RightSpace`. See
+    /// [`NameEncoding`](crate::adapter::NameEncoding). `Raw` maps no name. Default: `Raw`.
+    pub encoding: Option<String>,
     /// Hosts that may receive tokens over plain HTTP, in addition to this machine.
     ///
     /// A comma-separated list of names, with a port unless it is 80. `*` matches any part of a name
@@ -270,6 +274,7 @@ impl fmt::Debug for AmazonDriveConfig {
             .field("upload_wait", &self.upload_wait)
             .field("deduplicate", &self.deduplicate)
             .field("unchecked_reads", &self.unchecked_reads)
+            .field("encoding", &self.encoding)
             .field("allow_http", &self.allow_http)
             .field("ca_cert", &self.ca_cert)
             .field("proxy", &hidden(&self.proxy))

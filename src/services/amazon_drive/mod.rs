@@ -75,8 +75,8 @@ pub use self::{
     },
 };
 use crate::{
-    adapter::{DriveHandle, DriveService},
-    services::options::settings,
+    adapter::{DriveHandle, DriveService, NameEncoding},
+    services::options::{name_encoding, settings},
 };
 
 #[doc = include_str!("acdcli.md")]
@@ -113,7 +113,8 @@ pub struct AmazonDrive {
 setters! {
     AmazonDrive: AmazonDriveConfig;
     root name endpoint allowed_hosts oauth_endpoint client_id client_secret redirect_uri access_token
-    refresh_token refresh_token_env token_file endpoint_file allow_http ca_cert proxy;
+    refresh_token refresh_token_env token_file endpoint_file allow_http ca_cert proxy
+    encoding;
     upload_wait: Duration, index_ttl: Duration, deduplicate: bool, unchecked_reads: bool,
     connect_timeout: Duration, response_timeout: Duration, idle_timeout: Duration,
     pool_size: usize,
@@ -127,12 +128,15 @@ impl AmazonDrive {
     /// host, a header or the proxy cannot be parsed, or the file of certificates cannot be read.
     pub fn build_with_handle(self) -> Result<(DriveService, DriveHandle)> {
         let config = self.config;
+        let default = NameEncoding::amazon_drive();
+        let encoding = name_encoding(AMAZON_DRIVE_SCHEME, config.encoding.as_deref(), default)?;
         let drive = NodeDrive::new(config.client()?, config.deduplication())
             .with_upload_wait(config.upload_wait)
             .with_unchecked_reads(config.unchecked_reads);
         let mut settings =
             settings(AMAZON_DRIVE_SCHEME, config.name, config.root, config.index_ttl);
         settings.checked_reads = !config.unchecked_reads;
+        settings.name_encoding = encoding;
         let service = DriveService::new(Arc::new(drive), settings);
         let handle = service.handle();
         Ok((service, handle))

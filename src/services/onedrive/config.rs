@@ -112,6 +112,10 @@ pub struct OneDriveConfig {
     /// each and have at most 59.6 MiB. Default: 10 MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upload_fragment: Option<u64>,
+    /// Mapping of names that the cloud forbids: `default`, which is rclone's for this cloud, or rules
+    /// as in rclone's `--encoding`, such as `Colon,RightSpace`. See
+    /// [`NameEncoding`](crate::adapter::NameEncoding). `Raw` maps no name. Default: `Raw`.
+    pub encoding: Option<String>,
     /// Hosts that may receive tokens over plain HTTP, in addition to this machine.
     ///
     /// A comma-separated list of names, with a port unless it is 80. `*` matches any part of a name
@@ -374,6 +378,7 @@ impl fmt::Debug for OneDriveConfig {
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .field("index_ttl", &self.index_ttl)
             .field("upload_fragment", &self.upload_fragment)
+            .field("encoding", &self.encoding)
             .field("allow_http", &self.allow_http)
             .field("ca_cert", &self.ca_cert)
             .field("proxy", &redacted(&self.proxy))

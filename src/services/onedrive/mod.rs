@@ -108,8 +108,8 @@ pub use self::{
     quick_xor::QuickXor,
 };
 use crate::{
-    adapter::{DriveHandle, DriveService},
-    services::options::settings,
+    adapter::{DriveHandle, DriveService, NameEncoding},
+    services::options::{name_encoding, settings},
 };
 
 /// Scheme of this service, and of OpenDAL's own.
@@ -130,7 +130,7 @@ setters! {
     OneDrive: OneDriveConfig;
     root name endpoint allowed_hosts oauth_endpoint tenant client_id client_secret
     client_certificate access_token refresh_token refresh_token_env token_file drive_id user group
-    site library sharing_url special sharepoint_audience allow_http ca_cert proxy;
+    site library sharing_url special sharepoint_audience allow_http ca_cert proxy encoding;
     cloud: NationalCloud, account_kind: AccountKind, index_ttl: Duration, upload_fragment: u64,
     defer_commit: bool, connect_timeout: Duration, response_timeout: Duration,
     idle_timeout: Duration, pool_size: usize,
@@ -144,11 +144,14 @@ impl OneDrive {
     /// host, a header or the proxy cannot be parsed, or the file of certificates cannot be read.
     pub fn build_with_handle(self) -> Result<(DriveService, DriveHandle)> {
         let config = self.config;
+        let default = NameEncoding::onedrive();
+        let encoding = name_encoding(ONEDRIVE_SCHEME, config.encoding.as_deref(), default)?;
         let special = config.special.as_deref().filter(|name| !name.is_empty());
         let (client, lookup) = (config.client()?, config.drive_lookup()?);
         let drive = GraphDrive::new(client, lookup, special, config.account_kind)
             .with_sessions(config.upload_fragment, config.defer_commit);
-        let settings = settings(ONEDRIVE_SCHEME, config.name, config.root, config.index_ttl);
+        let mut settings = settings(ONEDRIVE_SCHEME, config.name, config.root, config.index_ttl);
+        settings.name_encoding = encoding;
         let service = DriveService::new(Arc::new(drive), settings);
         let handle = service.handle();
         Ok((service, handle))

@@ -64,6 +64,10 @@ pub struct SkyDriveConfig {
     /// New tokens are stored there instead of `token_file`; see
     /// `TokenFile::lcrc`. Needs the feature `lcrc`.
     pub lcrc: Option<String>,
+    /// Mapping of names that the cloud forbids: `default`, which is rclone's for this cloud, or rules
+    /// as in rclone's `--encoding`, such as `Colon,RightSpace`. See
+    /// [`NameEncoding`](crate::adapter::NameEncoding). `Raw` maps no name. Default: `Raw`.
+    pub encoding: Option<String>,
     /// Hosts that may receive tokens over plain HTTP, in addition to this machine.
     ///
     /// A comma-separated list of names, with a port unless it is 80. `*` matches any part of a name
@@ -226,6 +230,7 @@ impl fmt::Debug for SkyDriveConfig {
             .field("downsize_photo_uploads", &self.downsize_photo_uploads)
             .field("bits_from", &self.bits_from)
             .field("bits_fragment", &self.bits_fragment)
+            .field("encoding", &self.encoding)
             .field("allow_http", &self.allow_http)
             .field("ca_cert", &self.ca_cert)
             .field("proxy", &hidden(&self.proxy))

@@ -75,8 +75,8 @@ pub use self::{
     sign_in::{SCOPES, SignIn},
 };
 use crate::{
-    adapter::{DriveHandle, DriveService},
-    services::options::settings,
+    adapter::{DriveHandle, DriveService, NameEncoding},
+    services::options::{name_encoding, settings},
 };
 
 /// The scheme of this service in OpenDAL.
@@ -118,7 +118,8 @@ pub struct SkyDrive {
 setters! {
     SkyDrive: SkyDriveConfig;
     root name endpoint storage_endpoint oauth_endpoint client_id client_secret redirect_uri
-    access_token refresh_token refresh_token_env token_file lcrc allow_http ca_cert proxy;
+    access_token refresh_token refresh_token_env token_file lcrc allow_http ca_cert proxy
+    encoding;
     index_ttl: Duration, downsize_photo_uploads: bool, bits_from: u64, bits_fragment: u64,
     connect_timeout: Duration, response_timeout: Duration, idle_timeout: Duration,
     pool_size: usize,
@@ -132,10 +133,13 @@ impl SkyDrive {
     /// host, a header or the proxy cannot be parsed, or the file of certificates cannot be read.
     pub fn build_with_handle(self) -> Result<(DriveService, DriveHandle)> {
         let config = self.config;
+        let default = NameEncoding::onedrive();
+        let encoding = name_encoding(SKYDRIVE_SCHEME, config.encoding.as_deref(), default)?;
         let client = config.client()?;
         let drive = LiveDrive::new(client, config.downsize_photo_uploads)
             .with_bits(config.bits_from, config.bits_fragment);
-        let settings = settings(SKYDRIVE_SCHEME, config.name, config.root, config.index_ttl);
+        let mut settings = settings(SKYDRIVE_SCHEME, config.name, config.root, config.index_ttl);
+        settings.name_encoding = encoding;
         let service = DriveService::new(Arc::new(drive), settings);
         let handle = service.handle();
         Ok((service, handle))

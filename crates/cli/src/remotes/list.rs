@@ -38,7 +38,7 @@ pub(super) struct Show {
 }
 
 /// Options whose values are printed. The value of any other option may be a secret.
-const PUBLIC_OPTIONS: [&str; 44] = [
+const PUBLIC_OPTIONS: [&str; 45] = [
     "account_kind",
     "allow_http",
     "allowed_hosts",
@@ -54,6 +54,7 @@ const PUBLIC_OPTIONS: [&str; 44] = [
     "defer_commit",
     "downsize_photo_uploads",
     "drive_id",
+    "encoding",
     "endpoint",
     "group",
     "idle_timeout",

@@ -1,9 +1,9 @@
 //! The features of a drive as a side of a transfer.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, ffi::OsStr, time::Duration};
 
 use drivedal::{
-    adapter::{DriveHandle, known_size},
+    adapter::{DriveHandle, known_size, local_name_from_path, path_name_from_local},
     drive::HashKind,
     services::onedrive::QuickXor,
 };
@@ -56,7 +56,20 @@ impl EndpointFeatures for DriveFeatures {
     }
 
     fn reject_name(&self, name: &str) -> Option<&'static str> {
-        (self.handle.drive().capabilities().validate_name)(name)
+        self.handle.validate_name(name)
+    }
+
+    fn path_name<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        match self.handle.name_encoding().and_then(|_| path_name_from_local(OsStr::new(name))) {
+            Some(name) => name.into(),
+            None => name.into(),
+        }
+    }
+
+    fn plain_name<'n>(&self, path_name: &'n str) -> Cow<'n, str> {
+        let plain = self.handle.name_encoding().and_then(|_| local_name_from_path(path_name));
+        // A name that is not text keeps the form that it has in paths.
+        plain.and_then(|name| name.into_string().ok()).map_or(path_name.into(), Cow::Owned)
     }
 
     fn size(&self, metadata: &Metadata) -> Option<u64> {

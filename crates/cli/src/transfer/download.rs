@@ -261,7 +261,7 @@ impl TreeDownload {
         for (at, (one, name)) in clash.iter().zip(&from).enumerate() {
             let others = from.iter().enumerate().filter(|(other, _)| *other != at);
             let others: Vec<_> = others.map(|(_, name)| name.clone()).collect();
-            let to = target.join(&one.path);
+            let to = target.join(one.example.facts.from.remote.local_path(&one.path)?);
             let folder = if one.path.is_empty() { target } else { to.parent().unwrap_or(target) };
             let folder = folder.display().to_string();
             let failure = shared_name(&others, &folder, one.is_folder);
@@ -344,7 +344,7 @@ impl TreeDownload {
         let SourceEntry { from, metadata, named, id: _ } = item.facts;
         let local = match item.path.as_str() {
             "" => target.to_owned(),
-            path => target.join(path),
+            path => target.join(from.remote.local_path(path)?),
         };
         let Some(metadata) = metadata.filter(|_| !item.is_folder) else {
             self.create_folder(&from, &local, folders).await?;

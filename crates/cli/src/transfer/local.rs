@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use super::{CHUNK, journal::is_partial};
+use super::{CHUNK, journal::is_partial, names::NameRules};
 use crate::failure::{Exit, Failure, Result};
 
 /// Handling of symbolic links in a tree.
@@ -67,7 +67,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     super::jobs::join(spawn_blocking(work).await)
 }
 
-/// Returns the entries of a folder, sorted by name. `above` is the real paths of the folder and its
+/// Returns the entries of a folder, sorted by name, with their names at the target of the `rules`. `above` is the real paths of the folder and its
 /// parents: a link to one of them would be an endless loop.
 ///
 /// # Errors
@@ -75,6 +75,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 /// [`LocalEntry::Failed`].
 pub(crate) fn entries(
     folder: &Path,
+    rules: &NameRules,
     links: SymlinkPolicy,
     above: &[PathBuf],
 ) -> Result<Vec<LocalEntry>> {
@@ -89,10 +90,9 @@ pub(crate) fn entries(
         .into_iter()
         .map(|(name, entry)| {
             let path = entry.path();
-            let Ok(name) = name.into_string() else {
-                return LocalEntry::Failed(Failure::is_not_utf8().about(path.display()));
-            };
-            classify(name, path, entry.metadata(), links, above).unwrap_or_else(LocalEntry::Failed)
+            let name = rules.target_name(&name).map_err(|failure| failure.about(path.display()));
+            name.and_then(|name| classify(name, path, entry.metadata(), links, above))
+                .unwrap_or_else(LocalEntry::Failed)
         })
         .collect())
 }
@@ -263,7 +263,9 @@ mod tests {
         symlink("nowhere", root.join("lost")).expect("linked");
         fs::write(root.join(std::ffi::OsStr::from_bytes(b"\xff")), "x").expect("written");
         let words = |folder: &Path, links| {
-            let entries = entries(folder, links, std::slice::from_ref(&root)).expect("read");
+            let rules = NameRules::exact();
+            let entries =
+                entries(folder, &rules, links, std::slice::from_ref(&root)).expect("read");
             let word = |entry: &LocalEntry| match entry {
                 LocalEntry::File { name, .. } => format!("file {name}"),
                 LocalEntry::Folder { name, .. } => format!("folder {name}"),

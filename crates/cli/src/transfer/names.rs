@@ -3,17 +3,26 @@
 use std::{
     borrow::Cow,
     collections::HashMap,
+    ffi::OsStr,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
+use drivedal::adapter::path_name_from_local;
 use drivedal_transfer::IgnoredDistinctions;
 
-use crate::remote::OpenRemote;
+use crate::{
+    failure::{Failure, Result},
+    remote::OpenRemote,
+};
 
 /// Rules by which a target compares the names in a folder.
 #[derive(Clone)]
-pub(crate) struct NameRules(Rule);
+pub(crate) struct NameRules {
+    rule: Rule,
+    /// The target maps names that it forbids.
+    maps_names: bool,
+}
 
 #[derive(Clone)]
 enum Rule {
@@ -34,37 +43,55 @@ impl NameRules {
     /// Creates rules that compare names byte by byte.
     #[cfg(test)]
     pub(crate) fn exact() -> Self {
-        Self(Rule::Exact)
+        Self::new(Rule::Exact)
     }
 
     /// Creates rules that compare names by the key that `key` returns.
     #[cfg(test)]
     pub(crate) fn with_key(key: fn(&str) -> Cow<'_, str>) -> Self {
-        Self(Rule::Drive(key))
+        Self::new(Rule::Drive(key))
     }
 
     /// Returns the rules of a remote.
     pub(crate) fn for_remote(remote: &OpenRemote) -> Self {
         let info = remote.operator.info();
         match &remote.handle {
-            Some(handle) => Self(Rule::Drive(handle.drive().capabilities().collision_key)),
+            Some(handle) => Self {
+                rule: Rule::Drive(handle.drive().capabilities().collision_key),
+                maps_names: remote.maps_names(),
+            },
             None if info.scheme() == "fs" => Self::for_folder(Path::new(&*info.root())),
-            None => Self(Rule::Exact),
+            None => Self::new(Rule::Exact),
         }
+    }
+
+    /// Creates rules of a target that does not map names.
+    fn new(rule: Rule) -> Self {
+        Self { rule, maps_names: false }
+    }
+
+    /// Returns the name at the target of a local item with this name.
+    ///
+    /// # Errors
+    /// `Failed` if the name is not UTF-8 and the target does not map names.
+    pub(crate) fn target_name(&self, local: &OsStr) -> Result<String> {
+        let name = match self.maps_names {
+            true => path_name_from_local(local),
+            false => local.to_str().map(str::to_owned),
+        };
+        name.ok_or_else(Failure::is_not_utf8)
     }
 
     /// Returns the rules of a local folder. If it does not exist, the nearest existing parent is
     /// probed.
     pub(crate) fn for_folder(folder: &Path) -> Self {
-        Self(Rule::Local(Arc::new(LocalFolder {
-            folder: folder.to_owned(),
-            folding: OnceLock::new(),
-        })))
+        let (folder, folding) = (folder.to_owned(), OnceLock::new());
+        Self::new(Rule::Local(Arc::new(LocalFolder { folder, folding })))
     }
 
     /// Returns a key that names share if they may be equal. It does not access the disk.
     fn coarse_key<'a>(&self, name: &'a str) -> Cow<'a, str> {
-        match &self.0 {
+        match &self.rule {
             Rule::Exact => Cow::Borrowed(name),
             Rule::Drive(key) => key(name),
             Rule::Local(_) => IgnoredDistinctions::ALL.key(name),
@@ -73,7 +100,7 @@ impl NameRules {
 
     /// Returns a key that names share exactly if they are equal. May block on the disk.
     pub(crate) fn key<'a>(&self, name: &'a str) -> Cow<'a, str> {
-        match &self.0 {
+        match &self.rule {
             Rule::Local(disk) => disk.folding().key(name),
             _ => self.coarse_key(name),
         }
@@ -161,7 +188,7 @@ mod tests {
 
         #[test]
         fn entries_are_grouped_by_key_and_none_is_lost(names in prop::collection::vec("[aAbBéÉ]{1,3}", 0..20)) {
-            let rules = NameRules(Rule::Drive(upper_key));
+            let rules = NameRules::new(Rule::Drive(upper_key));
             let groups = rules.group(names.clone(), |name| name);
             let mut keys: Vec<_> = groups.iter().map(|group| rules.key(&group[0]).into_owned()).collect();
             for group in &groups {

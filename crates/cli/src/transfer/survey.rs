@@ -99,7 +99,7 @@ impl Survey {
             // `tree` compares the contents of that folder.
             [_] if contenders.is_empty() => {}
             [only] => contenders.extend(
-                local::entries(&only.path, self.links, &real(&only.path))
+                local::entries(&only.path, &self.rules, self.links, &real(&only.path))
                     .into_iter()
                     .flatten()
                     .filter_map(|entry| ClashingSource::from_entry(&entry)),
@@ -127,7 +127,9 @@ impl Survey {
             if self.interrupt.is_set() {
                 return Err(self.interrupt.failure());
             }
-            let Ok(entries) = local::entries(&from, self.links, &above) else { continue };
+            let Ok(entries) = local::entries(&from, &self.rules, self.links, &above) else {
+                continue;
+            };
             let (entries, clashes) = split(entries, &self.rules);
             for clash in clashes {
                 refused.add(&clash, &to);

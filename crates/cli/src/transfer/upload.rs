@@ -156,7 +156,7 @@ impl TreeUpload {
         let (folder, links, parents) = (from.to_owned(), self.links, Arc::clone(&above));
         let rules = self.rules.clone();
         let (mut entries, clashes) = blocking(move || {
-            let entries = local::entries(&folder, links, &parents)?;
+            let entries = local::entries(&folder, &rules, links, &parents)?;
             Ok(survey::split(entries, &rules))
         })
         .await?;

@@ -6,6 +6,7 @@ mod bench;
 mod clashes;
 mod data_folder;
 mod drives;
+mod encoding;
 mod extensions;
 mod full;
 mod inexact;

@@ -1,6 +1,6 @@
 //! Tests of the program `drivedal` that need separate processes: kills, a full disk, a disk that
 //! ignores case, many clients, killed syncs, S3 and WebDAV, many processes with one account, the sync
-//! client `onedrive`, an import from rclone, a benchmark of rclone, and a client's memory.
+//! client `onedrive`, an import from rclone and its names, a benchmark of rclone, and a client's memory.
 
 #[cfg(target_os = "linux")]
 mod case_insensitive_disk;
@@ -19,6 +19,8 @@ mod other_services;
 mod rclone_bench;
 #[cfg(target_os = "linux")]
 mod rclone_import;
+#[cfg(target_os = "linux")]
+mod rclone_names;
 mod shared_account;
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the tests of the command line need more of it")]
@@ -50,6 +52,7 @@ fn main() {
         case_insensitive_disk::trial(),
         rclone_bench::trial_of_bench(),
         rclone_import::trial_of_import(),
+        rclone_names::trial_of_names(),
         test("many_clients::every_one_of_many_clients_is_served", || {
             Box::pin(many_clients::every_one_of_many_clients_is_served())
         }),

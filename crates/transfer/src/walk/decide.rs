@@ -87,7 +87,7 @@ impl FolderWalk<'_> {
         entry: TreeEntry,
         mut targets: Vec<TreeEntry>,
     ) -> Result<Vec<FolderPair>, PlanError> {
-        let name = self.state.names.target_name(&entry.name).into_owned();
+        let name = self.state.target_name(&entry.name);
         let exact = targets.iter().position(|target| target.name == name);
         let refusal = match exact {
             None if targets.len() > 1 => Some("several items of the target may be its copy".into()),
