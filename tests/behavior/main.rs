@@ -68,10 +68,10 @@ fn groups() -> Vec<Group> {
     let mut groups = drivedal_conformance::groups();
     groups.extend([
         drivedal_conformance::drive::group(),
-        Group { name: "writer", cases: writer::cases() },
-        Group { name: "foreign_items", cases: foreign_items::cases() },
-        Group { name: "faults", cases: faults::cases() },
-        Group { name: "requests", cases: requests::cases() },
+        Group::new("writer", "Writers of our services.", writer::cases()),
+        Group::new("foreign_items", "Items that other programs created.", foreign_items::cases()),
+        Group::new("faults", "Failures of the cloud and the network.", faults::cases()),
+        Group::new("requests", "The number of requests of each operation.", requests::cases()),
     ]);
     groups
 }

@@ -273,6 +273,18 @@ impl App {
         Ok(self.source(name).await?.transport.unwrap_or_else(http_transport))
     }
 
+    /// Returns a way to open a remote several times, with other options.
+    ///
+    /// # Errors
+    /// `Usage` if no remote has the name or its URI cannot be parsed; the failure of the embedded
+    /// server if it does not start.
+    pub(crate) async fn opener(&self, at: &Location) -> Result<RemoteOpener> {
+        let RemoteSpec { source, transport, .. } = self.source(&at.remote).await?;
+        let scheme = source.scheme()?;
+        let policy = self.policy(&scheme);
+        Ok(RemoteOpener { source, scheme, transport, policy, requests: self.requests.clone() })
+    }
+
     /// Returns whether the server of the embedded drives runs in this process.
     pub(crate) fn runs_embedded_server(&self) -> bool {
         matches!(self.embedded.get(), Some(Embedded::Own { .. }))
@@ -386,6 +398,47 @@ impl App {
     /// Locks the remotes that are open, by name or URI.
     fn open_remotes(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<OpenRemote>>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens a remote several times, with the layers of this program.
+#[derive(Clone, Debug)]
+pub(crate) struct RemoteOpener {
+    source: RemoteSource,
+    scheme: String,
+    /// `None`: the process's own.
+    transport: Option<HttpTransporter>,
+    policy: Policy,
+    requests: RequestStats,
+}
+
+impl RemoteOpener {
+    /// Returns the scheme of the service.
+    pub(crate) fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// Opens the remote with these options in addition to its own, or instead of them. Sends no
+    /// request.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the service rejects an option.
+    pub(crate) fn open(&self, options: &[(&str, &str)]) -> opendal::Result<Operator> {
+        let with_option =
+            |source: RemoteSource, (key, value): &(&str, &str)| source.option(*key, *value);
+        let operator = options.iter().fold(self.source.clone(), with_option).open()?.operator;
+        let operator = match &self.transport {
+            Some(transport) => {
+                let context = OperationContext::new().with_http_transport(transport.clone());
+                operator.with_context(context)
+            }
+            None => operator,
+        };
+        let operator = operator.layer(self.requests.layer());
+        Ok(match is_local(&self.scheme) {
+            true => operator,
+            false => operator.layer(RetryLayer::new(self.policy.clone())),
+        })
     }
 }
 

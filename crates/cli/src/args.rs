@@ -5,7 +5,7 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::{
     amazon,
     app::App,
-    bench, cat, completions, cp, drives, du,
+    bench, cat, completions, conformance, cp, drives, du,
     failure::{Exit, Result},
     find, get, hash, info, link, login, logout, ls, mkdir, mv,
     options::GlobalOptions,
@@ -76,6 +76,7 @@ pub(crate) enum Command {
     Move(Box<sync::MoveCommand>),
     Check(Box<sync::CheckCommand>),
     Bench(Box<bench::BenchCommand>),
+    Conformance(Box<conformance::ConformanceCommand>),
     Cp(cp::Cp),
     Mv(mv::Mv),
     Rm(rm::Rm),
@@ -122,6 +123,7 @@ impl Command {
             Self::Put(put) => return put.run(app).await,
             Self::Watch(watch) => return watch.run(app).await,
             Self::Bench(bench) => return bench.run(app).await,
+            Self::Conformance(conformance) => return conformance.run(app).await,
             command => command,
         };
         app.interrupt
@@ -166,7 +168,8 @@ impl Command {
                     | Self::Get(_)
                     | Self::Put(_)
                     | Self::Watch(_)
-                    | Self::Bench(_) => {
+                    | Self::Bench(_)
+                    | Self::Conformance(_) => {
                         unreachable!("handled above")
                     }
                 }
@@ -196,6 +199,7 @@ impl Command {
             Self::Move(_) | Self::Mv(_) => "move",
             Self::Check(_) => "check",
             Self::Bench(_) => "measure",
+            Self::Conformance(_) => "test",
             Self::Rm(_) => "remove",
             Self::Mkdir(_) => "create",
             Self::Find(_) | Self::Search(_) => "search",

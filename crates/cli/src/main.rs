@@ -21,6 +21,7 @@ mod bench;
 mod cat;
 mod completions;
 mod config;
+mod conformance;
 mod connection;
 mod control_arguments;
 mod cp;

@@ -22,6 +22,12 @@ pub trait Backend: Send + Sync {
         &[]
     }
 
+    /// Returns the number of requests that the backend has sent so far. `None` if it does not count
+    /// them, which is the default.
+    fn requests(&self) -> Option<u64> {
+        None
+    }
+
     /// Prepares an empty place that no other case uses.
     ///
     /// # Errors

@@ -34,6 +34,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! With the feature `report`, `Suite` runs the cases on several backends, and its `Report` is a table,
+//! JSON, JUnit XML and an HTML page. The command `drivedal conformance` is built on it.
+//!
 //! With the feature `drive`, the module `drive` verifies the contract of a `drivedal::drive::Drive`
 //! below the operator, and opens an operator of any drive.
 //!
@@ -43,11 +46,18 @@ mod backend;
 mod case;
 mod cases;
 pub mod data;
+#[cfg(feature = "report")]
+mod differences;
 #[cfg(feature = "drive")]
 pub mod drive;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod requirements;
 mod result;
 mod runner;
+mod specification;
+#[cfg(feature = "report")]
+mod suite;
 mod uri;
 
 pub use self::{
@@ -58,8 +68,15 @@ pub use self::{
         CaseError, CaseResult, allow_error, expect_error, fail, record_error, set_observer, skip,
     },
     runner::{Verdict, catch_panic, report_panics_as_failures, run},
+    specification::specification,
     uri::UriBackend,
 };
 
 #[cfg(feature = "libtest-mimic")]
 pub use self::runner::trials;
+#[cfg(feature = "report")]
+pub use self::{
+    differences::{DifferenceList, DifferenceListError},
+    report::Report,
+    suite::{Suite, SuiteEvent},
+};

@@ -33,9 +33,33 @@ pub enum Verdict {
 /// Some cases block: call it in a multi-threaded runtime of tokio. A failed assertion is a
 /// failure of the case; call [`report_panics_as_failures`] once, so that its place is reported.
 pub async fn run(backend: &dyn Backend, group: &str, case: &Case) -> Verdict {
+    let result = attempt(backend, case).await;
+    let known = backend.known_differences().iter().find(|known| known.is_about(group, case.name));
+    match (result, known) {
+        (Err(CaseError::Skipped(reason)), _) => Verdict::Skipped(reason),
+        (Err(CaseError::Failed(_)), Some(known)) => {
+            Verdict::Skipped(format!("known to differ: {}", known.reason))
+        }
+        (Err(CaseError::Failed(reason)), None) => Verdict::Failed(reason),
+        (Ok(()), Some(known)) if !known.intermittent => Verdict::Failed(format!(
+            "passes, but is in the table of known differences: {}",
+            known.reason
+        )),
+        (Ok(()), _) => Verdict::Passed,
+    }
+}
+
+/// Runs a case on a backend, in an empty place, and cleans up. Known differences are not considered.
+///
+/// # Errors
+/// `Skipped` if the backend does not have a requirement of the case; `Failed` if the promise is
+/// broken, the place cannot be prepared or cleaned up, or the case takes longer than [`TIMEOUT`].
+pub(crate) async fn attempt(backend: &dyn Backend, case: &Case) -> CaseResult {
     let mut test = match backend.prepare().await {
         Ok(test) => test,
-        Err(error) => return Verdict::Failed(format!("cannot prepare the case: {error}")),
+        Err(error) => {
+            return Err(CaseError::Failed(format!("cannot prepare the case: {error}")));
+        }
     };
     test.case = case.name;
     let result = match case.requires.iter().find(|requirement| !(requirement.is_met)(&test)) {
@@ -47,25 +71,11 @@ pub async fn run(backend: &dyn Backend, group: &str, case: &Case) -> Verdict {
         }
     };
     let cleaned = test.clean_up().await;
-    let known = backend.known_differences().iter().find(|known| known.is_about(group, case.name));
-    match (result, known) {
-        (Err(CaseError::Skipped(reason)), _) => Verdict::Skipped(reason),
-        (Err(CaseError::Failed(reason)), known) => {
-            record(&reason);
-            match known {
-                Some(known) => Verdict::Skipped(format!("known to differ: {}", known.reason)),
-                None => Verdict::Failed(reason),
-            }
-        }
-        (Ok(()), Some(known)) if !known.intermittent => Verdict::Failed(format!(
-            "passes, but is in the table of known differences: {}",
-            known.reason
-        )),
-        (Ok(()), _) => match cleaned {
-            Ok(()) => Verdict::Passed,
-            Err(error) => Verdict::Failed(format!("cannot clean up: {error}")),
-        },
+    if let Err(CaseError::Failed(reason)) = &result {
+        record(reason);
     }
+    result?;
+    cleaned.map_err(|error| CaseError::Failed(format!("cannot clean up: {error}")))
 }
 
 /// Returns a trial for each case: `backend::group::case`.

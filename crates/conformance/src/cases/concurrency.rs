@@ -13,17 +13,38 @@ use crate::{
 };
 
 cases! {
+    /// Writes different bytes to one path concurrently. Some writes may fail, but not all; the file has
+    /// the bytes of exactly one writer.
     one_of_many_concurrent_writers_wins_completely;
+    /// Writes different bytes to one path concurrently, four times. Every write succeeds.
     every_concurrent_writer_to_a_path_succeeds;
+    /// Writes to one path from several clients concurrently. The file has the bytes of exactly one
+    /// client, and its folders exist once.
     one_of_many_concurrent_clients_wins_completely: shared;
+    /// Writes to one missing path concurrently, each time only if it does not exist. Exactly one write
+    /// succeeds, and the file has its bytes.
     one_of_many_writers_makes_a_file_that_was_missing: write_with_if_not_exists;
+    /// Writes 40 files concurrently into folders that do not exist. All files exist, and nothing
+    /// besides them and their folders.
     folders_that_many_writers_need_are_created_once;
+    /// Writes from several clients concurrently into a folder that does not exist. Each of its parents
+    /// exists once, and all files exist.
     folders_that_many_clients_need_are_created_once: shared;
+    /// Overwrites some files, deletes others and creates new ones, all concurrently. Each file has the
+    /// state that its own call leaves.
     writers_and_removers_of_many_files_do_not_disturb_each_other;
+    /// Reads a file while it is overwritten again and again. Every read returns one whole version.
     a_read_of_an_overwritten_file_is_complete;
+    /// Renames one file to many paths concurrently. At least one rename succeeds, and the file has
+    /// exactly one of the new paths.
     one_of_many_renames_of_a_file_wins: rename;
+    /// Renames many files concurrently into a folder that does not exist. All arrive with their bytes.
     many_renames_into_a_folder_all_arrive: rename;
+    /// Lists a folder while files are added to it. Each listing has the file that existed before, and
+    /// no entry twice.
     a_folder_that_grows_is_listed_without_repeats;
+    /// Reads the files of a folder during its rename, by the old path or the new one. A successful read
+    /// returns the right bytes, and all files are in the renamed folder at the end.
     a_folder_renamed_while_it_is_read_loses_nothing: rename;
 }
 
@@ -51,11 +72,6 @@ async fn winning_version(test: &TestContext, path: &str) -> CaseResult<u64> {
     }
 }
 
-/// Writes different bytes to one path concurrently. Some writes may fail, but not all; the file has
-/// the bytes of exactly one writer.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn one_of_many_concurrent_writers_wins_completely(test: &TestContext) -> CaseResult {
     let written = join_all((0..MANY).map(|n| test.op.write("a/file", version(n)))).await;
     assert!(written.into_iter().filter_map(allow_error).count() > 0, "nobody has written it");
@@ -64,10 +80,6 @@ async fn one_of_many_concurrent_writers_wins_completely(test: &TestContext) -> C
     Ok(())
 }
 
-/// Writes different bytes to one path concurrently, four times. Every write succeeds.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn every_concurrent_writer_to_a_path_succeeds(test: &TestContext) -> CaseResult {
     for _ in 0..4 {
         try_join_all((0..MANY).map(|n| test.op.write("a/file", version(n)))).await?;
@@ -75,11 +87,6 @@ async fn every_concurrent_writer_to_a_path_succeeds(test: &TestContext) -> CaseR
     Ok(())
 }
 
-/// Writes to one path from several clients concurrently. The file has the bytes of exactly one
-/// client, and its folders exist once.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn one_of_many_concurrent_clients_wins_completely(test: &TestContext) -> CaseResult {
     let clients = (0..MANY).map(|_| test.client(&[])).collect::<CaseResult<Vec<_>>>()?;
     let written = clients.iter().zip(0..).map(|(op, n)| op.write("a/b/file", version(n)));
@@ -90,11 +97,6 @@ async fn one_of_many_concurrent_clients_wins_completely(test: &TestContext) -> C
     Ok(())
 }
 
-/// Writes to one missing path concurrently, each time only if it does not exist. Exactly one write
-/// succeeds, and the file has its bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn one_of_many_writers_makes_a_file_that_was_missing(test: &TestContext) -> CaseResult {
     let written = join_all(
         (0..MANY).map(async |n| test.op.write_with("file", version(n)).if_not_exists(true).await),
@@ -107,11 +109,6 @@ async fn one_of_many_writers_makes_a_file_that_was_missing(test: &TestContext) -
     Ok(())
 }
 
-/// Writes 40 files concurrently into folders that do not exist. All files exist, and nothing
-/// besides them and their folders.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn folders_that_many_writers_need_are_created_once(test: &TestContext) -> CaseResult {
     let paths: Vec<_> = (0..40).map(|n| format!("a/{}/c/{n:02}", n % 2)).collect();
     try_join_all(paths.iter().map(|path| test.op.write(path, "x"))).await?;
@@ -126,11 +123,6 @@ async fn folders_that_many_writers_need_are_created_once(test: &TestContext) -> 
     Ok(())
 }
 
-/// Writes from several clients concurrently into a folder that does not exist. Each of its parents
-/// exists once, and all files exist.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn folders_that_many_clients_need_are_created_once(test: &TestContext) -> CaseResult {
     let clients = (0..MANY).map(|_| test.client(&[])).collect::<CaseResult<Vec<_>>>()?;
     let paths: Vec<_> = (0..MANY).map(|n| format!("a/b/c/{n:02}")).collect();
@@ -144,11 +136,6 @@ async fn folders_that_many_clients_need_are_created_once(test: &TestContext) -> 
     Ok(())
 }
 
-/// Overwrites some files, deletes others and creates new ones, all concurrently. Each file has the
-/// state that its own call leaves.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn writers_and_removers_of_many_files_do_not_disturb_each_other(
     test: &TestContext,
 ) -> CaseResult {
@@ -169,10 +156,6 @@ async fn writers_and_removers_of_many_files_do_not_disturb_each_other(
     Ok(())
 }
 
-/// Reads a file while it is overwritten again and again. Every read returns one whole version.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_read_of_an_overwritten_file_is_complete(test: &TestContext) -> CaseResult {
     let version = |n: u64| bytes(n, 100_000);
     test.op.write("file", version(0)).await?;
@@ -195,11 +178,6 @@ async fn a_read_of_an_overwritten_file_is_complete(test: &TestContext) -> CaseRe
     Ok(())
 }
 
-/// Renames one file to many paths concurrently. At least one rename succeeds, and the file has
-/// exactly one of the new paths.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn one_of_many_renames_of_a_file_wins(test: &TestContext) -> CaseResult {
     test.op.write("a/file", version(1)).await?;
     let targets: Vec<_> = (0..MANY).map(|n| format!("b/{n}")).collect();
@@ -213,10 +191,6 @@ async fn one_of_many_renames_of_a_file_wins(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Renames many files concurrently into a folder that does not exist. All arrive with their bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn many_renames_into_a_folder_all_arrive(test: &TestContext) -> CaseResult {
     for n in 0..MANY {
         test.op.write(&format!("from/{n:02}"), version(n)).await?;
@@ -235,11 +209,6 @@ async fn many_renames_into_a_folder_all_arrive(test: &TestContext) -> CaseResult
     Ok(())
 }
 
-/// Lists a folder while files are added to it. Each listing has the file that existed before, and
-/// no entry twice.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_that_grows_is_listed_without_repeats(test: &TestContext) -> CaseResult {
     test.op.write("a/first", "x").await?;
     let growing = async {
@@ -263,11 +232,6 @@ async fn a_folder_that_grows_is_listed_without_repeats(test: &TestContext) -> Ca
     Ok(())
 }
 
-/// Reads the files of a folder during its rename, by the old path or the new one. A successful read
-/// returns the right bytes, and all files are in the renamed folder at the end.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_renamed_while_it_is_read_loses_nothing(test: &TestContext) -> CaseResult {
     for n in 0..10 {
         test.op.write(&format!("a/{n}"), version(n)).await?;

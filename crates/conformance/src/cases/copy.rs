@@ -9,23 +9,32 @@ use crate::{
 };
 
 cases! {
+    /// Copies a file within a folder and into another one. Source and destination have the bytes, and
+    /// nothing else exists.
     a_file_is_at_both_paths: copy;
+    /// Copies an empty file. The copy exists and is empty.
     an_empty_file_is_at_both_paths: copy, write_can_empty;
+    /// Overwrites and then deletes the source of a copy. The copy keeps its bytes.
     a_copy_is_a_file_of_its_own: copy;
+    /// Copies a file into folders that do not exist. They are created.
     missing_folders_of_a_destination_are_created: copy;
+    /// Copies a file to paths of larger files, in the same folder and in another one. Each has the new
+    /// bytes and the new size.
     a_file_replaces_a_file: copy;
+    /// Copies with `if_not_exists`. An existing destination is a `ConditionNotMatch` and keeps its
+    /// bytes; a missing one is created.
     a_file_with_if_not_exists_replaces_nothing: copy_with_if_not_exists;
+    /// Copies a missing file. The result is `NotFound`, and the destinations are unchanged.
     a_missing_file_replaces_nothing: copy;
+    /// Copies a file to its own path. The result is `IsSameFile`, and the file keeps its bytes.
     a_file_is_not_copied_onto_itself: copy;
+    /// Copies a file to the path of a folder, without a slash at its end and with one. Both fail, and
+    /// the folder keeps its items.
     a_file_does_not_replace_a_folder: copy, create_dir;
+    /// Copies a file. The metadata of the result has its size.
     a_copy_returns_its_metadata: copy;
 }
 
-/// Copies a file within a folder and into another one. Source and destination have the bytes, and
-/// nothing else exists.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_is_at_both_paths(test: &TestContext) -> CaseResult {
     for (from, to) in [("a/x", "a/y"), ("a/x", "b/x"), ("a/x", "b/y")] {
         test.op.write(from, bytes(1, 100_000)).await?;
@@ -38,10 +47,6 @@ async fn a_file_is_at_both_paths(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Copies an empty file. The copy exists and is empty.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_empty_file_is_at_both_paths(test: &TestContext) -> CaseResult {
     test.op.write("x", "").await?;
     test.op.copy("x", "y").await?;
@@ -49,10 +54,6 @@ async fn an_empty_file_is_at_both_paths(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Overwrites and then deletes the source of a copy. The copy keeps its bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_copy_is_a_file_of_its_own(test: &TestContext) -> CaseResult {
     test.op.write("x", bytes(1, 100)).await?;
     test.op.copy("x", "y").await?;
@@ -63,10 +64,6 @@ async fn a_copy_is_a_file_of_its_own(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Copies a file into folders that do not exist. They are created.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn missing_folders_of_a_destination_are_created(test: &TestContext) -> CaseResult {
     test.op.write("x", bytes(1, 100)).await?;
     test.op.copy("x", "a/b/y").await?;
@@ -74,11 +71,6 @@ async fn missing_folders_of_a_destination_are_created(test: &TestContext) -> Cas
     Ok(())
 }
 
-/// Copies a file to paths of larger files, in the same folder and in another one. Each has the new
-/// bytes and the new size.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_replaces_a_file(test: &TestContext) -> CaseResult {
     test.op.write("a/x", bytes(1, 100)).await?;
     for to in ["a/y", "b/x", "b/y"] {
@@ -90,11 +82,6 @@ async fn a_file_replaces_a_file(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Copies with `if_not_exists`. An existing destination is a `ConditionNotMatch` and keeps its
-/// bytes; a missing one is created.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_with_if_not_exists_replaces_nothing(test: &TestContext) -> CaseResult {
     test.op.write("x", bytes(1, 100)).await?;
     test.op.write("y", bytes(2, 100)).await?;
@@ -109,10 +96,6 @@ async fn a_file_with_if_not_exists_replaces_nothing(test: &TestContext) -> CaseR
     Ok(())
 }
 
-/// Copies a missing file. The result is `NotFound`, and the destinations are unchanged.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_missing_file_replaces_nothing(test: &TestContext) -> CaseResult {
     test.op.write("y", bytes(2, 100)).await?;
     expect_error(test.op.copy("missing", "y").await, &[ErrorKind::NotFound])?;
@@ -122,10 +105,6 @@ async fn a_missing_file_replaces_nothing(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Copies a file to its own path. The result is `IsSameFile`, and the file keeps its bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_is_not_copied_onto_itself(test: &TestContext) -> CaseResult {
     test.op.write("x", bytes(1, 100)).await?;
     expect_error(test.op.copy("x", "x").await, &[ErrorKind::IsSameFile])?;
@@ -133,11 +112,6 @@ async fn a_file_is_not_copied_onto_itself(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Copies a file to the path of a folder, without a slash at its end and with one. Both fail, and
-/// the folder keeps its items.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_does_not_replace_a_folder(test: &TestContext) -> CaseResult {
     test.op.write("x", bytes(1, 100)).await?;
     test.op.write("d/y", bytes(2, 100)).await?;
@@ -148,10 +122,6 @@ async fn a_file_does_not_replace_a_folder(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Copies a file. The metadata of the result has its size.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_copy_returns_its_metadata(test: &TestContext) -> CaseResult {
     test.op.write("x", bytes(1, 1234)).await?;
     assert_eq!(test.op.copy("x", "y").await?.content_length(), 1234);

@@ -10,22 +10,30 @@ use crate::{
 };
 
 cases! {
+    /// Creates a folder. It exists, is listed and is empty.
     a_folder_is_created: create_dir;
+    /// Creates folders whose parents do not exist. The parents are created, and existing ones are used.
     missing_parent_folders_are_created: create_dir;
+    /// Creates folders that exist already. Their files stay.
     an_existing_folder_is_unchanged: create_dir;
+    /// Creates the root. The call succeeds and changes nothing.
     the_root_exists: create_dir;
+    /// Creates one folder by many concurrent calls. All succeed, and it exists once.
     a_folder_created_concurrently_exists_once: create_dir;
+    /// Creates a folder at the path of a file. The call fails, and the file is unchanged.
     a_file_is_not_replaced_by_a_folder: create_dir;
+    /// Creates folders below a file. The calls fail, and the file is unchanged.
     nothing_is_created_below_a_file: create_dir;
+    /// Creates folders at the path of a file and below it. The errors are permanent, and their kind is
+    /// `AlreadyExists` or `NotADirectory`.
     a_conflict_with_a_file_has_the_exact_kind: create_dir;
+    /// Creates a folder by a path without a slash at its end. The result is `NotADirectory`, and
+    /// nothing exists.
     a_path_without_a_slash_at_its_end_is_refused: create_dir;
+    /// Writes a file and creates a folder in a new folder, immediately. Both exist.
     a_folder_can_be_written_to_at_once: create_dir;
 }
 
-/// Creates a folder. It exists, is listed and is empty.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_is_created(test: &TestContext) -> CaseResult {
     test.op.create_dir("a/").await?;
     assert_eq!(mode(&test.op, "a/").await?, Some(EntryMode::DIR));
@@ -34,10 +42,6 @@ async fn a_folder_is_created(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Creates folders whose parents do not exist. The parents are created, and existing ones are used.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn missing_parent_folders_are_created(test: &TestContext) -> CaseResult {
     test.op.create_dir("a/b/c/").await?;
     assert_eq!(tree(&test.op, "/").await?, ["a/", "a/b/", "a/b/c/"]);
@@ -46,10 +50,6 @@ async fn missing_parent_folders_are_created(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Creates folders that exist already. Their files stay.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_existing_folder_is_unchanged(test: &TestContext) -> CaseResult {
     test.op.write("a/b/file", bytes(1, 1000)).await?;
     for folder in ["a/", "a/b/", "a/b/"] {
@@ -60,30 +60,18 @@ async fn an_existing_folder_is_unchanged(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Creates the root. The call succeeds and changes nothing.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn the_root_exists(test: &TestContext) -> CaseResult {
     test.op.create_dir("/").await?;
     assert_eq!(children(&test.op, "/").await?, [""; 0]);
     Ok(())
 }
 
-/// Creates one folder by many concurrent calls. All succeed, and it exists once.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_created_concurrently_exists_once(test: &TestContext) -> CaseResult {
     try_join_all((0..16).map(|_| test.op.create_dir("a/b/c/"))).await?;
     assert_eq!(tree(&test.op, "/").await?, ["a/", "a/b/", "a/b/c/"]);
     Ok(())
 }
 
-/// Creates a folder at the path of a file. The call fails, and the file is unchanged.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_is_not_replaced_by_a_folder(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     expect_error(
@@ -95,10 +83,6 @@ async fn a_file_is_not_replaced_by_a_folder(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Creates folders below a file. The calls fail, and the file is unchanged.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn nothing_is_created_below_a_file(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     for folder in ["file/below/", "file/below/further/"] {
@@ -112,11 +96,6 @@ async fn nothing_is_created_below_a_file(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Creates folders at the path of a file and below it. The errors are permanent, and their kind is
-/// `AlreadyExists` or `NotADirectory`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_conflict_with_a_file_has_the_exact_kind(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     let kinds = [ErrorKind::AlreadyExists, ErrorKind::NotADirectory];
@@ -127,21 +106,12 @@ async fn a_conflict_with_a_file_has_the_exact_kind(test: &TestContext) -> CaseRe
     Ok(())
 }
 
-/// Creates a folder by a path without a slash at its end. The result is `NotADirectory`, and
-/// nothing exists.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_path_without_a_slash_at_its_end_is_refused(test: &TestContext) -> CaseResult {
     expect_error(test.op.create_dir("a").await, &[ErrorKind::NotADirectory])?;
     assert!(!exists(&test.op, "a").await?);
     Ok(())
 }
 
-/// Writes a file and creates a folder in a new folder, immediately. Both exist.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_can_be_written_to_at_once(test: &TestContext) -> CaseResult {
     test.op.create_dir("a/b/").await?;
     test.op.write("a/b/file", bytes(1, 10)).await?;

@@ -10,35 +10,62 @@ use crate::{
 };
 
 cases! {
+    /// Deletes a file. Files with similar names and in other folders stay.
     a_file_is_removed_and_nothing_beside_it;
+    /// Deletes missing paths, and a file twice. Every call succeeds.
     removing_a_missing_item_succeeds;
+    /// Deletes an empty folder. It does not exist any more, and a folder whose name begins alike stays.
     an_empty_folder_is_removed: create_dir;
+    /// Deletes the path of a folder without the slash at its end. Whatever the result is, the folder
+    /// stays.
     an_empty_folder_without_its_slash_stays: create_dir;
+    /// Deletes the path of a folder without the slash at its end. The result is `IsADirectory`.
     an_empty_folder_without_its_slash_is_refused: create_dir;
+    /// Deletes folders that have items, not recursively. Whatever the result is, their files keep their
+    /// bytes.
     a_full_folder_stays: create_dir;
+    /// Deletes a folder that has items, not recursively. The result is a permanent `Conflict`, and
+    /// without the slash at the path's end a permanent `IsADirectory`.
     a_full_folder_is_refused: create_dir;
+    /// Deletes the path of a file with a slash at its end. Whatever the result is, the file stays.
     a_file_with_a_slash_stays;
+    /// Deletes paths below a file. Whatever the result is, the file stays.
     nothing_below_a_file_is_removed_already;
+    /// Deletes a folder recursively. Neither it nor anything below it exists.
     a_tree_is_removed_with_everything_below: delete_with_recursive;
+    /// Deletes a folder recursively, by a path without a slash at its end. Neither it nor anything
+    /// below it exists.
     a_tree_without_its_slash_is_removed_with_everything_below: delete_with_recursive;
+    /// Deletes a folder recursively, by a path without a slash at its end. All items outside it stay,
+    /// also those whose path begins alike.
     a_removal_of_a_tree_keeps_names_with_its_prefix: delete_with_recursive;
+    /// Deletes a folder recursively, by a path with a slash at its end. All files outside it stay, also
+    /// those whose path begins alike.
     a_removal_of_a_tree_by_its_slash_path_keeps_names_with_its_prefix: delete_with_recursive;
+    /// Deletes a file recursively. Items whose name begins alike stay.
     a_recursive_removal_of_a_file_keeps_names_with_its_prefix: delete_with_recursive;
+    /// Deletes missing paths recursively. Every call succeeds and changes nothing.
     a_missing_tree_is_removed_already: delete_with_recursive;
+    /// Deletes, recursively, paths that are only the beginning of existing names. All items stay.
     a_prefix_of_names_is_not_a_tree: delete_with_recursive;
+    /// Deletes 50 of 60 files by one stream of paths. The other 10 stay.
     many_are_removed_at_once;
+    /// Deletes several paths at once, some of them missing and one given twice. The call succeeds, and
+    /// the others stay.
     many_are_removed_with_the_missing_and_the_repeated_among_them;
+    /// Deletes several paths at once, among them a folder that has items. Whatever the result is, its
+    /// file stays.
     a_full_folder_among_many_stays: create_dir;
+    /// Writes, reads and deletes one path repeatedly. Each read returns the new bytes.
     a_removed_item_can_be_recreated;
+    /// Deletes a folder recursively and creates it again. It is empty, and can be written to.
     a_recreated_folder_is_empty: create_dir, delete_with_recursive;
+    /// Deletes the only file of a folder. The folder stays.
     the_folder_of_a_removed_file_stays: create_dir;
+    /// Deletes a file whose metadata, listing and bytes were read before. No later result has it.
     a_removed_file_is_missing_in_every_result;
 }
 
-/// Deletes a file. Files with similar names and in other folders stay.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_is_removed_and_nothing_beside_it(test: &TestContext) -> CaseResult {
     for path in ["a/file", "a/file2", "a/fil", "b/file"] {
         test.op.write(path, bytes(1, 10)).await?;
@@ -49,10 +76,6 @@ async fn a_file_is_removed_and_nothing_beside_it(test: &TestContext) -> CaseResu
     Ok(())
 }
 
-/// Deletes missing paths, and a file twice. Every call succeeds.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn removing_a_missing_item_succeeds(test: &TestContext) -> CaseResult {
     test.op.write("a/file", bytes(1, 10)).await?;
     for path in ["missing", "missing/", "missing/below", "a/missing", "a/missing/"] {
@@ -63,10 +86,6 @@ async fn removing_a_missing_item_succeeds(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Deletes an empty folder. It does not exist any more, and a folder whose name begins alike stays.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_empty_folder_is_removed(test: &TestContext) -> CaseResult {
     test.op.create_dir("a/").await?;
     test.op.create_dir("ab/").await?;
@@ -76,11 +95,6 @@ async fn an_empty_folder_is_removed(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Deletes the path of a folder without the slash at its end. Whatever the result is, the folder
-/// stays.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_empty_folder_without_its_slash_stays(test: &TestContext) -> CaseResult {
     test.op.create_dir("a/").await?;
     allow_error(test.op.delete("a").await);
@@ -88,21 +102,12 @@ async fn an_empty_folder_without_its_slash_stays(test: &TestContext) -> CaseResu
     Ok(())
 }
 
-/// Deletes the path of a folder without the slash at its end. The result is `IsADirectory`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_empty_folder_without_its_slash_is_refused(test: &TestContext) -> CaseResult {
     test.op.create_dir("a/").await?;
     expect_error(test.op.delete("a").await, &[ErrorKind::IsADirectory])?;
     Ok(())
 }
 
-/// Deletes folders that have items, not recursively. Whatever the result is, their files keep their
-/// bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_full_folder_stays(test: &TestContext) -> CaseResult {
     test.op.create_dir("p/").await?;
     test.op.write("p/x", bytes(1, 10)).await?;
@@ -115,11 +120,6 @@ async fn a_full_folder_stays(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Deletes a folder that has items, not recursively. The result is a permanent `Conflict`, and
-/// without the slash at the path's end a permanent `IsADirectory`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_full_folder_is_refused(test: &TestContext) -> CaseResult {
     test.op.create_dir("p/").await?;
     test.op.write("p/x", bytes(1, 10)).await?;
@@ -130,10 +130,6 @@ async fn a_full_folder_is_refused(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Deletes the path of a file with a slash at its end. Whatever the result is, the file stays.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_with_a_slash_stays(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 10)).await?;
     allow_error(test.op.delete("file/").await);
@@ -141,10 +137,6 @@ async fn a_file_with_a_slash_stays(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Deletes paths below a file. Whatever the result is, the file stays.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn nothing_below_a_file_is_removed_already(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 10)).await?;
     for path in ["file/below", "file/below/"] {
@@ -173,10 +165,6 @@ async fn create_names_with_prefix(test: &TestContext) -> CaseResult {
 /// The paths that remain when everything of [`create_names_with_prefix`] in `p` is removed.
 const BESIDE_P: [&str; 6] = ["o/", "o/p", "p.txt", "p2/", "p2/y", "pq"];
 
-/// Deletes a folder recursively. Neither it nor anything below it exists.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_tree_is_removed_with_everything_below(test: &TestContext) -> CaseResult {
     create_names_with_prefix(test).await?;
     test.op.delete_with("p/").recursive(true).await?;
@@ -187,11 +175,6 @@ async fn a_tree_is_removed_with_everything_below(test: &TestContext) -> CaseResu
     Ok(())
 }
 
-/// Deletes a folder recursively, by a path without a slash at its end. Neither it nor anything
-/// below it exists.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_tree_without_its_slash_is_removed_with_everything_below(
     test: &TestContext,
 ) -> CaseResult {
@@ -204,11 +187,6 @@ async fn a_tree_without_its_slash_is_removed_with_everything_below(
     Ok(())
 }
 
-/// Deletes a folder recursively, by a path without a slash at its end. All items outside it stay,
-/// also those whose path begins alike.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_removal_of_a_tree_keeps_names_with_its_prefix(test: &TestContext) -> CaseResult {
     create_names_with_prefix(test).await?;
     test.op.delete_with("p").recursive(true).await?;
@@ -216,11 +194,6 @@ async fn a_removal_of_a_tree_keeps_names_with_its_prefix(test: &TestContext) -> 
     Ok(())
 }
 
-/// Deletes a folder recursively, by a path with a slash at its end. All files outside it stay, also
-/// those whose path begins alike.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_removal_of_a_tree_by_its_slash_path_keeps_names_with_its_prefix(
     test: &TestContext,
 ) -> CaseResult {
@@ -232,10 +205,6 @@ async fn a_removal_of_a_tree_by_its_slash_path_keeps_names_with_its_prefix(
     Ok(())
 }
 
-/// Deletes a file recursively. Items whose name begins alike stay.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_recursive_removal_of_a_file_keeps_names_with_its_prefix(
     test: &TestContext,
 ) -> CaseResult {
@@ -247,10 +216,6 @@ async fn a_recursive_removal_of_a_file_keeps_names_with_its_prefix(
     Ok(())
 }
 
-/// Deletes missing paths recursively. Every call succeeds and changes nothing.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_missing_tree_is_removed_already(test: &TestContext) -> CaseResult {
     test.op.write("a/file", bytes(1, 10)).await?;
     for path in ["missing", "missing/", "a/missing", "a/missing/", "missing/below/"] {
@@ -260,10 +225,6 @@ async fn a_missing_tree_is_removed_already(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Deletes, recursively, paths that are only the beginning of existing names. All items stay.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_prefix_of_names_is_not_a_tree(test: &TestContext) -> CaseResult {
     test.op.write("alpha", bytes(1, 10)).await?;
     test.op.write("alps/one", bytes(1, 10)).await?;
@@ -274,10 +235,6 @@ async fn a_prefix_of_names_is_not_a_tree(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Deletes 50 of 60 files by one stream of paths. The other 10 stay.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn many_are_removed_at_once(test: &TestContext) -> CaseResult {
     let paths: Vec<_> = (0..60).map(|n| format!("{}/{n}", n % 3)).collect();
     for path in &paths {
@@ -292,11 +249,6 @@ async fn many_are_removed_at_once(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Deletes several paths at once, some of them missing and one given twice. The call succeeds, and
-/// the others stay.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn many_are_removed_with_the_missing_and_the_repeated_among_them(
     test: &TestContext,
 ) -> CaseResult {
@@ -309,11 +261,6 @@ async fn many_are_removed_with_the_missing_and_the_repeated_among_them(
     Ok(())
 }
 
-/// Deletes several paths at once, among them a folder that has items. Whatever the result is, its
-/// file stays.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_full_folder_among_many_stays(test: &TestContext) -> CaseResult {
     for path in ["one", "two", "full/x"] {
         test.op.write(path, "x").await?;
@@ -324,10 +271,6 @@ async fn a_full_folder_among_many_stays(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Writes, reads and deletes one path repeatedly. Each read returns the new bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_removed_item_can_be_recreated(test: &TestContext) -> CaseResult {
     for seed in 1..4 {
         test.op.write("a/file", bytes(seed, 100 * seed as usize)).await?;
@@ -338,10 +281,6 @@ async fn a_removed_item_can_be_recreated(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Deletes a folder recursively and creates it again. It is empty, and can be written to.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_recreated_folder_is_empty(test: &TestContext) -> CaseResult {
     test.op.write("a/b/file", bytes(1, 10)).await?;
     test.op.delete_with("a/").recursive(true).await?;
@@ -353,10 +292,6 @@ async fn a_recreated_folder_is_empty(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Deletes the only file of a folder. The folder stays.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn the_folder_of_a_removed_file_stays(test: &TestContext) -> CaseResult {
     test.op.write("a/b/file", bytes(1, 10)).await?;
     test.op.delete("a/b/file").await?;
@@ -364,10 +299,6 @@ async fn the_folder_of_a_removed_file_stays(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Deletes a file whose metadata, listing and bytes were read before. No later result has it.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_removed_file_is_missing_in_every_result(test: &TestContext) -> CaseResult {
     test.op.write("a/file", bytes(1, 10)).await?;
     test.op.write("a/other", bytes(2, 10)).await?;

@@ -10,30 +10,66 @@ use crate::{
 };
 
 cases! {
+    /// Lists a folder. The result has the items directly in it, and neither deeper ones nor items
+    /// beside it.
     a_folder_shows_its_items_and_no_more;
+    /// Lists the root, as `/` and as an empty path. Both results have the items directly in it.
     the_root_shows_its_items;
+    /// Lists a folder, with and without everything below. The result has the folder itself.
     a_listing_of_a_folder_has_the_folder: create_dir;
+    /// Lists an empty folder, with and without everything below. The result has only the folder itself.
     a_listing_of_an_empty_folder_has_only_the_folder: create_dir;
+    /// Lists missing paths, with and without everything below. The results are empty.
     a_listing_of_a_missing_folder_is_empty;
+    /// Lists the path of a file with a slash at its end, and a path below the file. The result is empty
+    /// or `NotADirectory`.
     a_file_shows_nothing_below_it;
+    /// Lists a tree with metadata. Kinds and sizes are those of `stat`, and so are modification times
+    /// and etags where both have them.
     entries_agree_with_stat: create_dir;
+    /// Lists the root recursively. The result has all files, at every depth.
     a_tree_shows_everything_below;
+    /// Lists a tree recursively, and each of its folders alone. Both show the same files.
     a_recursive_listing_agrees_with_those_of_its_folders: list_with_recursive;
+    /// Lists a tree recursively whose folders only writes created. The result has these folders.
     a_tree_has_folders_that_a_write_created;
+    /// Lists a tree of empty folders recursively. The result has all of them.
     a_tree_shows_empty_folders: create_dir;
+    /// Lists a folder recursively. Items whose path only begins alike are not in the result.
     a_tree_of_a_folder_shows_nothing_beside_it;
+    /// Lists beginnings of names, in the root and in a folder. The results have the items whose path
+    /// begins so, and nothing below them.
     a_prefix_lists_paths_with_that_prefix;
+    /// Lists the path of a folder without a slash at its end. The result has the folder, not its items,
+    /// and other folders whose name begins so.
     a_prefix_that_is_a_folder_shows_the_folder_not_its_items;
+    /// Lists the path of a file. The result has the file, and others whose name begins so.
     a_prefix_of_a_file_shows_the_file;
+    /// Lists the beginning of a name in a nested folder. The result has the items whose path begins so.
     a_prefix_below_a_folder_lists_paths_with_that_prefix;
+    /// Lists the beginning of a name in a missing folder, with and without everything below. The
+    /// results are empty.
     a_prefix_in_a_missing_folder_shows_nothing;
+    /// Lists the beginning of names recursively. The result has the items whose path begins so, and
+    /// everything below them.
     a_recursive_listing_of_a_prefix_has_everything_below_its_paths;
+    /// Lists ten files with limits below, at and above their number. Each result has all ten.
     a_limit_is_of_pages_not_of_the_listing: list_with_limit;
+    /// Lists a folder after the path of one of its files, and a tree. The entries are those after it, in
+    /// the order of their paths.
     a_listing_after_a_path_has_the_paths_after_it_in_order: list_with_start_after;
+    /// Reads a recursive listing entry by entry. Each entry appears once, and the lister stays at its
+    /// end.
     a_lister_gives_every_entry_once;
+    /// Drops listings after some of their entries. A later listing is complete.
     a_listing_that_is_dropped_half_way_harms_nothing;
+    /// Lists a folder of 2000 files. The result has all of them, and the listing of a prefix has those
+    /// that begin so.
     two_thousand_children_are_all_listed;
+    /// Creates, lists and deletes a tree of twenty nested folders. Every call reaches the deepest file.
     a_tree_twenty_deep_is_shown_and_removed: delete_with_recursive;
+    /// Lists names with characters that URLs escape. Each listed path is accepted by `stat`, and has a
+    /// slash at its end exactly if it is a folder.
     listed_paths_are_the_paths_of_the_items;
 }
 
@@ -52,11 +88,6 @@ async fn create_items(test: &TestContext, paths: &[&str]) -> CaseResult {
     Ok(())
 }
 
-/// Lists a folder. The result has the items directly in it, and neither deeper ones nor items
-/// beside it.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_shows_its_items_and_no_more(test: &TestContext) -> CaseResult {
     create_items(test, &["a/one", "a/two", "a/b/three", "a/b/c/four", "ab", "aa/five", "z"])
         .await?;
@@ -64,10 +95,6 @@ async fn a_folder_shows_its_items_and_no_more(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
-/// Lists the root, as `/` and as an empty path. Both results have the items directly in it.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn the_root_shows_its_items(test: &TestContext) -> CaseResult {
     create_items(test, &["one", "a/two", "b/c/three"]).await?;
     assert_eq!(children(&test.op, "/").await?, ["a/", "b/", "one"]);
@@ -75,10 +102,6 @@ async fn the_root_shows_its_items(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Lists a folder, with and without everything below. The result has the folder itself.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_listing_of_a_folder_has_the_folder(test: &TestContext) -> CaseResult {
     create_items(test, &["a/", "a/one"]).await?;
     for recursive in [false, true] {
@@ -90,10 +113,6 @@ async fn a_listing_of_a_folder_has_the_folder(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
-/// Lists an empty folder, with and without everything below. The result has only the folder itself.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_listing_of_an_empty_folder_has_only_the_folder(test: &TestContext) -> CaseResult {
     create_items(test, &["a/", "ab"]).await?;
     for recursive in [false, true] {
@@ -104,10 +123,6 @@ async fn a_listing_of_an_empty_folder_has_only_the_folder(test: &TestContext) ->
     Ok(())
 }
 
-/// Lists missing paths, with and without everything below. The results are empty.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_listing_of_a_missing_folder_is_empty(test: &TestContext) -> CaseResult {
     create_items(test, &["a/one"]).await?;
     for path in ["missing/", "a/missing/", "missing/below/", "missing", "a/missing"] {
@@ -117,11 +132,6 @@ async fn a_listing_of_a_missing_folder_is_empty(test: &TestContext) -> CaseResul
     Ok(())
 }
 
-/// Lists the path of a file with a slash at its end, and a path below the file. The result is empty
-/// or `NotADirectory`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_shows_nothing_below_it(test: &TestContext) -> CaseResult {
     create_items(test, &["file"]).await?;
     for path in ["file/", "file/below/"] {
@@ -133,11 +143,6 @@ async fn a_file_shows_nothing_below_it(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Lists a tree with metadata. Kinds and sizes are those of `stat`, and so are modification times
-/// and etags where both have them.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn entries_agree_with_stat(test: &TestContext) -> CaseResult {
     create_items(test, &["a/", "a/one", "a/b/", "a/b/two"]).await?;
     for entry in test.op.list_with("a/").recursive(true).await? {
@@ -156,10 +161,6 @@ async fn entries_agree_with_stat(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Lists the root recursively. The result has all files, at every depth.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_tree_shows_everything_below(test: &TestContext) -> CaseResult {
     let paths = ["a/one", "a/two", "b/three", "b/c/four", "b/c/d/five", "six"];
     create_items(test, &paths).await?;
@@ -169,10 +170,6 @@ async fn a_tree_shows_everything_below(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Lists a tree recursively, and each of its folders alone. Both show the same files.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_recursive_listing_agrees_with_those_of_its_folders(test: &TestContext) -> CaseResult {
     create_items(test, &["a/one", "a/b/two", "a/b/three", "a/b/c/four", "a/d/five"]).await?;
     let all = tree(&test.op, "a/").await?;
@@ -187,41 +184,24 @@ async fn a_recursive_listing_agrees_with_those_of_its_folders(test: &TestContext
     Ok(())
 }
 
-/// Lists a tree recursively whose folders only writes created. The result has these folders.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_tree_has_folders_that_a_write_created(test: &TestContext) -> CaseResult {
     create_items(test, &["a/b/c/file", "a/d/file"]).await?;
     assert_eq!(tree(&test.op, "a/").await?, ["a/b/", "a/b/c/", "a/b/c/file", "a/d/", "a/d/file"]);
     Ok(())
 }
 
-/// Lists a tree of empty folders recursively. The result has all of them.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_tree_shows_empty_folders(test: &TestContext) -> CaseResult {
     create_items(test, &["a/", "a/b/", "a/b/c/", "a/d/"]).await?;
     assert_eq!(tree(&test.op, "a/").await?, ["a/b/", "a/b/c/", "a/d/"]);
     Ok(())
 }
 
-/// Lists a folder recursively. Items whose path only begins alike are not in the result.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_tree_of_a_folder_shows_nothing_beside_it(test: &TestContext) -> CaseResult {
     create_items(test, &["p/", "p/x", "pq", "p2/", "p2/y", "o"]).await?;
     assert_eq!(tree(&test.op, "p/").await?, ["p/x"]);
     Ok(())
 }
 
-/// Lists beginnings of names, in the root and in a folder. The results have the items whose path
-/// begins so, and nothing below them.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_prefix_lists_paths_with_that_prefix(test: &TestContext) -> CaseResult {
     create_items(test, &["alpha/", "alpha/in", "alps", "al", "beta", "Bal/", "b/alpine"]).await?;
     assert_eq!(children(&test.op, "al").await?, ["al", "alpha/", "alps"]);
@@ -230,11 +210,6 @@ async fn a_prefix_lists_paths_with_that_prefix(test: &TestContext) -> CaseResult
     Ok(())
 }
 
-/// Lists the path of a folder without a slash at its end. The result has the folder, not its items,
-/// and other folders whose name begins so.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_prefix_that_is_a_folder_shows_the_folder_not_its_items(
     test: &TestContext,
 ) -> CaseResult {
@@ -243,10 +218,6 @@ async fn a_prefix_that_is_a_folder_shows_the_folder_not_its_items(
     Ok(())
 }
 
-/// Lists the path of a file. The result has the file, and others whose name begins so.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_prefix_of_a_file_shows_the_file(test: &TestContext) -> CaseResult {
     create_items(test, &["a/one", "a/one-more", "a/two"]).await?;
     assert_eq!(children(&test.op, "a/one").await?, ["a/one", "a/one-more"]);
@@ -254,21 +225,12 @@ async fn a_prefix_of_a_file_shows_the_file(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Lists the beginning of a name in a nested folder. The result has the items whose path begins so.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_prefix_below_a_folder_lists_paths_with_that_prefix(test: &TestContext) -> CaseResult {
     create_items(test, &["a/b/cd", "a/b/ce/f", "a/b/d", "a/bc"]).await?;
     assert_eq!(children(&test.op, "a/b/c").await?, ["a/b/cd", "a/b/ce/"]);
     Ok(())
 }
 
-/// Lists the beginning of a name in a missing folder, with and without everything below. The
-/// results are empty.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_prefix_in_a_missing_folder_shows_nothing(test: &TestContext) -> CaseResult {
     create_items(test, &["a/one"]).await?;
     assert!(test.op.list("missing/o").await?.is_empty());
@@ -276,11 +238,6 @@ async fn a_prefix_in_a_missing_folder_shows_nothing(test: &TestContext) -> CaseR
     Ok(())
 }
 
-/// Lists the beginning of names recursively. The result has the items whose path begins so, and
-/// everything below them.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_recursive_listing_of_a_prefix_has_everything_below_its_paths(
     test: &TestContext,
 ) -> CaseResult {
@@ -289,10 +246,6 @@ async fn a_recursive_listing_of_a_prefix_has_everything_below_its_paths(
     Ok(())
 }
 
-/// Lists ten files with limits below, at and above their number. Each result has all ten.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_limit_is_of_pages_not_of_the_listing(test: &TestContext) -> CaseResult {
     let paths: Vec<_> = (0..10).map(|n| format!("a/{n}")).collect();
     create_items(test, &paths.iter().map(String::as_str).collect::<Vec<_>>()).await?;
@@ -304,11 +257,6 @@ async fn a_limit_is_of_pages_not_of_the_listing(test: &TestContext) -> CaseResul
     Ok(())
 }
 
-/// Reads a recursive listing entry by entry. Each entry appears once, and the lister stays at its
-/// end.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_lister_gives_every_entry_once(test: &TestContext) -> CaseResult {
     let paths: Vec<_> = (0..40).map(|n| format!("a/{}/{n}", n % 4)).collect();
     create_items(test, &paths.iter().map(String::as_str).collect::<Vec<_>>()).await?;
@@ -324,10 +272,6 @@ async fn a_lister_gives_every_entry_once(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Drops listings after some of their entries. A later listing is complete.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_listing_that_is_dropped_half_way_harms_nothing(test: &TestContext) -> CaseResult {
     create_items(test, &["a/b/one", "a/c/two", "a/three"]).await?;
     for taken in 0..4 {
@@ -340,11 +284,6 @@ async fn a_listing_that_is_dropped_half_way_harms_nothing(test: &TestContext) ->
     Ok(())
 }
 
-/// Lists a folder of 2000 files. The result has all of them, and the listing of a prefix has those
-/// that begin so.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn two_thousand_children_are_all_listed(test: &TestContext) -> CaseResult {
     let mut paths: Vec<_> = (0..2000).map(|n| format!("many/{n:04}")).collect();
     match test.bulk_write() {
@@ -362,10 +301,6 @@ async fn two_thousand_children_are_all_listed(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
-/// Creates, lists and deletes a tree of twenty nested folders. Every call reaches the deepest file.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_tree_twenty_deep_is_shown_and_removed(test: &TestContext) -> CaseResult {
     let mut folder = String::new();
     let mut expected = Vec::new();
@@ -383,11 +318,6 @@ async fn a_tree_twenty_deep_is_shown_and_removed(test: &TestContext) -> CaseResu
     Ok(())
 }
 
-/// Lists names with characters that URLs escape. Each listed path is accepted by `stat`, and has a
-/// slash at its end exactly if it is a folder.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn listed_paths_are_the_paths_of_the_items(test: &TestContext) -> CaseResult {
     create_items(test, &["Ä b/ç#%&+'.txt", "Ä b/d e/f", "100%/+"]).await?;
     for entry in test.op.list_with("/").recursive(true).await? {
@@ -397,11 +327,6 @@ async fn listed_paths_are_the_paths_of_the_items(test: &TestContext) -> CaseResu
     Ok(())
 }
 
-/// Lists a folder after the path of one of its files, and a tree. The entries are those after it, in
-/// the order of their paths.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_listing_after_a_path_has_the_paths_after_it_in_order(test: &TestContext) -> CaseResult {
     create_items(test, &["d/c", "d/a", "d/e/x", "d/b", "d/d", "z"]).await?;
     let listed = test.op.list_with("d/").start_after("d/b").await?;

@@ -20,19 +20,55 @@ use crate::Group;
 /// Returns all cases of the suite.
 pub fn groups() -> Vec<Group> {
     vec![
-        Group { name: "stat", cases: stat::cases() },
-        Group { name: "read", cases: read::cases() },
-        Group { name: "write", cases: write::cases() },
-        Group { name: "options", cases: options::cases() },
-        Group { name: "list", cases: list::cases() },
-        Group { name: "create_dir", cases: create_dir::cases() },
-        Group { name: "delete", cases: delete::cases() },
-        Group { name: "rename", cases: rename::cases() },
-        Group { name: "copy", cases: copy::cases() },
-        Group { name: "names", cases: names::cases() },
-        Group { name: "concurrency", cases: concurrency::cases() },
-        Group { name: "versions", cases: versions::cases() },
-        Group { name: "others", cases: others::cases() },
-        Group { name: "model", cases: model::cases() },
+        Group::new("stat", "Metadata of a path.", stat::cases()),
+        Group::new("read", "The bytes of a file, whole and in parts.", read::cases()),
+        Group::new(
+            "write",
+            "A file is visible, and complete, when its writer is closed, and not before.",
+            write::cases(),
+        ),
+        Group::new(
+            "options",
+            "Options that not every service has: stored headers, and conditions of `stat`, reads and writes.",
+            options::cases(),
+        ),
+        Group::new(
+            "list",
+            "A folder's items, its whole tree, and the paths with a prefix.",
+            list::cases(),
+        ),
+        Group::new(
+            "create_dir",
+            "Afterwards the folder exists, whether or not it existed before.",
+            create_dir::cases(),
+        ),
+        Group::new("delete", "Removes the named item and nothing else.", delete::cases()),
+        Group::new("rename", "Moves a whole item, or fails without any loss.", rename::cases()),
+        Group::new("copy", "The same bytes at two paths.", copy::cases()),
+        Group::new(
+            "names",
+            "Names are supported completely, or rejected with a permanent error that contains the name.",
+            names::cases(),
+        ),
+        Group::new(
+            "concurrency",
+            "Concurrent calls: every result is one that a single caller could have had.",
+            concurrency::cases(),
+        ),
+        Group::new(
+            "versions",
+            "Versions of files, and requests that are created for another program.",
+            versions::cases(),
+        ),
+        Group::new(
+            "others",
+            "Several clients of one drive: a result is never older than the service allows.",
+            others::cases(),
+        ),
+        Group::new(
+            "model",
+            "Random sequences of operations have the results that a simple model of a tree predicts.",
+            model::cases(),
+        ),
     ]
 }

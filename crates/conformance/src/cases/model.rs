@@ -20,7 +20,9 @@ use crate::{
 };
 
 cases! {
+    /// Applies random sequences without copies and renames. See `any_sequence`.
     any_sequence_of_operations_matches_the_model: create_dir, delete_with_recursive;
+    /// Applies random sequences with copies and renames. See `any_sequence`.
     any_sequence_with_renames_matches_the_model: create_dir, delete_with_recursive, rename;
 }
 
@@ -271,8 +273,6 @@ async fn apply(op: &Operator, model: &Model, step: &Step) -> CaseResult<bool> {
 /// Applies random sequences of steps to the service and to the model, each beginning with an empty
 /// place. Both have the same results, and the same items at the end, also for a new client.
 ///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn any_sequence(test: &TestContext, renames: bool) -> CaseResult {
     let capability = test.op.info().capability();
     for_all(16, steps(renames), async |steps| {
@@ -308,18 +308,10 @@ async fn any_sequence(test: &TestContext, renames: bool) -> CaseResult {
     })
 }
 
-/// Applies random sequences without copies and renames. See `any_sequence`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn any_sequence_of_operations_matches_the_model(test: &TestContext) -> CaseResult {
     any_sequence(test, false).await
 }
 
-/// Applies random sequences with copies and renames. See `any_sequence`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn any_sequence_with_renames_matches_the_model(test: &TestContext) -> CaseResult {
     any_sequence(test, true).await
 }

@@ -9,31 +9,57 @@ use crate::{
 };
 
 cases! {
+    /// Uses names with characters that have a meaning in URLs. All are supported.
     names_with_signs_of_urls_are_taken;
+    /// Uses names with brackets and other special characters. All are supported.
     names_with_other_signs_are_taken;
+    /// Uses names that begin with a tilde. All are supported.
     names_with_a_leading_tilde_are_supported;
+    /// Uses names in several scripts, with emoji, combining accents and ligatures. All are supported.
     names_in_many_scripts_are_taken;
+    /// Uses names with dots at their beginning and inside. All are supported.
     names_with_dots_are_taken;
+    /// Uses a name of 200 ASCII characters. It is supported.
     a_name_of_two_hundred_characters_is_taken;
+    /// Uses a name of 200 characters outside ASCII. It is supported.
     a_name_of_two_hundred_characters_beyond_ascii_is_taken;
+    /// Uses names that some services do not accept: with `\`, `:` or control characters, device names
+    /// of Windows, spaces and dots at the ends. Each is stored completely, or rejected with a permanent
+    /// `Unsupported` that contains the name, and nothing is created.
     a_name_is_stored_completely_or_rejected_clearly;
+    /// Uses names of 256 to 1000 characters. Each is stored completely, or rejected with a permanent
+    /// `Unsupported` that contains the name, and nothing is created.
     a_long_name_is_stored_completely_or_rejected_clearly;
+    /// Writes files with the names that the service must reject, and files below them. Each result is
+    /// an `Unsupported` that contains the name, and nothing is created.
     names_that_the_drive_does_not_take_are_refused_clearly;
+    /// Creates folders with the names that the service must reject, and folders below them. Each result
+    /// is an `Unsupported` that contains the name, and nothing is created.
     names_that_the_drive_does_not_take_are_refused_as_folders: create_dir;
+    /// Renames a file to the names that the service must reject. Each result is an `Unsupported` that
+    /// contains the name, and the file keeps its path.
     names_that_the_drive_does_not_take_are_refused_as_new_names: rename;
+    /// Uses paths with the name `.`. All operations reject them.
     a_dot_is_no_name;
+    /// Uses paths with the name `..`. All operations reject them.
     two_dots_are_no_name;
+    /// Writes to a path with spaces at its beginning and end. The stored path has none.
     spaces_at_the_ends_of_a_path_are_not_part_of_it;
+    /// Reads and overwrites a file by paths of another case, in ASCII and beyond. All are the same
+    /// file.
     names_that_differ_in_case_are_one_file;
+    /// Creates folders, and a file in them, by paths of another case. Each folder exists once, with its
+    /// first name.
     folders_that_differ_in_case_are_one_folder: create_dir;
+    /// Writes, only if it does not exist, to the path of a file in another case. The result is
+    /// `ConditionNotMatch`, and the file keeps its bytes.
     if_not_exists_sees_a_name_of_another_case: write_with_if_not_exists;
+    /// Deletes a file by a path of another case. It does not exist any more, and the other file stays.
     a_file_is_removed_whatever_its_case;
 }
 
 /// Verifies that files and folders with these names can be written, listed, read and deleted.
 ///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn check_supported(test: &TestContext, names: &[&str]) -> CaseResult {
     let op = &test.op;
     for (seed, name) in names.iter().enumerate() {
@@ -68,10 +94,6 @@ async fn check_supported(test: &TestContext, names: &[&str]) -> CaseResult {
     Ok(())
 }
 
-/// Uses names with characters that have a meaning in URLs. All are supported.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn names_with_signs_of_urls_are_taken(test: &TestContext) -> CaseResult {
     check_supported(
         test,
@@ -80,26 +102,14 @@ async fn names_with_signs_of_urls_are_taken(test: &TestContext) -> CaseResult {
     .await
 }
 
-/// Uses names with brackets and other special characters. All are supported.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn names_with_other_signs_are_taken(test: &TestContext) -> CaseResult {
     check_supported(test, &["a@b!c$d", "(a)[b]{c}", "a~1", "_-", "a^b`c", "-rf", "=1+1"]).await
 }
 
-/// Uses names that begin with a tilde. All are supported.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn names_with_a_leading_tilde_are_supported(test: &TestContext) -> CaseResult {
     check_supported(test, &["~a", "~"]).await
 }
 
-/// Uses names in several scripts, with emoji, combining accents and ligatures. All are supported.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn names_in_many_scripts_are_taken(test: &TestContext) -> CaseResult {
     check_supported(
         test,
@@ -108,34 +118,20 @@ async fn names_in_many_scripts_are_taken(test: &TestContext) -> CaseResult {
     .await
 }
 
-/// Uses names with dots at their beginning and inside. All are supported.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn names_with_dots_are_taken(test: &TestContext) -> CaseResult {
     check_supported(test, &[".hidden", "..two", "a.b.c", "a..b", ".a.b"]).await
 }
 
-/// Uses a name of 200 ASCII characters. It is supported.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_name_of_two_hundred_characters_is_taken(test: &TestContext) -> CaseResult {
     check_supported(test, &[&"a".repeat(200)]).await
 }
 
-/// Uses a name of 200 characters outside ASCII. It is supported.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_name_of_two_hundred_characters_beyond_ascii_is_taken(test: &TestContext) -> CaseResult {
     check_supported(test, &[&"ü".repeat(200)]).await
 }
 
 /// Verifies that a file's whole name is stored, or that the error names it and nothing was created.
 ///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn check_stored_or_rejected(test: &TestContext, name: &str) -> CaseResult {
     let (op, path) = (&test.op, format!("folder/{name}"));
     match op.write(&path, bytes(1, 100)).await {
@@ -171,12 +167,6 @@ fn check_rejection_error(error: &Error, name: &str) -> CaseResult {
     Ok(())
 }
 
-/// Uses names that some services do not accept: with `\`, `:` or control characters, device names
-/// of Windows, spaces and dots at the ends. Each is stored completely, or rejected with a permanent
-/// `Unsupported` that contains the name, and nothing is created.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_name_is_stored_completely_or_rejected_clearly(test: &TestContext) -> CaseResult {
     for name in [
         "a\\b",
@@ -209,11 +199,6 @@ async fn a_name_is_stored_completely_or_rejected_clearly(test: &TestContext) -> 
     Ok(())
 }
 
-/// Uses names of 256 to 1000 characters. Each is stored completely, or rejected with a permanent
-/// `Unsupported` that contains the name, and nothing is created.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_long_name_is_stored_completely_or_rejected_clearly(test: &TestContext) -> CaseResult {
     for len in [256, 300, 1000] {
         check_stored_or_rejected(test, &"a".repeat(len)).await?;
@@ -221,9 +206,6 @@ async fn a_long_name_is_stored_completely_or_rejected_clearly(test: &TestContext
     Ok(())
 }
 
-/// Writes files with the names that the service must reject, and files below them. Each result is
-/// an `Unsupported` that contains the name, and nothing is created.
-///
 /// # Errors
 /// `Failed` if the promise is not kept; `Skipped` if the service accepts every name.
 async fn names_that_the_drive_does_not_take_are_refused_clearly(test: &TestContext) -> CaseResult {
@@ -243,9 +225,6 @@ async fn names_that_the_drive_does_not_take_are_refused_clearly(test: &TestConte
     Ok(())
 }
 
-/// Creates folders with the names that the service must reject, and folders below them. Each result
-/// is an `Unsupported` that contains the name, and nothing is created.
-///
 /// # Errors
 /// `Failed` if the promise is not kept; `Skipped` if the service accepts every name.
 async fn names_that_the_drive_does_not_take_are_refused_as_folders(
@@ -266,9 +245,6 @@ async fn names_that_the_drive_does_not_take_are_refused_as_folders(
     Ok(())
 }
 
-/// Renames a file to the names that the service must reject. Each result is an `Unsupported` that
-/// contains the name, and the file keeps its path.
-///
 /// # Errors
 /// `Failed` if the promise is not kept; `Skipped` if the service accepts every name.
 async fn names_that_the_drive_does_not_take_are_refused_as_new_names(
@@ -294,8 +270,6 @@ async fn names_that_the_drive_does_not_take_are_refused_as_new_names(
 
 /// Verifies that all operations reject these paths and change nothing.
 ///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn check_rejected_paths(test: &TestContext, paths: &[&str]) -> CaseResult {
     let op = &test.op;
     op.write("a/b/file", bytes(1, 100)).await?;
@@ -334,26 +308,14 @@ async fn check_rejected_paths(test: &TestContext, paths: &[&str]) -> CaseResult 
     Ok(())
 }
 
-/// Uses paths with the name `.`. All operations reject them.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_dot_is_no_name(test: &TestContext) -> CaseResult {
     check_rejected_paths(test, &["./file", "a/./b/file", "a/b/."]).await
 }
 
-/// Uses paths with the name `..`. All operations reject them.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn two_dots_are_no_name(test: &TestContext) -> CaseResult {
     check_rejected_paths(test, &["../file", "a/../file", "a/b/../../file", "a/b/.."]).await
 }
 
-/// Writes to a path with spaces at its beginning and end. The stored path has none.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn spaces_at_the_ends_of_a_path_are_not_part_of_it(test: &TestContext) -> CaseResult {
     test.op.write(" a/file ", bytes(1, 100)).await?;
     assert_eq!(children(&test.op, "/").await?, ["a/"]);
@@ -362,11 +324,6 @@ async fn spaces_at_the_ends_of_a_path_are_not_part_of_it(test: &TestContext) -> 
     Ok(())
 }
 
-/// Reads and overwrites a file by paths of another case, in ASCII and beyond. All are the same
-/// file.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn names_that_differ_in_case_are_one_file(test: &TestContext) -> CaseResult {
     let op = &test.op;
     op.write("a/Read.Me", bytes(1, 100)).await?;
@@ -382,11 +339,6 @@ async fn names_that_differ_in_case_are_one_file(test: &TestContext) -> CaseResul
     Ok(())
 }
 
-/// Creates folders, and a file in them, by paths of another case. Each folder exists once, with its
-/// first name.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn folders_that_differ_in_case_are_one_folder(test: &TestContext) -> CaseResult {
     let op = &test.op;
     op.create_dir("Folder/").await?;
@@ -396,11 +348,6 @@ async fn folders_that_differ_in_case_are_one_folder(test: &TestContext) -> CaseR
     Ok(())
 }
 
-/// Writes, only if it does not exist, to the path of a file in another case. The result is
-/// `ConditionNotMatch`, and the file keeps its bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn if_not_exists_sees_a_name_of_another_case(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 100)).await?;
     let writing = test.op.write_with("FILE", bytes(2, 100)).if_not_exists(true);
@@ -409,10 +356,6 @@ async fn if_not_exists_sees_a_name_of_another_case(test: &TestContext) -> CaseRe
     Ok(())
 }
 
-/// Deletes a file by a path of another case. It does not exist any more, and the other file stays.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_is_removed_whatever_its_case(test: &TestContext) -> CaseResult {
     test.op.write("a/File", bytes(1, 100)).await?;
     test.op.write("a/Other", bytes(2, 100)).await?;

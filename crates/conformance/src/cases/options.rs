@@ -11,21 +11,44 @@ use crate::{
 };
 
 cases! {
+    /// Compares the service's capabilities with the requirements of all cases. Each capability that it
+    /// has is required by a case.
     every_capability_that_is_advertised_is_exercised;
+    /// Writes a file with a content type. `stat` returns it.
     a_content_type_is_stored: write_with_content_type;
+    /// Writes a file with a content disposition. `stat` returns it.
     a_content_disposition_is_stored: write_with_content_disposition;
+    /// Writes a file with a content encoding. `stat` returns it.
     a_content_encoding_is_stored: write_with_content_encoding;
+    /// Writes a file with a cache control. `stat` returns it.
     a_cache_control_is_stored: write_with_cache_control;
+    /// Writes a file with metadata of the user. `stat` returns it.
     user_metadata_is_stored: write_with_user_metadata;
+    /// Calls `stat` with `if_match`. The old etag is a `ConditionNotMatch`; the current one returns the
+    /// metadata.
     a_stat_unless_changed_fails_after_a_change: stat_with_if_match;
+    /// Calls `stat` with `if_none_match`. The current etag is a `ConditionNotMatch`; the old one
+    /// returns the metadata.
     a_stat_if_changed_fails_until_the_file_has_changed: stat_with_if_none_match;
+    /// Reads with `if_match`. The old etag is a `ConditionNotMatch`; the current one returns the bytes.
     a_read_unless_changed_fails_once_it_has_changed: read_with_if_match;
+    /// Reads with `if_none_match`. The current etag is a `ConditionNotMatch`; the old one returns the
+    /// bytes.
     a_read_if_changed_fails_until_it_has_changed: read_with_if_none_match;
+    /// Calls `stat` of a missing path with a condition. The result is `NotFound`.
     conditions_do_not_make_a_missing_file_anything_but_missing: stat_with_if_none_match;
+    /// Overwrites a file with `if_match`. The old etag is a `ConditionNotMatch` and changes nothing;
+    /// the current one replaces the bytes.
     a_write_unless_changed_keeps_a_changed_file: write_with_if_match;
+    /// Writes to a missing path with `if_match`. The result is `ConditionNotMatch`, and nothing is
+    /// created.
     a_write_unless_changed_makes_nothing_new: write_with_if_match;
+    /// Calls `stat` with a time before and one after the last change of a file. A condition that does not
+    /// hold is a `ConditionNotMatch`.
     a_stat_with_a_time_depends_on_the_last_change: stat_with_if_modified_since,
         stat_with_if_unmodified_since;
+    /// Reads with a time before and one after the last change of a file. A condition that does not hold
+    /// is a `ConditionNotMatch`.
     a_read_with_a_time_depends_on_the_last_change: read_with_if_modified_since,
         read_with_if_unmodified_since;
 }
@@ -33,11 +56,6 @@ cases! {
 /// Advertised capabilities that do not affect an operator's operations.
 const NOT_EXERCISED_HERE: [&str; 1] = ["presign"];
 
-/// Compares the service's capabilities with the requirements of all cases. Each capability that it
-/// has is required by a case.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn every_capability_that_is_advertised_is_exercised(test: &TestContext) -> CaseResult {
     let exercised: Vec<&str> = super::groups()
         .into_iter()
@@ -54,50 +72,30 @@ async fn every_capability_that_is_advertised_is_exercised(test: &TestContext) ->
     if forgotten.is_empty() { Ok(()) } else { fail(format!("not exercised: {forgotten:?}")) }
 }
 
-/// Writes a file with a content type. `stat` returns it.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_content_type_is_stored(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).content_type("text/x-rust").await?;
     assert_eq!(test.op.stat("file").await?.content_type(), Some("text/x-rust"));
     Ok(())
 }
 
-/// Writes a file with a content disposition. `stat` returns it.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_content_disposition_is_stored(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).content_disposition("attachment").await?;
     assert_eq!(test.op.stat("file").await?.content_disposition(), Some("attachment"));
     Ok(())
 }
 
-/// Writes a file with a content encoding. `stat` returns it.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_content_encoding_is_stored(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).content_encoding("gzip").await?;
     assert_eq!(test.op.stat("file").await?.content_encoding(), Some("gzip"));
     Ok(())
 }
 
-/// Writes a file with a cache control. `stat` returns it.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_cache_control_is_stored(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).cache_control("no-store").await?;
     assert_eq!(test.op.stat("file").await?.cache_control(), Some("no-store"));
     Ok(())
 }
 
-/// Writes a file with metadata of the user. `stat` returns it.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn user_metadata_is_stored(test: &TestContext) -> CaseResult {
     let given = [("place".to_owned(), "Bergen".to_owned())];
     test.op.write_with("file", bytes(1, 10)).user_metadata(given).await?;
@@ -122,11 +120,6 @@ async fn two_etags(test: &TestContext) -> CaseResult<(String, String)> {
     Ok((etags.remove(0), etags.remove(0)))
 }
 
-/// Calls `stat` with `if_match`. The old etag is a `ConditionNotMatch`; the current one returns the
-/// metadata.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_stat_unless_changed_fails_after_a_change(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
     expect_error(test.op.stat_with("file").if_match(&old).await, &[ErrorKind::ConditionNotMatch])?;
@@ -134,11 +127,6 @@ async fn a_stat_unless_changed_fails_after_a_change(test: &TestContext) -> CaseR
     Ok(())
 }
 
-/// Calls `stat` with `if_none_match`. The current etag is a `ConditionNotMatch`; the old one
-/// returns the metadata.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_stat_if_changed_fails_until_the_file_has_changed(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
     expect_error(
@@ -149,10 +137,6 @@ async fn a_stat_if_changed_fails_until_the_file_has_changed(test: &TestContext) 
     Ok(())
 }
 
-/// Reads with `if_match`. The old etag is a `ConditionNotMatch`; the current one returns the bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_read_unless_changed_fails_once_it_has_changed(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
     expect_error(test.op.read_with("file").if_match(&old).await, &[ErrorKind::ConditionNotMatch])?;
@@ -160,11 +144,6 @@ async fn a_read_unless_changed_fails_once_it_has_changed(test: &TestContext) -> 
     Ok(())
 }
 
-/// Reads with `if_none_match`. The current etag is a `ConditionNotMatch`; the old one returns the
-/// bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_read_if_changed_fails_until_it_has_changed(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
     expect_error(
@@ -175,10 +154,6 @@ async fn a_read_if_changed_fails_until_it_has_changed(test: &TestContext) -> Cas
     Ok(())
 }
 
-/// Calls `stat` of a missing path with a condition. The result is `NotFound`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn conditions_do_not_make_a_missing_file_anything_but_missing(
     test: &TestContext,
 ) -> CaseResult {
@@ -189,11 +164,6 @@ async fn conditions_do_not_make_a_missing_file_anything_but_missing(
     Ok(())
 }
 
-/// Overwrites a file with `if_match`. The old etag is a `ConditionNotMatch` and changes nothing;
-/// the current one replaces the bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_write_unless_changed_keeps_a_changed_file(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
     let unless = |etag: &str| WriteOptions { if_match: Some(etag.into()), ..Default::default() };
@@ -205,11 +175,6 @@ async fn a_write_unless_changed_keeps_a_changed_file(test: &TestContext) -> Case
     Ok(())
 }
 
-/// Writes to a missing path with `if_match`. The result is `ConditionNotMatch`, and nothing is
-/// created.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_write_unless_changed_makes_nothing_new(test: &TestContext) -> CaseResult {
     let unless = WriteOptions { if_match: Some("\"x\"".into()), ..Default::default() };
     let refusal = test.op.write_options("missing", bytes(3, 50), unless).await;
@@ -239,11 +204,6 @@ async fn times_around_the_change(test: &TestContext) -> CaseResult<(Timestamp, T
     }
 }
 
-/// Calls `stat` with a time before and one after the last change of a file. A condition that does not
-/// hold is a `ConditionNotMatch`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_stat_with_a_time_depends_on_the_last_change(test: &TestContext) -> CaseResult {
     let (before, after) = times_around_the_change(test).await?;
     let refused = &[ErrorKind::ConditionNotMatch];
@@ -254,11 +214,6 @@ async fn a_stat_with_a_time_depends_on_the_last_change(test: &TestContext) -> Ca
     Ok(())
 }
 
-/// Reads with a time before and one after the last change of a file. A condition that does not hold
-/// is a `ConditionNotMatch`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_read_with_a_time_depends_on_the_last_change(test: &TestContext) -> CaseResult {
     let (before, after) = times_around_the_change(test).await?;
     let refused = &[ErrorKind::ConditionNotMatch];

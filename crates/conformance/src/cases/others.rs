@@ -12,23 +12,54 @@ use crate::{
 };
 
 cases! {
+    /// The other client creates a file in a folder that the first one has listed. In time, the first
+    /// one sees it in every result.
     a_new_file_is_seen: shared;
+    /// The other client creates a file in a folder that was missing when the first one asked. In time,
+    /// the first one reads it.
     a_new_file_is_seen_where_the_folder_was_missing: shared;
+    /// The other client overwrites a file that the first one has read. The first one reads the old
+    /// bytes or the new ones, never a mixture, and in time the new ones.
     new_bytes_are_read_completely: shared;
+    /// The other client deletes a file. The first one cannot read it any more, in time no result has
+    /// it, and a second deletion succeeds.
     a_removed_file_does_not_exist: shared;
+    /// The other client moves a file. In time, the first one finds it at its new path only.
     a_renamed_file_has_its_new_path: shared, rename;
+    /// The other client renames a folder. In time, the first one finds everything below it at its new
+    /// path only.
     a_renamed_folder_has_its_new_path: shared, rename;
+    /// The other client replaces a file by a folder. In time, the first one sees the folder and its
+    /// file.
     a_file_that_became_a_folder_is_a_folder: shared, create_dir;
+    /// The other client deletes a file and creates it again. The first one reads the new bytes
+    /// immediately.
     a_recreated_file_is_readable_at_once: shared;
+    /// The other client deletes a folder and creates it again. The first one writes to it immediately.
     a_recreated_folder_is_writable_at_once: shared, create_dir, delete_with_recursive;
+    /// The other client deletes a folder and creates it again with another file. The first one lists
+    /// the new file immediately.
     a_recreated_folder_is_listed_at_once: shared, create_dir, delete_with_recursive;
+    /// The other client deletes a folder. The first one writes to it immediately, and the folder exists
+    /// again.
     a_removed_folder_is_recreated_by_a_write: shared, create_dir, delete_with_recursive;
+    /// The other client deletes a folder. In time, the first one lists nothing in it.
     a_removed_folder_is_listed_as_missing_in_time: shared, delete_with_recursive;
+    /// The first client overwrites a path whose item was replaced. The new item gets the bytes, and the
+    /// old one, which has another path now, keeps its own.
     a_write_does_not_reach_the_item_that_had_the_path_before: shared, rename;
+    /// The first client deletes a path whose item was replaced. The new item is removed, and the old
+    /// one stays at its new path.
     a_removal_does_not_reach_the_item_that_had_the_path_before: shared, rename;
+    /// The first client deletes recursively a folder that was replaced. The new folder is removed, and
+    /// the old one stays at its new path.
     a_recursive_removal_does_not_reach_the_item_that_had_the_path_before: shared, rename,
         delete_with_recursive;
+    /// The first client renames a path whose item was replaced. The new item is renamed, and the old
+    /// one stays at its new path.
     a_rename_does_not_reach_the_item_that_had_the_path_before: shared, rename;
+    /// The other client adds a file to a folder that is empty for the first one, which then deletes the
+    /// folder. Whatever the result is, the file stays.
     a_concurrently_added_file_prevents_the_removal_of_its_folder: shared, create_dir;
 }
 
@@ -55,11 +86,6 @@ async fn wait_for_revalidation(test: &TestContext) {
     }
 }
 
-/// The other client creates a file in a folder that the first one has listed. In time, the first
-/// one sees it in every result.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_new_file_is_seen(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     one.write("a/known", bytes(1, 10)).await?;
@@ -73,11 +99,6 @@ async fn a_new_file_is_seen(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// The other client creates a file in a folder that was missing when the first one asked. In time,
-/// the first one reads it.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_new_file_is_seen_where_the_folder_was_missing(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     expect_error(one.stat("a/b/new").await, &[ErrorKind::NotFound])?;
@@ -88,11 +109,6 @@ async fn a_new_file_is_seen_where_the_folder_was_missing(test: &TestContext) -> 
     Ok(())
 }
 
-/// The other client overwrites a file that the first one has read. The first one reads the old
-/// bytes or the new ones, never a mixture, and in time the new ones.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn new_bytes_are_read_completely(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     one.write("a/file", bytes(1, 1000)).await?;
@@ -108,11 +124,6 @@ async fn new_bytes_are_read_completely(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// The other client deletes a file. The first one cannot read it any more, in time no result has
-/// it, and a second deletion succeeds.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_removed_file_does_not_exist(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     one.write("a/file", bytes(1, 10)).await?;
@@ -128,10 +139,6 @@ async fn a_removed_file_does_not_exist(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// The other client moves a file. In time, the first one finds it at its new path only.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_renamed_file_has_its_new_path(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     one.write("a/file", bytes(1, 10)).await?;
@@ -144,11 +151,6 @@ async fn a_renamed_file_has_its_new_path(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// The other client renames a folder. In time, the first one finds everything below it at its new
-/// path only.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_renamed_folder_has_its_new_path(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     one.write("a/b/file", bytes(1, 10)).await?;
@@ -161,11 +163,6 @@ async fn a_renamed_folder_has_its_new_path(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// The other client replaces a file by a folder. In time, the first one sees the folder and its
-/// file.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_that_became_a_folder_is_a_folder(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     one.write("a", bytes(1, 10)).await?;
@@ -178,11 +175,6 @@ async fn a_file_that_became_a_folder_is_a_folder(test: &TestContext) -> CaseResu
     Ok(())
 }
 
-/// The other client deletes a file and creates it again. The first one reads the new bytes
-/// immediately.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_recreated_file_is_readable_at_once(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/file", bytes(1, 1000)).await?;
@@ -193,10 +185,6 @@ async fn a_recreated_file_is_readable_at_once(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
-/// The other client deletes a folder and creates it again. The first one writes to it immediately.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_recreated_folder_is_writable_at_once(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/b/file", bytes(1, 10)).await?;
@@ -208,11 +196,6 @@ async fn a_recreated_folder_is_writable_at_once(test: &TestContext) -> CaseResul
     Ok(())
 }
 
-/// The other client deletes a folder and creates it again with another file. The first one lists
-/// the new file immediately.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_recreated_folder_is_listed_at_once(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/b/file", bytes(1, 10)).await?;
@@ -225,11 +208,6 @@ async fn a_recreated_folder_is_listed_at_once(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
-/// The other client deletes a folder. The first one writes to it immediately, and the folder exists
-/// again.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_removed_folder_is_recreated_by_a_write(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/b/file", bytes(1, 10)).await?;
@@ -241,10 +219,6 @@ async fn a_removed_folder_is_recreated_by_a_write(test: &TestContext) -> CaseRes
     Ok(())
 }
 
-/// The other client deletes a folder. In time, the first one lists nothing in it.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_removed_folder_is_listed_as_missing_in_time(test: &TestContext) -> CaseResult {
     let (one, other) = two_clients(test)?;
     one.write("a/b/file", bytes(1, 10)).await?;
@@ -282,11 +256,6 @@ async fn replace_folder_long_ago(test: &TestContext) -> CaseResult<Operator> {
     Ok(one)
 }
 
-/// The first client overwrites a path whose item was replaced. The new item gets the bytes, and the
-/// old one, which has another path now, keeps its own.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_write_does_not_reach_the_item_that_had_the_path_before(
     test: &TestContext,
 ) -> CaseResult {
@@ -300,11 +269,6 @@ async fn a_write_does_not_reach_the_item_that_had_the_path_before(
     Ok(())
 }
 
-/// The first client deletes a path whose item was replaced. The new item is removed, and the old
-/// one stays at its new path.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_removal_does_not_reach_the_item_that_had_the_path_before(
     test: &TestContext,
 ) -> CaseResult {
@@ -316,11 +280,6 @@ async fn a_removal_does_not_reach_the_item_that_had_the_path_before(
     Ok(())
 }
 
-/// The first client deletes recursively a folder that was replaced. The new folder is removed, and
-/// the old one stays at its new path.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_recursive_removal_does_not_reach_the_item_that_had_the_path_before(
     test: &TestContext,
 ) -> CaseResult {
@@ -332,11 +291,6 @@ async fn a_recursive_removal_does_not_reach_the_item_that_had_the_path_before(
     Ok(())
 }
 
-/// The first client renames a path whose item was replaced. The new item is renamed, and the old
-/// one stays at its new path.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_rename_does_not_reach_the_item_that_had_the_path_before(
     test: &TestContext,
 ) -> CaseResult {
@@ -348,11 +302,6 @@ async fn a_rename_does_not_reach_the_item_that_had_the_path_before(
     Ok(())
 }
 
-/// The other client adds a file to a folder that is empty for the first one, which then deletes the
-/// folder. Whatever the result is, the file stays.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_concurrently_added_file_prevents_the_removal_of_its_folder(
     test: &TestContext,
 ) -> CaseResult {

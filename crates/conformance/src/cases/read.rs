@@ -12,30 +12,49 @@ use crate::{
 };
 
 cases! {
+    /// Reads a file. The bytes are those that were written.
     a_file_gives_back_its_bytes;
+    /// Reads an empty file. The result is empty.
     an_empty_file_gives_no_bytes: write_can_empty;
+    /// Reads a file of 3 MiB and some bytes. The bytes are those that were written.
     a_file_of_several_mebibytes_gives_back_its_bytes;
+    /// Reads by each form of a range: with and without a start or an end, inclusive, exclusive and
+    /// empty. Each result has exactly those bytes.
     every_form_of_a_range_gives_its_bytes;
+    /// Reads the last bytes, also more than the file has. The result has at most the whole file.
     the_last_bytes_are_all_of_a_shorter_file: read_with_suffix;
+    /// Reads ranges that end after the file does. The result is `RangeNotSatisfied`.
     a_range_that_ends_past_the_end_fails;
+    /// Reads ranges that start at the file's end or later. The result is `RangeNotSatisfied`, or empty
+    /// if the range has no end.
     a_range_that_starts_past_the_end_gives_no_bytes;
+    /// Reads ranges of an empty file. A range with bytes is a `RangeNotSatisfied`; the others are
+    /// empty.
     ranges_of_an_empty_file_give_no_bytes: write_can_empty;
+    /// Reads random ranges. Each result has exactly those bytes.
     any_range_gives_that_slice;
+    /// Reads several ranges by one reader, backwards and repeatedly. Each result has exactly those
+    /// bytes.
     a_reader_reads_ranges_in_any_order;
+    /// Reads a file in chunks, one at a time and several concurrently. The bytes arrive in order.
     a_reader_in_chunks_gives_the_bytes_in_order;
+    /// Fetches several ranges by one call, unsorted and overlapping. The results have the requested
+    /// order.
     ranges_fetched_together_are_in_the_requested_order;
+    /// Seeks from the start, the end and the current position. Each read begins there.
     a_seeking_reader_gives_the_bytes_where_it_is;
+    /// Drops streams after their first piece. A later read is complete.
     a_stream_that_is_dropped_half_way_harms_nothing;
+    /// Reads one file by many concurrent calls. All results are complete.
     many_readers_of_a_file_all_get_it;
+    /// Reads missing paths, whole and by range. The results are `NotFound` and name the path.
     a_missing_item_is_not_found;
+    /// Reads the path of a folder. The result is `IsADirectory`.
     a_folder_has_no_bytes: create_dir;
+    /// Overwrites a file with more, fewer and equally many bytes. Each read returns the new ones.
     an_overwritten_file_gives_its_new_bytes;
 }
 
-/// Reads a file. The bytes are those that were written.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_gives_back_its_bytes(test: &TestContext) -> CaseResult {
     let written = bytes(1, 1000);
     test.op.write("file", written.clone()).await?;
@@ -43,20 +62,12 @@ async fn a_file_gives_back_its_bytes(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Reads an empty file. The result is empty.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_empty_file_gives_no_bytes(test: &TestContext) -> CaseResult {
     test.op.write("empty", "").await?;
     assert_eq!(content(&test.op, "empty").await?, b"");
     Ok(())
 }
 
-/// Reads a file of 3 MiB and some bytes. The bytes are those that were written.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_of_several_mebibytes_gives_back_its_bytes(test: &TestContext) -> CaseResult {
     let written = bytes(1, (3 << 20) + 17);
     test.op.write("file", written.clone()).await?;
@@ -65,11 +76,6 @@ async fn a_file_of_several_mebibytes_gives_back_its_bytes(test: &TestContext) ->
     Ok(())
 }
 
-/// Reads by each form of a range: with and without a start or an end, inclusive, exclusive and
-/// empty. Each result has exactly those bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn every_form_of_a_range_gives_its_bytes(test: &TestContext) -> CaseResult {
     let written = bytes(1, 1000);
     test.op.write("file", written.clone()).await?;
@@ -96,10 +102,6 @@ async fn every_form_of_a_range_gives_its_bytes(test: &TestContext) -> CaseResult
     Ok(())
 }
 
-/// Reads the last bytes, also more than the file has. The result has at most the whole file.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn the_last_bytes_are_all_of_a_shorter_file(test: &TestContext) -> CaseResult {
     let written = bytes(1, 1000);
     test.op.write("file", written.clone()).await?;
@@ -110,10 +112,6 @@ async fn the_last_bytes_are_all_of_a_shorter_file(test: &TestContext) -> CaseRes
     Ok(())
 }
 
-/// Reads ranges that end after the file does. The result is `RangeNotSatisfied`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_range_that_ends_past_the_end_fails(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     for range in [990..1010, 0..1001, 999..u64::MAX / 2] {
@@ -126,11 +124,6 @@ async fn a_range_that_ends_past_the_end_fails(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
-/// Reads ranges that start at the file's end or later. The result is `RangeNotSatisfied`, or empty
-/// if the range has no end.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_range_that_starts_past_the_end_gives_no_bytes(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     for range in [1000..1001, 5000..5010] {
@@ -148,11 +141,6 @@ async fn a_range_that_starts_past_the_end_gives_no_bytes(test: &TestContext) -> 
     Ok(())
 }
 
-/// Reads ranges of an empty file. A range with bytes is a `RangeNotSatisfied`; the others are
-/// empty.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn ranges_of_an_empty_file_give_no_bytes(test: &TestContext) -> CaseResult {
     test.op.write("empty", "").await?;
     assert!(test.op.read_with("empty").range(0..).await?.is_empty());
@@ -164,10 +152,6 @@ async fn ranges_of_an_empty_file_give_no_bytes(test: &TestContext) -> CaseResult
     Ok(())
 }
 
-/// Reads random ranges. Each result has exactly those bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn any_range_gives_that_slice(test: &TestContext) -> CaseResult {
     const LEN: usize = 100_000;
     let written = bytes(1, LEN);
@@ -180,11 +164,6 @@ async fn any_range_gives_that_slice(test: &TestContext) -> CaseResult {
     })
 }
 
-/// Reads several ranges by one reader, backwards and repeatedly. Each result has exactly those
-/// bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_reader_reads_ranges_in_any_order(test: &TestContext) -> CaseResult {
     let written = bytes(1, 10_000);
     test.op.write("file", written.clone()).await?;
@@ -196,10 +175,6 @@ async fn a_reader_reads_ranges_in_any_order(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Reads a file in chunks, one at a time and several concurrently. The bytes arrive in order.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_reader_in_chunks_gives_the_bytes_in_order(test: &TestContext) -> CaseResult {
     let written = bytes(1, 300_001);
     test.op.write("file", written.clone()).await?;
@@ -215,11 +190,6 @@ async fn a_reader_in_chunks_gives_the_bytes_in_order(test: &TestContext) -> Case
     Ok(())
 }
 
-/// Fetches several ranges by one call, unsorted and overlapping. The results have the requested
-/// order.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn ranges_fetched_together_are_in_the_requested_order(test: &TestContext) -> CaseResult {
     let written = bytes(1, 100_000);
     test.op.write("file", written.clone()).await?;
@@ -233,10 +203,6 @@ async fn ranges_fetched_together_are_in_the_requested_order(test: &TestContext) 
     Ok(())
 }
 
-/// Seeks from the start, the end and the current position. Each read begins there.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_seeking_reader_gives_the_bytes_where_it_is(test: &TestContext) -> CaseResult {
     let written = bytes(1, 10_000);
     test.op.write("file", written.clone()).await?;
@@ -255,10 +221,6 @@ async fn a_seeking_reader_gives_the_bytes_where_it_is(test: &TestContext) -> Cas
     Ok(())
 }
 
-/// Drops streams after their first piece. A later read is complete.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_stream_that_is_dropped_half_way_harms_nothing(test: &TestContext) -> CaseResult {
     let written = bytes(1, 2 << 20);
     test.op.write("file", written.clone()).await?;
@@ -271,10 +233,6 @@ async fn a_stream_that_is_dropped_half_way_harms_nothing(test: &TestContext) -> 
     Ok(())
 }
 
-/// Reads one file by many concurrent calls. All results are complete.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn many_readers_of_a_file_all_get_it(test: &TestContext) -> CaseResult {
     let written = bytes(1, 50_000);
     test.op.write("file", written.clone()).await?;
@@ -283,10 +241,6 @@ async fn many_readers_of_a_file_all_get_it(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Reads missing paths, whole and by range. The results are `NotFound` and name the path.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_missing_item_is_not_found(test: &TestContext) -> CaseResult {
     for path in ["missing", "missing/below"] {
         let error = expect_error(test.op.read(path).await, &[ErrorKind::NotFound])?;
@@ -296,10 +250,6 @@ async fn a_missing_item_is_not_found(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Reads the path of a folder. The result is `IsADirectory`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_has_no_bytes(test: &TestContext) -> CaseResult {
     test.op.create_dir("folder/").await?;
     expect_error(test.op.read("folder/").await, &[ErrorKind::IsADirectory])?;
@@ -307,10 +257,6 @@ async fn a_folder_has_no_bytes(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Overwrites a file with more, fewer and equally many bytes. Each read returns the new ones.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_overwritten_file_gives_its_new_bytes(test: &TestContext) -> CaseResult {
     for (seed, len) in [(1, 1000), (2, 10), (3, 5000), (4, 5000)] {
         let written = bytes(seed, len);

@@ -9,31 +9,67 @@ use crate::{
 };
 
 cases! {
+    /// Renames a file in its folder. Only its name changes.
     a_file_has_a_new_name: rename;
+    /// Moves a file to another folder with the same name. Only its folder changes.
     a_file_is_in_another_folder: rename;
+    /// Moves a file to another folder with a new name. Both change.
     a_file_has_a_new_name_in_another_folder: rename;
+    /// Moves a file with a new name, where the old folder has a file of the new name and the new folder
+    /// one of the old name. Both stay: a service that moves and renames by two requests must avoid
+    /// conflicts between them.
     a_file_is_moved_and_renamed_despite_namesakes: rename;
+    /// Moves a file into folders that do not exist. They are created.
     missing_folders_of_a_destination_are_created: rename;
+    /// Renames a file to the path of another one in its folder. That file is replaced.
     a_file_replaces_a_file: rename;
+    /// Moves a file with a new name to the path of another one. Only that file is replaced, although
+    /// both folders have files of both names.
     a_file_replaces_a_file_in_another_folder: rename;
+    /// Moves a file to a folder with a file of the same name. That file is replaced.
     a_file_of_the_same_name_is_replaced_in_another_folder: rename;
+    /// Renames with `if_not_exists`. An existing destination is a `ConditionNotMatch` and changes
+    /// nothing; a missing one gets the file.
     a_file_with_if_not_exists_replaces_nothing: rename_with_if_not_exists;
+    /// Renames a folder with nested folders. Everything below has the new path, nothing has the old
+    /// one, and items whose name begins alike stay.
     a_folder_takes_everything_below_along: rename;
+    /// Moves a folder to another one with the same name. Its items move with it.
     a_folder_is_in_another_folder: rename;
+    /// Moves a folder with a new name, despite folders of both names. Its items move with it.
     a_folder_has_a_new_name_in_another_folder: rename;
+    /// Renames a folder to the path of a folder that has items. It fails and changes nothing.
     a_folder_does_not_replace_a_full_folder: rename, create_dir;
+    /// Renames a folder to the path of a file. It fails and changes nothing.
     a_folder_does_not_replace_a_file: rename, create_dir;
+    /// Renames a file to the path of a folder. It fails and changes nothing.
     a_file_does_not_replace_a_folder: rename, create_dir;
+    /// Renames a file and a folder to their own paths. The result is `IsSameFile`.
     an_item_is_not_renamed_to_itself: rename;
+    /// Renames a folder to paths below itself. It fails and changes nothing.
     a_folder_is_not_renamed_below_itself: rename;
+    /// Moves a file to a path below another file. It fails and changes nothing.
     nothing_is_put_below_a_file: rename;
+    /// Renames to paths that other items prevent. Each error is permanent, has the exact kind and names
+    /// both paths.
     a_conflict_error_has_the_exact_kind: rename, create_dir;
+    /// Renames missing paths. The result is `NotFound`, and nothing changes.
     a_missing_file_replaces_nothing: rename;
+    /// Renames a file so that only the case of its name changes. It has the new name.
     a_name_can_change_in_case_only: rename;
+    /// Renames a folder so that only the case of its name changes. It has the new name, and its items
+    /// stay.
     a_folders_name_can_change_in_case_only: rename;
+    /// Exchanges two files by three renames. Each has the other's path.
     two_files_can_change_places: rename;
+    /// Renames a file and a folder whose metadata, listings and bytes were read before. Every later
+    /// result has the new paths only.
     a_renamed_item_has_its_new_path_in_every_result: rename;
+    /// Renames a file and a folder, and creates new files at the old paths. Old and new files keep
+    /// their bytes.
     an_old_name_can_be_used_again: rename;
+    /// Renames from and to paths with a slash at the end. The result is `IsADirectory`, and nothing
+    /// changes.
     paths_with_a_slash_at_their_end_are_refused: rename, create_dir;
 }
 
@@ -73,8 +109,6 @@ fn owned(files: &[(&str, u64)]) -> Vec<(String, u64)> {
 /// Creates the files `before`, renames one item, and verifies that the files are `after`, also for
 /// another client.
 ///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn check_rename(
     test: &TestContext,
     before: &[(&str, u64)],
@@ -107,8 +141,6 @@ const CONFLICT_KINDS: [ErrorKind; 5] = [
 /// Creates the files `before`, and verifies that a rename fails with one of these kinds and changes
 /// nothing.
 ///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn check_failed_rename(
     test: &TestContext,
     before: &[(&str, u64)],
@@ -126,80 +158,40 @@ async fn check_failed_rename(
     Ok(())
 }
 
-/// Renames a file in its folder. Only its name changes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_has_a_new_name(test: &TestContext) -> CaseResult {
     check_rename(test, &[("a/x", 1), ("a/z", 2)], "a/x", "a/y", &[("a/y", 1), ("a/z", 2)]).await
 }
 
-/// Moves a file to another folder with the same name. Only its folder changes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_is_in_another_folder(test: &TestContext) -> CaseResult {
     check_rename(test, &[("a/x", 1), ("b/z", 2)], "a/x", "b/x", &[("b/x", 1), ("b/z", 2)]).await
 }
 
-/// Moves a file to another folder with a new name. Both change.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_has_a_new_name_in_another_folder(test: &TestContext) -> CaseResult {
     check_rename(test, &[("a/x", 1), ("b/z", 2)], "a/x", "b/y", &[("b/y", 1), ("b/z", 2)]).await
 }
 
-/// Moves a file with a new name, where the old folder has a file of the new name and the new folder
-/// one of the old name. Both stay: a service that moves and renames by two requests must avoid
-/// conflicts between them.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_is_moved_and_renamed_despite_namesakes(test: &TestContext) -> CaseResult {
     let before = [("a/x", 1), ("a/y", 2), ("b/x", 3)];
     check_rename(test, &before, "a/x", "b/y", &[("a/y", 2), ("b/x", 3), ("b/y", 1)]).await
 }
 
-/// Moves a file into folders that do not exist. They are created.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn missing_folders_of_a_destination_are_created(test: &TestContext) -> CaseResult {
     check_rename(test, &[("x", 1)], "x", "a/b/c/y", &[("a/b/c/y", 1)]).await
 }
 
-/// Renames a file to the path of another one in its folder. That file is replaced.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_replaces_a_file(test: &TestContext) -> CaseResult {
     check_rename(test, &[("a/x", 1), ("a/y", 2)], "a/x", "a/y", &[("a/y", 1)]).await
 }
 
-/// Moves a file with a new name to the path of another one. Only that file is replaced, although
-/// both folders have files of both names.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_replaces_a_file_in_another_folder(test: &TestContext) -> CaseResult {
     let before = [("a/x", 1), ("a/y", 2), ("b/x", 3), ("b/y", 4)];
     check_rename(test, &before, "a/x", "b/y", &[("a/y", 2), ("b/x", 3), ("b/y", 1)]).await
 }
 
-/// Moves a file to a folder with a file of the same name. That file is replaced.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_of_the_same_name_is_replaced_in_another_folder(test: &TestContext) -> CaseResult {
     check_rename(test, &[("a/x", 1), ("b/x", 2)], "a/x", "b/x", &[("b/x", 1)]).await
 }
 
-/// Renames with `if_not_exists`. An existing destination is a `ConditionNotMatch` and changes
-/// nothing; a missing one gets the file.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_with_if_not_exists_replaces_nothing(test: &TestContext) -> CaseResult {
     create_files(test, &[("x", 1), ("y", 2)]).await?;
     let only_new = || RenameOptions { if_not_exists: true };
@@ -211,11 +203,6 @@ async fn a_file_with_if_not_exists_replaces_nothing(test: &TestContext) -> CaseR
     Ok(())
 }
 
-/// Renames a folder with nested folders. Everything below has the new path, nothing has the old
-/// one, and items whose name begins alike stay.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_takes_everything_below_along(test: &TestContext) -> CaseResult {
     let before = [("d/x", 1), ("d/e/y", 2), ("d/e/f/z", 3), ("d2/x", 4), ("dd", 5)];
     let after = [("d2/x", 4), ("dd", 5), ("new/e/f/z", 3), ("new/e/y", 2), ("new/x", 1)];
@@ -226,79 +213,42 @@ async fn a_folder_takes_everything_below_along(test: &TestContext) -> CaseResult
     Ok(())
 }
 
-/// Moves a folder to another one with the same name. Its items move with it.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_is_in_another_folder(test: &TestContext) -> CaseResult {
     check_rename(test, &[("d/x", 1), ("e/y", 2)], "d", "e/d", &[("e/d/x", 1), ("e/y", 2)]).await
 }
 
-/// Moves a folder with a new name, despite folders of both names. Its items move with it.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_has_a_new_name_in_another_folder(test: &TestContext) -> CaseResult {
     let before = [("a/d/x", 1), ("a/n/y", 2), ("b/d/z", 3)];
     check_rename(test, &before, "a/d", "b/n", &[("a/n/y", 2), ("b/d/z", 3), ("b/n/x", 1)]).await
 }
 
-/// Renames a folder to the path of a folder that has items. It fails and changes nothing.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_does_not_replace_a_full_folder(test: &TestContext) -> CaseResult {
     check_failed_rename(test, &[("d/x", 1), ("e/y", 2)], "d", "e", &CONFLICT_KINDS).await
 }
 
-/// Renames a folder to the path of a file. It fails and changes nothing.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_does_not_replace_a_file(test: &TestContext) -> CaseResult {
     check_failed_rename(test, &[("d/x", 1), ("e", 2)], "d", "e", &CONFLICT_KINDS).await
 }
 
-/// Renames a file to the path of a folder. It fails and changes nothing.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_does_not_replace_a_folder(test: &TestContext) -> CaseResult {
     check_failed_rename(test, &[("d/x", 1), ("e", 2)], "e", "d", &CONFLICT_KINDS).await
 }
 
-/// Renames a file and a folder to their own paths. The result is `IsSameFile`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_item_is_not_renamed_to_itself(test: &TestContext) -> CaseResult {
     check_failed_rename(test, &[("d/x", 1)], "d/x", "d/x", &[ErrorKind::IsSameFile]).await?;
     check_failed_rename(test, &[("d/x", 1)], "d", "d", &[ErrorKind::IsSameFile]).await
 }
 
-/// Renames a folder to paths below itself. It fails and changes nothing.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_is_not_renamed_below_itself(test: &TestContext) -> CaseResult {
     let before = [("d/x", 1), ("d/e/y", 2)];
     check_failed_rename(test, &before, "d", "d/e/d", &CONFLICT_KINDS).await?;
     check_failed_rename(test, &before, "d", "d/new", &CONFLICT_KINDS).await
 }
 
-/// Moves a file to a path below another file. It fails and changes nothing.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn nothing_is_put_below_a_file(test: &TestContext) -> CaseResult {
     check_failed_rename(test, &[("x", 1), ("y", 2)], "x", "y/x", &CONFLICT_KINDS).await
 }
 
-/// Renames to paths that other items prevent. Each error is permanent, has the exact kind and names
-/// both paths.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_conflict_error_has_the_exact_kind(test: &TestContext) -> CaseResult {
     create_files(test, &[("d/x", 1), ("e/y", 2), ("file", 3)]).await?;
     use ErrorKind::{AlreadyExists, Conflict, IsADirectory, NotADirectory};
@@ -318,10 +268,6 @@ async fn a_conflict_error_has_the_exact_kind(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Renames missing paths. The result is `NotFound`, and nothing changes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_missing_file_replaces_nothing(test: &TestContext) -> CaseResult {
     check_failed_rename(test, &[("x", 1)], "missing", "x", &[ErrorKind::NotFound]).await?;
     expect_error(test.op.rename("missing/below", "a/b").await, &[ErrorKind::NotFound])?;
@@ -329,10 +275,6 @@ async fn a_missing_file_replaces_nothing(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Renames a file so that only the case of its name changes. It has the new name.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_name_can_change_in_case_only(test: &TestContext) -> CaseResult {
     check_rename(
         test,
@@ -344,20 +286,11 @@ async fn a_name_can_change_in_case_only(test: &TestContext) -> CaseResult {
     .await
 }
 
-/// Renames a folder so that only the case of its name changes. It has the new name, and its items
-/// stay.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folders_name_can_change_in_case_only(test: &TestContext) -> CaseResult {
     check_rename(test, &[("docs/x", 1), ("e/y", 2)], "docs", "Docs", &[("Docs/x", 1), ("e/y", 2)])
         .await
 }
 
-/// Exchanges two files by three renames. Each has the other's path.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn two_files_can_change_places(test: &TestContext) -> CaseResult {
     create_files(test, &[("a/x", 1), ("b/y", 2)]).await?;
     for (from, to) in [("a/x", "aside"), ("b/y", "a/x"), ("aside", "b/y")] {
@@ -367,11 +300,6 @@ async fn two_files_can_change_places(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Renames a file and a folder whose metadata, listings and bytes were read before. Every later
-/// result has the new paths only.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_renamed_item_has_its_new_path_in_every_result(test: &TestContext) -> CaseResult {
     create_files(test, &[("a/x", 1), ("a/d/y", 2)]).await?;
     // These results must not be served from a cache afterwards.
@@ -394,11 +322,6 @@ async fn a_renamed_item_has_its_new_path_in_every_result(test: &TestContext) -> 
     Ok(())
 }
 
-/// Renames a file and a folder, and creates new files at the old paths. Old and new files keep
-/// their bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_old_name_can_be_used_again(test: &TestContext) -> CaseResult {
     create_files(test, &[("d/x", 1)]).await?;
     test.op.rename("d/x", "d/y").await?;
@@ -409,11 +332,6 @@ async fn an_old_name_can_be_used_again(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Renames from and to paths with a slash at the end. The result is `IsADirectory`, and nothing
-/// changes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn paths_with_a_slash_at_their_end_are_refused(test: &TestContext) -> CaseResult {
     test.op.create_dir("d/").await?;
     test.op.write("x", bytes(1, 10)).await?;

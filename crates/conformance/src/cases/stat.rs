@@ -11,25 +11,35 @@ use crate::{
 };
 
 cases! {
+    /// Calls `stat` of a file. The metadata has its kind and size.
     a_file_has_its_size_and_is_a_file;
+    /// Calls `stat` of an empty file. The metadata says that it is a file of size 0.
     an_empty_file_has_size_zero: write_can_empty;
+    /// Calls `stat` of a folder. The metadata says that it is one.
     a_folder_is_a_folder: create_dir;
+    /// Calls `stat` of a folder without the slash at its end. The metadata says that it is a folder.
     a_folder_is_found_without_its_slash: create_dir;
+    /// Calls `stat` of a file with a slash at its end. The result is `NotFound` or `NotADirectory`.
     a_file_is_not_found_as_a_folder;
+    /// Calls `stat` of the root, as `/` and as an empty path. Both are a folder.
     the_root_is_a_folder;
+    /// Calls `stat` of missing paths. The result is a permanent `NotFound` that names the path.
     a_missing_item_is_not_found;
+    /// Calls `stat` of paths below a file. The result is `NotFound` or `NotADirectory`.
     nothing_is_below_a_file;
+    /// Writes a file in nested folders that do not exist. `stat` finds each of them.
     a_write_creates_its_parent_folders;
+    /// Calls `stat` of a new file. Its modification time is within a minute of now.
     a_file_has_a_modification_time;
+    /// Overwrites a file with more and fewer bytes. `stat` returns each new size.
     an_overwritten_file_has_its_new_size;
+    /// Overwrites a file. Its etag changes.
     other_bytes_have_another_etag;
+    /// Calls `stat` of a file twice, the second time by another client where clients share the drive.
+    /// The etag is the same.
     unchanged_bytes_keep_their_etag;
 }
 
-/// Calls `stat` of a file. The metadata has its kind and size.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_has_its_size_and_is_a_file(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1234)).await?;
     let metadata = test.op.stat("file").await?;
@@ -37,10 +47,6 @@ async fn a_file_has_its_size_and_is_a_file(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Calls `stat` of an empty file. The metadata says that it is a file of size 0.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_empty_file_has_size_zero(test: &TestContext) -> CaseResult {
     test.op.write("empty", "").await?;
     let metadata = test.op.stat("empty").await?;
@@ -48,50 +54,30 @@ async fn an_empty_file_has_size_zero(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Calls `stat` of a folder. The metadata says that it is one.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_is_a_folder(test: &TestContext) -> CaseResult {
     test.op.create_dir("folder/").await?;
     assert_eq!(test.op.stat("folder/").await?.mode(), EntryMode::DIR);
     Ok(())
 }
 
-/// Calls `stat` of a folder without the slash at its end. The metadata says that it is a folder.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_is_found_without_its_slash(test: &TestContext) -> CaseResult {
     test.op.create_dir("folder/").await?;
     assert_eq!(test.op.stat("folder").await?.mode(), EntryMode::DIR);
     Ok(())
 }
 
-/// Calls `stat` of a file with a slash at its end. The result is `NotFound` or `NotADirectory`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_is_not_found_as_a_folder(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 10)).await?;
     expect_error(test.op.stat("file/").await, &[ErrorKind::NotFound, ErrorKind::NotADirectory])?;
     Ok(())
 }
 
-/// Calls `stat` of the root, as `/` and as an empty path. Both are a folder.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn the_root_is_a_folder(test: &TestContext) -> CaseResult {
     assert_eq!(test.op.stat("/").await?.mode(), EntryMode::DIR);
     assert_eq!(test.op.stat("").await?.mode(), EntryMode::DIR);
     Ok(())
 }
 
-/// Calls `stat` of missing paths. The result is a permanent `NotFound` that names the path.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_missing_item_is_not_found(test: &TestContext) -> CaseResult {
     for path in ["missing", "missing/", "missing/below", "missing/below/further/"] {
         let error = expect_error(test.op.stat(path).await, &[ErrorKind::NotFound])?;
@@ -101,10 +87,6 @@ async fn a_missing_item_is_not_found(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Calls `stat` of paths below a file. The result is `NotFound` or `NotADirectory`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn nothing_is_below_a_file(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 10)).await?;
     for path in ["file/below", "file/below/", "file/below/further"] {
@@ -113,10 +95,6 @@ async fn nothing_is_below_a_file(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Writes a file in nested folders that do not exist. `stat` finds each of them.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_write_creates_its_parent_folders(test: &TestContext) -> CaseResult {
     test.op.write("a/b/c/file", bytes(1, 10)).await?;
     for folder in ["a/", "a/b/", "a/b/c/"] {
@@ -125,10 +103,6 @@ async fn a_write_creates_its_parent_folders(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Calls `stat` of a new file. Its modification time is within a minute of now.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_has_a_modification_time(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 10)).await?;
     let Some(modified) = test.op.stat("file").await?.last_modified() else {
@@ -141,10 +115,6 @@ async fn a_file_has_a_modification_time(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Overwrites a file with more and fewer bytes. `stat` returns each new size.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_overwritten_file_has_its_new_size(test: &TestContext) -> CaseResult {
     for len in [1000, 10, 5000] {
         test.op.write("file", bytes(len as u64, len)).await?;
@@ -153,8 +123,6 @@ async fn an_overwritten_file_has_its_new_size(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
-/// Overwrites a file. Its etag changes.
-///
 /// # Errors
 /// `Failed` if the promise is not kept; `Skipped` if the service has no etags.
 async fn other_bytes_have_another_etag(test: &TestContext) -> CaseResult {
@@ -171,9 +139,6 @@ async fn other_bytes_have_another_etag(test: &TestContext) -> CaseResult {
     }
 }
 
-/// Calls `stat` of a file twice, the second time by another client where clients share the drive.
-/// The etag is the same.
-///
 /// # Errors
 /// `Failed` if the promise is not kept; `Skipped` if the service has no etags.
 async fn unchanged_bytes_keep_their_etag(test: &TestContext) -> CaseResult {

@@ -12,11 +12,19 @@ use crate::{
 };
 
 cases! {
+    /// Lists a file that was written twice. Its versions differ, exactly one is current, and that one has
+    /// the size of the file.
     a_listing_with_versions_has_one_current_version_of_each_file: list_with_versions;
+    /// Reads each version of a file, as a whole and a range of it. The bytes have the size that the
+    /// listing names, and the current version has those of the file.
     each_version_of_a_file_can_be_read: list_with_versions, read_with_version;
+    /// Calls `stat` of each version. Size and currency are those of the listing.
     the_metadata_of_a_version_is_that_of_the_listing: list_with_versions, stat_with_version;
+    /// Reads a version that a file does not have, and calls `stat` of it. Both are `NotFound`.
     a_version_that_does_not_exist_is_not_found: read_with_version, stat_with_version;
+    /// Deletes the old versions of a file. The current one stays.
     an_old_version_is_deleted_alone: list_with_versions, delete_with_version;
+    /// Sends a presigned request without anything of the service. The response has the bytes.
     a_presigned_read_needs_no_token: presign_read;
 }
 
@@ -51,11 +59,6 @@ fn version_of(entry: &Entry) -> CaseResult<&str> {
     }
 }
 
-/// Lists a file that was written twice. Its versions differ, exactly one is current, and that one has
-/// the size of the file.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_listing_with_versions_has_one_current_version_of_each_file(
     test: &TestContext,
 ) -> CaseResult {
@@ -72,11 +75,6 @@ async fn a_listing_with_versions_has_one_current_version_of_each_file(
     Ok(())
 }
 
-/// Reads each version of a file, as a whole and a range of it. The bytes have the size that the
-/// listing names, and the current version has those of the file.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn each_version_of_a_file_can_be_read(test: &TestContext) -> CaseResult {
     for entry in versions(test).await? {
         let version = version_of(&entry)?;
@@ -93,10 +91,6 @@ async fn each_version_of_a_file_can_be_read(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Calls `stat` of each version. Size and currency are those of the listing.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn the_metadata_of_a_version_is_that_of_the_listing(test: &TestContext) -> CaseResult {
     for entry in versions(test).await? {
         let version = version_of(&entry)?;
@@ -109,10 +103,6 @@ async fn the_metadata_of_a_version_is_that_of_the_listing(test: &TestContext) ->
     Ok(())
 }
 
-/// Reads a version that a file does not have, and calls `stat` of it. Both are `NotFound`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_version_that_does_not_exist_is_not_found(test: &TestContext) -> CaseResult {
     test.op.write("d/file", bytes(1, 100)).await?;
     let missing = &[ErrorKind::NotFound];
@@ -122,10 +112,6 @@ async fn a_version_that_does_not_exist_is_not_found(test: &TestContext) -> CaseR
     Ok(())
 }
 
-/// Deletes the old versions of a file. The current one stays.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_old_version_is_deleted_alone(test: &TestContext) -> CaseResult {
     for entry in versions(test).await? {
         if entry.metadata().is_current() != Some(true) {
@@ -139,10 +125,6 @@ async fn an_old_version_is_deleted_alone(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Sends a presigned request without anything of the service. The response has the bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_presigned_read_needs_no_token(test: &TestContext) -> CaseResult {
     test.op.write("d/file", bytes(1, 100)).await?;
     let presigned = test.op.presign_read("d/file", Duration::from_secs(60)).await?;

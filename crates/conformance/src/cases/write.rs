@@ -12,37 +12,61 @@ use crate::{
 };
 
 cases! {
+    /// Writes a new file. It has these bytes and is listed.
     a_file_is_created_with_its_bytes;
+    /// Overwrites a file with fewer and more bytes. It has exactly the new ones, and is listed once.
     a_file_is_replaced_whole;
+    /// Writes an empty file, and overwrites a file with nothing. Both are empty.
     an_empty_file_is_created: write_can_empty;
+    /// Closes a writer to which nothing was written. An empty file exists.
     a_writer_closed_without_bytes_makes_an_empty_file: write_can_empty, write_can_multi;
+    /// Writes a file. The result has its kind and size, and, if any, the etag that `stat` returns.
     a_write_returns_its_metadata;
+    /// Writes a file into folders that do not exist. They are created.
     missing_folders_of_a_destination_are_created;
+    /// Writes a file into a missing folder of a folder that has files. The files stay.
     a_folder_with_content_stays_as_it_is_when_written_below;
+    /// Writes random bytes in pieces of random lengths, also empty ones. The file has all bytes in
+    /// order.
     any_split_of_a_write_gives_the_same_bytes: write_can_multi;
+    /// Writes a buffer of a hundred pieces. The file has all bytes in order.
     pieces_of_one_buffer_arrive_in_order;
+    /// Writes in chunks, one at a time and several concurrently. The file has all bytes in order.
     chunks_of_the_operator_give_the_same_bytes: write_can_multi;
+    /// Writes through a `Sink` and through an `AsyncWrite`. Both files have all bytes.
     a_sink_and_an_async_writer_give_the_same_bytes: write_can_multi;
+    /// Writes files of unknown length around and above 8 MiB. Each has all bytes.
     a_file_larger_than_the_memory_buffer_is_written: write_can_multi;
+    /// Writes several pieces. The file exists only after the writer is closed.
     nothing_is_seen_before_the_writer_is_closed: write_can_multi;
+    /// Aborts a write to a missing path. The file does not exist, not even after an attempt to close
+    /// the writer, which fails.
     an_aborted_write_leaves_nothing: write_can_multi;
+    /// Aborts a write to an existing file. It keeps its bytes.
     an_aborted_write_leaves_the_old_bytes: write_can_multi;
+    /// Drops a writer of a missing path. The file does not exist, now and after another write.
     a_writer_dropped_without_close_leaves_nothing: write_can_multi;
+    /// Drops a writer of an existing file. It keeps its bytes.
     a_writer_dropped_without_close_leaves_the_old_bytes: write_can_multi;
+    /// Writes to a missing path with `if_not_exists`. The file is created.
     if_not_exists_creates_a_missing_file: write_with_if_not_exists;
+    /// Writes to an existing file with `if_not_exists`. The result is a permanent `ConditionNotMatch`,
+    /// and the file keeps its bytes.
     if_not_exists_keeps_an_existing_file: write_with_if_not_exists;
+    /// Writes a file to the path of a folder, empty and with items. It fails, and the folder stays.
     a_folder_is_not_replaced_by_a_file: create_dir;
+    /// Writes a file to the path of a folder. The result is a permanent `IsADirectory`.
     a_conflict_with_a_folder_has_the_exact_kind: create_dir;
+    /// Writes to a path with a slash at its end. The result is `IsADirectory`, and nothing is created.
     a_path_with_a_slash_at_its_end_is_refused;
+    /// Writes to paths below a file. It fails, and the file is unchanged.
     nothing_is_created_below_a_file;
+    /// Writes to paths below a file. The result is a permanent `NotADirectory`.
     a_conflict_with_a_file_has_the_exact_kind;
+    /// Appends pieces to a file. It has all bytes in order.
     an_appended_file_grows: write_can_append;
 }
 
-/// Writes a new file. It has these bytes and is listed.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_is_created_with_its_bytes(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     assert_eq!(content(&test.op, "file").await?, bytes(1, 1000));
@@ -50,10 +74,6 @@ async fn a_file_is_created_with_its_bytes(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Overwrites a file with fewer and more bytes. It has exactly the new ones, and is listed once.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_is_replaced_whole(test: &TestContext) -> CaseResult {
     for (seed, len) in [(1, 1000), (2, 10), (3, 3000)] {
         test.op.write("file", bytes(seed, len)).await?;
@@ -63,10 +83,6 @@ async fn a_file_is_replaced_whole(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Writes an empty file, and overwrites a file with nothing. Both are empty.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_empty_file_is_created(test: &TestContext) -> CaseResult {
     test.op.write("empty", "").await?;
     assert_eq!(content(&test.op, "empty").await?, b"");
@@ -76,10 +92,6 @@ async fn an_empty_file_is_created(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Closes a writer to which nothing was written. An empty file exists.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_writer_closed_without_bytes_makes_an_empty_file(test: &TestContext) -> CaseResult {
     let mut writer = test.op.writer("empty").await?;
     assert_eq!(writer.close().await?.content_length(), 0);
@@ -87,10 +99,6 @@ async fn a_writer_closed_without_bytes_makes_an_empty_file(test: &TestContext) -
     Ok(())
 }
 
-/// Writes a file. The result has its kind and size, and, if any, the etag that `stat` returns.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_write_returns_its_metadata(test: &TestContext) -> CaseResult {
     let metadata = test.op.write("file", bytes(1, 1234)).await?;
     assert_eq!((metadata.mode(), metadata.content_length()), (EntryMode::FILE, 1234));
@@ -100,10 +108,6 @@ async fn a_write_returns_its_metadata(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Writes a file into folders that do not exist. They are created.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn missing_folders_of_a_destination_are_created(test: &TestContext) -> CaseResult {
     test.op.write("a/b/c/file", bytes(1, 10)).await?;
     assert_eq!(content(&test.op, "a/b/c/file").await?, bytes(1, 10));
@@ -111,10 +115,6 @@ async fn missing_folders_of_a_destination_are_created(test: &TestContext) -> Cas
     Ok(())
 }
 
-/// Writes a file into a missing folder of a folder that has files. The files stay.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_with_content_stays_as_it_is_when_written_below(test: &TestContext) -> CaseResult {
     test.op.write("a/one", bytes(1, 10)).await?;
     test.op.write("a/two", bytes(2, 10)).await?;
@@ -124,11 +124,6 @@ async fn a_folder_with_content_stays_as_it_is_when_written_below(test: &TestCont
     Ok(())
 }
 
-/// Writes random bytes in pieces of random lengths, also empty ones. The file has all bytes in
-/// order.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn any_split_of_a_write_gives_the_same_bytes(test: &TestContext) -> CaseResult {
     let piece = prop_oneof![3 => 0..100_usize, 2 => 0..70_000_usize, 1 => 0..600_000_usize];
     for_all(10, vec(piece, 0..12), async |pieces| {
@@ -146,10 +141,6 @@ async fn any_split_of_a_write_gives_the_same_bytes(test: &TestContext) -> CaseRe
     })
 }
 
-/// Writes a buffer of a hundred pieces. The file has all bytes in order.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn pieces_of_one_buffer_arrive_in_order(test: &TestContext) -> CaseResult {
     let written = bytes(1, 10_000);
     let pieces = (1..=100).scan(0, |at, len| {
@@ -162,10 +153,6 @@ async fn pieces_of_one_buffer_arrive_in_order(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
-/// Writes in chunks, one at a time and several concurrently. The file has all bytes in order.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn chunks_of_the_operator_give_the_same_bytes(test: &TestContext) -> CaseResult {
     let written = bytes(1, 1_000_003);
     for concurrent in [1, 4] {
@@ -177,10 +164,6 @@ async fn chunks_of_the_operator_give_the_same_bytes(test: &TestContext) -> CaseR
     Ok(())
 }
 
-/// Writes through a `Sink` and through an `AsyncWrite`. Both files have all bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_sink_and_an_async_writer_give_the_same_bytes(test: &TestContext) -> CaseResult {
     let written = bytes(1, 300_000);
     let mut sink = test.op.writer("sink").await?.into_sink();
@@ -201,10 +184,6 @@ async fn a_sink_and_an_async_writer_give_the_same_bytes(test: &TestContext) -> C
     Ok(())
 }
 
-/// Writes files of unknown length around and above 8 MiB. Each has all bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_larger_than_the_memory_buffer_is_written(test: &TestContext) -> CaseResult {
     // Beyond 8 MiB, drives spool bytes of unknown total length to a file.
     for len in [(8 << 20) - 1, 8 << 20, (8 << 20) + 1, (9 << 20) + 4321] {
@@ -219,10 +198,6 @@ async fn a_file_larger_than_the_memory_buffer_is_written(test: &TestContext) -> 
     Ok(())
 }
 
-/// Writes several pieces. The file exists only after the writer is closed.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn nothing_is_seen_before_the_writer_is_closed(test: &TestContext) -> CaseResult {
     let mut writer = test.op.writer("file").await?;
     for seed in 0..4 {
@@ -234,11 +209,6 @@ async fn nothing_is_seen_before_the_writer_is_closed(test: &TestContext) -> Case
     Ok(())
 }
 
-/// Aborts a write to a missing path. The file does not exist, not even after an attempt to close
-/// the writer, which fails.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_aborted_write_leaves_nothing(test: &TestContext) -> CaseResult {
     for len in [1, 100_000, 9 << 20] {
         let mut writer = test.op.writer("file").await?;
@@ -252,10 +222,6 @@ async fn an_aborted_write_leaves_nothing(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Aborts a write to an existing file. It keeps its bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_aborted_write_leaves_the_old_bytes(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     let mut writer = test.op.writer("file").await?;
@@ -266,10 +232,6 @@ async fn an_aborted_write_leaves_the_old_bytes(test: &TestContext) -> CaseResult
     Ok(())
 }
 
-/// Drops a writer of a missing path. The file does not exist, now and after another write.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_writer_dropped_without_close_leaves_nothing(test: &TestContext) -> CaseResult {
     let mut writer = test.op.writer("file").await?;
     writer.write(bytes(1, 100_000)).await?;
@@ -282,10 +244,6 @@ async fn a_writer_dropped_without_close_leaves_nothing(test: &TestContext) -> Ca
     Ok(())
 }
 
-/// Drops a writer of an existing file. It keeps its bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_writer_dropped_without_close_leaves_the_old_bytes(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     let mut writer = test.op.writer("file").await?;
@@ -295,21 +253,12 @@ async fn a_writer_dropped_without_close_leaves_the_old_bytes(test: &TestContext)
     Ok(())
 }
 
-/// Writes to a missing path with `if_not_exists`. The file is created.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn if_not_exists_creates_a_missing_file(test: &TestContext) -> CaseResult {
     test.op.write_with("a/file", bytes(1, 1000)).if_not_exists(true).await?;
     assert_eq!(content(&test.op, "a/file").await?, bytes(1, 1000));
     Ok(())
 }
 
-/// Writes to an existing file with `if_not_exists`. The result is a permanent `ConditionNotMatch`,
-/// and the file keeps its bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn if_not_exists_keeps_an_existing_file(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     let writing = test.op.write_with("file", bytes(2, 500)).if_not_exists(true);
@@ -319,10 +268,6 @@ async fn if_not_exists_keeps_an_existing_file(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
-/// Writes a file to the path of a folder, empty and with items. It fails, and the folder stays.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_is_not_replaced_by_a_file(test: &TestContext) -> CaseResult {
     test.op.create_dir("empty/").await?;
     test.op.write("full/below", bytes(1, 10)).await?;
@@ -337,10 +282,6 @@ async fn a_folder_is_not_replaced_by_a_file(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Writes a file to the path of a folder. The result is a permanent `IsADirectory`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_conflict_with_a_folder_has_the_exact_kind(test: &TestContext) -> CaseResult {
     test.op.create_dir("folder/").await?;
     let error =
@@ -349,20 +290,12 @@ async fn a_conflict_with_a_folder_has_the_exact_kind(test: &TestContext) -> Case
     Ok(())
 }
 
-/// Writes to a path with a slash at its end. The result is `IsADirectory`, and nothing is created.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_path_with_a_slash_at_its_end_is_refused(test: &TestContext) -> CaseResult {
     expect_error(test.op.write("folder/", bytes(1, 10)).await, &[ErrorKind::IsADirectory])?;
     assert!(!exists(&test.op, "folder").await?);
     Ok(())
 }
 
-/// Writes to paths below a file. It fails, and the file is unchanged.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn nothing_is_created_below_a_file(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     for path in ["file/below", "file/below/further"] {
@@ -377,10 +310,6 @@ async fn nothing_is_created_below_a_file(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Writes to paths below a file. The result is a permanent `NotADirectory`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_conflict_with_a_file_has_the_exact_kind(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     for path in ["file/below", "file/below/further"] {
@@ -391,10 +320,6 @@ async fn a_conflict_with_a_file_has_the_exact_kind(test: &TestContext) -> CaseRe
     Ok(())
 }
 
-/// Appends pieces to a file. It has all bytes in order.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_appended_file_grows(test: &TestContext) -> CaseResult {
     let written = bytes(1, 3000);
     for piece in written.chunks(1000) {

@@ -9,10 +9,20 @@ use super::{
 use crate::{CaseResult, TestContext, cases, fail};
 
 cases! {
+    /// Overwrites a file with `if_match` and its previous etag. The result is `ConditionNotMatch`, and
+    /// the file keeps its bytes.
     a_write_with_a_stale_etag_changes_nothing: if_match;
+    /// Overwrites a file with `if_match` and its current etag. The file has the new bytes and another
+    /// etag.
     a_write_with_the_current_etag_replaces_the_file: if_match;
+    /// Requests an item with `if_none_match` and its etag. The result is `ConditionNotMatch` until the
+    /// file is overwritten.
     an_unchanged_item_does_not_meet_if_none_match: if_none_match;
+    /// Downloads a file with `if_none_match` and its etag. The result is `ConditionNotMatch` until the
+    /// file is overwritten.
     an_unchanged_file_is_not_downloaded_again: if_none_match;
+    /// Downloads a file with `if_match` and its etag. After the file is overwritten, the result is
+    /// `ConditionNotMatch`.
     a_download_of_another_version_fails: download_if_match;
 }
 
@@ -50,11 +60,6 @@ fn writing(conditions: Conditions) -> WriteOptions {
     options
 }
 
-/// Overwrites a file with `if_match` and its previous etag. The result is `ConditionNotMatch`, and
-/// the file keeps its bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_write_with_a_stale_etag_changes_nothing(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (place, _, stale) = file_with_etag(access).await?;
@@ -66,11 +71,6 @@ async fn a_write_with_a_stale_etag_changes_nothing(test: &TestContext) -> CaseRe
     Ok(())
 }
 
-/// Overwrites a file with `if_match` and its current etag. The file has the new bytes and another
-/// etag.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_write_with_the_current_etag_replaces_the_file(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (place, file, etag) = file_with_etag(access).await?;
@@ -81,11 +81,6 @@ async fn a_write_with_the_current_etag_replaces_the_file(test: &TestContext) -> 
     Ok(())
 }
 
-/// Requests an item with `if_none_match` and its etag. The result is `ConditionNotMatch` until the
-/// file is overwritten.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_unchanged_item_does_not_meet_if_none_match(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (place, file, etag) = file_with_etag(access).await?;
@@ -98,11 +93,6 @@ async fn an_unchanged_item_does_not_meet_if_none_match(test: &TestContext) -> Ca
     Ok(())
 }
 
-/// Downloads a file with `if_none_match` and its etag. The result is `ConditionNotMatch` until the
-/// file is overwritten.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_unchanged_file_is_not_downloaded_again(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (place, file, etag) = file_with_etag(access).await?;
@@ -115,11 +105,6 @@ async fn an_unchanged_file_is_not_downloaded_again(test: &TestContext) -> CaseRe
     Ok(())
 }
 
-/// Downloads a file with `if_match` and its etag. After the file is overwritten, the result is
-/// `ConditionNotMatch`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_download_of_another_version_fails(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (place, file, etag) = file_with_etag(access).await?;

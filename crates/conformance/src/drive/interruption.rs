@@ -18,15 +18,15 @@ const DELAYS: [u64; 6] = [0, 300, 1000, 2000, 4000, 8000];
 const SETTLED: Duration = Duration::from_secs(20);
 
 cases! {
+    /// Drops uploads of a file after various delays. The file always has one whole version.
     a_dropped_upload_leaves_the_old_file_or_the_new_one: a_drive;
+    /// Drops moves of a file between two folders after various delays. The file is always in exactly
+    /// one of them.
     a_dropped_move_leaves_the_item_in_one_of_the_folders: a_drive;
+    /// Drops creations of a folder after various delays, and then creates it. The folder exists once.
     a_dropped_folder_creation_leaves_at_most_one_folder: a_drive;
 }
 
-/// Drops uploads of a file after various delays. The file always has one whole version.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_dropped_upload_leaves_the_old_file_or_the_new_one(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -82,11 +82,6 @@ async fn expect_one_of(access: &DriveAccess, folders: [&Item; 2], name: &str) ->
     }
 }
 
-/// Drops moves of a file between two folders after various delays. The file is always in exactly
-/// one of them.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_dropped_move_leaves_the_item_in_one_of_the_folders(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -109,10 +104,6 @@ async fn a_dropped_move_leaves_the_item_in_one_of_the_folders(test: &TestContext
     expect_one_of(access, [&a, &b], "file").await
 }
 
-/// Drops creations of a folder after various delays, and then creates it. The folder exists once.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_dropped_folder_creation_leaves_at_most_one_folder(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;

@@ -9,17 +9,34 @@ use super::{
 use crate::{CaseResult, TestContext, cases, fail};
 
 cases! {
+    /// Requests the root twice. It is a folder, and its id is the same.
     the_root_is_a_folder_whose_id_stays: a_drive;
+    /// Requests a file and a folder by path and by id. Both requests return the same item.
     an_item_by_id_equals_the_item_by_path: paths;
+    /// Requests a file and a folder by name and by id. Both requests return the same item.
     an_item_by_id_equals_the_child_by_name: a_drive;
+    /// Requests a file by names that differ in case or more. It is found exactly by those that the
+    /// drive's `fold` equates with its own.
     a_name_is_found_in_the_form_that_the_drive_folds: a_drive;
+    /// Searches for a child among several. The reported items contain the result, and no item of
+    /// another folder.
     a_child_search_reports_its_result_and_no_foreign_item: a_drive;
+    /// Searches for an existing child and a missing one. A search that reports completeness has
+    /// reported all siblings.
     a_complete_child_search_reports_all_siblings: a_drive;
+    /// Requests missing children. The result is `NotFound`.
     a_missing_child_is_not_found: a_drive;
+    /// Calls verbs with a deleted file and a deleted folder. Each result is `NotFound`.
     a_deleted_item_is_not_found_by_any_verb: a_drive;
+    /// Creates a folder. It has its name, is listed and is empty.
     a_new_folder_is_empty: a_drive;
+    /// Creates a folder that exists. The result is `AlreadyExists`, with the id of no other item, and
+    /// the folder keeps its file.
     a_folder_is_not_created_twice: a_drive;
+    /// Creates a folder with the name of a file. The result is `AlreadyExists`, with the id of no other
+    /// item, and the file keeps its bytes.
     a_folder_is_not_created_where_a_file_has_its_name: a_drive;
+    /// Creates a folder in a deleted one. The result is `NotFound`, and nothing exists.
     a_folder_is_not_created_in_a_deleted_folder: a_drive;
 }
 
@@ -34,10 +51,6 @@ fn assert_same_item(a: &Item, b: &Item) {
     }
 }
 
-/// Requests the root twice. It is a folder, and its id is the same.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn the_root_is_a_folder_whose_id_stays(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (drive, cx) = (access.drive(), access.context());
@@ -47,10 +60,6 @@ async fn the_root_is_a_folder_whose_id_stays(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Requests a file and a folder by path and by id. Both requests return the same item.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_item_by_id_equals_the_item_by_path(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (drive, cx) = (access.drive(), access.context());
@@ -65,10 +74,6 @@ async fn an_item_by_id_equals_the_item_by_path(test: &TestContext) -> CaseResult
     Ok(())
 }
 
-/// Requests a file and a folder by name and by id. Both requests return the same item.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_item_by_id_equals_the_child_by_name(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -83,11 +88,6 @@ async fn an_item_by_id_equals_the_child_by_name(test: &TestContext) -> CaseResul
     Ok(())
 }
 
-/// Requests a file by names that differ in case or more. It is found exactly by those that the
-/// drive's `fold` equates with its own.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_name_is_found_in_the_form_that_the_drive_folds(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -122,11 +122,6 @@ async fn search(test: &TestContext, folder: &Item, name: &str) -> CaseResult<(Ve
     Ok((items, is_complete))
 }
 
-/// Searches for a child among several. The reported items contain the result, and no item of
-/// another folder.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_child_search_reports_its_result_and_no_foreign_item(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -142,11 +137,6 @@ async fn a_child_search_reports_its_result_and_no_foreign_item(test: &TestContex
     Ok(())
 }
 
-/// Searches for an existing child and a missing one. A search that reports completeness has
-/// reported all siblings.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_complete_child_search_reports_all_siblings(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -162,10 +152,6 @@ async fn a_complete_child_search_reports_all_siblings(test: &TestContext) -> Cas
     Ok(())
 }
 
-/// Requests missing children. The result is `NotFound`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_missing_child_is_not_found(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -175,10 +161,6 @@ async fn a_missing_child_is_not_found(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Calls verbs with a deleted file and a deleted folder. Each result is `NotFound`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_deleted_item_is_not_found_by_any_verb(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (drive, cx) = (access.drive(), access.context());
@@ -201,10 +183,6 @@ async fn a_deleted_item_is_not_found_by_any_verb(test: &TestContext) -> CaseResu
     Ok(())
 }
 
-/// Creates a folder. It has its name, is listed and is empty.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_new_folder_is_empty(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -216,11 +194,6 @@ async fn a_new_folder_is_empty(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Creates a folder that exists. The result is `AlreadyExists`, with the id of no other item, and
-/// the folder keeps its file.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_is_not_created_twice(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -233,11 +206,6 @@ async fn a_folder_is_not_created_twice(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Creates a folder with the name of a file. The result is `AlreadyExists`, with the id of no other
-/// item, and the file keeps its bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_is_not_created_where_a_file_has_its_name(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -248,10 +216,6 @@ async fn a_folder_is_not_created_where_a_file_has_its_name(test: &TestContext) -
     Ok(())
 }
 
-/// Creates a folder in a deleted one. The result is `NotFound`, and nothing exists.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_is_not_created_in_a_deleted_folder(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;

@@ -11,18 +11,21 @@ use super::{
 use crate::{CaseResult, TestContext, cases};
 
 cases! {
+    /// Lists a folder with pages of various sizes. The pages end, and together have each item once.
     the_pages_of_a_folder_have_each_item_once_and_end: a_drive;
+    /// Lists nested folders. Each listing has only the items directly in its folder.
     a_listing_has_only_the_children_of_its_folder: a_drive;
+    /// Lists a folder and requests each of its items. Name, kind, size and modification time are the
+    /// same.
     a_listed_item_equals_the_requested_one: a_drive;
+    /// Lists a file. The result is empty or `NotAFolder`.
     a_file_has_no_children: a_drive;
+    /// Lists a tree recursively. The result has all its items, with name and kind.
     a_recursive_listing_has_the_whole_tree: recursive_list;
+    /// Lists a tree recursively. The parents of each item are in the result or are the listed folder.
     a_recursive_listing_has_the_parents_of_each_item: recursive_list;
 }
 
-/// Lists a folder with pages of various sizes. The pages end, and together have each item once.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn the_pages_of_a_folder_have_each_item_once_and_end(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -42,10 +45,6 @@ async fn the_pages_of_a_folder_have_each_item_once_and_end(test: &TestContext) -
     Ok(())
 }
 
-/// Lists nested folders. Each listing has only the items directly in its folder.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_listing_has_only_the_children_of_its_folder(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -57,11 +56,6 @@ async fn a_listing_has_only_the_children_of_its_folder(test: &TestContext) -> Ca
     Ok(())
 }
 
-/// Lists a folder and requests each of its items. Name, kind, size and modification time are the
-/// same.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_listed_item_equals_the_requested_one(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -75,10 +69,6 @@ async fn a_listed_item_equals_the_requested_one(test: &TestContext) -> CaseResul
     Ok(())
 }
 
-/// Lists a file. The result is empty or `NotAFolder`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_has_no_children(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -118,10 +108,6 @@ async fn tree(access: &DriveAccess) -> CaseResult<(ItemRef, Vec<Item>, Vec<Item>
     Ok((folder, created, listed))
 }
 
-/// Lists a tree recursively. The result has all its items, with name and kind.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_recursive_listing_has_the_whole_tree(test: &TestContext) -> CaseResult {
     let (_, created, listed) = tree(access(test)?).await?;
     for item in created {
@@ -132,10 +118,6 @@ async fn a_recursive_listing_has_the_whole_tree(test: &TestContext) -> CaseResul
     Ok(())
 }
 
-/// Lists a tree recursively. The parents of each item are in the result or are the listed folder.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_recursive_listing_has_the_parents_of_each_item(test: &TestContext) -> CaseResult {
     let (folder, created, listed) = tree(access(test)?).await?;
     let ids: BTreeSet<&ItemId> = listed.iter().map(|item| &item.id).collect();

@@ -58,5 +58,5 @@ pub fn group() -> Group {
         optional::cases(),
         interruption::cases(),
     ];
-    Group { name: "drive", cases: cases.concat() }
+    Group::new("drive", "The contract of a `Drive`, below the operator.", cases.concat())
 }

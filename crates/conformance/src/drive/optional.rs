@@ -19,9 +19,16 @@ use crate::{CaseResult, TestContext, cases, fail, result::record};
 const MAX_PAGES: usize = 100;
 
 cases! {
+    /// Calls the verbs of upload sessions, copies and changes as far as the drive does not claim them.
+    /// The results are `Unsupported`.
     unclaimed_verbs_are_unsupported: a_drive;
+    /// Calls the verbs of the extensions, claimed or not. The result is `Unsupported` exactly if the
+    /// drive does not claim the verb.
     claimed_verbs_are_supported: a_drive;
+    /// Lists a folder recursively on a drive that does not claim it. The result is `Unsupported`.
     a_recursive_listing_without_the_claim_is_refused: a_drive;
+    /// Creates and deletes a file, and reads the change feed after each step. It reports the file as
+    /// changed, then as deleted.
     the_change_feed_reports_what_was_created_and_deleted: changes;
 }
 
@@ -43,11 +50,6 @@ fn check<T>(verb: &str, is_claimed: bool, result: Result<T>) -> CaseResult {
     }
 }
 
-/// Calls the verbs of upload sessions, copies and changes as far as the drive does not claim them.
-/// The results are `Unsupported`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn unclaimed_verbs_are_unsupported(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (drive, cx, claims) = (access.drive(), access.context(), access.capabilities());
@@ -77,11 +79,6 @@ async fn unclaimed_verbs_are_unsupported(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Calls the verbs of the extensions, claimed or not. The result is `Unsupported` exactly if the
-/// drive does not claim the verb.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn claimed_verbs_are_supported(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let (drive, cx) = (access.drive(), access.context());
@@ -148,10 +145,6 @@ async fn check_sharing(access: &DriveAccess, file: &ItemRef) -> CaseResult {
     check("shared_with_me", claims.shared_with_me, sharing.shared_with_me(cx, None).await)
 }
 
-/// Lists a folder recursively on a drive that does not claim it. The result is `Unsupported`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_recursive_listing_without_the_claim_is_refused(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     if access.capabilities().recursive_list != RecursiveList::No {
@@ -185,11 +178,6 @@ async fn changed(
     fail(format!("the feed has more than {MAX_PAGES} pages"))
 }
 
-/// Creates and deletes a file, and reads the change feed after each step. It reports the file as
-/// changed, then as deleted.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn the_change_feed_reports_what_was_created_and_deleted(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;

@@ -10,12 +10,22 @@ use super::{
 use crate::{CaseResult, TestContext, cases, data::bytes, fail, skip};
 
 cases! {
+    /// Sends a new file in a session. It exists, with its bytes, after the last fragment and not
+    /// before.
     a_session_creates_the_file_with_its_last_fragment: sessions;
+    /// Sends a file in a session to the name of an existing one. That file is replaced.
     a_session_replaces_a_file: sessions;
+    /// Requests the status of a session after its first fragment. The status has the offset that the
+    /// response to the fragment had.
     a_session_reports_the_offset_that_it_expects: sessions;
+    /// Sends the last fragment first. It is refused, and the session still expects the first one.
     a_fragment_at_a_wrong_offset_changes_nothing: sessions;
+    /// Sends a file, which must not exist, in a session to the name of an existing one. It fails, and
+    /// the existing file keeps its bytes.
     a_session_must_not_replace_on_request: sessions;
+    /// Cancels a session twice. Both calls succeed, later ones are `NotFound`, and no file exists.
     a_session_is_cancelled_once_and_again: sessions;
+    /// Commits a session twice. Both calls return the same file.
     a_commit_is_repeatable: sessions;
 }
 
@@ -106,11 +116,6 @@ impl<'a> Upload<'a> {
     }
 }
 
-/// Sends a new file in a session. It exists, with its bytes, after the last fragment and not
-/// before.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_session_creates_the_file_with_its_last_fragment(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let mut upload = Upload::open(access, 1, &WriteOptions::default()).await?;
@@ -121,10 +126,6 @@ async fn a_session_creates_the_file_with_its_last_fragment(test: &TestContext) -
     Ok(())
 }
 
-/// Sends a file in a session to the name of an existing one. That file is replaced.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_session_replaces_a_file(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -136,11 +137,6 @@ async fn a_session_replaces_a_file(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Requests the status of a session after its first fragment. The status has the offset that the
-/// response to the fragment had.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_session_reports_the_offset_that_it_expects(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let mut upload = Upload::open(access, 3, &WriteOptions::default()).await?;
@@ -156,10 +152,6 @@ async fn a_session_reports_the_offset_that_it_expects(test: &TestContext) -> Cas
     Ok(())
 }
 
-/// Sends the last fragment first. It is refused, and the session still expects the first one.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_fragment_at_a_wrong_offset_changes_nothing(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let mut upload = Upload::open(access, 4, &WriteOptions::default()).await?;
@@ -177,11 +169,6 @@ async fn a_fragment_at_a_wrong_offset_changes_nothing(test: &TestContext) -> Cas
     Ok(())
 }
 
-/// Sends a file, which must not exist, in a session to the name of an existing one. It fails, and
-/// the existing file keeps its bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_session_must_not_replace_on_request(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -204,10 +191,6 @@ async fn a_session_must_not_replace_on_request(test: &TestContext) -> CaseResult
     Ok(())
 }
 
-/// Cancels a session twice. Both calls succeed, later ones are `NotFound`, and no file exists.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_session_is_cancelled_once_and_again(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let mut upload = Upload::open(access, 6, &WriteOptions::default()).await?;
@@ -223,10 +206,6 @@ async fn a_session_is_cancelled_once_and_again(test: &TestContext) -> CaseResult
     Ok(())
 }
 
-/// Commits a session twice. Both calls return the same file.
-///
-/// # Errors
-/// `Failed` if the promise is not kept; `Skipped` if sessions need no commit.
 async fn a_commit_is_repeatable(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let mut upload = Upload::open(access, 7, &WriteOptions::default()).await?;

@@ -17,24 +17,36 @@ use crate::{CaseResult, TestContext, cases, data::bytes, fail};
 const MAX_POLLS: usize = 200;
 
 cases! {
+    /// Downloads each form of a range. Each result has exactly those bytes, as far as the file has
+    /// them.
     a_download_returns_exactly_the_range: a_drive;
+    /// Downloads ranges that begin after the file's end. The result is `RangeNotSatisfied`.
     a_range_after_the_end_is_not_satisfied: a_drive;
+    /// Downloads an empty file. The result is empty.
     an_empty_file_is_downloaded: a_drive;
+    /// Downloads a folder. The result is `IsAFolder`.
     a_folder_has_no_content: a_drive;
+    /// Uploads a file several times with other sizes. Each time the file has the new bytes and exists
+    /// once.
     an_upload_creates_and_replaces_one_file: a_drive;
+    /// Uploads a file twice that must not exist. The second result is `AlreadyExists`, and the file
+    /// keeps its bytes.
     an_upload_that_must_not_replace_changes_nothing: a_drive;
+    /// Uploads a file with the name of a folder. The result is `IsAFolder`, and the folder keeps its
+    /// items.
     an_upload_never_replaces_a_folder: a_drive;
+    /// Uploads a file into a deleted folder. The result is `NotFound`, and nothing exists.
     an_upload_into_a_deleted_folder_is_not_found: a_drive;
+    /// Copies a file to other folders and names, each time twice. Each copy has the bytes of the
+    /// source.
     a_copy_has_the_content_of_its_source: copy_files;
+    /// Copies a file to the name of another one, which must not be replaced. The result is
+    /// `AlreadyExists`, and that file keeps its bytes.
     a_copy_that_must_not_replace_changes_nothing: copy_files;
+    /// Copies a folder. The copy has its file, or the result is `Unsupported` and nothing is created.
     a_copy_of_a_folder_is_complete_or_unsupported: copy_files;
 }
 
-/// Downloads each form of a range. Each result has exactly those bytes, as far as the file has
-/// them.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_download_returns_exactly_the_range(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -57,10 +69,6 @@ async fn a_download_returns_exactly_the_range(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
-/// Downloads ranges that begin after the file's end. The result is `RangeNotSatisfied`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_range_after_the_end_is_not_satisfied(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -73,10 +81,6 @@ async fn a_range_after_the_end_is_not_satisfied(test: &TestContext) -> CaseResul
     Ok(())
 }
 
-/// Downloads an empty file. The result is empty.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_empty_file_is_downloaded(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -85,10 +89,6 @@ async fn an_empty_file_is_downloaded(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Downloads a folder. The result is `IsAFolder`.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_has_no_content(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let folder = by_id(&access.new_folder().await?);
@@ -98,11 +98,6 @@ async fn a_folder_has_no_content(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Uploads a file several times with other sizes. Each time the file has the new bytes and exists
-/// once.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_upload_creates_and_replaces_one_file(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -115,11 +110,6 @@ async fn an_upload_creates_and_replaces_one_file(test: &TestContext) -> CaseResu
     Ok(())
 }
 
-/// Uploads a file twice that must not exist. The second result is `AlreadyExists`, and the file
-/// keeps its bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_upload_that_must_not_replace_changes_nothing(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -132,11 +122,6 @@ async fn an_upload_that_must_not_replace_changes_nothing(test: &TestContext) -> 
     Ok(())
 }
 
-/// Uploads a file with the name of a folder. The result is `IsAFolder`, and the folder keeps its
-/// items.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_upload_never_replaces_a_folder(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -150,10 +135,6 @@ async fn an_upload_never_replaces_a_folder(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Uploads a file into a deleted folder. The result is `NotFound`, and nothing exists.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_upload_into_a_deleted_folder_is_not_found(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -197,11 +178,6 @@ async fn copy(
     Err(Error::new(ErrorKind::Unexpected, "the copy does not end"))
 }
 
-/// Copies a file to other folders and names, each time twice. Each copy has the bytes of the
-/// source.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_copy_has_the_content_of_its_source(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -226,11 +202,6 @@ async fn a_copy_has_the_content_of_its_source(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
-/// Copies a file to the name of another one, which must not be replaced. The result is
-/// `AlreadyExists`, and that file keeps its bytes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_copy_that_must_not_replace_changes_nothing(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -243,10 +214,6 @@ async fn a_copy_that_must_not_replace_changes_nothing(test: &TestContext) -> Cas
     Ok(())
 }
 
-/// Copies a folder. The copy has its file, or the result is `Unsupported` and nothing is created.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_copy_of_a_folder_is_complete_or_unsupported(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;

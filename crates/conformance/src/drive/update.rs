@@ -9,15 +9,27 @@ use super::{
 use crate::{CaseResult, TestContext, cases, fail};
 
 cases! {
+    /// Renames and moves a file and a folder. Their ids stay the same.
     an_id_survives_a_rename_and_a_move: a_drive;
+    /// Renames and moves a file by one update. It has the new name in the new folder only.
     one_update_renames_and_moves: a_drive;
+    /// Moves a folder. Its file moves with it.
     a_folder_is_moved_with_its_contents: a_drive;
+    /// Renames a file to the names of another file and of a folder. The results are `AlreadyExists`,
+    /// and nothing changes.
     an_update_to_a_taken_name_changes_nothing: a_drive;
+    /// Renames a file to the name of another one, which may be replaced. Only the renamed file is left.
     an_update_replaces_a_file_on_request: a_drive;
+    /// Renames a file to the name of a folder, which may be replaced. It fails, and nothing changes.
     an_update_never_replaces_a_folder: a_drive;
+    /// Moves a folder into itself and below itself. It fails, and nothing changes.
     a_folder_is_not_moved_below_itself: a_drive;
+    /// Sets the modification time of a file. The item has it, in seconds.
     a_modification_time_is_stored: set_modified;
+    /// Deletes existing items and a missing one by one call. It returns one result for each, in their
+    /// order.
     deletions_have_one_result_each_in_order: a_drive;
+    /// Deletes a folder. Everything below it is deleted too.
     a_folder_is_deleted_with_its_contents: a_drive;
 }
 
@@ -35,10 +47,6 @@ fn move_to(folder: &Item) -> ItemUpdate {
     update
 }
 
-/// Renames and moves a file and a folder. Their ids stay the same.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_id_survives_a_rename_and_a_move(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -59,10 +67,6 @@ async fn an_id_survives_a_rename_and_a_move(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Renames and moves a file by one update. It has the new name in the new folder only.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn one_update_renames_and_moves(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -79,10 +83,6 @@ async fn one_update_renames_and_moves(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Moves a folder. Its file moves with it.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_is_moved_with_its_contents(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -97,11 +97,6 @@ async fn a_folder_is_moved_with_its_contents(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Renames a file to the names of another file and of a folder. The results are `AlreadyExists`,
-/// and nothing changes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_update_to_a_taken_name_changes_nothing(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -118,10 +113,6 @@ async fn an_update_to_a_taken_name_changes_nothing(test: &TestContext) -> CaseRe
     Ok(())
 }
 
-/// Renames a file to the name of another one, which may be replaced. Only the renamed file is left.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_update_replaces_a_file_on_request(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -136,10 +127,6 @@ async fn an_update_replaces_a_file_on_request(test: &TestContext) -> CaseResult 
     Ok(())
 }
 
-/// Renames a file to the name of a folder, which may be replaced. It fails, and nothing changes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn an_update_never_replaces_a_folder(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -155,10 +142,6 @@ async fn an_update_never_replaces_a_folder(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Moves a folder into itself and below itself. It fails, and nothing changes.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_is_not_moved_below_itself(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -173,10 +156,6 @@ async fn a_folder_is_not_moved_below_itself(test: &TestContext) -> CaseResult {
     Ok(())
 }
 
-/// Sets the modification time of a file. The item has it, in seconds.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_modification_time_is_stored(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -195,11 +174,6 @@ fn whole_seconds() -> jiff::Timestamp {
     jiff::Timestamp::from_second(1_391_400_246).expect("it is in the range")
 }
 
-/// Deletes existing items and a missing one by one call. It returns one result for each, in their
-/// order.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn deletions_have_one_result_each_in_order(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
@@ -219,10 +193,6 @@ async fn deletions_have_one_result_each_in_order(test: &TestContext) -> CaseResu
     Ok(())
 }
 
-/// Deletes a folder. Everything below it is deleted too.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_folder_is_deleted_with_its_contents(test: &TestContext) -> CaseResult {
     let access = access(test)?;
     let place = access.new_folder().await?;
