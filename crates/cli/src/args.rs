@@ -103,6 +103,8 @@ pub(crate) enum Command {
     Skydrive(skydrive::SkyDriveArgs),
     Amazon(amazon::AmazonArgs),
     Completions(completions::Completions),
+    #[command(hide = true)]
+    CompletePlace(completions::CompletePlace),
     Manual(completions::Manual),
     /// The names of the SkyDrive commands before `drivedal skydrive` existed.
     #[command(flatten)]
@@ -162,6 +164,7 @@ impl Command {
                     Self::Skydrive(skydrive) => skydrive.command.run(app).await,
                     Self::Amazon(amazon) => amazon.command.run(app).await,
                     Self::Completions(completions) => completions.run(app),
+                    Self::CompletePlace(place) => place.run(app).await,
                     Self::Manual(manual) => manual.run(),
                     Self::Hidden(command) => command.into_command().run(app).await,
                     Self::Serve(_)
@@ -223,6 +226,7 @@ impl Command {
             Self::Skydrive(skydrive) => skydrive.command.action(),
             Self::Amazon(amazon) => amazon.command.action(),
             Self::Completions(_) => "print",
+            Self::CompletePlace(_) => "list",
             Self::Manual(_) => "write",
             Self::Hidden(command) => command.action(),
         }

@@ -1,5 +1,6 @@
 //! `drivedal cp`
 
+use opendal::options::CopyOptions;
 use serde::Serialize;
 
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
     location::Location,
     options::AddressingArgs,
     remote::{EntryInfo, RemotePath},
-    sync::{self, ItemScope},
+    sync::{self, ItemScope, ItemTransfer},
     transfer::send::{WriteParams, writer},
 };
 
@@ -17,9 +18,10 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The cloud copies the file if it can. Otherwise this computer downloads and uploads it, and a message
-says so. An existing file of the new name is replaced. A target with a slash at its end, or the root
-of the remote, is the folder to copy into. A copy to another remote passes through this computer; files
-that are equal there are not sent again, as with `drivedal copy`.
+says so. An item of the new name is not replaced, unless -f is given: -f replaces a file, and copies
+into a folder. A target with a slash at its end, or the root of the remote, is the folder to copy into.
+A copy to another remote passes through this computer; with -f, files that are equal there are not sent
+again, as with `drivedal copy`.
 
 With --json: {\"from\", \"to\", \"result\": \"copied\", \"by\": \"cloud\"|\"client\"}.
 
@@ -40,7 +42,43 @@ pub(crate) struct Cp {
     recursive: bool,
 
     #[command(flatten)]
+    replacing: ReplaceArgs,
+
+    #[command(flatten)]
     addressing: AddressingArgs,
+}
+
+/// The option that permits `cp` and `mv` to replace files.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct ReplaceArgs {
+    /// Replace an existing file of the new name
+    #[arg(short, long)]
+    force: bool,
+}
+
+impl ReplaceArgs {
+    /// Returns whether an existing file may be replaced.
+    pub(crate) fn is_allowed(self) -> bool {
+        self.force
+    }
+
+    /// Checks that no item of the new name exists, unless it may be replaced.
+    ///
+    /// # Errors
+    /// `Exists` if an item exists; the failure of the request ([`Failure::from`]).
+    pub(crate) async fn check(self, to: &RemotePath) -> Result {
+        if self.force {
+            return Ok(());
+        }
+        match to.stat().await {
+            Ok(_) => {
+                let failure = Failure::exists().doing("write").about(to);
+                Err(failure.hint("use -f to replace it"))
+            }
+            Err(failure) if failure.exit == Exit::NotFound => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
 }
 
 /// Where the bytes of a copy flowed.
@@ -66,21 +104,32 @@ impl Cp {
     ///
     /// # Errors
     /// `Usage` if no remote has the name, a path has a segment `.` or `..`, or both paths are the
-    /// same; `Unsupported` for a folder without `-r`; those of [`sync::copy_between`]; the failure of the copy
+    /// same; `Exists` if an item of the new name exists and `-f` is missing; `Unsupported` for a
+    /// folder without `-r`; those of [`sync::copy_between`]; the failure of the copy
     /// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         if self.recursive || self.from.remote != self.to.remote {
-            let kind = if self.recursive { ItemScope::Any } else { ItemScope::File };
-            return sync::copy_between(app, (&self.from, &self.to), self.addressing, kind).await;
+            let scope = if self.recursive { ItemScope::Any } else { ItemScope::File };
+            let transfer =
+                ItemTransfer { scope, replacing: self.replacing, addressing: self.addressing };
+            return sync::copy_between(app, (&self.from, &self.to), transfer).await;
         }
         let (from, to) = resolve_pair(app, &self.from, &self.to, self.addressing).await?;
         let EntryInfo::File(file) = from.stat().await? else {
             let failure = Failure::is_folder().with_exit(Exit::Unsupported);
             return Err(failure.hint("use -r to copy folders").about(&from));
         };
-        let by = match from.operator().info().capability().copy {
+        let capability = from.operator().info().capability();
+        // The cloud's own condition needs no request before the copy.
+        let new_only = !self.replacing.is_allowed() && capability.copy_with_if_not_exists;
+        if !new_only {
+            self.replacing.check(&to).await?;
+        }
+        let by = match capability.copy {
             true => {
-                let copied = from.operator().copy(&from.file_path()?, &to.file_path()?).await;
+                let options = CopyOptions { if_not_exists: new_only, ..CopyOptions::default() };
+                let (source, target) = (from.file_path()?, to.file_path()?);
+                let copied = from.operator().copy_options(&source, &target, options).await;
                 copied.map_err(|error| Failure::from(error).doing("copy to").about(&to))?;
                 CopyMethod::Cloud
             }
@@ -97,23 +146,18 @@ impl Cp {
     }
 }
 
-/// Resolves source and target of `cp` or `mv`. A target that ends with a slash is the folder of the
+/// Resolves source and target of `cp` or `mv` on one remote. A target that ends with a slash is the folder of the
 /// result.
 ///
 /// # Errors
 /// `Usage` if no remote has the name, the service rejects an option, or the path has a segment `.`
-/// or `..`; `Usage` if both are on different remotes, if they are the same item, and if the source
-/// is the root.
+/// or `..`; `Usage` if they are the same item, and if the source is the root.
 pub(crate) async fn resolve_pair(
     app: &App,
     from: &Location,
     to: &Location,
     addressing: AddressingArgs,
 ) -> Result<(RemotePath, RemotePath)> {
-    if from.remote != to.remote {
-        let failure = Failure::usage("source and target are on different remotes");
-        return Err(failure.hint("use drivedal move").about(from));
-    }
     let from = app.resolve(from, addressing.mode(), Workload::Interactive).await?;
     let to = app
         .resolve(to, addressing.mode(), Workload::Interactive)

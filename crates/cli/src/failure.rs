@@ -222,6 +222,8 @@ impl fmt::Display for Failure {
     }
 }
 
+impl std::error::Error for Failure {}
+
 impl From<&opendal::Error> for Failure {
     /// Takes the kind, the message and the sources of an error. OpenDAL's context is left out: it
     /// repeats the path and may contain a URL with a token.

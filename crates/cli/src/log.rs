@@ -13,7 +13,7 @@ use tracing_subscriber::{
 
 use crate::{
     failure::{Failure, Result},
-    options::GlobalOptions,
+    options::{GlobalOptions, LogFormat},
     output::{MessageWriter, Output},
 };
 
@@ -43,14 +43,16 @@ pub(super) fn init(global: &GlobalOptions, output: &Arc<Output>) -> Result<Optio
     };
     let filter = std::env::var("DRIVEDAL_LOG").unwrap_or_else(|_| wanted.to_owned());
     let output = Arc::clone(output);
-    let messages = fmt::layer()
-        .with_ansi(false)
-        .without_time()
-        .with_writer(move || MessageWriter(Arc::clone(&output)))
-        .with_filter(EnvFilter::new(filter));
+    let messages =
+        fmt::layer().with_ansi(false).with_writer(move || MessageWriter(Arc::clone(&output)));
+    let messages = match global.log_format {
+        LogFormat::Text => messages.without_time().boxed(),
+        LogFormat::Json => messages.json().boxed(),
+    };
+    let messages = messages.with_filter(EnvFilter::new(filter));
     let wanted = if global.verbose > 1 { EVERYTHING } else { REQUESTS };
     let file = global.log_file.as_deref().map(LogFile::open).transpose()?;
-    let kept = file.clone().map(|file| file.layer(wanted));
+    let kept = file.clone().map(|file| file.layer(wanted, global.log_format));
     tracing_subscriber::registry().with(messages).with(kept).init();
     Ok(file)
 }
@@ -94,11 +96,15 @@ impl LogFile {
     }
 
     /// Returns a layer that writes the events of the filter `wanted` to the file.
-    fn layer<S>(self, wanted: &str) -> impl Layer<S> + use<S>
+    fn layer<S>(self, wanted: &str, format: LogFormat) -> impl Layer<S> + use<S>
     where
         S: tracing::Subscriber + for<'a> LookupSpan<'a>,
     {
         let layer = fmt::layer().with_ansi(false).with_writer(move || self.clone());
+        let layer = match format {
+            LogFormat::Text => layer.boxed(),
+            LogFormat::Json => layer.json().boxed(),
+        };
         layer.with_filter(EnvFilter::new(wanted))
     }
 

@@ -85,7 +85,7 @@ use self::{
     args::Cli,
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
-    output::{Format, Output},
+    output::{Format, Output, OutputForm},
 };
 
 /// Parses the arguments of this process, runs the command and exits with its exit code.
@@ -96,7 +96,13 @@ fn main() -> ! {
         false => cli.global.output.unwrap_or_default(),
     };
     let action = cli.command.action();
-    let output = Output::new(format, cli.global.template.clone(), cli.global.quiet, action);
+    let form = OutputForm {
+        results: format,
+        template: cli.global.template.clone(),
+        messages: cli.global.log_format,
+        quiet: cli.global.quiet,
+    };
+    let output = Output::new(form, action);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -1,20 +1,25 @@
 //! `drivedal mv`
 
+use opendal::options::RenameOptions;
+
 use crate::{
     app::App,
-    cp::{CopyMethod, MoveRecord, copy_through_client, resolve_pair},
+    cp::{CopyMethod, MoveRecord, ReplaceArgs, copy_through_client, resolve_pair},
     failure::{Exit, Failure, Result},
     location::Location,
     options::AddressingArgs,
     remote::{EntryInfo, RemotePath},
+    sync::{self, ItemScope, ItemTransfer},
 };
 
-/// Move or rename a file or folder within a remote
+/// Move or rename a file or folder, within a remote or to another one
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-An existing file of the new name is replaced, a folder is not. A target with a slash at its end, or
-the root of the remote, is the folder to move into. If a service cannot rename, this computer copies
-the file and removes the old one, and a message says so.
+An item of the new name is not replaced. With -f a file is, a folder is not. A target with a slash at
+its end, or the root of the remote, is the folder to move into. If a service cannot rename, this
+computer copies the file and removes the old one, and a message says so. A move to another remote
+passes through this computer: each file is removed once its copy is complete. If it is interrupted,
+the same command with -f continues.
 
 With --json: {\"from\", \"to\", \"result\": \"moved\", \"by\": \"cloud\"|\"client\"}.
 
@@ -31,23 +36,39 @@ pub(crate) struct Mv {
     to: Location,
 
     #[command(flatten)]
+    replacing: ReplaceArgs,
+
+    #[command(flatten)]
     addressing: AddressingArgs,
 }
 
 impl Mv {
     /// Moves an item within a remote: by the cloud if it can rename, otherwise through this
-    /// computer.
+    /// computer. A move to another remote is a transfer.
     ///
     /// # Errors
     /// `Usage` if no remote has the name, a path has a segment `.` or `..`, or both paths are the
-    /// same or on different remotes; `Unsupported` for a folder that the cloud cannot rename; the
-    /// failure of a request ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be
-    /// written.
+    /// same; `Exists` if an item of the new name exists and `-f` is missing; `Unsupported` for a
+    /// folder that the cloud cannot rename; those of [`sync::move_between`]; the failure of a
+    /// request ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        if self.from.remote != self.to.remote {
+            let (replacing, addressing) = (self.replacing, self.addressing);
+            let transfer = ItemTransfer { scope: ItemScope::Any, replacing, addressing };
+            return sync::move_between(app, (&self.from, &self.to), transfer).await;
+        }
         let (from, to) = resolve_pair(app, &self.from, &self.to, self.addressing).await?;
-        let by = match from.operator().info().capability().rename {
+        let capability = from.operator().info().capability();
+        // The cloud's own condition needs no request before the rename.
+        let new_only = !self.replacing.is_allowed() && capability.rename_with_if_not_exists;
+        if !new_only {
+            self.replacing.check(&to).await?;
+        }
+        let by = match capability.rename {
             true => {
-                let renamed = from.operator().rename(&from.file_path()?, &to.file_path()?).await;
+                let options = RenameOptions { if_not_exists: new_only };
+                let (source, target) = (from.file_path()?, to.file_path()?);
+                let renamed = from.operator().rename_options(&source, &target, options).await;
                 renamed.map_err(|error| Failure::from(error).about(&from))?;
                 CopyMethod::Cloud
             }

@@ -74,6 +74,13 @@ pub(crate) struct GlobalOptions {
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) log_file: Option<PathBuf>,
 
+    /// Write messages and the log in this form
+    ///
+    /// With `json` each line on standard error and in the log file is a JSON document: {"timestamp",
+    /// "level", "target", "fields": {"message", ...}}. Questions and usage errors stay text.
+    #[arg(long, value_enum, value_name = "FORM", global = true, default_value_t)]
+    pub(crate) log_format: LogFormat,
+
     /// Write all requests to a HAR file, for the network panel of a browser
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) har: Option<PathBuf>,
@@ -96,6 +103,16 @@ fn encoding(text: &str) -> Result<String, String> {
         text.parse::<NameEncoding>().map_err(|error| error.to_string())?;
     }
     Ok(text.to_owned())
+}
+
+/// The form of messages and of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines of text
+    #[default]
+    Text,
+    /// A JSON document per line
+    Json,
 }
 
 /// Options that say whether `REMOTE:TEXT` names an item by path or by id.

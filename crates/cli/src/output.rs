@@ -12,12 +12,14 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar};
+use jiff::Timestamp;
 use opendal::Buffer;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     failure::{Exit, Failure, Result},
+    options::LogFormat,
     text::escaped,
     value::{Template, yaml},
 };
@@ -34,11 +36,43 @@ pub(crate) enum Format {
     Yaml,
 }
 
+/// The form of results and messages.
+#[derive(Debug, Default)]
+pub(crate) struct OutputForm {
+    pub(crate) results: Format,
+    /// Selects the fields of objects (`-k`). `None`: all of them.
+    pub(crate) template: Option<Template>,
+    pub(crate) messages: LogFormat,
+    /// Suppresses messages and progress, and not results.
+    pub(crate) quiet: bool,
+}
+
+/// The importance of a message, as in the log.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum MessageLevel {
+    Info,
+    Warn,
+    Error,
+}
+
+/// A message in the form of the log's events.
+#[derive(Serialize)]
+struct MessageRecord<'a> {
+    timestamp: Timestamp,
+    level: MessageLevel,
+    fields: MessageFields<'a>,
+    target: &'static str,
+}
+
+#[derive(Serialize)]
+struct MessageFields<'a> {
+    message: &'a str,
+}
+
 /// Prints results and messages.
 pub(crate) struct Output {
-    format: Format,
-    template: Option<Template>,
-    quiet: bool,
+    form: OutputForm,
     /// The verb of the running command, for failures that have none of their own.
     action: &'static str,
     /// The names of the configured remotes, for hints. Empty until they are known.
@@ -50,18 +84,10 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Creates an output. `action` is the command's verb, for failures that name none; `quiet`
-    /// suppresses messages and progress, and not results.
-    pub(crate) fn new(
-        format: Format,
-        template: Option<Template>,
-        quiet: bool,
-        action: &'static str,
-    ) -> Arc<Self> {
+    /// Creates an output. `action` is the command's verb, for failures that name none.
+    pub(crate) fn new(form: OutputForm, action: &'static str) -> Arc<Self> {
         Arc::new(Self {
-            format,
-            template,
-            quiet,
+            form,
             action,
             remotes: OnceLock::new(),
             results: Mutex::new(BufWriter::with_capacity(64 << 10, io::stdout())),
@@ -73,17 +99,17 @@ impl Output {
 
     /// Returns whether results are JSON.
     pub(crate) fn is_json(&self) -> bool {
-        self.format == Format::Json
+        self.form.results == Format::Json
     }
 
     /// Returns whether results have the form of the old command-line client.
     pub(crate) fn is_yaml(&self) -> bool {
-        self.format == Format::Yaml
+        self.form.results == Format::Yaml
     }
 
     /// Returns whether only a field of each object is printed (`-k`).
     pub(crate) fn is_partial(&self) -> bool {
-        self.template.is_some()
+        self.form.template.is_some()
     }
 
     /// Prints a result that is one value: as a line of JSON, or in the form of the old command-line
@@ -92,7 +118,7 @@ impl Output {
     /// # Errors
     /// `ClosedPipe` if the reader closed standard output, and `Failed` for other write errors.
     pub(crate) fn value(&self, value: &Value) -> Result {
-        let part = match &self.template {
+        let part = match &self.form.template {
             Some(template) => match template.apply(value) {
                 Some(part) => Cow::Owned(part),
                 None => return Ok(()),
@@ -110,7 +136,7 @@ impl Output {
 
     /// Formats a value as YAML. The text of a template is printed without quotes.
     fn lines(&self, value: &Value) -> String {
-        match (value, &self.template, self.is_yaml()) {
+        match (value, &self.form.template, self.is_yaml()) {
             (Value::String(text), _, false) => escaped(text).into_owned(),
             (Value::Array(all), Some(_), false) if all.iter().all(Value::is_string) => {
                 let line = |one: &Value| format!("- {}", escaped(one.as_str().unwrap_or_default()));
@@ -132,7 +158,7 @@ impl Output {
 
     /// Returns whether progress and summary are suppressed (`-q`).
     pub(crate) fn is_quiet(&self) -> bool {
-        self.quiet
+        self.form.quiet
     }
 
     /// Returns whether standard error is a terminal.
@@ -201,11 +227,38 @@ impl Output {
 
     /// Prints a message of the program: `drivedal: …`.
     pub(crate) fn notice(&self, text: impl Display) {
-        self.message(format_args!("drivedal: {text}"));
+        self.named_message(MessageLevel::Warn, text);
+    }
+
+    /// Prints a message with the name of the program.
+    fn named_message(&self, level: MessageLevel, text: impl Display) {
+        match self.form.messages {
+            LogFormat::Text => self.line_on_stderr(format_args!("drivedal: {text}")),
+            LogFormat::Json => self.message_record(level, &text.to_string()),
+        }
+    }
+
+    /// Prints a message without the name of the program, such as a summary.
+    pub(crate) fn message(&self, text: impl Display) {
+        match self.form.messages {
+            LogFormat::Text => self.line_on_stderr(text),
+            LogFormat::Json => self.message_record(MessageLevel::Info, &text.to_string()),
+        }
+    }
+
+    /// Prints a message as a JSON document.
+    fn message_record(&self, level: MessageLevel, message: &str) {
+        let fields = MessageFields { message };
+        let timestamp = Timestamp::now();
+        let record = MessageRecord { timestamp, level, fields, target: "drivedal" };
+        // Texts and a time can always be written as JSON.
+        if let Ok(text) = serde_json::to_string(&record) {
+            self.line_on_stderr(text);
+        }
     }
 
     /// Prints a line to standard error, above the progress bars.
-    pub(crate) fn message(&self, text: impl Display) {
+    pub(crate) fn line_on_stderr(&self, text: impl Display) {
         let text = text.to_string();
         let text = escaped(&text);
         // If standard error is closed, the message cannot be shown anywhere.
@@ -240,7 +293,7 @@ impl Output {
         let remotes = self.remotes.get().map_or(&[][..], Vec::as_slice);
         let failure =
             failure.clone().with_sign_in_hint(|name| remotes.iter().any(|remote| remote == name));
-        self.notice(failure.clone().doing(self.action));
+        self.named_message(MessageLevel::Error, failure.clone().doing(self.action));
         if self.is_json() {
             #[derive(Serialize)]
             struct Record<'a> {
@@ -271,7 +324,7 @@ impl io::Write for MessageWriter {
     /// # Errors
     /// Never.
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.message(String::from_utf8_lossy(text).trim_end());
+        self.0.line_on_stderr(String::from_utf8_lossy(text).trim_end());
         Ok(text.len())
     }
 

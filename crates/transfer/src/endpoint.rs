@@ -11,7 +11,9 @@ use opendal::{Operator, raw::normalize_path};
 use crate::{
     error::FailureCause,
     features::{EndpointFeatures, StandardFeatures},
+    index::TreeIndex,
     local::{LocalFeatures, local_name},
+    upload::ResumableUploads,
 };
 
 /// A folder or file of an operator.
@@ -31,6 +33,8 @@ pub struct Endpoint {
     store: Option<String>,
     /// Real local paths that followed links must not lead to, nor lead above.
     link_limits: Vec<PathBuf>,
+    index: Option<Arc<dyn TreeIndex>>,
+    uploads: Option<Arc<dyn ResumableUploads>>,
 }
 
 impl Endpoint {
@@ -44,7 +48,17 @@ impl Endpoint {
             Some(path) => (path.display().to_string(), Arc::new(LocalFeatures::new(path))),
             None => (format!("{scheme}:{root}"), Arc::new(StandardFeatures::for_scheme(scheme))),
         };
-        Self { operator, root, name, features, local, store: None, link_limits: Vec::new() }
+        Self {
+            operator,
+            root,
+            name,
+            features,
+            local,
+            store: None,
+            link_limits: Vec::new(),
+            index: None,
+            uploads: None,
+        }
     }
 
     /// Sets the features of the service. A folder of the `fs` service needs none.
@@ -73,6 +87,36 @@ impl Endpoint {
     pub fn with_store(mut self, identity: impl Into<String>) -> Self {
         self.store = Some(identity.into());
         self
+    }
+
+    /// Sets an index of the tree, for an endpoint that is a folder. The endpoint must not be on a
+    /// local disk.
+    #[must_use]
+    pub fn with_index(mut self, index: Arc<dyn TreeIndex>) -> Self {
+        self.index = Some(index);
+        self
+    }
+
+    /// Sets the uploads of large local files.
+    #[must_use]
+    pub fn with_uploads(mut self, uploads: Arc<dyn ResumableUploads>) -> Self {
+        self.uploads = Some(uploads);
+        self
+    }
+
+    /// Returns the uploads of large local files. `None` if the operator's writers are used.
+    pub(crate) fn uploads(&self) -> Option<&dyn ResumableUploads> {
+        self.uploads.as_deref()
+    }
+
+    /// Returns the index of the tree, if listings use one.
+    pub(crate) fn index(&self) -> Option<&Arc<dyn TreeIndex>> {
+        self.index.as_ref()
+    }
+
+    /// Removes and returns the index of the tree. Listings then use the service.
+    pub(crate) fn take_index(&mut self) -> Option<Arc<dyn TreeIndex>> {
+        self.index.take()
     }
 
     /// Returns the operator.

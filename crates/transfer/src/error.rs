@@ -81,6 +81,9 @@ pub enum FailureCause {
     /// The item cannot be transferred. The text is the reason.
     #[error("{0}")]
     Refused(String),
+    /// An implementation of one of the engine's traits returned an error of its own.
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl FailureCause {

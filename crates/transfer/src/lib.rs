@@ -27,7 +27,8 @@
 //! Both trees are listed folder by folder. The two listings of a folder are sorted by name and
 //! merged, so that each item meets its counterpart. Listings with more than 100,000 entries are
 //! sorted through a temporary file. Files that differ are sent while other folders are listed.
-//! Unchanged files are not sent: see [`CompareBy`].
+//! Unchanged files are not sent: see [`CompareBy`]. A service with a change feed can be listed by the
+//! changes since the last run: see [`TreeIndex`].
 //!
 //! # Safety
 //!
@@ -57,6 +58,7 @@ mod event;
 mod features;
 mod filter;
 mod hash;
+mod index;
 mod limits;
 mod list;
 mod local;
@@ -73,6 +75,7 @@ mod sort;
 mod source;
 mod spool;
 mod store;
+mod upload;
 mod version;
 mod walk;
 mod work;
@@ -87,10 +90,12 @@ pub use self::{
     features::{EndpointFeatures, OmittedEntry, StandardFeatures, StoredTimes},
     filter::{PathFilter, PathFilterBuilder},
     hash::{ContentDigest, HashAlgorithm, StreamDigest},
+    index::TreeIndex,
     limits::RunLimits,
     local::{IgnoredDistinctions, LinkHandling, local_name},
     plan::{DeleteTime, Operation, Plan, RenameTracking},
     progress::{ActiveTransfer, ProgressSnapshot, RunProgress},
     report::{DeleteRefusal, SyncOutcome, SyncReport},
     run::Run,
+    upload::ResumableUploads,
 };

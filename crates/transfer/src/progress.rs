@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -84,12 +84,20 @@ impl RunProgress {
     }
 
     /// Begins a transfer, which ends when the returned value is dropped.
-    pub(crate) fn begin(&self, path: &str, size: Option<u64>) -> TransferProgress<'_> {
+    pub(crate) fn begin(self: &Arc<Self>, path: &str, size: Option<u64>) -> TransferProgress<'_> {
         let mut active = self.active();
         let number = active.next;
         active.next += 1;
         active.by_number.insert(number, ActiveTransfer { path: path.to_owned(), size, bytes: 0 });
         TransferProgress { run: self, number }
+    }
+
+    /// Adds bytes of the transfer with a number.
+    fn sent(&self, number: u64, bytes: u64) {
+        self.bytes.fetch_add(bytes, Relaxed);
+        if let Some(file) = self.active().by_number.get_mut(&number) {
+            file.bytes += bytes;
+        }
     }
 
     /// Locks the active transfers. A poisoned lock is used as it is.
@@ -101,17 +109,21 @@ impl RunProgress {
 /// The progress of one transfer.
 #[derive(Debug)]
 pub(crate) struct TransferProgress<'p> {
-    run: &'p RunProgress,
+    run: &'p Arc<RunProgress>,
     number: u64,
 }
 
 impl TransferProgress<'_> {
     /// Adds bytes that were sent.
     pub(crate) fn sent(&self, bytes: u64) {
-        self.run.bytes.fetch_add(bytes, Relaxed);
-        if let Some(file) = self.run.active().by_number.get_mut(&self.number) {
-            file.bytes += bytes;
-        }
+        self.run.sent(self.number, bytes);
+    }
+
+    /// Returns a function that adds bytes that were sent. Calls after the end of the transfer change
+    /// only the counters of the run.
+    pub(crate) fn counter(&self) -> impl Fn(u64) + Send + Sync + use<> {
+        let (run, number) = (Arc::clone(self.run), self.number);
+        move |bytes| run.sent(number, bytes)
     }
 }
 

@@ -13,15 +13,17 @@ use tokio::{sync::mpsc, task::JoinSet};
 use crate::{
     compare::Match,
     delete,
+    endpoint::Endpoint,
     engine::{EndpointSide, RunState},
-    entry::EntryType,
-    error::PlanError,
+    entry::{EntryType, TreeEntry},
+    error::{FailureCause, PlanError},
     event::{SyncAction, SyncEvent},
+    index::TreeIndex,
     list,
     plan::{DeleteTime, Operation, Plan},
     progress::RunProgress,
     rename,
-    report::SyncReport,
+    report::{SyncOutcome, SyncReport},
     walk::{self, FolderPair, Pass},
     work::{FileJob, Job, Workers},
 };
@@ -87,11 +89,13 @@ pub(crate) async fn execute(
 ) -> Result<SyncReport, PlanError> {
     let start = Instant::now();
     plan.validate()?;
-    let endpoint_error = |endpoint: &crate::Endpoint, cause| PlanError::Endpoint {
+    let mut plan = plan;
+    let indexes = OpenIndexes::open(&mut plan).await;
+    let endpoint_error = |endpoint: &Endpoint, cause| PlanError::Endpoint {
         name: endpoint.name().to_owned(),
         cause,
     };
-    let source = list::stat(&plan.source, "").await;
+    let source = stat_root(&plan.source).await;
     let source = source.map_err(|cause| endpoint_error(&plan.source, cause))?;
     let Some(source) = source else {
         return Err(PlanError::SourceMissing { source_name: plan.source.name().to_owned() });
@@ -102,7 +106,7 @@ pub(crate) async fn execute(
             return Err(PlanError::SourceEmpty { source_name: plan.source.name().to_owned() });
         }
     }
-    let target = list::stat(&plan.target, "").await;
+    let target = stat_root(&plan.target).await;
     let target = target.map_err(|cause| endpoint_error(&plan.target, cause))?;
     let state = Arc::new(RunState::new(plan, events, progress));
     if source.kind == EntryType::File {
@@ -114,8 +118,61 @@ pub(crate) async fn execute(
         transfer_tree(&state, target.is_some()).await?;
     }
     let mut report = state.report();
+    indexes.close(&report).await;
     report.elapsed = start.elapsed();
     Ok(report)
+}
+
+/// Returns the entry of the root of an endpoint. `None` if it does not exist.
+///
+/// # Errors
+/// Those of [`list::stat`].
+async fn stat_root(endpoint: &Endpoint) -> Result<Option<TreeEntry>, FailureCause> {
+    match endpoint.index() {
+        // An open index has verified it.
+        Some(_) => Ok(Some(TreeEntry::new("", EntryType::Folder))),
+        None => list::stat(endpoint, "").await,
+    }
+}
+
+/// The indexes of both endpoints, to be closed at the end of a run.
+struct OpenIndexes {
+    source: Option<Arc<dyn TreeIndex>>,
+    target: Option<Arc<dyn TreeIndex>>,
+}
+
+impl OpenIndexes {
+    /// Opens the indexes of a plan. Those that cannot be used are removed from their endpoints. A
+    /// check must show the current state, and a move deletes files that the target is said to have:
+    /// neither uses an index.
+    async fn open(plan: &mut Plan) -> Self {
+        if matches!(plan.operation, Operation::Check | Operation::Move) {
+            plan.source.take_index();
+            plan.target.take_index();
+        }
+        let open = async |endpoint: &mut Endpoint| {
+            let index = endpoint.index().cloned();
+            if let Some(index) = &index
+                && !index.open().await
+            {
+                endpoint.take_index();
+            }
+            index
+        };
+        let (source, target) = tokio::join!(open(&mut plan.source), open(&mut plan.target));
+        Self { source, target }
+    }
+
+    /// Closes the indexes after a run with this report.
+    async fn close(self, report: &SyncReport) {
+        if let Some(source) = self.source {
+            source.close(false).await;
+        }
+        if let Some(target) = self.target {
+            let has_changed = !report.dry_run && report.outcome() != SyncOutcome::Equal;
+            target.close(has_changed).await;
+        }
+    }
 }
 
 /// Transfers a source that is a file.
@@ -124,8 +181,8 @@ pub(crate) async fn execute(
 /// [`PlanError`] if the target is a folder, or if a task panicked.
 async fn send_single_file(
     state: &Arc<RunState>,
-    entry: crate::TreeEntry,
-    existing: Option<crate::TreeEntry>,
+    entry: TreeEntry,
+    existing: Option<TreeEntry>,
 ) -> Result<(), PlanError> {
     if existing.as_ref().is_some_and(|existing| !existing.is_file()) {
         let reason = "the source is a file, and the target is a folder".to_owned();

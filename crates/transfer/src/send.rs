@@ -90,6 +90,9 @@ async fn send_content(
 ) -> Result<Sent, FailureCause> {
     let plan = &state.plan;
     state.operations.pass(2).await;
+    if let Some(sent) = upload_local_file(state, job, progress).await? {
+        return Ok(sent);
+    }
     let mut reader =
         ContentReader::open(&plan.source, &job.source, &job.entry, &plan.limits).await?;
     let (size, modified) = (reader.size, reader.modified);
@@ -113,4 +116,29 @@ async fn send_content(
         writer.abort().await;
     }
     sent
+}
+
+/// Uploads a large local file so that a later run can continue. `None` if the file is not to be
+/// uploaded in this way.
+///
+/// # Errors
+/// The reason. The target's old file is then unchanged.
+async fn upload_local_file(
+    state: &RunState,
+    job: &FileJob,
+    progress: &TransferProgress<'_>,
+) -> Result<Option<Sent>, FailureCause> {
+    let plan = &state.plan;
+    let (Some(uploads), Some(size)) = (plan.target.uploads(), job.entry.size) else {
+        return Ok(None);
+    };
+    let Some(file) = plan.source.local_path(&job.source)? else { return Ok(None) };
+    if !uploads.accepts(size) || plan.limits.bandwidth.is_some() {
+        return Ok(None);
+    }
+    let path = plan.target.path(&job.target)?;
+    let bytes = uploads.upload(&file, &path, Box::new(progress.counter())).await?;
+    // If the file changed since its listing, a move keeps it.
+    let version = FileVersion::from_entry(&job.entry);
+    Ok(Some(Sent { bytes, moved: false, version }))
 }

@@ -155,6 +155,41 @@ mod tests {
     use super::*;
     use crate::entry::EntryType;
 
+    /// Returns the largest resident memory of this process so far, in bytes.
+    #[cfg(target_os = "linux")]
+    fn peak_memory() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").expect("read");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1_024
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    #[ignore = "takes minutes and 2 GB of temporary files: run it alone, with --release"]
+    fn ten_million_entries_in_random_order_need_less_than_200_mib() {
+        const ENTRIES: u64 = 10_000_000;
+        let mut sorter = EntrySorter::new();
+        for number in 0..ENTRIES {
+            // Multiplication by an odd number permutes the numbers of 64 bits.
+            let name = format!("{:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let mut entry = TreeEntry::new(&*name, EntryType::File);
+            entry.size = Some(number);
+            entry.modified = jiff::Timestamp::from_second(1_400_000_000).ok();
+            entry.etag = Some(format!("\"{name}\""));
+            sorter.push(KeyedEntry { key: name, entry }).expect("added");
+        }
+        let (mut count, mut last) = (0, String::new());
+        for entry in sorter.finish().expect("sorted") {
+            let entry = entry.expect("read");
+            assert!(last < entry.key);
+            (count, last) = (count + 1, entry.key);
+        }
+        assert_eq!(count, ENTRIES);
+        let peak = peak_memory() >> 20;
+        println!("peak: {peak} MiB");
+        assert!(peak < 200, "{peak} MiB");
+    }
+
     proptest! {
         #[test]
         fn entries_are_sorted_and_none_is_lost(

@@ -158,7 +158,7 @@ impl JsonProgress {
         };
         // A record of numbers and texts can always be written as JSON.
         if let Ok(text) = serde_json::to_string(&record) {
-            output.message(text);
+            output.line_on_stderr(text);
         }
     }
 }

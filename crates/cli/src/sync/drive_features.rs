@@ -120,7 +120,7 @@ impl EndpointFeatures for DriveFeatures {
 }
 
 /// Returns the hash function of a kind.
-fn algorithm(kind: HashKind) -> HashAlgorithm {
+pub(super) fn algorithm(kind: HashKind) -> HashAlgorithm {
     match kind {
         HashKind::QuickXor => QUICK_XOR,
         HashKind::Md5 => HashAlgorithm::MD5,

@@ -5,13 +5,15 @@
 
 mod display;
 mod drive_features;
+mod drive_uploads;
+mod feed_index;
 mod options;
 mod place;
 mod results;
 mod run;
 mod same_drive;
 
-use drivedal_transfer::Plan;
+use drivedal_transfer::{Endpoint, Plan, SyncOutcome};
 
 use self::{
     options::{CheckOptions, DeleteOptions, MoveOptions, PlanOptions},
@@ -21,9 +23,11 @@ use self::{
 };
 use crate::{
     app::{App, Workload},
+    cp::ReplaceArgs,
     failure::{Exit, Failure, Result},
     location::Location,
     options::AddressingArgs,
+    remote::RemotePath,
 };
 
 /// Copy new and changed files to another place
@@ -166,30 +170,98 @@ pub(crate) enum ItemScope {
     Any,
 }
 
+/// A copy or move of one item between two paths of remotes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ItemTransfer {
+    pub(crate) scope: ItemScope,
+    pub(crate) replacing: ReplaceArgs,
+    pub(crate) addressing: AddressingArgs,
+}
+
 /// Copies a file or folder, within a remote or to another one. `places` are the source and the
 /// target. If the target ends with a slash, or is a root, the copy is put below it.
 ///
 /// # Errors
-/// `Usage` if no remote has the name, or if one place is inside the other; `NotFound` if the source
-/// does not exist; `Unsupported` for a folder if only files are accepted; the failure of a request
-/// ([`Failure::from`]); `ClosedPipe` or `Failed` if results cannot be written.
+/// Those of [`ItemTransfer::open`]; the failure of a file; `ClosedPipe` or `Failed` if results
+/// cannot be written.
 pub(crate) async fn copy_between(
     app: &App,
     places: (&Location, &Location),
-    addressing: AddressingArgs,
-    scope: ItemScope,
+    transfer: ItemTransfer,
 ) -> Result<Exit> {
-    let from = app.resolve(places.0, addressing.mode(), Workload::Bulk).await?;
-    let to = app.resolve(places.1, addressing.mode(), Workload::Bulk).await?;
-    let to = to.target_for(from.path.name());
-    let is_file = from.stat().await?.metadata().is_file();
-    if scope == ItemScope::File && !is_file {
-        let failure = Failure::is_folder().with_exit(Exit::Unsupported);
-        return Err(failure.hint("use -r to copy folders").about(&from));
+    let opened = transfer.open(app, places).await?;
+    let (from, to) = opened.endpoints(app).await?;
+    let report = run::follow(app, Plan::copy(from, to), &run::Shown::default()).await?;
+    run::finish(app, &report, run::Ending { is_file: opened.is_file, needs_work: false })
+}
+
+/// Moves a file or folder to another remote: each file is removed once its copy is complete. Folders
+/// are removed if they are empty then. `places` are as in [`copy_between`].
+///
+/// # Errors
+/// Those of [`ItemTransfer::open`]; `Usage` for the root of a remote; the failure of a file;
+/// `ClosedPipe` or `Failed` if results cannot be written.
+pub(crate) async fn move_between(
+    app: &App,
+    places: (&Location, &Location),
+    transfer: ItemTransfer,
+) -> Result<Exit> {
+    let opened = transfer.open(app, places).await?;
+    if opened.from.path.is_root() {
+        return Err(Failure::usage("it is the root of a remote").about(&opened.from));
     }
-    let pair = PlacePair::new(OpenPlace::from_remote(from), OpenPlace::from_remote(to)).await?;
-    pair.check_separate()?;
-    let plan = Plan::copy(pair.source.endpoint().clone(), pair.target.endpoint().clone());
+    let (from, to) = opened.endpoints(app).await?;
+    let plan = Plan::move_files(from, to).delete_empty_sources(true);
     let report = run::follow(app, plan, &run::Shown::default()).await?;
-    run::finish(app, &report, run::Ending { is_file, needs_work: false })
+    let is_complete = matches!(report.outcome(), SyncOutcome::Changed | SyncOutcome::Equal);
+    if is_complete && !opened.is_file && report.skipped == 0 {
+        let removed = opened.from.operator().delete(&opened.from.path.to_folder_arg()).await;
+        removed.map_err(|error| Failure::from(error).doing("remove").about(&opened.from))?;
+    }
+    run::finish(app, &report, run::Ending { is_file: opened.is_file, needs_work: false })
+}
+
+/// The resolved paths of an [`ItemTransfer`].
+struct OpenTransfer {
+    from: RemotePath,
+    to: RemotePath,
+    is_file: bool,
+}
+
+impl ItemTransfer {
+    /// Resolves both paths, and checks that the source exists and the target may be written.
+    ///
+    /// # Errors
+    /// `Usage` if no remote has the name; `NotFound` if the source does not exist; `Unsupported` for
+    /// a folder if only files are accepted; `Exists` if an item of the new name exists and may not
+    /// be replaced; the failure of a request ([`Failure::from`]).
+    async fn open(self, app: &App, places: (&Location, &Location)) -> Result<OpenTransfer> {
+        let from = app.resolve(places.0, self.addressing.mode(), Workload::Bulk).await?;
+        let to = app.resolve(places.1, self.addressing.mode(), Workload::Bulk).await?;
+        let to = to.target_for(from.path.name());
+        let is_file = from.stat().await?.metadata().is_file();
+        if self.scope == ItemScope::File && !is_file {
+            let failure = Failure::is_folder().with_exit(Exit::Unsupported);
+            return Err(failure.hint("use -r to copy folders").about(&from));
+        }
+        // The contents of a root are put into a folder, which exists.
+        if !to.path.is_root() {
+            self.replacing.check(&to).await?;
+        }
+        Ok(OpenTransfer { from, to, is_file })
+    }
+}
+
+impl OpenTransfer {
+    /// Returns the source and the target of a plan.
+    ///
+    /// # Errors
+    /// `Usage` if one is inside the other; those of [`PlacePair::new`].
+    async fn endpoints(&self, app: &App) -> Result<(Endpoint, Endpoint)> {
+        let source = OpenPlace::from_remote(self.from.clone());
+        let pair = PlacePair::new(source, OpenPlace::from_remote(self.to.clone())).await?;
+        pair.check_separate()?;
+        let to = pair.target.with_uploads(app, pair.target.endpoint().clone()).await;
+        Ok((pair.source.endpoint().clone(), to))
+    }
 }

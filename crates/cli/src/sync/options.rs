@@ -37,6 +37,10 @@ pub(super) struct PlanOptions {
     #[arg(long, value_name = "N", help_heading = "Transfer")]
     tpslimit: Option<f64>,
 
+    /// List all folders, although the cloud has a feed of changes since the last run
+    #[arg(long, help_heading = "Transfer")]
+    pub(super) no_change_feed: bool,
+
     /// Handle symbolic links in a local source this way
     #[arg(long, value_enum, default_value_t, value_name = "MODE", help_heading = "Transfer")]
     links: SymlinkPolicy,

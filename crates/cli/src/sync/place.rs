@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use drivedal_transfer::Endpoint;
 use opendal::{Operator, services};
 
-use super::drive_features::DriveFeatures;
+use super::{drive_features::DriveFeatures, drive_uploads::DriveUploads, feed_index::FeedIndex};
 use crate::{
     app::{App, Workload},
     failure::{Exit, Failure, Result},
@@ -50,6 +50,27 @@ impl OpenPlace {
     pub(super) fn endpoint(&self) -> &Endpoint {
         match self {
             Self::Local { endpoint, .. } | Self::Remote { endpoint, .. } => endpoint,
+        }
+    }
+
+    /// Returns the endpoint of a folder. It has an index if its service has a change feed.
+    pub(super) fn indexed_endpoint(&self) -> Endpoint {
+        match self {
+            Self::Local { endpoint, .. } => endpoint.clone(),
+            Self::Remote { at, endpoint } => match FeedIndex::for_folder(at) {
+                Some(index) => endpoint.clone().with_index(Arc::new(index)),
+                None => endpoint.clone(),
+            },
+        }
+    }
+
+    /// Returns `endpoint`, which is one of this place, with uploads that a later run can continue if the
+    /// place is on a drive.
+    pub(super) async fn with_uploads(&self, app: &App, endpoint: Endpoint) -> Endpoint {
+        let Self::Remote { at, .. } = self else { return endpoint };
+        match DriveUploads::for_remote(app, at).await {
+            Some(uploads) => endpoint.with_uploads(Arc::new(uploads)),
+            None => endpoint,
         }
     }
 

@@ -196,6 +196,10 @@ pub(super) fn cause_failure(cause: &FailureCause) -> Failure {
     match cause {
         FailureCause::Service(error) => Failure::from(error),
         FailureCause::Disk(error) => Failure::from(error),
+        FailureCause::Other(error) => match error.downcast_ref::<Failure>() {
+            Some(failure) => failure.clone(),
+            None => Failure::new(Exit::Failed, error.to_string()),
+        },
         cause => Failure::new(Exit::Failed, cause.to_string()),
     }
 }

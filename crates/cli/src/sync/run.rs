@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::{
     display::Display,
     options::{PlanOptions, ProgressForm},
-    place::{self, Place},
+    place::{self, OpenPlace, Place},
     results::{EventPrinter, SummaryRecord, cause_failure, item_failure, summary_line},
     same_drive::PlacePair,
 };
@@ -50,7 +50,13 @@ impl PlanArgs {
         let is_file = source.is_file().await?;
         let target = if is_file { target.target_for(&source)? } else { target };
         let pair = PlacePair::new(source, target).await?;
-        let (from, to) = (pair.source.endpoint().clone(), pair.target.endpoint().clone());
+        let has_index = !is_file && !self.options.no_change_feed;
+        let endpoint = |place: &OpenPlace| match has_index {
+            true => place.indexed_endpoint(),
+            false => place.endpoint().clone(),
+        };
+        let (from, to) = (endpoint(&pair.source), endpoint(&pair.target));
+        let to = pair.target.with_uploads(app, to).await;
         let plan = plan(&self.options, from, to)?;
         if plan.operation() != Operation::Check {
             pair.check_separate()?;

@@ -125,11 +125,7 @@ impl Journal {
     /// # Errors
     /// The operating system's error if the folder or the lock file cannot be created or locked.
     fn lock_folder(&self) -> io::Result<File> {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.folder)?;
+        create_private_folder(&self.folder)?;
         let lock = private().create(true).truncate(false).open(self.folder.join("lock"))?;
         lock.lock()?;
         Ok(lock)
@@ -174,7 +170,7 @@ impl Journal {
 }
 
 /// Returns the name of an entry: a hash of its key.
-pub(super) fn transfer_name<'k>(key: impl IntoIterator<Item = &'k [u8]>) -> String {
+pub(crate) fn transfer_name<'k>(key: impl IntoIterator<Item = &'k [u8]>) -> String {
     let mut hash = Sha256::new();
     for part in key {
         hash.update((part.len() as u64).to_le_bytes());
@@ -183,8 +179,21 @@ pub(super) fn transfer_name<'k>(key: impl IntoIterator<Item = &'k [u8]>) -> Stri
     hex::encode(&hash.finalize()[..16])
 }
 
+/// Creates a folder that only its owner can read, and the folders above it. An existing folder is no
+/// error.
+///
+/// # Errors
+/// The operating system's error.
+pub(crate) fn create_private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 /// Returns options to create a file that only its owner can read and write.
-fn private() -> OpenOptions {
+pub(crate) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]

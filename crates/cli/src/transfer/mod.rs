@@ -19,7 +19,7 @@ mod partial;
 pub(crate) mod partial_file;
 pub(crate) mod plan;
 pub(crate) mod report;
-mod resumable_upload;
+pub(crate) mod resumable_upload;
 pub(crate) mod send;
 pub(crate) mod survey;
 pub(crate) mod sweep;

@@ -48,7 +48,7 @@ pub(crate) enum ItemResult {
 /// Counts and reports the results of a transfer.
 pub(crate) struct TransferReport {
     pub(crate) totals: Arc<TransferTotals>,
-    output: Arc<Output>,
+    pub(crate) output: Arc<Output>,
     interrupt: Interrupt,
     requests: RequestStats,
     started: Instant,

@@ -23,15 +23,23 @@ use super::{
     fetch::{Amount, key},
     journal::{Journal, TransferClaim},
     local::blocking,
-    report::TransferReport,
     send::{SentFile, WriteParams},
 };
 use crate::{
     failure::{Failure, Result},
     interrupt::Interrupt,
-    progress::TransferTotals,
+    output::Output,
     remote::RemotePath,
 };
+
+/// Receives the number of bytes that were sent since its last call.
+pub(crate) type OnSent = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// Where the progress and the messages of an upload are shown.
+pub(crate) struct UploadDisplay<'a> {
+    pub(crate) output: &'a Output,
+    pub(crate) on_sent: OnSent,
+}
 
 /// The journal entry of an upload.
 #[derive(Deserialize, Serialize)]
@@ -49,12 +57,12 @@ struct SavedSession {
 /// # Errors
 /// [`Failure::local`] if the file cannot be read; `Failed` if it changes meanwhile; the failure of
 /// a request ([`Failure::from`]); `Interrupted` or `Terminated` after a signal.
-pub(super) async fn send(
+pub(crate) async fn send(
     from: PathBuf,
     to: &RemotePath,
     handle: &DriveHandle,
     params: WriteParams,
-    report: &TransferReport,
+    shown: UploadDisplay<'_>,
     interrupt: &Interrupt,
     journal: Option<&Journal>,
 ) -> Result<SentFile> {
@@ -68,7 +76,8 @@ pub(super) async fn send(
     let mut sending = ResumableUpload {
         from,
         to,
-        report,
+        output: shown.output,
+        on_sent: shown.on_sent,
         claim,
         server,
         saved,
@@ -140,15 +149,16 @@ fn saved(claim: &TransferClaim, server: Option<&str>, path: &str) -> Option<Save
 
 /// Counts progress up to `far` bytes of the file. `shown` is the number of bytes counted so far, so
 /// that bytes that a retry sends again are counted once.
-fn count_progress(totals: &TransferTotals, shown: &AtomicU64, far: u64) {
+fn count_progress(on_sent: &OnSent, shown: &AtomicU64, far: u64) {
     let before = shown.fetch_max(far, Ordering::Relaxed);
-    totals.moved(far.saturating_sub(before));
+    on_sent(far.saturating_sub(before));
 }
 
 struct ResumableUpload<'a> {
     from: PathBuf,
     to: &'a RemotePath,
-    report: &'a TransferReport,
+    output: &'a Output,
+    on_sent: OnSent,
     claim: Option<TransferClaim>,
     server: Option<String>,
     saved: Option<SavedUpload>,
@@ -184,8 +194,8 @@ impl ResumableUpload<'_> {
             Ok((file, modified))
         })
         .await?;
-        let (totals, shown) = (Arc::clone(&self.report.totals), Arc::clone(&self.shown));
-        let progress = UploadProgress::new(move |left| count_progress(&totals, &shown, left));
+        let (on_sent, shown) = (Arc::clone(&self.on_sent), Arc::clone(&self.shown));
+        let progress = UploadProgress::new(move |left| count_progress(&on_sent, &shown, left));
         let options = FileUpload::new()
             .with_local_path(&self.from)
             .with_if_not_exists(params.new_only)
@@ -213,7 +223,7 @@ impl ResumableUpload<'_> {
             }
         }
         self.resume_reported = true;
-        count_progress(&self.report.totals, &self.shown, arrived);
+        count_progress(&self.on_sent, &self.shown, arrived);
         self.saved = Some(upload.clone());
         let entry = SavedSession { saved: upload.to_json(), server: self.server.clone() };
         if let Some(claim) = self.claim.take_if(|claim| !claim.save(entry, upload.expires(), None))
@@ -230,7 +240,7 @@ impl ResumableUpload<'_> {
         if sent.sent == 0 && sent.resumed_at.is_some() {
             self.info("was already uploaded completely");
         }
-        count_progress(&self.report.totals, &self.shown, sent.size);
+        count_progress(&self.on_sent, &self.shown, sent.size);
         SentFile { size: sent.size, unchecked: sent.item.size.is_none() }
     }
 
@@ -263,6 +273,8 @@ impl ResumableUpload<'_> {
 
     /// Prints a message about the file, unless `-q` suppresses it.
     fn info(&self, text: impl std::fmt::Display) {
-        self.report.info(format_args!("{}: {text}", self.to));
+        if !self.output.is_quiet() {
+            self.output.notice(format_args!("{}: {text}", self.to));
+        }
     }
 }

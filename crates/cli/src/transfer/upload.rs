@@ -22,7 +22,7 @@ use super::{
     local::{self, LocalEntry, SymlinkPolicy, blocking},
     names::NameRules,
     report::{ItemResult, TransferReport},
-    resumable_upload,
+    resumable_upload::{self, OnSent, UploadDisplay},
     send::{SentFile, WriteParams, send},
     survey,
 };
@@ -297,14 +297,17 @@ impl TreeUpload {
                 .map(|file| file.len())
                 .map_err(|e| Failure::local("read", &path, &e))
         });
+        let totals = Arc::clone(&report.totals);
+        let on_sent: OnSent = Arc::new(move |bytes| totals.moved(bytes));
+        let shown = UploadDisplay { output: &report.output, on_sent };
         match size.await? {
             size if handle.uses_upload_session(size) => {
                 let journal = self.journal.as_ref();
-                resumable_upload::send(from, to, handle, params, report, interrupt, journal).await
+                resumable_upload::send(from, to, handle, params, shown, interrupt, journal).await
             }
             // The file is sent in one request, so it cannot be resumed.
             size if handle.needs_temporary_file(size) => {
-                resumable_upload::send(from, to, handle, params, report, interrupt, None).await
+                resumable_upload::send(from, to, handle, params, shown, interrupt, None).await
             }
             _ => send(from, to, params, &report.totals, interrupt).await,
         }

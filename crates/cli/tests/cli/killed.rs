@@ -93,7 +93,8 @@ async fn an_upload_of_a_killed_client_is_resumed() {
             let written = dice.bytes(size);
             rig.shell.write("large", &written);
             let target = format!("it:a/large {turn}");
-            let put = ["put", "large", &target];
+            let verb = if turn % 2 == 0 { "copy" } else { "put" };
+            let put = [verb, "large", &target];
             rig.server.control().reset_counters();
             // Fragments of 1, 2 and 4 MB, and the rest.
             let fragments = if cloud == Amazon { 0 } else { dice.below(4) };
@@ -124,7 +125,7 @@ async fn an_upload_of_a_killed_client_is_resumed() {
             assert!(rig.shell.read("back") == written, "{cloud:?}: other bytes");
         }
         eprintln!(
-            "{cloud:?}: put killed {were_killed} times, {again} of {all} bytes sent again ({:.1} %)",
+            "{cloud:?}: uploads killed {were_killed} times, {again} of {all} bytes sent again ({:.1} %)",
             100.0 * again as f64 / all as f64
         );
         assert!(were_killed > 0);

@@ -3,6 +3,7 @@
 mod account_objects;
 mod acd_cli;
 mod bench;
+mod change_feed;
 mod clashes;
 mod data_folder;
 mod drives;

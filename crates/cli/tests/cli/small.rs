@@ -32,8 +32,49 @@ fn cp_and_mv_report_why_they_fail() {
     shell.run(&["cp", "disk:d", "disk:e"]).fails(8, "cannot copy disk:d: it is a folder");
     shell.run(&["mv", "disk:nobody", "disk:e"]).fails(3, "disk:nobody: not found");
     shell.run(&["mv", "disk:", "disk:e"]).fails(2, "it is the root of a remote");
-    let other = ["--remote", "other=memory://", "mv", "disk:a", "other:a"];
-    shell.run(&other).fails(2, "different remotes");
+}
+
+#[test]
+fn cp_and_mv_replace_an_item_only_with_f() {
+    let shell = Shell::new();
+    shell.write("disk/a", "one");
+    shell.write("disk/b", "two");
+    shell.write("disk/d/a", "three");
+    for verb in ["cp", "mv"] {
+        let ran = shell.run(&[verb, "disk:a", "disk:b"]);
+        ran.fails(5, "cannot write disk:b: already exists (use -f to replace it)");
+        shell.run(&[verb, "disk:a", "disk:d/"]).fails(5, "disk:d/a: already exists");
+    }
+    shell.run(&["cp", "-r", "disk:d", "disk:b"]).fails(5, "disk:b: already exists");
+    assert_eq!(std::fs::read(shell.on_disk("b")).expect("read"), b"two");
+    shell.out(&["cp", "-f", "disk:a", "disk:b"]);
+    assert_eq!(std::fs::read(shell.on_disk("b")).expect("read"), b"one");
+    shell.out(&["mv", "-f", "disk:a", "disk:d/"]);
+    assert_eq!(std::fs::read(shell.on_disk("d/a")).expect("read"), b"one");
+    assert!(!shell.on_disk("a").exists());
+}
+
+#[test]
+fn messages_and_the_log_are_json_documents_on_request() {
+    let shell = Shell::new();
+    shell.write("src/a", "1");
+    let arguments = ["--log-format", "json", "-v", "--log-file", "log", "copy", "src", "disk:"];
+    let ran = shell.run(&arguments);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let failed = shell.run(&["--log-format", "json", "stat", "disk:missing"]);
+    assert_eq!(failed.code, 3, "{failed:?}");
+    let log = String::from_utf8(shell.read("log")).expect("UTF-8");
+    let lines = [&ran.err, &failed.err, &log].into_iter().flat_map(|text| text.lines());
+    let mut levels = Vec::new();
+    for line in lines {
+        let document: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        for key in ["timestamp", "level", "target"] {
+            assert!(document[key].is_string(), "{key}: {line}");
+        }
+        assert!(document["fields"]["message"].is_string(), "{line}");
+        levels.push(document["level"].as_str().expect("a level").to_owned());
+    }
+    assert!(levels.contains(&"INFO".to_owned()) && levels.contains(&"ERROR".to_owned()));
 }
 
 #[test]

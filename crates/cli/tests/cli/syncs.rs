@@ -143,6 +143,41 @@ fn completions_and_man_pages_name_the_commands() {
     assert!(page.contains("backup"), "{page}");
 }
 
+#[cfg(unix)]
+#[test]
+fn bash_completes_remotes_and_their_paths() {
+    let shell = with_files(&[("disk/docs/a b.txt", "1"), ("disk/docs/c.txt", "2")]);
+    shell.write(
+        "config.toml",
+        format!("[remotes.disk]\nuri = \"fs://{}\"\n", shell.on_disk("").display()),
+    );
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_drivedal"));
+    let script = shell.out(&["completions", "bash"]);
+    let complete = |line: &str, words: &str| {
+        let script = format!(
+            "{script}\nCOMP_LINE='{line}' COMP_POINT=${{#COMP_LINE}} COMP_WORDS=({words}) \
+             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
+             _drivedal_with_places drivedal \"${{COMP_WORDS[COMP_CWORD]}}\" ''\n\
+             printf '%s\\n' \"${{COMPREPLY[@]}}\"\n"
+        );
+        let mut command = std::process::Command::new("bash");
+        let (folder, others) = (program.parent().expect("a folder"), std::env::var("PATH"));
+        let path = format!("{}:{}", folder.display(), others.expect("a variable"));
+        // Longer than an argument can be.
+        command.arg(shell.write("complete", script)).env("PATH", path);
+        command.env("DRIVEDAL_CONFIG", shell.path("config.toml")).env("HOME", shell.path(""));
+        let ran = command.output().expect("bash runs");
+        String::from_utf8(ran.stdout).expect("UTF-8")
+    };
+    let names = complete("drivedal ls di", "drivedal ls di");
+    assert!(names.lines().any(|line| line == "disk:"), "{names}");
+    assert_eq!(complete("drivedal ls disk:", "drivedal ls disk :"), "docs/\n");
+    let entries = complete("drivedal cat disk:docs/", "drivedal cat disk : docs/");
+    let mut entries: Vec<_> = entries.lines().collect();
+    entries.sort_unstable();
+    assert_eq!(entries, [r"docs/a\ b.txt", "docs/c.txt"]);
+}
+
 #[tokio::test]
 async fn replaced_deleted_and_renamed_files_of_a_cloud() {
     for cloud in [Cloud::OneDrive, Cloud::SkyDrive, Cloud::Amazon] {
@@ -203,6 +238,31 @@ async fn a_folder_is_copied_within_a_remote_and_to_another_one() {
     let ran = rig.run(&["cp", "it:two/a", "disk:new"]).await;
     assert_eq!((ran.code, rig.shell.read("disk/new")), (0, b"1".to_vec()));
     assert_eq!(rig.run(&["cp", "it:two", "disk:folder"]).await.code, 8);
+}
+
+#[tokio::test]
+async fn mv_moves_a_file_and_a_folder_to_another_remote() {
+    let rig = Rig::new(Cloud::OneDrive).await;
+    rig.shell.write("src/a", "1");
+    rig.shell.write("src/d/b", "2");
+    let run = async |arguments: &[&str]| {
+        let ran = rig.run(arguments).await;
+        assert_eq!(ran.code, 0, "{arguments:?} {ran:?}");
+    };
+    run(&["copy", "src", "it:one"]).await;
+    run(&["copy", "src", "it:two"]).await;
+    run(&["mv", "it:one/a", "disk:file"]).await;
+    assert_eq!(rig.run(&["stat", "it:one/a"]).await.code, 3);
+    assert_eq!(rig.shell.read("disk/file"), b"1");
+    run(&["mv", "it:two", "disk:"]).await;
+    assert_eq!(tree(&rig.shell.path("src")), tree(&rig.shell.on_disk("two")));
+    assert_eq!(rig.run(&["stat", "it:two"]).await.code, 3);
+    // The target exists, so nothing is moved.
+    let ran = rig.run(&["mv", "it:one", "disk:two"]).await;
+    assert_eq!(ran.code, 5, "{ran:?}");
+    run(&["mv", "-f", "it:one", "disk:two"]).await;
+    assert_eq!(rig.run(&["stat", "it:one"]).await.code, 3);
+    assert_eq!(rig.run(&["mv", "it:", "disk:all"]).await.code, 2);
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl Client {
         Ok(last["summary"].take())
     }
 
-    /// Copies up, again, to `second`, and down.
+    /// Copies up, again, to `second` and from there, and down.
     fn round_trip(&self, second: &str) -> TrialResult {
         let first = self.run(&["sync", "src", "other:tree"])?;
         check("the files that were sent", &first["created"], &json!(5))?;
@@ -93,6 +93,8 @@ impl Client {
         check("the unchanged files", counts, (&json!(5), &json!(0)))?;
         self.run(&["sync", "other:tree", second])?;
         self.run(&["check", "--download", "src", second])?;
+        self.run(&["sync", second, "other:again"])?;
+        self.run(&["check", "--download", "src", "other:again"])?;
         self.run(&["sync", second, "back"])?;
         check("the tree", tree(&self.shell.path("back")), tree(&self.shell.path("src")))?;
         fs::remove_file(self.shell.path("src/d/b.txt"))?;

@@ -25,35 +25,30 @@ pub enum LinkHandling {
     Follow,
 }
 
-/// The entries of a local folder.
-#[derive(Debug, Default)]
-pub(crate) struct LocalListing {
-    pub(crate) entries: Vec<TreeEntry>,
-    /// The names of entries that could not be read, with the reasons.
-    pub(crate) failed: Vec<(String, FailureCause)>,
-}
-
-/// Lists the folder at `root` joined with `relative`. Links are followed if `link_limits` is given:
-/// the real paths that they must not lead to, nor lead above. Partial files are left out; if `sweep`,
-/// those that no run uses are removed.
+/// Lists the folder at `root` joined with `relative`, and passes its entries to `add`. Returns the
+/// names of entries that could not be read, with the reasons. Links are followed if `link_limits` is
+/// given: the real paths that they must not lead to, nor lead above. Partial files are left out; if
+/// `sweep`, those that no run uses are removed.
 ///
 /// # Errors
-/// The operating system's error if the folder cannot be read, also if it does not exist.
+/// The operating system's error if the folder cannot be read, also if it does not exist; the error of
+/// `add`.
 pub(crate) fn list_folder(
     root: &Path,
     relative: &str,
     link_limits: Option<&[PathBuf]>,
     sweep: bool,
-) -> io::Result<LocalListing> {
+    mut add: impl FnMut(TreeEntry) -> io::Result<()>,
+) -> io::Result<Vec<(String, FailureCause)>> {
     let folder = root.join(relative);
-    let mut listing = LocalListing::default();
+    let mut failed = Vec::new();
     for entry in fs::read_dir(&folder)? {
         let entry = entry?;
         let name = match entry.file_name().into_string() {
             Ok(name) => name,
             Err(name) => {
                 let cause = FailureCause::refused("the name is not UTF-8");
-                listing.failed.push((name.to_string_lossy().into_owned(), cause));
+                failed.push((name.to_string_lossy().into_owned(), cause));
                 continue;
             }
         };
@@ -64,12 +59,12 @@ pub(crate) fn list_folder(
             continue;
         }
         match read_entry(root, &folder, &entry, name.clone(), link_limits) {
-            Ok(Some(found)) => listing.entries.push(found),
+            Ok(Some(found)) => add(found)?,
             Ok(None) => {}
-            Err(cause) => listing.failed.push((name, cause)),
+            Err(cause) => failed.push((name, cause)),
         }
     }
-    Ok(listing)
+    Ok(failed)
 }
 
 /// Returns an entry of a folder. `None` if it was removed meanwhile. `link_limits` is that of
@@ -150,14 +145,14 @@ mod tests {
     use super::*;
 
     fn words(root: &Path, relative: &str, follow: bool) -> String {
-        let listing =
-            list_folder(root, relative, follow.then_some(&[][..]), false).expect("listed");
-        let mut words: Vec<_> = listing
-            .entries
-            .iter()
-            .map(|entry| format!("{} {:?}", entry.name, entry.kind))
-            .collect();
-        words.extend(listing.failed.iter().map(|(name, _)| format!("{name} failed")));
+        let mut words = Vec::new();
+        let add = |entry: TreeEntry| {
+            words.push(format!("{} {:?}", entry.name, entry.kind));
+            Ok(())
+        };
+        let failed =
+            list_folder(root, relative, follow.then_some(&[][..]), false, add).expect("listed");
+        words.extend(failed.iter().map(|(name, _)| format!("{name} failed")));
         words.sort();
         words.join(", ")
     }
@@ -182,7 +177,8 @@ mod tests {
             "file File, folder Folder, link File, lost failed, \u{fffd} failed"
         );
         assert_eq!(words(root, "folder/", true), "up failed");
-        let missing = list_folder(root, "missing/", Some(&[]), false).expect_err("no folder");
+        let missing =
+            list_folder(root, "missing/", Some(&[]), false, |_| Ok(())).expect_err("no folder");
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }
 
@@ -197,10 +193,10 @@ mod tests {
         }
         let locked = File::open(&used).expect("opened");
         locked.lock().expect("locked");
-        list_folder(dir.path(), "", None, false).expect("listed");
+        let none = |entry: TreeEntry| panic!("a partial file is listed: {}", entry.name);
+        list_folder(dir.path(), "", None, false, none).expect("listed");
         assert!(unused.exists(), "without a sweep it stays");
-        let listing = list_folder(dir.path(), "", None, true).expect("listed");
-        assert!(listing.entries.is_empty());
+        list_folder(dir.path(), "", None, true, none).expect("listed");
         assert!(!unused.exists());
         assert!(used.exists() && foreign.exists());
     }

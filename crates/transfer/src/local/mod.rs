@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 pub use self::{folding::IgnoredDistinctions, list::LinkHandling};
 pub(crate) use self::{
-    list::{LocalListing, list_folder, stat},
+    list::{list_folder, stat},
     partial::{LocalWriter, copy_file, sync_file},
     read::LocalReader,
 };

@@ -15,11 +15,16 @@ use crate::{
 
 impl FolderWalk<'_> {
     /// Decides about the entries that may have the same name at the target. Returns the folders to
-    /// compare next.
+    /// compare next. `unverified` receives the entries that only the target has; if it is `None`,
+    /// the method decides about them.
     ///
     /// # Errors
     /// [`PlanError::TemporaryFile`] if the list of files to delete cannot be written.
-    pub(super) async fn decide(&self, group: NameGroup) -> Result<Vec<FolderPair>, PlanError> {
+    pub(super) async fn decide(
+        &self,
+        group: NameGroup,
+        unverified: &mut Option<Vec<TreeEntry>>,
+    ) -> Result<Vec<FolderPair>, PlanError> {
         let filter = &self.state.plan.filter;
         let has_source = !group.sources.is_empty();
         let (selected, excluded): (Vec<_>, Vec<_>) =
@@ -38,14 +43,14 @@ impl FolderWalk<'_> {
                 self.refuse_clash(&clash).await;
                 Ok(Vec::new())
             }
-            (Some(entry), None) => self.decide_entry(entry, group.targets).await,
+            (Some(entry), None) => self.decide_entry(entry, group.targets, unverified).await,
             _ if has_source && !self.state.plan.delete_excluded => {
                 if !group.targets.is_empty() {
                     self.state.keep_target_folder(&self.pair.target);
                 }
                 Ok(Vec::new())
             }
-            _ => self.decide_orphans(group.targets).await,
+            _ => self.collect_orphans(group.targets, unverified).await,
         }
     }
 
@@ -79,6 +84,7 @@ impl FolderWalk<'_> {
     }
 
     /// Decides about an entry of the source and the target's entries that may be its counterpart.
+    /// `unverified` is as in [`decide`](Self::decide).
     ///
     /// # Errors
     /// [`PlanError::TemporaryFile`] if the list of files to delete cannot be written.
@@ -86,6 +92,7 @@ impl FolderWalk<'_> {
         &self,
         entry: TreeEntry,
         mut targets: Vec<TreeEntry>,
+        unverified: &mut Option<Vec<TreeEntry>>,
     ) -> Result<Vec<FolderPair>, PlanError> {
         let name = self.state.target_name(&entry.name);
         let exact = targets.iter().position(|target| target.name == name);
@@ -105,7 +112,7 @@ impl FolderWalk<'_> {
             Some(at) => Some(targets.swap_remove(at)),
             None => targets.pop(),
         };
-        let mut below = self.decide_orphans(targets).await?;
+        let mut below = self.collect_orphans(targets, unverified).await?;
         below.extend(self.decide_pair(entry, name, existing).await);
         Ok(below)
     }
@@ -181,11 +188,33 @@ impl FolderWalk<'_> {
         }
     }
 
+    /// Adds entries that only the target has to `unverified`. If it is `None`, decides about them
+    /// and returns the folders to list next.
+    ///
+    /// # Errors
+    /// Those of [`decide_orphans`](Self::decide_orphans).
+    async fn collect_orphans(
+        &self,
+        targets: Vec<TreeEntry>,
+        unverified: &mut Option<Vec<TreeEntry>>,
+    ) -> Result<Vec<FolderPair>, PlanError> {
+        match unverified {
+            Some(unverified) if self.state.plan.operation == Operation::Sync => {
+                unverified.extend(targets);
+                Ok(Vec::new())
+            }
+            _ => self.decide_orphans(targets).await,
+        }
+    }
+
     /// Decides about entries that only the target has. Returns the folders to list next.
     ///
     /// # Errors
     /// [`PlanError::TemporaryFile`] if the list of files to delete cannot be written.
-    async fn decide_orphans(&self, targets: Vec<TreeEntry>) -> Result<Vec<FolderPair>, PlanError> {
+    pub(super) async fn decide_orphans(
+        &self,
+        targets: Vec<TreeEntry>,
+    ) -> Result<Vec<FolderPair>, PlanError> {
         let (state, plan) = (self.state, &self.state.plan);
         let is_wanted = match plan.operation {
             Operation::Sync => true,

@@ -2,6 +2,8 @@
 
 mod decide;
 
+use std::collections::HashSet;
+
 use futures::{StreamExt, stream::FuturesUnordered};
 
 use crate::{
@@ -90,27 +92,70 @@ impl FolderWalk<'_> {
     /// # Errors
     /// [`PlanError::TemporaryFile`]. A failed listing is a failure of its folder.
     async fn compare(self) -> Result<Vec<FolderPair>, PlanError> {
-        let (source, target) = tokio::join!(self.list_source(), self.list_target());
+        let (source, target) = tokio::join!(self.list_source(true), self.list_target());
         self.report_omitted().await;
         let (Some(source), Some(target)) = (source, target) else { return Ok(Vec::new()) };
         self.report_unread(source.failed, target.failed).await;
         self.state.progress.listed(source.len + target.len);
         self.note_source_folder(source.len).await;
         let mut below = Vec::new();
+        // Entries of the target that the index of the source lacks.
+        let mut unverified = source.from_index.then(Vec::new);
         for group in NameGroups::new(source.entries, target.entries) {
-            below.extend(self.decide(group?).await?);
+            below.extend(self.decide(group?, &mut unverified).await?);
         }
+        let verified = self.verify_orphans(unverified.unwrap_or_default()).await;
+        below.extend(self.decide_orphans(verified).await?);
         Ok(below)
     }
 
-    /// Lists the source's folder. `None` after a failure; nothing is deleted then.
-    async fn list_source(&self) -> Option<FolderListing> {
+    /// Lists the source's folder, and returns the entries of the target that it lacks, too. If it
+    /// has one of them, the index of the source was wrong: nothing is deleted in this run.
+    async fn verify_orphans(&self, unverified: Vec<TreeEntry>) -> Vec<TreeEntry> {
+        let state = self.state;
+        let (false, Some(folder)) = (unverified.is_empty(), &self.pair.source) else {
+            return unverified;
+        };
+        let listing = self.list_source(false).await;
+        self.report_omitted().await;
+        let Some(listing) = listing else {
+            state.keep_target_folder(&self.pair.target);
+            return Vec::new();
+        };
+        self.report_unread(listing.failed, Vec::new()).await;
+        let key = |entry: &TreeEntry| self.key(&entry.name, entry);
+        let mut suspects: HashSet<String> = unverified.iter().map(key).collect();
+        let total = suspects.len();
+        for entry in listing.entries {
+            match entry {
+                Ok(entry) => _ = suspects.remove(&entry.key),
+                Err(error) => {
+                    state.set_source_incomplete();
+                    self.fail("list", EndpointSide::Source, folder, error.into()).await;
+                    return Vec::new();
+                }
+            }
+        }
+        if suspects.len() < total {
+            state.set_source_incomplete();
+            if let Some(index) = state.plan.source.index() {
+                index.discard().await;
+            }
+            let reason = "its change feed did not report all entries: run the same command again";
+            self.fail("list", EndpointSide::Source, folder, FailureCause::refused(reason)).await;
+        }
+        unverified.into_iter().filter(|entry| suspects.contains(&key(entry))).collect()
+    }
+
+    /// Lists the source's folder, from the index of the source if `use_index` and it has one. `None`
+    /// after a failure; nothing is deleted then.
+    async fn list_source(&self, use_index: bool) -> Option<FolderListing> {
         let state = self.state;
         let Some(folder) = &self.pair.source else { return Some(FolderListing::empty()) };
         let follow = state.plan.links == LinkHandling::Follow;
         state.operations.pass(1).await;
-        let key = |entry: &TreeEntry| self.key(&state.target_name(&entry.name), entry);
-        let mode = ListMode { follow, sweep: false };
+        let key = |entry: &TreeEntry| self.key(&state.names.target_name(&entry.name), entry);
+        let mode = ListMode { follow, sweep: false, use_index };
         let listed = list::list_folder(&state.plan.source, folder, mode, key).await;
         match listed {
             Ok(listing) => Some(listing),
@@ -133,7 +178,7 @@ impl FolderWalk<'_> {
         state.operations.pass(1).await;
         let sweep = !state.plan.dry_run && state.plan.operation != Operation::Check;
         let key = |entry: &TreeEntry| self.key(&entry.name, entry);
-        let mode = ListMode { follow: false, sweep };
+        let mode = ListMode { follow: false, sweep, use_index: true };
         match list::list_folder(&state.plan.target, folder, mode, key).await {
             Ok(listing) => Some(listing),
             Err(cause) => {

@@ -1,6 +1,7 @@
 //! Transfers of trees: local folders, and services in memory.
 
 mod folders;
+mod index;
 mod moves;
 mod operations;
 mod safety;
