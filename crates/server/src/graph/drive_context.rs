@@ -23,7 +23,6 @@ use crate::{
     account_scope,
     directory::SiteRole,
     item_activity::ItemActivity,
-    item_names,
     permissions::{PresentedLink, Principal},
     tree::{DriveKey, ItemKey, Node, Precondition, ROOT, Role, Tree},
 };
