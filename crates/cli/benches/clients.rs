@@ -61,11 +61,11 @@ struct Arguments {
 /// Ids, titles and descriptions of the works.
 const WORK: [[&str; 3]; 6] = [
     ["put", "Upload a tree", "Uploads all files."],
-    ["list drive", "List the drive", "Lists the whole drive."],
-    ["list folder", "List a folder", "Lists the uploaded folder with all below it."],
+    ["list-drive", "List the drive", "Lists the whole drive."],
+    ["list-folder", "List a folder", "Lists the uploaded folder with all below it."],
     ["get", "Download a tree", "Downloads all files, which are compared afterwards."],
-    ["delete files", "Delete files", "Deletes each file."],
-    ["delete tree", "Delete a tree", "Deletes the folder with all below it."],
+    ["delete-files", "Delete files", "Deletes each file."],
+    ["delete-tree", "Delete a tree", "Deletes the folder with all below it."],
 ];
 
 /// A client with one drive.
@@ -239,7 +239,7 @@ impl<'a> Run<'a> {
     fn sample(&self, work: &str, source: &Path, files: &[String]) -> Result<Option<Sample>> {
         let back = self.folder.path().join("back");
         // The earlier work deleted files, so the tree is uploaded again, without being measured.
-        if work == "delete tree" {
+        if work == "delete-tree" {
             let put = self.command_line("put", source, &back, files);
             self.run(put.unwrap_or_default())?;
         }
@@ -277,10 +277,10 @@ impl<'a> Run<'a> {
         let words: Vec<String> = match self.client {
             Client::Drivedal => match work {
                 "put" => vec!["put".into(), "-r".into(), source_text, "cloud:t".into()],
-                "list drive" => vec!["ls".into(), "-R".into(), "cloud:".into()],
-                "list folder" => vec!["ls".into(), "-R".into(), "cloud:t".into()],
+                "list-drive" => vec!["ls".into(), "-R".into(), "cloud:".into()],
+                "list-folder" => vec!["ls".into(), "-R".into(), "cloud:t".into()],
                 "get" => vec!["get".into(), "-r".into(), "cloud:t".into(), back_text],
-                "delete files" => ["rm".to_owned()]
+                "delete-files" => ["rm".to_owned()]
                     .into_iter()
                     .chain(files.iter().map(|path| format!("cloud:t/{path}")))
                     .collect(),
@@ -288,15 +288,15 @@ impl<'a> Run<'a> {
             },
             Client::Rclone => match work {
                 "put" => vec!["copy".into(), source_text, "cloud:t".into()],
-                "list drive" => vec!["lsf".into(), "-R".into(), "cloud:".into()],
-                "list folder" => vec!["lsf".into(), "-R".into(), "cloud:t".into()],
+                "list-drive" => vec!["lsf".into(), "-R".into(), "cloud:".into()],
+                "list-folder" => vec!["lsf".into(), "-R".into(), "cloud:t".into()],
                 "get" => vec!["copy".into(), "cloud:t".into(), back_text],
-                "delete files" => vec!["delete".into(), "cloud:t".into()],
+                "delete-files" => vec!["delete".into(), "cloud:t".into()],
                 _ => vec!["purge".into(), "cloud:t".into()],
             },
             Client::AcdCli => match work {
                 "put" => vec!["upload".into(), source_text, "/".into()],
-                "list drive" => vec!["sync".into(), "--full".into()],
+                "list-drive" => vec!["sync".into(), "--full".into()],
                 "get" => {
                     fs::create_dir(back).ok()?;
                     let name = source.file_name()?.to_string_lossy();
