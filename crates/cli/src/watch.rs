@@ -50,7 +50,9 @@ pub(crate) struct Watch {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = units::duration)]
     interval: Duration,
 
-    /// Start with the changes since this time, or a time ago such as 2h; not on all drives
+    /// Start with the changes since this time, or since a time ago such as 2h
+    ///
+    /// Only OneDrive for Business and SharePoint can do so, with the option account_kind.
     #[arg(long, value_name = "TIME", value_parser = units::time_ago)]
     since: Option<Timestamp>,
 
