@@ -5,12 +5,15 @@ use std::cmp::Reverse;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
+    endpoint::Endpoint,
     engine::{EndpointSide, OrphanFile, PendingWork, RunState, parent},
     error::{FailureCause, PlanError},
     event::SyncAction,
+    list,
     plan::{DeleteTime, Operation},
     report::DeleteRefusal,
     source, store,
+    version::FileVersion,
 };
 
 /// The maximum number of files in one call of OpenDAL's deleter.
@@ -86,7 +89,7 @@ async fn delete_files(state: &RunState, files: Vec<OrphanFile>) {
         let target = &state.plan.target;
         let deleted = match &state.plan.backup {
             Some(backup) => store::back_up(target, backup, &file.path, &file.entry).await,
-            None => store::delete_file(target, &file.path).await,
+            None => delete_listed(target, &file).await,
         };
         match deleted {
             Ok(()) => state.done(SyncAction::Delete, &file.path, 0).await,
@@ -97,6 +100,22 @@ async fn delete_files(state: &RunState, files: Vec<OrphanFile>) {
             }
         }
     }
+}
+
+/// Deletes a file of the target, if it is still the listed version. Only a local file is read again:
+/// a service would need one more request for each file.
+///
+/// # Errors
+/// `Refused` if a local file changed; `Service` or `Disk` if it cannot be read or deleted.
+async fn delete_listed(target: &Endpoint, file: &OrphanFile) -> Result<(), FailureCause> {
+    if target.is_local() {
+        let Some(now) = list::stat(target, &file.path).await? else { return Ok(()) };
+        if let Some(property) = FileVersion::from_entry(&file.entry).difference(&now) {
+            let reason = format!("it changed after it was listed (by its {property})");
+            return Err(FailureCause::refused(reason));
+        }
+    }
+    store::delete_file(target, &file.path).await
 }
 
 /// Deletes files of the target in one call.

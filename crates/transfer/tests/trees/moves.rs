@@ -99,6 +99,19 @@ async fn a_source_that_changed_after_the_listing_stays() {
 }
 
 #[tokio::test]
+async fn a_file_that_changed_after_the_listing_is_not_deleted_by_a_sync() {
+    let source = Folder::with(&[("b", "1")]);
+    let target = Folder::with(&[("a", "1"), ("b", "1")]);
+    let path = target.path("a");
+    let other = OtherClient::new(Moment::Listed, move || fs::write(&path, "new").unwrap());
+    let plan = Plan::sync(source.endpoint(), target.endpoint().with_features(other));
+    let report = plan.run().await.expect("the run begins");
+    let message = report.failures[0].to_string();
+    assert!(message.contains("it changed after it was listed (by its size)"), "{message}");
+    assert_eq!((report.deleted, target.tree()), (0, vec!["a=new".into(), "b=1".into()]));
+}
+
+#[tokio::test]
 async fn a_source_that_changed_after_it_was_read_stays() {
     let source = Folder::with(&[("a", "1")]);
     let (path, operator) = (source.path("a"), memory());
