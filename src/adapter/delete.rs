@@ -68,16 +68,20 @@ impl DriveDeleter {
     }
 
     /// Adds the item at a path. Adds nothing if the item does not exist. If `recursive`, a folder
-    /// is deleted with everything below it, and the operator's root is emptied.
+    /// is deleted with everything below it, and the operator's root is emptied. With `if_match`, the
+    /// item must have this etag.
     ///
     /// # Errors
     /// Without `recursive`: `Conflict` for a folder that is not empty, `IsAFolder` for a folder
     /// whose path has no slash at its end and for the operator's root. `InvalidInput` for a path
     /// with the name `.` or `..`. `DriveNotFound` if the drive's root does not exist. [Request
     /// errors](crate::drive::Error#request-errors), and those of [`flush`](Self::flush).
-    async fn add(&mut self, path: &str, recursive: bool) -> Result<()> {
+    async fn add(&mut self, path: &str, recursive: bool, if_match: Option<&str>) -> Result<()> {
         let path = self.state.find_path(&self.cx, path).await?;
         if path.is_root() {
+            if if_match.is_some() {
+                return Err(Error::unsupported("if_match to delete the contents of the root"));
+            }
             return self.add_children(&path, recursive).await;
         }
         // Flushes before the path is added: if this fails and the caller retries, the path is added
@@ -95,7 +99,8 @@ impl DriveDeleter {
             },
         };
         let parents = resolved.item.as_ref().map_or_else(Vec::new, |item| item.parents.clone());
-        let target = DeleteTarget { item: resolved.item_ref.clone(), kind, parents };
+        let if_match = if_match.map(str::to_owned);
+        let target = DeleteTarget { item: resolved.item_ref.clone(), kind, parents, if_match };
         self.pending.push(PendingDelete { target, resolved, path });
         Ok(())
     }
@@ -187,6 +192,7 @@ impl DriveDeleter {
                 item: item_ref.clone(),
                 kind: Some(item.kind),
                 parents: item.parents.clone(),
+                if_match: None,
             };
             let resolved = ResolvedPath {
                 item_ref,
@@ -279,6 +285,7 @@ impl oio::Delete for DriveDeleter {
     /// Executes the pending deletions first if the batch is full.
     ///
     /// # Errors
+    /// `ConditionNotMatch` if the item has another etag than `if_match`, for this or a pending item.
     /// Without `recursive`: `Conflict` for a folder that is not empty, `IsADirectory` for a folder
     /// whose path has no slash at its end and for the operator's root. `Unsupported` for an option
     /// that the drive does not support and for a path with the name `.` or `..`. [Request errors](crate::drive::Error#request-errors), also those
@@ -287,7 +294,7 @@ impl oio::Delete for DriveDeleter {
         check_delete(&args, &self.capability)?;
         let deleted = match args.version() {
             Some(version) => self.delete_version(path, version).await,
-            None => self.add(path, args.recursive()).await,
+            None => self.add(path, args.recursive(), args.if_match()).await,
         };
         deleted.map_err(to_opendal)
     }

@@ -190,6 +190,7 @@ impl Service for DriveService {
             delete: true,
             delete_with_recursive: true,
             delete_with_version: drive.extensions.delete_versions,
+            delete_with_if_match: drive.delete_if_match,
             delete_max_size: Some(drive.delete_max_size.max(1)),
             copy: drive.copy_files,
             copy_with_if_not_exists: drive.copy_files && drive.if_not_exists,

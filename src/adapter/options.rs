@@ -200,7 +200,7 @@ pub(super) fn check_delete(args: &OpDelete, drive: &Capability) -> Result<()> {
         [
             ("version", is_old, drive.delete_with_version),
             ("recursive", args.recursive(), drive.delete_with_recursive && !is_old),
-            ("if_match", args.if_match().is_some(), drive.delete_with_if_match),
+            ("if_match", args.if_match().is_some(), drive.delete_with_if_match && !is_old),
             ("if_none_match", args.if_none_match().is_some(), drive.delete_with_if_none_match),
             (
                 "if_version_match",

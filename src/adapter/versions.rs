@@ -111,7 +111,7 @@ impl DriveHandle {
         version: &str,
     ) -> opendal::Result<()> {
         let (state, cx) = (&self.state, Self::context(operator));
-        let path = state.path(path).map_err(to_opendal)?;
+        let path = state.find_path(&cx, path).await.map_err(to_opendal)?;
         let max_age = super::state::DESTRUCTIVE_MAX_AGE;
         let resolved = state.resolve(&cx, &path, max_age).await.map_err(to_opendal)?;
         let deleted = state.drive.delete_version(&cx, &resolved.item_ref, version).await;
@@ -132,7 +132,7 @@ impl DriveHandle {
         version: &str,
     ) -> opendal::Result<Download> {
         let (state, cx) = (&self.state, Self::context(operator));
-        let path = state.path(path).map_err(to_opendal)?;
+        let path = state.find_path(&cx, path).await.map_err(to_opendal)?;
         let resolved =
             state.resolve(&cx, &path, state.settings.index_ttl).await.map_err(to_opendal)?;
         let file = &resolved.item_ref;

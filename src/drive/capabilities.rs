@@ -36,6 +36,9 @@ pub struct Capabilities {
     /// [`Drive::item`](super::Drive::item) and [`Drive::download`](super::Drive::download), which
     /// returns the bytes of that version or an error.
     pub download_if_match: bool,
+    /// The cloud evaluates [`DeleteTarget::if_match`](super::DeleteTarget::if_match) when it deletes the
+    /// item.
+    pub delete_if_match: bool,
     /// The drive implements [`Drive::changes`](super::Drive::changes).
     pub changes: bool,
     /// The drive implements [`Drive::copy`](super::Drive::copy) for files. The target may have
@@ -88,6 +91,7 @@ impl Capabilities {
             if_match: false,
             if_none_match: false,
             download_if_match: false,
+            delete_if_match: false,
             changes: false,
             copy_files: false,
             copy_folders: false,

@@ -205,11 +205,14 @@ pub struct DeleteTarget {
     /// The item's parent folders; empty if the caller does not know them. A drive whose items may
     /// have several parents sends a request for them if this is empty.
     pub parents: Vec<ItemId>,
+    /// The etag that the item must have. `None` deletes any state of the item. Set only for drives
+    /// with [`Capabilities::delete_if_match`](super::Capabilities::delete_if_match).
+    pub if_match: Option<String>,
 }
 
 impl DeleteTarget {
-    /// Returns a target with unknown kind and parents.
+    /// Returns a target with unknown kind and parents, and without a condition.
     pub fn new(item: ItemRef) -> Self {
-        Self { item, kind: None, parents: Vec::new() }
+        Self { item, kind: None, parents: Vec::new(), if_match: None }
     }
 }

@@ -8,7 +8,7 @@ use drivedal::{
 use drivedal_server::{AccountKind, Server};
 use futures::TryStreamExt;
 use http::{HeaderName, HeaderValue, Method, Request};
-use opendal::{Buffer, ErrorKind, Operator};
+use opendal::{Buffer, ErrorKind, Operator, options::DeleteOptions};
 
 /// A drive server, and a remote on it.
 async fn remote(scheme: &str, path: &str, kind: AccountKind) -> (Server, Operator, DriveHandle) {
@@ -99,7 +99,9 @@ async fn another_program_writes_and_reads_a_file_by_urls() {
     assert_eq!(status, 201);
     assert_eq!(operator.read("new/file").await.expect("read").to_vec(), b"0123456789");
 
-    for (scheme, path) in [("onedrive", "v1.0"), ("skydrive", "v5.0")] {
+    for (scheme, path) in
+        [("onedrive", "v1.0"), ("skydrive", "v5.0"), ("amazon-drive", "drive/v1/")]
+    {
         let (_server, operator, handle) = remote(scheme, path, AccountKind::Personal).await;
         operator.write("d/a", "text").await.expect("written");
         let url = handle.download_url(&operator, "d/a").await.expect("a URL");
@@ -108,5 +110,49 @@ async fn another_program_writes_and_reads_a_file_by_urls() {
         assert_eq!(send(&operator, request).await, (200, b"text".to_vec()), "{scheme}");
         let error = handle.download_url(&operator, "d/").await.expect_err("a folder");
         assert_eq!(error.kind(), ErrorKind::IsADirectory, "{scheme}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_restored_version_is_the_current_one_and_newer_ones_are_kept() {
+    for kind in [AccountKind::Personal, AccountKind::Business] {
+        let (_server, operator, handle) = onedrive(kind).await;
+        operator.write("d/a", "old").await.expect("written");
+        operator.write("d/a", "newer").await.expect("written");
+        let versions = handle.versions(&operator, "d/a").await.expect("versions");
+        assert_eq!(
+            versions.iter().map(|version| version.size).collect::<Vec<_>>(),
+            [Some(5), Some(3)]
+        );
+        handle.restore_version(&operator, "d/a", &versions[1].id).await.expect("restored");
+        assert_eq!(operator.read("d/a").await.expect("read").to_vec(), b"old", "{kind}");
+        let sizes: Vec<_> = handle
+            .versions(&operator, "d/a")
+            .await
+            .expect("versions")
+            .iter()
+            .map(|version| version.size)
+            .collect();
+        assert_eq!(sizes, [Some(3), Some(5), Some(3)], "{kind}");
+        let missing = handle.restore_version(&operator, "d/a", "999.0").await.expect_err("missing");
+        assert_eq!(missing.kind(), ErrorKind::NotFound, "{kind}: {missing}");
+        assert_eq!(operator.read("d/a").await.expect("read").to_vec(), b"old", "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn an_item_is_deleted_only_in_the_required_state() {
+    for kind in [AccountKind::Personal, AccountKind::Business] {
+        let (_server, operator, _) = onedrive(kind).await;
+        operator.write("a", "1").await.expect("written");
+        let etag = operator.stat("a").await.expect("found").etag().map(str::to_owned);
+        operator.write("a", "22").await.expect("written");
+        let required = |if_match| DeleteOptions { if_match, ..DeleteOptions::default() };
+        let error = operator.delete_options("a", required(etag)).await.expect_err("changed");
+        assert_eq!(error.kind(), ErrorKind::ConditionNotMatch, "{kind}: {error}");
+        assert_eq!(operator.read("a").await.expect("read").to_vec(), b"22");
+        let etag = operator.stat("a").await.expect("found").etag().map(str::to_owned);
+        operator.delete_options("a", required(etag)).await.expect("deleted");
+        assert!(!operator.exists("a").await.expect("a response"), "{kind}");
     }
 }

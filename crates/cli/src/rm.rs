@@ -53,26 +53,27 @@ struct RemovedRecord<'a> {
     result: &'static str,
 }
 
-/// Number of removals that start together: the size of a batch of OneDrive
-/// (onedrive-graph#batch-limits).
-const GROUP: usize = 20;
-
-/// Number of groups of a folder that are in progress at the same time.
-const CONCURRENT_GROUPS: usize = 2;
-
-/// Limits of what a command does at the same time.
+/// Limits of the work in progress.
 #[derive(Clone, Copy)]
 struct Concurrency {
+    /// Number of removals at a time.
     removals: usize,
-    folders: usize,
+    /// Number of removals of a folder that start together.
+    group: usize,
+    /// Number of folders that start together.
+    wave: usize,
+    /// Number of waves at a time.
+    waves: usize,
 }
 
 impl Concurrency {
-    const DEFAULT: Self = Self { removals: 16, folders: 4 };
+    const DEFAULT: Self = Self { removals: 16, group: 1, wave: 1, waves: 4 };
 
-    /// For drives that take 20 requests in a batch. The library sends at most 16 batches and single
-    /// requests at a time. Few folders, because a listing serves removals for a second only.
-    const WITH_BATCHES: Self = Self { removals: 40, folders: 4 };
+    /// For drives that take 20 requests in a batch (onedrive-graph#batch-limits): requests that start
+    /// together share batches. The listings of a wave share one, and its removals are full batches.
+    /// They all start at once, because a listing serves removals for a second only. The library limits
+    /// the batches in flight.
+    const WITH_BATCHES: Self = Self { removals: 200, group: 20, wave: 10, waves: 1 };
 
     /// Returns the limits for items of these remotes.
     fn for_folders(folders: &[(RemotePath, Vec<RemotePath>)]) -> Self {
@@ -129,10 +130,14 @@ impl Rm {
         let limits = Concurrency::for_folders(&folders);
         let (permits, trees) = (Semaphore::new(limits.removals), Mutex::default());
         let mut removals = stream::iter(folders)
-            .map(|(folder, items)| self.remove_files(app, folder, items, &permits, &trees))
-            .buffer_unordered(limits.folders);
-        while let Some(done) = removals.next().await {
-            all_done &= done?;
+            .map(|(folder, items)| self.remove_files(app, folder, items, limits, &permits, &trees))
+            .chunks(limits.wave)
+            .map(join_all)
+            .buffer_unordered(limits.waves);
+        while let Some(wave) = removals.next().await {
+            for done in wave {
+                all_done &= done?;
+            }
         }
         drop(removals);
         // Sequentially, because one tree may be inside of another.
@@ -142,8 +147,8 @@ impl Rm {
         Ok(if all_done { Exit::Done } else { Exit::Partial })
     }
 
-    /// Removes the files among the items of one folder, and adds the folders to `trees`. `permits`
-    /// limits the concurrent removals. Returns whether every removal succeeded.
+    /// Removes the files among the items of one folder, and adds the folders to `trees`. `permits` has
+    /// one permit for each concurrent removal. Returns whether every removal succeeded.
     ///
     /// # Errors
     /// `ClosedPipe` or `Failed` if results cannot be written.
@@ -152,6 +157,7 @@ impl Rm {
         app: &App,
         folder: RemotePath,
         items: Vec<RemotePath>,
+        limits: Concurrency,
         permits: &Semaphore,
         trees: &Mutex<Vec<RemotePath>>,
     ) -> Result<bool> {
@@ -161,8 +167,6 @@ impl Rm {
         };
         let mut removals = stream::iter(items)
             .map(|at| async {
-                // The semaphore is never closed.
-                let _permit = permits.acquire().await.ok();
                 let listed = kinds.get(at.path.as_str()).filter(|_| !at.path.is_folder_path());
                 let is_file = match listed {
                     Some(mode) => *mode != EntryMode::DIR,
@@ -174,10 +178,14 @@ impl Rm {
                 trees.lock().unwrap_or_else(PoisonError::into_inner).push(at);
                 Ok(())
             })
-            // In groups that start together, so that their requests share batches.
-            .chunks(GROUP)
-            .map(join_all)
-            .buffered(CONCURRENT_GROUPS);
+            .chunks(limits.group)
+            .map(|group| async move {
+                let count = u32::try_from(group.len()).unwrap_or(u32::MAX);
+                // The semaphore is never closed.
+                let _permits = permits.acquire_many(count).await.ok();
+                join_all(group).await
+            })
+            .buffered(limits.removals / limits.group);
         let mut all_done = true;
         while let Some(group) = removals.next().await {
             for removed in group {

@@ -144,6 +144,9 @@ impl Comparer {
         if options.update && order == TimeOrder::TargetNewer {
             return Match::Keep;
         }
+        if source.is_rewritten || target.is_rewritten {
+            return self.by_time(order);
+        }
         if let (Some(from), Some(to)) = (source.size, target.size)
             && from != to
         {
@@ -175,6 +178,21 @@ impl Comparer {
     /// both times are those that the writer set.
     fn is_proof(&self, order: TimeOrder) -> bool {
         order == TimeOrder::Equal && matches!(self.times, TimeRule::Within(_))
+    }
+
+    /// Returns the comparison of files of which one was changed by its service: neither size nor hash
+    /// says whether they are equal.
+    fn by_time(&self, order: TimeOrder) -> Match {
+        match (self.options.by, order) {
+            (CompareBy::Nothing, _) => Match::Different("comparison is off"),
+            (CompareBy::Content, _) => Match::Content,
+            // A move deletes the source, so an equal time is not enough.
+            (_, TimeOrder::Equal) if !self.needs_proof => Match::Equal,
+            (_, TimeOrder::Equal | TimeOrder::Unknown) => {
+                Match::Different("the service rewrites such files")
+            }
+            (_, TimeOrder::SourceNewer | TimeOrder::TargetNewer) => Match::Different("time"),
+        }
     }
 
     /// Returns the comparison by a hash that both sides know. `reason` is the reason for a

@@ -33,6 +33,9 @@ pub struct TreeEntry {
     pub etag: Option<String>,
     /// Hashes of the content that the listing contained.
     pub digests: Vec<ContentDigest>,
+    /// The service may have changed the content after the upload, so that size and hashes differ from
+    /// those of the original file.
+    pub is_rewritten: bool,
 }
 
 impl TreeEntry {
@@ -45,6 +48,7 @@ impl TreeEntry {
             modified: None,
             etag: None,
             digests: Vec::new(),
+            is_rewritten: false,
         }
     }
 

@@ -100,6 +100,14 @@ pub trait EndpointFeatures: fmt::Debug + Send + Sync {
         md5.map(|md5| ContentDigest::new(HashAlgorithm::MD5, md5)).into_iter().collect()
     }
 
+    /// Returns whether the service may have changed the content of the listed file at `path`, a path
+    /// within the operator, as SharePoint changes Office files. Such a file is compared by its time.
+    /// Sends no request.
+    fn may_rewrite(&self, path: &str) -> bool {
+        let _ = path;
+        false
+    }
+
     /// Returns the hash functions that the service uses in addition to MD5, SHA-1 and SHA-256.
     fn algorithms(&self) -> Vec<HashAlgorithm> {
         Vec::new()

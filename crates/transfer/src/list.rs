@@ -184,6 +184,7 @@ fn from_metadata(endpoint: &Endpoint, path: &str, name: &str, metadata: &Metadat
             modified: features.modified(metadata),
             etag: metadata.etag().map(str::to_owned),
             digests: features.digests(path, metadata),
+            is_rewritten: features.may_rewrite(path),
             ..TreeEntry::new(name, EntryType::File)
         },
         _ => TreeEntry::new(name, EntryType::Other),

@@ -27,7 +27,7 @@ impl DriveHandle {
         let target = match target {
             None => None,
             Some(path) => {
-                let path = state.path(path).map_err(to_opendal)?;
+                let path = state.find_path(&cx, path).await.map_err(to_opendal)?;
                 Some(state.target(&cx, &path).await.map_err(to_opendal)?.0)
             }
         };

@@ -14,8 +14,9 @@ use super::{
 };
 use crate::drive::{
     Account, Body, Capabilities, ChangePage, Conditions, Context, Cursor, DeleteTarget, Download,
-    DownloadRequest, Drive, Error, ErrorKind, Item, ItemId, ItemRef, ItemUpdate, ListRequest, Page,
-    Properties, PropertyChanges, Quota, Result, SearchRequest, SiblingSearch, Target, WriteOptions,
+    DownloadRequest, DownloadUrl, Drive, Error, ErrorKind, Item, ItemId, ItemRef, ItemUpdate,
+    ListRequest, Page, Properties, PropertyChanges, Quota, Result, SearchRequest, SiblingSearch,
+    Target, WriteOptions,
 };
 
 #[async_trait]
@@ -119,6 +120,27 @@ impl Drive for NodeDrive {
         let is_checked = !self.unchecked_reads;
         let download = NodeDownload::new(&self.client, cx, id_of(request.file)?, is_checked);
         download.start(request.known, request.range, request.conditions).await
+    }
+
+    /// Requests the pre-authenticated URL of a file's content (amazon-drive#op-temp-link).
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist; `IsAFolder` for a folder; `Unsupported` for a file
+    /// without such a URL and for a reference by path; [request
+    /// errors](crate::drive::Error#request-errors).
+    async fn download_url(&self, cx: &Context, file: &ItemRef) -> Result<DownloadUrl> {
+        let node = self.client.node(cx, id_of(file)?.as_str(), true).await?;
+        if !is_available(node.status) {
+            let text = "the item is in the trash or permanently deleted";
+            return Err(Error::new(ErrorKind::NotFound, text));
+        }
+        match node.temp_link.clone() {
+            _ if from_node(node).is_folder() => {
+                Err(Error::new(ErrorKind::IsAFolder, "a folder has no content"))
+            }
+            Some(url) => Ok(DownloadUrl::new(url)),
+            None => Err(Error::unsupported("a download URL of this file")),
+        }
     }
 
     /// Writes a file in one request, whatever its size.

@@ -44,6 +44,7 @@ impl NodeDrive {
             if_match: false,
             if_none_match: false,
             download_if_match: true,
+            delete_if_match: false,
             changes: true,
             copy_files: false,
             copy_folders: false,
@@ -57,6 +58,7 @@ impl NodeDrive {
             validate_name: names::validate,
             extensions: Extensions {
                 search: true,
+                download_urls: true,
                 deleted_items: true,
                 restore_deleted: true,
                 purge_deleted: true,

@@ -56,6 +56,7 @@ pub(super) fn capabilities(root: RootFolder, kind: Option<AccountKind>) -> Capab
         if_match: true,
         if_none_match: true,
         download_if_match: true,
+        delete_if_match: true,
         changes: recursive_list != RecursiveList::No,
         copy_files: true,
         copy_folders: true,

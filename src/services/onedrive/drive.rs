@@ -83,14 +83,14 @@ impl GraphDrive {
     /// Deletes one item, with everything below it.
     ///
     /// # Errors
-    /// `Unsupported` for the root folder; `NotFound` if the item does not exist; `Conflict` if it
-    /// is locked; [request errors](crate::drive::Error#request-errors).
+    /// `Unsupported` for the root folder; `NotFound` if the item does not exist; `ConditionNotMatch` if
+    /// it has another etag than required; `Conflict` if it is locked; [request errors](crate::drive::Error#request-errors).
     async fn delete_one(&self, cx: &Context, target: &DeleteTarget) -> Result<()> {
         let address = self.address(cx, &target.item, Shortcut::Keep).await?;
         if self.is_root(&address) {
             return Err(Error::new(ErrorKind::Unsupported, "cannot delete the root folder"));
         }
-        match self.client.delete(cx, &address).await {
+        match self.client.delete_if_match(cx, &address, target.if_match.as_deref()).await {
             Err(error) => Err(self.item_error(cx, &address, error).await),
             deleted => deleted,
         }
@@ -560,7 +560,7 @@ impl Drive for GraphDrive {
     /// Deletes items, each with everything below it. Returns one result per item, in their order.
     ///
     /// # Errors
-    /// Each item: `NotFound` if it does not exist, `Conflict` if it is locked, `Unsupported` for
+    /// Each item: `NotFound` if it does not exist, `ConditionNotMatch`, `Conflict` if it is locked, `Unsupported` for
     /// the root, and [request errors](crate::drive::Error#request-errors).
     async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let concurrency = match supports_extensions(cx.operation().http_transport()).await {

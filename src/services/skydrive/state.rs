@@ -48,6 +48,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     if_match: false,
     if_none_match: false,
     download_if_match: false,
+    delete_if_match: false,
     changes: false,
     copy_files: true,
     copy_folders: false,

@@ -1,7 +1,7 @@
 //! Amazon Cloud Drive: paths are resolved by id, one name per request.
 
 use drivedal_conformance::{Expectations, KnownDifference};
-use drivedal_server::AccountKind;
+use drivedal_server::{AccountKind, CloudBehavior};
 
 use super::{
     indexed,
@@ -13,6 +13,7 @@ pub fn amazon_drive() -> Served {
         name: "amazon-drive",
         scheme: "amazon-drive",
         kind: AccountKind::Personal,
+        behavior: CloudBehavior::default,
         options: |server, token| {
             vec![("endpoint", format!("{server}drive/v1/")), ("access_token", token.to_owned())]
         },

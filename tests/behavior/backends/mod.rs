@@ -82,6 +82,8 @@ pub fn all() -> Vec<Arc<dyn Backend>> {
         Arc::new(skydrive::skydrive()),
         Arc::new(onedrive::personal()),
         Arc::new(onedrive::business()),
+        Arc::new(onedrive::business_without_preauth()),
+        Arc::new(onedrive::library_without_preauth()),
         Arc::new(amazon_drive::amazon_drive()),
     ];
     all.extend(cached::all());

@@ -1,7 +1,7 @@
 //! OneDrive, addressed by path: personal and Business.
 
 use drivedal_conformance::{Expectations, KnownDifference};
-use drivedal_server::AccountKind;
+use drivedal_server::{AccountKind, CloudBehavior};
 
 use super::{
     indexed,
@@ -13,6 +13,7 @@ pub fn personal() -> Served {
         name: "onedrive-personal",
         scheme: "onedrive",
         kind: AccountKind::Personal,
+        behavior: CloudBehavior::default,
         options: |server, token| {
             vec![
                 ("endpoint", format!("{server}v1.0")),
@@ -46,12 +47,85 @@ pub fn business() -> Served {
     }
 }
 
+/// A Business drive in a tenant without pre-authenticated URLs, whose token cannot be exchanged for one
+/// of SharePoint: files are sent in one request.
+pub fn business_without_preauth() -> Served {
+    Served {
+        name: "onedrive-business-no-preauth",
+        behavior: || CloudBehavior::default().without_pre_authenticated_urls(),
+        options: |server, token| {
+            vec![
+                ("endpoint", format!("{server}v1.0")),
+                ("access_token", token.to_owned()),
+                ("sharepoint_audience", SHAREPOINT.to_owned()),
+                ("account_kind", "business".to_owned()),
+                ("upload_fragment", "327680".to_owned()),
+            ]
+        },
+        known: KNOWN_WITHOUT_SESSIONS,
+        requests: &REQUESTS_WITHOUT_PREAUTH,
+        ..business()
+    }
+}
+
+/// A document library in such a tenant. The sign-in also gives tokens for SharePoint.
+pub fn library_without_preauth() -> Served {
+    Served {
+        name: "onedrive-library-no-preauth",
+        kind: AccountKind::Library,
+        options: |server, token| {
+            vec![
+                ("endpoint", format!("{server}v1.0")),
+                ("oauth_endpoint", server.to_string()),
+                ("client_id", "app".to_owned()),
+                ("access_token", token.to_owned()),
+                ("refresh_token", format!("{token}-refresh")),
+                ("sharepoint_audience", SHAREPOINT.to_owned()),
+                ("account_kind", "library".to_owned()),
+                ("upload_fragment", "327680".to_owned()),
+            ]
+        },
+        known: KNOWN_WITHOUT_PREAUTH,
+        ..business_without_preauth()
+    }
+}
+
+/// The audience of tokens for upload sessions on the server.
+const SHAREPOINT: &str = "https://drivedal-my.sharepoint.com";
+
 const KNOWN_PERSONAL: &[KnownDifference] = &[];
 
 const KNOWN_BUSINESS: &[KnownDifference] = &[KnownDifference::always(
     "SharePoint rejects folder names with a leading tilde",
     &["names::names_with_a_leading_tilde_are_supported"],
 )];
+
+const RETIRED_URLS: KnownDifference = KnownDifference::always(
+    "a tenant without pre-authenticated URLs has none for another program",
+    &["versions::a_presigned_read_needs_no_token", "drive::claimed_verbs_are_supported"],
+);
+
+const KNOWN_WITHOUT_PREAUTH: &[KnownDifference] = &[KNOWN_BUSINESS[0], RETIRED_URLS];
+
+const KNOWN_WITHOUT_SESSIONS: &[KnownDifference] = &[
+    KNOWN_BUSINESS[0],
+    RETIRED_URLS,
+    KnownDifference::always(
+        "the progress of the copy of a folder needs a token of SharePoint",
+        &["drive::a_copy_of_a_folder_is_complete_or_unsupported"],
+    ),
+    KnownDifference::always(
+        "upload sessions need a token of SharePoint; the adapter sends the file in one request instead",
+        &[
+            "drive::a_session_creates_the_file_with_its_last_fragment",
+            "drive::a_session_replaces_a_file",
+            "drive::a_session_reports_the_offset_that_it_expects",
+            "drive::a_fragment_at_a_wrong_offset_changes_nothing",
+            "drive::a_session_is_cancelled_once_and_again",
+            "drive::a_commit_is_repeatable",
+        ],
+    ),
+];
 
 /// Known differences of an account of unknown kind.
 pub const KNOWN: &[KnownDifference] = KNOWN_PERSONAL;
@@ -108,3 +182,7 @@ const REQUESTS: Requests = Requests {
 /// Rows that differ for Business.
 const REQUESTS_OF_BUSINESS: Requests =
     Requests { instead: &[("a_tree_of_ten_folders", 10)], ..REQUESTS };
+
+/// Rows that differ in a tenant without pre-authenticated URLs.
+const REQUESTS_WITHOUT_PREAUTH: Requests =
+    Requests { download: "graph.content.get", ..REQUESTS_OF_BUSINESS };

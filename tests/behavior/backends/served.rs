@@ -10,7 +10,7 @@ use drivedal_conformance::{
     Backend, CaseResult, Expectations, KnownDifference, Requirement, TestContext,
     drive::DriveAccess, fail,
 };
-use drivedal_server::{AccountKind, Fault, FixtureItem, Server};
+use drivedal_server::{AccountKind, CloudBehavior, Fault, FixtureItem, Server};
 use futures::{FutureExt, future::BoxFuture};
 use opendal::Operator;
 use url::Url;
@@ -41,6 +41,8 @@ pub struct Served {
     pub scheme: &'static str,
     /// Kind of the server's account, if the protocol has several.
     pub kind: AccountKind,
+    /// How the server deviates from today's cloud.
+    pub behavior: fn() -> CloudBehavior,
     /// Returns the options for a server's URL and a token.
     pub options: fn(&Url, &str) -> Vec<(&'static str, String)>,
     pub known: &'static [KnownDifference],
@@ -125,7 +127,13 @@ impl Backend for Served {
     fn prepare(&self) -> BoxFuture<'_, CaseResult<TestContext>> {
         async move {
             static CASES: AtomicU64 = AtomicU64::new(1);
-            let server = match Server::builder().ephemeral().kind(self.kind).start().await {
+            let server = match Server::builder()
+                .ephemeral()
+                .kind(self.kind)
+                .behavior((self.behavior)())
+                .start()
+                .await
+            {
                 Ok(server) => server,
                 Err(error) => return fail(error),
             };

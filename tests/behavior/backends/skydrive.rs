@@ -1,7 +1,7 @@
 //! SkyDrive: paths are resolved by id, with one listing for each folder that is not cached.
 
 use drivedal_conformance::{Expectations, KnownDifference};
-use drivedal_server::AccountKind;
+use drivedal_server::{AccountKind, CloudBehavior};
 
 use super::{
     SIZE_UNTOLD, indexed,
@@ -13,6 +13,7 @@ pub fn skydrive() -> Served {
         name: "skydrive",
         scheme: "skydrive",
         kind: AccountKind::Personal,
+        behavior: CloudBehavior::default,
         options: |server, token| {
             vec![
                 ("endpoint", format!("{server}v5.0/")),

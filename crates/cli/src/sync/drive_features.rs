@@ -88,6 +88,10 @@ impl EndpointFeatures for DriveFeatures {
             .collect()
     }
 
+    fn may_rewrite(&self, path: &str) -> bool {
+        self.0.cached_item(path).is_some_and(|item| self.0.drive().may_rewrite_content(&item))
+    }
+
     fn algorithms(&self) -> Vec<HashAlgorithm> {
         vec![QUICK_XOR]
     }

@@ -55,7 +55,7 @@ async fn names_that_a_cloud_forbids_go_up_and_come_back() {
     for cloud in [SkyDrive, OneDrive, Amazon] {
         let rig = Rig::new(cloud).await;
         for (name, _) in NAMES {
-            rig.shell.write(&format!("src/in:{name}/{name}"), name);
+            rig.shell.write_old(&format!("src/in:{name}/{name}"), name);
         }
         let invalid = rig.shell.path("src").join(OsStr::from_bytes(b"not text \xff"));
         fs::write(invalid, "bytes").expect("written");

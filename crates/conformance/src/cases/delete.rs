@@ -1,7 +1,7 @@
 //! `delete`: removes the named item and nothing else.
 
 use futures::stream;
-use opendal::{EntryMode, ErrorKind};
+use opendal::{EntryMode, ErrorKind, options::DeleteOptions};
 
 use crate::{
     CaseResult, TestContext, allow_error, cases,
@@ -64,6 +64,7 @@ cases! {
     the_folder_of_a_removed_file_stays: create_dir;
     /// Deletes a file whose metadata, listing and bytes were read before. No later result has it.
     a_removed_file_is_missing_in_every_result;
+    a_file_is_removed_only_in_the_required_state: delete_with_if_match;
 }
 
 async fn a_file_is_removed_and_nothing_beside_it(test: &TestContext) -> CaseResult {
@@ -311,5 +312,24 @@ async fn a_removed_file_is_missing_in_every_result(test: &TestContext) -> CaseRe
     expect_error(test.op.read("a/file").await, &[ErrorKind::NotFound])?;
     assert_eq!(children(&test.op, "a/").await?, ["a/other"]);
     assert_eq!(children(&test.op, "a/f").await?, [""; 0]);
+    Ok(())
+}
+
+/// Deletes a file with `if_match`. With its previous etag the result is `ConditionNotMatch`, and the
+/// file stays; with the current one it is removed.
+///
+/// # Errors
+/// `Failed` if the promise is not kept.
+async fn a_file_is_removed_only_in_the_required_state(test: &TestContext) -> CaseResult {
+    test.op.write("file", "1").await?;
+    let old = test.op.stat("file").await?.etag().map(str::to_owned);
+    test.op.write("file", "22").await?;
+    let new = test.op.stat("file").await?.etag().map(str::to_owned);
+    let required = |if_match| DeleteOptions { if_match, ..DeleteOptions::default() };
+    let refused = test.op.delete_options("file", required(old)).await;
+    expect_error(refused, &[ErrorKind::ConditionNotMatch])?;
+    assert_eq!(content(&test.op, "file").await?, b"22");
+    test.op.delete_options("file", required(new)).await?;
+    assert!(!exists(&test.op, "file").await?);
     Ok(())
 }

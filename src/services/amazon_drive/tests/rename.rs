@@ -150,7 +150,8 @@ async fn a_missing_occupant_is_ignored() {
 
 async fn remove(transport: &Scripted, known: &[&str]) -> Result<()> {
     let parents = known.iter().map(|id| ItemId::from(*id)).collect();
-    let removal = DeleteTarget { item: from("P"), kind: Some(ItemKind::File), parents };
+    let removal =
+        DeleteTarget { item: from("P"), kind: Some(ItemKind::File), parents, if_match: None };
     drive().delete(&transport.context(), &[removal]).await.pop().unwrap()
 }
 
@@ -200,6 +201,7 @@ async fn each_deletion_has_its_own_result() {
         item: ItemRef::Item { id: id.into(), parent: Some("P".into()) },
         kind: None,
         parents: vec!["P".into()],
+        if_match: None,
     });
     let results = drive().delete(&transport.context(), &removals).await;
     assert!(results[0].is_ok());

@@ -82,8 +82,24 @@ impl Client {
     /// # Errors
     /// `NotFound` if the item does not exist, `Conflict` if it is locked.
     pub async fn delete(&self, cx: &Context, item: &Address) -> Result<()> {
+        self.delete_if_match(cx, item, None).await
+    }
+
+    /// Deletes an item like [`delete`](Self::delete), if it has the etag `etag`.
+    ///
+    /// # Errors
+    /// Those of [`delete`](Self::delete); `ConditionNotMatch` if the item has another etag.
+    pub async fn delete_if_match(
+        &self,
+        cx: &Context,
+        item: &Address,
+        etag: Option<&str>,
+    ) -> Result<()> {
         let url = self.url(item, "");
-        let request = || ApiRequest::new(Operation::Delete, Method::DELETE, &*url, "{item}");
+        let request = || {
+            let request = ApiRequest::new(Operation::Delete, Method::DELETE, &*url, "{item}");
+            with_header(request, header::IF_MATCH, etag)
+        };
         self.send_gathered(cx, &request).await.map(drop)
     }
 }

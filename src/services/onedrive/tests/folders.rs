@@ -291,7 +291,12 @@ async fn a_folder_cannot_move_below_itself_and_a_root_not_at_all() {
 
 #[tokio::test]
 async fn deletes_are_one_request_each_with_results_in_order() {
-    let removal = |place: ItemRef| DeleteTarget { item: place, kind: None, parents: Vec::new() };
+    let removal = |place: ItemRef| DeleteTarget {
+        item: place,
+        kind: None,
+        parents: Vec::new(),
+        if_match: None,
+    };
     let transport = Scripted::by(|sent| match &*sent.line() {
         "DELETE https://graph.microsoft.com/v1.0/me/drive/root:/gone" => {
             error_response(404, "itemNotFound")

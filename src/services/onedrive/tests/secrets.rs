@@ -88,7 +88,7 @@ async fn every_request(transport: &Scripted) -> Vec<String> {
         tell(said(drive.copy_status(&cx, &job).await));
         tell(said::<CopyJob>(Ok(job)));
     }
-    let removal = DeleteTarget { item: at("a"), kind: None, parents: vec![] };
+    let removal = DeleteTarget { item: at("a"), kind: None, parents: vec![], if_match: None };
     for result in drive.delete(&cx, &[removal]).await {
         tell(said(result));
     }

@@ -195,7 +195,8 @@ async fn items_are_removed_one_by_one_each_with_its_own_result() {
         true => answer(204, ""),
         false => refusal(404, "resource_not_found", "Gone."),
     });
-    let removal = |id: &str, kind| DeleteTarget { item: place(id), kind, parents: vec![] };
+    let removal =
+        |id: &str, kind| DeleteTarget { item: place(id), kind, parents: vec![], if_match: None };
     let removals = [
         removal(FILE, Some(ItemKind::File)),
         removal(FOLDER, Some(ItemKind::Folder)),

@@ -70,7 +70,7 @@ async fn every_request(transport: &Scripted) -> Vec<String> {
     tell(said(drive.update(&cx, &place(FILE), Some(&file), &change).await));
     let to = target(FOLDER, "c");
     tell(said(drive.copy(&cx, CopyRequest::new(&place(FILE), &to).with_known(&file)).await));
-    let removal = DeleteTarget { item: place(FILE), kind: None, parents: vec![] };
+    let removal = DeleteTarget { item: place(FILE), kind: None, parents: vec![], if_match: None };
     for result in drive.delete(&cx, &[removal]).await {
         tell(said(result));
     }
