@@ -190,7 +190,7 @@ async fn all_members_of_a_link_are_sent() {
     request.keep_inherited = false;
     let created = anna.handle.create_link(&anna.operator, &request).await.expect("a link");
     let links = anna.handle.links(&anna.operator, "a").await.expect("links");
-    assert_eq!(links, [created.clone()]);
+    assert_eq!(links, std::slice::from_ref(&created));
     assert!(created.has_password && created.expires == request.expires, "{created:?}");
     assert!(!format!("{created:?} {request:?}").contains("hunter2"));
     anna.handle.delete_link(&anna.operator, "a", &created.id).await.expect("deleted");
@@ -365,7 +365,7 @@ async fn thumbnails_have_urls_and_a_preview_has_a_page() {
         }
         let none = handle.thumbnail_urls(operator, "b.txt").await.expect("no thumbnails");
         assert!(none.is_empty(), "{none:?}");
-        let error = handle.thumbnail(operator, "c.png", 100).await.err().expect("missing");
+        let error = handle.thumbnail(operator, "c.png", 100).await.expect_err("missing");
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
         match service {
             ("onedrive", _) => {

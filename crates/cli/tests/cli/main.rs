@@ -5,6 +5,7 @@ mod acd_cli;
 mod bench;
 mod change_feed;
 mod clashes;
+mod conformance;
 mod data_folder;
 mod drives;
 mod encoding;

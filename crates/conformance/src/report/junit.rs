@@ -11,6 +11,9 @@ use super::{CaseOutcome, CaseReport, Report, Status};
 
 /// Returns the report as JUnit XML: a suite for each backend, a test case for each case. Known
 /// differences and cases that do not apply are skipped.
+///
+/// # Panics
+/// Never: the document is written to memory.
 pub fn junit(report: &Report) -> String {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     write(report, &mut writer).expect("writing to memory does not fail");
