@@ -9,6 +9,7 @@ use super::{
     check_out,
     drive_context::DriveContext,
     error::Result,
+    labels,
     stored_facets::{LOCKED, stored_facet},
 };
 use crate::tree::{ItemKey, Node, Role, SharingSummary, TreeError, WriteGuard};
@@ -71,7 +72,8 @@ impl DriveContext<'_> {
 impl WriteRights {
     /// Returns the check of a write by these rights. It fails with [`TreeError::Denied`] if no item may
     /// be created, with [`TreeError::NameTaken`] if the caller cannot change the existing file, and with
-    /// [`TreeError::Locked`] if that is locked or checked out by another caller.
+    /// [`TreeError::Locked`] if that is locked, also by a retention label, or checked out by another
+    /// caller.
     pub(super) fn guard(self) -> WriteGuard {
         WriteGuard::new(move |replaced| {
             let Some(node) = replaced else {
@@ -84,6 +86,7 @@ impl WriteRights {
                 return Err(TreeError::NameTaken(node.no));
             }
             let is_locked = stored_facet(node, LOCKED).is_some()
+                || labels::is_locked(node)
                 || check_out::is_by_another(node, self.by.as_deref());
             if is_locked { Err(TreeError::Locked(node.no)) } else { Ok(()) }
         })
