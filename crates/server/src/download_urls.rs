@@ -41,6 +41,10 @@ struct Claims(
     i64,
 );
 
+/// Facet of an item in memory whose content is that of an earlier version: the number of the version. The
+/// tree never stores it.
+pub(super) const SHOWN_VERSION: &str = "shownVersion";
+
 /// Returns the path of a download URL to a file's bytes, percent-encoded; `None` if the item has
 /// none, as folders and notebooks. With `attachment`, browsers save the file instead of displaying
 /// it.
@@ -52,7 +56,9 @@ pub(super) fn path(
 ) -> Option<String> {
     let content = node.content.as_ref()?;
     let bytes = content::fingerprint(content);
-    let claims = Claims(account.name.clone(), node.no, bytes, attachment, CURRENT);
+    let version = node.facets.get(SHOWN_VERSION).and_then(serde_json::Value::as_i64);
+    let version = version.unwrap_or(CURRENT);
+    let claims = Claims(account.name.clone(), node.no, bytes, attachment, version);
     Some(signed_path(state, &claims, &node.name))
 }
 

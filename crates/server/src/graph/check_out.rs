@@ -1,7 +1,7 @@
 //! Check-out and check-in of files of business drives and libraries (onedrive-graph#versions).
 //!
-//! While a file is checked out, only the caller who did it can change the file; others get 423. The
-//! cloud also hides the changes from others until the check-in; this server does not.
+//! While a file is checked out, only the caller of the check-out can change the file; others get 423.
+//! Until the check-in, others see the version of the check-out.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -15,8 +15,12 @@ use super::{
     error::{Error, Result},
     response,
     stored_facets::{change_facets, stored_facet, with_facet},
+    versions,
 };
-use crate::tree::{Node, NodeKind, VERSION_COMMENT};
+use crate::{
+    download_urls::SHOWN_VERSION,
+    tree::{DriveKey, Node, NodeKind, Tree, TreeError, VERSION_COMMENT},
+};
 
 /// Facet with the check-out of a file.
 pub(super) const CHECKED_OUT: &str = "checkedOut";
@@ -145,6 +149,45 @@ pub(super) fn is_by_another(node: &Node, caller: Option<&str>) -> bool {
     CheckOut::of(node).is_some_and(|check_out| Some(check_out.by.as_str()) != caller)
 }
 
+/// Returns an item as a caller sees it: a file that another caller has checked out and changed has the
+/// bytes of the check-out, unless that version was deleted. `caller` is as of [`DriveContext::caller`];
+/// `None` for a request without a token.
+///
+/// # Errors
+/// Storage errors.
+pub(super) async fn published(
+    tree: &Tree,
+    drive: DriveKey,
+    node: Node,
+    caller: Option<&str>,
+) -> std::result::Result<Node, TreeError> {
+    let Some(check_out) = CheckOut::of(&node) else { return Ok(node) };
+    if caller == Some(check_out.by.as_str()) || node.revision == check_out.revision {
+        return Ok(node);
+    }
+    match tree.version(drive, node.no, check_out.revision).await {
+        Ok(version) => {
+            let mut shown = versions::as_node(&node, &version);
+            shown.revision = version.no;
+            shown.facets.insert(SHOWN_VERSION.to_owned(), version.no.into());
+            Ok(shown)
+        }
+        Err(TreeError::NotFound) => Ok(node),
+        Err(error) => Err(error),
+    }
+}
+
+impl DriveContext<'_> {
+    /// Returns an item as the caller sees it, as of [`published`].
+    ///
+    /// # Errors
+    /// 500 if the storage fails.
+    pub(super) async fn published(&self, node: Node) -> Result<Node> {
+        let caller = self.caller().ok();
+        Ok(published(self.tree(), self.drive(), node, caller.as_deref()).await?)
+    }
+}
+
 /// Returns the publication facet of a file: whether it is checked out, and the current version.
 pub(super) fn publication(node: &Node) -> Value {
     let check_out = CheckOut::of(node);
@@ -160,14 +203,16 @@ pub(super) fn publication(node: &Node) -> Value {
 /// request.
 ///
 /// # Errors
-/// The errors of the address, as of [`DriveContext::locate`]; 400 if the item is not a file; 501 on
-/// personal drives.
+/// The errors of the address, as of [`DriveContext::locate`]; 400 if the item is not a file; 404 if it was
+/// deleted meanwhile; 501 on personal drives.
 async fn file(context: &DriveContext<'_>, address: &ItemAddress, action: &str) -> Result<Node> {
     if context.kind.is_personal() {
         let message = format!("{action} is not supported for this account.");
         return Err(Error::not_supported(message));
     }
-    let node = context.locate(address).await?.node;
+    let item = context.locate(address).await?.node.no;
+    // The caller may see another version than the current one.
+    let node = context.tree().node(context.drive(), item).await?;
     match node.kind {
         NodeKind::File => Ok(node),
         NodeKind::Folder | NodeKind::Notebook => {

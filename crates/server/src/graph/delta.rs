@@ -239,7 +239,8 @@ async fn changes(
                 continue;
             }
             moved = (has_contents && moves.arrived.contains(&node.no)).then_some(contents);
-            inside.push((ancestors.chain(context, &node).await?, node));
+            let chain = ancestors.chain(context, &node).await?;
+            inside.push((chain, context.published(node).await?));
         } else if moves.left.contains(&node.no) || !moves.left.is_disjoint(&above) {
             if !was_visible(context, &mut ancestors, &node, &moves.left).await? {
                 continue;

@@ -273,7 +273,7 @@ impl<'a> DriveContext<'a> {
     /// # Errors
     /// 404 if the item does not exist or is in the recycle bin, 500 if the storage fails.
     pub(super) async fn item_by_key(&self, item: ItemKey) -> Result<ItemWithPath> {
-        let node = self.tree().node(self.drive(), item).await?;
+        let node = self.published(self.tree().node(self.drive(), item).await?).await?;
         let parent_path = self.parent_path(&node).await?;
         Ok(ItemWithPath { node, parent_path })
     }
@@ -335,6 +335,7 @@ impl<'a> DriveContext<'a> {
         let mut parent_path = self.path(anchor).await?;
         let Some(node) = nodes.pop() else { return Ok(None) };
         parent_path.extend(nodes.into_iter().skip(1).map(|node| node.name));
+        let node = self.published(node).await?;
         Ok(Some(ItemWithPath { node, parent_path }))
     }
 

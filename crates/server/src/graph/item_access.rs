@@ -65,16 +65,21 @@ impl DriveContext<'_> {
         Ok(self.role(node.no).await?.is_some())
     }
 
-    /// Returns the nodes that the caller has access to.
+    /// Returns the nodes that the caller has access to, as the caller sees them: see
+    /// [`published`](super::check_out::published).
     ///
     /// # Errors
     /// 500 if the storage fails.
-    pub(super) async fn visible(&self, nodes: Vec<Node>) -> Result<Vec<Node>> {
-        if self.base_role.is_some() {
-            return Ok(nodes);
+    pub(super) async fn visible(&self, mut nodes: Vec<Node>) -> Result<Vec<Node>> {
+        if self.base_role.is_none() {
+            let (state, link) = (&self.request.state, self.presented.as_ref());
+            nodes = visible_items(state, &self.account, nodes, &self.principal, link).await?;
         }
-        let (state, link) = (&self.request.state, self.presented.as_ref());
-        Ok(visible_items(state, &self.account, nodes, &self.principal, link).await?)
+        let mut published = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            published.push(self.published(node).await?);
+        }
+        Ok(published)
     }
 
     /// Returns a page of the items below a folder that the caller has access to, as

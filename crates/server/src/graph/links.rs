@@ -10,6 +10,7 @@ use http::StatusCode;
 use percent_encoding::percent_decode_str;
 
 use super::{
+    check_out,
     contract::Payload,
     error::{Error, Result},
     request::GraphRequest,
@@ -225,6 +226,9 @@ pub(super) async fn follow(
         return Err(Error::new(StatusCode::FORBIDDEN, "accessDenied", message));
     }
     let node = state.tree.node(target.account.drive, target.item).await?;
+    let caller = request.valid_grant().ok().map(|grant| grant.account.clone());
+    let drive = target.account.drive;
+    let node = check_out::published(&state.tree, drive, node, caller.as_deref()).await?;
     let url = match (node.kind, download_urls::path(state, &target.account, &node, false)) {
         (NodeKind::Folder, _) => folder_page(request, &target),
         (_, Some(path)) => Some(request.content_url(request.kind(&target.account), &path)),

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     content::encoded,
+    download_urls::SHOWN_VERSION,
     item_pictures,
     media::{
         Media, ThumbnailSource,
@@ -169,6 +170,10 @@ impl FileThumbnails {
     /// Returns the thumbnails of a file; `None` if it has none, because the item is no photo and no
     /// video, or the photo cannot be decoded.
     fn for_node(context: &DriveContext<'_>, node: &Node) -> Option<Self> {
+        // The pictures are those of the current bytes.
+        if node.facets.contains_key(SHOWN_VERSION) {
+            return None;
+        }
         let (size, is_turned, source) = match node.content.as_ref()?.media.as_deref()? {
             Media::Photo(photo) if !is_decodable(photo) => return None,
             Media::Photo(photo) => {

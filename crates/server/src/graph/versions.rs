@@ -178,7 +178,9 @@ pub(super) async fn all(context: &DriveContext<'_>, node: &Node) -> Result<Vec<(
     }
     let earlier = context.tree().versions(context.drive(), node.no).await?;
     let mut all = vec![(node.revision, describe_current(context, node))];
-    all.extend(earlier.iter().map(|version| (version.no, describe(context, node, version))));
+    // A file that another caller has checked out has an older current version.
+    let earlier = earlier.iter().filter(|version| version.no < node.revision);
+    all.extend(earlier.map(|version| (version.no, describe(context, node, version))));
     Ok(all)
 }
 
@@ -192,7 +194,7 @@ async fn find(context: &DriveContext<'_>, node: &Node, id: &str) -> Result<Optio
         return Ok(None);
     }
     let no = id.strip_suffix(".0").and_then(|no| no.parse().ok()).ok_or_else(Error::not_found)?;
-    if id != version_id(no) {
+    if id != version_id(no) || no > node.revision {
         return Err(Error::not_found());
     }
     Ok(Some(context.tree().version(context.drive(), node.no, no).await?))
@@ -259,7 +261,7 @@ fn download_url(context: &DriveContext<'_>, node: &Node, version: &ItemVersion) 
 }
 
 /// Returns the item with the bytes and the time of an earlier version.
-fn as_node(node: &Node, version: &ItemVersion) -> Node {
+pub(super) fn as_node(node: &Node, version: &ItemVersion) -> Node {
     Node {
         size: version.content.size,
         content: Some(version.content.clone()),

@@ -91,7 +91,9 @@ async fn an_application_cannot_change_a_file_that_a_user_has_checked_out() {
     post(&drive, "checkin").json(json!({})).ok().await;
     call("PUT", "/content").body("x").ok().await;
     post(&drive, "checkout").ok().await;
+    drive.put("f", "draft").await;
     assert_eq!(call("POST", "/discardCheckout").await.status, 204, "an application may discard");
+    assert_eq!(drive.read("f").await, "x");
     call("DELETE", "").ok().await;
 }
 
@@ -112,4 +114,45 @@ async fn personal_drives_and_folders_have_no_check_out() {
     let body = json!({"checkInAs": "draft"});
     post(&drive, "checkin").json(body).refused(400, "invalidRequest").await;
     post(&drive, "checkin").json(json!({"colour": 1})).refused(400, "invalidRequest").await;
+}
+
+#[tokio::test]
+async fn others_see_the_version_of_the_check_out_until_the_check_in() {
+    let cloud = GraphServer::with(|builder| builder.kind(AccountKind::Business)).await;
+    let owner = cloud.named("owner");
+    let file = owner.put("f", "one").await;
+    let other = cloud.named("other");
+    let address = other.get("/me").await["userPrincipalName"].clone();
+    let invite = json!({"recipients": [{"email": address}], "roles": ["write"]});
+    owner.request("POST", "/me/drive/root:/f:/invite").json(invite).ok().await;
+    let link = post(&owner, "createLink").json(json!({"type": "view", "scope": "anonymous"}));
+    let link = link.ok().await.json()["link"]["webUrl"].as_str().expect("a URL").to_owned();
+    post(&owner, "checkout").ok().await;
+    owner.put("f", "two!").await;
+    let item = format!("/drives/{}/items/{}", owner.id().await, id(&file));
+    let read = async |drive: &Drive<'_>| {
+        let content = drive.request("GET", &format!("{item}/content")).await;
+        cloud.send("GET", &content.location()).ok().await.text().to_owned()
+    };
+    let opened = async || {
+        let opened = cloud.send("GET", &link).await;
+        cloud.send("GET", &opened.location()).ok().await.text().to_owned()
+    };
+    let shown = async |drive: &Drive<'_>| {
+        let shown = drive.get(&item).await;
+        let url = shown["@microsoft.graph.downloadUrl"].as_str().expect("a URL").to_owned();
+        let listed = drive.get(&format!("{item}/versions")).await;
+        let versions = listed["value"].as_array().expect("versions").len();
+        let bytes = cloud.send("GET", &url).ok().await.text().to_owned();
+        (shown["size"].clone(), bytes, versions)
+    };
+    assert_eq!(shown(&other).await, (json!(3), "one".to_owned(), 1));
+    assert_eq!((read(&other).await, opened().await), ("one".into(), "one".into()));
+    assert_eq!(shown(&owner).await, (json!(4), "two!".to_owned(), 2));
+    assert_eq!(read(&owner).await, "two!");
+    other.request("GET", &format!("{item}/versions/2.0")).refused(404, "itemNotFound").await;
+    other.request("PUT", &format!("{item}/content")).body("x").refused(423, "resourceLocked").await;
+    post(&owner, "checkin").json(json!({})).ok().await;
+    assert_eq!(shown(&other).await, (json!(4), "two!".to_owned(), 2));
+    assert_eq!((read(&other).await, opened().await), ("two!".into(), "two!".into()));
 }
