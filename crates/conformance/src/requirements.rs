@@ -45,3 +45,43 @@ capabilities! {
     presign presign_read presign_stat presign_write presign_delete
     shared
 }
+
+macro_rules! absent_capabilities {
+    ($($name:ident: $flag:ident;)+) => {
+        $(
+            #[doc = concat!("The service does not have the capability `", stringify!($flag), "`.")]
+            pub const $name: Requirement = Requirement {
+                name: concat!("no ", stringify!($flag)),
+                is_met: |test| !test.op.info().capability().$flag,
+            };
+        )+
+    };
+}
+
+absent_capabilities! {
+    no_copy: copy;
+    no_copy_with_if_not_exists: copy_with_if_not_exists;
+    no_delete_with_if_match: delete_with_if_match;
+    no_delete_with_if_none_match: delete_with_if_none_match;
+    no_delete_with_version: delete_with_version;
+    no_presign_read: presign_read;
+    no_presign_stat: presign_stat;
+    no_presign_write: presign_write;
+    no_read_with_if_match: read_with_if_match;
+    no_read_with_if_modified_since: read_with_if_modified_since;
+    no_read_with_if_none_match: read_with_if_none_match;
+    no_read_with_if_unmodified_since: read_with_if_unmodified_since;
+    no_read_with_version: read_with_version;
+    no_rename: rename;
+    no_rename_with_if_not_exists: rename_with_if_not_exists;
+    no_restore: restore;
+    no_stat_with_if_match: stat_with_if_match;
+    no_stat_with_if_modified_since: stat_with_if_modified_since;
+    no_stat_with_if_none_match: stat_with_if_none_match;
+    no_stat_with_if_unmodified_since: stat_with_if_unmodified_since;
+    no_stat_with_version: stat_with_version;
+    no_write_can_append: write_can_append;
+    no_write_with_if_match: write_with_if_match;
+    no_write_with_if_none_match: write_with_if_none_match;
+    no_write_with_if_not_exists: write_with_if_not_exists;
+}

@@ -64,6 +64,8 @@ cases! {
     the_folder_of_a_removed_file_stays: create_dir;
     /// Deletes a file whose metadata, listing and bytes were read before. No later result has it.
     a_removed_file_is_missing_in_every_result;
+    /// Deletes a file with `if_match`. With its previous etag the result is `ConditionNotMatch`, and the
+    /// file stays; with the current one it is removed.
     a_file_is_removed_only_in_the_required_state: delete_with_if_match;
 }
 
@@ -315,11 +317,6 @@ async fn a_removed_file_is_missing_in_every_result(test: &TestContext) -> CaseRe
     Ok(())
 }
 
-/// Deletes a file with `if_match`. With its previous etag the result is `ConditionNotMatch`, and the
-/// file stays; with the current one it is removed.
-///
-/// # Errors
-/// `Failed` if the promise is not kept.
 async fn a_file_is_removed_only_in_the_required_state(test: &TestContext) -> CaseResult {
     test.op.write("file", "1").await?;
     let old = test.op.stat("file").await?.etag().map(str::to_owned);

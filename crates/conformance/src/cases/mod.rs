@@ -9,8 +9,11 @@ mod model;
 mod names;
 mod options;
 mod others;
+mod presign;
 mod read;
+mod refusals;
 mod rename;
+mod restore;
 mod stat;
 mod versions;
 mod write;
@@ -55,10 +58,17 @@ pub fn groups() -> Vec<Group> {
             "Concurrent calls: every result is one that a single caller could have had.",
             concurrency::cases(),
         ),
+        Group::new("versions", "Versions of files.", versions::cases()),
         Group::new(
-            "versions",
-            "Versions of files, and requests that are created for another program.",
-            versions::cases(),
+            "presign",
+            "Requests that another program can send, without a token.",
+            presign::cases(),
+        ),
+        Group::new("restore", "Deleted files that exist again.", restore::cases()),
+        Group::new(
+            "refusals",
+            "Operations and options that a service does not have: each is refused, and changes nothing.",
+            refusals::cases(),
         ),
         Group::new(
             "others",

@@ -1,9 +1,6 @@
-//! Versions of files, and requests that are created for another program.
+//! Versions of files.
 
-use std::time::Duration;
-
-use http::Request;
-use opendal::{Buffer, Entry, ErrorKind};
+use opendal::{Entry, ErrorKind};
 
 use crate::{
     CaseResult, TestContext, cases,
@@ -12,8 +9,8 @@ use crate::{
 };
 
 cases! {
-    /// Lists a file that was written twice. Its versions differ, exactly one is current, and that one has
-    /// the size of the file.
+    /// Lists a file that was written twice. Its versions differ, exactly one is current, and that
+    /// one has the size of the file.
     a_listing_with_versions_has_one_current_version_of_each_file: list_with_versions;
     /// Reads each version of a file, as a whole and a range of it. The bytes have the size that the
     /// listing names, and the current version has those of the file.
@@ -24,8 +21,6 @@ cases! {
     a_version_that_does_not_exist_is_not_found: read_with_version, stat_with_version;
     /// Deletes the old versions of a file. The current one stays.
     an_old_version_is_deleted_alone: list_with_versions, delete_with_version;
-    /// Sends a presigned request without anything of the service. The response has the bytes.
-    a_presigned_read_needs_no_token: presign_read;
 }
 
 /// Writes a file twice. Returns its entries in a listing with versions.
@@ -122,18 +117,5 @@ async fn an_old_version_is_deleted_alone(test: &TestContext) -> CaseResult {
     assert_eq!(left.len(), 1, "{left:?}");
     assert_eq!(left[0].metadata().is_current(), Some(true));
     assert_eq!(content(&test.op, "d/file").await?, bytes(2, 200));
-    Ok(())
-}
-
-async fn a_presigned_read_needs_no_token(test: &TestContext) -> CaseResult {
-    test.op.write("d/file", bytes(1, 100)).await?;
-    let presigned = test.op.presign_read("d/file", Duration::from_secs(60)).await?;
-    assert!(!presigned.header().contains_key("authorization"), "the URL alone gives access");
-    let request = Request::from(presigned);
-    let response = test.op.context().http_transport().send(request).await?;
-    let read: Buffer = response.into_body();
-    assert_eq!(read.to_vec(), bytes(1, 100));
-    let missing = test.op.presign_read("d/missing", Duration::from_secs(60)).await;
-    expect_error(missing.map(drop), &[ErrorKind::NotFound])?;
     Ok(())
 }
