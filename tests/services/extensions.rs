@@ -379,3 +379,61 @@ async fn thumbnails_have_urls_and_a_preview_has_a_page() {
         }
     }
 }
+
+#[tokio::test]
+async fn paths_lead_through_shortcuts_into_the_drives_of_others() {
+    for kind in KINDS {
+        let server = server(kind).await;
+        let (anna, bea) = (Account::open(&server, "anna", &[]), Account::open(&server, "bea", &[]));
+        anna.operator.write("Plans/2030/draft", "draft").await.expect("written");
+        let item = anna.handle.item_ref(&anna.operator, "Plans").await.expect("a reference");
+        let request = GrantRequest::new(item, vec![bea.address().await], Access::Write);
+        anna.handle.grant(&anna.operator, &request).await.expect("granted");
+        let folder = anna.send("GET", "/me/drive/root:/Plans", json!({})).await;
+        let shortcut = json!({"name": "Annas", "remoteItem": {"id": folder["id"],
+            "parentReference": {"driveId": folder["parentReference"]["driveId"]}}});
+        bea.send("POST", "/me/drive/root/children", shortcut).await;
+
+        // Each operator is new, so it has not seen the shortcut.
+        let fresh = || Account::open(&server, "bea", &[]);
+        assert_eq!(fresh().read("Annas/2030/draft").await, "draft", "{kind}");
+        assert_eq!(fresh().names("Annas/").await, ["Annas/2030/"], "{kind}");
+        assert_eq!(fresh().names("Annas/2030/").await, ["Annas/2030/draft"], "{kind}");
+        let tree = fresh().operator.lister_with("Annas/").recursive(true).await.expect("listed");
+        let tree: Vec<_> = tree.try_collect().await.expect("listed");
+        assert!(tree.iter().any(|entry| entry.path() == "Annas/2030/draft"), "{kind}: {tree:?}");
+        let stat = fresh().operator.stat("Annas/2030/draft").await.expect("metadata");
+        assert_eq!(stat.content_length(), 5);
+        fresh().operator.write("Annas/new/notes", "notes").await.expect("written");
+        assert_eq!(anna.read("Plans/new/notes").await, "notes", "{kind}");
+        fresh().operator.create_dir("Annas/empty/").await.expect("created");
+        fresh().operator.rename("Annas/new/notes", "Annas/empty/notes").await.expect("renamed");
+        assert_eq!(anna.read("Plans/empty/notes").await, "notes", "{kind}");
+        fresh().operator.delete("Annas/empty/notes").await.expect("deleted");
+        assert!(!anna.operator.exists("Plans/empty/notes").await.expect("a response"), "{kind}");
+        let missing = fresh().operator.stat("Annas/2030/missing").await.expect_err("missing");
+        assert_eq!(missing.kind(), ErrorKind::NotFound, "{kind}: {missing}");
+
+        // Only the shortcut is deleted, and a folder of its name has nothing to do with the target.
+        let last = fresh();
+        assert_eq!(last.names("Annas/").await.len(), 3, "{kind}");
+        last.operator.delete_with("Annas").recursive(true).await.expect("deleted");
+        last.operator.write("Annas/own", "own").await.expect("written");
+        assert_eq!(last.names("Annas/").await, ["Annas/own"], "{kind}");
+        assert_eq!(anna.read("Plans/2030/draft").await, "draft");
+        assert!(!anna.operator.exists("Plans/own").await.expect("a response"), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn the_folders_of_a_missing_path_are_requested_once() {
+    let server = server(AccountKind::Personal).await;
+    let anna = Account::open(&server, "anna", &[]);
+    anna.operator.write("a/b/c", "1").await.expect("written");
+    server.control().reset_counters();
+    for name in ["x", "y", "z"] {
+        assert!(!anna.operator.exists(&format!("a/b/{name}")).await.expect("a response"));
+    }
+    let counters = server.control().counters();
+    assert!(counters.count("graph.item.get") <= 5, "three items and two folders: {counters:?}");
+}

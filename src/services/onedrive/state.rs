@@ -13,6 +13,7 @@ use super::{
     capabilities::{RootFolder, capabilities, set_first_fragment},
     drive_lookup::DriveLookup,
     model::DriveResource,
+    shortcuts::Shortcuts,
 };
 use crate::{
     drive::{Capabilities, Context, Error, ErrorKind, Item, ItemId, ItemRef, Result, Target},
@@ -35,6 +36,8 @@ pub(super) struct GraphDrive {
     is_reachable: Arc<AtomicBool>,
     /// Whether files of upload sessions are created by a commit instead of the last fragment.
     pub(super) defer_commit: bool,
+    /// The shortcuts that paths lead through.
+    pub(super) shortcuts: Shortcuts,
     /// Items with new download URLs, in place of those with expired ones.
     pub(super) url_refresher: UrlRefresher<Item>,
     pub(super) capabilities: Arc<Capabilities>,
@@ -61,6 +64,7 @@ impl GraphDrive {
             kind,
             root_id: Arc::default(),
             is_reachable: Arc::default(),
+            shortcuts: Shortcuts::default(),
             url_refresher: UrlRefresher::default(),
             defer_commit: false,
             capabilities: Arc::new(capabilities(root, kind)),
@@ -90,7 +94,8 @@ impl GraphDrive {
         item: &ItemRef,
         shortcut: Shortcut,
     ) -> Result<Address> {
-        Ok(address_of(self.lookup.get(&self.client, cx).await?, item, shortcut))
+        let address = address_of(self.lookup.get(&self.client, cx).await?, item, shortcut);
+        Ok(self.shortcuts.redirect(address, shortcut == Shortcut::Follow))
     }
 
     /// Returns the id of the service's root folder: an alias, or the id of the folder behind the sharing
