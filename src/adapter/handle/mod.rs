@@ -9,7 +9,10 @@ mod item_paths;
 mod pages;
 mod sharing;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    borrow::Cow,
+    sync::{Arc, atomic::Ordering},
+};
 
 use opendal::Operator;
 
@@ -126,6 +129,12 @@ impl DriveHandle {
     /// Returns the mapping of names that the cloud forbids. `None` if the service maps none.
     pub fn name_encoding(&self) -> Option<NameEncoding> {
         self.state.settings.name_encoding
+    }
+
+    /// Returns the name in the operator's paths of an item that has a name in the drive, by the
+    /// service's [`name_encoding`](Self::name_encoding).
+    pub fn path_name<'n>(&self, drive_name: &'n str) -> Cow<'n, str> {
+        self.state.path_name(drive_name)
     }
 
     /// Returns the reason why no item can have a name, which is one name of a path. `None` if the

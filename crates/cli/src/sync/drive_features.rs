@@ -37,6 +37,12 @@ impl DriveFeatures {
         let handle = remote.handle.clone()?;
         Some(Self { handle, service: service_key(remote) })
     }
+
+    /// Returns the features of a drive without a remote.
+    #[cfg(test)]
+    pub(super) fn from_handle(handle: DriveHandle) -> Self {
+        Self { handle, service: String::new() }
+    }
 }
 
 impl EndpointFeatures for DriveFeatures {
@@ -89,7 +95,9 @@ impl EndpointFeatures for DriveFeatures {
     }
 
     fn may_rewrite(&self, path: &str) -> bool {
-        self.0.cached_item(path).is_some_and(|item| self.0.drive().may_rewrite_content(&item))
+        self.handle
+            .cached_item(path)
+            .is_some_and(|item| self.handle.drive().may_rewrite_content(&item))
     }
 
     fn algorithms(&self) -> Vec<HashAlgorithm> {

@@ -52,7 +52,10 @@ impl PlacePair {
         Ok(match relation {
             Relation::Separate => Self { source, target, overlaps: false },
             Relation::Overlap => Self { source, target, overlaps: true },
-            Relation::OneRemote { source, target } => Self { source, target, overlaps: false },
+            Relation::OneRemote(places) => {
+                let (source, target) = *places;
+                Self { source, target, overlaps: false }
+            }
         })
     }
 
@@ -79,7 +82,7 @@ enum Relation {
     /// One place is inside the other.
     Overlap,
     /// Both places, on one remote.
-    OneRemote { source: OpenPlace, target: OpenPlace },
+    OneRemote(Box<(OpenPlace, OpenPlace)>),
 }
 
 /// Returns the relation of two places.
@@ -226,8 +229,8 @@ fn on_one_remote(from: &RemotePath, to: &RemotePath) -> Option<Relation> {
     };
     let unchanged = |at: &RemotePath| OpenPlace::from_remote(at.clone());
     Some(match below(to, from) {
-        Some(target) => Relation::OneRemote { source: unchanged(from), target },
-        None => Relation::OneRemote { source: below(from, to)?, target: unchanged(to) },
+        Some(target) => Relation::OneRemote(Box::new((unchanged(from), target))),
+        None => Relation::OneRemote(Box::new((below(from, to)?, unchanged(to)))),
     })
 }
 

@@ -244,7 +244,7 @@ async fn a_rename_is_refused(test: &TestContext) -> CaseResult {
 
 async fn a_rename_with_if_not_exists_is_refused(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 10)).await?;
-    let options = RenameOptions { if_not_exists: true, ..Default::default() };
+    let options = RenameOptions { if_not_exists: true };
     unsupported(test.op.rename_options("file", "other", options).await)?;
     assert!(!exists(&test.op, "other").await?);
     the_file_is_unchanged(test).await

@@ -23,6 +23,7 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
+use drivedal::adapter::DriveHandle;
 use drivedal::drive::{
     Capabilities, Context, Cursor, Drive, Error, ErrorKind, Item, ItemId, ItemRef, ListRequest,
 };
@@ -97,6 +98,8 @@ struct Changes {
 
 /// The change feed of a drive, for the index of the folder with the id `root`.
 pub(super) struct DriveFeed {
+    /// Maps the names of items to those in paths.
+    pub(super) handle: DriveHandle,
     pub(super) drive: Arc<dyn Drive>,
     pub(super) cx: Context,
     pub(super) root: ItemId,
@@ -258,7 +261,9 @@ impl DriveFeed {
     fn stored(&self, item: &Item, parents: &[ItemId]) -> StoredItem {
         let contents =
             if self.is_covered(&item.id) { Contents::Unknown } else { Contents::Elsewhere };
-        StoredItem::new(item, self.fold(item), parents, contents)
+        let name = self.handle.path_name(&item.name);
+        StoredItem::new(item, &name, self.fold(item), parents, contents)
+            .with_rewritten(self.drive.may_rewrite_content(item))
     }
 
     /// Returns whether the feed covers the contents of the folder with an id.

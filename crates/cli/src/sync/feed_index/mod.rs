@@ -79,7 +79,10 @@ impl FeedIndex {
         let root = at.operator().info().root();
         let path = at.path.to_folder_arg();
         let remote = &at.remote;
-        let key = [remote.scheme(), &remote.identity, remote.display_name(), &root, &path];
+        // The names in the index are those that the encoding gives.
+        let encoding = handle.name_encoding().map_or_else(String::new, |rules| rules.to_string());
+        let key =
+            [remote.scheme(), &remote.identity, remote.display_name(), &root, &path, &encoding];
         let name = journal::transfer_name(key.map(str::as_bytes));
         Some(Self::new(at.operator().clone(), handle, path, folder.join(name)))
     }
@@ -135,7 +138,8 @@ impl FeedIndex {
         if !item.is_folder() || !is_covered {
             return Ok(None);
         }
-        Ok(Some(DriveFeed { drive, cx: DriveHandle::context(&self.operator), root: item.id }))
+        let (handle, cx) = (self.handle.clone(), DriveHandle::context(&self.operator));
+        Ok(Some(DriveFeed { handle, drive, cx, root: item.id }))
     }
 
     /// Opens the file, and creates it if it does not exist.

@@ -28,7 +28,7 @@ const SCHEMA: &str = "
     CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE item (
         id TEXT PRIMARY KEY, kind INTEGER NOT NULL, contents INTEGER NOT NULL, size INTEGER,
-        modified TEXT, etag TEXT, hashes TEXT NOT NULL
+        modified TEXT, etag TEXT, hashes TEXT NOT NULL, rewritten INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE link (
         parent TEXT NOT NULL, name TEXT NOT NULL, folded TEXT NOT NULL, child TEXT NOT NULL,
@@ -69,14 +69,22 @@ pub(super) struct StoredItem {
     etag: Option<String>,
     /// Pairs of a hash's name and its hexadecimal digits.
     hashes: String,
+    /// Whether the cloud may have changed the content of the file (0 or 1).
+    rewritten: i64,
 }
 
 impl StoredItem {
-    /// Returns the stored form of an item in these folders. `folded` is its name in the cloud's
-    /// canonical form. `contents` is that of a folder.
-    pub(super) fn new(item: &Item, folded: String, parents: &[ItemId], contents: Contents) -> Self {
-        let is_path_name = !matches!(&*item.name, "" | "." | "..")
-            && !item.name.contains(['/', '\0'])
+    /// Returns the stored form of an item in these folders. `name` is that in paths, `folded` that in
+    /// the cloud's canonical form. `contents` is that of a folder.
+    pub(super) fn new(
+        item: &Item,
+        name: &str,
+        folded: String,
+        parents: &[ItemId],
+        contents: Contents,
+    ) -> Self {
+        let is_path_name = !matches!(name, "" | "." | "..")
+            && !name.contains(['/', '\0'])
             && !item.id.as_str().is_empty();
         let kind = match item.kind {
             ItemKind::File if is_path_name => FILE,
@@ -91,7 +99,7 @@ impl StoredItem {
             .collect();
         Self {
             id: item.id.to_string(),
-            name: item.name.replace('\0', "/"),
+            name: name.replace('\0', "/"),
             folded,
             parents: parents.iter().map(ItemId::to_string).collect(),
             kind,
@@ -100,7 +108,13 @@ impl StoredItem {
             modified: item.modified.map(|time| time.to_string()),
             etag: item.etag.clone(),
             hashes: serde_json::to_string(&hashes).unwrap_or_default(),
+            rewritten: 0,
         }
+    }
+
+    /// Sets whether the cloud may have changed the content of the file.
+    pub(super) fn with_rewritten(self, is_rewritten: bool) -> Self {
+        Self { rewritten: is_rewritten.into(), ..self }
     }
 }
 
@@ -188,7 +202,7 @@ impl IndexStore {
         if irregular.fetch_optional(&mut self.0).await?.is_some() {
             return Ok(Ok(false));
         }
-        let query = "SELECT name, kind, size, modified, etag, hashes
+        let query = "SELECT name, kind, size, modified, etag, hashes, rewritten
              FROM link JOIN item ON child = id WHERE parent = ?";
         let mut rows = sqlx::query(query).bind(&folder).fetch(&mut self.0);
         while let Some(row) = rows.try_next().await? {
@@ -241,6 +255,7 @@ fn to_entry(row: &SqliteRow) -> sqlx::Result<TreeEntry> {
     let modified = modified.map(|time| time.parse::<Timestamp>()).transpose();
     entry.modified = modified.map_err(|error| invalid("modified", error.into()))?;
     entry.etag = row.try_get("etag")?;
+    entry.is_rewritten = row.try_get::<i64, _>("rewritten")? != 0;
     let hashes: String = row.try_get("hashes")?;
     let hashes: Vec<(String, String)> =
         serde_json::from_str(&hashes).map_err(|error| invalid("hashes", error.into()))?;
@@ -300,12 +315,13 @@ impl IndexChange<'_> {
     /// The database's error.
     pub(super) async fn put(&mut self, items: &[StoredItem]) -> sqlx::Result<()> {
         let rows = to_json(items)?;
-        let query = "INSERT INTO item (id, kind, contents, size, modified, etag, hashes)
+        let query = "INSERT INTO item (id, kind, contents, size, modified, etag, hashes, rewritten)
              SELECT value ->> 'id', value ->> 'kind', value ->> 'contents', value ->> 'size',
-                 value ->> 'modified', value ->> 'etag', value ->> 'hashes'
+                 value ->> 'modified', value ->> 'etag', value ->> 'hashes', value ->> 'rewritten'
              FROM json_each(?) WHERE true
              ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, size = excluded.size,
-                 modified = excluded.modified, etag = excluded.etag, hashes = excluded.hashes";
+                 modified = excluded.modified, etag = excluded.etag, hashes = excluded.hashes,
+                 rewritten = excluded.rewritten";
         sqlx::query(query).bind(&rows).execute(&mut *self.0).await?;
         let query = "INSERT OR IGNORE INTO link (parent, name, folded, child)
              SELECT parent.value, item.value ->> 'name', item.value ->> 'folded', item.value ->> 'id'

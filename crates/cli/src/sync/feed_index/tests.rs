@@ -20,7 +20,7 @@ const CLOUDS: [(&str, &str); 2] = [("onedrive", "v1.0"), ("amazon-drive", "drive
 
 fn open(server: &Server, (scheme, path): (&str, &str)) -> Remote {
     let endpoint = format!("{}{path}", server.url()).replace(':', "%3A").replace('/', "%2F");
-    let uri = format!("{scheme}://?endpoint={endpoint}&access_token=drivedal-dev");
+    let uri = format!("{scheme}://?endpoint={endpoint}&access_token=drivedal-dev&encoding=default");
     remote::open(&uri).expect("opened")
 }
 
@@ -44,7 +44,7 @@ impl Dice {
     fn path(&mut self) -> String {
         let mut path = if self.below(5) == 0 { "beside" } else { "root" }.to_owned();
         for _ in 0..=self.below(3) {
-            path.push_str(["/a", "/b", "/C"][self.below(3) as usize]);
+            path.push_str(["/a", "/b", "/C:"][self.below(3) as usize]);
         }
         path
     }
@@ -68,7 +68,7 @@ type Tree = BTreeMap<String, TreeEntry>;
 
 /// Lists the tree by requests of a new operator.
 async fn listed(remote: &Remote) -> Tree {
-    let features = DriveFeatures(remote.handle.clone().expect("a drive"));
+    let features = DriveFeatures::from_handle(remote.handle.clone().expect("a drive"));
     let options = opendal::options::ListOptions { recursive: true, ..Default::default() };
     let mut tree = Tree::new();
     for entry in remote.operator.list_options("root/", options).await.expect("listed") {
