@@ -1,6 +1,6 @@
 //! `drivedal mv`
 
-use opendal::options::RenameOptions;
+use opendal::{Metadata, options::RenameOptions};
 
 use crate::{
     app::App,
@@ -85,20 +85,62 @@ impl Mv {
     }
 }
 
-/// Copies a file through this computer, and removes the source.
+/// Copies a file through this computer, and removes the source if it is still the version that was
+/// copied.
 ///
 /// # Errors
 /// `Unsupported` for a folder; the failure of a request ([`Failure::from`]); `TryLater` for an
-/// incomplete download; the failure of the removal, after which both files exist.
+/// incomplete download, and if the source changed; the failure of the removal. After the last two
+/// both files exist.
 async fn copy_and_remove(app: &App, from: &RemotePath, to: &RemotePath) -> Result {
     let EntryInfo::File(file) = from.stat().await? else {
         let failure = Failure::is_folder().with_exit(Exit::Unsupported);
         return Err(failure.hint("this remote can move files only").about(from));
     };
     copy_through_client(app, from, to, &file).await?;
+    if has_changed(&file, from.stat().await?.metadata()) {
+        let failure = Failure::new(Exit::TryLater, "it changed while it was copied").about(from);
+        return Err(failure.hint(format!("its earlier version is at {to}; repeat with -f")));
+    }
     let removed = from.operator().delete(&from.file_path()?).await;
     removed.map_err(|error| {
         let failure = Failure::from(error).doing("remove").about(from);
         failure.hint(format!("it was copied to {to} and still exists here"))
     })
+}
+
+/// Returns whether two results of `stat` show different versions of a file. A value that the service
+/// does not return is not compared.
+fn has_changed(before: &Metadata, after: &Metadata) -> bool {
+    let differs = |before: Option<String>, after: Option<String>| matches!((before, after), (Some(before), Some(after)) if before != after);
+    let etag = |of: &Metadata| of.etag().map(str::to_owned);
+    let modified = |of: &Metadata| of.last_modified().map(|time| time.to_string());
+    !after.is_file()
+        || before.content_length() != after.content_length()
+        || differs(etag(before), etag(after))
+        || differs(modified(before), modified(after))
+}
+
+#[cfg(test)]
+mod tests {
+    use opendal::MetadataBuilder;
+
+    use super::*;
+
+    #[test]
+    fn another_version_is_a_change_and_missing_values_are_not() {
+        let file = |size, etag: Option<&str>| {
+            let mut metadata = MetadataBuilder::file(size);
+            if let Some(etag) = etag {
+                metadata.etag(etag);
+            }
+            metadata.build()
+        };
+        let before = file(5, Some("\"1\""));
+        assert!(!has_changed(&before, &before));
+        assert!(!has_changed(&before, &file(5, None)));
+        assert!(has_changed(&before, &file(6, Some("\"1\""))));
+        assert!(has_changed(&before, &file(5, Some("\"2\""))));
+        assert!(has_changed(&before, &MetadataBuilder::dir().build()));
+    }
 }

@@ -14,6 +14,7 @@ mod run;
 mod same_drive;
 
 use drivedal_transfer::{Endpoint, Plan, SyncOutcome};
+use futures::TryStreamExt;
 
 use self::{
     options::{CheckOptions, DeleteOptions, MoveOptions, PlanOptions},
@@ -215,10 +216,26 @@ pub(crate) async fn move_between(
     let report = run::follow(app, plan, &run::Shown::default()).await?;
     let is_complete = matches!(report.outcome(), SyncOutcome::Changed | SyncOutcome::Equal);
     if is_complete && !opened.is_file && report.skipped == 0 {
-        let removed = opened.from.operator().delete(&opened.from.path.to_folder_arg()).await;
+        let removed = remove_if_empty(&opened.from).await;
         removed.map_err(|error| Failure::from(error).doing("remove").about(&opened.from))?;
     }
     run::finish(app, &report, run::Ending { is_file: opened.is_file, needs_work: false })
+}
+
+/// Removes a folder, unless another client created an item in it. Some services remove a folder with
+/// everything in it.
+///
+/// # Errors
+/// Those of the service.
+async fn remove_if_empty(folder: &RemotePath) -> opendal::Result<()> {
+    let path = folder.path.to_folder_arg();
+    let mut lister = folder.operator().lister(&path).await?;
+    while let Some(entry) = lister.try_next().await? {
+        if entry.path() != path {
+            return Ok(());
+        }
+    }
+    folder.operator().delete(&path).await
 }
 
 /// The resolved paths of an [`ItemTransfer`].
