@@ -68,7 +68,7 @@ impl Completions {
     }
 }
 
-/// Print the remotes or paths that begin with a text, for the completions of a shell
+/// Print the remotes or paths that begin with a text
 #[derive(Debug, clap::Args)]
 pub(crate) struct CompletePlace {
     /// The beginning of REMOTE:PATH

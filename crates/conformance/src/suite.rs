@@ -82,7 +82,8 @@ impl Suite {
         self.groups.iter().map(|group| group.cases.len()).sum()
     }
 
-    /// Runs all cases on one backend after another. `observer` receives each result.
+    /// Runs all cases on one backend after another. `observer` receives each result. Once `is_stopped`
+    /// returns true, no further case begins; the running ones end, so that they leave no request behind.
     ///
     /// Some cases block: call it in a multi-threaded runtime of tokio. Call
     /// [`report_panics_as_failures`](crate::report_panics_as_failures) once before.
@@ -90,6 +91,7 @@ impl Suite {
         &self,
         backends: &[Box<dyn Backend>],
         observer: &dyn Fn(SuiteEvent<'_>),
+        is_stopped: &dyn Fn() -> bool,
     ) -> Report {
         let mut report = Report {
             groups: self.groups.iter().map(GroupInfo::from).collect(),
@@ -100,7 +102,12 @@ impl Suite {
             observer(SuiteEvent::Backend { name: backend.name(), cases: self.count() });
             let (started, requests) = (Instant::now(), backend.requests());
             let outcomes = stream::iter(self.cases())
-                .map(|(group, case)| self.run_case(&**backend, group, case, observer))
+                .map(|(group, case)| async move {
+                    match is_stopped() {
+                        true => CaseOutcome::not_run(backend.name()),
+                        false => self.run_case(&**backend, group, case, observer).await,
+                    }
+                })
                 .buffered(self.jobs)
                 .collect::<Vec<_>>()
                 .await;

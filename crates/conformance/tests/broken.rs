@@ -7,7 +7,8 @@ use drivedal::{
     testing::MemoryDrive,
 };
 use drivedal_conformance::{
-    Backend, CaseResult, Expectations, KnownDifference, Report, Suite, TestContext, groups,
+    Backend, CaseResult, Expectations, KnownDifference, Report, Suite, SuiteEvent, TestContext,
+    groups,
     report::{self, Status},
 };
 use futures::{FutureExt, future::BoxFuture, future::ready};
@@ -245,7 +246,7 @@ impl Backend for BrokenBackend {
 async fn run(broken: Break, filter: &str, known: Vec<KnownDifference>) -> Report {
     let suite = Suite::new(groups()).only(&[filter.to_owned()]).jobs(8);
     let backend = BrokenBackend { broken, known };
-    suite.run(&[Box::new(backend)], &|_| {}).await
+    suite.run(&[Box::new(backend)], &|_| {}, &|| false).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -286,4 +287,21 @@ async fn a_known_difference_is_expected_and_a_former_one_is_reported() {
     let report = run(Break::Nothing, case, known()).await;
     assert_eq!(report.cases[0].results[0].status, Status::Failed, "{report:?}");
     assert!(report::text(&report).contains("it ignores options"), "{}", report::text(&report));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_case_begins_after_a_stop() {
+    use std::cell::Cell;
+
+    let ended = Cell::new(0);
+    let suite = Suite::new(groups()).only(&["copy::".to_owned()]);
+    let backend = BrokenBackend { broken: Break::Nothing, known: Vec::new() };
+    let observer = |event: SuiteEvent<'_>| {
+        if let SuiteEvent::Case { .. } = event {
+            ended.set(ended.get() + 1);
+        }
+    };
+    let report = suite.run(&[Box::new(backend)], &observer, &|| ended.get() == 2).await;
+    let backend = &report.backends[0];
+    assert_eq!((ended.get(), backend.not_run), (2, suite.count() - 2), "{backend:?}");
 }

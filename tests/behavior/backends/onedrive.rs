@@ -102,7 +102,7 @@ const KNOWN_BUSINESS: &[KnownDifference] = &[KnownDifference::always(
 
 const RETIRED_URLS: KnownDifference = KnownDifference::always(
     "a tenant without pre-authenticated URLs has none for another program",
-    &["versions::a_presigned_read_needs_no_token", "drive::claimed_verbs_are_supported"],
+    &["presign::a_presigned_read_needs_no_token", "drive::claimed_verbs_are_supported"],
 );
 
 const KNOWN_WITHOUT_PREAUTH: &[KnownDifference] = &[KNOWN_BUSINESS[0], RETIRED_URLS];

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use drivedal_conformance::{Backend, CaseResult, Expectations, TestContext};
 use futures::{FutureExt, future::BoxFuture};
-use opendal::Operator;
+use opendal::{Error, ErrorKind, Operator};
 
 use crate::{
     app::{App, RemoteOpener, Workload},
@@ -19,6 +19,9 @@ const FAST_EXPIRY: &[(&str, &str)] = &[("index_ttl", "300ms")];
 
 /// The same time.
 const MAX_STALENESS: Duration = Duration::from_millis(300);
+
+/// The maximum number of deletions of the folder.
+const DELETIONS: usize = 5;
 
 /// A remote and a folder in it. Clones share the folder.
 #[derive(Clone, Debug)]
@@ -80,12 +83,21 @@ impl RemoteBackend {
         &self.folder
     }
 
-    /// Removes the folder of the cases.
+    /// Removes the folder of the cases until it does not exist. If the run was interrupted, a request
+    /// that was already sent may create it again.
     ///
     /// # Errors
-    /// Those of the service.
+    /// Those of the service; `Unexpected` if the folder exists after [`DELETIONS`] deletions.
     pub(super) async fn clean_up(&self) -> opendal::Result<()> {
-        self.base.delete_with(&self.folder).recursive(true).await
+        for _ in 0..DELETIONS {
+            // Another operator has no cached listings.
+            let base = self.opener.open(&[("root", &self.root)])?;
+            base.delete_with(&self.folder).recursive(true).await?;
+            if !base.exists(&self.folder).await? {
+                return Ok(());
+            }
+        }
+        Err(Error::new(ErrorKind::Unexpected, "it still exists"))
     }
 }
 

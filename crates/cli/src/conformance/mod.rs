@@ -9,6 +9,7 @@ use std::{
     fs,
     num::NonZeroUsize,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use drivedal_conformance::{
@@ -97,10 +98,23 @@ impl ConformanceCommand {
             opened.iter().map(|backend| Box::new(backend.clone()) as Box<dyn Backend>).collect();
         report_panics_as_failures();
         let started = Timestamp::now();
-        let run = async { Ok(suite.run(&backends, &|event| show(app, event)).await) };
-        let finished = app.interrupt.cancellable(run).await;
+        let is_stopped = AtomicBool::new(false);
+        let stopped = || is_stopped.load(Ordering::Relaxed);
+        let observer = |event: SuiteEvent<'_>| show(app, event);
+        let mut run = Box::pin(suite.run(&backends, &observer, &stopped));
+        // The running cases end, because a request that was already sent could create files later.
+        let mut report = tokio::select! {
+            biased;
+            () = app.interrupt.wait() => {
+                is_stopped.store(true, Ordering::Relaxed);
+                run.await
+            }
+            report = &mut run => report,
+        };
         let cleaned = clean_up(app, &opened).await;
-        let mut report = finished?;
+        if stopped() {
+            return Err(app.interrupt.failure());
+        }
         report.started = units::seconds(started);
         report.program = concat!("drivedal ", env!("CARGO_PKG_VERSION")).to_owned();
         if let Some(folder) = self.report.clone() {

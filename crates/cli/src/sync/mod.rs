@@ -222,13 +222,17 @@ pub(crate) async fn move_between(
     run::finish(app, &report, run::Ending { is_file: opened.is_file, needs_work: false })
 }
 
-/// Removes a folder, unless another client created an item in it. Some services remove a folder with
-/// everything in it.
+/// Removes a folder, unless another client created an item in it.
 ///
 /// # Errors
-/// Those of the service.
+/// Those of the service; for a drive also if the folder is not empty.
 async fn remove_if_empty(folder: &RemotePath) -> opendal::Result<()> {
     let path = folder.path.to_folder_arg();
+    if folder.remote.handle.is_some() {
+        // A drive removes empty folders only.
+        return folder.operator().delete(&path).await;
+    }
+    // Other services may remove a folder with everything in it.
     let mut lister = folder.operator().lister(&path).await?;
     while let Some(entry) = lister.try_next().await? {
         if entry.path() != path {

@@ -36,7 +36,7 @@ fn write(report: &Report, writer: &mut Writer<Vec<u8>>) -> io::Result<()> {
         .with_attribute(("failures", &*report.failures().to_string()));
     element.write_inner_content(|writer| {
         for (at, backend) in report.backends.iter().enumerate() {
-            let skipped = backend.known_differences + backend.not_applicable;
+            let skipped = backend.known_differences + backend.not_applicable + backend.not_run;
             let name = valid(&backend.name);
             let suite = writer
                 .create_element("testsuite")
@@ -85,7 +85,7 @@ fn write_case(
             failure.write_text_content(BytesText::new(&text))?;
             Ok(())
         })?,
-        Status::KnownDifference | Status::NotApplicable => {
+        Status::KnownDifference | Status::NotApplicable | Status::NotRun => {
             let message = format!("{}: {first}", outcome.status.words());
             element.write_inner_content(|writer| {
                 let skipped = writer.create_element("skipped");

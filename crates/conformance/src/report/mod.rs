@@ -44,6 +44,8 @@ pub struct BackendSummary {
     pub known_differences: usize,
     /// The number of cases that do not apply, because the backend does not offer what they require.
     pub not_applicable: usize,
+    /// The number of cases that did not begin, because the run was stopped.
+    pub not_run: usize,
     /// The time of all cases.
     pub seconds: f64,
     /// The number of requests. `None` if they are not counted.
@@ -116,6 +118,8 @@ pub enum Status {
     KnownDifference,
     /// The backend does not offer what the case requires.
     NotApplicable,
+    /// The run was stopped before the case began.
+    NotRun,
 }
 
 impl Default for Report {
@@ -156,6 +160,7 @@ impl BackendSummary {
             Status::Failed => &mut self.failed,
             Status::KnownDifference => &mut self.known_differences,
             Status::NotApplicable => &mut self.not_applicable,
+            Status::NotRun => &mut self.not_run,
         } += 1;
     }
 }
@@ -188,6 +193,14 @@ impl CaseReport {
     }
 }
 
+impl CaseOutcome {
+    /// Creates the result of a case that did not begin.
+    pub(crate) fn not_run(backend: &str) -> Self {
+        let (backend, status) = (backend.to_owned(), Status::NotRun);
+        Self { backend, status, reason: None, seconds: 0.0, requests: None }
+    }
+}
+
 impl Status {
     /// Returns the words for people.
     fn words(self) -> &'static str {
@@ -196,6 +209,7 @@ impl Status {
             Self::Failed => "failed",
             Self::KnownDifference => "known difference",
             Self::NotApplicable => "not applicable",
+            Self::NotRun => "not run",
         }
     }
 
@@ -206,6 +220,7 @@ impl Status {
             Self::Failed => "✗",
             Self::KnownDifference => "≠",
             Self::NotApplicable => "–",
+            Self::NotRun => "?",
         }
     }
 }

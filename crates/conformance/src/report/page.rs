@@ -189,7 +189,7 @@ fn class(status: Status) -> &'static str {
         Status::Passed => "passed",
         Status::Failed => "failed",
         Status::KnownDifference => "known",
-        Status::NotApplicable => "none",
+        Status::NotApplicable | Status::NotRun => "none",
     }
 }
 

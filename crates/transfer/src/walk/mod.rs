@@ -154,7 +154,7 @@ impl FolderWalk<'_> {
         let Some(folder) = &self.pair.source else { return Some(FolderListing::empty()) };
         let follow = state.plan.links == LinkHandling::Follow;
         state.operations.pass(1).await;
-        let key = |entry: &TreeEntry| self.key(&state.names.target_name(&entry.name), entry);
+        let key = |entry: &TreeEntry| self.key(&state.target_name(&entry.name), entry);
         let mode = ListMode { follow, sweep: false, use_index };
         let listed = list::list_folder(&state.plan.source, folder, mode, key).await;
         match listed {

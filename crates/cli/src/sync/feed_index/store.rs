@@ -28,7 +28,8 @@ const SCHEMA: &str = "
     CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE item (
         id TEXT PRIMARY KEY, kind INTEGER NOT NULL, contents INTEGER NOT NULL, size INTEGER,
-        modified TEXT, etag TEXT, hashes TEXT NOT NULL, rewritten INTEGER NOT NULL
+        modified TEXT, etag TEXT, hashes TEXT NOT NULL,
+        rewritten INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID;
     CREATE TABLE link (
         parent TEXT NOT NULL, name TEXT NOT NULL, folded TEXT NOT NULL, child TEXT NOT NULL,
