@@ -42,7 +42,6 @@ pub(super) async fn get_item(
     };
     drive.note_reachable();
     let item = item::from_response(wire, drive.foreign_drive(address))?;
-    drive.note_shortcut(address, &item.id);
     // Graph evaluates `If-None-Match` but not `If-Match`, and some hosts evaluate neither
     // (onedrive-graph#if-none-match).
     let matches = |etag: &String| etag == "*" || item.etag.as_ref() == Some(etag);

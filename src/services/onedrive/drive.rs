@@ -19,7 +19,6 @@ use super::{
     changes, conflict, copy, download, item, list,
     model::{ConflictBehavior, DriveResource},
     presign, recursive_list, rename, search, session,
-    shortcuts::through_shortcuts,
     state::{GraphDrive, target_ref},
     upload, versions,
 };
@@ -91,9 +90,7 @@ impl GraphDrive {
         if self.is_root(&address) {
             return Err(Error::new(ErrorKind::Unsupported, "cannot delete the root folder"));
         }
-        let deleted = self.client.delete_if_match(cx, &address, target.if_match.as_deref()).await;
-        self.shortcuts.forget(&address);
-        match deleted {
+        match self.client.delete_if_match(cx, &address, target.if_match.as_deref()).await {
             Err(error) => Err(self.item_error(cx, &address, error).await),
             deleted => deleted,
         }
@@ -174,10 +171,8 @@ impl Drive for GraphDrive {
     /// `NotFound` if the item does not exist, `ConditionNotMatch` if a condition does not hold;
     /// [request errors](crate::drive::Error#request-errors).
     async fn item(&self, cx: &Context, item: &ItemRef, conditions: &Conditions) -> Result<Item> {
-        through_shortcuts!(self, cx, item, false, async {
-            let address = self.address(cx, item, Shortcut::Keep).await?;
-            download::get_item(self, cx, &address, conditions).await
-        })
+        let address = self.address(cx, item, Shortcut::Keep).await?;
+        download::get_item(self, cx, &address, conditions).await
     }
 
     /// Requests the item with this name in a folder, by its path: no siblings are listed.
@@ -208,9 +203,7 @@ impl Drive for GraphDrive {
     /// errors](crate::drive::Error#request-errors).
     async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
         match request.depth {
-            Depth::Children => {
-                through_shortcuts!(self, cx, request.folder, true, list::page(self, cx, request))
-            }
+            Depth::Children => list::page(self, cx, request).await,
             Depth::Recursive => recursive_list::page(self, cx, request).await,
         }
     }
@@ -223,8 +216,7 @@ impl Drive for GraphDrive {
     /// range begins after the end, `Conflict` if the file was replaced meanwhile, and [request
     /// errors](crate::drive::Error#request-errors).
     async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download> {
-        let file = request.file;
-        through_shortcuts!(self, cx, file, true, download::download(self, cx, &request))
+        download::download(self, cx, &request).await
     }
 
     /// Uploads a file in one request.
@@ -241,15 +233,7 @@ impl Drive for GraphDrive {
         body: Body,
         options: &WriteOptions,
     ) -> Result<Item> {
-        let file = target_ref(target);
-        let body = || body.clone();
-        through_shortcuts!(
-            self,
-            cx,
-            &file,
-            false,
-            upload::upload(self, cx, target, body(), options)
-        )
+        upload::upload(self, cx, target, body, options).await
     }
 
     /// Opens an upload session for a file of `total` bytes.
@@ -265,9 +249,7 @@ impl Drive for GraphDrive {
         total: u64,
         options: &WriteOptions,
     ) -> Result<UploadSession> {
-        let file = target_ref(target);
-        let open = || session::open(self, cx, target, total, options);
-        through_shortcuts!(self, cx, &file, false, open())
+        session::open(self, cx, target, total, options).await
     }
 
     /// Sends the fragment that starts at `offset`.
@@ -340,15 +322,12 @@ impl Drive for GraphDrive {
     /// `DriveNotFound` if the drive does not exist; [request
     /// errors](crate::drive::Error#request-errors), among them `InvalidInput` for the name.
     async fn create_folder(&self, cx: &Context, target: &Target) -> Result<Item> {
-        let folder = &target.folder;
-        through_shortcuts!(self, cx, folder, true, async {
-            let parent = self.address(cx, folder, Shortcut::Follow).await?;
-            let behavior = ConflictBehavior::Fail;
-            match self.client.create_folder(cx, &parent, &target.name, behavior).await {
-                Ok(wire) => item::from_response(wire, self.foreign_drive(&parent)),
-                Err(error) => Err(conflict::file_in_path(self, cx, parent, error).await),
-            }
-        })
+        let parent = self.address(cx, &target.folder, Shortcut::Follow).await?;
+        let behavior = ConflictBehavior::Fail;
+        match self.client.create_folder(cx, &parent, &target.name, behavior).await {
+            Ok(wire) => item::from_response(wire, self.foreign_drive(&parent)),
+            Err(error) => Err(conflict::file_in_path(self, cx, parent, error).await),
+        }
     }
 
     /// Changes name, folder or modification time of an item in one request.
@@ -365,20 +344,7 @@ impl Drive for GraphDrive {
         known: Option<&Item>,
         update: &ItemUpdate,
     ) -> Result<Item> {
-        let updated = match &update.folder {
-            Some(folder) => {
-                // Either path may lead through a shortcut.
-                let update = || rename::update(self, cx, item, known, update);
-                let update = async || through_shortcuts!(self, cx, item, false, update());
-                through_shortcuts!(self, cx, folder, true, update())
-            }
-            None => {
-                let update = || rename::update(self, cx, item, known, update);
-                through_shortcuts!(self, cx, item, false, update())
-            }
-        };
-        self.shortcuts.forget(&self.address(cx, item, Shortcut::Keep).await?);
-        updated
+        rename::update(self, cx, item, known, update).await
     }
 
     /// Starts a copy of a file.
@@ -442,7 +408,7 @@ impl Drive for GraphDrive {
     /// Those of [`versions::list`]: `NotFound`, `IsAFolder`, and [request
     /// errors](crate::drive::Error#request-errors).
     async fn versions(&self, cx: &Context, file: &ItemRef) -> Result<Vec<FileVersion>> {
-        through_shortcuts!(self, cx, file, true, versions::list(self, cx, file))
+        versions::list(self, cx, file).await
     }
 
     /// Downloads bytes of a version.
@@ -554,7 +520,7 @@ impl Drive for GraphDrive {
     /// Those of [`actions::thumbnail`]: `NotFound`, `InvalidInput` for the side, and [request
     /// errors](crate::drive::Error#request-errors).
     async fn thumbnail(&self, cx: &Context, file: &ItemRef, side: u32) -> Result<Download> {
-        through_shortcuts!(self, cx, file, true, actions::thumbnail(self, cx, file, side))
+        actions::thumbnail(self, cx, file, side).await
     }
 
     /// Returns the URL of a page that shows a file.
@@ -601,10 +567,7 @@ impl Drive for GraphDrive {
             true => MAX_REQUESTS,
             false => CONCURRENT_DELETES,
         };
-        let delete = async |target: &DeleteTarget| {
-            through_shortcuts!(self, cx, &target.item, false, self.delete_one(cx, target))
-        };
-        let deletes: Vec<_> = items.iter().map(delete).collect();
+        let deletes: Vec<_> = items.iter().map(|target| self.delete_one(cx, target)).collect();
         stream::iter(deletes).buffered(concurrency).collect().await
     }
 }

@@ -1,17 +1,14 @@
 //! Listing of a folder's children, page by page.
 
 use super::{
-    address::{Address, ParsedId, Shortcut},
+    address::{Address, Shortcut},
     client::PAGE_MAX,
-    download,
     error::has_code,
     item,
     model::ItemPage,
     state::GraphDrive,
 };
-use crate::drive::{
-    Conditions, Context, Cursor, Error, ErrorKind, ItemRef, ListRequest, Page, Result, Secret,
-};
+use crate::drive::{Context, Cursor, Error, ErrorKind, ListRequest, Page, Result, Secret};
 
 /// Returns one page of a folder's children. The cursor is the URL of the next page. The cloud lists
 /// a file as an empty folder.
@@ -43,20 +40,7 @@ pub(super) async fn page(
     };
     drive.note_reachable();
     check_next(cursor.map(|Cursor(link)| link), &page)?;
-    let page = convert(drive, page, &address);
-    drive.note_shortcuts(&address, &page.items);
-    let is_empty = cursor.is_none() && page.items.is_empty() && page.next.is_none();
-    if is_empty && !address.path.is_empty() {
-        // A shortcut has no children of its own, and its response does not differ from that of an
-        // empty folder.
-        let item = download::get_item(drive, cx, &address, Conditions::NONE).await?;
-        if ParsedId::parse(&item.id).is_shortcut() {
-            let target = ItemRef::from_id(&item.id);
-            return Box::pin(self::page(drive, cx, ListRequest { folder: &target, ..request }))
-                .await;
-        }
-    }
-    Ok(page)
+    Ok(convert(drive, page, &address))
 }
 
 /// Converts a page of items in, or below, `folder`.

@@ -46,8 +46,7 @@
 //! * **Special items.** OneNote notebooks, a locked Personal Vault and other items that are neither
 //!   file nor folder are listed but cannot be read. Shortcuts to folders of other users are listed
 //!   with the kind of their target. Reads and listings use the target; a delete deletes the shortcut.
-//!   Graph does not resolve paths through a shortcut: the service addresses the items below it from the
-//!   target. If a path fails whose folders are not known, one batch requests them.
+//!   Graph resolves paths that lead through a shortcut.
 //! * **Sharing URLs.** With the option [`sharing_url`](OneDriveConfig::sharing_url), the root is a folder
 //!   that another user shares. Such a remote has no change feed.
 //! * **Versions.** A listing with versions sends one request for each file. Only such a listing contains
@@ -84,7 +83,6 @@ mod resource_units;
 mod search;
 mod session;
 mod sharing;
-mod shortcuts;
 mod sign_in;
 mod state;
 #[cfg(test)]

@@ -13,7 +13,6 @@ use super::{
     capabilities::{RootFolder, capabilities, set_first_fragment},
     drive_lookup::DriveLookup,
     model::DriveResource,
-    shortcuts::Shortcuts,
 };
 use crate::{
     drive::{Capabilities, Context, Error, ErrorKind, Item, ItemId, ItemRef, Result, Target},
@@ -36,8 +35,6 @@ pub(super) struct GraphDrive {
     is_reachable: Arc<AtomicBool>,
     /// Whether files of upload sessions are created by a commit instead of the last fragment.
     pub(super) defer_commit: bool,
-    /// The shortcuts that paths lead through.
-    pub(super) shortcuts: Shortcuts,
     /// Items with new download URLs, in place of those with expired ones.
     pub(super) url_refresher: UrlRefresher<Item>,
     pub(super) capabilities: Arc<Capabilities>,
@@ -64,7 +61,6 @@ impl GraphDrive {
             kind,
             root_id: Arc::default(),
             is_reachable: Arc::default(),
-            shortcuts: Shortcuts::default(),
             url_refresher: UrlRefresher::default(),
             defer_commit: false,
             capabilities: Arc::new(capabilities(root, kind)),
@@ -94,8 +90,7 @@ impl GraphDrive {
         item: &ItemRef,
         shortcut: Shortcut,
     ) -> Result<Address> {
-        let address = address_of(self.lookup.get(&self.client, cx).await?, item, shortcut);
-        Ok(self.shortcuts.redirect(address, shortcut == Shortcut::Follow))
+        Ok(address_of(self.lookup.get(&self.client, cx).await?, item, shortcut))
     }
 
     /// Returns the id of the service's root folder: an alias, or the id of the folder behind the sharing
