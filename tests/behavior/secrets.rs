@@ -49,8 +49,8 @@ const SECRET_PREFIXES: [&str; 5] = [
 /// where the request needs no token: not on a server without pre-authenticated URLs.
 const URL_PREFIXES: [&str; 2] = ["/rup/", "/monitor/"];
 
-/// Part of an entry of the HAR file whose request had a token.
-const SIGNED: &str = r#""name":"authorization""#;
+/// Such URLs, without their queries, that were requested with a token.
+static SIGNED_URLS: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 
 /// Records a text that a user might print.
 pub fn record(text: &str) {
@@ -89,6 +89,12 @@ impl HttpTransport for LearningTransport {
                 register(signature.split_once(' ').map_or(signature, |(_, token)| token));
                 let open = words(request.uri().path()).filter(|word| word.len() >= WORD_MIN);
                 let open = open.map(str::to_owned);
+                let path = request.uri().path();
+                if URL_PREFIXES.iter().any(|prefix| path.contains(prefix)) {
+                    let host = request.uri().authority().map_or("", |host| host.as_str());
+                    let url = format!("{host}{path}");
+                    SIGNED_URLS.lock().expect("no panic while it is held").insert(url);
+                }
                 PUBLIC_WORDS.lock().expect("no panic while it is held").extend(open);
             }
             None => {
@@ -128,6 +134,7 @@ pub fn leaks() -> Vec<String> {
     let open = PUBLIC_WORDS.lock().expect("no panic while it is held");
     registered.retain(|word| !open.contains(word));
     let secrets = SECRETS.lock().expect("no panic while it is held");
+    let signed = SIGNED_URLS.lock().expect("no panic while it is held");
     // Hundreds of tokens share a prefix, and few texts contain it.
     let mut alike: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for secret in secrets.iter() {
@@ -138,7 +145,8 @@ pub fn leaks() -> Vec<String> {
         .iter()
         .filter(|text| {
             SECRET_PREFIXES.iter().any(|telltale| text.contains(telltale))
-                || (!text.contains(SIGNED) && URL_PREFIXES.iter().any(|url| text.contains(url)))
+                || (URL_PREFIXES.iter().any(|prefix| text.contains(prefix))
+                    && !signed.iter().any(|url| text.contains(url)))
                 || words(text).any(|word| registered.contains(word))
                 || alike.iter().any(|(beginning, secrets)| {
                     text.contains(beginning) && secrets.iter().any(|secret| text.contains(secret))

@@ -30,10 +30,10 @@ pub enum TreeError {
     /// meanwhile.
     #[error("the item was changed meanwhile")]
     Changed,
-    /// A [`WriteGuard`](super::WriteGuard) does not allow the caller to change the item.
+    /// A `WriteGuard` does not allow the caller to change the item.
     #[error("item {0} is locked")]
     Locked(ItemKey),
-    /// A [`WriteGuard`](super::WriteGuard) does not allow the caller to create the item.
+    /// A `WriteGuard` does not allow the caller to create the item.
     #[error("the caller may not create the item")]
     Denied,
     /// A folder cannot be moved below itself.
