@@ -41,6 +41,9 @@ const POLL_DELAY_MAX: Duration = Duration::from_secs(2);
 /// How long the target of a copy without a monitor is polled. Its failure is not visible.
 const BLIND_COPY_MAX: SignedDuration = SignedDuration::from_mins(30);
 
+/// Number of polls of a missing target after which its folder is requested once.
+const PARENT_POLLS: u32 = 4;
+
 /// Content of [`CopyJob::state`], as JSON.
 #[derive(Clone, Deserialize, Serialize)]
 struct CopyState {
@@ -275,8 +278,8 @@ impl CopyState {
     ///
     /// # Errors
     /// `PermissionDenied` if the copy is not there after [`BLIND_COPY_MAX`]; `AlreadyExists` if
-    /// another item has taken a name that must be free; those of
-    /// [`replace_target`](Self::replace_target); [request
+    /// another item has taken a name that must be free; `NotAFolder` or `NotFound` if the target's
+    /// folder is a file or does not exist; those of [`replace_target`](Self::replace_target); [request
     /// errors](crate::drive::Error#request-errors).
     async fn poll_target(
         mut self,
@@ -306,6 +309,15 @@ impl CopyState {
                 return Err(Error::new(ErrorKind::AlreadyExists, text).with_existing(target.id));
             }
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            // The copy has failed if the target's folder is a file or does not exist. Most copies are
+            // complete before this costs a request.
+            Err(_) if self.polls % PARENT_POLLS == PARENT_POLLS - 1 => {
+                let parent = download::get_item(drive, cx, &folder, Conditions::NONE).await?;
+                if parent.kind != ItemKind::Folder {
+                    let text = format!("cannot copy to {name:?}: its folder is a file");
+                    return Err(Error::new(ErrorKind::NotAFolder, text));
+                }
+            }
             Ok(_) | Err(_) => {}
         }
         if Timestamp::now().duration_since(blind.since) > BLIND_COPY_MAX {

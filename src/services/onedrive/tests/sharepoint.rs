@@ -447,6 +447,23 @@ async fn without_a_token_the_target_of_the_copy_is_polled() {
     }
 }
 
+/// The cloud reports such a failure by the monitor only.
+#[tokio::test]
+async fn a_copy_below_a_file_or_a_missing_folder_ends_without_its_monitor() {
+    for (parent, kind) in [
+        (ok(file("B", "b", CONTENT)), ErrorKind::NotAFolder),
+        (error_response(404, "itemNotFound"), ErrorKind::NotFound),
+    ] {
+        let transport = Scripted::by(move |sent| match sent.url.split('?').next() {
+            Some(url) if url.ends_with("/b/y.txt") => error_response(404, "itemNotFound"),
+            Some(url) if sent.method == "GET" && url.ends_with("root:/b") => parent.clone(),
+            _ => tenant(sent),
+        });
+        let error = copy(&drive(), &transport, IfExists::Replace).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_copy_that_cannot_be_recognized_is_no_success() {
     let error = copy(&drive(), &copying(0, Some(b"old")), IfExists::Fail).await.unwrap_err();
